@@ -1,0 +1,19 @@
+/* SHA-256 and HMAC-SHA256 by OpenSSL's EVP, with the context and method kept, since one record is
+ * one digest. */
+#ifndef TRAWLD_BASE_DIGEST_H
+#define TRAWLD_BASE_DIGEST_H
+
+#include "base/idset.h"
+#include "base/slice.h"
+
+#define DIGEST_SIZE 32
+#define DIGEST_HEX_SIZE (2 * DIGEST_SIZE + 1)
+
+void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE]);
+void digest_hmac_sha256(struct slice key, struct slice data, uint8_t ret[DIGEST_SIZE]);
+/* The first 16 bytes of SHA-256: a record's key. */
+struct id digest_id(struct slice data);
+/* Lower-case hex of SIZE bytes, NUL-terminated: RET holds 2 * SIZE + 1. */
+void digest_hex(const void *data, size_t size, char *ret);
+
+#endif

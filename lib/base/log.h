@@ -1,0 +1,41 @@
+/*
+ * The daemon's own log: one line an event on standard error, with `<N>` priority prefixes under
+ * journald. A line says what happened, to which source or sink, and what follows. Control
+ * characters are escaped and registered secrets masked, so no input can forge or leak.
+ */
+#ifndef TRAWLD_BASE_LOG_H
+#define TRAWLD_BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_NOTICE = 5,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+}; /* as syslog's */
+
+/* What a line is about: kind "source", "sink" or NULL for the daemon; place is "trawld.conf:14" or
+ * NULL. */
+struct log_subject {
+	const char *kind;
+	const char *name;
+	const char *place;
+};
+
+void log_open(bool journal_prefixes);
+void log_set_level(enum log_level level);
+int log_level_parse(const char *name, enum log_level *ret); /* 0, or 1: unknown name */
+bool log_enabled(enum log_level level);
+
+void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#define log_error(subject, ...) log_write(LOG_LEVEL_ERROR, (subject), __VA_ARGS__)
+#define log_warning(subject, ...) log_write(LOG_LEVEL_WARNING, (subject), __VA_ARGS__)
+#define log_notice(subject, ...) log_write(LOG_LEVEL_NOTICE, (subject), __VA_ARGS__)
+#define log_info(subject, ...) log_write(LOG_LEVEL_INFO, (subject), __VA_ARGS__)
+#define log_debug(subject, ...) log_write(LOG_LEVEL_DEBUG, (subject), __VA_ARGS__)
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * Memory that does not fail for the caller. Small allocations end the process with a message when
+ * there is no memory (exit 70: every exit is lossless, systemd restarts); whatever a peer can size
+ * goes through buf.h, which has a ceiling. All memory is released with free().
+ */
+#ifndef TRAWLD_BASE_MEM_H
+#define TRAWLD_BASE_MEM_H
+
+#include <stddef.h>
+
+/* Returns SIZE zeroed bytes, never NULL (also for SIZE 0). */
+void *mem_alloc(size_t size);
+
+/* Returns N * SIZE zeroed bytes; an overflowing product ends the process like a lack of memory. */
+void *mem_array(size_t n, size_t size);
+
+/* As realloc; the new part is not zeroed. */
+void *mem_resize(void *memory, size_t size);
+
+/* Makes room for one more element: grows *CAPACITY (elements of SIZE bytes) when N has reached it.
+ */
+void *mem_grow(void *array, size_t n, size_t *capacity, size_t size);
+
+char *mem_strdup(const char *text); /* NULL gives NULL */
+char *mem_strndup(const char *text, size_t size); /* always NUL-terminated */
+void *mem_dup(const void *data, size_t size);
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * One whole configuration, immutable once loaded: the main file, then conf.d/\*.conf beside it in
+ * byte order of the names. This layer checks syntax, sections, [daemon]; what a source or a sink
+ * section means is checked by those layers.
+ */
+#ifndef TRAWLD_CONF_CONFIG_H
+#define TRAWLD_CONF_CONFIG_H
+
+#include "conf/option.h"
+
+#include "base/log.h"
+
+struct daemon_options {
+	char *state_directory; /* default: $STATE_DIRECTORY (first of a colon list), else
+				  /var/lib/trawld */
+	char *listen; /* 127.0.0.1:9464 default; "unix:/path"; "off" */
+	char *control; /* path of the control socket; default $RUNTIME_DIRECTORY/control or
+			  /run/trawld/control; "off" */
+	uint64_t spool_limit; /* bytes; default 1GiB */
+	int log_level; /* choice: index into error warning notice info debug */
+	nsec_t shutdown_timeout_ns; /* default 20s */
+	char *provider_directory; /* extra directory searched before /etc/trawld/providers and
+				     /usr/share/trawld/providers; NULL: none */
+};
+
+extern const struct option daemon_option_rows[];
+extern const size_t n_daemon_option_rows;
+
+struct config {
+	char *path; /* the main file */
+	char *directory; /* its folder: conf.d/ and providers/ are looked for there */
+	struct ini ini; /* all sections, values expanded */
+	struct daemon_options daemon;
+	struct ini_section **sources; /* sections [source NAME], in order of appearance */
+	size_t n_sources;
+	struct ini_section **sinks;
+	size_t n_sinks;
+};
+
+/* Never NULL in *RET; look at FINDINGS: with any, the configuration must not be used (but may be
+ * freed). Checked here: unknown sections with the nearest known one, names (letters, digits, `-`,
+ * `_`, `.`; 1 to 64 bytes), a section without or with an unwanted name, an empty configuration (no
+ * source), two sections of one name in one file. */
+void config_load(struct config **ret, const char *path, struct findings *findings);
+void config_free(struct config *config);
+
+#endif

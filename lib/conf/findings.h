@@ -1,0 +1,31 @@
+/*
+ * Configuration faults, all of one run: each with its file and line, reported together so that a
+ * person mends the file once. Nothing of a configuration with a finding is used.
+ */
+#ifndef TRAWLD_CONF_FINDINGS_H
+#define TRAWLD_CONF_FINDINGS_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct finding {
+	char *file; /* NULL: about no file in particular */
+	unsigned line; /* 0: about the file as a whole */
+	char *text;
+};
+
+struct findings {
+	struct finding *items;
+	size_t n_items;
+	size_t capacity;
+};
+
+#define FINDINGS_NULL ((struct findings){0})
+
+void findings_add(struct findings *findings, const char *file, unsigned line, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
+void findings_deinit(struct findings *findings);
+/* `file:line: message`, one a line, in order of file (as first met) and line; secrets masked. */
+void findings_print(struct findings *findings, FILE *out);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * INI as trawld reads it: `[kind name]` sections, `key = value`, a line that starts with white
+ * space continues the value (joined by one line feed), `#` and `;` start a comment at a line's
+ * start or after white space. CRLF, a BOM and a missing last newline are accepted; NUL bytes,
+ * over-long lines (1 MiB) and lines that are none of these are findings. Debian's libinih cuts
+ * lines at 200 bytes and knows no `#` after a value, so a token or a body template would be cut
+ * silently: hence our own reader.
+ */
+#ifndef TRAWLD_CONF_INI_H
+#define TRAWLD_CONF_INI_H
+
+#include "conf/findings.h"
+
+#include <stdbool.h>
+
+struct ini_entry {
+	char *key; /* as written, trimmed */
+	char *value; /* comment and outer white space gone; "" when empty */
+	const char *file; /* lives as long as the struct ini */
+	unsigned line; /* where the key stands */
+	bool secret; /* value came (in part) from ${file:} or ${credential:} */
+	bool used; /* some reader has taken it */
+};
+
+struct ini_section {
+	char *kind; /* "source" of [source acme]; "request.first" of [request.first] */
+	char *name; /* "acme", or NULL */
+	const char *file;
+	unsigned line;
+	struct ini_entry *entries;
+	size_t n_entries;
+	size_t capacity;
+};
+
+struct ini {
+	struct ini_section *sections;
+	size_t n_sections;
+	size_t capacity;
+	char **files;
+	size_t n_files;
+};
+
+#define INI_NULL ((struct ini){0})
+
+/* Appends the sections of the file at PATH. The same section twice in one file is one section; in
+ * two files (conf.d) it is one, too: keys add up, a key given twice is a finding that names the
+ * first place. Unreadable: a finding and -errno. */
+int ini_read(struct ini *ini, const char *path, struct findings *findings);
+/* The same from text; NAME stands for the file in findings (tests, fuzzing, built-in definitions).
+ */
+int ini_read_text(struct ini *ini, const char *name, const char *text, size_t size,
+	struct findings *findings);
+void ini_deinit(struct ini *ini);
+
+/* Borrowed, or NULL. NAME may be NULL. */
+struct ini_section *ini_find(struct ini *ini, const char *kind, const char *name);
+struct ini_entry *ini_section_find(const struct ini_section *section, const char *key);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * Ways to prove who is calling, as an array of kinds behind one interface. The caller prepares
+ * (which may fetch a token), then applies to each message just before it is sent: every retry is
+ * signed anew.
+ */
+#ifndef TRAWLD_HTTP_AUTH_H
+#define TRAWLD_HTTP_AUTH_H
+
+#include "http/client.h"
+
+#include "base/secret.h"
+#include "conf/option.h"
+
+struct auth;
+
+/* The keys of an [auth] section (source definition) or auth.* (sink), values already expanded. */
+struct auth_setup {
+	const char *type; /* none bearer basic header sigv4 huawei_aksk oauth2_client login */
+	const struct option_pair
+		*settings; /* type-specific keys: token; user, password; name, value; provider,
+			      service, region, access_key, secret_key ... */
+	size_t n_settings;
+	struct http_client *client; /* for kinds that fetch a token */
+	struct http_transport transport;
+	/* login only: the request that fetches a token, rendered by the owner of the template */
+	void (*login_render)(struct http_message *out, void *userdata);
+	void *login_userdata;
+	const char *token_from; /* `header:X-Subject-Token` or a JSON Pointer */
+	const char *expires_from; /* JSON Pointer to an RFC 3339 time or a number of seconds; NULL:
+				     1 h */
+};
+
+/* What a kind takes, for --check: NULL-terminated key names and which of them are required. NULL:
+ * no such kind. */
+struct auth_kind_info {
+	const char *type;
+	const char *const *keys;
+	const char *const *required;
+};
+const struct auth_kind_info *auth_kind_find(const char *type);
+const char *const *auth_kind_names(void); /* NULL-terminated */
+
+/* 0 or FAULT_CONFIG. Strings are copied. */
+int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *reterr);
+void auth_free(struct auth *auth); /* pending waiters are dropped without a call */
+
+/* FAULT is NULL when the credential is ready. Exactly once, never inside auth_prepare, not after
+ * auth_prepare_cancel. Many waiters share one token request. */
+typedef void (*auth_ready_fn)(const struct fault *fault, void *userdata);
+struct auth_waiter;
+/* Returns NULL when no waiting is needed: apply at once. */
+struct auth_waiter *auth_prepare(struct auth *auth, auth_ready_fn ready, void *userdata);
+void auth_prepare_cancel(struct auth_waiter *waiter);
+
+/* Adds the proof to MESSAGE. NOW_TIME goes into signatures; the caller corrects it by the server's
+ * Date. 0 or FAULT_AUTH, FAULT_CONFIG. */
+int auth_apply(
+	struct auth *auth, struct http_message *message, nsec_t now_time, struct fault *reterr);
+
+/* The server said 401: drops a fetched token. True: a fresh one may cure it, try once more. */
+bool auth_reject(struct auth *auth);
+
+#endif

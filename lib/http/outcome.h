@@ -1,0 +1,20 @@
+/* What an answer means (pure): status and headers to a fault class and the earliest next attempt.
+ * The whole table of statuses is in the test. */
+#ifndef TRAWLD_HTTP_OUTCOME_H
+#define TRAWLD_HTTP_OUTCOME_H
+
+#include "http/message.h"
+
+/* FAULT_NONE for 200 to 299. Else fills *RETERR: class, status, wait_ns from Retry-After (seconds
+ * or HTTP-date against the answer's own Date, else NOW_TIME), else X-RateLimit-Reset (epoch seconds
+ * if above 10^9, else seconds), and a text "HTTP 429 Too Many Requests[: first 200 bytes of the
+ * body or the API's own words]". API_MESSAGE: the API's own words if the caller found them, or
+ * SLICE_NULL. Transport faults are passed through. */
+enum fault_class http_outcome(const struct http_response *response, struct slice api_message,
+	nsec_t now_time, struct fault *reterr);
+
+/* Appends at most SIZE bytes of BODY to OUT, control characters and invalid UTF-8 as '?', secrets
+ * masked: for messages. */
+void http_excerpt(struct slice body, size_t size, struct buf *out);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * When the collected pages and acknowledgements are committed: at once when 4 MiB wait, else when
+ * the loop has nothing else to do but at the latest 50 ms after the first was added. A failed
+ * commit (disk full, read-only) is tried again with back-off, everything kept; meanwhile polling
+ * pauses (pressure.h).
+ */
+#ifndef TRAWLD_PIPELINE_COMMITTER_H
+#define TRAWLD_PIPELINE_COMMITTER_H
+
+#include "base/fault.h"
+
+struct ev_loop;
+struct store;
+struct committer;
+
+/* The state of the store changed: FAULT is NULL when it works again. A FAULT_STORE with corrupt
+ * true cannot pass: the daemon says so and ends with 73. */
+typedef void (*committer_state_fn)(const struct fault *fault, bool corrupt, void *userdata);
+
+struct committer *committer_new(
+	struct ev_loop *loop, struct store *store, committer_state_fn state, void *userdata);
+void committer_free(struct committer *committer); /* does not flush */
+
+/* Call after commit_add_*: arms what is needed. */
+void committer_touch(struct committer *committer);
+/* Commits now whatever is collected. True: nothing is left. */
+bool committer_flush(struct committer *committer);
+bool committer_failing(const struct committer *committer);
+
+#endif

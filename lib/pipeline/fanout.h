@@ -1,0 +1,78 @@
+/*
+ * Committed batches to the sinks of their source, acknowledgements back to the store, bodies
+ * released when every sink of the source has them. Each sink has its own queue (delivery.h): from
+ * memory for what was just committed, from the spool for what waits longer.
+ */
+#ifndef TRAWLD_PIPELINE_FANOUT_H
+#define TRAWLD_PIPELINE_FANOUT_H
+
+#include "pipeline/committer.h"
+#include "pipeline/sink.h"
+
+#include "base/condition.h"
+
+struct fanout;
+struct delivery;
+
+/* Keys that every sink has, beside its kind's own. */
+struct sink_common_options {
+	int format; /* enum record_format */
+	struct str_list include; /* conditions, one a line; a record must fulfil one of them */
+	struct str_list exclude; /* a record must fulfil none */
+	nsec_t retry_max_ns; /* longest back-off, default 5m */
+};
+extern const struct option sink_common_option_rows[];
+extern const size_t n_sink_common_option_rows;
+
+struct fanout *fanout_new(struct ev_loop *loop, struct store *store, struct committer *committer,
+	const char *state_directory);
+void fanout_free(struct fanout *fanout); /* cancels deliveries; nothing is lost: they come again */
+
+/* Adds a sink and loads its place from the store. COMMON and the kind's options (in SETUP) live as
+ * long as the sink. 0 or the fault of create. */
+int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
+	const struct sink_setup *setup, const struct sink_common_options *common,
+	struct fault *reterr);
+/* Takes a sink out (reload). FORGET: also its place in the store, what waited for it only is
+ * released. */
+void fanout_remove_sink(struct fanout *fanout, const char *name, bool forget);
+
+/* The sinks of SOURCE from now on (names that were added). An unknown source's batches in the spool
+ * are released. */
+void fanout_route(struct fanout *fanout, const char *source, const struct str_list *sinks);
+void fanout_unroute(struct fanout *fanout, const char *source);
+/* After all adds and routes of start or reload: removes the places of sinks that are gone, starts
+ * deliveries. */
+void fanout_start(struct fanout *fanout);
+
+/* A batch is durable: give it to the sinks (matches commit_done_fn with a fanout as userdata; BATCH
+ * NULL is ignored). */
+void fanout_committed(struct batch *batch, void *fanout);
+
+void fanout_reopen(struct fanout *fanout); /* SIGUSR1 */
+void fanout_retry_now(
+	struct fanout *fanout); /* ends back-off waits: used at shutdown's drain and SIGUSR2 */
+
+/* Everything committed so far is acknowledged by every sink, or its sink is failing (then
+ * *RET_FAILING counts such sinks). */
+bool fanout_drained(const struct fanout *fanout, size_t *ret_failing);
+/* Called whenever that may have changed. */
+void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata), void *userdata);
+
+/* For status and metrics. */
+struct sink_status {
+	const char *name;
+	const char *kind;
+	int64_t acknowledged; /* batch number */
+	uint64_t pending_records;
+	uint64_t delivered_records; /* since start */
+	uint64_t refused_records; /* dead letters since start */
+	uint64_t retries;
+	bool failing;
+	struct fault fault; /* why, while failing */
+	nsec_t last_success_time; /* NSEC_NONE */
+};
+void fanout_each_sink(const struct fanout *fanout,
+	void (*each)(const struct sink_status *status, void *userdata), void *userdata);
+
+#endif

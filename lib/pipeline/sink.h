@@ -1,0 +1,111 @@
+/*
+ * The contract between the pipeline and a kind of sink. Order, acknowledgement, retry, back-off,
+ * selection and dead letters are written once, in delivery.c; a kind only knows how to hand batches
+ * to its receiver and to say what became of them.
+ */
+#ifndef TRAWLD_PIPELINE_SINK_H
+#define TRAWLD_PIPELINE_SINK_H
+
+#include "conf/option.h"
+#include "store/batch.h"
+
+struct ev_loop;
+struct http_client;
+struct sink; /* an instance; each kind embeds it first in its own struct */
+struct sink_job; /* one or more batches handed to a sink, in order */
+
+enum sink_result {
+	SINK_DELIVERED, /* the receiver has all of it, in the sense the manual states for the kind
+			 */
+	SINK_RETRY, /* not now: the whole job again, not before fault->wait_ns */
+	SINK_REFUSED, /* never: dead letter with the fault's text, then go on. refused[] says which
+			 records; NULL: all */
+};
+
+enum {
+	SINK_EXACTLY_ONCE = 1 << 0, /* keeps a position that is stored with the acknowledgement */
+	SINK_REOPEN = 1 << 1, /* reacts to SIGUSR1 */
+	SINK_WHOLE_BATCH = 1 << 2, /* can take the NDJSON body of an unfiltered batch as it is */
+};
+
+/* What an instance is made from: all checked. */
+struct sink_setup {
+	const char *name;
+	const char *place; /* "trawld.conf:14" */
+	const void *options; /* the kind's own options struct, filled by options_parse; lives as
+				long as the sink */
+	struct ev_loop *loop;
+	struct http_client *client; /* NULL in tests of kinds that need none */
+};
+
+/* One kind of sink. */
+struct sink_kind {
+	const char *name; /* `type =` */
+	const char *summary; /* one line, for the manual and --help */
+	const char *promise; /* the delivery promise in words */
+	const struct option *options;
+	size_t n_options;
+	size_t options_size; /* of the struct that the table's offsets point into */
+	unsigned capabilities;
+
+	/* Faults of the options that only the kind can see (a bad address). Adds findings at
+	 * SECTION's entries. May be NULL. */
+	void (*check)(
+		const void *options, const struct ini_section *section, struct findings *findings);
+	/* 0, or a fault outcome with *RETERR filled. Must not wait for the receiver. */
+	int (*create)(struct sink **ret, const struct sink_setup *setup, struct fault *reterr);
+	/* POSITION is what the last acknowledged job reported (NULL: nothing yet). Called once,
+	 * before the first deliver. A torn tail is cut here. FAULT_STORE-class outcomes are retried
+	 * with back-off before anything is delivered. May be NULL. */
+	int (*recover)(struct sink *sink, const char *position, struct fault *reterr);
+	/* Takes JOB; answers exactly once through sink_finish, also from inside this call. Only one
+	 * job at a time is with a sink. */
+	void (*deliver)(struct sink *sink, struct sink_job *job);
+	/* Forget the current job: no sink_finish for it any more. */
+	void (*cancel)(struct sink *sink);
+	/* SIGUSR1. May be NULL. */
+	void (*reopen)(struct sink *sink);
+	void (*destroy)(struct sink *sink); /* cancels */
+};
+
+struct sink {
+	const struct sink_kind *kind;
+	char *name;
+	/* set by the delivery that owns it */
+	struct delivery *delivery;
+};
+
+/* How records look: `format =` of a sink. */
+enum record_format { RECORD_RAW, RECORD_ENVELOPE };
+
+/* A record of a job, ready to be sent. */
+struct sink_record {
+	const struct batch *batch; /* source, provider, number */
+	struct batch_view view;
+};
+
+/* A job's records that this sink is to have (after include/exclude), in order. */
+struct sink_job {
+	struct batch **batches; /* n_batches >= 1, ascending numbers */
+	size_t n_batches;
+	struct sink_record *records;
+	size_t n_records; /* >= 1: jobs without records are acknowledged without the sink */
+	bool whole; /* nothing was left out: a batch's body may be used as it is */
+	enum record_format format;
+	char id[33]; /* stable across retries and restarts: digest of sink, first and last number */
+};
+
+/* The answer to deliver(). POSITION (SINK_EXACTLY_ONCE kinds): text to be stored with the
+ * acknowledgement, copied. FAULT: for RETRY and REFUSED. */
+void sink_finish(struct sink *sink, enum sink_result result, const char *position,
+	const struct fault *fault);
+/* As above with SINK_REFUSED for some records only: REFUSED[i] is true for records of the job that
+ * the receiver will never take; the rest is delivered. */
+void sink_finish_partly(struct sink *sink, const bool *refused, const struct fault *fault);
+
+/* Appends RECORD in FORMAT without a line feed: the raw text, or
+ * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}. */
+void sink_record_print(
+	const struct sink_record *record, enum record_format format, struct buf *out);
+
+#endif

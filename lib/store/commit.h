@@ -1,0 +1,49 @@
+/*
+ * The one transaction: pages (batch, keys, cursor), acknowledgements and releases that came
+ * together are committed together (group commit). Nothing else in the tree moves a cursor or an
+ * acknowledgement.
+ *
+ * commit_add_* only collect (cheap, no I/O). commit_run writes all of it or nothing: on an outcome
+ * everything collected stays, in order, for the next commit_run.
+ */
+#ifndef TRAWLD_STORE_COMMIT_H
+#define TRAWLD_STORE_COMMIT_H
+
+#include "store/batch.h"
+#include "store/database.h"
+
+/* Called after the transaction is durable, in the order of the adds; batch->number is set. Not
+ * called for a failed run. */
+typedef void (*commit_done_fn)(struct batch *batch, void *userdata);
+
+/* BATCH may be NULL (an empty page that moves the cursor); it is referenced until committed. CURSOR
+ * NULL: the cursor stays. KEEP_IDS false: the keys are not needed for dedupe. DONE may be NULL; it
+ * is called with BATCH (also when that is NULL). */
+void commit_add_page(struct store *store, const char *source, struct batch *batch,
+	const char *cursor, commit_done_fn done, void *userdata);
+
+/* SINK has everything up to and including NUMBER. POSITION: the sink's own state that belongs to it
+ * (the file sink's offsets), NULL: unchanged. */
+void commit_add_ack(struct store *store, const char *sink, int64_t number, const char *position);
+
+/* All sinks of SOURCE have everything up to NUMBER: those bodies go. */
+void commit_add_release(struct store *store, const char *source, int64_t number);
+
+/* Keys of SOURCE whose batch's newest time (or, without one, acceptance) is before TIME are no
+ * longer needed. */
+void commit_add_expiry(struct store *store, const char *source, nsec_t time);
+
+/* Forget SINK (gone from the configuration), or set its place: a sink first seen begins after what
+ * is committed now. */
+void commit_add_sink_removal(struct store *store, const char *sink);
+
+/* Replace a source's cursor from outside (rewind). */
+void commit_add_cursor(struct store *store, const char *source, const char *cursor);
+
+bool commit_pending(const struct store *store);
+size_t commit_pending_bytes(const struct store *store);
+
+/* 0, STORE_E_FULL (kept; try again later) or STORE_E_CORRUPT. */
+int commit_run(struct store *store, struct fault *reterr);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The one SQLite file (trawld.db) in the state directory: WAL, synchronous=FULL, opened
+ * exclusively. The other store modules work on it; only lib/store includes sqlite3.h. A second
+ * daemon is kept out by a lock file (trawld.lock, OFD lock, holds the PID).
+ */
+#ifndef TRAWLD_STORE_DATABASE_H
+#define TRAWLD_STORE_DATABASE_H
+
+#include "base/fault.h"
+
+struct store;
+
+enum {
+	STORE_E_LOCKED = 1, /* another daemon has it; the fault text names its PID */
+	STORE_E_UNUSABLE, /* directory cannot be made, read or written; database from a newer trawld
+			   */
+	STORE_E_CORRUPT, /* SQLite says so, or the schema is not ours: a person must look, never a
+			    silent fresh start */
+	STORE_E_FULL, /* no space, read-only, I/O error: may pass */
+};
+
+enum store_mode {
+	STORE_OWN, /* the daemon: makes the directory (0700) and the file (0600), takes the lock,
+		      migrates */
+	STORE_READ, /* trawlctl: reads beside a running daemon, changes nothing; no file is
+		       STORE_E_UNUSABLE */
+};
+
+int store_open(
+	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
+void store_close(struct store *store); /* NULL allowed; uncommitted work is dropped */
+
+/* PRAGMA user_version of the schema this build writes. */
+int store_schema_version(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* Committed batches that some sink still has to acknowledge, and how far each sink is. */
+#ifndef TRAWLD_STORE_SPOOL_H
+#define TRAWLD_STORE_SPOOL_H
+
+#include "store/batch.h"
+#include "store/database.h"
+
+/* The number of the last committed batch; 0: none ever. */
+int64_t spool_last(const struct store *store);
+
+/* Bytes that the waiting bodies take (encoded), committed and collected for commit: what
+ * spool_limit bounds. Kept in memory, exact after open. */
+uint64_t spool_bytes(const struct store *store);
+
+/* Reads the first batch with a number above AFTER for which WANTED(source, userdata) is true. *RET
+ * is a new reference, or NULL when there is none. A row that cannot be decoded is STORE_E_CORRUPT.
+ */
+int spool_next(struct store *store, int64_t after,
+	bool (*wanted)(const char *source, void *userdata), void *userdata, struct batch **ret,
+	struct fault *reterr);
+
+/* What waits above AFTER for which WANTED is true. */
+int spool_count(struct store *store, int64_t after,
+	bool (*wanted)(const char *source, void *userdata), void *userdata, uint64_t *ret_records,
+	uint64_t *ret_batches, struct fault *reterr);
+
+/* SINK's acknowledged number and position text (caller frees; NULL: none). A sink not known yet is
+ * entered at the last committed batch at the next commit_run: it gets what is accepted from now on.
+ * *RET_KNOWN says which (may be NULL). */
+int spool_sink_get(struct store *store, const char *sink, int64_t *ret_number, char **ret_position,
+	bool *ret_known, struct fault *reterr);
+int spool_sink_list(struct store *store,
+	void (*each)(const char *sink, int64_t number, void *userdata), void *userdata,
+	struct fault *reterr);
+
+#endif
