@@ -7,6 +7,7 @@
 #define TRAWLD_BASE_MEM_H
 
 #include <stddef.h>
+#include <stdlib.h>
 
 /* Returns SIZE zeroed bytes, never NULL (also for SIZE 0). */
 void *mem_alloc(size_t size);

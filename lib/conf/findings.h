@@ -5,6 +5,7 @@
 #ifndef TRAWLD_CONF_FINDINGS_H
 #define TRAWLD_CONF_FINDINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 

@@ -44,13 +44,14 @@ struct ini {
 
 /* Appends the sections of the file at PATH. The same section twice in one file is one section; in
  * two files (conf.d) it is one, too: keys add up, a key given twice is a finding that names the
- * first place. Unreadable: a finding and -errno. */
+ * first place. Unreadable: a finding and -errno; 1: it was read with findings. */
 int ini_read(struct ini *ini, const char *path, struct findings *findings);
 /* The same from text; NAME stands for the file in findings (tests, fuzzing, built-in definitions).
  */
 int ini_read_text(struct ini *ini, const char *name, const char *text, size_t size,
 	struct findings *findings);
 void ini_deinit(struct ini *ini);
+void ini_section_deinit(struct ini_section *section);
 
 /* Borrowed, or NULL. NAME may be NULL. */
 struct ini_section *ini_find(struct ini *ini, const char *kind, const char *name);

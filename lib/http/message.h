@@ -18,10 +18,11 @@ struct http_headers {
 	size_t capacity;
 };
 
-void http_headers_add(
-	struct http_headers *headers, const char *name, struct slice value); /* copies */
+/* Copies. A value with a NUL, CR or LF cannot be sent: the request ends with FAULT_CONFIG. */
+void http_headers_add(struct http_headers *headers, const char *name, struct slice value);
 void http_headers_set(struct http_headers *headers, const char *name,
 	struct slice value); /* replaces every one of that name */
+void http_headers_remove(struct http_headers *headers, const char *name);
 /* The first value, names compared without case; SLICE_NULL when absent. */
 struct slice http_headers_get(const struct http_headers *headers, const char *name);
 void http_headers_deinit(struct http_headers *headers); /* wipes values: they may hold tokens */
@@ -34,7 +35,7 @@ struct http_transport {
 	const char *proxy; /* NULL: none (the environment is not asked) */
 	nsec_t timeout_ns; /* whole request; 0: 60 s */
 	nsec_t connect_timeout_ns; /* 0: 15 s */
-	size_t max_body; /* decoded bytes of the answer; 0: 64 MiB */
+	size_t max_body; /* decoded bytes of the answer (`max_page`); 0: 64 MiB */
 	unsigned max_ratio; /* decoded / wire; 0: 100 (counted from 1 MiB decoded on) */
 	const char *origin; /* a redirect may not leave it; NULL: redirects are never followed */
 };
@@ -42,7 +43,9 @@ struct http_transport {
 struct http_message {
 	char *method; /* "GET", "POST" */
 	char *url;
-	struct http_headers headers; /* without Host, Content-Length, User-Agent, Accept-Encoding */
+	struct http_headers headers; /* without Host (but an auth kind may set it), Content-Length,
+					User-Agent, Accept-Encoding; a body without Content-Type is
+					sent as application/octet-stream */
 	struct buf body; /* size 0 and has_body false: none */
 	bool has_body;
 	/* set by the sigv4 kind, carried out by libcurl */

@@ -21,6 +21,10 @@ struct committer *committer_new(
 	struct ev_loop *loop, struct store *store, committer_state_fn state, void *userdata);
 void committer_free(struct committer *committer); /* does not flush */
 
+/* Called after a commit that left nothing to be committed. */
+void committer_on_settled(
+	struct committer *committer, void (*settled)(void *userdata), void *userdata);
+
 /* Call after commit_add_*: arms what is needed. */
 void committer_touch(struct committer *committer);
 /* Commits now whatever is collected. True: nothing is left. */

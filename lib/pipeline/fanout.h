@@ -23,6 +23,9 @@ struct sink_common_options {
 };
 extern const struct option sink_common_option_rows[];
 extern const size_t n_sink_common_option_rows;
+/* What the rows cannot say: conditions that are none. Adds findings at SECTION's entries. */
+void sink_common_check(const struct sink_common_options *common, const struct ini_section *section,
+	struct findings *findings);
 
 struct fanout *fanout_new(struct ev_loop *loop, struct store *store, struct committer *committer,
 	const char *state_directory);
@@ -70,6 +73,7 @@ struct sink_status {
 	uint64_t retries;
 	bool failing;
 	struct fault fault; /* why, while failing */
+	nsec_t wait_ns; /* the pause chosen after the last failed try, while failing */
 	nsec_t last_success_time; /* NSEC_NONE */
 };
 void fanout_each_sink(const struct fanout *fanout,

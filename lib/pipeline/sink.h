@@ -26,6 +26,9 @@ enum {
 	SINK_EXACTLY_ONCE = 1 << 0, /* keeps a position that is stored with the acknowledgement */
 	SINK_REOPEN = 1 << 1, /* reacts to SIGUSR1 */
 	SINK_WHOLE_BATCH = 1 << 2, /* can take the NDJSON body of an unfiltered batch as it is */
+	SINK_STABLE_JOB =
+		1 << 3, /* a job's batches and id are made durable before its first deliver, so
+			   that they are the same after a crash; not with SINK_EXACTLY_ONCE */
 };
 
 /* What an instance is made from: all checked. */
@@ -88,15 +91,23 @@ struct sink_record {
 struct sink_job {
 	struct batch **batches; /* n_batches >= 1, ascending numbers */
 	size_t n_batches;
-	struct sink_record *records;
+	struct sink_record *records; /* NULL for a SINK_WHOLE_BATCH kind when the job is whole and
+					raw: see job.h for a walk that knows both */
 	size_t n_records; /* >= 1: jobs without records are acknowledged without the sink */
 	bool whole; /* nothing was left out: a batch's body may be used as it is */
 	enum record_format format;
-	char id[33]; /* stable across retries and restarts: digest of sink, first and last number */
+	char id[33]; /* digest of sink, first and last number. The same for every retry in one
+			process; also after a restart for SINK_STABLE_JOB kinds */
 };
 
-/* The answer to deliver(). POSITION (SINK_EXACTLY_ONCE kinds): text to be stored with the
- * acknowledgement, copied. FAULT: for RETRY and REFUSED. */
+/* Makes POSITION durable now, without an acknowledgement: what an exactly-once kind must do inside
+ * deliver() before it writes where the last reported position says nothing of. False: the state
+ * cannot be written, the job must be answered with SINK_RETRY. */
+bool sink_store_position(struct sink *sink, const char *position);
+
+/* The answer to deliver(). JOB stays valid until the sink returns to the loop. POSITION
+ * (SINK_EXACTLY_ONCE kinds): text to be stored with the acknowledgement, copied. FAULT: for RETRY
+ * and REFUSED. */
 void sink_finish(struct sink *sink, enum sink_result result, const char *position,
 	const struct fault *fault);
 /* As above with SINK_REFUSED for some records only: REFUSED[i] is true for records of the job that

@@ -13,6 +13,10 @@
 #include "base/fault.h"
 #include "base/idset.h"
 
+/* Ceiling of a batch in plain: its texts and 16 bytes a record. Whoever fills a batch stays below.
+ */
+#define BATCH_SIZE_MAX ((size_t)512 << 20)
+
 struct batch_record {
 	uint32_t size; /* of the record's text in body, without the line feed */
 	uint32_t id_size; /* of its ID text in id_text; 0: the ID is the hex of its key */
@@ -26,6 +30,7 @@ struct batch {
 	char *provider;
 	nsec_t accepted_time;
 	nsec_t newest_time; /* newest record time; NSEC_NONE: none has one */
+	bool keep_ids; /* the keys outlive the body, for dedupe; batch_new sets true */
 	struct batch_record *records;
 	struct id *ids; /* one key a record */
 	size_t n_records;
@@ -63,8 +68,10 @@ bool batch_next(const struct batch *batch, struct batch_cursor *cursor, struct b
 struct slice batch_id_text(const struct batch_view *view, char scratch[33]);
 
 /* The batch as one self-contained, checksummed and compressed (zstd level 1) text for the spool,
- * without number, source, provider and accepted_time, which are columns. batch_decode answers
- * FAULT_STORE when the bytes are not what batch_encode wrote. */
+ * without number, source, provider and accepted_time, which are columns, and without the keys,
+ * which stand beside it (IDS, 16 bytes each). batch_encode appends. batch_decode fills a batch that
+ * has no records yet; it answers FAULT_STORE, and leaves the batch empty, when the bytes are not
+ * what batch_encode wrote. */
 void batch_encode(const struct batch *batch, struct buf *out);
 int batch_decode(struct batch *batch, struct slice encoded, struct slice ids, struct fault *reterr);
 

@@ -16,9 +16,10 @@
  * called for a failed run. */
 typedef void (*commit_done_fn)(struct batch *batch, void *userdata);
 
-/* BATCH may be NULL (an empty page that moves the cursor); it is referenced until committed. CURSOR
- * NULL: the cursor stays. KEEP_IDS false: the keys are not needed for dedupe. DONE may be NULL; it
- * is called with BATCH (also when that is NULL). */
+/* BATCH may be NULL (an empty page that moves the cursor); it is referenced until committed and
+ * must not change any more. CURSOR NULL: the cursor stays. With batch->keep_ids false the keys
+ * serve no dedupe and go with the body. DONE may be NULL; it is called with BATCH (also when that
+ * is NULL) and may call commit_add_* again. */
 void commit_add_page(struct store *store, const char *source, struct batch *batch,
 	const char *cursor, commit_done_fn done, void *userdata);
 
@@ -26,11 +27,11 @@ void commit_add_page(struct store *store, const char *source, struct batch *batc
  * (the file sink's offsets), NULL: unchanged. */
 void commit_add_ack(struct store *store, const char *sink, int64_t number, const char *position);
 
-/* All sinks of SOURCE have everything up to NUMBER: those bodies go. */
+/* All sinks of SOURCE have everything up to NUMBER, which is committed: those bodies go. */
 void commit_add_release(struct store *store, const char *source, int64_t number);
 
 /* Keys of SOURCE whose batch's newest time (or, without one, acceptance) is before TIME are no
- * longer needed. */
+ * longer needed. Those of a batch whose body still waits stay with it. */
 void commit_add_expiry(struct store *store, const char *source, nsec_t time);
 
 /* Forget SINK (gone from the configuration), or set its place: a sink first seen begins after what
@@ -41,6 +42,7 @@ void commit_add_sink_removal(struct store *store, const char *sink);
 void commit_add_cursor(struct store *store, const char *source, const char *cursor);
 
 bool commit_pending(const struct store *store);
+/* Memory that the collected pages hold, plain and encoded: what bounds the size of a commit. */
 size_t commit_pending_bytes(const struct store *store);
 
 /* 0, STORE_E_FULL (kept; try again later) or STORE_E_CORRUPT. */

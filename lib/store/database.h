@@ -1,7 +1,7 @@
 /*
- * The one SQLite file (trawld.db) in the state directory: WAL, synchronous=FULL, opened
- * exclusively. The other store modules work on it; only lib/store includes sqlite3.h. A second
- * daemon is kept out by a lock file (trawld.lock, OFD lock, holds the PID).
+ * The one SQLite file (trawld.db) in the state directory: WAL, synchronous=FULL. The other store
+ * modules work on it; only lib/store includes sqlite3.h. A second daemon is kept out by a lock file
+ * (trawld.lock, OFD lock, holds the PID); readers may come and go beside the daemon.
  */
 #ifndef TRAWLD_STORE_DATABASE_H
 #define TRAWLD_STORE_DATABASE_H

@@ -5,7 +5,7 @@
 #include "store/batch.h"
 #include "store/database.h"
 
-/* The number of the last committed batch; 0: none ever. */
+/* The number of the last committed batch; 0: none ever. With STORE_READ as it was at open. */
 int64_t spool_last(const struct store *store);
 
 /* Bytes that the waiting bodies take (encoded), committed and collected for commit: what

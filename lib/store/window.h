@@ -34,7 +34,8 @@ unsigned window_count(const struct window *window, const struct id *digest);
 void window_add(struct window *window, const struct id *key);
 
 /* Rows before TIME are no longer needed: when enough of the set is stale it is built anew from the
- * rows. */
+ * rows and from what is collected for commit: call it when no added record is on its way between
+ * window_add and commit_add_page. */
 int window_expire(struct window *window, nsec_t time, struct fault *reterr);
 
 size_t window_size(const struct window *window); /* keys in memory, for status */

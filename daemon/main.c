@@ -1,0 +1,62 @@
+/* trawld(8): what happens from the first line to the exit code, in order. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#include "arguments.h"
+#include "trawld.h"
+
+#include "base/cleanup.h"
+
+/* All faults at once; NULL: there were some, and they were printed. */
+static struct setup *load(const struct arguments *arguments)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct setup *setup = setup_load(arguments->path, &findings);
+	if (!setup) {
+		findings_print(&findings, stderr);
+		fprintf(stderr, "trawld: %zu fault%s in the configuration, nothing was started\n",
+			findings.n_items, findings.n_items == 1 ? "" : "s");
+	}
+	return setup;
+}
+
+static int check(struct setup *setup)
+{
+	printf("%s: fine, %zu source%s, %zu sink%s\n", setup->config->path, setup->n_sources,
+		setup->n_sources == 1 ? "" : "s", setup->n_sinks, setup->n_sinks == 1 ? "" : "s");
+	setup_free(setup);
+	return EX_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments arguments;
+	struct trawld trawld;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not the end */
+	prctl(PR_SET_DUMPABLE,
+		0); /* no core file, no ptrace by the same user: secrets are in memory */
+	switch (arguments_parse(&arguments, argc, argv)) {
+	case ARGUMENTS_DONE:
+		return EX_OK;
+	case ARGUMENTS_USAGE:
+		return EX_USAGE;
+	case ARGUMENTS_RUN:
+		break;
+	}
+	log_open(getenv("JOURNAL_STREAM") != NULL);
+	struct setup *setup = load(&arguments);
+	if (!setup)
+		return EX_CONFIG;
+	if (arguments.check)
+		return check(setup);
+	log_set_level(LOG_LEVEL_ERROR + (enum log_level)setup->config->daemon.log_level);
+	struct trawld_options options = {arguments.path, arguments.once};
+	int code = trawld_open(&trawld, &options, setup);
+	if (code == 0)
+		code = trawld_run(&trawld);
+	trawld_close(&trawld);
+	return code;
+}

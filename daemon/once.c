@@ -1,0 +1,55 @@
+/* See once.h. A sink that fails holds the run up only until every source has come to rest: then it
+ * is the next run's. */
+#include "once.h"
+
+#include "store/commit.h"
+
+static bool sources_rest(const struct trawld *trawld, bool sinks_fail)
+{
+	for (size_t i = 0; i < trawld->n_pollers; i++) {
+		struct runner_status status;
+		runner_status(trawld->pollers[i]->runner, &status);
+		bool waits_for_room = status.state == RUNNER_PRESSURE && sinks_fail;
+		if (!trawld->pollers[i]->rested && !waits_for_room)
+			return false;
+	}
+	return true;
+}
+
+bool once_is_over(struct trawld *trawld)
+{
+	size_t n_failing = 0;
+	if (commit_pending(trawld->store) || !fanout_drained(trawld->fanout, &n_failing) ||
+		!sources_rest(trawld, n_failing > 0))
+		return false;
+	trawld->exit_code = n_failing ? EX_TEMPFAIL : 0;
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		if (!trawld->pollers[i]->rested || trawld->pollers[i]->given_up.class != FAULT_NONE)
+			trawld->exit_code = EX_TEMPFAIL;
+	return true;
+}
+
+static void report_sink(const struct sink_status *status, void *userdata)
+{
+	struct log_subject subject = {"sink", status->name, NULL};
+	(void)userdata;
+	if (status->pending_records)
+		log_warning(&subject, "%llu records wait for it: run again when it is back (%s)",
+			(unsigned long long)status->pending_records, status->fault.text);
+}
+
+void once_report(const struct trawld *trawld)
+{
+	for (size_t i = 0; i < trawld->n_pollers; i++) {
+		const struct poller *poller = trawld->pollers[i];
+		struct intake_status status;
+		intake_status(poller->intake, &status);
+		log_info(&poller->source->subject, "%s: %llu new records, %llu known ones dropped",
+			poller->given_up.class != FAULT_NONE ? "given up for this run"
+			: poller->rested                     ? "caught up"
+							     : "not finished",
+			(unsigned long long)status.n_records,
+			(unsigned long long)status.n_duplicates);
+	}
+	fanout_each_sink(trawld->fanout, report_sink, NULL);
+}

@@ -1,0 +1,109 @@
+/* See poller.h: the callbacks that join a runner to the store and to the daemon's back-pressure. */
+#include "poller.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "store/cursor.h"
+#include "trawld.h"
+
+static void accept_records(const struct runner_delivery *delivery, void *userdata)
+{
+	struct poller *poller = userdata;
+	intake_accept(delivery, poller->intake);
+}
+
+static bool known(const struct record *record, void *userdata)
+{
+	struct poller *poller = userdata;
+	return intake_known(record, poller->intake);
+}
+
+static bool may_poll(bool needs_window, void *userdata)
+{
+	struct poller *poller = userdata;
+	struct fault fault;
+	if (!trawld_may_poll(poller->trawld))
+		return false;
+	if (!needs_window || intake_ready(poller->intake, &fault))
+		return true;
+	trawld_store_failed(poller->trawld, &fault);
+	return false;
+}
+
+static void rested(const struct fault *fault, void *userdata)
+{
+	struct poller *poller = userdata;
+	poller->rested = true;
+	if (fault)
+		poller->given_up = *fault;
+	trawld_progress(poller->trawld);
+}
+
+static void gap(nsec_t start_time, nsec_t end_time, void *userdata)
+{
+	struct poller *poller = userdata;
+	struct buf from CLEANUP(buf_deinit) = BUF_NULL, to CLEANUP(buf_deinit) = BUF_NULL;
+	timestamp_print_rfc3339(start_time, 3, &from);
+	timestamp_print_rfc3339(end_time, 3, &to);
+	poller->n_gaps++;
+	log_error(&poller->source->subject,
+		"gap: records from %s to %s may be missing, the API no longer gives them; going on "
+		"behind them",
+		buf_text(&from), buf_text(&to));
+}
+
+static const struct runner_callbacks callbacks = {
+	.accept = accept_records,
+	.known = known,
+	.may_poll = may_poll,
+	.rested = rested,
+	.gap = gap,
+};
+
+int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
+	nsec_t first_delay_ns, struct fault *reterr)
+{
+	char *place CLEANUP_FREE = NULL;
+	int r = cursor_get(trawld->store, source->name, &place, reterr);
+	if (r)
+		return r;
+	struct poller *poller = MEM_NEW(struct poller);
+	poller->trawld = trawld;
+	poller->source = source;
+	poller->intake = intake_new(&(struct intake_setup){
+		.store = trawld->store,
+		.committer = trawld->committer,
+		.source = source->name,
+		.provider = source->definition->name,
+		.committed = fanout_committed,
+		.userdata = trawld->fanout,
+	});
+	r = runner_new(&poller->runner,
+		&(struct runner_setup){
+			.loop = trawld->loop,
+			.client = trawld->client,
+			.source = source,
+			.place = place,
+			.give_up = trawld->options.once,
+			.first_delay_ns = first_delay_ns,
+			.callbacks = &callbacks,
+			.userdata = poller,
+		},
+		reterr);
+	if (r) {
+		poller_free(poller);
+		return r;
+	}
+	*ret = poller;
+	return 0;
+}
+
+void poller_free(struct poller *poller)
+{
+	if (!poller)
+		return;
+	runner_free(poller->runner);
+	intake_free(poller->intake);
+	free(poller);
+}

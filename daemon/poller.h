@@ -1,0 +1,25 @@
+/* One source at work inside the daemon: its runner, its intake, and what is counted of it. */
+#ifndef TRAWLD_DAEMON_POLLER_H
+#define TRAWLD_DAEMON_POLLER_H
+
+#include "pipeline/intake.h"
+#include "source/runner.h"
+
+struct trawld;
+
+struct poller {
+	struct trawld *trawld;
+	const struct source *source;
+	struct runner *runner;
+	struct intake *intake;
+	bool rested; /* has caught up at least once, or was given up (--once) */
+	struct fault given_up; /* class FAULT_NONE: not given up */
+	uint64_t n_gaps;
+};
+
+/* 0, or the fault of the runner or the store. */
+int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
+	nsec_t first_delay_ns, struct fault *reterr);
+void poller_free(struct poller *poller);
+
+#endif

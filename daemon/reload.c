@@ -1,0 +1,151 @@
+/*
+ * SIGHUP: the new configuration is built whole first; any finding keeps the old one whole. Then:
+ * removals, changed and new ones, routes. Unchanged sources and sinks keep running with their
+ * state; their objects move over to the new setup.
+ */
+#include "trawld.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "store/commit.h"
+
+static bool same(const struct id *a, const struct id *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Keeps the objects that running parts point to: they change places, so that the old setup frees
+ * the new twins. */
+static void keep_unchanged(struct setup *old, struct setup *new)
+{
+	for (size_t i = 0; i < new->n_sources; i++)
+		for (size_t j = 0; j < old->n_sources; j++)
+			if (strcmp(new->sources[i]->name, old->sources[j]->name) == 0 &&
+				same(&new->sources[i]->fingerprint,
+					&old->sources[j]->fingerprint)) {
+				struct source *kept = old->sources[j];
+				old->sources[j] = new->sources[i];
+				new->sources[i] = kept;
+			}
+	for (size_t i = 0; i < new->n_sinks; i++)
+		for (size_t j = 0; j < old->n_sinks; j++)
+			if (strcmp(new->sinks[i]->name, old->sinks[j]->name) == 0 &&
+				same(&new->sinks[i]->fingerprint, &old->sinks[j]->fingerprint)) {
+				struct setup_sink *kept = old->sinks[j];
+				old->sinks[j] = new->sinks[i];
+				new->sinks[i] = kept;
+			}
+}
+
+static void remove_pollers(struct trawld *trawld, const struct setup *new)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < trawld->n_pollers; i++) {
+		struct poller *poller = trawld->pollers[i];
+		if (setup_find_source(new, poller->source->name) == poller->source) {
+			trawld->pollers[n++] = poller;
+			continue;
+		}
+		log_info(&poller->source->subject, "%s",
+			setup_find_source(new, poller->source->name)
+				? "changed: starting anew from its place"
+				: "removed: its place is kept");
+		poller_free(poller);
+	}
+	trawld->n_pollers = n;
+}
+
+static void remove_sinks(struct trawld *trawld, const struct setup *old, const struct setup *new)
+{
+	for (size_t i = 0; i < old->n_sinks; i++) {
+		const struct setup_sink *before = old->sinks[i];
+		const struct setup_sink *now = setup_find_sink(new, before->name);
+		if (!now || !same(&before->fingerprint, &now->fingerprint))
+			fanout_remove_sink(trawld->fanout, before->name, !now);
+	}
+	for (size_t i = 0; i < old->n_sources; i++)
+		if (!setup_find_source(new, old->sources[i]->name))
+			fanout_unroute(trawld->fanout, old->sources[i]->name);
+}
+
+static bool has_poller(const struct trawld *trawld, const struct source *source)
+{
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		if (trawld->pollers[i]->source == source)
+			return true;
+	return false;
+}
+
+/* Sinks that are new or were taken out because they changed. */
+static void add_sinks(struct trawld *trawld, const struct setup *old)
+{
+	struct fault fault = FAULT_NULL;
+	for (size_t i = 0; i < trawld->setup->n_sinks; i++) {
+		const struct setup_sink *sink = trawld->setup->sinks[i];
+		const struct setup_sink *before = setup_find_sink(old, sink->name);
+		if (before && same(&before->fingerprint, &sink->fingerprint))
+			continue;
+		if (trawld_add_sink(trawld, sink, &fault))
+			log_error(NULL,
+				"sink %s (%s): %s; it stays without records until the next "
+				"reload, they wait in the spool",
+				sink->name, sink->place, fault.text);
+	}
+}
+
+static void add_pollers(struct trawld *trawld)
+{
+	struct fault fault = FAULT_NULL;
+	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
+		const struct source *source = trawld->setup->sources[i];
+		if (!has_poller(trawld, source) && trawld_add_poller(trawld, source, &fault))
+			log_error(&source->subject, "%s; it is not polled until the next reload",
+				fault.text);
+	}
+}
+
+/* Keys that need a restart keep their old value, and that is said. */
+static void keep_fixed(const struct daemon_options *old, struct daemon_options *new)
+{
+	static const char *const names[] = {"state_directory", "listen", "control"};
+	char *const olds[] = {old->state_directory, old->listen, old->control};
+	char **const news[] = {&new->state_directory, &new->listen, &new->control};
+	for (size_t i = 0; i < 3; i++) {
+		if (olds[i] == NULL || *news[i] == NULL || strcmp(olds[i], *news[i]) == 0)
+			continue;
+		log_warning(NULL,
+			"%s cannot change while running: the old value stays until a restart",
+			names[i]);
+		free(*news[i]);
+		*news[i] = mem_strdup(olds[i]);
+	}
+}
+
+bool trawld_reload(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct setup *new = setup_load(trawld->options.path, &findings);
+	if (!new) {
+		findings_print(&findings, stderr);
+		log_error(NULL,
+			"the new configuration has %zu fault%s (above): the old one stays in "
+			"force, nothing of the new one is used",
+			findings.n_items, findings.n_items == 1 ? "" : "s");
+		return false;
+	}
+	struct setup *old = trawld->setup;
+	keep_fixed(&old->config->daemon, &new->config->daemon);
+	committer_flush(trawld->committer);
+	keep_unchanged(old, new);
+	remove_pollers(trawld, new);
+	remove_sinks(trawld, old, new);
+	trawld->setup = new;
+	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
+	add_sinks(trawld, old);
+	trawld_route(trawld);
+	fanout_start(trawld->fanout);
+	add_pollers(trawld);
+	setup_free(old);
+	log_info(NULL, "reloaded: %zu sources, %zu sinks", new->n_sources, new->n_sinks);
+	return true;
+}

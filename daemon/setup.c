@@ -1,0 +1,202 @@
+/* See setup.h. The one place where all layers' configuration meets, since only here all kinds are
+ * known. */
+#include "setup.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/mem.h"
+#include "sink/sinks.h"
+
+struct sink_type {
+	char *type;
+};
+
+static const struct option sink_type_rows[] = {
+	{.name = "type",
+		.type = OPTION_STRING,
+		.offset = offsetof(struct sink_type, type),
+		.flags = OPTION_REQUIRED,
+		.help = "kind of sink"},
+};
+
+void setup_path_init(struct setup_path *ret, const struct config *config)
+{
+	size_t n = 0;
+	ret->own = mem_printf("%s/providers", config->directory);
+	if (config->daemon.provider_directory)
+		ret->directories[n++] = config->daemon.provider_directory;
+	ret->directories[n++] = ret->own;
+	ret->directories[n++] = "/etc/trawld/providers";
+	ret->directories[n++] = TRAWLD_DATADIR "/providers";
+	ret->path = (struct definition_path){ret->directories, n};
+}
+
+void setup_path_deinit(struct setup_path *path)
+{
+	free(path->own);
+}
+
+static void sink_free(struct setup_sink *sink)
+{
+	if (!sink)
+		return;
+	struct option_table tables[] = {
+		{sink_common_option_rows, n_sink_common_option_rows, &sink->common},
+		{sink->kind ? sink->kind->options : NULL, sink->kind ? sink->kind->n_options : 0,
+			sink->options}};
+	options_deinit(&tables[0]);
+	if (sink->options)
+		options_deinit(&tables[1]);
+	free(sink->options);
+	free(sink->name);
+	free(sink->place);
+	free(sink);
+}
+
+static const struct sink_kind *find_kind(struct ini_section *section, struct findings *findings)
+{
+	struct ini_entry *type = ini_section_find(section, "type");
+	const struct sink_kind *kind = type ? sinks_find(type->value) : NULL;
+	if (kind)
+		return kind;
+	const char *nearest = type ? sinks_nearest(type->value) : NULL;
+	if (!type)
+		findings_add(findings, section->file, section->line, "[sink %s] needs `type`",
+			section->name);
+	else
+		findings_add(findings, type->file, type->line, "unknown sink type `%s`%s%s%s",
+			type->value, nearest ? ": did you mean `" : "", nearest ? nearest : "",
+			nearest ? "`?" : "");
+	return NULL;
+}
+
+static void take_fingerprint(struct setup_sink *sink, const struct ini_section *section)
+{
+	struct buf text = BUF_NULL;
+	for (size_t i = 0; i < section->n_entries; i++)
+		buf_printf(&text, "%s=%s\n", section->entries[i].key, section->entries[i].value);
+	sink->fingerprint = digest_id(buf_slice(&text));
+	secret_wipe(text.data, text.size);
+	buf_deinit(&text);
+}
+
+static struct setup_sink *load_sink(struct ini_section *section, struct findings *findings)
+{
+	const struct sink_kind *kind = find_kind(section, findings);
+	if (!kind)
+		return NULL;
+	struct setup_sink *sink = MEM_NEW(struct setup_sink);
+	struct sink_type type = {NULL};
+	sink->name = mem_strdup(section->name);
+	const char *base = strrchr(section->file, '/');
+	sink->place = mem_printf("%s:%u", base ? base + 1 : section->file, section->line);
+	sink->kind = kind;
+	sink->options = mem_alloc(kind->options_size);
+	struct option_table tables[] = {OPTION_TABLE(sink_type_rows, &type),
+		{sink_common_option_rows, n_sink_common_option_rows, &sink->common},
+		{kind->options, kind->n_options, sink->options}};
+	size_t n_before = findings->n_items;
+	options_parse(tables, 3, section, findings);
+	options_unknown(tables, 3, NULL, section, findings);
+	options_deinit(&tables[0]);
+	sink_common_check(&sink->common, section, findings);
+	if (kind->check && findings->n_items == n_before)
+		kind->check(sink->options, section, findings);
+	take_fingerprint(sink, section);
+	return sink;
+}
+
+static void check_routes(const struct setup *setup, struct findings *findings)
+{
+	const struct config *config = setup->config;
+	const char **names = mem_array(config->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < config->n_sinks; i++)
+		names[i] = config->sinks[i]->name;
+	for (size_t i = 0; i < config->n_sources; i++) {
+		struct ini_entry *entry = ini_section_find(config->sources[i], "sinks");
+		struct slice rest = slice_of(entry ? entry->value : NULL), part;
+		while (entry && str_next_part(&rest, ',', &part)) {
+			char *name CLEANUP_FREE = mem_strndup(part.data, part.size);
+			bool known = false;
+			for (size_t j = 0; j < config->n_sinks; j++)
+				known |= strcmp(names[j], name) == 0;
+			if (known || !*name)
+				continue;
+			const char *nearest = str_nearest(name, names, config->n_sinks);
+			findings_add(findings, entry->file, entry->line,
+				"sinks: there is no [sink %s]%s%s%s", name,
+				nearest ? ": did you mean `" : "", nearest ? nearest : "",
+				nearest ? "`?" : "");
+		}
+	}
+	if (config->n_sinks == 0 && config->n_sources)
+		findings_add(findings, config->path, 0,
+			"there is no [sink NAME] section: records would go nowhere");
+	free(names);
+}
+
+struct setup *setup_load(const char *path, struct findings *findings)
+{
+	struct setup *setup = MEM_NEW(struct setup);
+	struct setup_path providers;
+	config_load(&setup->config, path, findings);
+	struct config *config = setup->config;
+	setup_path_init(&providers, config);
+	setup->sources = mem_array(config->n_sources, sizeof(struct source *));
+	for (size_t i = 0; i < config->n_sources; i++) {
+		struct source *source = source_new(config->sources[i], &providers.path, findings);
+		if (source)
+			setup->sources[setup->n_sources++] = source;
+	}
+	setup->sinks = mem_array(config->n_sinks, sizeof(struct setup_sink *));
+	for (size_t i = 0; i < config->n_sinks; i++) {
+		struct setup_sink *sink = load_sink(config->sinks[i], findings);
+		if (sink)
+			setup->sinks[setup->n_sinks++] = sink;
+	}
+	check_routes(setup, findings);
+	setup_path_deinit(&providers);
+	if (findings->n_items == 0)
+		return setup;
+	setup_free(setup);
+	return NULL;
+}
+
+void setup_free(struct setup *setup)
+{
+	if (!setup)
+		return;
+	for (size_t i = 0; i < setup->n_sources; i++)
+		source_free(setup->sources[i]);
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		sink_free(setup->sinks[i]);
+	free(setup->sources);
+	free(setup->sinks);
+	config_free(setup->config);
+	free(setup);
+}
+
+struct source *setup_find_source(const struct setup *setup, const char *name)
+{
+	for (size_t i = 0; i < setup->n_sources; i++)
+		if (strcmp(setup->sources[i]->name, name) == 0)
+			return setup->sources[i];
+	return NULL;
+}
+
+struct setup_sink *setup_find_sink(const struct setup *setup, const char *name)
+{
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		if (strcmp(setup->sinks[i]->name, name) == 0)
+			return setup->sinks[i];
+	return NULL;
+}
+
+void setup_route(const struct setup *setup, const struct source *source, struct str_list *ret_names)
+{
+	const struct str_list *own = &source->options.sinks;
+	for (size_t i = 0; i < own->n_items; i++)
+		str_list_add(ret_names, own->items[i]);
+	for (size_t i = 0; own->n_items == 0 && i < setup->n_sinks; i++)
+		str_list_add(ret_names, setup->sinks[i]->name);
+}

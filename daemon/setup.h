@@ -1,0 +1,49 @@
+/*
+ * A whole configuration made ready: sources with their definitions, sinks with their checked
+ * options. Building one changes nothing outside; start, --check and reload all begin here.
+ */
+#ifndef TRAWLD_DAEMON_SETUP_H
+#define TRAWLD_DAEMON_SETUP_H
+
+#include "conf/config.h"
+#include "pipeline/fanout.h"
+#include "source/source.h"
+
+struct setup_sink {
+	char *name;
+	char *place;
+	const struct sink_kind *kind;
+	struct sink_common_options common;
+	void *options; /* the kind's */
+	struct id fingerprint;
+};
+
+struct setup {
+	struct config *config;
+	struct source **sources;
+	size_t n_sources;
+	struct setup_sink **sinks;
+	size_t n_sinks;
+};
+
+/* NULL with at least one finding when something is wrong. */
+struct setup *setup_load(const char *path, struct findings *findings);
+void setup_free(struct setup *setup);
+
+struct source *setup_find_source(const struct setup *setup, const char *name);
+struct setup_sink *setup_find_sink(const struct setup *setup, const char *name);
+
+/* The sinks that SOURCE goes to: its own list, or all. */
+void setup_route(
+	const struct setup *setup, const struct source *source, struct str_list *ret_names);
+
+/* Where provider definitions are looked for; the strings live as long as CONFIG. */
+struct setup_path {
+	char *own;
+	const char *directories[4];
+	struct definition_path path;
+};
+void setup_path_init(struct setup_path *ret, const struct config *config);
+void setup_path_deinit(struct setup_path *path);
+
+#endif

@@ -1,0 +1,62 @@
+/* See signals.h. SIGPIPE is ignored from the start of main, before any descriptor exists. */
+#include "signals.h"
+
+#include <ev.h>
+#include <signal.h>
+
+#include "base/mem.h"
+#include "notify.h"
+#include "trawld.h"
+
+struct signals {
+	struct trawld *trawld;
+	ev_signal watchers[5];
+};
+
+static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
+static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+	struct trawld *trawld = watcher->data;
+	(void)loop;
+	(void)events;
+	switch (watcher->signum) {
+	case SIGHUP:
+		notify_reloading();
+		trawld_reload(trawld);
+		notify_ready(trawld);
+		break;
+	case SIGUSR1:
+		log_info(NULL, "reopening files");
+		fanout_reopen(trawld->fanout);
+		break;
+	case SIGUSR2:
+		log_info(NULL, "polling every source now");
+		fanout_retry_now(trawld->fanout);
+		trawld_poll_now(trawld);
+		break;
+	default:
+		trawld_stop(trawld);
+	}
+}
+
+struct signals *signals_new(struct trawld *trawld)
+{
+	struct signals *signals = MEM_NEW(struct signals);
+	signals->trawld = trawld;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		ev_signal_init(&signals->watchers[i], signal_came, numbers[i]);
+		signals->watchers[i].data = trawld;
+		ev_signal_start(trawld->loop, &signals->watchers[i]);
+	}
+	return signals;
+}
+
+void signals_free(struct signals *signals)
+{
+	if (!signals)
+		return;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		ev_signal_stop(signals->trawld->loop, &signals->watchers[i]);
+	free(signals);
+}

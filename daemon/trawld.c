@@ -1,0 +1,254 @@
+/*
+ * See trawld.h. The order of creation is store, committer, HTTP client, fan-out with its sinks,
+ * pollers: each uses only what stands before it, so closing goes backwards and no callback can
+ * reach what is gone.
+ */
+#include "trawld.h"
+
+#include <ev.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/mem.h"
+#include "notify.h"
+#include "once.h"
+#include "signals.h"
+#include "store/commit.h"
+#include "store/spool.h"
+
+#define FIRST_POLL_SPREAD (250 * NSEC_PER_MSEC) /* per source, up to one interval */
+
+static void store_state(const struct fault *fault, bool corrupt, void *userdata)
+{
+	struct trawld *trawld = userdata;
+	if (!fault) {
+		log_notice(NULL, "the state can be written again: polling goes on");
+		trawld_poll_now(trawld);
+		return;
+	}
+	log_error(NULL, "%s; %s", fault->text,
+		corrupt ? "ending, since going on could lose or repeat records"
+			: "polling waits, what was read is kept in memory and tried again");
+	if (corrupt || trawld->options.once) {
+		trawld->exit_code = corrupt ? EX_CANTCREAT : EX_TEMPFAIL;
+		ev_break(trawld->loop, EVBREAK_ALL);
+	}
+}
+
+void trawld_store_failed(struct trawld *trawld, const struct fault *fault)
+{
+	store_state(fault, false, trawld);
+}
+
+static void progress(void *userdata)
+{
+	trawld_progress(userdata);
+}
+
+int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr)
+{
+	struct sink_setup setup = {
+		.name = sink->name,
+		.place = sink->place,
+		.options = sink->options,
+		.loop = trawld->loop,
+		.client = trawld->client,
+	};
+	return fanout_add_sink(trawld->fanout, sink->kind, &setup, &sink->common, reterr);
+}
+
+int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr)
+{
+	nsec_t spread = (nsec_t)trawld->setup->n_sources * FIRST_POLL_SPREAD;
+	if (spread > source->options.interval_ns)
+		spread = source->options.interval_ns;
+	struct id id = digest_id(slice_of(source->name));
+	nsec_t delay = trawld->options.once ? 0 : spread / 256 * id.bytes[0];
+	struct poller *poller;
+	int r = poller_new(&poller, trawld, source, delay, reterr);
+	if (r)
+		return r;
+	trawld->pollers =
+		mem_resize(trawld->pollers, (trawld->n_pollers + 1) * sizeof(struct poller *));
+	trawld->pollers[trawld->n_pollers++] = poller;
+	return 0;
+}
+
+void trawld_route(struct trawld *trawld)
+{
+	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
+		struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+		setup_route(trawld->setup, trawld->setup->sources[i], &names);
+		fanout_route(trawld->fanout, trawld->setup->sources[i]->name, &names);
+	}
+}
+
+/* Exit codes of a store that cannot be opened. */
+static int open_store(struct trawld *trawld)
+{
+	struct fault fault = FAULT_NULL;
+	const char *directory = trawld->setup->config->daemon.state_directory;
+	if (store_open(&trawld->store, directory, STORE_OWN, &fault) == 0)
+		return 0;
+	log_error(NULL, "%s", fault.text);
+	return EX_CANTCREAT;
+}
+
+static int build(struct trawld *trawld)
+{
+	struct setup *setup = trawld->setup;
+	struct fault fault = FAULT_NULL;
+	int r = open_store(trawld);
+	if (r)
+		return r;
+	trawld->committer = committer_new(trawld->loop, trawld->store, store_state, trawld);
+	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
+	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
+		setup->config->daemon.state_directory);
+	fanout_on_progress(trawld->fanout, progress, trawld);
+	committer_on_settled(trawld->committer, progress, trawld);
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		if (trawld_add_sink(trawld, setup->sinks[i], &fault)) {
+			log_error(NULL, "sink %s (%s): %s", setup->sinks[i]->name,
+				setup->sinks[i]->place, fault.text);
+			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
+		}
+	trawld_route(trawld);
+	fanout_start(trawld->fanout);
+	for (size_t i = 0; i < setup->n_sources; i++)
+		if (trawld_add_poller(trawld, setup->sources[i], &fault)) {
+			log_error(&setup->sources[i]->subject, "%s", fault.text);
+			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
+		}
+	return 0;
+}
+
+static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct trawld *trawld = timer->data;
+	(void)events;
+	log_warning(NULL,
+		"shutdown_timeout is over: ending, what the sinks do not have yet stays in "
+		"the state and goes out at the next start");
+	trawld->exit_code = 0;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+int trawld_open(struct trawld *trawld, const struct trawld_options *options, struct setup *setup)
+{
+	*trawld = (struct trawld){.options = *options, .setup = setup};
+	trawld->loop = ev_loop_new(EVFLAG_AUTO);
+	trawld->stop_timer = MEM_NEW(struct ev_timer);
+	ev_init(trawld->stop_timer, stop_timeout);
+	trawld->stop_timer->data = trawld;
+	int r = build(trawld);
+	if (r)
+		return r;
+	trawld->signals = signals_new(trawld);
+	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
+		setup->n_sources, setup->n_sources == 1 ? "" : "s", setup->n_sinks,
+		setup->n_sinks == 1 ? "" : "s", setup->config->daemon.state_directory);
+	return 0;
+}
+
+int trawld_run(struct trawld *trawld)
+{
+	notify_ready(trawld);
+	ev_run(trawld->loop, 0);
+	notify_stopping();
+	if (trawld->options.once)
+		once_report(trawld);
+	return trawld->exit_code;
+}
+
+void trawld_close(struct trawld *trawld)
+{
+	signals_free(trawld->signals);
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		poller_free(trawld->pollers[i]);
+	free(trawld->pollers);
+	fanout_free(trawld->fanout);
+	http_client_free(trawld->client);
+	if (trawld->committer)
+		committer_flush(trawld->committer);
+	committer_free(trawld->committer);
+	store_close(trawld->store);
+	if (trawld->loop) {
+		ev_timer_stop(trawld->loop, trawld->stop_timer);
+		ev_loop_destroy(trawld->loop);
+	}
+	free(trawld->stop_timer);
+	setup_free(trawld->setup);
+	*trawld = (struct trawld){.exit_code = trawld->exit_code};
+}
+
+bool trawld_may_poll(struct trawld *trawld)
+{
+	uint64_t limit = trawld->setup->config->daemon.spool_limit;
+	if (trawld->stopping || committer_failing(trawld->committer))
+		return false;
+	if (spool_bytes(trawld->store) < limit)
+		return true;
+	if (!trawld->spool_full) {
+		trawld->spool_full = true;
+		log_warning(NULL,
+			"the spool is full (spool_limit = %llu bytes): polling waits until the "
+			"sinks "
+			"have taken what is there; nothing is dropped",
+			(unsigned long long)limit);
+	}
+	return false;
+}
+
+/* Room again: with some distance to the limit, so that it is not told at every batch. */
+static void look_at_spool(struct trawld *trawld)
+{
+	uint64_t limit = trawld->setup->config->daemon.spool_limit;
+	if (!trawld->spool_full || spool_bytes(trawld->store) >= limit - limit / 10)
+		return;
+	trawld->spool_full = false;
+	log_notice(NULL, "the spool has room again: polling goes on");
+	trawld_poll_now(trawld);
+}
+
+void trawld_poll_now(struct trawld *trawld)
+{
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		runner_wake(trawld->pollers[i]->runner);
+}
+
+void trawld_progress(struct trawld *trawld)
+{
+	size_t n_failing = 0;
+	look_at_spool(trawld);
+	if (trawld->stopping) {
+		if (!commit_pending(trawld->store) && fanout_drained(trawld->fanout, &n_failing))
+			ev_break(trawld->loop, EVBREAK_ALL);
+		return;
+	}
+	if (trawld->options.once && once_is_over(trawld))
+		ev_break(trawld->loop, EVBREAK_ALL);
+}
+
+void trawld_stop(struct trawld *trawld)
+{
+	if (trawld->stopping) {
+		log_notice(NULL,
+			"second signal: ending at once; nothing is lost, the sinks get the "
+			"rest at the next start");
+		ev_break(trawld->loop, EVBREAK_ALL);
+		return;
+	}
+	trawld->stopping = true;
+	log_info(NULL, "stopping: what was read goes out to the sinks first");
+	notify_stopping();
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		runner_stop(trawld->pollers[i]->runner);
+	committer_flush(trawld->committer);
+	fanout_retry_now(trawld->fanout);
+	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns;
+	ev_now_update(trawld->loop);
+	ev_timer_set(trawld->stop_timer, (double)timeout / NSEC_PER_SEC, 0.);
+	ev_timer_start(trawld->loop, trawld->stop_timer);
+	trawld_progress(trawld);
+}

@@ -1,0 +1,69 @@
+/*
+ * The daemon: owns everything, in the order in which it is made, and takes it apart backwards. What
+ * several parts have to agree about (may a source poll, is all done, is the process to end) is
+ * decided here.
+ */
+#ifndef TRAWLD_DAEMON_TRAWLD_H
+#define TRAWLD_DAEMON_TRAWLD_H
+
+#include <sysexits.h>
+
+#include "poller.h"
+#include "setup.h"
+
+#include "http/client.h"
+#include "store/database.h"
+
+struct ev_loop;
+struct signals;
+
+struct trawld_options {
+	const char *path; /* of the configuration */
+	bool once;
+};
+
+struct trawld {
+	struct trawld_options options;
+	struct ev_loop *loop;
+	struct setup *setup;
+	struct store *store;
+	struct committer *committer;
+	struct http_client *client;
+	struct fanout *fanout;
+	struct poller **pollers;
+	size_t n_pollers;
+	struct signals *signals;
+
+	bool spool_full; /* told already */
+	bool stopping; /* draining, or about to end */
+	nsec_t stop_at; /* monotonic: the end of the drain */
+	struct ev_timer *stop_timer;
+	int exit_code;
+};
+
+/* Builds all from a checked SETUP (taken over) and opens the state. 0, or an exit code after the
+ * reason was logged; trawld_close in either case. */
+int trawld_open(struct trawld *trawld, const struct trawld_options *options, struct setup *setup);
+/* Runs the loop until the end; the exit code. */
+int trawld_run(struct trawld *trawld);
+void trawld_close(struct trawld *trawld);
+
+bool trawld_may_poll(struct trawld *trawld);
+/* Something came to rest: is that the end (--once, drain)? Also wakes sources when the spool has
+ * room again. */
+void trawld_progress(struct trawld *trawld);
+void trawld_store_failed(struct trawld *trawld, const struct fault *fault);
+
+/* SIGTERM: no more polls, what is committed goes out, then the end; a second call ends at once. */
+void trawld_stop(struct trawld *trawld);
+void trawld_poll_now(struct trawld *trawld);
+
+/* reload.c: reads the configuration anew and goes over to it; a broken one changes nothing. True:
+ * went over. */
+bool trawld_reload(struct trawld *trawld);
+/* Routes every source's batches by the present setup. */
+void trawld_route(struct trawld *trawld);
+int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);
+int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr);
+
+#endif

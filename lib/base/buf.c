@@ -1,0 +1,98 @@
+/* See buf.h. Growth is by doubling, but never past what the ceiling can need. */
+#include "base/buf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+#define CAPACITY_MIN 64
+
+void buf_deinit(struct buf *buf)
+{
+	free(buf->data);
+	*buf = (struct buf){.limit = buf->limit};
+}
+
+void buf_clear(struct buf *buf)
+{
+	buf->size = 0;
+	if (buf->data)
+		buf->data[0] = '\0';
+}
+
+char *buf_take(struct buf *buf)
+{
+	char *text = buf->data ? buf->data : mem_alloc(1);
+	*buf = (struct buf){.limit = buf->limit};
+	return text;
+}
+
+char *buf_reserve(struct buf *buf, size_t size)
+{
+	if (size > SIZE_MAX / 2 - buf->size - 1 ||
+		(buf->limit && (size > buf->limit || buf->size > buf->limit - size)))
+		return NULL;
+	size_t needed = buf->size + size + 1;
+	if (needed > buf->capacity) {
+		size_t capacity = buf->capacity ? 2 * buf->capacity : CAPACITY_MIN;
+		if (capacity < needed)
+			capacity = needed;
+		if (buf->limit && capacity > buf->limit + 1)
+			capacity = buf->limit + 1;
+		buf->data = mem_resize(buf->data, capacity);
+		buf->capacity = capacity;
+		buf->data[buf->size] = '\0';
+	}
+	return buf->data + buf->size;
+}
+
+int buf_append(struct buf *buf, const void *data, size_t size)
+{
+	char *to = buf_reserve(buf, size);
+	if (!to)
+		return BUF_E_LIMIT;
+	if (size)
+		memcpy(to, data, size);
+	buf->size += size;
+	buf->data[buf->size] = '\0';
+	return 0;
+}
+
+int buf_append_slice(struct buf *buf, struct slice slice)
+{
+	return buf_append(buf, slice.data, slice.size);
+}
+
+int buf_append_text(struct buf *buf, const char *text)
+{
+	return buf_append(buf, text, strlen(text));
+}
+
+int buf_append_char(struct buf *buf, char c)
+{
+	return buf_append(buf, &c, 1);
+}
+
+int buf_vprintf(struct buf *buf, const char *format, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int size = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	char *to = size < 0 ? NULL : buf_reserve(buf, (size_t)size);
+	if (!to)
+		return BUF_E_LIMIT;
+	vsnprintf(to, (size_t)size + 1, format, args);
+	buf->size += (size_t)size;
+	return 0;
+}
+
+int buf_printf(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int r = buf_vprintf(buf, format, args);
+	va_end(args);
+	return r;
+}

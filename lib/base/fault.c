@@ -1,0 +1,63 @@
+/* See fault.h. */
+#include "base/fault.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/secret.h"
+
+static const char *const names[] = {
+	[FAULT_NONE] = "none",
+	[FAULT_CONFIG] = "config",
+	[FAULT_NETWORK] = "network",
+	[FAULT_TIMEOUT] = "timeout",
+	[FAULT_THROTTLED] = "throttled",
+	[FAULT_SERVER] = "server",
+	[FAULT_AUTH] = "auth",
+	[FAULT_LOST] = "lost",
+	[FAULT_BODY] = "body",
+	[FAULT_INCOMPLETE] = "incomplete",
+	[FAULT_LIMIT] = "limit",
+	[FAULT_LOOP] = "loop",
+	[FAULT_ORIGIN] = "origin",
+	[FAULT_REFUSED] = "refused",
+	[FAULT_STORE] = "store",
+	[FAULT_INTERNAL] = "internal",
+};
+
+const char *fault_class_to_string(enum fault_class class)
+{
+	return names[class];
+}
+
+/* Cuts at SIZE without leaving half a UTF-8 character behind. */
+static size_t cut(const char *text, size_t size)
+{
+	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+		size--;
+	return size;
+}
+
+int fault_set(struct fault *fault, enum fault_class class, const char *format, ...)
+{
+	if (!fault)
+		return (int)class;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	va_list args;
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	secret_mask(&text);
+	for (size_t i = 0; i < text.size; i++)
+		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+			text.data[i] = '?';
+	size_t size = text.size;
+	if (size >= sizeof(fault->text))
+		size = cut(text.data, sizeof(fault->text) - 1);
+	fault->class = class;
+	memcpy(fault->text, buf_text(&text), size);
+	fault->text[size] = '\0';
+	return (int)class;
+}

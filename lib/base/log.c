@@ -1,0 +1,82 @@
+/* See log.h. Each line is built whole and written by one write(2), so lines of several processes on
+ * one stream do not mix. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/secret.h"
+
+static bool prefixes;
+static enum log_level threshold = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {"error", "warning", "notice", "info", "debug"};
+
+void log_open(bool journal_prefixes)
+{
+	prefixes = journal_prefixes;
+}
+
+void log_set_level(enum log_level level)
+{
+	threshold = level;
+}
+
+int log_level_parse(const char *name, enum log_level *ret)
+{
+	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
+		if (strcmp(level_names[i], name) == 0) {
+			*ret = (enum log_level)(LOG_LEVEL_ERROR + i);
+			return 0;
+		}
+	return 1;
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= threshold;
+}
+
+static void append_escaped(struct buf *line, struct slice text)
+{
+	for (size_t i = 0; i < text.size; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+		if (c == '\n')
+			buf_append_text(line, "\\n");
+		else if (c < 0x20 || c == 0x7f)
+			buf_printf(line, "\\x%02x", c);
+		else
+			buf_append_char(line, (char)c);
+	}
+}
+
+void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	va_list args;
+	if (!log_enabled(level))
+		return;
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	secret_mask(&text);
+	if (prefixes)
+		buf_printf(&line, "<%d>", (int)level);
+	else
+		buf_printf(&line, "%s: ", level_names[level - LOG_LEVEL_ERROR]);
+	if (subject && subject->kind) {
+		buf_printf(&line, "%s %s", subject->kind, subject->name);
+		if (subject->place)
+			buf_printf(&line, " (%s)", subject->place);
+		buf_append_text(&line, ": ");
+	}
+	append_escaped(&line, buf_slice(&text));
+	buf_append_char(&line, '\n');
+	ssize_t written = write(STDERR_FILENO, line.data, line.size);
+	(void)written; /* nobody is left who could be told */
+}

@@ -1,0 +1,87 @@
+/*
+ * See mem.h. The message of the one failure is written without allocating: there is no memory left
+ * for it.
+ */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static _Noreturn void out_of_memory(void)
+{
+	static const char text[] = "trawld: out of memory: ending, nothing committed is lost, the "
+				   "next start goes on\n";
+	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)written;
+	_exit(EX_SOFTWARE);
+}
+
+void *mem_alloc(size_t size)
+{
+	void *memory = calloc(1, size ? size : 1);
+	if (!memory)
+		out_of_memory();
+	return memory;
+}
+
+void *mem_array(size_t n, size_t size)
+{
+	if (size && n > SIZE_MAX / size)
+		out_of_memory();
+	return mem_alloc(n * size);
+}
+
+void *mem_resize(void *memory, size_t size)
+{
+	void *resized = realloc(memory, size ? size : 1);
+	if (!resized)
+		out_of_memory();
+	return resized;
+}
+
+void *mem_grow(void *array, size_t n, size_t *capacity, size_t size)
+{
+	if (n < *capacity)
+		return array;
+	size_t wanted = *capacity ? 2 * *capacity : 8;
+	if (wanted > SIZE_MAX / size)
+		out_of_memory();
+	*capacity = wanted;
+	return mem_resize(array, wanted * size);
+}
+
+void *mem_dup(const void *data, size_t size)
+{
+	void *copy = mem_alloc(size);
+	if (size)
+		memcpy(copy, data, size);
+	return copy;
+}
+
+char *mem_strdup(const char *text)
+{
+	return text ? mem_dup(text, strlen(text) + 1) : NULL;
+}
+
+char *mem_strndup(const char *text, size_t size)
+{
+	char *copy = mem_alloc(size + 1);
+	if (size)
+		memcpy(copy, text, size);
+	return copy;
+}
+
+char *mem_printf(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		out_of_memory();
+	va_end(args);
+	return text;
+}

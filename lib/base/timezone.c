@@ -1,0 +1,166 @@
+/*
+ * See timezone.h. Only the 64-bit block of a TZif file is read; Debian's files list their
+ * transitions up to 2037, behind the last one its offset stays.
+ */
+#include "base/timezone.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#define ZONEINFO "/usr/share/zoneinfo/"
+#define HEADER_SIZE 44
+#define FILE_MAX (1 << 20)
+
+struct transition {
+	int64_t at; /* UTC seconds */
+	int64_t offset;
+};
+
+struct timezone_rules {
+	struct transition *transitions; /* the first stands for all time before */
+	size_t n_transitions;
+};
+
+static uint32_t get_u32(const char *from)
+{
+	uint32_t value;
+	memcpy(&value, from, sizeof(value));
+	return be32toh(value);
+}
+
+static int64_t get_i64(const char *from)
+{
+	uint64_t value;
+	memcpy(&value, from, sizeof(value));
+	return (int64_t)be64toh(value);
+}
+
+struct counts {
+	uint32_t isut, isstd, leap, time, type, chars;
+};
+
+static bool read_header(struct slice file, size_t at, struct counts *ret)
+{
+	if (file.size < at + HEADER_SIZE || memcmp(file.data + at, "TZif", 4) != 0)
+		return false;
+	const char *counts = file.data + at + 20;
+	*ret = (struct counts){get_u32(counts), get_u32(counts + 4), get_u32(counts + 8),
+		get_u32(counts + 12), get_u32(counts + 16), get_u32(counts + 20)};
+	return ret->time < FILE_MAX && ret->type < 256 && ret->type > 0 && ret->chars < FILE_MAX &&
+	       ret->leap < FILE_MAX && ret->isstd < FILE_MAX && ret->isut < FILE_MAX;
+}
+
+/* Skips the 32-bit block, reads the 64-bit one. */
+static struct timezone_rules *parse_file(struct slice file)
+{
+	struct counts counts;
+	if (!read_header(file, 0, &counts) || file.data[4] < '2')
+		return NULL;
+	size_t at = HEADER_SIZE + counts.time * 5u + counts.type * 6u + counts.chars +
+		    counts.leap * 8u + counts.isstd + counts.isut;
+	if (!read_header(file, at, &counts))
+		return NULL;
+	at += HEADER_SIZE;
+	const char *times = file.data + at, *indexes = times + counts.time * 8u;
+	const char *types = indexes + counts.time;
+	if (file.size < at + counts.time * 9u + counts.type * 6u)
+		return NULL;
+	struct timezone_rules *rules = MEM_NEW(struct timezone_rules);
+	rules->transitions = mem_array(counts.time + 1u, sizeof(struct transition));
+	rules->transitions[rules->n_transitions++] =
+		(struct transition){INT64_MIN, (int32_t)get_u32(types)};
+	for (uint32_t i = 0; i < counts.time; i++) {
+		unsigned type = (unsigned char)indexes[i];
+		if (type < counts.type)
+			rules->transitions[rules->n_transitions++] = (struct transition){
+				get_i64(times + i * 8u), (int32_t)get_u32(types + type * 6u)};
+	}
+	return rules;
+}
+
+static struct timezone_rules *fixed(int64_t offset)
+{
+	struct timezone_rules *rules = MEM_NEW(struct timezone_rules);
+	rules->transitions = MEM_NEW(struct transition);
+	rules->transitions[0] = (struct transition){INT64_MIN, offset};
+	rules->n_transitions = 1;
+	return rules;
+}
+
+static bool parse_fixed(const char *name, int64_t *ret_offset)
+{
+	int hours, minutes = 0, used = 0;
+	if ((name[0] != '+' && name[0] != '-') ||
+		(sscanf(name + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 &&
+			sscanf(name + 1, "%2d%2d%n", &hours, &minutes, &used) != 2) ||
+		name[1 + used] || hours > 26 || minutes > 59 || hours < 0 || minutes < 0)
+		return false;
+	*ret_offset = (name[0] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+	return true;
+}
+
+int timezone_open(struct timezone_rules **ret, const char *name)
+{
+	int64_t offset = 0;
+	if (parse_fixed(name, &offset) || strcmp(name, "UTC") == 0 || strcmp(name, "Z") == 0) {
+		*ret = fixed(offset);
+		return 0;
+	}
+	if (!*name || name[0] == '/' || strstr(name, ".."))
+		return TIMEZONE_E_UNKNOWN;
+	char *path CLEANUP_FREE = mem_printf(ZONEINFO "%s", name);
+	struct buf file CLEANUP(buf_deinit) = BUF_LIMITED(FILE_MAX);
+	FILE *stream = fopen(path, "re");
+	char *to;
+	while (stream && (to = buf_reserve(&file, 4096))) {
+		size_t n = fread(to, 1, 4096, stream);
+		file.size += n;
+		if (n == 0)
+			break;
+	}
+	if (stream)
+		fclose(stream);
+	struct timezone_rules *rules = parse_file(buf_slice(&file));
+	if (!rules)
+		return TIMEZONE_E_UNKNOWN;
+	*ret = rules;
+	return 0;
+}
+
+void timezone_close(struct timezone_rules *rules)
+{
+	if (!rules)
+		return;
+	free(rules->transitions);
+	free(rules);
+}
+
+int64_t timezone_offset_at(const struct timezone_rules *rules, int64_t utc_s)
+{
+	size_t low = 0, high = rules->n_transitions;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+		if (rules->transitions[middle].at <= utc_s)
+			low = middle;
+		else
+			high = middle;
+	}
+	return rules->transitions[low].offset;
+}
+
+int64_t timezone_offset(const struct timezone_rules *rules, int64_t local_s)
+{
+	/* the two offsets that can be in force around this local time, the earlier one first */
+	int64_t before = timezone_offset_at(rules, local_s - 26 * 3600);
+	int64_t after = timezone_offset_at(rules, local_s + 26 * 3600);
+	if (timezone_offset_at(rules, local_s - before) == before)
+		return before;
+	if (timezone_offset_at(rules, local_s - after) == after)
+		return after;
+	return before;
+}

@@ -1,0 +1,176 @@
+/* See config.h. */
+#include "conf/config.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "conf/expand.h"
+
+#define NAME_SIZE_MAX 64
+
+#define ROW(member, key, option_type, ...)                                                         \
+	{                                                                                          \
+		.name = key, .type = option_type,                                                  \
+		.offset = offsetof(struct daemon_options, member), __VA_ARGS__                     \
+	}
+
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+
+const struct option daemon_option_rows[] = {
+	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
+		.help = "where the state is kept; default $STATE_DIRECTORY, else /var/lib/trawld"),
+	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
+		.flags = OPTION_FIXED,
+		.help = "address of the status endpoint, unix:/path, or off"),
+	ROW(control, "control", OPTION_STRING, .flags = OPTION_FIXED,
+		.help = "path of trawlctl's socket, or off; default $RUNTIME_DIRECTORY/control, "
+			"else "
+			"/run/trawld/control"),
+	ROW(spool_limit, "spool_limit", OPTION_SIZE, .default_text = "1GiB", .min = 4096,
+		.max = INT64_MAX, .help = "bytes that may wait for sinks before polling waits"),
+	ROW(log_level, "log_level", OPTION_CHOICE, .default_text = "info", .choices = log_levels,
+		.help = "error, warning, notice, info or debug"),
+	ROW(shutdown_timeout_ns, "shutdown_timeout", OPTION_DURATION, .default_text = "20s",
+		.max = NSEC_PER_HOUR, .help = "how long the sinks may take at the end"),
+	ROW(provider_directory, "provider_directory", OPTION_STRING,
+		.help = "a further directory of provider definitions, looked into first"),
+};
+const size_t n_daemon_option_rows = sizeof(daemon_option_rows) / sizeof(daemon_option_rows[0]);
+
+static const char *const kinds[] = {"daemon", "source", "sink"};
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void read_folder(struct config *config, struct findings *findings)
+{
+	char *folder CLEANUP_FREE = mem_printf("%s/conf.d", config->directory);
+	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+	while (directory && (entry = readdir(directory)))
+		if (str_ends(entry->d_name, ".conf") && entry->d_name[0] != '.')
+			str_list_add(&names, entry->d_name);
+	if (directory)
+		closedir(directory);
+	qsort(names.items, names.n_items, sizeof(char *), compare_names);
+	for (size_t i = 0; i < names.n_items; i++) {
+		char *path CLEANUP_FREE = mem_printf("%s/%s", folder, names.items[i]);
+		ini_read(&config->ini, path, findings);
+	}
+}
+
+static bool is_name(const char *name)
+{
+	size_t size = strlen(name);
+	for (size_t i = 0; i < size; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("-_.", name[i]))
+			return false;
+	return size > 0 && size <= NAME_SIZE_MAX && name[0] != '.';
+}
+
+static void fault(struct findings *findings, const struct ini_section *section, const char *format,
+	const char *a, const char *b)
+{
+	char *text CLEANUP_FREE = NULL;
+	const char *hint = b ? b : "";
+	text = mem_printf("%s%s%s", format, a, hint);
+	findings_add(findings, section->file, section->line, "%s", text);
+}
+
+static void sort_section(
+	struct config *config, struct ini_section *section, struct findings *findings)
+{
+	bool is_source = strcmp(section->kind, "source") == 0;
+	if (strcmp(section->kind, "daemon") == 0) {
+		if (section->name)
+			fault(findings, section, "[daemon] has no name: ", section->name, NULL);
+		return;
+	}
+	if (!is_source && strcmp(section->kind, "sink") != 0) {
+		const char *nearest = str_nearest(section->kind, kinds, 3);
+		char *hint CLEANUP_FREE =
+			nearest ? mem_printf("]: did you mean [%s%s]?", nearest,
+					  strcmp(nearest, "daemon") ? " NAME" : "")
+				: mem_strdup(
+					  "]: there are [daemon], [source NAME] and [sink NAME]");
+		fault(findings, section, "unknown section [", section->kind, hint);
+		return;
+	}
+	if (!section->name || !is_name(section->name)) {
+		fault(findings, section, "a name is wanted, as in [", section->kind,
+			" acme-prod]: letters, digits, `-`, `_`, `.`, at most 64");
+		return;
+	}
+	if (is_source)
+		config->sources[config->n_sources++] = section;
+	else
+		config->sinks[config->n_sinks++] = section;
+}
+
+static char *from_environment(const char *name, const char *suffix, const char *otherwise)
+{
+	const char *value = getenv(name);
+	if (!value || !*value)
+		return mem_strdup(otherwise);
+	/* systemd lists several directories with colons: the first is ours */
+	return mem_printf("%.*s%s", (int)strcspn(value, ":"), value, suffix);
+}
+
+static void read_daemon(struct config *config, struct findings *findings)
+{
+	struct ini_section none = {.kind = (char *)"daemon", .file = config->path};
+	struct ini_section *section = ini_find(&config->ini, "daemon", NULL);
+	struct option_table table = {daemon_option_rows, n_daemon_option_rows, &config->daemon};
+	options_parse(&table, 1, section ? section : &none, findings);
+	if (section)
+		options_unknown(&table, 1, NULL, section, findings);
+	if (!config->daemon.state_directory)
+		config->daemon.state_directory =
+			from_environment("STATE_DIRECTORY", "", "/var/lib/trawld");
+	if (!config->daemon.control)
+		config->daemon.control =
+			from_environment("RUNTIME_DIRECTORY", "/control", "/run/trawld/control");
+}
+
+void config_load(struct config **ret, const char *path, struct findings *findings)
+{
+	struct config *config = MEM_NEW(struct config);
+	const char *slash = strrchr(path, '/');
+	config->path = mem_strdup(path);
+	config->directory = slash == path ? mem_strdup("/")
+			    : slash       ? mem_strndup(path, (size_t)(slash - path))
+					  : mem_strdup(".");
+	if (ini_read(&config->ini, path, findings) >= 0)
+		read_folder(config, findings);
+	expand_ini(&config->ini, findings);
+	config->sources = mem_array(config->ini.n_sections, sizeof(struct ini_section *));
+	config->sinks = mem_array(config->ini.n_sections, sizeof(struct ini_section *));
+	for (size_t i = 0; i < config->ini.n_sections; i++)
+		sort_section(config, &config->ini.sections[i], findings);
+	read_daemon(config, findings);
+	if (config->n_sources == 0 && findings->n_items == 0)
+		findings_add(findings, path, 0,
+			"there is no [source NAME] section: nothing would be polled");
+	*ret = config;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	struct option_table table = {daemon_option_rows, n_daemon_option_rows, &config->daemon};
+	options_deinit(&table);
+	ini_deinit(&config->ini);
+	free(config->sources);
+	free(config->sinks);
+	free(config->path);
+	free(config->directory);
+	free(config);
+}

@@ -1,0 +1,79 @@
+/* See findings.h. */
+#include "conf/findings.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/secret.h"
+
+void findings_add(
+	struct findings *findings, const char *file, unsigned line, const char *format, ...)
+{
+	struct buf text = BUF_NULL;
+	va_list args;
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	secret_mask(&text);
+	for (size_t i = 0; i < text.size; i++)
+		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+			text.data[i] = '?';
+	findings->items = mem_grow(
+		findings->items, findings->n_items, &findings->capacity, sizeof(struct finding));
+	findings->items[findings->n_items++] =
+		(struct finding){mem_strdup(file), line, buf_take(&text)};
+}
+
+void findings_deinit(struct findings *findings)
+{
+	for (size_t i = 0; i < findings->n_items; i++) {
+		free(findings->items[i].file);
+		free(findings->items[i].text);
+	}
+	free(findings->items);
+	*findings = FINDINGS_NULL;
+}
+
+/* The position at which FILE was first met. */
+static size_t file_rank(const struct findings *findings, const char *file)
+{
+	for (size_t i = 0; i < findings->n_items; i++) {
+		const char *other = findings->items[i].file;
+		if (file == other || (file && other && strcmp(file, other) == 0))
+			return i;
+	}
+	return findings->n_items;
+}
+
+static bool before(
+	const struct findings *findings, const struct finding *a, const struct finding *b)
+{
+	size_t rank_a = file_rank(findings, a->file), rank_b = file_rank(findings, b->file);
+	return rank_a != rank_b ? rank_a < rank_b : a->line < b->line;
+}
+
+void findings_print(struct findings *findings, FILE *out)
+{
+	/* printed in order without moving the items: ranks depend on their places */
+	const struct finding **order = mem_array(findings->n_items, sizeof(*order));
+	for (size_t i = 0; i < findings->n_items; i++) {
+		size_t at = i;
+		for (; at > 0 && before(findings, &findings->items[i], order[at - 1]); at--)
+			order[at] = order[at - 1];
+		order[at] = &findings->items[i];
+	}
+	for (size_t i = 0; i < findings->n_items; i++) {
+		const struct finding *finding = order[i];
+		if (finding->file && finding->line)
+			fprintf(out, "%s:%u: %s\n", finding->file, finding->line, finding->text);
+		else if (finding->file)
+			fprintf(out, "%s: %s\n", finding->file, finding->text);
+		else
+			fprintf(out, "%s\n", finding->text);
+	}
+	free(order);
+}

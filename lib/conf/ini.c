@@ -1,0 +1,253 @@
+/*
+ * See ini.h. The text is read whole, then walked line by line with the true line number; a
+ * continuation belongs to the key above it, whose line stays the one that is reported.
+ */
+#include "conf/ini.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/str.h"
+
+#define FILE_MAX (4u << 20)
+#define LINE_MAX_SIZE (1u << 20)
+
+struct reader {
+	struct ini *ini;
+	const char *file;
+	struct findings *findings;
+	unsigned line;
+	size_t section; /* index + 1; 0: none yet */
+	size_t entry; /* index + 1 of the entry that a continuation belongs to; 0: none */
+	size_t first_section; /* sections from here on were opened by this file */
+};
+
+void ini_section_deinit(struct ini_section *section)
+{
+	for (size_t i = 0; i < section->n_entries; i++) {
+		struct ini_entry *entry = &section->entries[i];
+		if (entry->secret && entry->value)
+			secret_wipe(entry->value, strlen(entry->value));
+		free(entry->key);
+		free(entry->value);
+	}
+	free(section->entries);
+	free(section->kind);
+	free(section->name);
+	*section = (struct ini_section){0};
+}
+
+void ini_deinit(struct ini *ini)
+{
+	for (size_t i = 0; i < ini->n_sections; i++)
+		ini_section_deinit(&ini->sections[i]);
+	free(ini->sections);
+	for (size_t i = 0; i < ini->n_files; i++)
+		free(ini->files[i]);
+	free(ini->files);
+	*ini = INI_NULL;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+struct ini_section *ini_find(struct ini *ini, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < ini->n_sections; i++)
+		if (strcmp(ini->sections[i].kind, kind) == 0 &&
+			same_name(ini->sections[i].name, name))
+			return &ini->sections[i];
+	return NULL;
+}
+
+struct ini_entry *ini_section_find(const struct ini_section *section, const char *key)
+{
+	for (size_t i = 0; i < section->n_entries; i++)
+		if (strcmp(section->entries[i].key, key) == 0)
+			return &section->entries[i];
+	return NULL;
+}
+
+/* A comment begins at a line's start or after white space. */
+static struct slice cut_comment(struct slice line)
+{
+	for (size_t i = 0; i < line.size; i++)
+		if ((line.data[i] == '#' || line.data[i] == ';') &&
+			(i == 0 || line.data[i - 1] == ' ' || line.data[i - 1] == '\t'))
+			return (struct slice){line.data, i};
+	return line;
+}
+
+static void open_section(struct reader *reader, struct slice header)
+{
+	struct ini *ini = reader->ini;
+	struct slice kind = header;
+	size_t size = 0;
+	while (size < header.size && header.data[size] != ' ' && header.data[size] != '\t')
+		size++;
+	kind.size = size;
+	struct slice name = str_trim((struct slice){header.data + size, header.size - size});
+	char *kind_text CLEANUP_FREE = mem_strndup(kind.data, kind.size);
+	char *name_text CLEANUP_FREE = name.size ? mem_strndup(name.data, name.size) : NULL;
+	struct ini_section *section = ini_find(ini, kind_text, name_text);
+	reader->entry = 0;
+	if (section) {
+		reader->section = (size_t)(section - ini->sections) + 1;
+		if (reader->section > reader->first_section)
+			findings_add(reader->findings, reader->file, reader->line,
+				"section [%.*s] stands here a second time: the first is in line %u",
+				(int)header.size, header.data, section->line);
+		return;
+	}
+	ini->sections = mem_grow(
+		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
+	ini->sections[ini->n_sections++] = (struct ini_section){.kind = mem_strdup(kind_text),
+		.name = mem_strdup(name_text),
+		.file = reader->file,
+		.line = reader->line};
+	reader->section = ini->n_sections;
+}
+
+static void add_entry(struct reader *reader, struct slice key, struct slice value)
+{
+	if (!reader->section) {
+		findings_add(reader->findings, reader->file, reader->line,
+			"`%.*s` stands before the first [section]", (int)key.size, key.data);
+		return;
+	}
+	struct ini_section *section = &reader->ini->sections[reader->section - 1];
+	char *key_text = mem_strndup(key.data, key.size);
+	struct ini_entry *first = ini_section_find(section, key_text);
+	if (first)
+		findings_add(reader->findings, reader->file, reader->line,
+			"`%s` is given twice in [%s%s%s]: the first is in %s:%u", key_text,
+			section->kind, section->name ? " " : "", section->name ? section->name : "",
+			first->file, first->line);
+	section->entries = mem_grow(
+		section->entries, section->n_entries, &section->capacity, sizeof(struct ini_entry));
+	section->entries[section->n_entries++] = (struct ini_entry){.key = key_text,
+		.value = mem_strndup(value.data, value.size),
+		.file = reader->file,
+		.line = reader->line};
+	reader->entry = section->n_entries;
+}
+
+static void continue_value(struct reader *reader, struct slice text)
+{
+	struct ini_entry *entry =
+		&reader->ini->sections[reader->section - 1].entries[reader->entry - 1];
+	char *joined = entry->value[0]
+			       ? mem_printf("%s\n%.*s", entry->value, (int)text.size, text.data)
+			       : mem_strndup(text.data, text.size);
+	free(entry->value);
+	entry->value = joined;
+}
+
+static void read_line(struct reader *reader, struct slice line)
+{
+	bool indented = line.size && (line.data[0] == ' ' || line.data[0] == '\t');
+	bool blank = str_trim(line).size == 0;
+	struct slice text = str_trim(cut_comment(line));
+	if (text.size == 0) {
+		if (blank)
+			reader->entry = 0;
+		return;
+	}
+	if (indented && reader->entry) {
+		continue_value(reader, text);
+		return;
+	}
+	if (text.data[0] == '[') {
+		struct slice header = str_trim((struct slice){text.data + 1, text.size - 2});
+		if (text.size < 2 || text.data[text.size - 1] != ']' || header.size == 0)
+			findings_add(reader->findings, reader->file, reader->line,
+				"a section header is [kind] or [kind name]");
+		else
+			open_section(reader, header);
+		return;
+	}
+	const char *equals = memchr(text.data, '=', text.size);
+	struct slice key = {text.data, equals ? (size_t)(equals - text.data) : 0};
+	key = str_trim(key);
+	reader->entry = 0;
+	if (key.size == 0) {
+		findings_add(reader->findings, reader->file, reader->line,
+			"neither a [section] nor `key = value`");
+		return;
+	}
+	add_entry(reader, key,
+		str_trim((struct slice){equals + 1, text.size - (size_t)(equals + 1 - text.data)}));
+}
+
+int ini_read_text(
+	struct ini *ini, const char *name, const char *text, size_t size, struct findings *findings)
+{
+	size_t n_before = findings->n_items;
+	ini->files = mem_resize(ini->files, (ini->n_files + 1) * sizeof(char *));
+	struct reader reader = {.ini = ini,
+		.file = ini->files[ini->n_files++] = mem_strdup(name),
+		.findings = findings,
+		.first_section = ini->n_sections};
+	if (size && memchr(text, '\0', size)) {
+		findings_add(findings, name, 0, "holds NUL bytes: it is no text file");
+		return 1;
+	}
+	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		text += 3;
+		size -= 3;
+	}
+	struct slice rest = {text, size};
+	while (rest.size) {
+		const char *end = memchr(rest.data, '\n', rest.size);
+		size_t line_size = end ? (size_t)(end - rest.data) : rest.size;
+		struct slice line = {rest.data, line_size};
+		reader.line++;
+		if (line.size && line.data[line.size - 1] == '\r')
+			line.size--;
+		if (line.size > LINE_MAX_SIZE)
+			findings_add(findings, name, reader.line, "a line longer than 1 MiB");
+		else
+			read_line(&reader, line);
+		size_t taken = line_size + (end != NULL);
+		rest = (struct slice){rest.data + taken, rest.size - taken};
+	}
+	return findings->n_items != n_before;
+}
+
+int ini_read(struct ini *ini, const char *path, struct findings *findings)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(FILE_MAX);
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int error = fd < 0 ? errno : 0;
+	if (!error && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
+		error = EISDIR;
+	while (!error) {
+		char *to = buf_reserve(&text, 16384);
+		ssize_t n = to ? read(fd, to, 16384) : 0;
+		if (!to)
+			error = EFBIG;
+		else if (n < 0)
+			error = errno;
+		else if (n == 0)
+			break;
+		else
+			text.size += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (error) {
+		findings_add(findings, path, 0, "cannot be read: %s", strerror(error));
+		return -error;
+	}
+	return ini_read_text(ini, path, buf_text(&text), text.size, findings);
+}

@@ -1,0 +1,315 @@
+/* See option.h. One function a type, found by the type's number; each answers what it wanted
+ * instead when the text is not right. */
+#include "conf/option.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "base/str.h"
+#include "base/timestamp.h"
+
+/* NULL: taken. Else what is wanted (caller frees). */
+typedef char *(*parse_fn)(const struct option *option, const char *text, void *member);
+
+static bool bounded(const struct option *option)
+{
+	return option->min || option->max;
+}
+
+static char *parse_string(const struct option *option, const char *text, void *member)
+{
+	(void)option;
+	*(char **)member = *text ? mem_strdup(text) : NULL;
+	return NULL;
+}
+
+static char *parse_secret(const struct option *option, const char *text, void *member)
+{
+	(void)option;
+	secret_set(member, slice_of(text));
+	return NULL;
+}
+
+static char *parse_bool(const struct option *option, const char *text, void *member)
+{
+	(void)option;
+	return number_parse_bool(slice_of(text), member) ? mem_strdup("yes or no") : NULL;
+}
+
+static char *parse_count(const struct option *option, const char *text, void *member)
+{
+	int64_t min = option->min, max = bounded(option) ? option->max : INT64_MAX;
+	if (number_parse(slice_of(text), min, max, member) == 0)
+		return NULL;
+	return bounded(option)
+		       ? mem_printf("a number from %lld to %lld", (long long)min, (long long)max)
+		       : mem_strdup("a number");
+}
+
+static void print_size(uint64_t size, struct buf *out)
+{
+	static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB"};
+	size_t unit = 0;
+	while (size && size % 1024 == 0 && unit < 4) {
+		size /= 1024;
+		unit++;
+	}
+	buf_printf(out, "%llu%s", (unsigned long long)size, units[unit]);
+}
+
+static char *parse_size(const struct option *option, const char *text, void *member)
+{
+	uint64_t max = bounded(option) ? (uint64_t)option->max : UINT64_MAX;
+	if (number_parse_size(slice_of(text), (uint64_t)option->min, max, member) == 0)
+		return NULL;
+	if (!bounded(option))
+		return mem_strdup("a size (try 4096, 64KiB, 10MiB, 1GiB)");
+	struct buf out = BUF_NULL;
+	buf_append_text(&out, "a size from ");
+	print_size((uint64_t)option->min, &out);
+	buf_append_text(&out, " to ");
+	print_size(max, &out);
+	buf_append_text(&out, " (try 64KiB, 10MiB, 1GiB)");
+	return buf_take(&out);
+}
+
+static char *parse_duration(const struct option *option, const char *text, void *member)
+{
+	nsec_t max = bounded(option) ? option->max : INT64_MAX, value;
+	if (number_parse_duration(slice_of(text), option->min, max, &value) == 0) {
+		*(nsec_t *)member = value;
+		return NULL;
+	}
+	if (!bounded(option) || number_parse_duration(slice_of(text), 0, INT64_MAX, &value) != 0)
+		return mem_strdup("a duration (try 90s, 15m, 2h, 1d)");
+	struct buf out = BUF_NULL;
+	buf_append_text(&out, "a duration from ");
+	timestamp_print_duration(option->min, &out);
+	buf_append_text(&out, " to ");
+	timestamp_print_duration(max, &out);
+	return buf_take(&out);
+}
+
+static char *parse_rate(const struct option *option, const char *text, void *member)
+{
+	struct option_rate *rate = member;
+	(void)option;
+	return number_parse_rate(slice_of(text), &rate->count, &rate->period_ns)
+		       ? mem_strdup("a rate (try 60/min, 5/s, 1000/h, off)")
+		       : NULL;
+}
+
+static char *parse_choice(const struct option *option, const char *text, void *member)
+{
+	size_t n = 0;
+	for (; option->choices[n]; n++)
+		if (strcmp(option->choices[n], text) == 0) {
+			*(int *)member = (int)n;
+			return NULL;
+		}
+	struct buf out = BUF_NULL;
+	const char *nearest = str_nearest(text, option->choices, n);
+	buf_append_text(&out, "one of ");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&out, "%s%s", i ? ", " : "", option->choices[i]);
+	if (nearest)
+		buf_printf(&out, " (did you mean `%s`?)", nearest);
+	return buf_take(&out);
+}
+
+static char *parse_list(const struct option *option, const char *text, void *member)
+{
+	(void)option;
+	/* a list may be written over several lines */
+	char *flat CLEANUP_FREE = mem_strdup(text);
+	for (char *p = flat; *p; p++)
+		if (*p == '\n')
+			*p = ',';
+	str_list_split(member, slice_of(flat), ',');
+	return NULL;
+}
+
+static char *parse_lines(const struct option *option, const char *text, void *member)
+{
+	(void)option;
+	str_list_split(member, slice_of(text), '\n');
+	return NULL;
+}
+
+static char *parse_mode(const struct option *option, const char *text, void *member)
+{
+	(void)option;
+	int64_t mode = 0;
+	size_t n = strlen(text);
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '7' || n > 4)
+			return mem_strdup("an octal file mode (try 0640)");
+		mode = mode * 8 + (text[i] - '0');
+	}
+	if (n == 0 || mode > 0777)
+		return mem_strdup("an octal file mode (try 0640)");
+	*(int64_t *)member = mode;
+	return NULL;
+}
+
+static const parse_fn parsers[] = {
+	[OPTION_STRING] = parse_string,
+	[OPTION_SECRET] = parse_secret,
+	[OPTION_BOOL] = parse_bool,
+	[OPTION_COUNT] = parse_count,
+	[OPTION_SIZE] = parse_size,
+	[OPTION_DURATION] = parse_duration,
+	[OPTION_RATE] = parse_rate,
+	[OPTION_CHOICE] = parse_choice,
+	[OPTION_LIST] = parse_list,
+	[OPTION_LINES] = parse_lines,
+	[OPTION_MODE] = parse_mode,
+};
+
+/* What follows `NAME.` in KEY, or NULL. */
+static const char *pair_name(const struct option *option, const char *key)
+{
+	size_t size = strlen(option->name);
+	return option->type == OPTION_PAIRS && str_starts(key, option->name) && key[size] == '.' &&
+			       key[size + 1]
+		       ? key + size + 1
+		       : NULL;
+}
+
+static void take_pairs(const struct option *option, struct ini_section *section, void *member)
+{
+	struct option_pairs *pairs = member;
+	for (size_t i = 0; i < section->n_entries; i++) {
+		struct ini_entry *entry = &section->entries[i];
+		const char *name = pair_name(option, entry->key);
+		if (!name)
+			continue;
+		pairs->items = mem_grow(
+			pairs->items, pairs->n_items, &pairs->capacity, sizeof(struct option_pair));
+		pairs->items[pairs->n_items++] = (struct option_pair){mem_strdup(name),
+			mem_strdup(entry->value), entry->file, entry->line, entry->secret};
+		entry->used = true;
+	}
+}
+
+static void parse_option(const struct option *option, struct ini_section *section, char *target,
+	struct findings *findings)
+{
+	void *member = target + option->offset;
+	if (option->type == OPTION_PAIRS) {
+		take_pairs(option, section, member);
+		return;
+	}
+	struct ini_entry *entry = ini_section_find(section, option->name);
+	const char *text = entry ? entry->value : option->default_text;
+	if (entry)
+		entry->used = true;
+	if (option->flags & OPTION_REQUIRED && (!text || !*text)) {
+		findings_add(findings, section->file, entry ? entry->line : section->line,
+			"[%s%s%s] needs `%s`", section->kind, section->name ? " " : "",
+			section->name ? section->name : "", option->name);
+		return;
+	}
+	if (!text)
+		return;
+	char *wanted CLEANUP_FREE = parsers[option->type](option, text, member);
+	if (!wanted)
+		return;
+	findings_add(findings, entry ? entry->file : section->file,
+		entry ? entry->line : section->line, "%s = %s: not %s", option->name,
+		entry && entry->secret ? "***" : text, wanted);
+}
+
+void options_parse(const struct option_table *tables, size_t n_tables, struct ini_section *section,
+	struct findings *findings)
+{
+	for (size_t i = 0; i < n_tables; i++)
+		for (size_t j = 0; j < tables[i].n_options; j++)
+			parse_option(&tables[i].options[j], section, tables[i].target, findings);
+}
+
+static bool is_known(const struct option_table *tables, size_t n_tables, const char *key)
+{
+	for (size_t i = 0; i < n_tables; i++)
+		for (size_t j = 0; j < tables[i].n_options; j++) {
+			const struct option *option = &tables[i].options[j];
+			if (pair_name(option, key) ||
+				(option->type != OPTION_PAIRS && strcmp(option->name, key) == 0))
+				return true;
+		}
+	return false;
+}
+
+void options_unknown(const struct option_table *tables, size_t n_tables, const char *const *extra,
+	const struct ini_section *section, struct findings *findings)
+{
+	size_t n = 0, n_extra = 0, n_options = 0;
+	while (extra && extra[n_extra])
+		n_extra++;
+	for (size_t i = 0; i < n_tables; i++)
+		n_options += tables[i].n_options;
+	const char **names = mem_array(n_options + n_extra, sizeof(char *));
+	for (size_t i = 0; i < n_tables; i++)
+		for (size_t j = 0; j < tables[i].n_options; j++)
+			names[n++] = tables[i].options[j].name;
+	for (size_t i = 0; i < n_extra; i++)
+		names[n++] = extra[i];
+	for (size_t i = 0; i < section->n_entries; i++) {
+		const struct ini_entry *entry = &section->entries[i];
+		if (entry->used || is_known(tables, n_tables, entry->key))
+			continue;
+		const char *nearest = str_nearest(entry->key, names, n);
+		findings_add(findings, entry->file, entry->line,
+			"unknown key `%s` in [%s%s%s]%s%s%s", entry->key, section->kind,
+			section->name ? " " : "", section->name ? section->name : "",
+			nearest ? ": did you mean `" : "", nearest ? nearest : "",
+			nearest ? "`?" : "");
+	}
+	free(names);
+}
+
+static void pairs_deinit(struct option_pairs *pairs)
+{
+	for (size_t i = 0; i < pairs->n_items; i++) {
+		secret_wipe(pairs->items[i].value, strlen(pairs->items[i].value));
+		free(pairs->items[i].name);
+		free(pairs->items[i].value);
+	}
+	free(pairs->items);
+	*pairs = (struct option_pairs){0};
+}
+
+void options_deinit(const struct option_table *table)
+{
+	for (size_t i = 0; i < table->n_options; i++) {
+		void *member = (char *)table->target + table->options[i].offset;
+		switch (table->options[i].type) {
+		case OPTION_STRING:
+			free(*(char **)member);
+			*(char **)member = NULL;
+			break;
+		case OPTION_SECRET:
+			secret_deinit(member);
+			break;
+		case OPTION_LIST:
+		case OPTION_LINES:
+			str_list_deinit(member);
+			break;
+		case OPTION_PAIRS:
+			pairs_deinit(member);
+			break;
+		case OPTION_BOOL:
+		case OPTION_COUNT:
+		case OPTION_SIZE:
+		case OPTION_DURATION:
+		case OPTION_RATE:
+		case OPTION_CHOICE:
+		case OPTION_MODE:
+			break;
+		}
+	}
+}

@@ -1,0 +1,167 @@
+/*
+ * Group commit on the loop. Whatever pages and acknowledgements come together in one busy stretch
+ * of the loop share one transaction, hence one fsync: an idle watcher commits as soon as nothing
+ * else is ready, a timer bounds the wait while the loop never rests, and the size bounds the
+ * memory.
+ *
+ * Nothing is committed inside committer_touch, so that a caller never sees its own callbacks run.
+ * committer_flush is the exception and says so in its name. A run that starts another (a callback
+ * of a commit that flushes) is refused.
+ */
+#include "pipeline/committer.h"
+
+#include <ev.h>
+
+#include "base/backoff.h"
+#include "base/mem.h"
+#include "store/commit.h"
+
+#define COMMITTER_BYTES ((size_t)4 << 20)
+#define COMMITTER_DELAY 0.05 /* seconds */
+#define COMMITTER_BACKOFF ((struct backoff){.min_ns = NSEC_PER_SEC, .max_ns = 30 * NSEC_PER_SEC})
+
+struct committer {
+	struct ev_loop *loop;
+	struct store *store;
+	committer_state_fn state;
+	void *userdata;
+	void (*settled)(void *userdata);
+	void *settled_userdata;
+	ev_idle idle; /* nothing else to do */
+	ev_timer timer; /* the latest instant; while failing: the next try */
+	struct backoff backoff;
+	bool running;
+	bool failing;
+	bool corrupt;
+};
+
+static void committer_disarm(struct committer *committer)
+{
+	ev_idle_stop(committer->loop, &committer->idle);
+	ev_timer_stop(committer->loop, &committer->timer);
+}
+
+static void committer_failed(struct committer *committer, int outcome, const struct fault *fault)
+{
+	bool news = !committer->failing;
+
+	committer->failing = true;
+	if (outcome == STORE_E_CORRUPT) {
+		committer->corrupt = true;
+	} else {
+		nsec_t wait_ns = backoff_next(&committer->backoff);
+
+		ev_now_update(committer->loop);
+		ev_timer_set(&committer->timer, (double)wait_ns / (double)NSEC_PER_SEC, 0.);
+		ev_timer_start(committer->loop, &committer->timer);
+	}
+	if ((news || committer->corrupt) && committer->state)
+		committer->state(fault, committer->corrupt, committer->userdata);
+}
+
+static void committer_recovered(struct committer *committer)
+{
+	backoff_reset(&committer->backoff);
+	if (!committer->failing)
+		return;
+	committer->failing = false;
+	if (committer->state)
+		committer->state(NULL, false, committer->userdata);
+}
+
+static void committer_run(struct committer *committer)
+{
+	struct fault fault = FAULT_NULL;
+	int r;
+
+	committer_disarm(committer);
+	if (!commit_pending(committer->store))
+		return;
+	committer->running = true;
+	r = commit_run(committer->store, &fault);
+	committer->running = false;
+	if (r != 0) {
+		committer_failed(committer, r, &fault);
+		return;
+	}
+	committer_recovered(committer);
+	/* callbacks of the commit may have collected more */
+	committer_touch(committer);
+	if (!commit_pending(committer->store) && committer->settled)
+		committer->settled(committer->settled_userdata);
+}
+
+static void committer_on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	committer_run(watcher->data);
+}
+
+static void committer_on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	committer_run(watcher->data);
+}
+
+struct committer *committer_new(
+	struct ev_loop *loop, struct store *store, committer_state_fn state, void *userdata)
+{
+	struct committer *committer = MEM_NEW(struct committer);
+
+	committer->loop = loop;
+	committer->store = store;
+	committer->state = state;
+	committer->userdata = userdata;
+	committer->backoff = COMMITTER_BACKOFF;
+	ev_idle_init(&committer->idle, committer_on_idle);
+	committer->idle.data = committer;
+	ev_timer_init(&committer->timer, committer_on_timer, 0., 0.);
+	committer->timer.data = committer;
+	return committer;
+}
+
+void committer_free(struct committer *committer)
+{
+	if (!committer)
+		return;
+	committer_disarm(committer);
+	free(committer);
+}
+
+void committer_on_settled(
+	struct committer *committer, void (*settled)(void *userdata), void *userdata)
+{
+	committer->settled = settled;
+	committer->settled_userdata = userdata;
+}
+
+void committer_touch(struct committer *committer)
+{
+	if (committer->failing || committer->running || !commit_pending(committer->store))
+		return;
+	if (commit_pending_bytes(committer->store) >= COMMITTER_BYTES) {
+		ev_feed_event(committer->loop, &committer->timer, EV_TIMER);
+		return;
+	}
+	if (ev_is_active(&committer->timer))
+		return;
+	ev_now_update(committer->loop);
+	ev_timer_set(&committer->timer, COMMITTER_DELAY, 0.);
+	ev_timer_start(committer->loop, &committer->timer);
+	ev_idle_start(committer->loop, &committer->idle);
+}
+
+bool committer_flush(struct committer *committer)
+{
+	if (committer->running || committer->corrupt)
+		return false;
+	committer_run(committer);
+	return !committer->failing;
+}
+
+bool committer_failing(const struct committer *committer)
+{
+	return committer->failing;
+}

@@ -1,0 +1,173 @@
+/*
+ * Dead letters. The file is opened for each write: refusals are rare, and so it may be moved away
+ * or deleted at any time. It holds audit records, hence mode 0600 in a directory of mode 0700.
+ */
+#include "pipeline/deadletter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "pipeline/job.h"
+
+#define DEADLETTER_PIECE ((size_t)64 << 10)
+
+static int deadletter_flush(int fd, struct buf *text)
+{
+	const char *data = buf_text(text);
+	size_t left = text->size;
+
+	while (left > 0) {
+		ssize_t n = write(fd, data, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		left -= (size_t)n;
+	}
+	buf_clear(text);
+	return 0;
+}
+
+static void deadletter_print(
+	const char *sink, const struct sink_record *record, const char *reason, struct buf *out)
+{
+	char scratch[33];
+
+	buf_append_text(out, "{\"time\":\"");
+	timestamp_print_rfc3339(clock_wall(), 3, out);
+	buf_append_text(out, "\",\"sink\":");
+	json_encode(slice_of(sink), out);
+	buf_append_text(out, ",\"source\":");
+	json_encode(slice_of(record->batch->source), out);
+	buf_append_text(out, ",\"id\":");
+	json_encode(batch_id_text(&record->view, scratch), out);
+	buf_append_text(out, ",\"reason\":");
+	json_encode(slice_of(reason), out);
+	buf_append_text(out, ",\"record\":");
+	buf_append_slice(out, record->view.text);
+	buf_append_text(out, "}\n");
+}
+
+/* A line that a crash cut is closed, so that it spoils no other. */
+static int deadletter_close_line(int fd, off_t size)
+{
+	char last;
+
+	if (size == 0)
+		return 0;
+	if (pread(fd, &last, 1, size - 1) != 1)
+		return -EIO;
+	if (last == '\n' || write(fd, "\n", 1) == 1)
+		return 0;
+	return -errno;
+}
+
+static int deadletter_append(int fd, const char *sink, const struct sink_job *job,
+	const bool *refused, const char *reason)
+{
+	struct buf text = BUF_NULL;
+	struct job_cursor cursor = {0};
+	struct sink_record record;
+	int r = 0;
+
+	while (r == 0 && job_next(job, &cursor, &record)) {
+		if (refused && !refused[cursor.index - 1])
+			continue;
+		deadletter_print(sink, &record, reason, &text);
+		if (text.size >= DEADLETTER_PIECE)
+			r = deadletter_flush(fd, &text);
+	}
+	if (r == 0)
+		r = deadletter_flush(fd, &text);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	buf_deinit(&text);
+	return r;
+}
+
+static int deadletter_open(int directory, const char *sink, int *ret_fd)
+{
+	char *name = mem_printf("%s.ndjson", sink);
+	int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = openat(directory, name, flags);
+	int r = 0;
+
+	if (fd < 0 && errno == ENOENT) {
+		fd = openat(directory, name, flags | O_CREAT, 0600);
+		if (fd >= 0 && fsync(directory) < 0)
+			r = -errno;
+	}
+	if (fd < 0)
+		r = -errno;
+	free(name);
+	if (r != 0 && fd >= 0)
+		close(fd);
+	if (r == 0)
+		*ret_fd = fd;
+	return r;
+}
+
+/* Opens STATE/dead-letters, made durable when it is new. */
+static int deadletter_directory(const char *state_directory, int *ret_fd)
+{
+	int r = 0;
+	int directory;
+	int state = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (state < 0)
+		return -errno;
+	if (mkdirat(state, "dead-letters", 0700) == 0)
+		r = fsync(state) < 0 ? -errno : 0;
+	else if (errno != EEXIST)
+		r = -errno;
+	if (r == 0) {
+		directory = openat(
+			state, "dead-letters", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (directory < 0)
+			r = -errno;
+		else
+			*ret_fd = directory;
+	}
+	close(state);
+	return r;
+}
+
+int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
+	const bool *refused, const char *reason, struct fault *reterr)
+{
+	struct stat before = {0};
+	int directory = -1;
+	int fd = -1;
+	int r = deadletter_directory(state_directory, &directory);
+
+	if (r == 0)
+		r = deadletter_open(directory, sink, &fd);
+	if (r == 0 && fstat(fd, &before) < 0)
+		r = -errno;
+	if (r == 0 && !S_ISREG(before.st_mode))
+		r = -EINVAL;
+	if (r == 0) {
+		r = deadletter_close_line(fd, before.st_size);
+		if (r == 0)
+			r = deadletter_append(fd, sink, job, refused, reason);
+		if (r != 0 && ftruncate(fd, before.st_size) < 0)
+			r = -errno; /* a torn line stays; the next write closes it */
+	}
+	if (fd >= 0)
+		close(fd);
+	if (directory >= 0)
+		close(directory);
+	if (r == 0)
+		return 0;
+	errno = -r;
+	return fault_set(reterr, FAULT_STORE, "cannot write %s/dead-letters/%s.ndjson: %s",
+		state_directory, sink, strerror(errno));
+}

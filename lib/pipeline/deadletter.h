@@ -1,0 +1,19 @@
+/*
+ * Records that a sink's receiver will never take: STATE/dead-letters/SINK.ndjson, one JSON object a
+ * line: {"time","sink","source","id","reason","record"}. The record is its own text, so that it can
+ * be sent again by hand after the cause is mended.
+ */
+#ifndef TRAWLD_PIPELINE_DEADLETTER_H
+#define TRAWLD_PIPELINE_DEADLETTER_H
+
+#include "base/fault.h"
+
+struct sink_job;
+
+/* Appends the records of JOB whose REFUSED flag is set (REFUSED NULL: all) and makes them durable:
+ * only then may the job be acknowledged. All or nothing: on FAULT_STORE the file is as before. A
+ * crash between this and the acknowledgement repeats them, it never loses them. */
+int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
+	const bool *refused, const char *reason, struct fault *reterr);
+
+#endif

@@ -1,0 +1,519 @@
+/*
+ * Delivery: a small state machine that a timer steps. A step does one thing (tells the sink its
+ * place, builds a job, hands it over, writes dead letters); the answer arms the timer again, at
+ * once or after the back-off. Steps never run inside a caller's call: a sink may answer inside
+ * deliver() and a commit may offer batches inside a step.
+ *
+ * Left to others: what a sink means by "delivered" (the kind), which sinks a source has and when
+ * bodies are released (fanout.c), when acknowledgements become durable (committer.c).
+ */
+#include "pipeline/delivery.h"
+
+#include <assert.h>
+#include <ev.h>
+#include <inttypes.h>
+
+#include "base/backoff.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "base/timestamp.h"
+#include "pipeline/deadletter.h"
+#include "pipeline/queue.h"
+#include "pipeline/selection.h"
+#include "store/commit.h"
+#include "store/spool.h"
+
+#define DELIVERY_WAIT_MAX NSEC_PER_DAY /* a receiver cannot ask for more */
+
+enum delivery_state {
+	DELIVERY_RECOVER, /* the sink does not know its place yet */
+	DELIVERY_READY, /* no job in hand */
+	DELIVERY_SEND, /* a job is to be handed over */
+	DELIVERY_SENDING, /* the sink has it */
+	DELIVERY_REFUSE, /* dead letters are to be written before it can be acknowledged */
+};
+
+struct delivery {
+	struct delivery_setup setup;
+	char *place;
+	struct sink *sink;
+	struct selection *selection;
+	ev_timer timer;
+	enum delivery_state state;
+	bool started;
+	bool waiting; /* the timer runs a back-off */
+
+	int64_t acknowledged;
+	char *position;
+
+	struct queue queue; /* what follows the job */
+	struct sink_job *job;
+	struct sink_job *spent; /* acknowledged, but the sink may still be inside deliver() */
+	bool planned; /* the job's bounds are in the state */
+	int64_t plan_first, plan_last; /* bounds that a former process planned; 0: none */
+	bool *refused; /* with DELIVERY_REFUSE; NULL: all */
+	char *refused_position;
+	struct fault refusal;
+
+	struct backoff backoff;
+	bool failing;
+	nsec_t failing_since_at;
+	unsigned failing_tries;
+	nsec_t wait_ns;
+	struct fault fault;
+	nsec_t refusal_logged_at; /* NSEC_NONE: never */
+
+	uint64_t pending_records;
+	uint64_t delivered_records;
+	uint64_t refused_records;
+	uint64_t retries;
+	nsec_t last_success_time;
+};
+
+static struct log_subject delivery_subject(const struct delivery *delivery)
+{
+	return (struct log_subject){"sink", delivery->sink->name, delivery->place};
+}
+
+static void delivery_changed(struct delivery *delivery)
+{
+	delivery->setup.changed(delivery, delivery->setup.userdata);
+}
+
+/* Steps at the next turn of the loop, or after WAIT_NS. */
+static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
+{
+	struct ev_loop *loop = delivery->setup.loop;
+
+	ev_timer_stop(loop, &delivery->timer);
+	if (wait_ns > 0)
+		ev_now_update(loop);
+	ev_timer_set(&delivery->timer, (double)wait_ns / (double)NSEC_PER_SEC, 0.);
+	ev_timer_start(loop, &delivery->timer);
+}
+
+static void delivery_schedule(struct delivery *delivery)
+{
+	if (delivery->started && !delivery->waiting && delivery->state != DELIVERY_SENDING)
+		delivery_arm(delivery, 0);
+}
+
+static void delivery_fail(struct delivery *delivery, const struct fault *fault)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct buf wait = BUF_NULL;
+	nsec_t asked_ns = fault->wait_ns < DELIVERY_WAIT_MAX ? fault->wait_ns : DELIVERY_WAIT_MAX;
+
+	delivery->wait_ns = backoff_next(&delivery->backoff);
+	if (delivery->wait_ns < asked_ns)
+		delivery->wait_ns = asked_ns;
+	delivery->fault = *fault;
+	delivery->failing_tries++;
+	timestamp_print_duration(delivery->wait_ns, &wait);
+	if (!delivery->failing) {
+		delivery->failing = true;
+		delivery->failing_since_at = clock_monotonic();
+		log_warning(&subject,
+			"%s; nothing is lost, trying again in %s, then until it works", fault->text,
+			buf_text(&wait));
+	} else {
+		log_debug(&subject, "%s; trying again in %s", fault->text, buf_text(&wait));
+	}
+	buf_deinit(&wait);
+	delivery->waiting = true;
+	delivery_arm(delivery, delivery->wait_ns);
+	delivery_changed(delivery);
+}
+
+static void delivery_works(struct delivery *delivery)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct buf since = BUF_NULL;
+
+	backoff_reset(&delivery->backoff);
+	if (!delivery->failing)
+		return;
+	timestamp_print_duration(clock_monotonic() - delivery->failing_since_at, &since);
+	log_notice(&subject, "works again after %s and %u failed tries", buf_text(&since),
+		delivery->failing_tries);
+	buf_deinit(&since);
+	delivery->failing = false;
+	delivery->failing_tries = 0;
+	delivery->wait_ns = 0;
+	delivery->fault = FAULT_NULL;
+	delivery_changed(delivery);
+}
+
+static void delivery_keep_position(struct delivery *delivery, const char *position)
+{
+	char *copy = mem_strdup(position);
+
+	free(delivery->position);
+	delivery->position = copy;
+}
+
+/* The job in hand is done: N_REFUSED of its records are dead letters. */
+static void delivery_acknowledge(
+	struct delivery *delivery, const char *position, uint64_t n_refused)
+{
+	struct sink_job *job = delivery->job;
+	uint64_t n_all = 0;
+
+	for (size_t i = 0; i < job->n_batches; i++)
+		n_all += job->batches[i]->n_records;
+	delivery->pending_records -=
+		n_all < delivery->pending_records ? n_all : delivery->pending_records;
+	delivery->delivered_records += job->n_records - n_refused;
+	delivery->refused_records += n_refused;
+	delivery->acknowledged = job_last(job);
+	delivery->spent = job;
+	delivery->job = NULL;
+	delivery->planned = false;
+	delivery->state = DELIVERY_READY;
+	commit_add_ack(
+		delivery->setup.store, delivery->sink->name, delivery->acknowledged, position);
+	if (position)
+		delivery_keep_position(delivery, position);
+	committer_touch(delivery->setup.committer);
+	delivery_changed(delivery);
+	delivery_schedule(delivery);
+}
+
+bool delivery_store_position(struct delivery *delivery, const char *position)
+{
+	commit_add_ack(
+		delivery->setup.store, delivery->sink->name, delivery->acknowledged, position);
+	delivery_keep_position(delivery, position);
+	return committer_flush(delivery->setup.committer);
+}
+
+static bool delivery_wanted(const char *source, void *userdata)
+{
+	struct delivery *delivery = userdata;
+
+	return delivery->setup.wanted(source, delivery, delivery->setup.userdata);
+}
+
+/* --- plans of SINK_STABLE_JOB kinds: "FIRST-LAST" in the place of the position --- */
+
+static void delivery_plan_read(struct delivery *delivery)
+{
+	struct slice rest = slice_of(delivery->position);
+	struct slice first, last;
+	int64_t from, to;
+
+	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || !delivery->position)
+		return;
+	if (!str_next_part(&rest, '-', &first) || !str_next_part(&rest, '-', &last) ||
+		number_parse(first, 1, INT64_MAX, &from) != 0 ||
+		number_parse(last, from, INT64_MAX, &to) != 0 || to <= delivery->acknowledged)
+		return;
+	delivery->plan_first = from;
+	delivery->plan_last = to;
+}
+
+static bool delivery_plan_write(struct delivery *delivery)
+{
+	struct buf text = BUF_NULL;
+
+	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || delivery->planned)
+		return true;
+	buf_printf(
+		&text, "%" PRId64 "-%" PRId64, job_first(delivery->job), job_last(delivery->job));
+	delivery->planned = delivery_store_position(delivery, buf_text(&text));
+	buf_deinit(&text);
+	return delivery->planned;
+}
+
+static void delivery_build(struct delivery *delivery)
+{
+	struct queue *queue = &delivery->queue;
+	bool bodies = (delivery->sink->kind->capabilities & SINK_WHOLE_BATCH) != 0;
+	size_t n = queue_measure(queue, delivery->plan_last);
+
+	delivery->job = job_new(delivery->sink->name, queue->items, n, delivery->selection,
+		(enum record_format)delivery->setup.common->format, bodies);
+	queue_shift(queue, n);
+	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
+			    delivery->plan_last == job_last(delivery->job);
+	delivery->plan_first = 0;
+	delivery->plan_last = 0;
+}
+
+/* --- steps --- */
+
+static void delivery_send(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+
+	if (!delivery_plan_write(delivery)) {
+		fault_set(&fault, FAULT_STORE, "the state cannot be written");
+		delivery->retries++;
+		delivery_fail(delivery, &fault);
+		return;
+	}
+	delivery->state = DELIVERY_SENDING;
+	delivery->sink->kind->deliver(delivery->sink, delivery->job);
+}
+
+static void delivery_take(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+	int r = queue_refill(&delivery->queue, delivery->plan_last, &fault);
+
+	if (r != 0) {
+		delivery_fail(delivery, &fault);
+		return;
+	}
+	if (delivery->queue.n_items == 0) {
+		delivery_works(delivery); /* the spool can be read again */
+		delivery_changed(delivery);
+		return;
+	}
+	delivery_build(delivery);
+	if (delivery->job->n_records == 0) {
+		delivery_acknowledge(delivery, NULL, 0);
+		return;
+	}
+	delivery->state = DELIVERY_SEND;
+	delivery_send(delivery);
+}
+
+static void delivery_recover(struct delivery *delivery)
+{
+	const struct sink_kind *kind = delivery->sink->kind;
+	struct fault fault = FAULT_NULL;
+
+	if (kind->recover && kind->recover(delivery->sink, delivery->position, &fault) != 0) {
+		delivery_fail(delivery, &fault);
+		return;
+	}
+	delivery_works(delivery);
+	delivery->state = DELIVERY_READY;
+	delivery_schedule(delivery);
+}
+
+static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	nsec_t now_at = clock_monotonic();
+
+	/* a receiver that refuses everything must not fill the log; the counter tells the rest */
+	if (delivery->refusal_logged_at != NSEC_NONE &&
+		now_at - delivery->refusal_logged_at < NSEC_PER_MIN)
+		return;
+	delivery->refusal_logged_at = now_at;
+	log_warning(&subject,
+		"%" PRIu64 " records are refused for good: %s; they are kept in "
+		"%s/dead-letters/%s.ndjson",
+		n, delivery->refusal.text, delivery->setup.state_directory, delivery->sink->name);
+}
+
+static void delivery_refuse(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+	char *position = delivery->refused_position;
+	uint64_t n = delivery->job->n_records;
+
+	if (deadletter_write(delivery->setup.state_directory, delivery->sink->name, delivery->job,
+		    delivery->refused, delivery->refusal.text, &fault) != 0) {
+		delivery_fail(delivery, &fault);
+		return;
+	}
+	for (size_t i = 0; delivery->refused && i < delivery->job->n_records; i++)
+		n -= !delivery->refused[i];
+	delivery_refuse_log(delivery, n);
+	delivery_works(delivery);
+	free(delivery->refused);
+	delivery->refused = NULL;
+	delivery->refused_position = NULL;
+	delivery_acknowledge(delivery, position, n);
+	free(position);
+}
+
+void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
+	const bool *refused, const struct fault *fault)
+{
+	assert(delivery->state == DELIVERY_SENDING);
+	switch (result) {
+	case SINK_DELIVERED:
+		delivery->last_success_time = clock_wall();
+		delivery_works(delivery);
+		delivery_acknowledge(delivery, position, 0);
+		break;
+	case SINK_RETRY:
+		delivery->state = DELIVERY_SEND;
+		delivery->retries++;
+		delivery_fail(delivery, fault);
+		break;
+	case SINK_REFUSED:
+		delivery->state = DELIVERY_REFUSE;
+		delivery->refusal = *fault;
+		delivery->refused_position = mem_strdup(position);
+		if (refused)
+			delivery->refused =
+				mem_dup(refused, delivery->job->n_records * sizeof(*refused));
+		delivery_schedule(delivery);
+		break;
+	}
+}
+
+static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct delivery *delivery = watcher->data;
+
+	(void)loop;
+	(void)events;
+	delivery->waiting = false;
+	job_free(delivery->spent);
+	delivery->spent = NULL;
+	switch (delivery->state) {
+	case DELIVERY_RECOVER:
+		delivery_recover(delivery);
+		break;
+	case DELIVERY_READY:
+		delivery_take(delivery);
+		break;
+	case DELIVERY_SEND:
+		delivery_send(delivery);
+		break;
+	case DELIVERY_REFUSE:
+		delivery_refuse(delivery);
+		break;
+	case DELIVERY_SENDING:
+		break;
+	}
+}
+
+/* --- from outside --- */
+
+int delivery_new(struct delivery **ret, const struct delivery_setup *setup, struct sink *sink,
+	struct fault *reterr)
+{
+	struct delivery *delivery;
+	struct selection *selection;
+	int r = selection_new(&selection, &setup->common->include, &setup->common->exclude, reterr);
+
+	if (r != 0)
+		return r;
+	delivery = MEM_NEW(struct delivery);
+	delivery->setup = *setup;
+	delivery->place = mem_strdup(setup->place);
+	delivery->sink = sink;
+	delivery->selection = selection;
+	delivery->acknowledged = setup->acknowledged;
+	delivery->position = mem_strdup(setup->position);
+	queue_init(&delivery->queue, setup->store, delivery_wanted, delivery, setup->acknowledged);
+	delivery->backoff = BACKOFF_DEFAULT;
+	if (setup->common->retry_max_ns > 0)
+		delivery->backoff.max_ns = setup->common->retry_max_ns;
+	if (delivery->backoff.min_ns > delivery->backoff.max_ns)
+		delivery->backoff.min_ns = delivery->backoff.max_ns;
+	delivery->refusal_logged_at = NSEC_NONE;
+	delivery->last_success_time = NSEC_NONE;
+	ev_timer_init(&delivery->timer, delivery_step, 0., 0.);
+	delivery->timer.data = delivery;
+	sink->delivery = delivery;
+	delivery_plan_read(delivery);
+	*ret = delivery;
+	return 0;
+}
+
+void delivery_free(struct delivery *delivery)
+{
+	if (!delivery)
+		return;
+	ev_timer_stop(delivery->setup.loop, &delivery->timer);
+	if (delivery->state == DELIVERY_SENDING)
+		delivery->sink->kind->cancel(delivery->sink);
+	delivery->sink->kind->destroy(delivery->sink);
+	queue_deinit(&delivery->queue);
+	job_free(delivery->job);
+	job_free(delivery->spent);
+	selection_free(delivery->selection);
+	free(delivery->refused);
+	free(delivery->refused_position);
+	free(delivery->position);
+	free(delivery->place);
+	free(delivery);
+}
+
+void delivery_start(struct delivery *delivery)
+{
+	uint64_t n_batches;
+	struct fault fault;
+
+	queue_restart(
+		&delivery->queue, delivery->job ? job_last(delivery->job) : delivery->acknowledged);
+	/* a store that cannot count cannot be read either: the first step says so */
+	if (spool_count(delivery->setup.store, delivery->acknowledged, delivery_wanted, delivery,
+		    &delivery->pending_records, &n_batches, &fault) != 0)
+		delivery->pending_records = 0;
+	delivery->started = true;
+	delivery_schedule(delivery);
+}
+
+void delivery_offer(struct delivery *delivery, struct batch *batch)
+{
+	delivery->pending_records += batch->n_records;
+	queue_offer(&delivery->queue, batch);
+	delivery_schedule(delivery);
+}
+
+void delivery_retry_now(struct delivery *delivery)
+{
+	if (!delivery->waiting)
+		return;
+	delivery->waiting = false;
+	delivery_arm(delivery, 0);
+}
+
+void delivery_reopen(struct delivery *delivery)
+{
+	if (delivery->sink->kind->reopen)
+		delivery->sink->kind->reopen(delivery->sink);
+}
+
+const char *delivery_name(const struct delivery *delivery)
+{
+	return delivery->sink->name;
+}
+
+int64_t delivery_acknowledged(const struct delivery *delivery)
+{
+	return delivery->acknowledged;
+}
+
+const char *delivery_position(const struct delivery *delivery)
+{
+	return delivery->position;
+}
+
+bool delivery_is_idle(const struct delivery *delivery)
+{
+	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
+	       queue_is_empty(&delivery->queue);
+}
+
+bool delivery_is_failing(const struct delivery *delivery)
+{
+	return delivery->failing;
+}
+
+void delivery_status(const struct delivery *delivery, struct sink_status *ret)
+{
+	*ret = (struct sink_status){
+		.name = delivery->sink->name,
+		.kind = delivery->sink->kind->name,
+		.acknowledged = delivery->acknowledged,
+		.pending_records = delivery->pending_records,
+		.delivered_records = delivery->delivered_records,
+		.refused_records = delivery->refused_records,
+		.retries = delivery->retries,
+		.failing = delivery->failing,
+		.fault = delivery->fault,
+		.wait_ns = delivery->wait_ns,
+		.last_success_time = delivery->last_success_time,
+	};
+}

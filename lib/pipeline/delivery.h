@@ -1,0 +1,67 @@
+/*
+ * One sink's queue: what it still has to get, in order, and what follows from its answers.
+ * Written once for all kinds: acknowledgement, retry with back-off, selection, dead letters.
+ *
+ * Batches that were just committed wait in memory up to a bound; what waits beyond that is read
+ * from the spool when its turn comes, so a sink that is away for days costs no memory.
+ *
+ * Jobs: what waits, up to JOB_MAX_BATCHES and JOB_MAX_BYTES, is handed over as one job. A job that
+ * is to be sent again is the same job, batch for batch. After a restart the next job begins at the
+ * same batch but may end at another one, unless the kind has SINK_STABLE_JOB: then its bounds are
+ * kept in the state (in the place of the position) before it is first handed over.
+ */
+#ifndef TRAWLD_PIPELINE_DELIVERY_H
+#define TRAWLD_PIPELINE_DELIVERY_H
+
+#include "pipeline/committer.h"
+#include "pipeline/fanout.h"
+#include "pipeline/sink.h"
+
+struct delivery;
+struct store;
+
+struct delivery_setup {
+	struct ev_loop *loop;
+	struct store *store;
+	struct committer *committer;
+	const char *state_directory;
+	const char *place; /* "trawld.conf:14" or NULL; copied */
+	const struct sink_common_options *common; /* lives as long as the delivery */
+	int64_t acknowledged;
+	const char *position; /* what belongs to ACKNOWLEDGED, or NULL; copied */
+	/* Is this sink to get batches of SOURCE? */
+	bool (*wanted)(const char *source, struct delivery *delivery, void *userdata);
+	/* The acknowledged number, or delivery_is_idle, or the failing state may have changed. */
+	void (*changed)(struct delivery *delivery, void *userdata);
+	void *userdata;
+};
+
+/* Takes over SINK when it succeeds. 0, or FAULT_CONFIG for a condition that is none. Nothing is
+ * delivered before delivery_start. */
+int delivery_new(struct delivery **ret, const struct delivery_setup *setup, struct sink *sink,
+	struct fault *reterr);
+/* Cancels what is with the sink and destroys it. NULL allowed. */
+void delivery_free(struct delivery *delivery);
+
+/* Begins, or (what is wanted has changed) looks at the spool anew from what is acknowledged. */
+void delivery_start(struct delivery *delivery);
+/* A batch of a wanted source is durable. Takes a reference when it keeps it. */
+void delivery_offer(struct delivery *delivery, struct batch *batch);
+/* Ends a back-off wait. */
+void delivery_retry_now(struct delivery *delivery);
+void delivery_reopen(struct delivery *delivery);
+
+const char *delivery_name(const struct delivery *delivery);
+int64_t delivery_acknowledged(const struct delivery *delivery);
+const char *delivery_position(const struct delivery *delivery); /* NULL: none */
+/* Everything that was offered or waits in the spool is acknowledged. */
+bool delivery_is_idle(const struct delivery *delivery);
+bool delivery_is_failing(const struct delivery *delivery);
+void delivery_status(const struct delivery *delivery, struct sink_status *ret);
+
+/* For sink.c: the sink's answer to the job it has; its position without an answer. */
+void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
+	const bool *refused, const struct fault *fault);
+bool delivery_store_position(struct delivery *delivery, const char *position);
+
+#endif

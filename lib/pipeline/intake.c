@@ -1,0 +1,149 @@
+/*
+ * See intake.h. The dedupe window is read before the first record that needs it: intake_ready is
+ * asked before each poll, so a delivery never meets a window that could not be read.
+ */
+#include "pipeline/intake.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "store/occurrence.h"
+#include "store/window.h"
+
+#define EXPIRY_STEP (10 * NSEC_PER_MIN) /* keys are taken out in steps of this, not at each page   \
+					 */
+
+struct intake {
+	struct store *store;
+	struct committer *committer;
+	char *source;
+	char *provider;
+	commit_done_fn committed;
+	void *userdata;
+	struct window *window;
+	struct idset chain; /* digests met in this chain (or page), with their occurrences */
+	char *place; /* the last one collected: an idle poll writes nothing */
+	nsec_t expired_time;
+	struct buf scratch;
+	struct intake_status status;
+};
+
+struct intake *intake_new(const struct intake_setup *setup)
+{
+	struct intake *intake = MEM_NEW(struct intake);
+	intake->store = setup->store;
+	intake->committer = setup->committer;
+	intake->source = mem_strdup(setup->source);
+	intake->provider = mem_strdup(setup->provider);
+	intake->committed = setup->committed;
+	intake->userdata = setup->userdata;
+	intake->window = window_new(setup->store, setup->source);
+	intake->expired_time = NSEC_NONE;
+	return intake;
+}
+
+void intake_free(struct intake *intake)
+{
+	if (!intake)
+		return;
+	window_free(intake->window);
+	idset_deinit(&intake->chain);
+	buf_deinit(&intake->scratch);
+	free(intake->place);
+	free(intake->source);
+	free(intake->provider);
+	free(intake);
+}
+
+bool intake_ready(struct intake *intake, struct fault *reterr)
+{
+	return window_load(intake->window, reterr) == 0;
+}
+
+bool intake_known(const struct record *record, void *userdata)
+{
+	struct intake *intake = userdata;
+	return window_has(intake->window, &record->key);
+}
+
+/* Is RECORD new? Notes it in either case where its scope counts. */
+static bool is_new(struct intake *intake, const struct record *record, enum record_scope scope)
+{
+	if (record->id_text.data)
+		return !window_has(intake->window, &record->key);
+	if (scope == RECORD_SCOPE_EXACT)
+		return true;
+	unsigned nth = occurrence_count(&intake->chain, &record->key);
+	occurrence_add(&intake->chain, &record->key);
+	return nth >= window_count(intake->window, &record->key);
+}
+
+static void take(struct intake *intake, struct batch *batch, const struct record *record)
+{
+	struct slice text = record->text;
+	if (record->spaced) {
+		buf_clear(&intake->scratch);
+		json_minify(record->text, &intake->scratch);
+		text = buf_slice(&intake->scratch);
+	}
+	batch_add(batch, text, &record->key, record->id_text, record->time);
+	window_add(intake->window, &record->key);
+	intake->status.n_bytes += text.size;
+}
+
+static struct batch *make_batch(struct intake *intake, const struct runner_delivery *delivery)
+{
+	struct batch *batch = batch_new(intake->source, intake->provider, clock_wall());
+	if (delivery->scope == RECORD_SCOPE_PAGE ||
+		(delivery->scope == RECORD_SCOPE_CHAIN && delivery->new_chain))
+		idset_clear(&intake->chain);
+	for (size_t i = 0; i < delivery->records.n_items; i++) {
+		const struct record *record = &delivery->records.items[i];
+		if (is_new(intake, record, delivery->scope))
+			take(intake, batch, record);
+		else
+			intake->status.n_duplicates++;
+	}
+	batch->newest_time = delivery->key_time;
+	intake->status.n_records += batch->n_records;
+	if (batch->n_records)
+		return batch;
+	batch_unref(batch);
+	return NULL;
+}
+
+static void expire(struct intake *intake, nsec_t horizon)
+{
+	struct fault fault;
+	if (horizon == NSEC_NONE ||
+		(intake->expired_time != NSEC_NONE && horizon < intake->expired_time + EXPIRY_STEP))
+		return;
+	commit_add_expiry(intake->store, intake->source, horizon);
+	window_expire(intake->window, horizon, &fault);
+	intake->expired_time = horizon;
+}
+
+void intake_accept(const struct runner_delivery *delivery, void *userdata)
+{
+	struct intake *intake = userdata;
+	const char *place = delivery->place;
+	struct batch *batch = make_batch(intake, delivery);
+	if (place && intake->place && strcmp(place, intake->place) == 0)
+		place = NULL;
+	if (place) {
+		free(intake->place);
+		intake->place = mem_strdup(place);
+	}
+	if (batch || place)
+		commit_add_page(intake->store, intake->source, batch, place,
+			batch ? intake->committed : NULL, intake->userdata);
+	batch_unref(batch);
+	expire(intake, delivery->horizon);
+	if (commit_pending(intake->store))
+		committer_touch(intake->committer);
+}
+
+void intake_status(const struct intake *intake, struct intake_status *ret)
+{
+	*ret = intake->status;
+	ret->window_size = window_size(intake->window);
+}

@@ -1,0 +1,42 @@
+/*
+ * From delivered records to the spool: what is known is dropped, what is new becomes a batch, and
+ * the batch goes into the next commit together with the place that lies behind it. One intake a
+ * source.
+ */
+#ifndef TRAWLD_PIPELINE_INTAKE_H
+#define TRAWLD_PIPELINE_INTAKE_H
+
+#include "pipeline/committer.h"
+#include "source/runner.h"
+#include "store/commit.h"
+
+struct intake;
+
+struct intake_setup {
+	struct store *store;
+	struct committer *committer;
+	const char *source;
+	const char *provider;
+	commit_done_fn committed; /* each batch once it is durable (fanout_committed) */
+	void *userdata;
+};
+
+struct intake *intake_new(const struct intake_setup *setup);
+void intake_free(struct intake *intake);
+
+/* As runner_callbacks.accept and .known, USERDATA being the intake. */
+void intake_accept(const struct runner_delivery *delivery, void *intake);
+bool intake_known(const struct record *record, void *intake);
+
+/* Reads the dedupe window if that was not done: to be called before a poll whose records have to be looked up. False: it cannot be read now. */
+bool intake_ready(struct intake *intake, struct fault *reterr);
+
+struct intake_status {
+	uint64_t n_records; /* accepted since start */
+	uint64_t n_duplicates;
+	uint64_t n_bytes;
+	size_t window_size;
+};
+void intake_status(const struct intake *intake, struct intake_status *ret);
+
+#endif

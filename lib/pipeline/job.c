@@ -1,0 +1,141 @@
+/*
+ * Jobs. A job of a kind that takes whole bodies lists no records when nothing is filtered: 64,000
+ * records would be 5 MB of slices that nobody reads.
+ */
+#include "pipeline/job.h"
+
+#include <inttypes.h>
+
+#include "base/digest.h"
+#include "base/mem.h"
+#include "pipeline/selection.h"
+
+static void job_name(struct sink_job *job, const char *sink)
+{
+	struct buf text = BUF_NULL;
+	struct id id;
+
+	buf_printf(&text, "%s\n%" PRId64 "\n%" PRId64, sink, job_first(job), job_last(job));
+	id = digest_id(buf_slice(&text));
+	digest_hex(id.bytes, sizeof(id.bytes), job->id);
+	buf_deinit(&text);
+}
+
+static void job_select(struct sink_job *job, struct selection *selection, size_t n_all)
+{
+	struct sink_record record;
+	struct job_cursor cursor = {0};
+	struct sink_record *records = mem_array(n_all, sizeof(*records));
+	size_t n = 0;
+
+	while (job_next(job, &cursor, &record)) {
+		if (selection_wants(selection, record.view.text))
+			records[n++] = record;
+	}
+	job->records = records;
+	job->n_records = n;
+	job->whole = n == n_all;
+}
+
+struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
+	struct selection *selection, enum record_format format, bool bodies)
+{
+	struct sink_job *job = MEM_NEW(struct sink_job);
+	size_t n_all = 0;
+
+	job->batches = mem_dup(batches, n * sizeof(*batches));
+	job->n_batches = n;
+	job->format = format;
+	for (size_t i = 0; i < n; i++)
+		n_all += batches[i]->n_records;
+	job_name(job, sink);
+	if (selection_is_all(selection) && bodies && format == RECORD_RAW) {
+		job->whole = true;
+		job->n_records = n_all;
+	} else {
+		job_select(job, selection, n_all);
+	}
+	return job;
+}
+
+void job_free(struct sink_job *job)
+{
+	if (!job)
+		return;
+	for (size_t i = 0; i < job->n_batches; i++)
+		batch_unref(job->batches[i]);
+	free(job->batches);
+	free(job->records);
+	free(job);
+}
+
+int64_t job_first(const struct sink_job *job)
+{
+	return job->batches[0]->number;
+}
+
+int64_t job_last(const struct sink_job *job)
+{
+	return job->batches[job->n_batches - 1]->number;
+}
+
+bool job_next(const struct sink_job *job, struct job_cursor *cursor, struct sink_record *ret)
+{
+	if (job->records) {
+		if (cursor->index == job->n_records)
+			return false;
+		*ret = job->records[cursor->index++];
+		return true;
+	}
+	for (; cursor->batch < job->n_batches; cursor->batch++) {
+		ret->batch = job->batches[cursor->batch];
+		if (batch_next(ret->batch, &cursor->inner, &ret->view)) {
+			cursor->index++;
+			return true;
+		}
+		cursor->inner = (struct batch_cursor){0};
+	}
+	return false;
+}
+
+void job_text_init(struct job_text *text, const struct sink_job *job)
+{
+	*text = (struct job_text){.job = job};
+}
+
+void job_text_deinit(struct job_text *text)
+{
+	buf_deinit(&text->piece);
+}
+
+static bool job_text_body(struct job_text *text, size_t end, struct slice *ret)
+{
+	while (text->batch < end) {
+		*ret = buf_slice(&text->job->batches[text->batch++]->body);
+		if (ret->size > 0)
+			return true;
+	}
+	return false;
+}
+
+bool job_text_next(struct job_text *text, size_t end, struct slice *ret)
+{
+	const struct sink_job *job = text->job;
+
+	if (job->whole && job->format == RECORD_RAW)
+		return job_text_body(text, end, ret);
+	buf_clear(&text->piece);
+	while (text->record < job->n_records && text->piece.size < JOB_TEXT_PIECE) {
+		const struct sink_record *record = &job->records[text->record];
+
+		while (job->batches[text->batch] != record->batch)
+			text->batch++;
+		if (text->batch >= end)
+			break;
+		sink_record_print(record, job->format, &text->piece);
+		buf_append_char(&text->piece, '\n');
+		text->record++;
+	}
+	*ret = buf_slice(&text->piece);
+	return ret->size > 0;
+}

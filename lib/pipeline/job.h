@@ -1,0 +1,51 @@
+/*
+ * A sink_job from batches: which records the sink is to have, the job's name, and the two walks
+ * over it that sinks need: record by record, and as the text of a file.
+ */
+#ifndef TRAWLD_PIPELINE_JOB_H
+#define TRAWLD_PIPELINE_JOB_H
+
+#include "pipeline/sink.h"
+
+struct selection;
+
+/* A job ends before the batch that would pass one of these; one batch is always taken. */
+#define JOB_MAX_BATCHES 64
+#define JOB_MAX_BYTES ((size_t)8 << 20)
+
+/* Takes over the N references in BATCHES (the array itself is copied). BODIES: records need not be
+ * listed when the job is whole and raw. */
+struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
+	struct selection *selection, enum record_format format, bool bodies);
+void job_free(struct sink_job *job); /* NULL allowed */
+
+int64_t job_first(const struct sink_job *job);
+int64_t job_last(const struct sink_job *job);
+
+/* Walks the records in order, listed or not: zero a cursor, call until false. */
+struct job_cursor {
+	size_t index; /* of the record just returned + 1 */
+	size_t batch;
+	struct batch_cursor inner;
+};
+
+bool job_next(const struct sink_job *job, struct job_cursor *cursor, struct sink_record *ret);
+
+/* The job's records, each with a line feed, in pieces: bodies as they are where the job allows,
+ * else printed into a buffer of bounded size (about JOB_TEXT_PIECE, or one record). */
+#define JOB_TEXT_PIECE ((size_t)64 << 10)
+
+struct job_text {
+	const struct sink_job *job;
+	size_t batch; /* next batch to give */
+	size_t record; /* next listed record to give */
+	struct buf piece;
+};
+
+void job_text_init(struct job_text *text, const struct sink_job *job);
+/* The next piece of the batches with an index below END; false when those are used up. *RET is
+ * valid until the next call. */
+bool job_text_next(struct job_text *text, size_t end, struct slice *ret);
+void job_text_deinit(struct job_text *text);
+
+#endif

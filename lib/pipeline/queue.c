@@ -1,0 +1,93 @@
+/*
+ * The queue of one sink. It never holds more than JOB_MAX_BATCHES batches or, but for the last one,
+ * JOB_MAX_BYTES; so a sink that is away costs that much, however large the spool grows.
+ */
+#include "pipeline/queue.h"
+
+#include "store/spool.h"
+
+void queue_init(struct queue *queue, struct store *store, queue_wanted_fn wanted, void *userdata,
+	int64_t taken)
+{
+	*queue = (struct queue){
+		.store = store,
+		.wanted = wanted,
+		.userdata = userdata,
+		.taken = taken,
+		.behind = true,
+	};
+}
+
+void queue_deinit(struct queue *queue)
+{
+	queue_restart(queue, 0);
+}
+
+void queue_restart(struct queue *queue, int64_t taken)
+{
+	for (size_t i = 0; i < queue->n_items; i++)
+		batch_unref(queue->items[i]);
+	queue->n_items = 0;
+	queue->bytes = 0;
+	queue->taken = taken;
+	queue->behind = true;
+}
+
+static void queue_push(struct queue *queue, struct batch *batch)
+{
+	queue->items[queue->n_items++] = batch;
+	queue->bytes += batch->body.size;
+	queue->taken = batch->number;
+}
+
+void queue_offer(struct queue *queue, struct batch *batch)
+{
+	if (batch->number <= queue->taken)
+		return;
+	if (queue->n_items == JOB_MAX_BATCHES || queue->bytes >= QUEUE_MEMORY_BYTES)
+		queue->behind = true;
+	if (!queue->behind)
+		queue_push(queue, batch_ref(batch));
+}
+
+int queue_refill(struct queue *queue, int64_t until, struct fault *reterr)
+{
+	while (queue->behind && queue->n_items < JOB_MAX_BATCHES &&
+		(queue->bytes < JOB_MAX_BYTES || queue->taken < until)) {
+		struct batch *batch = NULL;
+		int r = spool_next(
+			queue->store, queue->taken, queue->wanted, queue->userdata, &batch, reterr);
+
+		if (r != 0)
+			return r;
+		if (batch)
+			queue_push(queue, batch);
+		else
+			queue->behind = false;
+	}
+	return 0;
+}
+
+size_t queue_measure(const struct queue *queue, int64_t until)
+{
+	bool bounded = queue->n_items == 0 || queue->items[0]->number > until;
+	size_t bytes = 0;
+	size_t n;
+
+	for (n = 0; n < queue->n_items; n++) {
+		const struct batch *batch = queue->items[n];
+
+		bytes += batch->body.size;
+		if (bounded ? n > 0 && bytes > JOB_MAX_BYTES : batch->number > until)
+			break;
+	}
+	return n;
+}
+
+void queue_shift(struct queue *queue, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		queue->bytes -= queue->items[i]->body.size;
+	queue->n_items -= n;
+	memmove(queue->items, queue->items + n, queue->n_items * sizeof(queue->items[0]));
+}

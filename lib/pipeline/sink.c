@@ -1,0 +1,52 @@
+/*
+ * What every kind of sink calls: the answers to deliver(), which belong to the delivery that owns
+ * the sink, and the printing of one record.
+ */
+#include "pipeline/sink.h"
+
+#include "base/json.h"
+#include "base/timestamp.h"
+#include "pipeline/delivery.h"
+
+bool sink_store_position(struct sink *sink, const char *position)
+{
+	return delivery_store_position(sink->delivery, position);
+}
+
+void sink_finish(
+	struct sink *sink, enum sink_result result, const char *position, const struct fault *fault)
+{
+	delivery_finish(sink->delivery, result, position, NULL, fault);
+}
+
+void sink_finish_partly(struct sink *sink, const bool *refused, const struct fault *fault)
+{
+	delivery_finish(sink->delivery, SINK_REFUSED, NULL, refused, fault);
+}
+
+void sink_record_print(const struct sink_record *record, enum record_format format, struct buf *out)
+{
+	char scratch[33];
+
+	if (format == RECORD_RAW) {
+		buf_append_slice(out, record->view.text);
+		return;
+	}
+	buf_append_text(out, "{\"source\":");
+	json_encode(slice_of(record->batch->source), out);
+	buf_append_text(out, ",\"provider\":");
+	json_encode(slice_of(record->batch->provider), out);
+	buf_append_text(out, ",\"id\":");
+	json_encode(batch_id_text(&record->view, scratch), out);
+	buf_append_text(out, ",\"time\":");
+	if (record->view.time == NSEC_NONE) {
+		buf_append_text(out, "null");
+	} else {
+		buf_append_char(out, '"');
+		timestamp_print_rfc3339(record->view.time, 9, out);
+		buf_append_char(out, '"');
+	}
+	buf_append_text(out, ",\"record\":");
+	buf_append_slice(out, record->view.text);
+	buf_append_char(out, '}');
+}

@@ -1,0 +1,30 @@
+/*
+ * The `path =` of a file sink: text with %{source}, %{provider} and strftime conversions of the
+ * delivery time in UTC. Source and provider names hold only letters, digits, `-`, `_` and `.`, so
+ * an expansion adds no directory of its own.
+ */
+#ifndef TRAWLD_SINK_FILE_PATH_H
+#define TRAWLD_SINK_FILE_PATH_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fault.h"
+
+#include <sys/types.h>
+
+/* 0, or FAULT_CONFIG saying what is wrong with PATTERN. */
+int file_path_check(const char *pattern, struct fault *reterr);
+/* Does the path change with time? */
+bool file_path_is_timed(const char *pattern);
+/* Appends the path. PATTERN has passed file_path_check. */
+void file_path_expand(const char *pattern, const char *source, const char *provider, nsec_t time,
+	struct buf *out);
+
+/* The directory that PATH lies in; the caller frees. */
+char *file_path_directory(const char *path);
+/* Makes the directories that PATH lies in, durably, each with MODE whatever the umask. */
+int file_path_make_directories(const char *path, mode_t mode, struct fault *reterr);
+/* Makes the names in the directory of PATH durable. */
+int file_path_sync_directory(const char *path, struct fault *reterr);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * The position of a file sink: {"files":[{"path","inode","size","check"},...]}, the files in use
+ * with the size up to which they are acknowledged. Recovery cuts each of them there: what a crash
+ * left beyond is delivered again.
+ */
+#ifndef TRAWLD_SINK_FILE_POSITION_H
+#define TRAWLD_SINK_FILE_POSITION_H
+
+#include "sink/file_target.h"
+
+#include "base/buf.h"
+
+struct file_targets {
+	struct file_target **items;
+	size_t n_items;
+	size_t capacity;
+};
+
+void file_targets_add(struct file_targets *targets, struct file_target *target);
+struct file_target *file_targets_find(const struct file_targets *targets, const char *path);
+void file_targets_remove(struct file_targets *targets, size_t index); /* closes it */
+void file_targets_clear(struct file_targets *targets);
+
+void file_position_print(const struct file_targets *targets, struct buf *out);
+
+/* Opens the files of POSITION that are still there and cuts them. One that was renamed is looked
+ * for by its inode in the same directory. A file that cannot be shown to be ours is never cut. On
+ * FAULT_STORE TARGETS is empty. */
+int file_position_recover(const char *position, struct file_targets *targets,
+	const struct log_subject *subject, struct fault *reterr);
+
+#endif

@@ -1,0 +1,16 @@
+/* The kinds of sink that this build knows, by their `type =`. */
+#ifndef TRAWLD_SINK_SINKS_H
+#define TRAWLD_SINK_SINKS_H
+
+#include "pipeline/sink.h"
+
+extern const struct sink_kind sink_file;
+extern const struct sink_kind sink_stdout;
+
+extern const struct sink_kind *const sink_kinds[];
+extern const size_t n_sink_kinds;
+
+const struct sink_kind *sinks_find(const char *name); /* NULL: there is none of this name */
+const char *sinks_nearest(const char *name); /* what may have been meant, or NULL */
+
+#endif

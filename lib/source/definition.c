@@ -1,0 +1,348 @@
+/*
+ * Reading a provider definition: find the file, overlay the source's inline keys, run the readers
+ * of each section. What the sections mean stands in definition_request.c and definition_records.c;
+ * this file is the frame.
+ */
+#include "source/definition.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "source/definition_internal.h"
+
+#define CUSTOM "custom"
+
+/* Sections of a definition. Variants add a name in the header: [auth token]. */
+const char *const definition_sections[] = {"request.first", "request.next", "parameters",
+	"provider", "request", "records", "resume", "limits", "errors", "login", "auth", "page",
+	NULL};
+
+static const char *const runtime_times[] = {"window.start", "window.end", "now", NULL};
+static const char *const runtime_json[] = {
+	"page.cursor", "page.size", "page.offset", "page.number", "resume.cursor", NULL};
+
+static bool in_list(const char *const *list, const char *name)
+{
+	for (; *list; list++)
+		if (strcmp(*list, name) == 0)
+			return true;
+	return false;
+}
+
+enum template_kind definition_known_variable(const char *name, void *userdata)
+{
+	const struct definition *definition = userdata;
+	if (in_list(runtime_times, name))
+		return TEMPLATE_TIME;
+	if (in_list(runtime_json, name))
+		return TEMPLATE_JSON;
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		if (strcmp(definition->parameters[i].name, name) == 0)
+			return TEMPLATE_TEXT;
+	return TEMPLATE_ABSENT;
+}
+
+const char *definition_parameter(const struct definition *definition, const char *name)
+{
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		if (strcmp(definition->parameters[i].name, name) == 0)
+			return definition->parameters[i].value;
+	return NULL;
+}
+
+void reader_fault(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *format, ...)
+{
+	const struct ini_entry *entry = section && key ? ini_section_find(section, key) : NULL;
+	const char *file = entry ? entry->file : section ? section->file : reader->definition->file;
+	unsigned line = entry ? entry->line : section ? section->line : 0;
+	va_list args;
+	va_start(args, format);
+	char *text CLEANUP_FREE = NULL;
+	if (vasprintf(&text, format, args) >= 0)
+		findings_add(reader->findings, file, line, "%s", text);
+	va_end(args);
+}
+
+struct ini_section *reader_variant(struct definition_reader *reader, const char *kind)
+{
+	struct ini *ini = &reader->definition->ini;
+	for (size_t i = 0; i < ini->n_sections; i++) {
+		struct ini_section *section = &ini->sections[i];
+		if (strcmp(section->kind, kind) != 0)
+			continue;
+		struct ini_entry *when = ini_section_find(section, "when");
+		if (!when)
+			return section;
+		when->used = true;
+		if (definition_known_variable(when->value, reader->definition) != TEMPLATE_TEXT)
+			reader_fault(reader, section, "when", "`when = %s`: no such parameter",
+				when->value);
+		else if (definition_parameter(reader->definition, when->value))
+			return section;
+	}
+	return NULL;
+}
+
+void reader_options(struct definition_reader *reader, const struct definition_rows *rows,
+	struct ini_section *section, void *target, const char *const *extra)
+{
+	struct ini_section empty = {.kind = (char *)rows->section};
+	struct option_table table = {rows->rows, rows->n_rows, target};
+	options_parse(&table, 1, section ? section : &empty, reader->findings);
+	if (section)
+		options_unknown(&table, 1, extra, section, reader->findings);
+}
+
+struct template *reader_template(struct definition_reader *reader,
+	const struct ini_section *section, const char *key, const char *text)
+{
+	struct template *template = NULL;
+	char *error CLEANUP_FREE = NULL;
+	if (template_parse(&template, text, definition_known_variable, reader->definition, &error))
+		reader_fault(reader, section, key, "%s: %s", key, error);
+	return template;
+}
+
+void reader_pointer(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *text, struct pointer *ret)
+{
+	if (text && pointer_parse(ret, slice_of(text)))
+		reader_fault(reader, section, key,
+			"%s: `%s` is no JSON Pointer (it begins with `/`, as /meta/next; \"\" is "
+			"the "
+			"whole document)",
+			key, text);
+}
+
+void reader_condition(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *text, struct condition *ret)
+{
+	if (text && condition_parse(ret, slice_of(text)))
+		reader_fault(reader, section, key,
+			"%s: `%s` is no condition (/pointer = glob, /pointer != glob, /pointer "
+			"present)",
+			key, text);
+}
+
+/* The file of NAME along PATH, or NULL. */
+static char *find_file(const char *name, const struct definition_path *path)
+{
+	for (size_t i = 0; i < path->n_directories; i++) {
+		char *file = mem_printf("%s/%s.conf", path->directories[i], name);
+		if (access(file, F_OK) == 0)
+			return file;
+		free(file);
+	}
+	return NULL;
+}
+
+static void fault_unknown(const char *name, const struct definition_path *path,
+	struct ini_section *source, struct findings *findings)
+{
+	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	struct ini_entry *entry = source ? ini_section_find(source, "provider") : NULL;
+	definition_names(path, &names);
+	const char *nearest = str_nearest(name, (const char *const *)names.items, names.n_items);
+	findings_add(findings, entry ? entry->file : NULL, entry ? entry->line : 0,
+		nearest ? "unknown provider `%s`: did you mean `%s`?"
+			: "unknown provider `%s`: `trawlctl providers` lists those that are "
+			  "installed",
+		name, nearest);
+}
+
+static void check_sections(struct definition_reader *reader)
+{
+	struct ini *ini = &reader->definition->ini;
+	size_t n_known = 0;
+	while (definition_sections[n_known])
+		n_known++;
+	for (size_t i = 0; i < ini->n_sections; i++) {
+		struct ini_section *section = &ini->sections[i];
+		if (in_list(definition_sections, section->kind))
+			continue;
+		const char *nearest = str_nearest(section->kind, definition_sections, n_known);
+		reader_fault(reader, section, NULL, "unknown section [%s]%s%s%s", section->kind,
+			nearest ? ": did you mean [" : "", nearest ? nearest : "",
+			nearest ? "]?" : "");
+	}
+}
+
+static void read_title(struct definition_reader *reader)
+{
+	struct ini_section *section = ini_find(&reader->definition->ini, "provider", NULL);
+	for (size_t i = 0; section && i < section->n_entries; i++) {
+		struct ini_entry *entry = &section->entries[i];
+		if (strcmp(entry->key, "title") == 0)
+			reader->definition->title = mem_strdup(entry->value);
+		else
+			reader_fault(reader, section, entry->key,
+				"unknown key `%s` in [provider]: it has `title` only", entry->key);
+	}
+}
+
+struct definition *definition_load(const char *name, const struct definition_path *path,
+	struct ini_section *source, struct findings *findings)
+{
+	size_t n_before = findings->n_items;
+	struct definition *definition = MEM_NEW(struct definition);
+	struct definition_reader reader = {definition, findings, source != NULL};
+	definition->name = mem_strdup(name);
+	if (strcmp(name, CUSTOM) != 0) {
+		char *file CLEANUP_FREE = find_file(name, path);
+		if (!file)
+			fault_unknown(name, path, source, findings);
+		else if (ini_read(&definition->ini, file, findings) == 0)
+			definition->file = definition->ini.files[0];
+	}
+	if (findings->n_items == n_before) {
+		if (source)
+			definition_overlay(definition, source, findings);
+		check_sections(&reader);
+		read_title(&reader);
+		reader_parameters(&reader, source);
+		reader_auth(&reader);
+		reader_requests(&reader);
+		reader_records(&reader);
+		reader_page(&reader);
+		reader_resume(&reader);
+		reader_errors(&reader);
+		reader_consistency(&reader);
+	}
+	if (findings->n_items == n_before)
+		return definition;
+	definition_free(definition);
+	return NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void definition_names(const struct definition_path *path, struct str_list *names)
+{
+	for (size_t i = 0; i < path->n_directories; i++) {
+		DIR *directory = opendir(path->directories[i]);
+		struct dirent *entry;
+		while (directory && (entry = readdir(directory))) {
+			if (!str_ends(entry->d_name, ".conf") || entry->d_name[0] == '.')
+				continue;
+			char *name CLEANUP_FREE =
+				mem_strndup(entry->d_name, strlen(entry->d_name) - strlen(".conf"));
+			if (!str_list_has(names, name))
+				str_list_add(names, name);
+		}
+		if (directory)
+			closedir(directory);
+	}
+	if (!str_list_has(names, CUSTOM))
+		str_list_add(names, CUSTOM);
+	qsort(names->items, names->n_items, sizeof(char *), compare_names);
+}
+
+struct template_value definition_value(const char *name, void *userdata)
+{
+	const char *value = definition_parameter(userdata, name);
+	return value ? (struct template_value){TEMPLATE_TEXT, slice_of(value), 0}
+		     : (struct template_value){TEMPLATE_ABSENT, SLICE_NULL, 0};
+}
+
+static void request_deinit(struct request_definition *request)
+{
+	free(request->method);
+	template_free(request->url);
+	for (size_t i = 0; i < request->n_query; i++) {
+		free(request->query[i].name);
+		template_free(request->query[i].template);
+	}
+	free(request->query);
+	for (size_t i = 0; i < request->n_headers; i++) {
+		free(request->headers[i].name);
+		template_free(request->headers[i].template);
+	}
+	free(request->headers);
+	json_template_free(request->json);
+	template_free(request->text);
+}
+
+static void place_definition_deinit(struct place_definition *place)
+{
+	pointer_deinit(&place->pointer);
+	free(place->header);
+}
+
+static void parameter_deinit(struct parameter *parameter)
+{
+	free(parameter->name);
+	free(parameter->default_text);
+	if (parameter->value && parameter->secret) {
+		secret_unregister(slice_of(parameter->value));
+		secret_wipe(parameter->value, strlen(parameter->value));
+	}
+	free(parameter->value);
+}
+
+static void options_free(struct definition *definition)
+{
+	const struct {
+		const struct definition_rows *rows;
+		void *target;
+	} tables[] = {{&rows_records, &definition->records}, {&rows_page, &definition->page},
+		{&rows_resume, &definition->resume}, {&rows_errors, &definition->errors}};
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		struct option_table table = {
+			tables[i].rows->rows, tables[i].rows->n_rows, tables[i].target};
+		options_deinit(&table);
+	}
+}
+
+void definition_free(struct definition *definition)
+{
+	if (!definition)
+		return;
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		parameter_deinit(&definition->parameters[i]);
+	free(definition->parameters);
+	for (size_t i = 0; i < definition->n_auth_settings; i++) {
+		free(definition->auth_settings[i].name);
+		template_free(definition->auth_settings[i].template);
+	}
+	free(definition->auth_settings);
+	request_deinit(&definition->login);
+	request_deinit(&definition->first);
+	request_deinit(&definition->next);
+	pointer_deinit(&definition->records_at);
+	pointer_deinit(&definition->records_item);
+	pointer_deinit(&definition->records_time);
+	for (size_t i = 0; i < definition->n_records_id; i++)
+		pointer_deinit(&definition->records_id[i]);
+	free(definition->records_id);
+	timestamp_format_free(definition->time_format);
+	for (size_t i = 0; i < definition->n_conditions; i++)
+		condition_deinit(&definition->conditions[i]);
+	free(definition->conditions);
+	condition_deinit(&definition->expect);
+	place_definition_deinit(&definition->page_place);
+	place_definition_deinit(&definition->resume_place);
+	pointer_deinit(&definition->page_total);
+	for (size_t i = 0; i < definition->n_page_end_tests; i++)
+		condition_deinit(&definition->page_end_tests[i]);
+	free(definition->page_end_tests);
+	pointer_deinit(&definition->errors_message);
+	condition_deinit(&definition->errors_incomplete);
+	free(definition->errors_lost);
+	free(definition->errors_auth);
+	options_free(definition);
+	free(definition->login_token);
+	free(definition->login_expires);
+	free(definition->auth_type);
+	free(definition->title);
+	free(definition->name);
+	ini_deinit(&definition->ini);
+	free(definition);
+}

@@ -1,0 +1,187 @@
+/*
+ * A provider definition: an API described as data (trawld-provider(5)). It is read from an INI
+ * file, overlaid with the keys that a source section sets inline, and checked as a whole; every
+ * fault is a finding with file and line.
+ *
+ * A definition belongs to one source: variants (`[auth NAME]` with `when =`) are chosen by the
+ * source's parameters. Templates are parsed; values come at request time (source.h).
+ */
+#ifndef TRAWLD_SOURCE_DEFINITION_H
+#define TRAWLD_SOURCE_DEFINITION_H
+
+#include "conf/option.h"
+#include "source/template.h"
+
+#include "base/condition.h"
+#include "base/timestamp.h"
+
+/* One row of [parameters]: `NAME = required [secret] | optional [secret] | default VALUE`. */
+struct parameter {
+	char *name;
+	bool required;
+	bool secret;
+	char *default_text; /* NULL: none */
+	char *value; /* what the source gives, or the default; NULL: unset */
+	const char *file; /* where the value stands */
+	unsigned line;
+};
+
+struct named_template {
+	char *name;
+	struct template *template;
+};
+
+/* [request], [login]: what is sent. */
+struct request_definition {
+	char *method;
+	struct template *url;
+	struct named_template *query;
+	size_t n_query;
+	struct named_template *headers;
+	size_t n_headers;
+	struct json_template *json; /* body, when it is JSON */
+	struct template *text; /* body with body_type = text or form */
+};
+
+/* Where a cursor or link is taken from. */
+enum place_kind {
+	PLACE_NONE,
+	PLACE_POINTER, /* in the envelope */
+	PLACE_HEADER, /* header:NAME */
+	PLACE_LINK, /* header:link, rel="next" */
+	PLACE_LAST, /* last:/pointer, in the last element of the page */
+};
+
+struct place_definition {
+	enum place_kind kind;
+	struct pointer pointer;
+	char *header;
+	bool is_url; /* the value is the next request's address, else it is ${page.cursor} */
+};
+
+enum record_order { ORDER_ASCENDING, ORDER_UNORDERED };
+
+/* Ends of a chain of pages; a page that fulfils one of them is the last. */
+enum {
+	END_ABSENT = 1 << 0,
+	END_EMPTY = 1 << 1,
+	END_SHORT = 1 << 2,
+	END_SAME = 1 << 3,
+};
+
+/* [resume] and [page] as numbers and flags, filled by option tables. */
+struct page_options {
+	char *cursor, *url;
+	bool offset, number;
+	int64_t first; /* of offset and number */
+	int64_t size;
+	struct str_list end;
+	int64_t cap;
+	int64_t overlap; /* elements asked again on the next page (offset) */
+	char *total;
+	int64_t max_pages;
+};
+
+struct resume_options {
+	bool window;
+	char *url, *cursor;
+	nsec_t overlap_ns, lag_ns, span_max_ns, retention_ns, step_ns;
+	bool newest;
+};
+
+struct records_options {
+	char *at, *item, *time, *time_format, *time_zone;
+	struct str_list id;
+	int order;
+	struct str_list include, exclude;
+	char *missing; /* `empty`: no array is an empty page */
+	char *expect; /* ... but only if this condition holds */
+};
+
+struct errors_options {
+	char *message, *incomplete;
+	struct str_list lost;
+	struct str_list auth; /* further statuses that mean 401 */
+	nsec_t auth_pause_ns;
+};
+
+struct definition {
+	char *name; /* "cloud-x", or "custom" */
+	char *title;
+	char *file; /* NULL for custom */
+	struct ini ini; /* all text, overlaid; findings point into it */
+	struct parameter *parameters;
+	size_t n_parameters;
+
+	char *auth_type;
+	struct named_template *auth_settings;
+	size_t n_auth_settings;
+	struct request_definition login; /* method NULL: none */
+	char *login_token, *login_expires;
+
+	struct request_definition first; /* [request] + [request.first]: without a cursor */
+	struct request_definition next; /* [request] + [request.next]: with one */
+
+	struct records_options records;
+	struct pointer records_at;
+	bool records_lines;
+	struct pointer records_item;
+	struct pointer *records_id;
+	size_t n_records_id;
+	struct pointer records_time;
+	struct timestamp_format *time_format;
+	struct condition *conditions; /* include first, then exclude */
+	size_t n_include, n_conditions;
+	struct condition expect;
+
+	struct page_options page;
+	struct place_definition page_place;
+	struct pointer page_total;
+	unsigned page_end; /* END_* */
+	struct condition *page_end_tests;
+	size_t n_page_end_tests;
+
+	struct resume_options resume;
+	struct place_definition resume_place;
+	nsec_t step_ns; /* what windows are rounded to */
+
+	struct option_rate rate;
+
+	struct errors_options errors;
+	struct pointer errors_message;
+	struct condition errors_incomplete;
+	int *errors_lost;
+	size_t n_errors_lost;
+	int *errors_auth;
+	size_t n_errors_auth;
+};
+
+/* Where definition files are looked for, in this order. */
+struct definition_path {
+	const char *const *directories;
+	size_t n_directories;
+};
+
+/* Loads NAME for the source section SOURCE: reads the file, overlays inline keys (marks them used),
+ * takes the parameters' values (marks them used), parses and checks all of it. NULL with at least
+ * one finding when it cannot be used. SOURCE NULL: without a source (trawlctl providers): required
+ * parameters may be missing. */
+struct definition *definition_load(const char *name, const struct definition_path *path,
+	struct ini_section *source, struct findings *findings);
+void definition_free(struct definition *definition);
+
+/* Names of all definitions found along PATH, sorted, each once. */
+void definition_names(const struct definition_path *path, struct str_list *names);
+
+/* The value of parameter NAME, or NULL. */
+const char *definition_parameter(const struct definition *definition, const char *name);
+
+/* What `${NAME}` is while a request is written: a parameter or a runtime variable. TEMPLATE_ABSENT:
+ * unknown. USERDATA: the definition. */
+enum template_kind definition_known_variable(const char *name, void *definition);
+
+/* Lookup of parameters only, for texts that are fixed once the source is known (auth settings,
+ * zones). USERDATA: the definition. */
+struct template_value definition_value(const char *name, void *definition);
+
+#endif

@@ -1,0 +1,62 @@
+/* Between the files that make up the definition's reader. */
+#ifndef TRAWLD_SOURCE_DEFINITION_INTERNAL_H
+#define TRAWLD_SOURCE_DEFINITION_INTERNAL_H
+
+#include "source/definition.h"
+
+struct definition_reader {
+	struct definition *definition;
+	struct findings *findings;
+	bool bound; /* a source is there: parameters must have values */
+};
+
+/* A finding at KEY of SECTION (at the section when KEY is not there, at the file when SECTION is
+ * NULL). */
+void reader_fault(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* definition_overlay.c: inline keys of a source section into the definition's INI. */
+void definition_overlay(
+	struct definition *definition, struct ini_section *source, struct findings *findings);
+extern const char *const
+	definition_sections[]; /* NULL-terminated, longest first where one begins with another */
+
+/* The section of KIND that applies: the plain one, or the first variant whose `when` holds. */
+struct ini_section *reader_variant(struct definition_reader *reader, const char *kind);
+
+/* definition_parameters.c */
+void reader_parameters(struct definition_reader *reader, struct ini_section *source);
+
+/* definition_request.c */
+void reader_requests(struct definition_reader *reader);
+void reader_auth(struct definition_reader *reader);
+
+/* definition_records.c: [records] [page] [resume] [limits] [errors] */
+void reader_records(struct definition_reader *reader);
+void reader_page(struct definition_reader *reader);
+void reader_resume(struct definition_reader *reader);
+void reader_errors(struct definition_reader *reader);
+void reader_consistency(struct definition_reader *reader);
+
+/* Parses a pointer or condition at KEY; a fault is a finding and leaves *RET unset. TEXT NULL:
+ * unset. */
+void reader_pointer(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *text, struct pointer *ret);
+void reader_condition(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *text, struct condition *ret);
+struct template *reader_template(struct definition_reader *reader,
+	const struct ini_section *section, const char *key, const char *text);
+
+/* Option tables (definition_rows.c), one a section. */
+struct definition_rows {
+	const char *section;
+	const struct option *rows;
+	size_t n_rows;
+};
+extern const struct definition_rows rows_records, rows_page, rows_resume, rows_errors, rows_limits;
+
+/* Parses SECTION (NULL: defaults only) with ROWS into TARGET and reports unknown keys. */
+void reader_options(struct definition_reader *reader, const struct definition_rows *rows,
+	struct ini_section *section, void *target, const char *const *extra);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * A source may set any definition key inline (`records.id = /RequestId`), and the short forms
+ * overlap, lag, page_size and rate. They are laid over the definition's INI before anything is
+ * checked, so a wrong inline value is reported at its own place.
+ */
+#include "source/definition_internal.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+static const struct {
+	const char *key;
+	const char *section;
+	const char *target;
+} short_forms[] = {
+	{"overlap", "resume", "overlap"},
+	{"lag", "resume", "lag"},
+	{"page_size", "page", "size"},
+	{"rate", "limits", "rate"},
+};
+
+static struct ini_section *section_for(
+	struct definition *definition, const char *kind, const struct ini_entry *entry)
+{
+	struct ini *ini = &definition->ini;
+	struct ini_section *section = ini_find(ini, kind, NULL);
+	if (section)
+		return section;
+	ini->sections = mem_grow(
+		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
+	section = &ini->sections[ini->n_sections++];
+	*section = (struct ini_section){
+		.kind = mem_strdup(kind), .file = entry->file, .line = entry->line};
+	return section;
+}
+
+static void set_entry(struct ini_section *section, const char *key, const struct ini_entry *from)
+{
+	struct ini_entry *entry = ini_section_find(section, key);
+	if (!entry) {
+		section->entries = mem_grow(section->entries, section->n_entries,
+			&section->capacity, sizeof(struct ini_entry));
+		entry = &section->entries[section->n_entries++];
+		*entry = (struct ini_entry){.key = mem_strdup(key)};
+	}
+	free(entry->value);
+	entry->value = mem_strdup(from->value);
+	entry->file = from->file;
+	entry->line = from->line;
+	entry->secret = from->secret;
+}
+
+/* The section that KEY begins with, and in *RET_KEY what follows the dot. */
+static const char *split_key(const char *key, const char **ret_key)
+{
+	for (size_t i = 0; definition_sections[i]; i++) {
+		size_t size = strlen(definition_sections[i]);
+		if (str_starts(key, definition_sections[i]) && key[size] == '.' && key[size + 1]) {
+			*ret_key = key + size + 1;
+			return definition_sections[i];
+		}
+	}
+	return NULL;
+}
+
+/* Variants give way: a source that says auth.type means its own. */
+static void drop_variants(struct ini *ini, const char *kind)
+{
+	for (size_t i = ini->n_sections; i-- > 0;) {
+		struct ini_section *section = &ini->sections[i];
+		if (strcmp(section->kind, kind) != 0 || !ini_section_find(section, "when"))
+			continue;
+		ini_section_deinit(section);
+		ini->n_sections--;
+		memmove(section, section + 1, (ini->n_sections - i) * sizeof(*section));
+	}
+}
+
+void definition_overlay(
+	struct definition *definition, struct ini_section *source, struct findings *findings)
+{
+	(void)findings;
+	for (size_t i = 0; i < source->n_entries; i++) {
+		struct ini_entry *entry = &source->entries[i];
+		const char *key = entry->key;
+		const char *kind = split_key(entry->key, &key);
+		for (size_t j = 0; !kind && j < sizeof(short_forms) / sizeof(short_forms[0]); j++)
+			if (strcmp(entry->key, short_forms[j].key) == 0) {
+				kind = short_forms[j].section;
+				key = short_forms[j].target;
+			}
+		if (!kind)
+			continue;
+		if (strcmp(kind, "auth") == 0 && strcmp(key, "type") == 0)
+			drop_variants(&definition->ini, kind);
+		set_entry(section_for(definition, kind, entry), key, entry);
+		entry->used = true;
+	}
+}

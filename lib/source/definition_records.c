@@ -1,0 +1,263 @@
+/* [records], [page], [resume], [limits] and [errors] of a definition, and what must hold between
+ * sections. */
+#include "source/definition_internal.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "base/str.h"
+
+static void read_conditions(struct definition_reader *reader, struct ini_section *section)
+{
+	struct definition *definition = reader->definition;
+	const struct records_options *options = &definition->records;
+	definition->n_include = options->include.n_items;
+	definition->conditions = mem_array(
+		options->include.n_items + options->exclude.n_items, sizeof(struct condition));
+	for (size_t i = 0; i < options->include.n_items; i++)
+		reader_condition(reader, section, "include", options->include.items[i],
+			&definition->conditions[definition->n_conditions++]);
+	for (size_t i = 0; i < options->exclude.n_items; i++)
+		reader_condition(reader, section, "exclude", options->exclude.items[i],
+			&definition->conditions[definition->n_conditions++]);
+}
+
+static void read_missing(struct definition_reader *reader, struct ini_section *section)
+{
+	const struct records_options *options = &reader->definition->records;
+	if (options->missing && strcmp(options->missing, "empty") != 0)
+		reader_fault(reader, section, "missing", "missing = %s: it can only be `empty`",
+			options->missing);
+	if (options->expect && !options->missing)
+		reader_fault(
+			reader, section, "expect", "`expect` goes with `missing = empty` only");
+	reader_condition(reader, section, "expect", options->expect, &reader->definition->expect);
+}
+
+void reader_records(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct records_options *options = &definition->records;
+	struct ini_section *section = ini_find(&definition->ini, "records", NULL);
+	reader_options(reader, &rows_records, section, options, NULL);
+	definition->records_lines = options->at && strcmp(options->at, "lines") == 0;
+	if (!options->at)
+		reader_fault(reader, section, NULL,
+			"[records] needs `at`: the JSON Pointer to the array of records");
+	else if (!definition->records_lines)
+		reader_pointer(reader, section, "at",
+			strcmp(options->at, "\"\"") == 0 ? "" : options->at,
+			&definition->records_at);
+	reader_pointer(reader, section, "item", options->item, &definition->records_item);
+	reader_pointer(reader, section, "time", options->time, &definition->records_time);
+	definition->records_id = mem_array(options->id.n_items, sizeof(struct pointer));
+	for (size_t i = 0; i < options->id.n_items; i++)
+		reader_pointer(reader, section, "id", options->id.items[i],
+			&definition->records_id[definition->n_records_id++]);
+	char *zone CLEANUP_FREE = NULL;
+	if (options->time_zone) {
+		struct template *template =
+			reader_template(reader, section, "time_zone", options->time_zone);
+		struct buf text = BUF_NULL;
+		if (template && template_render(template, definition_value, definition, &text) == 0)
+			zone = buf_take(&text);
+		template_free(template);
+		buf_deinit(&text);
+	}
+	if (options->time_format &&
+		timestamp_format_new(&definition->time_format, options->time_format, zone))
+		reader_fault(reader, section, zone ? "time_zone" : "time_format",
+			"time_format = %s%s%s: no such format or zone", options->time_format,
+			zone ? ", time_zone = " : "", zone ? zone : "");
+	read_conditions(reader, section);
+	read_missing(reader, section);
+}
+
+static void read_place(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const char *text, struct place_definition *ret)
+{
+	if (!text)
+		return;
+	ret->is_url = strcmp(key, "url") == 0;
+	if (str_starts(text, "header:")) {
+		ret->header = mem_strdup(text + strlen("header:"));
+		ret->kind = strcasecmp(ret->header, "link") == 0 ? PLACE_LINK : PLACE_HEADER;
+		ret->is_url |= ret->kind == PLACE_LINK;
+		return;
+	}
+	ret->kind = str_starts(text, "last:") ? PLACE_LAST : PLACE_POINTER;
+	reader_pointer(reader, section, key,
+		ret->kind == PLACE_LAST ? text + strlen("last:") : text, &ret->pointer);
+}
+
+static void read_ends(struct definition_reader *reader, struct ini_section *section)
+{
+	static const struct {
+		const char *name;
+		unsigned flag;
+	} names[] = {{"absent", END_ABSENT}, {"empty", END_EMPTY}, {"short", END_SHORT},
+		{"same", END_SAME}};
+	struct definition *definition = reader->definition;
+	const struct str_list *list = &definition->page.end;
+	definition->page_end_tests = mem_array(list->n_items, sizeof(struct condition));
+	for (size_t i = 0; i < list->n_items; i++) {
+		unsigned flag = 0;
+		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++)
+			if (strcmp(list->items[i], names[j].name) == 0)
+				flag = names[j].flag;
+		definition->page_end |= flag;
+		if (!flag)
+			reader_condition(reader, section, "end", list->items[i],
+				&definition->page_end_tests[definition->n_page_end_tests++]);
+	}
+	if (list->n_items == 0)
+		definition->page_end = definition->page.offset || definition->page.number
+					       ? END_EMPTY | END_SHORT
+					       : END_ABSENT;
+	if (definition->page_end & END_SHORT && definition->page.size == 0)
+		reader_fault(reader, section, list->n_items ? "end" : NULL,
+			"a chain that ends with a short page needs `size` in [page]");
+}
+
+void reader_page(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct page_options *options = &definition->page;
+	struct ini_section *section = ini_find(&definition->ini, "page", NULL);
+	reader_options(reader, &rows_page, section, options, NULL);
+	int n_ways = !!options->cursor + !!options->url + options->offset + options->number;
+	if (n_ways > 1)
+		reader_fault(reader, section, NULL,
+			"[page] has %d ways of paging at once: keep one of cursor, url, offset, "
+			"number",
+			n_ways);
+	read_place(reader, section, "cursor", options->cursor, &definition->page_place);
+	read_place(reader, section, "url", options->url, &definition->page_place);
+	reader_pointer(reader, section, "total", options->total, &definition->page_total);
+	if (options->first < 0)
+		options->first = options->number ? 1 : 0;
+	if (options->overlap && !options->offset)
+		reader_fault(reader, section, "overlap", "[page] overlap goes with offset = yes");
+	if (options->overlap && options->size && options->overlap >= options->size)
+		reader_fault(
+			reader, section, "overlap", "[page] overlap must be smaller than size");
+	read_ends(reader, section);
+}
+
+static nsec_t request_step(const struct request_definition *request)
+{
+	nsec_t step = request->url ? template_time_step(request->url) : 0;
+	for (size_t i = 0; i < request->n_query; i++) {
+		nsec_t inner = template_time_step(request->query[i].template);
+		step = inner > step ? inner : step;
+	}
+	nsec_t body = request->json   ? json_template_time_step(request->json)
+		      : request->text ? template_time_step(request->text)
+				      : 0;
+	return body > step ? body : step;
+}
+
+void reader_resume(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct resume_options *options = &definition->resume;
+	struct ini_section *section = ini_find(&definition->ini, "resume", NULL);
+	reader_options(reader, &rows_resume, section, options, NULL);
+	if (options->window + !!options->url + !!options->cursor + options->newest > 1)
+		reader_fault(reader, section, NULL,
+			"[resume] has two ways of resuming at once: keep one of window, url, "
+			"cursor, "
+			"newest");
+	else if (!options->window && !options->url && !options->cursor && !options->newest)
+		reader_fault(reader, section, NULL,
+			"[resume] must say where the next poll goes on: window = yes, url, cursor "
+			"or "
+			"newest = yes");
+	read_place(reader, section, "url", options->url, &definition->resume_place);
+	read_place(reader, section, "cursor", options->cursor, &definition->resume_place);
+	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
+	definition->step_ns = options->step_ns ? options->step_ns : first > next ? first : next;
+	struct ini_section *limits = ini_find(&definition->ini, "limits", NULL);
+	reader_options(reader, &rows_limits, limits, &definition->rate, NULL);
+}
+
+static int *read_statuses(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const struct str_list *list, size_t *ret_n)
+{
+	int *statuses = mem_array(list->n_items, sizeof(int));
+	for (size_t i = 0; i < list->n_items; i++) {
+		int64_t status;
+		if (number_parse(slice_of(list->items[i]), 300, 599, &status))
+			reader_fault(reader, section, key, "%s: `%s` is no HTTP status", key,
+				list->items[i]);
+		else
+			statuses[(*ret_n)++] = (int)status;
+	}
+	return statuses;
+}
+
+void reader_errors(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct errors_options *options = &definition->errors;
+	struct ini_section *section = ini_find(&definition->ini, "errors", NULL);
+	reader_options(reader, &rows_errors, section, options, NULL);
+	reader_pointer(reader, section, "message", options->message, &definition->errors_message);
+	reader_condition(
+		reader, section, "incomplete", options->incomplete, &definition->errors_incomplete);
+	definition->errors_lost =
+		read_statuses(reader, section, "lost", &options->lost, &definition->n_errors_lost);
+	definition->errors_auth =
+		read_statuses(reader, section, "auth", &options->auth, &definition->n_errors_auth);
+}
+
+static bool request_uses(const struct request_definition *request, const char *name)
+{
+	if (request->url && template_uses(request->url, name))
+		return true;
+	for (size_t i = 0; i < request->n_query; i++)
+		if (template_uses(request->query[i].template, name))
+			return true;
+	for (size_t i = 0; i < request->n_headers; i++)
+		if (template_uses(request->headers[i].template, name))
+			return true;
+	if (request->json && json_template_uses(request->json, name))
+		return true;
+	return request->text && template_uses(request->text, name);
+}
+
+/* What one section promises, another must carry out: a cursor that no request sends would read page
+ * 1 for ever. */
+void reader_consistency(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct ini_section *page = ini_find(&definition->ini, "page", NULL);
+	struct ini_section *resume = ini_find(&definition->ini, "resume", NULL);
+	if (!definition->next.url)
+		return;
+	static const struct {
+		size_t offset;
+		const char *key, *variable;
+	} ways[] = {{offsetof(struct page_options, offset), "offset", "page.offset"},
+		{offsetof(struct page_options, number), "number", "page.number"}};
+	for (size_t i = 0; i < 2; i++)
+		if (*(bool *)((char *)&definition->page + ways[i].offset) &&
+			!request_uses(&definition->next, ways[i].variable))
+			reader_fault(reader, page, ways[i].key,
+				"[page] %s = yes, but the request does not use ${%s}", ways[i].key,
+				ways[i].variable);
+	if (definition->page.cursor && !definition->page_place.is_url &&
+		!request_uses(&definition->next, "page.cursor"))
+		reader_fault(reader, page, "cursor",
+			"[page] cursor is taken, but the request does not send ${page.cursor}");
+	if (definition->resume.window && !request_uses(&definition->first, "window.start"))
+		reader_fault(reader, resume, "window",
+			"[resume] window = yes, but the request does not use ${window.start}");
+	if (definition->resume.cursor && !request_uses(&definition->first, "resume.cursor"))
+		reader_fault(reader, resume, "cursor",
+			"[resume] cursor is taken, but the request does not send ${resume.cursor}");
+	if (definition->records.order == ORDER_UNORDERED && !definition->resume.window &&
+		!definition->resume.newest)
+		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "order",
+			"order = unordered needs a closed window: [resume] window = yes");
+}

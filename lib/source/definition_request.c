@@ -1,0 +1,247 @@
+/* [request], [request.first], [request.next], [login] and [auth] of a definition. */
+#include "source/definition_internal.h"
+
+#include <ctype.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "http/auth.h"
+
+/* Keys of a request section; `header.NAME` and `query.NAME` beside them. */
+static const char *const request_keys[] = {"method", "url", "body", "body_type", "when", NULL};
+static const char *const login_keys[] = {"token", "expires", NULL};
+
+struct layers {
+	struct ini_section *sections[2]; /* the base, then what overrides it; NULL: none */
+};
+
+/* The entry that counts for KEY, and the section it stands in. */
+static struct ini_entry *find_entry(
+	const struct layers *layers, const char *key, struct ini_section **ret_section)
+{
+	for (size_t i = 2; i-- > 0;) {
+		struct ini_entry *entry =
+			layers->sections[i] ? ini_section_find(layers->sections[i], key) : NULL;
+		if (entry) {
+			*ret_section = layers->sections[i];
+			return entry;
+		}
+	}
+	return NULL;
+}
+
+static bool is_known(const char *key, const char *const *extra)
+{
+	if (str_starts(key, "header.") || str_starts(key, "query."))
+		return true;
+	for (size_t i = 0; request_keys[i]; i++)
+		if (strcmp(key, request_keys[i]) == 0)
+			return true;
+	for (size_t i = 0; extra && extra[i]; i++)
+		if (strcmp(key, extra[i]) == 0)
+			return true;
+	return false;
+}
+
+static void check_keys(
+	struct definition_reader *reader, struct ini_section *section, const char *const *extra)
+{
+	for (size_t i = 0; section && i < section->n_entries; i++) {
+		const char *key = section->entries[i].key;
+		if (is_known(key, extra))
+			continue;
+		const char *nearest = str_nearest(key, request_keys, 5);
+		reader_fault(reader, section, key, "unknown key `%s` in [%s]%s%s%s", key,
+			section->kind, nearest ? ": did you mean `" : "", nearest ? nearest : "",
+			nearest ? "`?" : "");
+	}
+}
+
+static void add_named(struct definition_reader *reader, struct ini_section *section,
+	struct ini_entry *entry, const char *name, struct named_template **list, size_t *n)
+{
+	struct template *template = reader_template(reader, section, entry->key, entry->value);
+	if (!template)
+		return;
+	for (size_t i = 0; i < *n; i++)
+		if (strcmp((*list)[i].name, name) == 0) {
+			template_free((*list)[i].template);
+			(*list)[i].template = template;
+			return;
+		}
+	*list = mem_resize(*list, (*n + 1) * sizeof(struct named_template));
+	(*list)[(*n)++] = (struct named_template){mem_strdup(name), template};
+}
+
+static void read_named(struct definition_reader *reader, struct ini_section *section,
+	struct request_definition *ret)
+{
+	for (size_t i = 0; section && i < section->n_entries; i++) {
+		struct ini_entry *entry = &section->entries[i];
+		if (str_starts(entry->key, "header."))
+			add_named(reader, section, entry, entry->key + strlen("header."),
+				&ret->headers, &ret->n_headers);
+		else if (str_starts(entry->key, "query."))
+			add_named(reader, section, entry, entry->key + strlen("query."),
+				&ret->query, &ret->n_query);
+	}
+}
+
+static void read_body(struct definition_reader *reader, const struct layers *layers,
+	struct request_definition *ret)
+{
+	struct ini_section *section = NULL;
+	struct ini_entry *type = find_entry(layers, "body_type", &section);
+	bool json = !type || strcmp(type->value, "json") == 0;
+	if (!json && strcmp(type->value, "text") != 0)
+		reader_fault(reader, section, "body_type", "body_type = %s: it is json or text",
+			type->value);
+	struct ini_entry *body = find_entry(layers, "body", &section);
+	if (!body || !body->value[0])
+		return;
+	if (!json) {
+		ret->text = reader_template(reader, section, "body", body->value);
+		return;
+	}
+	char *error CLEANUP_FREE = NULL;
+	if (json_template_parse(
+		    &ret->json, body->value, definition_known_variable, reader->definition, &error))
+		reader_fault(reader, section, "body", "body: %s", error);
+}
+
+static void read_request(struct definition_reader *reader, const struct layers *layers,
+	struct request_definition *ret)
+{
+	struct ini_section *section = NULL;
+	struct ini_section *at = layers->sections[1] ? layers->sections[1] : layers->sections[0];
+	struct ini_entry *entry = find_entry(layers, "method", &section);
+	ret->method = mem_strdup(entry ? entry->value : "GET");
+	for (const char *p = ret->method; *p; p++)
+		if (!isupper((unsigned char)*p)) {
+			reader_fault(reader, section, "method",
+				"method = %s: GET or POST are meant", ret->method);
+			break;
+		}
+	entry = find_entry(layers, "url", &section);
+	if (!entry || !entry->value[0])
+		reader_fault(reader, at, NULL, "[%s] needs `url`", at ? at->kind : "request");
+	else
+		ret->url = reader_template(reader, section, "url", entry->value);
+	read_named(reader, layers->sections[0], ret);
+	read_named(reader, layers->sections[1], ret);
+	read_body(reader, layers, ret);
+}
+
+void reader_requests(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct ini_section *base = reader_variant(reader, "request");
+	struct layers first = {{base, reader_variant(reader, "request.first")}};
+	struct layers next = {{base, reader_variant(reader, "request.next")}};
+	size_t n_before = reader->findings->n_items;
+	check_keys(reader, base, NULL);
+	check_keys(reader, first.sections[1], NULL);
+	check_keys(reader, next.sections[1], NULL);
+	read_request(reader, &first, &definition->first);
+	if (reader->findings->n_items == n_before)
+		read_request(reader, &next, &definition->next);
+}
+
+static void read_login(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct layers layers = {{reader_variant(reader, "login"), NULL}};
+	struct ini_section *section = layers.sections[0];
+	if (!section) {
+		reader_fault(reader, NULL, NULL, "[auth] type = login needs a section [login]");
+		return;
+	}
+	check_keys(reader, section, login_keys);
+	read_request(reader, &layers, &definition->login);
+	struct ini_entry *token = ini_section_find(section, "token");
+	struct ini_entry *expires = ini_section_find(section, "expires");
+	if (!token)
+		reader_fault(reader, section, NULL,
+			"[login] needs `token`: header:NAME or a JSON Pointer");
+	else
+		definition->login_token = mem_strdup(token->value);
+	if (expires)
+		definition->login_expires = mem_strdup(expires->value);
+}
+
+static void check_auth_keys(struct definition_reader *reader, struct ini_section *section,
+	const struct auth_kind_info *kind)
+{
+	size_t n_keys = 0;
+	while (kind->keys[n_keys])
+		n_keys++;
+	for (size_t i = 0; i < section->n_entries; i++) {
+		const char *key = section->entries[i].key;
+		bool known = strcmp(key, "type") == 0 || strcmp(key, "when") == 0;
+		for (size_t j = 0; j < n_keys; j++)
+			known |= strcmp(key, kind->keys[j]) == 0;
+		if (known)
+			continue;
+		const char *nearest = str_nearest(key, kind->keys, n_keys);
+		reader_fault(reader, section, key, "unknown key `%s` for auth type %s%s%s%s", key,
+			kind->type, nearest ? ": did you mean `" : "", nearest ? nearest : "",
+			nearest ? "`?" : "");
+	}
+	for (size_t j = 0; kind->required[j]; j++)
+		if (!ini_section_find(section, kind->required[j]))
+			reader_fault(reader, section, "type", "auth type %s needs `%s`", kind->type,
+				kind->required[j]);
+}
+
+/* No [auth] at all is `none`; variants of which none applies are the source's fault. */
+static void without_auth(struct definition_reader *reader)
+{
+	struct ini *ini = &reader->definition->ini;
+	reader->definition->auth_type = mem_strdup("none");
+	for (size_t i = 0; reader->bound && i < ini->n_sections; i++)
+		if (strcmp(ini->sections[i].kind, "auth") == 0) {
+			reader_fault(reader, &ini->sections[i], NULL,
+				"none of the [auth] variants applies: the source gives none of the "
+				"parameters that their `when` names");
+			return;
+		}
+}
+
+static void fault_auth_type(
+	struct definition_reader *reader, struct ini_section *section, const char *type)
+{
+	const char *const *names = auth_kind_names();
+	size_t n = 0;
+	while (names[n])
+		n++;
+	const char *nearest = str_nearest(type, names, n);
+	reader_fault(reader, section, "type", "auth type `%s` is unknown%s%s%s", type,
+		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+}
+
+void reader_auth(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct ini_section *section = reader_variant(reader, "auth");
+	if (!section) {
+		without_auth(reader);
+		return;
+	}
+	struct ini_entry *type = ini_section_find(section, "type");
+	const struct auth_kind_info *kind = type ? auth_kind_find(type->value) : NULL;
+	if (!kind) {
+		fault_auth_type(reader, section, type ? type->value : "");
+		return;
+	}
+	definition->auth_type = mem_strdup(type->value);
+	check_auth_keys(reader, section, kind);
+	for (size_t i = 0; i < section->n_entries; i++) {
+		struct ini_entry *entry = &section->entries[i];
+		if (strcmp(entry->key, "type") != 0 && strcmp(entry->key, "when") != 0)
+			add_named(reader, section, entry, entry->key, &definition->auth_settings,
+				&definition->n_auth_settings);
+	}
+	if (strcmp(type->value, "login") == 0)
+		read_login(reader);
+}

@@ -1,0 +1,318 @@
+/*
+ * From an answer to records. Nothing of a page is used until all of it is valid: the splitter
+ * checks the whole text, then the places are read, then the records are made; a fault at any step
+ * leaves the page to be refused whole.
+ */
+#include "source/page.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "http/outcome.h"
+#include "http/url.h"
+
+#define EXCERPT_SIZE 200
+#define NEXT_MAX (64 * 1024) /* a cursor or link longer than this is refused */
+
+static int refuse(
+	const struct page *page, struct fault *fault, enum fault_class class, const char *what)
+{
+	struct buf excerpt CLEANUP(buf_deinit) = BUF_NULL;
+	http_excerpt(buf_slice(&page->body), EXCERPT_SIZE, &excerpt);
+	return fault_set(fault, class, "the answer is refused whole: %s; it begins with: %s", what,
+		buf_text(&excerpt));
+}
+
+static struct slice envelope(const struct page *page, int column)
+{
+	return column < 0 ? SLICE_NULL : page->split.envelope[column];
+}
+
+static struct slice field(const struct page *page, size_t element, int column)
+{
+	return column < 0 ? SLICE_NULL
+			  : page->split.fields[element * page->split.n_fields + (size_t)column];
+}
+
+static bool condition_holds(const struct condition *condition, struct slice value)
+{
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	if (!value.data)
+		return condition_test(condition, SLICE_NULL);
+	return condition_test(condition, json_content(value, &scratch));
+}
+
+/* An absent value, null and "" all mean: no further page. */
+static bool is_nothing(struct slice value)
+{
+	return !value.data || json_kind_of(value) == JSON_KIND_NULL || slice_is(value, "\"\"");
+}
+
+static int read_place_value(const struct page *page, const struct place_definition *place,
+	struct slice value, const char *url, char **ret, struct fault *reterr)
+{
+	if (is_nothing(value))
+		return 0;
+	if (value.size > NEXT_MAX)
+		return refuse(page, reterr, FAULT_LIMIT, "its cursor is longer than 64 KiB");
+	if (!place->is_url) {
+		*ret = mem_strndup(value.data, value.size);
+		return 0;
+	}
+	if (json_kind_of(value) != JSON_KIND_STRING)
+		return refuse(page, reterr, FAULT_BODY, "its link is no string");
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	struct slice content = json_content(value, &scratch);
+	char *reference CLEANUP_FREE = mem_strndup(content.data, content.size);
+	if (strlen(reference) != content.size || url_resolve(url, reference, ret))
+		return refuse(page, reterr, FAULT_BODY, "its link is no address");
+	return 0;
+}
+
+static int read_place(const struct page *page, const struct place_definition *place, int column,
+	int last_column, const struct http_response *response, const char *url, char **ret,
+	struct fault *reterr)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	char *link CLEANUP_FREE = NULL;
+	struct slice header;
+	switch (place->kind) {
+	case PLACE_NONE:
+		return 0;
+	case PLACE_POINTER:
+		return read_place_value(page, place, envelope(page, column), url, ret, reterr);
+	case PLACE_LAST:
+		return page->split.n_elements == 0
+			       ? 0
+			       : read_place_value(page, place,
+					 field(page, page->split.n_elements - 1, last_column), url,
+					 ret, reterr);
+	case PLACE_HEADER:
+		header = http_headers_get(&response->headers, place->header);
+		break;
+	case PLACE_LINK:
+		for (size_t i = 0; i < response->headers.n_items && !link; i++)
+			if (strcasecmp(response->headers.items[i].name, "link") == 0)
+				url_from_link_header(
+					slice_of(response->headers.items[i].value), "next", &link);
+		header = slice_of(link);
+		break;
+	}
+	if (!header.data || header.size == 0)
+		return 0;
+	json_encode(header, &text);
+	return read_place_value(page, place, buf_slice(&text), url, ret, reterr);
+}
+
+static int check_array(const struct page *page, const struct source *source, struct fault *reterr)
+{
+	const struct definition *definition = source->definition;
+	char *what CLEANUP_FREE = NULL;
+	if (page->split.array == SPLIT_ARRAY_FOUND || definition->records_lines)
+		return 0;
+	if (page->split.array == SPLIT_ARRAY_ABSENT && definition->records.missing &&
+		(source->envelope_expect < 0 || condition_holds(&definition->expect,
+							envelope(page, source->envelope_expect))))
+		return 0;
+	what = mem_printf("%s `%s`",
+		page->split.array == SPLIT_ARRAY_ABSENT
+			? "there is no array of records at"
+			: "there is something else than an array at",
+		definition->records.at);
+	return refuse(page, reterr, FAULT_BODY, what);
+}
+
+static bool is_selected(const struct page *page, const struct source *source, size_t element)
+{
+	const struct definition *definition = source->definition;
+	bool included = definition->n_include == 0;
+	for (size_t i = 0; i < definition->n_conditions; i++) {
+		struct slice value = field(page, element, source->column_conditions + (int)i);
+		if (i < definition->n_include)
+			included |= condition_holds(&definition->conditions[i], value);
+		else if (condition_holds(&definition->conditions[i], value))
+			return false;
+	}
+	return included;
+}
+
+/* The record's ID: all pointers must lead to a scalar that is not null. Parts are joined by ':' for
+ * people; the key is the digest of the parts with their lengths, so that no two different IDs meet.
+ * False: none. */
+static bool read_id(struct page *page, const struct source *source, size_t element,
+	struct record *record, struct buf *scratch)
+{
+	size_t n_ids = source->definition->n_records_id;
+	size_t start = page->ids.size;
+	if (n_ids == 0)
+		return false;
+	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	for (size_t i = 0; i < n_ids; i++) {
+		struct slice value = field(page, element, source->column_id + (int)i);
+		if (is_nothing(value)) {
+			page->ids.size = start;
+			page->n_without_id++;
+			return false;
+		}
+		struct slice content = json_content(value, scratch);
+		if (n_ids > 1)
+			buf_printf(&key, "%zu:", content.size);
+		buf_append_slice(&key, content);
+		if (i > 0)
+			buf_append_char(&page->ids, ':');
+		buf_append_slice(&page->ids, content);
+	}
+	/* ids may still move while it grows: the offset stands in for the address until all are
+	 * read */
+	record->id_text = (struct slice){(const char *)start, page->ids.size - start};
+	record->key = digest_id(buf_slice(&key));
+	return true;
+}
+
+static void read_time(struct page *page, const struct source *source, size_t element,
+	struct record *record, nsec_t *last_time, struct buf *scratch)
+{
+	struct slice value = field(page, element, source->column_time);
+	nsec_t time;
+	if (!is_nothing(value) && timestamp_parse(source->definition->time_format,
+					  json_content(value, scratch), &time) == 0) {
+		*last_time = time;
+		if (page->newest_time == NSEC_NONE || time > page->newest_time)
+			page->newest_time = time;
+	} else if (source->column_time >= 0) {
+		page->n_without_time++;
+	}
+	record->time = *last_time;
+}
+
+static struct id text_key(const struct record *record, struct buf *scratch)
+{
+	if (!record->spaced)
+		return digest_id(record->text);
+	buf_clear(scratch);
+	json_minify(record->text, scratch);
+	return digest_id(buf_slice(scratch));
+}
+
+static void read_records(struct page *page, const struct source *source, nsec_t last_time)
+{
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	size_t n = page->split.n_elements;
+	page->n_elements = n;
+	if (page->records_capacity < n) {
+		page->records = mem_resize(page->records, n * sizeof(struct record));
+		page->records_capacity = n;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!is_selected(page, source, i)) {
+			page->n_excluded++;
+			continue;
+		}
+		struct record *record = &page->records[page->n_records++];
+		struct slice item = field(page, i, source->column_item);
+		record->spaced = page->split.elements[i].spaced;
+		record->text = item.data ? item : page->split.elements[i].raw;
+		record->id_text = SLICE_NULL;
+		read_time(page, source, i, record, &last_time, &scratch);
+		if (!read_id(page, source, i, record, &scratch)) {
+			record->key = text_key(record, &scratch);
+			page->hashed = true;
+		}
+	}
+	for (size_t i = 0; i < page->n_records; i++) {
+		struct slice *id = &page->records[i].id_text;
+		if (id->size)
+			id->data = buf_text(&page->ids) + (size_t)id->data;
+	}
+}
+
+static void read_digest(struct page *page)
+{
+	struct buf keys CLEANUP(buf_deinit) = BUF_NULL;
+	for (size_t i = 0; i < page->n_records; i++)
+		buf_append(&keys, page->records[i].key.bytes, sizeof(struct id));
+	page->digest = digest_id(buf_slice(&keys));
+}
+
+static void read_total(struct page *page, const struct source *source)
+{
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	struct slice value = envelope(page, source->envelope_total);
+	page->total = -1;
+	if (!value.data || number_parse(json_content(value, &scratch), 0, INT64_MAX, &page->total))
+		page->total = -1;
+}
+
+static int read_envelope(struct page *page, const struct source *source,
+	const struct http_response *response, const char *url, struct fault *reterr)
+{
+	const struct definition *definition = source->definition;
+	if (source->envelope_incomplete >= 0 &&
+		condition_holds(&definition->errors_incomplete,
+			envelope(page, source->envelope_incomplete)))
+		return refuse(
+			page, reterr, FAULT_INCOMPLETE, "it says of itself that it is not whole");
+	int r = check_array(page, source, reterr);
+	if (r == 0)
+		r = read_place(page, &definition->page_place, source->envelope_page,
+			source->column_last_page, response, url, &page->next, reterr);
+	if (r == 0)
+		r = read_place(page, &definition->resume_place, source->envelope_resume,
+			source->column_last_resume, response, url, &page->resume, reterr);
+	if (r == 0 && page->next && definition->page_place.is_url)
+		r = source_may_ask(source, page->next, reterr);
+	if (r == 0 && page->resume && definition->resume_place.is_url)
+		r = source_may_ask(source, page->resume, reterr);
+	if (r)
+		return r;
+	for (size_t i = 0; i < definition->n_page_end_tests; i++)
+		page->ends |= condition_holds(&definition->page_end_tests[i],
+			envelope(page, source->envelope_ends + (int)i));
+	read_total(page, source);
+	return 0;
+}
+
+int page_read(struct page *page, const struct source *source, struct http_response *response,
+	const char *url, nsec_t last_time, struct fault *reterr)
+{
+	struct fault fault = FAULT_NULL;
+	page->newest_time = NSEC_NONE;
+	page->server_time = response->server_time;
+	page->body = response->body;
+	response->body = BUF_NULL;
+	int r = splitter_run(source->plan, buf_slice(&page->body), &page->split, &fault);
+	if (r)
+		r = refuse(page, reterr, fault.class, fault.text);
+	else
+		r = read_envelope(page, source, response, url, reterr);
+	if (r) {
+		page_deinit(page);
+		return r;
+	}
+	read_records(page, source, last_time);
+	read_digest(page);
+	return 0;
+}
+
+void page_deinit(struct page *page)
+{
+	buf_deinit(&page->body);
+	buf_deinit(&page->ids);
+	split_deinit(&page->split);
+	free(page->records);
+	free(page->next);
+	free(page->resume);
+	*page = PAGE_NULL;
+}
+
+void page_error_message(const struct source *source, struct slice body, struct buf *out)
+{
+	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct fault fault;
+	if (!source->error_plan || splitter_run(source->error_plan, body, &split, &fault))
+		return;
+	if (!is_nothing(split.envelope[0]))
+		json_decode(split.envelope[0], out);
+}

@@ -1,0 +1,42 @@
+/* An answer turned into records and places: the border between what a server sent and what trawld
+ * believes. */
+#ifndef TRAWLD_SOURCE_PAGE_H
+#define TRAWLD_SOURCE_PAGE_H
+
+#include "source/record.h"
+#include "source/source.h"
+
+struct page {
+	struct buf body; /* owns what the records point into */
+	struct buf ids; /* decoded ID texts */
+	struct split split;
+	struct record *records; /* those that are to be accepted, in the API's order */
+	size_t n_records;
+	size_t records_capacity;
+	size_t n_elements; /* as the API sent them, before include and exclude */
+	size_t n_excluded;
+	size_t n_without_id, n_without_time; /* though the definition names one */
+	nsec_t newest_time; /* NSEC_NONE */
+	bool hashed; /* some record has no provider ID */
+	char *next; /* page place: URL (absolute) or cursor as JSON text; NULL: absent */
+	char *resume; /* resume place */
+	int64_t total; /* -1: not told */
+	bool ends; /* a test of [page] end holds */
+	struct id digest; /* of all keys: two pages with the same records have the same */
+	bool all_known; /* set by the runner for [resume] newest: nothing in it is new */
+	nsec_t server_time; /* NSEC_NONE */
+};
+
+#define PAGE_NULL ((struct page){0})
+
+/* Takes the body of RESPONSE (status 2xx). URL: the request's, for relative links. LAST_TIME: the
+ * last known record time, for records without one. 0, or FAULT_BODY, FAULT_LIMIT, FAULT_INCOMPLETE,
+ * FAULT_ORIGIN: then *PAGE holds nothing to be used. */
+int page_read(struct page *page, const struct source *source, struct http_response *response,
+	const char *url, nsec_t last_time, struct fault *reterr);
+void page_deinit(struct page *page);
+
+/* The API's own words in an error body, appended to OUT; nothing when it has none. */
+void page_error_message(const struct source *source, struct slice body, struct buf *out);
+
+#endif

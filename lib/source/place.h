@@ -1,0 +1,52 @@
+/*
+ * Where a source stands: what the store keeps as the source's cursor. Written with the batch that
+ * lies before it, in one transaction.
+ *
+ * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
+ * cursor as JSON), page (the same, inside an open chain), exact, start, end (open span), watermark,
+ * newest, started (RFC 3339 with nanoseconds), offset, number.
+ */
+#ifndef TRAWLD_SOURCE_PLACE_H
+#define TRAWLD_SOURCE_PLACE_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+struct place {
+	char *resume; /* where the next poll goes on: a URL, or a cursor's JSON text; NULL: by time
+		       */
+	char *page; /* the next page of an open chain, the same way; NULL: its first page */
+	int64_t offset, number; /* of the next page, for APIs that count; -1: none */
+	bool exact; /* resume or page is gapless: nothing before it comes again */
+	nsec_t started_time; /* the first start; NSEC_NONE: from the earliest record */
+	nsec_t start_time; /* the open span; both NSEC_NONE: none is open */
+	nsec_t end_time;
+	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
+	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
+};
+
+#define PLACE_NULL                                                                                 \
+	((struct place){.offset = -1,                                                              \
+		.number = -1,                                                                      \
+		.started_time = NSEC_NONE,                                                         \
+		.start_time = NSEC_NONE,                                                           \
+		.end_time = NSEC_NONE,                                                             \
+		.watermark_time = NSEC_NONE,                                                       \
+		.newest_time = NSEC_NONE})
+
+enum {
+	PLACE_E_SYNTAX = 1, /* not what place_print writes */
+};
+
+void place_deinit(struct place *place);
+void place_copy(struct place *to, const struct place *from); /* TO is initialised */
+int place_parse(struct place *ret, const char *text);
+char *place_print(const struct place *place);
+/* TEXT replaces *FIELD (a copy; SLICE_NULL: unset). */
+void place_set(char **field, struct slice text);
+/* Ends the open chain. */
+void place_close_chain(struct place *place);
+/* Everything from TIME on is asked again (trawlctl rewind). */
+void place_rewind(struct place *place, nsec_t time);
+
+#endif

@@ -1,0 +1,430 @@
+/*
+ * See poll.h. Two questions decide everything: how the next page is asked (a place, a count, or not
+ * at all) and where the next poll resumes (a place, a window, or the newest page). Each is answered
+ * in one function below.
+ */
+#include "source/poll.h"
+
+#include "base/digest.h"
+#include "base/mem.h"
+
+#define MAX_RESTARTS 3
+#define MAX_SAME_PAGES 3
+#define HORIZON_MARGIN NSEC_PER_HOUR
+#define SPAN_MIN (2 * NSEC_PER_SEC) /* a window shorter than this is not cut */
+
+void poll_init(struct poll *poll, const struct source *source)
+{
+	*poll = (struct poll){.source = source,
+		.place = PLACE_NULL,
+		.seen = IDSET_NULL,
+		.span_max_ns = source->definition->resume.span_max_ns,
+		.gap = {NSEC_NONE, NSEC_NONE}};
+}
+
+void poll_deinit(struct poll *poll)
+{
+	place_deinit(&poll->place);
+	idset_deinit(&poll->seen);
+	free(poll->tail);
+	poll->tail = NULL;
+}
+
+static const struct definition *definition_of(const struct poll *poll)
+{
+	return poll->source->definition;
+}
+
+static bool counts_pages(const struct definition *definition)
+{
+	return definition->page.offset || definition->page.number;
+}
+
+/* The request for where the place and the piece stand now. */
+static void set_ask(struct poll *poll)
+{
+	const struct definition *definition = definition_of(poll);
+	const struct place *place = &poll->place;
+	poll->ask = (struct request_values){.source = poll->source,
+		.start_time = place->start_time,
+		.end_time = NSEC_NONE,
+		.page = place->page,
+		.resume = place->page ? NULL : place->resume,
+		.offset = -1,
+		.number = -1};
+	if (definition->page.offset)
+		poll->ask.offset = place->offset >= 0 ? place->offset : definition->page.first;
+	if (definition->page.number)
+		poll->ask.number = place->number >= 0 ? place->number : definition->page.first;
+	if (definition->resume.window) {
+		poll->ask.start_time = span_floor(poll->piece.start_time, definition->step_ns);
+		poll->ask.end_time = span_ceil(poll->piece.end_time, definition->step_ns);
+	} else if (place->resume && !place->page) {
+		poll->ask.start_time = NSEC_NONE;
+	} else if (poll->ask.start_time == NSEC_NONE) {
+		poll->ask.start_time = place->started_time;
+	}
+	poll->link = place->page && definition->page_place.is_url          ? place->page
+		     : poll->ask.resume && definition->resume_place.is_url ? place->resume
+									   : NULL;
+	poll->stored = place->page || poll->ask.resume;
+}
+
+static void begin_chain(struct poll *poll)
+{
+	idset_clear(&poll->seen);
+	poll->n_pages = poll->n_elements = 0;
+	poll->total = -1;
+	poll->n_same = 0;
+	poll->n_tail = 0;
+	poll->last_digest = (struct id){{0}};
+	set_ask(poll);
+}
+
+static bool begin_window(struct poll *poll, nsec_t now_time)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	bool has_id = definition->n_records_id > 0;
+	/* An open chain goes on after a restart where known keys make that safe; else the window is
+	 * read again. */
+	if (place->page && place->start_time != NSEC_NONE && has_id &&
+		definition->records.order == ORDER_ASCENDING) {
+		poll->span = poll->piece = (struct span){place->start_time, place->end_time};
+		return true;
+	}
+	place_close_chain(place);
+	struct span_rules rules = {definition->resume.overlap_ns, definition->resume.lag_ns,
+		definition->resume.retention_ns};
+	if (!span_of_poll(&rules, place->started_time, place->watermark_time, now_time, &poll->span,
+		    &poll->gap))
+		return false;
+	poll->piece = span_piece(&poll->span, poll->span.start_time, poll->span_max_ns);
+	return true;
+}
+
+bool poll_begin(struct poll *poll, nsec_t now_time)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	if (poll->open) {
+		set_ask(poll);
+		poll->ask.now_time = now_time;
+		return true;
+	}
+	poll->n_restarts = 0;
+	if (definition->resume.window) {
+		if (!begin_window(poll, now_time))
+			return false;
+	} else if (definition->resume.newest) {
+		place_close_chain(place);
+	} else if (place->page && !place->exact) {
+		/* what was read before the restart is known; its count of equal records is not */
+		nsec_t start = place->start_time;
+		place_close_chain(place);
+		place->start_time = start;
+	}
+	poll->open = true;
+	begin_chain(poll);
+	poll->ask.now_time = now_time;
+	return true;
+}
+
+void poll_stop(struct poll *poll)
+{
+	poll->open = false;
+}
+
+static struct id text_digest(const char *text)
+{
+	return digest_id(slice_of(text));
+}
+
+static const char *asked_cursor(const struct poll *poll)
+{
+	return poll->ask.page ? poll->ask.page : poll->ask.resume;
+}
+
+/* A chain that does not move is a fault: the same place twice, the same records page after page, or
+ * no end in sight. */
+static int check_loop(struct poll *poll, const struct page *page, const char *url,
+	unsigned *ret_n_same, struct fault *reterr)
+{
+	const struct definition *definition = definition_of(poll);
+	const char *cursor = asked_cursor(poll);
+	struct id asked = text_digest(definition->page_place.is_url || !cursor ? url : cursor);
+	idset_add(&poll->seen, &asked);
+	bool same_records = page->n_records > 0 &&
+			    memcmp(&page->digest, &poll->last_digest, sizeof(struct id)) == 0;
+	unsigned n_same = same_records ? poll->n_same + 1 : 0;
+	if (n_same >= MAX_SAME_PAGES && !(page->hashed && !counts_pages(definition)))
+		return fault_set(reterr, FAULT_LOOP,
+			"the chain of pages does not move: %u pages in a row hold the same records",
+			n_same + 1);
+	if (poll->n_pages >= definition->page.max_pages)
+		return fault_set(reterr, FAULT_LOOP,
+			"the chain of pages does not end: %lld pages were read ([page] max_pages)",
+			(long long)poll->n_pages);
+	if (page->next) {
+		struct id next = text_digest(page->next);
+		bool same = cursor && strcmp(cursor, page->next) == 0;
+		if (idset_has(&poll->seen, &next) && !(same && definition->page_end & END_SAME))
+			return fault_set(reterr, FAULT_LOOP,
+				"the next page leads back to a page of this chain that was read "
+				"already");
+	}
+	*ret_n_same = n_same;
+	return 0;
+}
+
+/* Is PAGE the last of its chain? */
+static bool is_last(const struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	int64_t n = (int64_t)page->n_elements;
+	if (page->ends || (definition->resume.newest && page->all_known))
+		return true;
+	if (counts_pages(definition)) {
+		if (page->total >= 0 && definition->page.offset)
+			return n == 0 ||
+			       poll->ask.offset - definition->page.first + n >= page->total;
+		return (definition->page_end & END_EMPTY && n == 0) ||
+		       (definition->page_end & END_SHORT && n < definition->page.size);
+	}
+	if (!page->next)
+		return true;
+	const char *cursor = asked_cursor(poll);
+	return (definition->page_end & END_EMPTY && n == 0) ||
+	       (definition->page_end & END_SHORT && n < definition->page.size) ||
+	       (definition->page_end & END_SAME && cursor && strcmp(cursor, page->next) == 0);
+}
+
+/* Lists that are counted drift: did this one since the page before? */
+static bool has_moved(const struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	if (poll->n_pages == 0)
+		return false;
+	if (page->total >= 0 && page->total != poll->total)
+		return true;
+	if (page->total >= 0 && page->n_elements == 0 && definition->page.offset &&
+		poll->ask.offset < page->total)
+		return true;
+	if (poll->n_tail == 0)
+		return false;
+	if (page->n_records < poll->n_tail)
+		return true;
+	for (size_t i = 0; i < poll->n_tail; i++)
+		if (memcmp(&page->records[i].key, &poll->tail[i], sizeof(struct id)) != 0)
+			return true;
+	return false;
+}
+
+static void keep_tail(struct poll *poll, const struct page *page)
+{
+	size_t n = (size_t)definition_of(poll)->page.overlap;
+	if (n > page->n_records)
+		n = page->n_records;
+	poll->tail = mem_resize(poll->tail, n * sizeof(struct id));
+	for (size_t i = 0; i < n; i++)
+		poll->tail[i] = page->records[page->n_records - n + i].key;
+	poll->n_tail = n;
+}
+
+bool poll_halve(struct poll *poll)
+{
+	nsec_t size = poll->piece.end_time - poll->piece.start_time;
+	nsec_t step = definition_of(poll)->step_ns;
+	nsec_t least = step > SPAN_MIN / 2 ? 2 * step : SPAN_MIN;
+	if (!definition_of(poll)->resume.window || size < least)
+		return false;
+	poll->span_max_ns = span_ceil(size / 2, step > 1 ? step : NSEC_PER_MSEC);
+	poll->piece = span_piece(&poll->span, poll->piece.start_time, poll->span_max_ns);
+	place_close_chain(&poll->place);
+	begin_chain(poll);
+	return true;
+}
+
+/* [page] cap: the API gives no more than that many of a window, whatever else there is. */
+static bool is_capped(const struct poll *poll, const struct page *page)
+{
+	int64_t cap = definition_of(poll)->page.cap;
+	if (cap == 0)
+		return false;
+	return page->total >= 0 ? page->total > cap
+				: poll->n_elements + (int64_t)page->n_elements >= cap;
+}
+
+static void advance(struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	if (definition->resume.window) {
+		place->start_time = poll->piece.start_time;
+		place->end_time = poll->piece.end_time;
+	}
+	place_set(&place->page, slice_of(page->next));
+	if (definition->page.offset)
+		place->offset = poll->ask.offset + (int64_t)page->n_elements -
+				(page->n_elements > (size_t)definition->page.overlap
+						? definition->page.overlap
+						: 0);
+	if (definition->page.number)
+		place->number = poll->ask.number + 1;
+	if (definition->page.overlap)
+		keep_tail(poll, page);
+	if (page->resume)
+		place_set(&place->resume, slice_of(page->resume));
+	set_ask(poll);
+}
+
+/* The chain ended: where does the next poll go on? */
+static int end_by_place(
+	struct poll *poll, const struct page *page, const char *url, struct fault *reterr)
+{
+	struct place *place = &poll->place;
+	const char *resume = page->resume                                            ? page->resume
+			     : page->next && !definition_of(poll)->page_place.is_url ? page->next
+										     : NULL;
+	const char *asked = definition_of(poll)->resume_place.is_url ? url : asked_cursor(poll);
+	if (!resume && page->n_elements > 0)
+		return fault_set(reterr, FAULT_BODY,
+			"the answer is refused whole: its last page has no place to go on from "
+			"([resume])");
+	/* a page that will be served again from its beginning, because it is still open */
+	bool open_page = resume && asked && strcmp(resume, asked) == 0 && page->n_elements > 0;
+	if (resume)
+		place_set(&place->resume, slice_of(resume));
+	place_close_chain(place);
+	place->exact = place->resume != NULL && !open_page;
+	return 0;
+}
+
+static enum poll_verdict end_window(struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	nsec_t done = poll->piece.end_time;
+	if (page->server_time != NSEC_NONE && done > page->server_time)
+		done = page->server_time; /* our clock is ahead: what is not yet cannot be done */
+	if (place->watermark_time == NSEC_NONE || done > place->watermark_time)
+		place->watermark_time = done;
+	place_close_chain(place);
+	if (poll->span_max_ns < definition->resume.span_max_ns)
+		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
+					    ? definition->resume.span_max_ns
+					    : 2 * poll->span_max_ns;
+	if (poll->piece.end_time >= poll->span.end_time)
+		return POLL_CAUGHT_UP;
+	poll->piece = span_piece(&poll->span, poll->piece.end_time, poll->span_max_ns);
+	poll->n_restarts = 0;
+	begin_chain(poll);
+	return POLL_LAST;
+}
+
+static int restart(struct poll *poll, enum poll_verdict *ret_verdict, struct fault *reterr)
+{
+	if (++poll->n_restarts > MAX_RESTARTS) {
+		poll->n_restarts = 0;
+		begin_chain(poll);
+		return fault_set(reterr, FAULT_INCOMPLETE,
+			"the list moved under each of %d attempts to read it", MAX_RESTARTS + 1);
+	}
+	place_close_chain(&poll->place);
+	begin_chain(poll);
+	*ret_verdict = POLL_AGAIN;
+	return 0;
+}
+
+int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_t now_time,
+	enum poll_verdict *ret_verdict, struct fault *reterr)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	unsigned n_same = 0;
+	int r = check_loop(poll, page, url, &n_same, reterr);
+	if (r)
+		return r;
+	if (has_moved(poll, page))
+		return restart(poll, ret_verdict, reterr);
+	bool capped = is_capped(poll, page);
+	if (capped && poll_halve(poll)) {
+		*ret_verdict = POLL_AGAIN;
+		return 0;
+	}
+	bool last = is_last(poll, page);
+	if (last && !definition->resume.window && !definition->resume.newest) {
+		r = end_by_place(poll, page, url, reterr);
+		if (r)
+			return r;
+	}
+	poll->n_same = n_same;
+	poll->last_digest = page->digest;
+	poll->n_pages++;
+	poll->n_elements += (int64_t)page->n_elements;
+	poll->total = page->total;
+	nsec_t newest = page->newest_time > now_time ? now_time : page->newest_time;
+	if (newest != NSEC_NONE && (place->newest_time == NSEC_NONE || newest > place->newest_time))
+		place->newest_time = newest;
+	if (!last) {
+		advance(poll, page);
+		*ret_verdict = POLL_MORE;
+		return 0;
+	}
+	if (capped && (page->total < 0 || poll->n_elements < page->total))
+		poll->gap =
+			poll->piece; /* too short to cut, and the API holds more than it gives */
+	*ret_verdict = definition->resume.window ? end_window(poll, page) : POLL_CAUGHT_UP;
+	if (definition->resume.newest)
+		place_close_chain(place);
+	if (*ret_verdict == POLL_CAUGHT_UP)
+		poll->open = false;
+	return 0;
+}
+
+void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
+{
+	const struct resume_options *resume = &definition_of(poll)->resume;
+	struct place *place = &poll->place;
+	*ret_from = NSEC_NONE;
+	place_close_chain(place);
+	if (!resume->window && !resume->newest) {
+		nsec_t from = place->newest_time != NSEC_NONE
+				      ? place->newest_time - resume->overlap_ns
+				      : place->started_time;
+		if (place->started_time != NSEC_NONE && from < place->started_time)
+			from = place->started_time;
+		if (resume->retention_ns && place->newest_time != NSEC_NONE &&
+			place->newest_time < now_time - resume->retention_ns)
+			poll->gap =
+				(struct span){place->newest_time, now_time - resume->retention_ns};
+		place_set(&place->resume, SLICE_NULL);
+		place->exact = false;
+		place->start_time = from;
+		*ret_from = from;
+	}
+	begin_chain(poll);
+	poll->ask.now_time = now_time;
+}
+
+enum record_scope poll_scope(const struct poll *poll)
+{
+	const struct definition *definition = definition_of(poll);
+	bool by_place = !definition->resume.window && !definition->resume.newest;
+	if (by_place && poll->place.exact)
+		return RECORD_SCOPE_EXACT;
+	return counts_pages(definition) ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
+}
+
+nsec_t poll_horizon(const struct poll *poll)
+{
+	const struct definition *definition = definition_of(poll);
+	nsec_t base =
+		definition->resume.window ? poll->place.watermark_time : poll->place.newest_time;
+	if (base == NSEC_NONE)
+		return NSEC_NONE;
+	nsec_t horizon = base - definition->resume.overlap_ns - HORIZON_MARGIN;
+	if (poll->place.start_time != NSEC_NONE && poll->place.start_time < horizon)
+		horizon = poll->place.start_time - HORIZON_MARGIN;
+	return horizon;
+}

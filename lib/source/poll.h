@@ -1,0 +1,76 @@
+/*
+ * One source's polling as a state machine, pure: it decides, runner.h carries out. Events go in
+ * (begin, page, failure) with the time, a verdict comes out. It owns the place; the caller commits
+ * the place's text together with the records that the verdict lets through.
+ */
+#ifndef TRAWLD_SOURCE_POLL_H
+#define TRAWLD_SOURCE_POLL_H
+
+#include "source/page.h"
+#include "source/place.h"
+#include "source/span.h"
+
+struct poll {
+	const struct source *source;
+	struct place place; /* as of the last accepted page */
+
+	/* the request that is to be asked, or being asked */
+	struct request_values ask; /* borrows from place and link */
+	const char *link; /* NULL: by the definition's url */
+	bool stored; /* it uses a cursor or link that the API gave: may be lost */
+
+	/* the open poll and chain; nothing here outlives the process */
+	bool open;
+	struct span span; /* windows: what this poll asks in all */
+	struct span piece; /* windows: what this chain asks */
+	nsec_t span_max_ns; /* halved by cap, doubled by success */
+	struct idset seen; /* places of this chain: a place that comes twice is a loop */
+	struct id last_digest;
+	unsigned n_same; /* pages in a row with the same records */
+	int64_t n_pages, n_elements, total;
+	unsigned n_restarts; /* of this chain, because the list moved */
+	struct id *tail; /* keys of the last [page] overlap elements */
+	size_t n_tail;
+	bool reread; /* this chain goes over ground that may be known */
+	nsec_t skew_ns; /* server's clock less ours */
+	struct span gap; /* to be reported; start NSEC_NONE: nothing */
+};
+
+enum poll_verdict {
+	POLL_MORE, /* accept this page, ask on at once */
+	POLL_LAST, /* accept this page; the chain is whole; ask on at once (another piece waits) */
+	POLL_CAUGHT_UP, /* accept this page; the source has caught up: rest for the interval */
+	POLL_AGAIN, /* drop what was gathered of this chain and ask again (window cut smaller, list
+		       moved) */
+};
+
+void poll_init(struct poll *poll, const struct source *source);
+void poll_deinit(struct poll *poll);
+
+/* Begins a poll where poll->place stands and fills ask. The caller has set the place: from the
+ * store, or for a source without state started_time and exact. False: nothing to ask now. */
+bool poll_begin(struct poll *poll, nsec_t now_time);
+
+/* A whole page came for ask. 0 and *RET_VERDICT; place and ask are moved on. Else FAULT_LOOP:
+ * nothing moved. */
+int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_t now_time,
+	enum poll_verdict *ret_verdict, struct fault *reterr);
+
+/* A window that gather.h cannot hold: asked again in halves. False: it cannot be cut any further.
+ */
+bool poll_halve(struct poll *poll);
+
+/* The stored cursor or link of ask is gone (FAULT_LOST): ask is changed to go on by time.
+ * *RET_FROM: from where (NSEC_NONE: the open window again). */
+void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from);
+
+/* Forget the open poll; the next poll_begin starts from the place. */
+void poll_stop(struct poll *poll);
+
+/* How the dedupe must treat this chain's records without ID. */
+enum record_scope poll_scope(const struct poll *poll);
+
+/* Keys older than this are never asked for again; NSEC_NONE: keep all. */
+nsec_t poll_horizon(const struct poll *poll);
+
+#endif

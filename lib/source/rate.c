@@ -1,0 +1,92 @@
+/* See rate.h. Budgets live in one list of the process: credentials are few. */
+#include "source/rate.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define COUNT_MAX 10000
+
+struct rate {
+	struct rate *next;
+	struct id key;
+	unsigned n_refs;
+	uint32_t count; /* 0: no limit, only holds */
+	nsec_t period_ns;
+	nsec_t *taken_at; /* ring of the last count requests */
+	uint32_t position;
+	nsec_t held_until_at;
+};
+
+static struct rate *rates;
+
+static void set_limit(struct rate *rate, uint32_t count, nsec_t period_ns)
+{
+	if (count > COUNT_MAX) {
+		period_ns = period_ns / (count / COUNT_MAX);
+		count = COUNT_MAX;
+	}
+	/* stricter: fewer requests in the same time */
+	if (rate->count &&
+		(double)count / (double)period_ns >= (double)rate->count / (double)rate->period_ns)
+		return;
+	free(rate->taken_at);
+	rate->taken_at = mem_array(count, sizeof(nsec_t));
+	for (uint32_t i = 0; i < count; i++)
+		rate->taken_at[i] = NSEC_NONE;
+	rate->count = count;
+	rate->period_ns = period_ns;
+	rate->position = 0;
+}
+
+struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns)
+{
+	struct rate *rate = rates;
+	while (rate && memcmp(&rate->key, key, sizeof(*key)) != 0)
+		rate = rate->next;
+	if (!rate) {
+		rate = MEM_NEW(struct rate);
+		rate->key = *key;
+		rate->held_until_at = NSEC_NONE;
+		rate->next = rates;
+		rates = rate;
+	}
+	rate->n_refs++;
+	if (count)
+		set_limit(rate, count, period_ns);
+	return rate;
+}
+
+void rate_unref(struct rate *rate)
+{
+	if (!rate || --rate->n_refs)
+		return;
+	struct rate **link = &rates;
+	while (*link != rate)
+		link = &(*link)->next;
+	*link = rate->next;
+	free(rate->taken_at);
+	free(rate);
+}
+
+nsec_t rate_take(struct rate *rate, nsec_t now_at)
+{
+	if (!rate)
+		return 0;
+	if (rate->held_until_at != NSEC_NONE && now_at < rate->held_until_at)
+		return rate->held_until_at - now_at;
+	if (rate->count == 0)
+		return 0;
+	nsec_t oldest = rate->taken_at[rate->position];
+	if (oldest != NSEC_NONE && now_at - oldest < rate->period_ns)
+		return rate->period_ns - (now_at - oldest);
+	rate->taken_at[rate->position] = now_at;
+	rate->position = (rate->position + 1) % rate->count;
+	return 0;
+}
+
+void rate_hold(struct rate *rate, nsec_t until_at)
+{
+	if (rate && (rate->held_until_at == NSEC_NONE || until_at > rate->held_until_at))
+		rate->held_until_at = until_at;
+}

@@ -1,0 +1,604 @@
+/*
+ * One source at work: ask, wait, hand on. Every way a request can end comes through request_done()
+ * and from there to page_came() or failed(); every wait is the one timer.
+ */
+#include "source/runner.h"
+
+#include <ev.h>
+
+#include "base/backoff.h"
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/mem.h"
+#include "http/auth.h"
+#include "http/outcome.h"
+#include "http/url.h"
+#include "source/gather.h"
+#include "source/poll.h"
+#include "source/rate.h"
+
+#define GATHER_LIMIT (64u << 20)
+#define GATHER_BATCH 1000 /* records of one delivery of a sorted window */
+#define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
+#define GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
+#define SKEW_NOTICE (60 * NSEC_PER_SEC)
+
+struct runner {
+	struct ev_loop *loop;
+	struct http_client *client;
+	const struct source *source;
+	const struct runner_callbacks *callbacks;
+	void *userdata;
+	bool give_up;
+
+	struct poll poll;
+	struct gather gather;
+	bool gathers; /* order = unordered, or newest */
+	struct auth *auth;
+	struct rate *rate;
+	struct auth_waiter *waiter;
+	struct http_request *request;
+	char *url; /* of the request under way */
+	ev_timer timer;
+	nsec_t timer_at; /* when it fires */
+
+	struct backoff backoff;
+	unsigned n_attempts; /* failed ones since the last success */
+	bool auth_retried; /* a fresh token was tried already */
+	bool skew_told;
+	struct runner_status status;
+};
+
+static const char *const state_names[] = {
+	"resting", "asking", "backing-off", "auth", "pressure", "stopped"};
+
+const char *runner_state_to_string(enum runner_state state)
+{
+	return state_names[state];
+}
+
+static nsec_t now_time(const struct runner *runner)
+{
+	return clock_wall() + runner->poll.skew_ns;
+}
+
+static void arm(struct runner *runner, nsec_t wait_ns)
+{
+	ev_timer_stop(runner->loop, &runner->timer);
+	if (runner->status.state == RUNNER_STOPPED)
+		return;
+	ev_now_update(runner->loop);
+	ev_timer_set(&runner->timer, wait_ns > 0 ? (double)wait_ns / NSEC_PER_SEC : 0., 0.);
+	ev_timer_start(runner->loop, &runner->timer);
+	runner->timer_at = clock_monotonic() + wait_ns;
+}
+
+static void report_gap(struct runner *runner)
+{
+	struct span *gap = &runner->poll.gap;
+	if (gap->start_time == NSEC_NONE)
+		return;
+	runner->callbacks->gap(gap->start_time, gap->end_time, runner->userdata);
+	*gap = (struct span){NSEC_NONE, NSEC_NONE};
+}
+
+static void stop_with(struct runner *runner, const struct fault *fault)
+{
+	runner->status.state = RUNNER_STOPPED;
+	ev_timer_stop(runner->loop, &runner->timer);
+	runner->callbacks->rested(fault, runner->userdata);
+}
+
+/* The next poll: one interval on, at this source's own place inside the interval, so that many
+ * sources stay spread. */
+static void rest(struct runner *runner)
+{
+	nsec_t interval = runner->source->options.interval_ns;
+	runner->status.state = RUNNER_RESTING;
+	runner->status.total = -1;
+	runner->status.n_elements = 0;
+	if (runner->give_up) {
+		stop_with(runner, NULL);
+		return;
+	}
+	struct id spread = digest_id(slice_of(runner->source->name));
+	uint32_t fraction;
+	memcpy(&fraction, spread.bytes, sizeof(fraction));
+	nsec_t phase = (nsec_t)((double)interval * fraction / 4294967296.0);
+	nsec_t earliest = clock_wall() + interval / 2;
+	nsec_t slot = span_ceil(earliest - phase, interval) + phase;
+	arm(runner, slot - clock_wall());
+	runner->callbacks->rested(NULL, runner->userdata);
+}
+
+static bool is_passing(enum fault_class class)
+{
+	return class == FAULT_NETWORK || class == FAULT_TIMEOUT || class == FAULT_THROTTLED ||
+	       class == FAULT_SERVER || class == FAULT_INCOMPLETE;
+}
+
+/* Said once when it begins and whenever it changes; not at each attempt. */
+static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
+{
+	struct buf wait CLEANUP(buf_deinit) = BUF_NULL;
+	bool changed = !runner->status.failing || runner->status.fault.class != fault->class ||
+		       runner->status.fault.status != fault->status;
+	timestamp_print_duration(
+		wait_ns < NSEC_PER_SEC ? wait_ns : span_ceil(wait_ns, NSEC_PER_SEC), &wait);
+	log_write(changed ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, &runner->source->subject,
+		"%s; nothing was moved, %s%s", fault->text,
+		wait_ns < 0 ? "giving up for this run" : "retrying in ",
+		wait_ns < 0 ? "" : buf_text(&wait));
+	runner->status.failing = true;
+	runner->status.fault = *fault;
+}
+
+static void wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
+{
+	runner->n_attempts++;
+	if (runner->give_up && (!is_passing(fault->class) || wait_ns > GIVE_UP_WAIT ||
+				       runner->n_attempts > GIVE_UP_ATTEMPTS)) {
+		tell_fault(runner, fault, -1);
+		stop_with(runner, fault);
+		return;
+	}
+	tell_fault(runner, fault, wait_ns);
+	arm(runner, wait_ns);
+}
+
+static bool in_statuses(const int *statuses, size_t n, int status)
+{
+	for (size_t i = 0; i < n; i++)
+		if (statuses[i] == status)
+			return true;
+	return false;
+}
+
+/* True: FAULT was the loss of a stored cursor and the poll goes on by time. */
+static bool recover_lost(struct runner *runner, struct fault *fault)
+{
+	const struct definition *definition = runner->source->definition;
+	nsec_t from;
+	if (!runner->poll.stored ||
+		!in_statuses(definition->errors_lost, definition->n_errors_lost, fault->status))
+		return false;
+	fault->class = FAULT_LOST;
+	poll_lost(&runner->poll, now_time(runner), &from);
+	gather_clear(&runner->gather);
+	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
+	if (from != NSEC_NONE)
+		timestamp_print_rfc3339(from, 0, &since);
+	log_warning(&runner->source->subject,
+		"%s: the stored cursor is gone and is given up; going on %s%s, what is known "
+		"already is dropped",
+		fault->text,
+		from == NSEC_NONE ? "with the same window from its first page" : "by time from ",
+		buf_text(&since));
+	report_gap(runner);
+	runner->status.n_faults++;
+	arm(runner, 0);
+	return true;
+}
+
+static void failed(struct runner *runner, struct fault *fault)
+{
+	const struct definition *definition = runner->source->definition;
+	runner->status.state = RUNNER_BACKING_OFF;
+	if (recover_lost(runner, fault))
+		return;
+	runner->status.n_faults++;
+	if (in_statuses(definition->errors_auth, definition->n_errors_auth, fault->status))
+		fault->class = FAULT_AUTH;
+	nsec_t wait = fault->wait_ns;
+	switch (fault->class) {
+	case FAULT_AUTH:
+		if (!runner->auth_retried && auth_reject(runner->auth)) {
+			runner->auth_retried = true;
+			arm(runner, 0);
+			return;
+		}
+		runner->status.state = RUNNER_AUTH;
+		wait = wait > definition->errors.auth_pause_ns ? wait
+							       : definition->errors.auth_pause_ns;
+		break;
+	case FAULT_CONFIG:
+	case FAULT_LOOP:
+	case FAULT_ORIGIN:
+		poll_stop(&runner->poll);
+		gather_clear(&runner->gather);
+		wait = wait > runner->backoff.max_ns ? wait : runner->backoff.max_ns;
+		break;
+	default:
+		if (wait > 0)
+			rate_hold(runner->rate, clock_monotonic() + wait);
+		nsec_t next = backoff_next(&runner->backoff);
+		wait = wait > next ? wait : next;
+	}
+	wait_after(runner, fault, wait);
+}
+
+static void succeeded(struct runner *runner)
+{
+	if (runner->status.failing)
+		log_notice(&runner->source->subject, "works again after %u failed attempt%s",
+			runner->n_attempts, runner->n_attempts == 1 ? "" : "s");
+	runner->status.failing = false;
+	runner->n_attempts = 0;
+	runner->auth_retried = false;
+	backoff_reset(&runner->backoff);
+	runner->status.last_success_time = clock_wall();
+}
+
+static void deliver(struct runner *runner, struct records records, enum record_scope scope,
+	bool new_chain, const char *place, size_t n_excluded)
+{
+	const struct definition *definition = runner->source->definition;
+	nsec_t key_time = definition->resume.window ? runner->poll.piece.end_time
+						    : runner->poll.place.newest_time;
+	if (runner->poll.place.newest_time != NSEC_NONE &&
+		(key_time == NSEC_NONE || key_time < runner->poll.place.newest_time))
+		key_time = runner->poll.place.newest_time;
+	runner->callbacks->accept(
+		&(struct runner_delivery){
+			.records = records,
+			.scope = scope,
+			.new_chain = new_chain,
+			.place = place,
+			.key_time = key_time,
+			.horizon = poll_horizon(&runner->poll),
+			.n_excluded = n_excluded,
+		},
+		runner->userdata);
+}
+
+static void deliver_gathered(struct runner *runner, enum record_scope scope, const char *place)
+{
+	struct records all = gather_sorted(&runner->gather);
+	size_t n_excluded = 0;
+	for (size_t i = 0; i < runner->gather.n_pages; i++)
+		n_excluded += runner->gather.pages[i].n_excluded;
+	for (size_t at = 0;; at += GATHER_BATCH) {
+		size_t n = all.n_items - at < GATHER_BATCH ? all.n_items - at : GATHER_BATCH;
+		bool last = at + n >= all.n_items;
+		deliver(runner, (struct records){all.items + at, n}, scope, at == 0,
+			last ? place : NULL, last ? n_excluded : 0);
+		if (last)
+			break;
+	}
+	free(all.items);
+	gather_clear(&runner->gather);
+}
+
+/* [resume] newest: what is older than the overlap behind the newest record counts as known. */
+static void drop_known(struct runner *runner, struct page *page)
+{
+	const struct place *place = &runner->poll.place;
+	nsec_t oldest = place->newest_time != NSEC_NONE
+				? place->newest_time - runner->source->definition->resume.overlap_ns
+				: place->started_time;
+	size_t n = 0;
+	for (size_t i = 0; i < page->n_records; i++) {
+		struct record *record = &page->records[i];
+		bool old =
+			oldest != NSEC_NONE && record->time != NSEC_NONE && record->time < oldest;
+		if (!old && !runner->callbacks->known(record, runner->userdata))
+			page->records[n++] = *record;
+	}
+	page->all_known = n == 0;
+	page->n_records = n;
+}
+
+static bool make_room(struct runner *runner, const struct page *page)
+{
+	if (!runner->gathers || gather_fits(&runner->gather, page->body.size))
+		return true;
+	if (poll_halve(&runner->poll)) {
+		gather_clear(&runner->gather);
+		return false;
+	}
+	log_notice(&runner->source->subject,
+		"%zu records of one window are more than can be sorted in memory: they are handed "
+		"on in the order of their pages",
+		runner->gather.n_records);
+	deliver_gathered(runner, poll_scope(&runner->poll), NULL);
+	return true;
+}
+
+static void hand_on(struct runner *runner, struct page *page, enum poll_verdict verdict,
+	enum record_scope scope, bool new_chain)
+{
+	char *place CLEANUP_FREE = place_print(&runner->poll.place);
+	struct records records = {page->records, page->n_records};
+	if (!runner->gathers) {
+		deliver(runner, records, scope, new_chain, place, page->n_excluded);
+		return;
+	}
+	gather_add(&runner->gather, page);
+	if (verdict != POLL_MORE)
+		deliver_gathered(runner, scope, place);
+}
+
+static void page_came(struct runner *runner, struct page *page)
+{
+	struct fault fault = FAULT_NULL;
+	enum record_scope scope = poll_scope(&runner->poll);
+	bool new_chain = runner->poll.n_pages == 0;
+	enum poll_verdict verdict = POLL_AGAIN;
+	if (runner->source->definition->resume.newest)
+		drop_known(runner, page);
+	if (make_room(runner, page) &&
+		poll_page(&runner->poll, page, runner->url, now_time(runner), &verdict, &fault)) {
+		failed(runner, &fault);
+		return;
+	}
+	succeeded(runner);
+	runner->status.n_pages++;
+	runner->status.n_excluded += page->n_excluded;
+	if (verdict == POLL_AGAIN)
+		gather_clear(&runner->gather);
+	else
+		hand_on(runner, page, verdict, scope, new_chain);
+	report_gap(runner);
+	if (runner->status.state == RUNNER_STOPPED)
+		return;
+	if (verdict == POLL_CAUGHT_UP)
+		rest(runner);
+	else
+		arm(runner, 0);
+}
+
+static void learn_skew(struct runner *runner, const struct http_response *response)
+{
+	if (response->server_time == NSEC_NONE)
+		return;
+	nsec_t skew = response->server_time - clock_wall();
+	bool large = skew > 2 * NSEC_PER_SEC || skew < -2 * NSEC_PER_SEC - response->elapsed_ns;
+	runner->poll.skew_ns = large ? skew : 0;
+	if ((skew > SKEW_NOTICE || skew < -SKEW_NOTICE) && !runner->skew_told) {
+		runner->skew_told = true;
+		log_notice(&runner->source->subject,
+			"the server's clock differs from this host's by %lld s: windows follow the "
+			"server's",
+			(long long)(skew / NSEC_PER_SEC));
+	}
+}
+
+static void request_done(struct http_response *response, void *userdata)
+{
+	struct runner *runner = userdata;
+	struct fault fault = FAULT_NULL;
+	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
+	runner->request = NULL;
+	learn_skew(runner, response);
+	if (runner->callbacks->requested)
+		runner->callbacks->requested(
+			response->elapsed_ns, response->body.size, runner->userdata);
+	if (response->status >= 300)
+		page_error_message(runner->source, buf_slice(&response->body), &words);
+	if (http_outcome(response, words.size ? buf_slice(&words) : SLICE_NULL, now_time(runner),
+		    &fault) != FAULT_NONE) {
+		failed(runner, &fault);
+		return;
+	}
+	struct page page CLEANUP(page_deinit) = PAGE_NULL;
+	if (page_read(&page, runner->source, response, runner->url, runner->poll.place.newest_time,
+		    &fault))
+		failed(runner, &fault);
+	else
+		page_came(runner, &page);
+}
+
+static void send_request(struct runner *runner)
+{
+	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	struct fault fault = FAULT_NULL;
+	struct poll *poll = &runner->poll;
+	if (poll->link && source_may_ask(runner->source, poll->link, &fault)) {
+		fault.status = runner->source->definition->n_errors_lost
+				       ? runner->source->definition->errors_lost[0]
+				       : 0; /* a stored link to another origin is as good as lost */
+		failed(runner, &fault);
+		return;
+	}
+	if (source_request(runner->source, &poll->ask, poll->link, &message, &fault) ||
+		auth_apply(runner->auth, &message, now_time(runner), &fault)) {
+		failed(runner, &fault);
+		return;
+	}
+	free(runner->url);
+	runner->url = mem_strdup(message.url);
+	runner->status.state = RUNNER_ASKING;
+	runner->status.n_requests++;
+	runner->request = http_request_start(
+		runner->client, &message, &runner->source->transport, request_done, runner);
+}
+
+static void auth_ready(const struct fault *fault, void *userdata)
+{
+	struct runner *runner = userdata;
+	runner->waiter = NULL;
+	if (!fault) {
+		send_request(runner);
+		return;
+	}
+	struct fault copy = *fault;
+	runner->auth_retried = true; /* the token request itself failed: no second one at once */
+	failed(runner, &copy);
+}
+
+static void step(struct runner *runner)
+{
+	if (runner->status.state == RUNNER_STOPPED || runner->request || runner->waiter)
+		return;
+	bool needs_window = runner->source->definition->n_records_id > 0 ||
+			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
+	if (!runner->callbacks->may_poll(needs_window, runner->userdata)) {
+		runner->status.state = RUNNER_PRESSURE;
+		return;
+	}
+	bool asks = poll_begin(&runner->poll, now_time(runner));
+	report_gap(runner);
+	if (!asks) {
+		rest(runner);
+		return;
+	}
+	nsec_t wait = rate_take(runner->rate, clock_monotonic());
+	if (wait > 0) {
+		arm(runner, wait);
+		return;
+	}
+	runner->waiter = auth_prepare(runner->auth, auth_ready, runner);
+	if (!runner->waiter)
+		send_request(runner);
+	else
+		runner->status.state = RUNNER_ASKING;
+}
+
+static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	step(timer->data);
+}
+
+/* The [auth] settings with the parameters' values. */
+static int make_auth(struct runner *runner, struct buf *ret_key, struct fault *reterr)
+{
+	const struct definition *definition = runner->source->definition;
+	struct option_pair *settings =
+		mem_array(definition->n_auth_settings, sizeof(struct option_pair));
+	size_t n = 0;
+	for (size_t i = 0; i < definition->n_auth_settings; i++) {
+		struct buf value = BUF_NULL;
+		if (template_render(definition->auth_settings[i].template, definition_value,
+			    runner->source->definition, &value) == 0) {
+			buf_printf(ret_key, "%s=%s\n", definition->auth_settings[i].name,
+				buf_text(&value));
+			settings[n].name = definition->auth_settings[i].name;
+			settings[n++].value = buf_take(&value);
+		}
+		buf_deinit(&value);
+	}
+	struct auth_setup setup = {
+		.type = definition->auth_type,
+		.settings = settings,
+		.n_settings = n,
+		.client = runner->client,
+		.transport = runner->source->transport,
+		.login_render = definition->login.method ? source_login_request : NULL,
+		.login_userdata = (void *)runner->source,
+		.token_from = definition->login_token,
+		.expires_from = definition->login_expires,
+	};
+	setup.transport.origin = NULL;
+	int r = auth_new(&runner->auth, &setup, reterr);
+	for (size_t i = 0; i < n; i++) {
+		secret_wipe(settings[i].value, strlen(settings[i].value));
+		free(settings[i].value);
+	}
+	free(settings);
+	return r;
+}
+
+static int set_place(struct runner *runner, const char *text, struct fault *reterr)
+{
+	struct place *place = &runner->poll.place;
+	if (text) {
+		if (place_parse(place, text))
+			return fault_set(reterr, FAULT_STORE,
+				"the state of source %s cannot be read: it was written by another "
+				"version or is damaged",
+				runner->source->name);
+		return 0;
+	}
+	timestamp_parse_point(
+		slice_of(runner->source->options.start), clock_wall(), &place->started_time);
+	place->exact = true;
+	char *initial CLEANUP_FREE = place_print(place);
+	deliver(runner, (struct records){NULL, 0}, RECORD_SCOPE_EXACT, true, initial, 0);
+	return 0;
+}
+
+int runner_new(struct runner **ret, const struct runner_setup *setup, struct fault *reterr)
+{
+	struct runner *runner = MEM_NEW(struct runner);
+	const struct definition *definition = setup->source->definition;
+	runner->loop = setup->loop;
+	runner->client = setup->client;
+	runner->source = setup->source;
+	runner->callbacks = setup->callbacks;
+	runner->userdata = setup->userdata;
+	runner->give_up = setup->give_up;
+	runner->gathers = definition->records.order == ORDER_UNORDERED || definition->resume.newest;
+	runner->backoff = BACKOFF_DEFAULT;
+	runner->backoff.max_ns = setup->source->options.retry_max_ns;
+	if (runner->backoff.min_ns > runner->backoff.max_ns)
+		runner->backoff.min_ns = runner->backoff.max_ns;
+	runner->status.last_success_time = NSEC_NONE;
+	runner->status.total = -1;
+	poll_init(&runner->poll, setup->source);
+	gather_init(&runner->gather, GATHER_LIMIT);
+	ev_init(&runner->timer, timer_fired);
+	runner->timer.data = runner;
+
+	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	buf_printf(&key, "%s\n", setup->source->origin);
+	int r = make_auth(runner, &key, reterr);
+	if (r == 0)
+		r = set_place(runner, setup->place, reterr);
+	if (r) {
+		runner_free(runner);
+		return r;
+	}
+	struct id rate_key = digest_id(buf_slice(&key));
+	secret_wipe(key.data, key.size);
+	runner->rate = rate_ref(&rate_key, definition->rate.count, definition->rate.period_ns);
+	arm(runner, setup->first_delay_ns);
+	*ret = runner;
+	return 0;
+}
+
+void runner_free(struct runner *runner)
+{
+	if (!runner)
+		return;
+	ev_timer_stop(runner->loop, &runner->timer);
+	http_request_cancel(runner->request);
+	auth_prepare_cancel(runner->waiter);
+	auth_free(runner->auth);
+	rate_unref(runner->rate);
+	gather_clear(&runner->gather);
+	poll_deinit(&runner->poll);
+	free(runner->url);
+	free(runner);
+}
+
+void runner_wake(struct runner *runner)
+{
+	if (runner->request || runner->waiter || runner->status.state == RUNNER_STOPPED)
+		return;
+	arm(runner, 0);
+}
+
+void runner_stop(struct runner *runner)
+{
+	runner->status.state = RUNNER_STOPPED;
+	ev_timer_stop(runner->loop, &runner->timer);
+	http_request_cancel(runner->request);
+	auth_prepare_cancel(runner->waiter);
+	runner->request = NULL;
+	runner->waiter = NULL;
+}
+
+void runner_status(const struct runner *runner, struct runner_status *ret)
+{
+	const struct poll *poll = &runner->poll;
+	bool window = runner->source->definition->resume.window && poll->open;
+	*ret = runner->status;
+	ret->newest_time = poll->place.newest_time;
+	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
+	ret->total = poll->open ? poll->total : -1;
+	ret->n_elements = poll->open ? poll->n_elements : 0;
+	ret->position_time = window ? poll->piece.start_time : NSEC_NONE;
+	ret->target_time = window ? poll->span.end_time : NSEC_NONE;
+}

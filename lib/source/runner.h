@@ -1,0 +1,88 @@
+/*
+ * The shell around a poll: timers, requests, credentials, budgets. It carries out what poll.h
+ * decides and hands records on through callbacks, so that a source knows neither the store nor a
+ * sink.
+ */
+#ifndef TRAWLD_SOURCE_RUNNER_H
+#define TRAWLD_SOURCE_RUNNER_H
+
+#include "http/client.h"
+#include "source/record.h"
+#include "source/source.h"
+
+struct ev_loop;
+struct runner;
+
+/* Records that came, with the place that lies behind them: to be made durable together. */
+struct runner_delivery {
+	struct records records; /* in order; may be empty */
+	enum record_scope scope;
+	bool new_chain; /* first records of a chain: RECORD_SCOPE_CHAIN counts anew */
+	const char *place; /* text of the place behind these records */
+	nsec_t key_time; /* until when keys matter is counted from here */
+	nsec_t horizon; /* keys older than this may go; NSEC_NONE: keep */
+	size_t n_excluded;
+};
+
+struct runner_callbacks {
+	/* Copies what it needs; called in order. */
+	void (*accept)(const struct runner_delivery *delivery, void *userdata);
+	/* Was a record with this key accepted before? ([resume] newest) */
+	bool (*known)(const struct record *record, void *userdata);
+	/* May it poll now? False: back-pressure; runner_wake when that ends. NEEDS_WINDOW: known
+	 * records will have to be told from new ones. */
+	bool (*may_poll)(bool needs_window, void *userdata);
+	/* A poll caught up (FAULT NULL), or with give_up set an attempt was given up. */
+	void (*rested)(const struct fault *fault, void *userdata);
+	/* Times for metrics. May be NULL. */
+	void (*requested)(nsec_t elapsed_ns, size_t body_size, void *userdata);
+	/* Records that no one can have any more: [start, end) fell out of the retention, or the API
+	 * gives less than it holds. */
+	void (*gap)(nsec_t start_time, nsec_t end_time, void *userdata);
+};
+
+struct runner_setup {
+	struct ev_loop *loop;
+	struct http_client *client;
+	const struct source *source; /* outlives the runner */
+	const char *place; /* text from the store; NULL: no state yet */
+	bool give_up; /* --once: after some attempts report through rested and stop */
+	nsec_t first_delay_ns; /* spreads the first polls */
+	const struct runner_callbacks *callbacks;
+	void *userdata;
+};
+
+/* 0; FAULT_CONFIG (auth), FAULT_STORE (a place text that is not ours). Nothing is asked before the
+ * loop runs. */
+int runner_new(struct runner **ret, const struct runner_setup *setup, struct fault *reterr);
+void runner_free(struct runner *runner);
+
+void runner_wake(struct runner *runner); /* poll now, unless a request is under way (SIGUSR2, end of
+					    back-pressure) */
+void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
+
+enum runner_state {
+	RUNNER_RESTING,
+	RUNNER_ASKING,
+	RUNNER_BACKING_OFF,
+	RUNNER_AUTH,
+	RUNNER_PRESSURE,
+	RUNNER_STOPPED
+};
+const char *runner_state_to_string(enum runner_state state);
+
+struct runner_status {
+	enum runner_state state;
+	bool failing;
+	struct fault fault; /* the last, while failing */
+	uint64_t n_requests, n_pages, n_excluded;
+	uint64_t n_faults;
+	nsec_t last_success_time; /* NSEC_NONE: never */
+	nsec_t newest_time; /* newest record accepted; NSEC_NONE */
+	nsec_t next_poll_ns; /* from now; 0: not waiting */
+	int64_t total, n_elements; /* of the open chain; total -1: the API does not tell */
+	nsec_t position_time, target_time; /* windows: how far, and where to; NSEC_NONE */
+};
+void runner_status(const struct runner *runner, struct runner_status *ret);
+
+#endif

@@ -1,0 +1,273 @@
+/* A source's options, and what is compiled from its definition before the first request: the
+ * splitter plans, the origin. */
+#include "source/source.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/mem.h"
+#include "http/url.h"
+
+#define ROW(member, key, option_type, ...)                                                         \
+	{                                                                                          \
+		.name = key, .type = option_type,                                                  \
+		.offset = offsetof(struct source_options, member), __VA_ARGS__                     \
+	}
+
+const struct option source_option_rows[] = {
+	ROW(provider, "provider", OPTION_STRING, .flags = OPTION_REQUIRED,
+		.help = "name of a provider definition, or custom"),
+	ROW(interval_ns, "interval", OPTION_DURATION, .default_text = "60s", .min = NSEC_PER_MSEC,
+		.max = 30 * NSEC_PER_DAY, .help = "pause after a poll that caught up"),
+	ROW(start, "start", OPTION_STRING, .default_text = "-1h",
+		.help = "where a source without state begins: now, -1h, RFC 3339 or earliest"),
+	ROW(sinks, "sinks", OPTION_LIST, .help = "names of sinks; default: all"),
+	ROW(timeout_ns, "timeout", OPTION_DURATION, .default_text = "60s", .min = NSEC_PER_MSEC,
+		.max = NSEC_PER_HOUR, .help = "for one whole request"),
+	ROW(retry_max_ns, "retry_max", OPTION_DURATION, .default_text = "5m", .min = NSEC_PER_MSEC,
+		.max = NSEC_PER_DAY, .help = "longest wait between attempts"),
+	ROW(max_page, "max_page", OPTION_SIZE, .default_text = "64MiB", .min = 1024,
+		.max = INT64_C(4) << 30, .help = "ceiling of one answer, after decompression"),
+	ROW(ca_file, "ca_file", OPTION_STRING,
+		.help = "certificates to trust instead of the system's"),
+	ROW(client_cert, "client_cert", OPTION_STRING, .help = "client certificate, PEM"),
+	ROW(client_key, "client_key", OPTION_STRING, .help = "its private key, PEM"),
+	ROW(proxy, "proxy", OPTION_STRING, .help = "http://, https:// or socks5h:// proxy"),
+	ROW(endpoint, "endpoint", OPTION_STRING,
+		.help = "scheme, host and port in place of the definition's"),
+	ROW(insecure_http, "insecure_http", OPTION_BOOL, .default_text = "no",
+		.help = "allow http:// to another host than loopback"),
+	ROW(allow_origins, "allow_origins", OPTION_LIST,
+		.help = "further origins that links of this API may lead to"),
+};
+const size_t n_source_option_rows = sizeof(source_option_rows) / sizeof(source_option_rows[0]);
+
+static void fault_at(struct findings *findings, const struct ini_section *section, const char *key,
+	const char *wanted)
+{
+	const struct ini_entry *entry = ini_section_find(section, key);
+	findings_add(findings, entry ? entry->file : section->file,
+		entry ? entry->line : section->line, "%s = %s: %s", key, entry ? entry->value : "",
+		wanted);
+}
+
+/* Column numbers of a plan are handed out in the order in which the pointers are added. */
+struct columns {
+	const struct pointer **items;
+	size_t n_items;
+};
+
+static int column_add(struct columns *columns, const struct pointer *pointer)
+{
+	if (!pointer_is_set(pointer))
+		return -1;
+	columns->items =
+		mem_resize(columns->items, (columns->n_items + 1) * sizeof(*columns->items));
+	columns->items[columns->n_items] = pointer;
+	return (int)columns->n_items++;
+}
+
+static void compile_fields(struct source *source, struct columns *fields)
+{
+	const struct definition *definition = source->definition;
+	source->column_item = column_add(fields, &definition->records_item);
+	source->column_id = (int)fields->n_items;
+	for (size_t i = 0; i < definition->n_records_id; i++)
+		column_add(fields, &definition->records_id[i]);
+	source->column_time = column_add(fields, &definition->records_time);
+	source->column_conditions = (int)fields->n_items;
+	for (size_t i = 0; i < definition->n_conditions; i++)
+		column_add(fields, &definition->conditions[i].pointer);
+	source->column_last_page = definition->page_place.kind == PLACE_LAST
+					   ? column_add(fields, &definition->page_place.pointer)
+					   : -1;
+	source->column_last_resume = definition->resume_place.kind == PLACE_LAST
+					     ? column_add(fields, &definition->resume_place.pointer)
+					     : -1;
+}
+
+static void compile_envelope(struct source *source, struct columns *envelope)
+{
+	const struct definition *definition = source->definition;
+	source->envelope_page = definition->page_place.kind == PLACE_POINTER
+					? column_add(envelope, &definition->page_place.pointer)
+					: -1;
+	source->envelope_resume = definition->resume_place.kind == PLACE_POINTER
+					  ? column_add(envelope, &definition->resume_place.pointer)
+					  : -1;
+	source->envelope_total = column_add(envelope, &definition->page_total);
+	source->envelope_incomplete = column_add(envelope, &definition->errors_incomplete.pointer);
+	source->envelope_expect = column_add(envelope, &definition->expect.pointer);
+	source->envelope_ends = (int)envelope->n_items;
+	for (size_t i = 0; i < definition->n_page_end_tests; i++)
+		column_add(envelope, &definition->page_end_tests[i].pointer);
+}
+
+static void compile_plans(struct source *source)
+{
+	const struct definition *definition = source->definition;
+	struct columns fields = {0}, envelope = {0};
+	compile_fields(source, &fields);
+	compile_envelope(source, &envelope);
+	source->plan = splitter_plan_new(&(struct splitter_wanted){
+		.records = definition->records_lines ? NULL : &definition->records_at,
+		.lines = definition->records_lines,
+		.envelope = envelope.items,
+		.n_envelope = envelope.n_items,
+		.fields = fields.items,
+		.n_fields = fields.n_items,
+	});
+	free(fields.items);
+	free(envelope.items);
+	if (!pointer_is_set(&definition->errors_message))
+		return;
+	const struct pointer *message = &definition->errors_message;
+	source->error_plan =
+		splitter_plan_new(&(struct splitter_wanted){.envelope = &message, .n_envelope = 1});
+}
+
+static void set_transport(struct source *source)
+{
+	const struct source_options *options = &source->options;
+	source->transport = (struct http_transport){
+		.ca_file = options->ca_file,
+		.client_cert = options->client_cert,
+		.client_key = options->client_key,
+		.proxy = options->proxy,
+		.timeout_ns = options->timeout_ns,
+		.max_body = options->max_page,
+		.origin = source->origin,
+	};
+}
+
+/* The origin is that of the first request; parameters are known, so it can be had now. */
+static void find_origin(
+	struct source *source, struct ini_section *section, struct findings *findings)
+{
+	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	struct fault fault = FAULT_NULL;
+	struct request_values values = {.source = source,
+		.start_time = 0,
+		.end_time = 0,
+		.now_time = 0,
+		.offset = 0,
+		.number = 0};
+	const struct source_options *options = &source->options;
+	if (options->endpoint && url_origin(options->endpoint, &source->origin)) {
+		fault_at(findings, section, "endpoint",
+			"an http:// or https:// address is wanted");
+		return;
+	}
+	if (source_request(source, &values, NULL, &message, &fault)) {
+		findings_add(findings, section->file, section->line, "[source %s]: %s",
+			source->name, fault.text);
+		return;
+	}
+	if (!source->origin && url_origin(message.url, &source->origin)) {
+		findings_add(findings, section->file, section->line,
+			"[source %s]: the request's address is no http:// or https:// URL: %s",
+			source->name, message.url);
+		return;
+	}
+	if (!url_is_https(message.url) && !url_is_loopback(message.url) && !options->insecure_http)
+		findings_add(findings, section->file, section->line,
+			"[source %s]: %s is not https: the credential would go over the network in "
+			"clear; set insecure_http = yes if that is meant",
+			source->name, source->origin);
+	str_list_add(&source->origins, source->origin);
+	for (size_t i = 0; i < options->allow_origins.n_items; i++) {
+		char *origin CLEANUP_FREE = NULL;
+		if (url_origin(options->allow_origins.items[i], &origin))
+			fault_at(findings, section, "allow_origins",
+				"https://host[:port] is wanted, several with commas");
+		else
+			str_list_add(&source->origins, origin);
+	}
+}
+
+static void fingerprint_section(struct buf *text, const struct ini_section *section)
+{
+	buf_printf(text, "[%s %s]\n", section->kind, section->name ? section->name : "");
+	for (size_t i = 0; i < section->n_entries; i++)
+		buf_printf(text, "%s=%s\n", section->entries[i].key, section->entries[i].value);
+}
+
+static void take_fingerprint(struct source *source, const struct ini_section *section)
+{
+	struct buf text = BUF_NULL;
+	const struct ini *ini = &source->definition->ini;
+	fingerprint_section(&text, section);
+	for (size_t i = 0; i < ini->n_sections; i++)
+		fingerprint_section(&text, &ini->sections[i]);
+	source->fingerprint = digest_id(buf_slice(&text));
+	secret_wipe(text.data, text.size);
+	buf_deinit(&text);
+}
+
+static void check_start(
+	struct source *source, struct ini_section *section, struct findings *findings)
+{
+	nsec_t time;
+	if (timestamp_parse_point(slice_of(source->options.start), clock_wall(), &time))
+		fault_at(findings, section, "start",
+			"not a time (now, -1h, 2026-01-31T00:00:00Z, earliest)");
+}
+
+static void report_unknown(struct source *source, const struct option_table *table,
+	struct ini_section *section, struct findings *findings)
+{
+	static const char *const short_keys[] = {"overlap", "lag", "page_size", "rate"};
+	const struct definition *definition = source->definition;
+	const char **extra = mem_array(definition->n_parameters + 5, sizeof(char *));
+	size_t n = 0;
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		extra[n++] = definition->parameters[i].name;
+	for (size_t i = 0; i < 4; i++)
+		extra[n++] = short_keys[i];
+	options_unknown(table, 1, extra, section, findings);
+	free(extra);
+}
+
+struct source *source_new(
+	struct ini_section *section, const struct definition_path *path, struct findings *findings)
+{
+	size_t n_before = findings->n_items;
+	struct source *source = MEM_NEW(struct source);
+	struct option_table table = {source_option_rows, n_source_option_rows, &source->options};
+	source->name = mem_strdup(section->name);
+	const char *base = strrchr(section->file, '/');
+	source->place = mem_printf("%s:%u", base ? base + 1 : section->file, section->line);
+	source->subject = (struct log_subject){"source", source->name, source->place};
+	options_parse(&table, 1, section, findings);
+	if (source->options.provider)
+		source->definition =
+			definition_load(source->options.provider, path, section, findings);
+	if (source->definition) {
+		report_unknown(source, &table, section, findings);
+		check_start(source, section, findings);
+		find_origin(source, section, findings);
+	}
+	if (findings->n_items != n_before) {
+		source_free(source);
+		return NULL;
+	}
+	set_transport(source);
+	compile_plans(source);
+	take_fingerprint(source, section);
+	return source;
+}
+
+void source_free(struct source *source)
+{
+	if (!source)
+		return;
+	struct option_table table = {source_option_rows, n_source_option_rows, &source->options};
+	options_deinit(&table);
+	definition_free(source->definition);
+	splitter_plan_free(source->plan);
+	splitter_plan_free(source->error_plan);
+	str_list_deinit(&source->origins);
+	free(source->origin);
+	free(source->name);
+	free(source->place);
+	free(source);
+}

@@ -1,0 +1,81 @@
+/*
+ * One configured source: its options, its definition with the parameters' values, everything
+ * compiled. Immutable after source_new; the moving parts are in runner.h.
+ */
+#ifndef TRAWLD_SOURCE_SOURCE_H
+#define TRAWLD_SOURCE_SOURCE_H
+
+#include "base/idset.h"
+#include "base/log.h"
+#include "http/message.h"
+#include "source/definition.h"
+#include "source/place.h"
+#include "source/splitter.h"
+
+struct source_options {
+	char *provider;
+	nsec_t interval_ns;
+	char *start; /* -1h, now, earliest, RFC 3339 */
+	struct str_list sinks; /* empty: all */
+	nsec_t timeout_ns;
+	nsec_t retry_max_ns; /* longest back-off */
+	uint64_t max_page; /* ceiling of one answer, decoded */
+	char *ca_file, *client_cert, *client_key, *proxy;
+	char *endpoint; /* replaces the definition's scheme, host and port */
+	bool insecure_http;
+	struct str_list allow_origins;
+};
+
+extern const struct option source_option_rows[];
+extern const size_t n_source_option_rows;
+
+struct source {
+	char *name;
+	char *place; /* "trawld.conf:14" */
+	struct log_subject subject;
+	struct source_options options;
+	struct definition *definition;
+	struct http_transport transport;
+	struct id fingerprint; /* digest of all that the section and the definition say: equal means
+				  nothing to reload */
+	char *origin; /* where the token may go */
+	struct str_list origins; /* the same and allow_origins, as url_origin writes them */
+
+	/* one plan for answers with status 200, one for error bodies */
+	struct splitter_plan *plan;
+	struct splitter_plan *error_plan; /* NULL: no errors.message */
+	/* columns of the plans; -1: not asked for */
+	int column_item, column_id, column_time, column_conditions, column_last_page,
+		column_last_resume;
+	int envelope_page, envelope_resume, envelope_total, envelope_incomplete, envelope_expect,
+		envelope_ends;
+};
+
+/* From a checked section; NULL with findings. PATH: where definitions are. */
+struct source *source_new(
+	struct ini_section *section, const struct definition_path *path, struct findings *findings);
+void source_free(struct source *source);
+
+/* Values for one request. */
+struct request_values {
+	const struct source *source;
+	nsec_t start_time, end_time; /* NSEC_NONE: no value */
+	nsec_t now_time;
+	const char *page; /* cursor as JSON text, NULL: none */
+	const char *resume;
+	int64_t offset, number; /* < 0: none */
+};
+
+/* Writes the request for VALUES. LINK: an absolute address that was given by the API and passed
+ * source_may_ask; NULL: the definition's url. 0 or FAULT_CONFIG (a parameter's value does not fit).
+ */
+int source_request(const struct source *source, const struct request_values *values,
+	const char *link, struct http_message *ret, struct fault *reterr);
+/* The request that fetches a token; matches auth_setup.login_render. */
+void source_login_request(struct http_message *ret, void *source);
+
+/* Is URL inside the origins that this source may send its credential to? FAULT_ORIGIN with a text
+ * if not. */
+int source_may_ask(const struct source *source, const char *url, struct fault *reterr);
+
+#endif

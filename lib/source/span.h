@@ -1,0 +1,37 @@
+/*
+ * Window arithmetic, pure. A poll by time asks the span from watermark - overlap to now - lag, in
+ * pieces of at most span_max, oldest first and without a hole between them; the watermark moves to
+ * the end of a piece when it is wholly read.
+ */
+#ifndef TRAWLD_SOURCE_SPAN_H
+#define TRAWLD_SOURCE_SPAN_H
+
+#include "base/clock.h"
+
+#include <stdbool.h>
+
+struct span_rules {
+	nsec_t overlap_ns;
+	nsec_t lag_ns;
+	nsec_t retention_ns; /* 0: none */
+};
+
+struct span {
+	nsec_t start_time;
+	nsec_t end_time;
+};
+
+/* What one poll has to ask, in all. STARTED_TIME: the source's first start, never reached behind
+ * (NSEC_NONE: as far back as the retention goes, or 2000-01-01). WATERMARK_TIME: NSEC_NONE before
+ * the first piece. *RET_GAP: what fell out of the retention before it could be read, start
+ * NSEC_NONE: nothing. False: nothing new to ask yet. */
+bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t watermark_time,
+	nsec_t now_time, struct span *ret, struct span *ret_gap);
+
+/* The piece of POLL that begins at START_TIME. */
+struct span span_piece(const struct span *poll, nsec_t start_time, nsec_t span_max_ns);
+
+nsec_t span_floor(nsec_t time, nsec_t step); /* STEP <= 1: unchanged */
+nsec_t span_ceil(nsec_t time, nsec_t step);
+
+#endif

@@ -1,0 +1,418 @@
+/*
+ * Collects what belongs into the next transaction and writes it. Pages come first, in their order;
+ * acknowledgements, releases and expiries after them, several for one sink or source as one, so
+ * that what is collected stays small while the disk is full.
+ *
+ * Bodies are encoded when they are collected: spool_bytes is exact at any time, and a commit that
+ * is tried again does not compress again.
+ */
+#include "store/commit.h"
+
+#include <assert.h>
+#include <limits.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "store/store_internal.h"
+
+/* An encoding buffer that grew past this is given back. */
+#define SCRATCH_KEPT ((size_t)1 << 20)
+
+/* The file gives pages back to the file system, some with each commit, while more than these and
+ * more than half of it are free: below that they serve the next burst. */
+#define FREE_BYTES_KEPT ((int64_t)16 << 20)
+
+static size_t page_memory(const struct pending_page *page)
+{
+	const struct batch *batch = page->batch;
+
+	if (!batch)
+		return 0;
+	return batch->body.capacity + batch->id_text.capacity +
+	       batch->capacity * (sizeof(batch->records[0]) + sizeof(batch->ids[0])) +
+	       page->encoded_size;
+}
+
+static void encode_page(struct store *store, struct pending_page *page)
+{
+	buf_clear(&store->scratch);
+	batch_encode(page->batch, &store->scratch);
+	page->encoded = mem_dup(store->scratch.data, store->scratch.size);
+	page->encoded_size = store->scratch.size;
+	if (store->scratch.capacity > SCRATCH_KEPT)
+		buf_deinit(&store->scratch);
+}
+
+static void page_deinit(struct pending_page *page)
+{
+	free(page->source);
+	batch_unref(page->batch);
+	free(page->encoded);
+	free(page->cursor);
+}
+
+void commit_add_page(struct store *store, const char *source, struct batch *batch,
+	const char *cursor, commit_done_fn done, void *userdata)
+{
+	struct pending_page *page;
+
+	assert(store->mode == STORE_OWN);
+	store->pages = mem_grow(
+		store->pages, store->n_pages, &store->pages_capacity, sizeof(store->pages[0]));
+	page = &store->pages[store->n_pages++];
+	*page = (struct pending_page){
+		.source = mem_strdup(source),
+		.batch = batch ? batch_ref(batch) : NULL,
+		.cursor = mem_strdup(cursor),
+		.done = done,
+		.userdata = userdata,
+	};
+	if (batch)
+		encode_page(store, page);
+	store->pages_encoded += page->encoded_size;
+	store->pages_memory += page_memory(page);
+}
+
+void commit_add_cursor(struct store *store, const char *source, const char *cursor)
+{
+	commit_add_page(store, source, NULL, cursor, NULL, NULL);
+}
+
+static void mark_deinit(struct mark *mark)
+{
+	free(mark->name);
+	free(mark->position);
+}
+
+static void add_mark(struct store *store, enum mark_kind kind, const char *name, int64_t value,
+	const char *position)
+{
+	assert(store->mode == STORE_OWN);
+	store->marks = mem_grow(
+		store->marks, store->n_marks, &store->marks_capacity, sizeof(store->marks[0]));
+	store->marks[store->n_marks++] = (struct mark){
+		.kind = kind,
+		.name = mem_strdup(name),
+		.value = value,
+		.position = mem_strdup(position),
+	};
+}
+
+/* The newest mark of KIND for NAME that a further one may be joined with, or NULL. */
+static struct mark *find_mark(struct store *store, enum mark_kind kind, const char *name)
+{
+	struct mark *mark;
+
+	for (size_t i = store->n_marks; i-- > 0;) {
+		mark = &store->marks[i];
+		if (strcmp(mark->name, name) != 0)
+			continue;
+		if (mark->kind == kind)
+			return mark;
+		/* What was acknowledged before a removal is not what comes after it. */
+		if (kind == MARK_ACK && mark->kind == MARK_SINK_REMOVAL)
+			return NULL;
+	}
+	return NULL;
+}
+
+void commit_add_ack(struct store *store, const char *sink, int64_t number, const char *position)
+{
+	struct mark *mark = find_mark(store, MARK_ACK, sink);
+
+	if (!mark) {
+		add_mark(store, MARK_ACK, sink, number, position);
+		return;
+	}
+	if (number < mark->value)
+		return;
+	mark->value = number;
+	if (position) {
+		free(mark->position);
+		mark->position = mem_strdup(position);
+	}
+}
+
+/* Joins marks whose higher value includes the lower one. */
+static void raise_mark(struct store *store, enum mark_kind kind, const char *source, int64_t value)
+{
+	struct mark *mark = find_mark(store, kind, source);
+
+	if (!mark)
+		add_mark(store, kind, source, value, NULL);
+	else if (value > mark->value)
+		mark->value = value;
+}
+
+void commit_add_release(struct store *store, const char *source, int64_t number)
+{
+	/* No sink can have what is not committed: such a number must not reach the pages that this
+	 * transaction brings. */
+	raise_mark(store, MARK_RELEASE, source,
+		number < store->last_number ? number : store->last_number);
+}
+
+void commit_add_expiry(struct store *store, const char *source, nsec_t time)
+{
+	raise_mark(store, MARK_EXPIRY, source, time);
+}
+
+void commit_add_sink_removal(struct store *store, const char *sink)
+{
+	add_mark(store, MARK_SINK_REMOVAL, sink, 0, NULL);
+}
+
+void commit_add_sink_entry(struct store *store, const char *sink, int64_t number)
+{
+	add_mark(store, MARK_SINK_ENTRY, sink, number, NULL);
+}
+
+bool commit_pending(const struct store *store)
+{
+	return store->n_pages > 0 || store->n_marks > 0;
+}
+
+size_t commit_pending_bytes(const struct store *store)
+{
+	return store->pages_memory;
+}
+
+/* --- the transaction --- */
+
+static int put_source(
+	struct store *store, const struct pending_page *page, int64_t *ret_id, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_SOURCE_PUT, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, page->source);
+	statement_bind_text(statement, 2, page->cursor);
+	sqlite3_bind_int64(statement, 3, clock_wall());
+	r = statement_step(store, statement, &row, reterr);
+	if (r)
+		return r;
+	if (!row)
+		return statement_damaged(store, reterr, "a source cannot be written");
+	*ret_id = sqlite3_column_int64(statement, 0);
+	return statement_finish(store, statement, reterr);
+}
+
+static void bind_keys(sqlite3_stmt *statement, int index, const struct batch *batch)
+{
+	sqlite3_bind_blob64(statement, index, batch->ids ? (const void *)batch->ids : "",
+		batch->n_records * sizeof(batch->ids[0]), SQLITE_STATIC);
+}
+
+static int put_body(
+	struct store *store, struct pending_page *page, int64_t source_id, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	int r = statement_get(store, STATEMENT_BATCH_PUT, &statement, reterr);
+
+	if (r)
+		return r;
+	sqlite3_bind_int64(statement, 1, source_id);
+	statement_bind_text(statement, 2, page->batch->provider);
+	sqlite3_bind_int64(statement, 3, page->batch->accepted_time);
+	sqlite3_bind_int64(statement, 4, (int64_t)page->batch->n_records);
+	sqlite3_bind_int64(statement, 5, (int64_t)page->encoded_size);
+	if (!page->batch->keep_ids)
+		bind_keys(statement, 6, page->batch);
+	sqlite3_bind_blob64(statement, 7, page->encoded, page->encoded_size, SQLITE_STATIC);
+	r = statement_finish(store, statement, reterr);
+	if (!r)
+		page->number = sqlite3_last_insert_rowid(store->db);
+	return r;
+}
+
+static int put_keys(struct store *store, const struct pending_page *page, int64_t source_id,
+	struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	const struct batch *batch = page->batch;
+	int r = statement_get(store, STATEMENT_KEYS_PUT, &statement, reterr);
+
+	if (r)
+		return r;
+	sqlite3_bind_int64(statement, 1, page->number);
+	sqlite3_bind_int64(statement, 2, source_id);
+	sqlite3_bind_int64(statement, 3,
+		batch->newest_time == NSEC_NONE ? batch->accepted_time : batch->newest_time);
+	sqlite3_bind_int64(statement, 4, (int64_t)batch->n_records);
+	bind_keys(statement, 5, batch);
+	return statement_finish(store, statement, reterr);
+}
+
+static int write_page(struct store *store, struct pending_page *page, struct fault *reterr)
+{
+	int64_t source_id = 0;
+	int r = put_source(store, page, &source_id, reterr);
+
+	if (!r && page->batch) {
+		r = put_body(store, page, source_id, reterr);
+		if (!r && page->batch->keep_ids)
+			r = put_keys(store, page, source_id, reterr);
+	}
+	return r;
+}
+
+static const enum statement mark_statements[] = {
+	[MARK_ACK] = STATEMENT_SINK_ACK,
+	[MARK_SINK_ENTRY] = STATEMENT_SINK_ENTER,
+	[MARK_SINK_REMOVAL] = STATEMENT_SINK_REMOVE,
+	[MARK_RELEASE] = STATEMENT_RELEASE,
+	[MARK_EXPIRY] = STATEMENT_EXPIRE,
+};
+
+static int write_mark(struct store *store, const struct mark *mark, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	int r = statement_get(store, mark_statements[mark->kind], &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, mark->name);
+	if (mark->kind != MARK_SINK_REMOVAL)
+		sqlite3_bind_int64(statement, 2, mark->value);
+	if (mark->kind == MARK_ACK)
+		statement_bind_text(statement, 3, mark->position);
+	return statement_finish(store, statement, reterr);
+}
+
+/* Adds the size of the bodies that MARK is about to release to *BYTES. */
+static int measure_release(
+	struct store *store, const struct mark *mark, uint64_t *bytes, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_RELEASE_SIZE, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, mark->name);
+	sqlite3_bind_int64(statement, 2, mark->value);
+	r = statement_step(store, statement, &row, reterr);
+	if (!r && row)
+		*bytes += (uint64_t)sqlite3_column_int64(statement, 0);
+	return r;
+}
+
+static int write_all(struct store *store, uint64_t *released_bytes, struct fault *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < store->n_pages && !r; i++)
+		r = write_page(store, &store->pages[i], reterr);
+	for (size_t i = 0; i < store->n_marks && !r; i++) {
+		if (store->marks[i].kind == MARK_RELEASE)
+			r = measure_release(store, &store->marks[i], released_bytes, reterr);
+		if (!r)
+			r = write_mark(store, &store->marks[i], reterr);
+	}
+	return r;
+}
+
+/* All or nothing. */
+static int transact(struct store *store, uint64_t *released_bytes, struct fault *reterr)
+{
+	int r = statement_run(store, STATEMENT_WRITE, reterr);
+
+	if (r)
+		return r;
+	r = write_all(store, released_bytes, reterr);
+	if (!r)
+		r = statement_run(store, STATEMENT_COMMIT, reterr);
+	/* After some errors SQLite has rolled back by itself. */
+	if (r && !sqlite3_get_autocommit(store->db))
+		statement_run(store, STATEMENT_ROLLBACK, NULL);
+	return r;
+}
+
+static int64_t count_pages(struct store *store, enum statement which)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+
+	if (statement_get(store, which, &statement, NULL) != 0 ||
+		statement_step(store, statement, &row, NULL) != 0 || !row)
+		return 0;
+	return sqlite3_column_int64(statement, 0);
+}
+
+/* Its failure loses nothing and will be met again by the next commit. */
+static void shrink(struct store *store)
+{
+	int64_t n_free = count_pages(store, STATEMENT_FREE_COUNT);
+
+	if (n_free * STORE_PAGE_SIZE > FREE_BYTES_KEPT &&
+		n_free > count_pages(store, STATEMENT_PAGE_COUNT) / 2)
+		statement_run(store, STATEMENT_SHRINK, NULL);
+}
+
+static void clear_marks(struct store *store)
+{
+	for (size_t i = 0; i < store->n_marks; i++)
+		mark_deinit(&store->marks[i]);
+	store->n_marks = 0;
+}
+
+/* The collected pages belong to the caller now; callbacks may collect new ones. */
+static struct pending_page *take_pages(struct store *store, size_t *ret_n)
+{
+	struct pending_page *pages = store->pages;
+
+	*ret_n = store->n_pages;
+	store->pages = NULL;
+	store->n_pages = store->pages_capacity = 0;
+	store->pages_encoded = store->pages_memory = 0;
+	return pages;
+}
+
+int commit_run(struct store *store, struct fault *reterr)
+{
+	struct pending_page *pages;
+	uint64_t released_bytes = 0;
+	size_t n_pages;
+	int r;
+
+	if (!commit_pending(store))
+		return 0;
+	r = database_check_place(store, reterr);
+	if (!r)
+		r = transact(store, &released_bytes, reterr);
+	if (r)
+		return r;
+	store->committed_bytes += store->pages_encoded;
+	store->committed_bytes -= released_bytes;
+	clear_marks(store);
+	pages = take_pages(store, &n_pages);
+	for (size_t i = 0; i < n_pages; i++) {
+		if (pages[i].batch)
+			store->last_number = pages[i].batch->number = pages[i].number;
+	}
+	shrink(store);
+	for (size_t i = 0; i < n_pages; i++) {
+		if (pages[i].done)
+			pages[i].done(pages[i].batch, pages[i].userdata);
+		page_deinit(&pages[i]);
+	}
+	free(pages);
+	return 0;
+}
+
+void commit_drop(struct store *store)
+{
+	size_t n_pages;
+	struct pending_page *pages = take_pages(store, &n_pages);
+
+	for (size_t i = 0; i < n_pages; i++)
+		page_deinit(&pages[i]);
+	free(pages);
+	clear_marks(store);
+	free(store->marks);
+	store->marks = NULL;
+	store->marks_capacity = 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * Reads the cursors of the sources; commit.c writes them. What is collected but not committed does
+ * not show here.
+ */
+#include "store/cursor.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "store/store_internal.h"
+
+int cursor_get(struct store *store, const char *source, char **ret, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_CURSOR_GET, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	r = statement_step(store, statement, &row, reterr);
+	if (r)
+		return r;
+	*ret = row ? mem_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
+	return 0;
+}
+
+int cursor_list(struct store *store,
+	void (*each)(const char *source, const char *cursor, nsec_t updated_time, void *userdata),
+	void *userdata, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	const char *source, *cursor;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_CURSOR_LIST, &statement, reterr);
+
+	while (!r) {
+		r = statement_step(store, statement, &row, reterr);
+		if (r || !row)
+			break;
+		source = (const char *)sqlite3_column_text(statement, 0);
+		cursor = (const char *)sqlite3_column_text(statement, 1);
+		if (!source || !cursor)
+			return statement_damaged(store, reterr, "a source has no name");
+		each(source, cursor, sqlite3_column_int64(statement, 2), userdata);
+	}
+	return r;
+}

@@ -1,0 +1,356 @@
+/*
+ * Opening the state: directory, lock, the judgement of the file, SQLite's settings, migration. A
+ * file that is not ours, is damaged or from a newer trawld is refused before anything is written to
+ * it. Work on the open database is left to cursor, spool, window and commit.
+ *
+ * WAL with synchronous=FULL: a commit is one write and one fsync of the log, readers (trawlctl) do
+ * not wait. Deleted pages are reused and, when many are free, given back bit by bit (commit.c);
+ * secure_delete, which Debian switches on, would write every freed page and is off: what is
+ * released was delivered to files and collectors, wiping our copy protects nothing.
+ */
+#include "store/store_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "store/lockfile.h"
+
+/* Files up to this size are checked at every open, larger ones up to the second size only when the
+ * last close was not clean: the check reads the whole file. */
+#define CHECK_SIZE_ALWAYS ((off_t)16 << 20)
+#define CHECK_SIZE_UNCLEAN ((off_t)256 << 20)
+
+/* How long a commit waits for another program's lock: the event loop stands still meanwhile. */
+#define BUSY_TIMEOUT_OWN_MS 250
+#define BUSY_TIMEOUT_READ_MS 5000
+
+static int unusable(const char *path, const char *doing, int error, struct fault *reterr)
+{
+	fault_set(reterr, FAULT_STORE, "cannot %s %s: %s", doing, path, strerror(error));
+	return error == ENOSPC || error == EDQUOT || error == EIO ? STORE_E_FULL : STORE_E_UNUSABLE;
+}
+
+/* mkdir -p: parents as umask has it, the last one for us alone. */
+static int make_directory(const char *directory, struct fault *reterr)
+{
+	CLEANUP_FREE char *path = mem_strdup(directory);
+	char *slash = path;
+
+	while ((slash = strchr(slash + 1, '/'))) {
+		*slash = '\0';
+		if (mkdir(path, 0755) != 0 && errno != EEXIST && access(path, F_OK) != 0)
+			return unusable(path, "make directory", errno, reterr);
+		*slash = '/';
+	}
+	if (mkdir(directory, 0700) != 0 && errno != EEXIST && access(directory, F_OK) != 0)
+		return unusable(directory, "make directory", errno, reterr);
+	return 0;
+}
+
+static int check_directory(const char *directory, enum store_mode mode, struct fault *reterr)
+{
+	struct stat status;
+
+	if (stat(directory, &status) != 0)
+		return unusable(directory, "use state directory", errno, reterr);
+	if (!S_ISDIR(status.st_mode))
+		return unusable(directory, "use state directory", ENOTDIR, reterr);
+	if (faccessat(AT_FDCWD, directory, mode == STORE_OWN ? R_OK | W_OK | X_OK : X_OK,
+		    AT_EACCESS) != 0)
+		return unusable(directory,
+			mode == STORE_OWN ? "write in state directory" : "read state directory",
+			errno, reterr);
+	return 0;
+}
+
+static off_t file_size(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 ? status.st_size : -1;
+}
+
+/* An empty file that only we may read, its name durable: SQLite would use the umask. */
+static int make_file(const char *directory, const char *path, struct fault *reterr)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return unusable(path, "make", errno, reterr);
+	close(fd);
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return unusable(directory, "open", errno, reterr);
+	if (fsync(fd) != 0) {
+		close(fd);
+		return unusable(directory, "write", errno, reterr);
+	}
+	close(fd);
+	return 0;
+}
+
+/*
+ * The file before SQLite sees it. Beside an empty database SQLite deletes a log without a word,
+ * although the log may hold all there is.
+ */
+static int check_file(struct store *store, const char *directory, bool *ret_clean, off_t *ret_size,
+	struct fault *reterr)
+{
+	CLEANUP_FREE char *log = mem_printf("%s-wal", store->path);
+	struct stat status;
+	off_t log_size = file_size(log);
+	int r;
+
+	if (stat(store->path, &status) != 0) {
+		if (errno != ENOENT)
+			return unusable(store->path, "read", errno, reterr);
+		if (store->mode == STORE_READ)
+			return unusable(store->path, "open", ENOENT, reterr);
+		status.st_size = 0;
+	} else if (!S_ISREG(status.st_mode)) {
+		return unusable(
+			store->path, "use", S_ISDIR(status.st_mode) ? EISDIR : EINVAL, reterr);
+	} else if (faccessat(AT_FDCWD, store->path, store->mode == STORE_OWN ? R_OK | W_OK : R_OK,
+			   AT_EACCESS) != 0) {
+		return unusable(
+			store->path, store->mode == STORE_OWN ? "write" : "read", errno, reterr);
+	}
+	/* SQLite takes one byte for an empty file and fills up a last page that is cut. That page
+	 * may be cut for good reason only while there is a log that has it, too. */
+	if ((status.st_size > 0 && status.st_size < 512) ||
+		(status.st_size % 512 != 0 && log_size <= 0))
+		return statement_damaged(store, reterr, "the file is cut short");
+	if (status.st_size == 0 && log_size > 0)
+		return statement_damaged(store, reterr,
+			"the file is missing or empty, its log trawld.db-wal is not");
+	if (store->mode == STORE_OWN && file_size(store->path) < 0) {
+		r = make_file(directory, store->path, reterr);
+		if (r)
+			return r;
+	}
+	*ret_clean = log_size <= 0;
+	*ret_size = status.st_size;
+	return 0;
+}
+
+static int connect_file(struct store *store, struct fault *reterr)
+{
+	struct stat status;
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+		    (store->mode == STORE_OWN ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	int code = sqlite3_open_v2(store->path, &store->db, flags, NULL);
+
+	if (code == SQLITE_OK && stat(store->path, &status) != 0)
+		code = SQLITE_CANTOPEN;
+	if (code != SQLITE_OK)
+		return statement_fault(store, code, reterr);
+	store->device = status.st_dev;
+	store->inode = status.st_ino;
+	sqlite3_busy_timeout(
+		store->db, store->mode == STORE_OWN ? BUSY_TIMEOUT_OWN_MS : BUSY_TIMEOUT_READ_MS);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	return statement_exec(store,
+		"PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -2000;"
+		"PRAGMA temp_store = MEMORY",
+		reterr);
+}
+
+/* Settings of the owner's connection; page size and auto_vacuum take effect in a fresh file only.
+ */
+static int configure(struct store *store, struct fault *reterr)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	const unsigned char *mode = NULL;
+	int code, r;
+
+	r = statement_exec(store,
+		"PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
+		"PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF",
+		reterr);
+	if (r)
+		return r;
+	code = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code != SQLITE_ROW)
+		return statement_fault(store, code, reterr);
+	mode = sqlite3_column_text(statement, 0);
+	if (!mode || strcmp((const char *)mode, "wal") != 0) {
+		fault_set(reterr, FAULT_STORE,
+			"the file system of %s cannot hold the state (no shared memory for "
+			"SQLite's log): use a local one",
+			store->path);
+		return STORE_E_UNUSABLE;
+	}
+	sqlite3_reset(statement);
+	return statement_exec(store,
+		"PRAGMA wal_autocheckpoint = 1024; PRAGMA journal_size_limit = 8388608", reterr);
+}
+
+/* A damaged tree found now is better than one found in the middle of the night. */
+static int quick_check(struct store *store, struct fault *reterr)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	const char *text;
+	int code = sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code != SQLITE_ROW)
+		return statement_fault(store, code, reterr);
+	text = (const char *)sqlite3_column_text(statement, 0);
+	if (!text || strcmp(text, "ok") != 0)
+		return statement_damaged(store, reterr, text ? text : "no answer to quick_check");
+	return 0;
+}
+
+static int load_number(
+	struct store *store, enum statement which, int64_t *ret, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(store, which, &statement, reterr);
+
+	if (!r)
+		r = statement_step(store, statement, &row, reterr);
+	if (!r)
+		*ret = row ? sqlite3_column_int64(statement, 0) : 0;
+	return r;
+}
+
+static int load_totals(struct store *store, struct fault *reterr)
+{
+	int64_t bytes = 0;
+	int r = load_number(store, STATEMENT_BATCH_LAST, &store->last_number, reterr);
+
+	if (!r)
+		r = load_number(store, STATEMENT_BATCH_BYTES, &bytes, reterr);
+	if (!r && (store->last_number < 0 || bytes < 0))
+		r = statement_damaged(store, reterr, "a total is negative");
+	store->committed_bytes = (uint64_t)bytes;
+	return r;
+}
+
+static int open_own(struct store *store, const struct schema *schema, bool clean, off_t size,
+	struct fault *reterr)
+{
+	enum schema_state state;
+	int version;
+	int r = schema_judge(store, schema, &state, &version, reterr);
+
+	if (!r && state == SCHEMA_OURS &&
+		(size <= CHECK_SIZE_ALWAYS || (!clean && size <= CHECK_SIZE_UNCLEAN)))
+		r = quick_check(store, reterr);
+	if (!r)
+		r = configure(store, reterr);
+	if (!r)
+		r = schema_migrate(store, schema, version, reterr);
+	if (!r)
+		r = statement_check(store, reterr);
+	return r ? r : load_totals(store, reterr);
+}
+
+static int open_read(struct store *store, const struct schema *schema, struct fault *reterr)
+{
+	enum schema_state state;
+	int version;
+	int r = schema_judge(store, schema, &state, &version, reterr);
+
+	if (r)
+		return r;
+	if (version < schema->n_steps) {
+		fault_set(reterr, FAULT_STORE,
+			state == SCHEMA_FRESH
+				? "%s holds no state yet: start trawld once"
+				: "%s is of an older trawld: start the new one once, it converts "
+				  "the file",
+			store->path);
+		return STORE_E_UNUSABLE;
+	}
+	return load_totals(store, reterr);
+}
+
+static int open_all(struct store *store, const char *directory, const struct schema *schema,
+	struct fault *reterr)
+{
+	bool clean = false;
+	off_t size = 0;
+	int r = 0;
+
+	if (store->mode == STORE_OWN)
+		r = make_directory(directory, reterr);
+	if (!r)
+		r = check_directory(directory, store->mode, reterr);
+	if (!r && store->mode == STORE_OWN)
+		r = lockfile_take(directory, &store->lock_fd, reterr);
+	if (!r)
+		r = check_file(store, directory, &clean, &size, reterr);
+	if (!r)
+		r = connect_file(store, reterr);
+	if (r)
+		return r;
+	return store->mode == STORE_OWN ? open_own(store, schema, clean, size, reterr)
+					: open_read(store, schema, reterr);
+}
+
+int database_open(struct store **ret, const char *directory, enum store_mode mode,
+	const struct schema *schema, struct fault *reterr)
+{
+	struct store *store = MEM_NEW(struct store);
+	int r;
+
+	store->mode = mode;
+	store->lock_fd = -1;
+	/* "./": a name that begins with "file:" would be a URI to SQLite. */
+	store->path = mem_printf("%s%s/trawld.db", directory[0] == '/' ? "" : "./", directory);
+	r = open_all(store, directory, schema, reterr);
+	if (r) {
+		store_close(store);
+		return r;
+	}
+	*ret = store;
+	return 0;
+}
+
+int store_open(
+	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr)
+{
+	return database_open(ret, directory, mode, &schema_current, reterr);
+}
+
+void store_close(struct store *store)
+{
+	int code;
+
+	if (!store)
+		return;
+	commit_drop(store);
+	statement_deinit(store);
+	code = sqlite3_close(store->db);
+	assert(code == SQLITE_OK);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd); /* after the database: the next owner finds it at rest */
+	buf_deinit(&store->scratch);
+	free(store->path);
+	free(store);
+}
+
+int database_check_place(const struct store *store, struct fault *reterr)
+{
+	struct stat status;
+
+	if (stat(store->path, &status) == 0 && status.st_dev == store->device &&
+		status.st_ino == store->inode)
+		return 0;
+	fault_set(reterr, FAULT_STORE,
+		"%s was removed or replaced while trawld works on it: put the file back if it was "
+		"not on purpose, then start trawld again",
+		store->path);
+	return STORE_E_CORRUPT;
+}

@@ -1,0 +1,134 @@
+/*
+ * The schema as numbered steps, and the judgement whether a file is ours at all. A step, once
+ * released, is never changed: a change of the schema is one more step at the end. user_version
+ * counts the steps done, application_id tells our file from any other SQLite database.
+ */
+#include "store/store_internal.h"
+
+#include <stdio.h>
+
+#include "base/cleanup.h"
+
+#define APPLICATION_ID 0x7472776c /* "trwl" */
+
+/*
+ * number is never reused (AUTOINCREMENT), also when every row is gone: sinks compare with it.
+ * A batch's keys stand in batch_keys where they serve dedupe, outlive its body and are deleted by
+ * expiry; else they stand in its own row (keys) and go with it. body comes last, so that the other
+ * columns are read without its overflow pages; the index answers counts and sums alone.
+ */
+static const char step_1[] =
+	"CREATE TABLE sources("
+	" id INTEGER PRIMARY KEY,"
+	" name TEXT NOT NULL UNIQUE,"
+	" cursor TEXT,"
+	" updated_time INTEGER NOT NULL);"
+	"CREATE TABLE batches("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" source INTEGER NOT NULL,"
+	" provider TEXT NOT NULL,"
+	" accepted_time INTEGER NOT NULL,"
+	" n_records INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" keys BLOB,"
+	" body BLOB NOT NULL);"
+	"CREATE INDEX batches_by_source ON batches(source, number, size, n_records);"
+	"CREATE TABLE batch_keys("
+	" number INTEGER PRIMARY KEY,"
+	" source INTEGER NOT NULL,"
+	" newest_time INTEGER NOT NULL,"
+	" n_keys INTEGER NOT NULL,"
+	" keys BLOB NOT NULL);"
+	"CREATE INDEX batch_keys_by_time ON batch_keys(source, newest_time, n_keys);"
+	"CREATE TABLE sinks("
+	" name TEXT PRIMARY KEY,"
+	" acknowledged INTEGER NOT NULL,"
+	" position TEXT) WITHOUT ROWID;";
+
+static const char *const steps[] = {
+	step_1,
+};
+
+const struct schema schema_current = {
+	.steps = steps,
+	.n_steps = (int)(sizeof(steps) / sizeof(steps[0])),
+};
+
+int store_schema_version(void)
+{
+	return schema_current.n_steps;
+}
+
+int schema_judge(struct store *store, const struct schema *schema, enum schema_state *ret_state,
+	int *ret_version, struct fault *reterr)
+{
+	int64_t application = 0, version = 0, n_objects = 0;
+	int r;
+
+	r = statement_number(store, "PRAGMA application_id", &application, reterr);
+	if (!r)
+		r = statement_number(store, "PRAGMA user_version", &version, reterr);
+	if (!r)
+		r = statement_number(
+			store, "SELECT count(*) FROM sqlite_schema", &n_objects, reterr);
+	if (r)
+		return r;
+	if (application == 0 && version == 0 && n_objects == 0) {
+		*ret_state = SCHEMA_FRESH;
+		*ret_version = 0;
+		return 0;
+	}
+	if (application != APPLICATION_ID) {
+		fault_set(reterr, FAULT_STORE,
+			"%s is a database of another program: move it away, or set another "
+			"state_directory",
+			store->path);
+		return STORE_E_CORRUPT;
+	}
+	if (version > schema->n_steps) {
+		fault_set(reterr, FAULT_STORE,
+			"%s was written by a newer trawld (schema %lld, this one knows up to %d): "
+			"install that version again",
+			store->path, (long long)version, schema->n_steps);
+		return STORE_E_UNUSABLE;
+	}
+	if (version < 1)
+		return statement_damaged(store, reterr, "the schema has no version");
+	*ret_state = SCHEMA_OURS;
+	*ret_version = (int)version;
+	return 0;
+}
+
+/* The steps inside the open transaction. */
+static int carry_out(
+	struct store *store, const struct schema *schema, int version, struct fault *reterr)
+{
+	char sql[96];
+	int r = 0;
+
+	for (int i = version; i < schema->n_steps && !r; i++)
+		r = statement_exec(store, schema->steps[i], reterr);
+	if (r)
+		return r;
+	snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		APPLICATION_ID, schema->n_steps);
+	return statement_exec(store, sql, reterr);
+}
+
+int schema_migrate(
+	struct store *store, const struct schema *schema, int version, struct fault *reterr)
+{
+	int r;
+
+	if (version == schema->n_steps)
+		return 0;
+	r = statement_exec(store, "BEGIN IMMEDIATE", reterr);
+	if (r)
+		return r;
+	r = carry_out(store, schema, version, reterr);
+	if (!r)
+		r = statement_exec(store, "COMMIT", reterr);
+	if (r && !sqlite3_get_autocommit(store->db))
+		statement_exec(store, "ROLLBACK", NULL);
+	return r;
+}

@@ -1,0 +1,245 @@
+/*
+ * The prepared statements of the store and the border at which SQLite's codes become outcomes: what
+ * may pass by itself (no space, read-only, I/O, lock) is STORE_E_FULL, everything else says that
+ * the file is not what we wrote and is STORE_E_CORRUPT. The texts tell a person what can be done.
+ */
+#include "store/store_internal.h"
+
+#include <assert.h>
+#include <limits.h>
+
+#include "base/cleanup.h"
+
+static const char *const statement_texts[N_STATEMENTS] = {
+	[STATEMENT_WRITE] = "BEGIN IMMEDIATE",
+	[STATEMENT_READ] = "BEGIN",
+	[STATEMENT_COMMIT] = "COMMIT",
+	[STATEMENT_ROLLBACK] = "ROLLBACK",
+	[STATEMENT_SOURCE_PUT] =
+		"INSERT INTO sources(name, cursor, updated_time) VALUES(?1, ?2, ?3)"
+		" ON CONFLICT(name) DO UPDATE SET cursor = coalesce(excluded.cursor, cursor),"
+		" updated_time = excluded.updated_time RETURNING id",
+	[STATEMENT_BATCH_PUT] =
+		"INSERT INTO batches(source, provider, accepted_time, n_records, size, keys, body)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[STATEMENT_KEYS_PUT] = "INSERT INTO batch_keys(number, source, newest_time, n_keys, keys)"
+			       " VALUES(?1, ?2, ?3, ?4, ?5)",
+	[STATEMENT_SINK_ACK] =
+		"INSERT INTO sinks(name, acknowledged, position) VALUES(?1, ?2, ?3)"
+		" ON CONFLICT(name) DO UPDATE SET acknowledged = excluded.acknowledged,"
+		" position = coalesce(excluded.position, position)"
+		" WHERE excluded.acknowledged >= acknowledged",
+	[STATEMENT_SINK_ENTER] = "INSERT INTO sinks(name, acknowledged) VALUES(?1, ?2)"
+				 " ON CONFLICT(name) DO NOTHING",
+	[STATEMENT_SINK_REMOVE] = "DELETE FROM sinks WHERE name = ?1",
+	[STATEMENT_RELEASE_SIZE] = "SELECT coalesce(sum(size), 0) FROM batches WHERE"
+				   " source = (SELECT id FROM sources WHERE name = ?1)"
+				   " AND number <= ?2",
+	[STATEMENT_RELEASE] = "DELETE FROM batches WHERE"
+			      " source = (SELECT id FROM sources WHERE name = ?1)"
+			      " AND number <= ?2",
+	/* A batch that still waits takes its keys from batch_keys: those stay. */
+	[STATEMENT_EXPIRE] = "DELETE FROM batch_keys WHERE"
+			     " source = (SELECT id FROM sources WHERE name = ?1)"
+			     " AND newest_time < ?2 AND NOT EXISTS"
+			     " (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
+	[STATEMENT_CURSOR_GET] = "SELECT cursor FROM sources WHERE name = ?1",
+	[STATEMENT_CURSOR_LIST] = "SELECT name, cursor, updated_time FROM sources"
+				  " WHERE cursor IS NOT NULL ORDER BY name",
+	[STATEMENT_SOURCE_LIST] = "SELECT id, name FROM sources",
+	[STATEMENT_BATCH_FIND] =
+		"SELECT min(number) FROM batches WHERE source = ?1 AND number > ?2",
+	[STATEMENT_BATCH_GET] =
+		"SELECT s.name, b.provider, b.accepted_time, b.n_records,"
+		" coalesce(b.keys, k.keys), b.body FROM batches b"
+		" JOIN sources s ON s.id = b.source LEFT JOIN batch_keys k ON k.number = b.number"
+		" WHERE b.number = ?1",
+	[STATEMENT_BATCH_COUNT] = "SELECT count(*), coalesce(sum(n_records), 0) FROM batches"
+				  " WHERE source = ?1 AND number > ?2",
+	[STATEMENT_BATCH_BYTES] = "SELECT coalesce(sum(size), 0) FROM batches",
+	[STATEMENT_BATCH_LAST] =
+		"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'batches'",
+	[STATEMENT_SINK_GET] = "SELECT acknowledged, position FROM sinks WHERE name = ?1",
+	[STATEMENT_SINK_LIST] = "SELECT name, acknowledged FROM sinks ORDER BY name",
+	[STATEMENT_KEYS_COUNT] = "SELECT coalesce(sum(n_keys), 0) FROM batch_keys WHERE"
+				 " source = (SELECT id FROM sources WHERE name = ?1)"
+				 " AND newest_time >= ?2",
+	[STATEMENT_KEYS_LIST] = "SELECT keys FROM batch_keys WHERE"
+				" source = (SELECT id FROM sources WHERE name = ?1)"
+				" AND newest_time >= ?2",
+	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
+	[STATEMENT_FREE_COUNT] = "PRAGMA freelist_count",
+	[STATEMENT_SHRINK] = "PRAGMA incremental_vacuum(512)",
+};
+
+int statement_damaged(const struct store *store, struct fault *reterr, const char *why)
+{
+	fault_set(reterr, FAULT_STORE,
+		"%s is damaged (%s): bring back a copy of the state directory, or move it away to "
+		"begin anew at every source's start",
+		store->path, why);
+	return STORE_E_CORRUPT;
+}
+
+int statement_fault(const struct store *store, int code, struct fault *reterr)
+{
+	int error = store->db ? sqlite3_system_errno(store->db) : 0;
+	const char *why = error ? strerror(error) : sqlite3_errstr(code);
+
+	if (code == SQLITE_IOERR_CORRUPTFS)
+		return statement_damaged(store, reterr, "the file system reports damage");
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		fault_set(reterr, FAULT_STORE,
+			"no space left for %s: everything is kept and tried again, free some space",
+			store->path);
+		return STORE_E_FULL;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		fault_set(reterr, FAULT_STORE,
+			"%s cannot be written (%s): everything is kept and tried again, look at "
+			"the "
+			"mount and the owner of the state directory",
+			store->path, sqlite3_errstr(code));
+		return STORE_E_FULL;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		fault_set(reterr, FAULT_STORE,
+			"%s is locked by another program: tried again, end what has it open "
+			"(a database shell, a backup)",
+			store->path);
+		return STORE_E_FULL;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_NOMEM:
+	case SQLITE_INTERRUPT:
+		fault_set(reterr, FAULT_STORE,
+			"cannot read or write %s (%s): everything is kept and tried again, look at "
+			"the disk and its quota",
+			store->path, why);
+		return STORE_E_FULL;
+	default: /* foreign codes: an open set */
+		return statement_damaged(store, reterr,
+			store->db && sqlite3_extended_errcode(store->db) == code
+				? sqlite3_errmsg(store->db)
+				: sqlite3_errstr(code));
+	}
+}
+
+int statement_exec(struct store *store, const char *sql, struct fault *reterr)
+{
+	int code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : statement_fault(store, code, reterr);
+}
+
+int statement_number(struct store *store, const char *sql, int64_t *ret, struct fault *reterr)
+{
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+	int r = 0;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*ret = sqlite3_column_int64(statement, 0);
+	else if (code == SQLITE_DONE)
+		r = statement_damaged(store, reterr, "a value is missing");
+	else
+		r = statement_fault(store, code, reterr);
+	sqlite3_finalize(statement);
+	return r;
+}
+
+int statement_get(
+	struct store *store, enum statement which, sqlite3_stmt **ret, struct fault *reterr)
+{
+	sqlite3_stmt **kept = &store->statements[which];
+	int code;
+
+	if (!*kept) {
+		code = sqlite3_prepare_v3(store->db, statement_texts[which], -1,
+			SQLITE_PREPARE_PERSISTENT, kept, NULL);
+		if (code != SQLITE_OK)
+			return statement_fault(store, code, reterr);
+	}
+	assert(!sqlite3_stmt_busy(*kept));
+	*ret = *kept;
+	return 0;
+}
+
+void statement_release(sqlite3_stmt **statement)
+{
+	if (!*statement)
+		return;
+	sqlite3_reset(*statement);
+	sqlite3_clear_bindings(*statement);
+}
+
+void statement_finalize(sqlite3_stmt **statement)
+{
+	sqlite3_finalize(*statement);
+	*statement = NULL;
+}
+
+int statement_step(
+	struct store *store, sqlite3_stmt *statement, bool *ret_row, struct fault *reterr)
+{
+	int code = sqlite3_step(statement);
+
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		return statement_fault(store, code, reterr);
+	*ret_row = code == SQLITE_ROW;
+	return 0;
+}
+
+int statement_finish(struct store *store, sqlite3_stmt *statement, struct fault *reterr)
+{
+	bool row = true;
+	int r = 0;
+
+	while (row && !r)
+		r = statement_step(store, statement, &row, reterr);
+	return r;
+}
+
+int statement_run(struct store *store, enum statement which, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	int r = statement_get(store, which, &statement, reterr);
+
+	return r ? r : statement_finish(store, statement, reterr);
+}
+
+int statement_check(struct store *store, struct fault *reterr)
+{
+	sqlite3_stmt *statement;
+	int r;
+
+	for (int which = 0; which < N_STATEMENTS; which++) {
+		r = statement_get(store, (enum statement)which, &statement, reterr);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+void statement_bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+	int code;
+
+	if (!text)
+		return; /* a released statement's parameters are all NULL */
+	code = sqlite3_bind_text64(
+		statement, index, text, strlen(text), SQLITE_STATIC, SQLITE_UTF8);
+	assert(code == SQLITE_OK);
+}
+
+void statement_deinit(struct store *store)
+{
+	for (int which = 0; which < N_STATEMENTS; which++) {
+		sqlite3_finalize(store->statements[which]);
+		store->statements[which] = NULL;
+	}
+}

@@ -1,0 +1,176 @@
+/*
+ * What the files of lib/store share and nobody else sees: the open database, what is collected for
+ * the next commit, the prepared statements, and the one translation of SQLite's codes into
+ * outcomes.
+ */
+#ifndef TRAWLD_STORE_INTERNAL_H
+#define TRAWLD_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+#include <sys/types.h>
+
+#include "store/batch.h"
+#include "store/commit.h"
+#include "store/database.h"
+
+#define STORE_PAGE_SIZE 4096 /* of SQLite; keep the text in database.c the same */
+
+/* Steps of the schema: the i-th (from 0) leads from user_version i to i + 1. */
+struct schema {
+	const char *const *steps;
+	int n_steps; /* the version that this schema is */
+};
+extern const struct schema schema_current;
+
+/* What a database file is, before anything is written to it. */
+enum schema_state {
+	SCHEMA_FRESH, /* nothing in it yet */
+	SCHEMA_OURS, /* of this version or an older one */
+};
+
+/* Prepared on first use, kept until store_close. */
+enum statement {
+	STATEMENT_WRITE,
+	STATEMENT_READ,
+	STATEMENT_COMMIT,
+	STATEMENT_ROLLBACK,
+	STATEMENT_SOURCE_PUT,
+	STATEMENT_BATCH_PUT,
+	STATEMENT_KEYS_PUT,
+	STATEMENT_SINK_ACK,
+	STATEMENT_SINK_ENTER,
+	STATEMENT_SINK_REMOVE,
+	STATEMENT_RELEASE_SIZE,
+	STATEMENT_RELEASE,
+	STATEMENT_EXPIRE,
+	STATEMENT_CURSOR_GET,
+	STATEMENT_CURSOR_LIST,
+	STATEMENT_SOURCE_LIST,
+	STATEMENT_BATCH_FIND,
+	STATEMENT_BATCH_GET,
+	STATEMENT_BATCH_COUNT,
+	STATEMENT_BATCH_BYTES,
+	STATEMENT_BATCH_LAST,
+	STATEMENT_SINK_GET,
+	STATEMENT_SINK_LIST,
+	STATEMENT_KEYS_COUNT,
+	STATEMENT_KEYS_LIST,
+	STATEMENT_PAGE_COUNT,
+	STATEMENT_FREE_COUNT,
+	STATEMENT_SHRINK,
+	N_STATEMENTS
+};
+
+/* A page that waits for its commit. */
+struct pending_page {
+	char *source;
+	struct batch *batch; /* a reference, or NULL */
+	void *encoded; /* of batch */
+	size_t encoded_size;
+	char *cursor; /* NULL: stays */
+	commit_done_fn done;
+	void *userdata;
+	int64_t number; /* as inserted by the running transaction */
+};
+
+/* What else waits. Marks are applied after the pages, in their order. */
+enum mark_kind { MARK_ACK, MARK_SINK_ENTRY, MARK_SINK_REMOVAL, MARK_RELEASE, MARK_EXPIRY };
+
+struct mark {
+	enum mark_kind kind;
+	char *name; /* of the sink or source */
+	int64_t value; /* a batch number or a time */
+	char *position; /* MARK_ACK; NULL: unchanged */
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *statements[N_STATEMENTS];
+	enum store_mode mode;
+	char *path; /* of trawld.db */
+	int lock_fd; /* -1: STORE_READ */
+	dev_t device; /* of trawld.db as it was opened */
+	ino_t inode;
+
+	int64_t last_number; /* committed */
+	uint64_t committed_bytes; /* encoded bodies that wait in the file */
+
+	struct pending_page *pages;
+	size_t n_pages;
+	size_t pages_capacity;
+	size_t pages_encoded; /* bytes of encoded bodies among them */
+	size_t pages_memory; /* bytes of memory that they hold */
+	struct mark *marks;
+	size_t n_marks;
+	size_t marks_capacity;
+	struct buf scratch; /* for encoding */
+};
+
+/* --- database.c --- */
+
+/* store_open with another schema: the seam for tests of migration. */
+int database_open(struct store **ret, const char *directory, enum store_mode mode,
+	const struct schema *schema, struct fault *reterr);
+
+/* STORE_E_CORRUPT when trawld.db is no longer the file that was opened. */
+int database_check_place(const struct store *store, struct fault *reterr);
+
+/* --- schema.c --- */
+
+/* Judges the file by application_id, user_version and content; writes nothing. A foreign database
+ * is STORE_E_CORRUPT, a newer one STORE_E_UNUSABLE. */
+int schema_judge(struct store *store, const struct schema *schema, enum schema_state *ret_state,
+	int *ret_version, struct fault *reterr);
+
+/* Carries out the steps from VERSION on, all in one transaction. */
+int schema_migrate(
+	struct store *store, const struct schema *schema, int version, struct fault *reterr);
+
+/* --- statement.c --- */
+
+/* Fills *RETERR for the SQLite code CODE and answers STORE_E_FULL (may pass) or STORE_E_CORRUPT. */
+int statement_fault(const struct store *store, int code, struct fault *reterr);
+
+/* The words for "this file is damaged", WHY being what was found. Answers STORE_E_CORRUPT. */
+int statement_damaged(const struct store *store, struct fault *reterr, const char *why);
+
+/* Runs SQL text (several statements allowed). 0 or STORE_E_*. */
+int statement_exec(struct store *store, const char *sql, struct fault *reterr);
+
+/* Prepares SQL, reads the first column of its first row. 0 or STORE_E_*. */
+int statement_number(struct store *store, const char *sql, int64_t *ret, struct fault *reterr);
+
+/* The prepared statement WHICH, ready for bindings; give it back with CLEANUP_STATEMENT, so that no
+ * cursor stays open. 0 or STORE_E_*. */
+int statement_get(
+	struct store *store, enum statement which, sqlite3_stmt **ret, struct fault *reterr);
+void statement_release(sqlite3_stmt **statement);
+void statement_finalize(sqlite3_stmt **statement); /* for those that are not kept */
+#define CLEANUP_STATEMENT CLEANUP(statement_release)
+
+/* One step: *RET_ROW says whether there is a row. 0 or STORE_E_*. */
+int statement_step(
+	struct store *store, sqlite3_stmt *statement, bool *ret_row, struct fault *reterr);
+
+/* Steps to the end, rows are ignored. 0 or STORE_E_*. */
+int statement_finish(struct store *store, sqlite3_stmt *statement, struct fault *reterr);
+
+/* Gets and finishes a statement without parameters. 0 or STORE_E_*. */
+int statement_run(struct store *store, enum statement which, struct fault *reterr);
+
+/* Prepares all: a schema that lacks something is found at open. */
+int statement_check(struct store *store, struct fault *reterr);
+
+/* Binds a text of at most INT_MAX bytes that stays valid until the statement is released. */
+void statement_bind_text(sqlite3_stmt *statement, int index, const char *text);
+
+void statement_deinit(struct store *store);
+
+/* --- commit.c --- */
+
+/* SINK enters the table at NUMBER, unless it is there. */
+void commit_add_sink_entry(struct store *store, const char *sink, int64_t number);
+/* Drops everything that is collected; DONE is not called. */
+void commit_drop(struct store *store);
+
+#endif

@@ -1,0 +1,168 @@
+/* Dead letters: complete, durable, private, and never half written. */
+#include "pipeline/deadletter.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "pipeline/selection.h"
+#include "pipeline_fixture.h"
+
+static struct sink_job *make_job(bool bodies, size_t n)
+{
+	struct str_list none = STR_LIST_NULL;
+	struct batch *batches[2] = {
+		fixture_batch("a", 0, n, NSEC_NONE), fixture_batch("b", 1, n, NSEC_NONE)};
+	struct selection *selection;
+	struct sink_job *job;
+	struct fault fault;
+
+	ck_assert_int_eq(selection_new(&selection, &none, &none, &fault), 0);
+	job = job_new("out", batches, 2, selection, RECORD_RAW, bodies);
+	selection_free(selection);
+	return job;
+}
+
+static nsec_t some_time(void)
+{
+	return 12 * NSEC_PER_HOUR;
+}
+
+START_TEST(lines)
+{
+	static const bool every_second[] = {false, true, false, true};
+	static const struct {
+		bool bodies;
+		const bool *refused;
+		size_t n;
+	} rows[] = {{true, NULL, 4}, {false, NULL, 4}, {true, every_second, 2},
+		{false, every_second, 2}};
+
+	clock_set_source(NULL, some_time);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sink_job *job = make_job(rows[i].bodies, 2);
+		char *path = fixture_path("dead-letters/out.ndjson");
+		struct fault fault = FAULT_NULL;
+		struct stat status;
+		json_t *line;
+		char *text;
+
+		unlink(path);
+		ck_assert_msg(deadletter_write(state, "out", job, rows[i].refused, "no \"way\"",
+				      &fault) == 0,
+			"row %zu: %s", i, fault.text);
+		text = pipeline_read(path, NULL);
+		ck_assert_msg(text_count(text, "\n") == rows[i].n, "row %zu: %s", i, text);
+		line = json_loads(
+			strrchr(text, '{') > text ? text : "", JSON_DISABLE_EOF_CHECK, NULL);
+		ck_assert_ptr_nonnull(line);
+		ck_assert_str_eq(json_string_value(json_object_get(line, "time")),
+			"1970-01-01T12:00:00.000Z");
+		ck_assert_str_eq(json_string_value(json_object_get(line, "sink")), "out");
+		ck_assert_str_eq(json_string_value(json_object_get(line, "source")), "a");
+		ck_assert_str_eq(json_string_value(json_object_get(line, "reason")), "no \"way\"");
+		ck_assert_uint_eq(strlen(json_string_value(json_object_get(line, "id"))), 32);
+		ck_assert_int_eq(
+			json_integer_value(json_object_get(json_object_get(line, "record"), "i")),
+			rows[i].refused ? 1 : 0);
+		ck_assert_ptr_nonnull(strstr(text, "\"record\":{\"n\":1,\"i\":1}}\n"));
+		ck_assert_int_eq(stat(path, &status), 0);
+		ck_assert_int_eq(status.st_mode & 0777, 0600);
+		json_decref(line);
+		free(text);
+		free(path);
+		job_free(job);
+	}
+	clock_set_source(NULL, NULL);
+}
+END_TEST
+
+START_TEST(a_torn_line_is_ended)
+{
+	struct sink_job *job = make_job(true, 1);
+	char *path = fixture_path("dead-letters/out.ndjson");
+	struct fault fault = FAULT_NULL;
+	char *text;
+	FILE *file;
+
+	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, "one", &fault), 0);
+	file = fopen(path, "a");
+	fputs("{\"torn", file);
+	fclose(file);
+	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, "two", &fault), 0);
+	text = pipeline_read(path, NULL);
+	ck_assert_uint_eq(text_count(text, "\n"), 5);
+	ck_assert_ptr_nonnull(strstr(text, "\n{\"torn\n{\"time\""));
+	free(text);
+	free(path);
+	job_free(job);
+}
+END_TEST
+
+START_TEST(a_full_disk_leaves_it_as_it_was)
+{
+	struct rlimit before, small;
+	struct sink_job *few = make_job(true, 1), *many = make_job(true, 5000);
+	char *path = fixture_path("dead-letters/out.ndjson");
+	struct fault fault = FAULT_NULL;
+	size_t size, size_after;
+	char *text, *text_after;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(deadletter_write(state, "out", few, NULL, "one", &fault), 0);
+	text = pipeline_read(path, &size);
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = before;
+	small.rlim_cur = 100000;
+	setrlimit(RLIMIT_FSIZE, &small);
+	ck_assert_int_eq(deadletter_write(state, "out", many, NULL, "two", &fault), FAULT_STORE);
+	setrlimit(RLIMIT_FSIZE, &before);
+	text_after = pipeline_read(path, &size_after);
+	ck_assert_uint_eq(size_after, size);
+	ck_assert_str_eq(text, text_after);
+	ck_assert_int_eq(deadletter_write(state, "out", many, NULL, "two", &fault), 0);
+	free(text_after);
+	text_after = pipeline_read(path, NULL);
+	ck_assert_uint_eq(text_count(text_after, "\n"), 10002);
+	free(text);
+	free(text_after);
+	free(path);
+	job_free(few);
+	job_free(many);
+}
+END_TEST
+
+START_TEST(no_place_is_a_fault)
+{
+	struct sink_job *job = make_job(true, 1);
+	struct fault fault = FAULT_NULL;
+	char *path = fixture_path("dead-letters");
+	FILE *file = fopen(path, "w");
+
+	fclose(file);
+	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, "one", &fault), FAULT_STORE);
+	ck_assert_ptr_nonnull(strstr(fault.text, "dead-letters/out.ndjson"));
+	ck_assert_int_eq(
+		deadletter_write("/nonexistent", "out", job, NULL, "one", &fault), FAULT_STORE);
+	free(path);
+	job_free(job);
+}
+END_TEST
+
+static void add_tests(Suite *suite)
+{
+	TCase *tcase = tcase_create("deadletter");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, pipeline_setup, pipeline_teardown);
+	tcase_add_test(tcase, lines);
+	tcase_add_test(tcase, a_torn_line_is_ended);
+	tcase_add_test(tcase, a_full_disk_leaves_it_as_it_was);
+	tcase_add_test(tcase, no_place_is_a_fault);
+	suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+	return fixture_main("deadletter", add_tests);
+}

@@ -1,0 +1,404 @@
+/* One sink's queue against a scripted sink: order, retries, refusals, restarts, bounds. */
+#include "pipeline/delivery.h"
+
+#include "base/random.h"
+#include "pipeline/queue.h"
+#include "pipeline_fixture.h"
+
+static size_t dead_letters(void)
+{
+	char *path = fixture_path("dead-letters/out.ndjson");
+	size_t n = 0;
+
+	if (access(path, F_OK) == 0) {
+		char *text = pipeline_read(path, NULL);
+
+		n = text_count(text, "\n");
+		free(text);
+	}
+	free(path);
+	return n;
+}
+
+START_TEST(scripts)
+{
+	/* three pages of four records, each a job of its own */
+	static const struct {
+		const char *script;
+		uint64_t delivered, refused, retries;
+		size_t n_calls;
+	} rows[] = {
+		{"", 12, 0, 0, 3},
+		{"r", 12, 0, 1, 4},
+		{"rrrr", 12, 0, 4, 7},
+		{"x", 8, 4, 0, 3},
+		{"xxx", 0, 12, 0, 3},
+		{"p", 10, 2, 0, 3},
+		{"rpxr", 6, 6, 2, 5},
+		{"dpd", 10, 2, 0, 3},
+	};
+	size_t i = (size_t)_i;
+	struct fake *fake = pipeline_simple(_i % 2 ? &fake_plain : &fake_bodies);
+	struct sink_status status;
+	int64_t number;
+	char *position;
+	struct fault fault;
+
+	ck_assert_uint_lt(i, sizeof(rows) / sizeof(rows[0]));
+	fake->script = rows[i].script;
+	for (int page = 0; page < 3; page++) {
+		pipeline_pages("a", page, page + 1, 4);
+		pipeline_settle();
+		while (pipeline_status("out").failing) {
+			size_t n = fake->n_calls;
+
+			fanout_retry_now(fanout);
+			RUN_UNTIL(fake->n_calls > n);
+			pipeline_settle();
+		}
+	}
+	status = pipeline_status("out");
+	ck_assert_msg(status.delivered_records == rows[i].delivered, "row %zu: %" PRIu64, i,
+		status.delivered_records);
+	ck_assert_msg(status.refused_records == rows[i].refused, "row %zu: %" PRIu64, i,
+		status.refused_records);
+	ck_assert_msg(status.retries == rows[i].retries, "row %zu: %" PRIu64, i, status.retries);
+	ck_assert_msg(fake->n_calls == rows[i].n_calls, "row %zu: %zu", i, fake->n_calls);
+	ck_assert_msg(dead_letters() == rows[i].refused, "row %zu: %zu", i, dead_letters());
+	ck_assert_msg(
+		text_count(buf_text(&fake->delivered), "\n") == rows[i].delivered, "row %zu", i);
+	ck_assert_uint_eq(status.pending_records, 0);
+	ck_assert_int_eq(spool_sink_get(store, "out", &number, &position, NULL, &fault), 0);
+	ck_assert_int_eq(number, 3);
+	ck_assert_uint_eq(spool_bytes(store), 0);
+	free(position);
+}
+END_TEST
+
+START_TEST(what_waits_goes_through_the_spool_in_order)
+{
+	struct fake *fake = pipeline_simple(&fake_bodies);
+
+	fake->script = "h";
+	pipeline_pages("a", 0, 1, 10);
+	RUN_UNTIL(fake->held);
+	for (int i = 1; i < 300; i += 10)
+		pipeline_pages("a", i, i + 10 < 300 ? i + 10 : 300, 10);
+	ck_assert_uint_eq(pipeline_status("out").pending_records, 3000);
+	fake_release(fake, 'd');
+	pipeline_settle();
+	ck_delivered(fake, 0, 300, 10);
+	for (size_t i = 0; i < fake->n_calls; i++)
+		ck_assert_uint_le(fake->n_batches[i], JOB_MAX_BATCHES);
+	ck_assert_uint_eq(pipeline_status("out").pending_records, 0);
+	ck_assert_uint_eq(spool_bytes(store), 0);
+}
+END_TEST
+
+START_TEST(a_queue_is_bounded)
+{
+	struct queue queue;
+	struct fault fault;
+
+	queue_init(&queue, store, fixture_any, NULL, 0);
+	for (int i = 0; i < 6; i++)
+		fixture_add("a", i, 40000, 1000, "{}"); /* about 0.8 MB each */
+	fixture_run();
+	ck_assert_int_eq(queue_refill(&queue, 0, &fault), 0);
+	ck_assert_uint_eq(queue.n_items, 6);
+	ck_assert(!queue.behind);
+	ck_assert_uint_gt(queue.bytes, QUEUE_MEMORY_BYTES);
+	for (int i = 6; i < 30; i++) {
+		struct batch *batch = fixture_batch("a", i, 40000, 1000);
+
+		commit_add_page(store, "a", batch, "{}", NULL, NULL);
+		fixture_run();
+		queue_offer(&queue, batch);
+		batch_unref(batch);
+	}
+	ck_assert_uint_eq(queue.n_items, 6); /* no offer had room */
+	ck_assert(queue.behind);
+	ck_assert_int_eq(queue_refill(&queue, 0, &fault), 0);
+	ck_assert_uint_lt(queue.bytes, JOB_MAX_BYTES + (1 << 20));
+	ck_assert_uint_ge(queue.bytes, JOB_MAX_BYTES);
+	ck_assert_uint_eq(queue_measure(&queue, 0), queue.n_items - 1);
+	ck_assert_uint_eq(queue_measure(&queue, 3), 3); /* a plan */
+	queue_deinit(&queue);
+}
+END_TEST
+
+START_TEST(a_retried_job_is_the_same)
+{
+	struct fake *fake = pipeline_simple(&fake_plain);
+
+	fake->script = "rrd";
+	for (int try = 0; try < 3; try++) {
+		pipeline_pages("a", 5 * try, 5 * try + 5, 2);
+		fanout_retry_now(fanout);
+		RUN_UNTIL(fake->n_calls > (size_t)try);
+	}
+	for (size_t i = 1; i < 3; i++) {
+		ck_assert_str_eq(fake->ids[i], fake->ids[0]);
+		ck_assert_uint_eq(fake->n_batches[i], fake->n_batches[0]);
+	}
+	pipeline_settle();
+	ck_delivered(fake, 0, 15, 2);
+}
+END_TEST
+
+static uint64_t zero(uint64_t bound)
+{
+	(void)bound;
+	return 0;
+}
+
+START_TEST(waits)
+{
+	static const struct {
+		nsec_t ask_ns, wait_min_ns, wait_max_ns;
+	} rows[] = {
+		{0, NSEC_PER_SEC, NSEC_PER_SEC},
+		{7 * NSEC_PER_SEC, 7 * NSEC_PER_SEC, 7 * NSEC_PER_SEC},
+		{400 * NSEC_PER_DAY, NSEC_PER_DAY, NSEC_PER_DAY}, /* a peer has a ceiling */
+	};
+	struct fake *fake = pipeline_simple(&fake_plain);
+
+	random_set_source(zero); /* the shortest pause */
+	fake->script = "rrr";
+	pipeline_pages("a", 0, 1, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sink_status status;
+
+		fake->ask_ns = rows[i].ask_ns;
+		fanout_retry_now(fanout);
+		RUN_UNTIL(fake->n_calls > i);
+		status = pipeline_status("out");
+		ck_assert_msg(status.wait_ns >= rows[i].wait_min_ns &&
+				      status.wait_ns <= rows[i].wait_max_ns,
+			"row %zu: %" PRId64, i, status.wait_ns);
+		ck_assert_msg(status.failing && strstr(status.fault.text, "receiver says r"),
+			"row %zu: %s", i, status.fault.text);
+	}
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	ck_assert_int_eq(pipeline_status("out").wait_ns, 0);
+	random_set_source(NULL);
+}
+END_TEST
+
+START_TEST(the_timer_ends_a_wait)
+{
+	struct fake *fake = pipeline_simple(&fake_plain);
+
+	random_set_source(zero);
+	fake->script = "r";
+	pipeline_pages("a", 0, 1, 1);
+	RUN_UNTIL(fake->n_calls == 2);
+	pipeline_settle();
+	ck_delivered(fake, 0, 1, 1);
+	random_set_source(NULL);
+}
+END_TEST
+
+START_TEST(trouble_is_logged_once_and_so_is_its_end)
+{
+	struct fake *fake = pipeline_simple(&fake_plain);
+	int saved, log = pipeline_log_begin(&saved);
+	char *text;
+
+	fake->script = "rrrdd";
+	pipeline_pages("a", 0, 1, 1);
+	while (fake->n_calls < 4) {
+		fanout_retry_now(fanout);
+		ev_run(loop, EVRUN_ONCE);
+	}
+	pipeline_pages("a", 1, 2, 1);
+	pipeline_settle();
+	text = pipeline_log_end(log, saved);
+	ck_assert_msg(text_count(text, "\n") == 2, "%s", text);
+	ck_assert_msg(text_count(text, "the receiver says r") == 1, "%s", text);
+	ck_assert_msg(text_count(text, "works again after") == 1, "%s", text);
+	ck_assert_msg(text_count(text, "3 failed tries") == 1, "%s", text);
+	free(text);
+}
+END_TEST
+
+START_TEST(a_restart_goes_on_after_what_is_acknowledged)
+{
+	struct fake *fake = pipeline_simple(&fake_exact);
+
+	pipeline_pages("a", 0, 3, 2);
+	pipeline_settle();
+	fake->script = "h";
+	pipeline_pages("a", 3, 6, 2);
+	RUN_UNTIL(fake->held);
+	pipeline_close(); /* cancels */
+	ck_assert_uint_eq(fake->n_cancels, 1);
+	ck_assert(!fake->alive);
+	pipeline_open();
+	pipeline_simple(&fake_exact);
+	ck_assert_uint_eq(pipeline_status("out").pending_records, 6);
+	pipeline_settle();
+	ck_assert_str_eq(fake->recovered_with, "at 3");
+	ck_delivered(fake, 0, 6, 2);
+}
+END_TEST
+
+/* Delivered, but the process ends before the acknowledgement is committed: it comes again. */
+START_TEST(an_acknowledgement_counts_once_it_is_committed)
+{
+	struct fake *fake = pipeline_simple(&fake_exact);
+	const char *twice;
+
+	fake->script = "h";
+	pipeline_pages("a", 0, 2, 1);
+	RUN_UNTIL(fake->held);
+	fake_release(fake, 'd');
+	pipeline_close();
+	pipeline_open();
+	pipeline_simple(&fake_exact);
+	pipeline_settle();
+	ck_assert_str_eq(fake->recovered_with, "");
+	twice = "{\"n\":0,\"i\":0}\n{\"n\":1,\"i\":0}\n{\"n\":0,\"i\":0}\n{\"n\":1,\"i\":0}\n";
+	ck_assert_str_eq(buf_text(&fake->delivered), twice);
+}
+END_TEST
+
+START_TEST(a_stable_job_is_the_same_after_a_crash)
+{
+	struct fake *fake = pipeline_simple(&fake_stable);
+
+	for (int round = 0; round < 2; round++) {
+		int base = 13 * round;
+		size_t call = fake->n_calls;
+
+		fake->script = "hd";
+		pipeline_pages("a", base, base + 3, 2);
+		RUN_UNTIL(fake->held);
+		pipeline_pages("a", base + 3, base + 13, 2);
+		pipeline_close();
+		pipeline_open();
+		pipeline_simple(&fake_stable);
+		pipeline_settle();
+		ck_assert_uint_eq(fake->n_batches[call], 3);
+		ck_assert_uint_eq(fake->n_batches[call + 1], 3);
+		ck_assert_str_eq(fake->ids[call], fake->ids[call + 1]);
+		ck_assert_uint_eq(fake->n_batches[call + 2], 10);
+		ck_delivered(fake, 0, base + 13, 2);
+	}
+}
+END_TEST
+
+START_TEST(selection_decides_and_empty_jobs_are_acknowledged)
+{
+	struct sink_common_options common = {.format = RECORD_ENVELOPE};
+	struct fake *fake;
+
+	str_list_add(&common.exclude, "/i = 1");
+	str_list_add(&common.exclude, "/n = 2");
+	pipeline_sink("out", &fake_bodies, &common);
+	pipeline_route("a", "out");
+	fanout_start(fanout);
+	fake = fake_find("out");
+	for (int i = 0; i < 3; i++) {
+		pipeline_pages("a", i, i + 1, 2);
+		pipeline_settle();
+	}
+	ck_assert_uint_eq(fake->n_calls, 2);
+	ck_assert_uint_eq(text_count(buf_text(&fake->delivered), "\n"), 2);
+	ck_assert_ptr_nonnull(
+		strstr(buf_text(&fake->delivered), "\"record\":{\"n\":1,\"i\":0}}\n"));
+	ck_assert_int_eq(pipeline_status("out").acknowledged, 3);
+	ck_assert_uint_eq(pipeline_status("out").pending_records, 0);
+	ck_assert_uint_eq(spool_bytes(store), 0);
+	pipeline_close();
+	str_list_deinit(&common.exclude);
+}
+END_TEST
+
+START_TEST(recovery_is_tried_again)
+{
+	struct fake *fake = fake_find("out");
+
+	fake->n_recover_faults = 2;
+	pipeline_simple(&fake_exact);
+	pipeline_pages("a", 0, 1, 1);
+	pipeline_settle();
+	ck_assert(pipeline_status("out").failing);
+	ck_assert_uint_eq(fake->n_calls, 0);
+	while (fake->n_calls == 0) {
+		fanout_retry_now(fanout);
+		ev_run(loop, EVRUN_ONCE);
+	}
+	pipeline_settle();
+	ck_assert(!pipeline_status("out").failing);
+	ck_delivered(fake, 0, 1, 1);
+}
+END_TEST
+
+/* A sink that recovers while nothing waits is not left failing. */
+START_TEST(recovery_alone_ends_the_trouble)
+{
+	struct fake *fake = fake_find("out");
+
+	fake->n_recover_faults = 1;
+	pipeline_simple(&fake_exact);
+	pipeline_settle();
+	ck_assert(pipeline_status("out").failing);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_assert_str_eq(fake->recovered_with, "");
+}
+END_TEST
+
+START_TEST(refusals_wait_for_their_dead_letters)
+{
+	struct fake *fake = pipeline_simple(&fake_plain);
+	char *path = fixture_path("dead-letters");
+	FILE *file = fopen(path, "w"); /* no directory can be made there */
+
+	fclose(file);
+	fake->script = "p";
+	pipeline_pages("a", 0, 1, 4);
+	pipeline_settle();
+	ck_assert(pipeline_status("out").failing);
+	ck_assert_int_eq(pipeline_status("out").acknowledged, 0);
+	unlink(path);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_assert_uint_eq(fake->n_calls, 1); /* what was delivered is not sent again */
+	ck_assert_uint_eq(dead_letters(), 2);
+	ck_assert_int_eq(pipeline_status("out").acknowledged, 1);
+	free(path);
+}
+END_TEST
+
+static void add_tests(Suite *suite)
+{
+	TCase *tcase = tcase_create("delivery");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, pipeline_setup, pipeline_teardown);
+	tcase_add_loop_test(tcase, scripts, 0, 8);
+	tcase_add_test(tcase, what_waits_goes_through_the_spool_in_order);
+	tcase_add_test(tcase, a_queue_is_bounded);
+	tcase_add_test(tcase, a_retried_job_is_the_same);
+	tcase_add_test(tcase, waits);
+	tcase_add_test(tcase, the_timer_ends_a_wait);
+	tcase_add_test(tcase, trouble_is_logged_once_and_so_is_its_end);
+	tcase_add_test(tcase, a_restart_goes_on_after_what_is_acknowledged);
+	tcase_add_test(tcase, an_acknowledgement_counts_once_it_is_committed);
+	tcase_add_test(tcase, a_stable_job_is_the_same_after_a_crash);
+	tcase_add_test(tcase, selection_decides_and_empty_jobs_are_acknowledged);
+	tcase_add_test(tcase, recovery_is_tried_again);
+	tcase_add_test(tcase, recovery_alone_ends_the_trouble);
+	tcase_add_test(tcase, refusals_wait_for_their_dead_letters);
+	suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+	return fixture_main("delivery", add_tests);
+}

@@ -1,0 +1,91 @@
+/* Paths of file sinks, and the list of kinds. */
+#include "sink/file_path.h"
+
+#include "sink/sinks.h"
+#include "store_fixture.h"
+
+START_TEST(patterns)
+{
+	static const struct {
+		const char *pattern, *path; /* NULL: refused */
+		bool timed;
+	} rows[] = {
+		{"/v/%{source}.ndjson", "/v/acme.ndjson", false},
+		{"/v/%{provider}/%{source}-%Y%m%d.ndjson", "/v/osc/acme-20250301.ndjson", true},
+		{"/v/%F/%H.%M", "/v/2025-03-01/23.59", true},
+		{"/v/100%%", "/v/100%", false},
+		{"/v/100%%Y", "/v/100%Y", false},
+		{"plain", "plain", false},
+		{"/v/%{sink}", NULL, false},
+		{"/v/%{source", NULL, false},
+		{"/v/%", NULL, false},
+		{"/v/%D", NULL, false}, /* would add slashes */
+		{"/v/%s", NULL, false}, /* in the local zone */
+		{"/v/%c", NULL, false},
+		{"/v/%-d", NULL, false},
+		{"/v/", NULL, false},
+		{"", NULL, false},
+		{"/v/\xff", NULL, false},
+	};
+	const nsec_t time = INT64_C(1740873599) * NSEC_PER_SEC + 999999999;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fault fault = FAULT_NULL;
+		struct buf path = BUF_NULL;
+		int r = file_path_check(rows[i].pattern, &fault);
+
+		ck_assert_msg(r == (rows[i].path ? 0 : FAULT_CONFIG), "row %zu: %s", i, fault.text);
+		if (r != 0)
+			continue;
+		file_path_expand(rows[i].pattern, "acme", "osc", time, &path);
+		ck_assert_msg(
+			strcmp(buf_text(&path), rows[i].path) == 0, "row %zu: %s", i, path.data);
+		ck_assert_msg(
+			file_path_is_timed(rows[i].pattern) == rows[i].timed, "row %zu: timed", i);
+		buf_deinit(&path);
+	}
+}
+END_TEST
+
+START_TEST(a_name_never_leaves_its_directory)
+{
+	struct buf path = BUF_NULL;
+
+	file_path_expand("/v/%{source}/x", "..", ".", 0, &path);
+	file_path_expand("|%{provider}|%{source}", "..a", ".", 0, &path);
+	ck_assert_str_eq(buf_text(&path), "/v/_../x|_.|..a");
+	buf_deinit(&path);
+}
+END_TEST
+
+START_TEST(kinds_are_found)
+{
+	ck_assert_ptr_eq(sinks_find("file"), &sink_file);
+	ck_assert_ptr_eq(sinks_find("stdout"), &sink_stdout);
+	ck_assert_ptr_null(sinks_find("files"));
+	ck_assert_str_eq(sinks_nearest("flie"), "file");
+	for (size_t i = 0; i < n_sink_kinds; i++)
+		ck_assert_msg(sink_kinds[i]->name && sink_kinds[i]->summary &&
+				      sink_kinds[i]->promise && sink_kinds[i]->create &&
+				      sink_kinds[i]->deliver && sink_kinds[i]->cancel &&
+				      sink_kinds[i]->destroy,
+			"kind %zu", i);
+}
+END_TEST
+
+static void add_tests(Suite *suite)
+{
+	TCase *tcase = tcase_create("file_path");
+
+	tcase_set_timeout(tcase, 30);
+	tcase_add_checked_fixture(tcase, NULL, NULL);
+	tcase_add_test(tcase, patterns);
+	tcase_add_test(tcase, a_name_never_leaves_its_directory);
+	tcase_add_test(tcase, kinds_are_found);
+	suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+	return fixture_main("file_path", add_tests);
+}

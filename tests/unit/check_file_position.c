@@ -1,0 +1,348 @@
+/* The file sink after a crash, a kill -9 or a full disk: nothing lost, repeated or cut that is not
+ * ours. */
+#include "sink/file_position.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/number.h"
+#include "base/random.h"
+#include "sink_file_fixture.h"
+
+/* --- recovery --- */
+
+START_TEST(a_torn_tail_is_cut)
+{
+	int saved, log;
+	char *text;
+
+	options_set("x", "");
+	start();
+	deliver("a", 0, 3, 2);
+	pipeline_close();
+	write_text("x", "a", "{\"n\":3,\"i\":0}\n{\"n\":3");
+	log = pipeline_log_begin(&saved);
+	pipeline_open();
+	start();
+	deliver("a", 3, 4, 2);
+	text = pipeline_log_end(log, saved);
+	ck_assert_msg(strstr(text, "cut 20 bytes off"), "%s", text);
+	free(text);
+	ck_file("x", "", 0, 4, 2);
+}
+END_TEST
+
+/* While nobody looked, logrotate renamed the file; its tail is cut where it is now. */
+START_TEST(a_torn_tail_is_cut_in_the_renamed_file)
+{
+	static const char *const names[] = {"x.ndjson.1", "x-20250301.ndjson"};
+
+	options_set("x.ndjson", "");
+	start();
+	deliver("a", 0, 3, 2);
+	pipeline_close();
+	write_text("x.ndjson", "a", "torn");
+	rename_file("x.ndjson", names[_i]);
+	if (_i == 0)
+		write_text("x.ndjson", "w", "");
+	pipeline_open();
+	start();
+	deliver("a", 3, 4, 2);
+	ck_file(names[_i], "", 0, 3, 2);
+	ck_file("x.ndjson", "", 3, 4, 2);
+}
+END_TEST
+
+/* Bytes that cannot be shown to be ours are never cut. */
+START_TEST(what_is_not_ours_is_not_cut)
+{
+	static const struct {
+		const char *replaced_by, *after;
+	} rows[] = {
+		{"", ""}, /* same inode, emptied */
+		{"a line\n", "a line\n"}, /* same inode, shorter */
+		{"{\"n\":0,\"i\":0}\n{\"n\":0,\"i\":1}\n{\"x\":1,\"i\":0}\n{\"n\":1,\"i\":1}"
+		 "\nmore\n",
+			"{\"n\":0,\"i\":0}\n{\"n\":0,\"i\":1}\n{\"x\":1,\"i\":0}\n"
+			"{\"n\":1,\"i\":1}\nmore\n"}, /* same inode, longer, other content */
+	};
+
+	options_set("x", "");
+	start();
+	deliver("a", 0, 2, 2);
+	pipeline_close();
+	write_text("x", "w", rows[_i].replaced_by);
+	pipeline_open();
+	start();
+	deliver("a", 2, 3, 2);
+	ck_file("x", rows[_i].after, 2, 3, 2);
+}
+END_TEST
+
+START_TEST(a_file_that_is_gone_is_made_anew)
+{
+	char *path;
+
+	options_set("x", "");
+	start();
+	deliver("a", 0, 2, 2);
+	pipeline_close();
+	path = path_of("x");
+	unlink(path);
+	free(path);
+	pipeline_open();
+	start();
+	deliver("a", 2, 3, 2);
+	ck_file("x", "", 2, 3, 2);
+}
+END_TEST
+
+/* A backup was put back: another inode, the same content. */
+START_TEST(a_copy_of_the_file_is_the_file)
+{
+	char *path, *text;
+
+	options_set("x", "");
+	start();
+	deliver("a", 0, 2, 2);
+	pipeline_close();
+	path = path_of("x");
+	text = pipeline_read(path, NULL);
+	rename_file("x", "other");
+	write_text("x", "w", text);
+	write_text("x", "a", "torn");
+	pipeline_open();
+	start();
+	deliver("a", 2, 3, 2);
+	ck_file("x", "", 0, 3, 2);
+	free(text);
+	free(path);
+}
+END_TEST
+
+START_TEST(an_unreadable_position_stops_the_sink)
+{
+	static const char *const positions[] = {"", "{", "[]", "{\"files\":[{}]}",
+		"{\"files\":[{\"path\":\"x\",\"inode\":1,\"size\":-1,\"check\":\"\"}]}"};
+
+	for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+		options_set("x", "");
+		commit_add_ack(store, "out", 0, positions[i]);
+		fixture_run();
+		start();
+		pipeline_settle();
+		ck_assert_msg(pipeline_status("out").failing, "row %zu", i);
+		pipeline_close();
+		pipeline_open();
+	}
+}
+END_TEST
+
+/* --- no space --- */
+
+static struct rlimit limit_before;
+
+static void limit_files(rlim_t size)
+{
+	struct rlimit small;
+
+	getrlimit(RLIMIT_FSIZE, &limit_before);
+	small = limit_before;
+	small.rlim_cur = size;
+	setrlimit(RLIMIT_FSIZE, &small);
+}
+
+START_TEST(no_space_loses_and_repeats_nothing)
+{
+	char *path;
+	size_t size;
+	char *text;
+
+	options_set("x", "");
+	start();
+	limit_files(6 << 20);
+	for (int i = 0; i < 10; i++) {
+		pipeline_page("a", i, 50000); /* about 1 MB each */
+		if (i % 2)
+			pipeline_settle();
+	}
+	pipeline_settle();
+	ck_assert(pipeline_status("out").failing);
+	ck_assert_int_eq(pipeline_status("out").fault.class, FAULT_STORE);
+	path = path_of("x");
+	text = pipeline_read(path, &size);
+	ck_assert_uint_gt(size, 0);
+	ck_assert_uint_lt(size, 6 << 20);
+	ck_assert_int_eq(text[size - 1], '\n'); /* no torn line stays */
+	setrlimit(RLIMIT_FSIZE, &limit_before);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_file("x", "", 0, 10, 50000);
+	free(text);
+	free(path);
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_refused)
+{
+	char *path = path_of("fifo");
+	int saved, log = pipeline_log_begin(&saved);
+	char *text;
+
+	mkdir(directory, 0700);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	options_set("fifo", "");
+	start();
+	deliver("a", 0, 1, 1);
+	ck_assert(pipeline_status("out").failing);
+	ck_assert_ptr_nonnull(strstr(pipeline_status("out").fault.text, "not a regular file"));
+	unlink(path);
+	ck_assert_int_eq(symlink("elsewhere", path), 0);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(pipeline_status("out").retries == 2);
+	ck_assert(!file_exists("elsewhere"));
+	unlink(path);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_file("fifo", "", 0, 1, 1);
+	text = pipeline_log_end(log, saved);
+	ck_assert_msg(text_count(text, "trying again") == 1, "%s", text);
+	free(text);
+	free(path);
+}
+END_TEST
+
+/* --- kill -9 --- */
+
+#define KILL_ROUNDS 30
+#define KILL_PAGES 12000
+#define KILL_RECORDS 40
+
+/* A source that goes on from its cursor, as fast as it can, until all pages are accepted. */
+static void writer(int ready)
+{
+	int next = 0;
+	char *cursor;
+
+	pipeline_open();
+	start();
+	cursor = fixture_cursor("a");
+	if (cursor) {
+		int64_t number;
+
+		ck_assert_int_eq(number_parse(slice_of(cursor), 0, KILL_PAGES, &number), 0);
+		next = (int)number;
+		free(cursor);
+	}
+	if (write(ready, "", 1) != 1)
+		_exit(1);
+	while (next < KILL_PAGES || !fanout_drained(fanout, NULL) || commit_pending(store)) {
+		for (int i = 0; i < 5 && next < KILL_PAGES; i++) {
+			struct batch *batch = fixture_batch("a", next, KILL_RECORDS, 1000);
+			char text[16];
+
+			snprintf(text, sizeof(text), "%d", ++next);
+			commit_add_page(store, "a", batch, text, fanout_committed, fanout);
+			batch_unref(batch);
+			committer_touch(committer);
+		}
+		/* the virtual clock makes new periods of the path */
+		now_time = (nsec_t)next * 4 * NSEC_PER_SEC;
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+	pipeline_close();
+}
+
+/* Runs writer() in a child; killed after DELAY_NS unless that is 0. Was it killed? */
+static bool kill_round(nsec_t delay_ns)
+{
+	struct timespec delay = {delay_ns / NSEC_PER_SEC, delay_ns % NSEC_PER_SEC};
+	int ready[2], status;
+	char byte;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		writer(ready[1]);
+		_exit(0);
+	}
+	close(ready[1]);
+	if (delay_ns > 0) {
+		/* the moment is random; nothing depends on when it comes */
+		if (read(ready[0], &byte, 1) == 1)
+			nanosleep(&delay, NULL);
+		kill(child, SIGKILL);
+	}
+	close(ready[0]);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status);
+}
+
+/* Everything that the files in the directory hold, in the order of their names. */
+static void read_all(struct buf *out)
+{
+	for (int hour = 0; hour < 24; hour++) {
+		char name[16];
+		char *path, *text;
+		size_t size;
+
+		snprintf(name, sizeof(name), "a-%02d", hour);
+		path = path_of(name);
+		if (access(path, F_OK) == 0) {
+			text = pipeline_read(path, &size);
+			buf_append(out, text, size);
+			free(text);
+		}
+		free(path);
+	}
+}
+
+START_TEST(killed_at_any_moment)
+{
+	struct buf wanted = BUF_NULL, found = BUF_NULL;
+	int n_killed = 0;
+
+	pipeline_close();
+	clock_set_source(NULL, fake_wall);
+	options_set("%{source}-%H", "");
+	for (int round = 0; round < KILL_ROUNDS; round++)
+		n_killed += kill_round(1 + (nsec_t)random_below(25 * NSEC_PER_MSEC));
+	ck_assert(!kill_round(0));
+	pipeline_expect(&wanted, 0, KILL_PAGES, KILL_RECORDS);
+	read_all(&found);
+	ck_assert_int_gt(n_killed, 0);
+	ck_assert_uint_eq(found.size, wanted.size);
+	ck_assert(memcmp(found.data, wanted.data, wanted.size) == 0);
+	buf_deinit(&wanted);
+	buf_deinit(&found);
+}
+END_TEST
+
+static void add_tests(Suite *suite)
+{
+	TCase *tcase = tcase_create("file_position");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_torn_tail_is_cut);
+	tcase_add_loop_test(tcase, a_torn_tail_is_cut_in_the_renamed_file, 0, 2);
+	tcase_add_loop_test(tcase, what_is_not_ours_is_not_cut, 0, 3);
+	tcase_add_test(tcase, a_file_that_is_gone_is_made_anew);
+	tcase_add_test(tcase, a_copy_of_the_file_is_the_file);
+	tcase_add_test(tcase, an_unreadable_position_stops_the_sink);
+	tcase_add_test(tcase, no_space_loses_and_repeats_nothing);
+	tcase_add_test(tcase, what_is_no_file_is_refused);
+	tcase_add_test(tcase, killed_at_any_moment);
+	suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+	return fixture_main("file_position", add_tests);
+}

@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+"""A scripted HTTP peer for the unit tests of lib/http.
+
+Started by http_peer.h. Prints its ports (plain, then TLS if CERT and KEY are given) on one line and
+ends when its standard input closes. What it answers is said by the path, so that one peer serves
+all cases; see the methods of Conversation. A request in absolute form (we are the proxy) is echoed.
+"""
+import gzip
+import json
+import socket
+import ssl
+import struct
+import sys
+import threading
+import urllib.parse
+import zlib
+
+lock = threading.Lock()
+counters = {}
+
+
+def count(name):
+    with lock:
+        counters[name] = counters.get(name, 0) + 1
+        return counters[name]
+
+
+class Conversation:
+    """One accepted connection."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.number = count("connections")
+        self.file = connection.makefile("rb")
+
+    def run(self):
+        while self.read():
+            if self.method == "CONNECT":
+                self.send(status="407 Pay First")
+                return
+            parts = urllib.parse.urlsplit(self.target)
+            self.query = dict(urllib.parse.parse_qsl(parts.query))
+            words = parts.path.strip("/").split("/")
+            name = "echo" if self.target.startswith("http://") else words[0]
+            if not getattr(self, "do_" + name)(*words[1:] if name == words[0] else []):
+                return
+
+    def read(self):
+        self.head = b""
+        while not self.head.endswith(b"\r\n\r\n"):
+            line = self.file.readline()
+            if not line:
+                return False
+            self.head += line
+        self.method, self.target = self.head.decode("latin-1").split(" ")[:2]
+        size = 0
+        for line in self.head.split(b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                size = int(line.split(b":")[1])
+        self.body = self.file.read(size)
+        return True
+
+    def send(self, body=b"", status="200 OK", headers=(), chunked=False):
+        lines = ["HTTP/1.1 " + status, "Date: Mon, 15 Sep 2025 08:15:00 GMT", *headers]
+        if chunked:
+            lines.append("Transfer-Encoding: chunked")
+            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        else:
+            lines.append("Content-Length: %d" % len(body))
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        self.connection.sendall(head + body)
+        return True
+
+    def do_echo(self, *_):
+        return self.send(self.head + self.body, headers=["Content-Type: text/plain"])
+
+    def do_connection(self):
+        return self.send(str(self.number).encode())
+
+    def do_count(self, name):
+        return self.send(str(counters.get(name, 0)).encode())
+
+    def do_status(self, status):
+        return self.send(b"no\n", status + " Said So", ["Retry-After: 7"])
+
+    def do_size(self, size, way=""):
+        block = b"0123456789abcde\n" * (int(size) // 16 + 1)
+        return self.send(block[: int(size)], chunked=way == "chunked")
+
+    def do_gzip(self, size, way=""):
+        text = (b'{"record": %d}\n' * 70000)[: int(size)] if way != "bomb" else bytes(int(size))
+        return self.send(gzip.compress(text), headers=["Content-Encoding: gzip"],
+                         chunked="chunked" in self.query)
+
+    def do_deflated(self, size):
+        return self.send(zlib.compress(b"x" * int(size)), headers=["Content-Encoding: deflate"])
+
+    def do_garbled(self):
+        return self.send(b"\x1f\x8b\x08\x00garbage" * 20, headers=["Content-Encoding: gzip"])
+
+    def do_cut(self, size, way=""):
+        head = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" if way else b"Content-Length: %d\r\n\r\n"
+        self.connection.sendall(b"HTTP/1.1 200 OK\r\n" + head % int(size))
+        self.connection.sendall(b"x" * (int(size) // 2))
+        return False
+
+    def do_reset(self, size):
+        self.do_cut(size)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return False
+
+    def do_hang(self, size="0"):
+        if int(size):
+            self.do_cut(size)
+        self.file.read(1)  # until the client goes
+        return False
+
+    def do_close(self):
+        return False
+
+    def do_redirect(self):
+        return self.send(b"over there", self.query.get("status", "302") + " Found",
+                         ["Location: " + self.query["to"]])
+
+    def do_redirects(self, left):
+        if left == "0":
+            return self.do_echo()
+        return self.send(status="307 Temporary Redirect",
+                         headers=["Location: ../redirects/%d?k=v" % (int(left) - 1)])
+
+    def do_headers(self, size, n="1"):
+        value = "v" * int(size)
+        return self.send(b"ok", headers=["X-Large: " + value] * int(n))
+
+    def do_early(self):
+        self.connection.sendall(b"HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n")
+        return self.send(b"late", headers=["X-Late: yes"])
+
+    def do_trailers(self):
+        self.connection.sendall(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Link\r\n\r\n"
+            b"2\r\nok\r\n0\r\nLink: <http://evil.example/>; rel=next\r\n\r\n")
+        return True
+
+    # Tokens: the n-th fetch of NAME answers token `NAME-n`.
+
+    def do_oauth(self, name):
+        number = count(name)
+        if str(number) in self.query.get("fail", "").split(","):
+            return self.send(b'{"error":"invalid_client","sent":"%s"}' % self.body,
+                             self.query.get("status", "401") + " No")
+        answer = {"access_token": "%s-%d" % (name, number), "token_type": "Bearer"}
+        if "life" in self.query:
+            answer["expires_in"] = int(self.query["life"])
+        counters["body of " + name] = self.head + self.body
+        return self.send(json.dumps(answer).encode(), headers=["Content-Type: application/json"])
+
+    def do_sent(self, name):
+        return self.send(counters.get("body of " + name, b""))
+
+    def do_login(self, name):
+        number = count(name)
+        text = {"token": {"issued_at": "2025-09-15T08:15:00.123000Z",
+                          "expires_at": self.query.get("expires", "2025-09-16T08:15:00.123Z")},
+                "id": "%s-%d" % (name, number)}
+        headers = [] if "headless" in self.query else ["X-Subject-Token: %s-%d" % (name, number)]
+        return self.send(json.dumps(text).encode(), "201 Created", headers)
+
+    def do_body(self, kind):
+        return self.send({"empty": b"", "html": b"<html>", "list": b"[]", "object": b"{}",
+                          "number": b'{"access_token": 7}',
+                          "evil": b'{"access_token": "a\\r\\nX-Evil: 1"}'}[kind])
+
+
+def converse(connection, context):
+    try:
+        if context:
+            connection = context.wrap_socket(connection, server_side=True)
+        conversation = Conversation(connection)
+        conversation.run()
+        # Only the last reference closes a socket.
+        conversation.file.close()
+    except (OSError, ssl.SSLError):
+        pass
+    connection.close()
+
+
+def serve(listener, context):
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=converse, args=(connection, context), daemon=True).start()
+
+
+def listen(context):
+    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    threading.Thread(target=serve, args=(listener, context), daemon=True).start()
+    return str(listener.getsockname()[1])
+
+
+def main():
+    ports = [listen(None)]
+    if len(sys.argv) > 2:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1], sys.argv[2])
+        ports.append(listen(context))
+    print(*ports, flush=True)
+    sys.stdin.read()
+
+
+main()
