@@ -17,7 +17,7 @@ static const char help_text[] =
 	"      --check        read the whole configuration, print every fault as file:line: text\n"
 	"      --once         poll every source until it is caught up, drain the sinks, end\n"
 	"      --version      print the version and end\n"
-	"      --help         print this and end\n"
+	"  -h, --help         print this and end\n"
 	"\n"
 	"exit codes: 0 fine, 64 usage, 70 internal fault, 73 the state cannot be created or used,\n"
 	"75 not finished (run it again), 78 configuration\n"
@@ -39,7 +39,7 @@ enum arguments_result arguments_parse(struct arguments *ret, int argc, char **ar
 {
 	int code;
 	*ret = (struct arguments){.path = DEFAULT_PATH};
-	while ((code = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+	while ((code = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
 		switch (code) {
 		case 'c':
 			ret->path = optarg;
@@ -53,6 +53,7 @@ enum arguments_result arguments_parse(struct arguments *ret, int argc, char **ar
 		case CODE_VERSION:
 			puts("trawld " TRAWLD_VERSION);
 			return ARGUMENTS_DONE;
+		case 'h':
 		case CODE_HELP:
 			printf("%s%s", usage_text, help_text);
 			return ARGUMENTS_DONE;

@@ -75,37 +75,36 @@ static bool is_name(const char *name)
 	return size > 0 && size <= NAME_SIZE_MAX && name[0] != '.';
 }
 
-static void fault(struct findings *findings, const struct ini_section *section, const char *format,
-	const char *a, const char *b)
-{
-	char *text CLEANUP_FREE = NULL;
-	const char *hint = b ? b : "";
-	text = mem_printf("%s%s%s", format, a, hint);
-	findings_add(findings, section->file, section->line, "%s", text);
-}
-
 static void sort_section(
 	struct config *config, struct ini_section *section, struct findings *findings)
 {
 	bool is_source = strcmp(section->kind, "source") == 0;
 	if (strcmp(section->kind, "daemon") == 0) {
 		if (section->name)
-			fault(findings, section, "[daemon] has no name: ", section->name, NULL);
+			findings_add(findings, section->file, section->line,
+				"[daemon %s]: [daemon] has no name", section->name);
 		return;
 	}
 	if (!is_source && strcmp(section->kind, "sink") != 0) {
 		const char *nearest = str_nearest(section->kind, kinds, 3);
-		char *hint CLEANUP_FREE =
-			nearest ? mem_printf("]: did you mean [%s%s]?", nearest,
-					  strcmp(nearest, "daemon") ? " NAME" : "")
-				: mem_strdup(
-					  "]: there are [daemon], [source NAME] and [sink NAME]");
-		fault(findings, section, "unknown section [", section->kind, hint);
+		if (nearest)
+			findings_add(findings, section->file, section->line,
+				"unknown section [%s]: did you mean [%s%s]?", section->kind,
+				nearest, strcmp(nearest, "daemon") ? " NAME" : "");
+		else
+			findings_add(findings, section->file, section->line,
+				"unknown section [%s]: there are [daemon], [source NAME] and [sink "
+				"NAME]",
+				section->kind);
 		return;
 	}
 	if (!section->name || !is_name(section->name)) {
-		fault(findings, section, "a name is wanted, as in [", section->kind,
-			" acme-prod]: letters, digits, `-`, `_`, `.`, at most 64");
+		findings_add(findings, section->file, section->line,
+			"[%s%s%s]: a name is wanted, as in [%s acme-prod]: letters, digits, `-`, "
+			"`_`, "
+			"`.`, at most %d",
+			section->kind, section->name ? " " : "", section->name ? section->name : "",
+			section->kind, NAME_SIZE_MAX);
 		return;
 	}
 	if (is_source)

@@ -117,6 +117,11 @@ static void expand_entry(struct ini_entry *entry, struct findings *findings)
 			p = close + 1;
 			continue;
 		}
+		if (!close && !literal) {
+			findings_add(findings, entry->file, entry->line, "%s: `${` without `}`",
+				entry->key);
+			expansion.bad = true;
+		}
 		buf_append(&out, open, 2);
 		p = open + 2;
 	}

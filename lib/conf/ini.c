@@ -170,7 +170,8 @@ static void read_line(struct reader *reader, struct slice line)
 		struct slice header = str_trim((struct slice){text.data + 1, text.size - 2});
 		if (text.size < 2 || text.data[text.size - 1] != ']' || header.size == 0)
 			findings_add(reader->findings, reader->file, reader->line,
-				"a section header is [kind] or [kind name]");
+				"`%.*s` is no section header: [kind] or [kind name]",
+				(int)(text.size < 60 ? text.size : 60), text.data);
 		else
 			open_section(reader, header);
 		return;
@@ -181,7 +182,8 @@ static void read_line(struct reader *reader, struct slice line)
 	reader->entry = 0;
 	if (key.size == 0) {
 		findings_add(reader->findings, reader->file, reader->line,
-			"neither a [section] nor `key = value`");
+			"`%.*s` is neither a [section] nor `key = value`",
+			(int)(text.size < 60 ? text.size : 60), text.data);
 		return;
 	}
 	add_entry(reader, key,
@@ -197,8 +199,12 @@ int ini_read_text(
 		.file = ini->files[ini->n_files++] = mem_strdup(name),
 		.findings = findings,
 		.first_section = ini->n_sections};
-	if (size && memchr(text, '\0', size)) {
-		findings_add(findings, name, 0, "holds NUL bytes: it is no text file");
+	const char *nul = size ? memchr(text, '\0', size) : NULL;
+	if (nul) {
+		unsigned line = 1;
+		for (const char *p = text; p < nul; p++)
+			line += *p == '\n';
+		findings_add(findings, name, line, "a NUL byte: this is no text file");
 		return 1;
 	}
 	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {

@@ -9,8 +9,8 @@
 #include "store/occurrence.h"
 #include "store/window.h"
 
-#define EXPIRY_STEP (10 * NSEC_PER_MIN) /* keys are taken out in steps of this, not at each page   \
-					 */
+/* Keys are taken out in steps of this, not at each page. */
+#define EXPIRY_STEP (10 * NSEC_PER_MIN)
 
 struct intake {
 	struct store *store;

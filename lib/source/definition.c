@@ -213,10 +213,7 @@ struct definition *definition_load(const char *name, const struct definition_pat
 		reader_errors(&reader);
 		reader_consistency(&reader);
 	}
-	if (findings->n_items == n_before)
-		return definition;
-	definition_free(definition);
-	return NULL;
+	return definition;
 }
 
 static int compare_names(const void *a, const void *b)

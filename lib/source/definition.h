@@ -163,8 +163,7 @@ struct definition_path {
 };
 
 /* Loads NAME for the source section SOURCE: reads the file, overlays inline keys (marks them used),
- * takes the parameters' values (marks them used), parses and checks all of it. NULL with at least
- * one finding when it cannot be used. SOURCE NULL: without a source (trawlctl providers): required
+ * takes the parameters' values (marks them used), parses and checks all of it. Never NULL: with findings it must not be used, but its parameters are known. SOURCE NULL: without a source (trawlctl providers): required
  * parameters may be missing. */
 struct definition *definition_load(const char *name, const struct definition_path *path,
 	struct ini_section *source, struct findings *findings);

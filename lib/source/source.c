@@ -153,8 +153,7 @@ static void find_origin(
 		.number = 0};
 	const struct source_options *options = &source->options;
 	if (options->endpoint && url_origin(options->endpoint, &source->origin)) {
-		fault_at(findings, section, "endpoint",
-			"an http:// or https:// address is wanted");
+		fault_at(findings, section, "endpoint", "an http:// or https:// address is wanted");
 		return;
 	}
 	if (source_request(source, &values, NULL, &message, &fault)) {
@@ -169,10 +168,9 @@ static void find_origin(
 		return;
 	}
 	if (!url_is_https(message.url) && !url_is_loopback(message.url) && !options->insecure_http)
-		findings_add(findings, section->file, section->line,
-			"[source %s]: %s is not https: the credential would go over the network in "
-			"clear; set insecure_http = yes if that is meant",
-			source->name, source->origin);
+		fault_at(findings, section, "endpoint",
+			"this address is not https: the credential would go over the network in "
+			"clear; set insecure_http = yes if that is meant");
 	str_list_add(&source->origins, source->origin);
 	for (size_t i = 0; i < options->allow_origins.n_items; i++) {
 		char *origin CLEANUP_FREE = NULL;
@@ -244,8 +242,9 @@ struct source *source_new(
 	if (source->definition) {
 		report_unknown(source, &table, section, findings);
 		check_start(source, section, findings);
-		find_origin(source, section, findings);
 	}
+	if (findings->n_items == n_before)
+		find_origin(source, section, findings);
 	if (findings->n_items != n_before) {
 		source_free(source);
 		return NULL;

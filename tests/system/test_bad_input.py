@@ -22,10 +22,10 @@ class BadInput(harness.Case):
             self.source(self.sim.url, more="interval = 200ms\nretry_max = 1ms"), self.file_sink()
         )
         self.once()
-        self.sim.control(visible=last)
         self.first, self.last = first, last
         self.before = self.state_dump()
         page = self.fetch(self.sim.log()[-1]["target"])
+        self.sim.control(visible=last)
         # what the source asks next: the place after the last record it has
         self.link = page["poll_more"]
         self.page = self.fetch(self.link[len(self.sim.url) :])

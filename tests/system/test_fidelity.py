@@ -49,7 +49,7 @@ class Fidelity(harness.Case):
         )
         self.once()
         self.assert_output("".join(line + "\n" for _, line in RECORDS).encode())
-        wrapped = (self.dir / "wrapped.ndjson").read_text().splitlines()
+        wrapped = (self.dir / "wrapped.ndjson").read_text().split("\n")[:-1]
         self.assertEqual(len(wrapped), len(RECORDS))
         for n, (_, line) in enumerate(RECORDS):
             self.assertTrue(wrapped[n].endswith('"record":' + line + "}"), wrapped[n])

@@ -118,8 +118,8 @@ class Signals(harness.Case):
         for visible in (600, 900):
             self.out.rename(old.with_suffix(".%d" % visible))
             daemon.signal(signal.SIGUSR1)
-            wait_until(self.out.exists, "the new file")
             self.sim.control(visible=visible)
+            wait_until(self.out.exists, "the new file")
             rest = b"".join(p.read_bytes() for p in sorted(self.dir.glob("out.ndjson.*")))
             self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, visible)) - len(rest))
         self.assertEqual(daemon.stop(), 0, daemon.text())
