@@ -50,24 +50,38 @@ static bool is_nothing(struct slice value)
 	return !value.data || json_kind_of(value) == JSON_KIND_NULL || slice_is(value, "\"\"");
 }
 
+/* What a message calls the place: as the definition writes it. */
+static const char *place_text(const struct place_definition *place)
+{
+	return place->header ? place->header : place->pointer.text;
+}
+
+static int refuse_place(const struct page *page, const struct place_definition *place,
+	struct fault *fault, enum fault_class class, const char *what)
+{
+	char *text CLEANUP_FREE = mem_printf("the place at `%s` %s", place_text(place), what);
+	return refuse(page, fault, class, text);
+}
+
 static int read_place_value(const struct page *page, const struct place_definition *place,
 	struct slice value, const char *url, char **ret, struct fault *reterr)
 {
 	if (is_nothing(value))
 		return 0;
 	if (value.size > NEXT_MAX)
-		return refuse(page, reterr, FAULT_LIMIT, "its cursor is longer than 64 KiB");
+		return refuse_place(page, place, reterr, FAULT_LIMIT, "is longer than 64 KiB");
 	if (!place->is_url) {
 		*ret = mem_strndup(value.data, value.size);
 		return 0;
 	}
 	if (json_kind_of(value) != JSON_KIND_STRING)
-		return refuse(page, reterr, FAULT_BODY, "its link is no string");
+		return refuse_place(page, place, reterr, FAULT_BODY, "is no string");
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct slice content = json_content(value, &scratch);
 	char *reference CLEANUP_FREE = mem_strndup(content.data, content.size);
 	if (strlen(reference) != content.size || url_resolve(url, reference, ret))
-		return refuse(page, reterr, FAULT_BODY, "its link is no address");
+		return refuse_place(page, place, reterr, FAULT_ORIGIN,
+			"is no http or https address of the configured origin");
 	return 0;
 }
 
@@ -122,6 +136,20 @@ static int check_array(const struct page *page, const struct source *source, str
 			: "there is something else than an array at",
 		definition->records.at);
 	return refuse(page, reterr, FAULT_BODY, what);
+}
+
+/* A record is an object: something else in the array is not what the definition describes. */
+static int check_records(const struct page *page, const struct source *source, struct fault *reterr)
+{
+	for (size_t i = 0; i < page->split.n_elements; i++) {
+		struct slice item = field(page, i, source->column_item);
+		struct slice record =
+			source->column_item >= 0 ? item : page->split.elements[i].raw;
+		if (!record.data || json_kind_of(record) != JSON_KIND_OBJECT)
+			return refuse(page, reterr, FAULT_BODY,
+				"an element of its array is no record (a record is an object)");
+	}
+	return 0;
 }
 
 static bool is_selected(const struct page *page, const struct source *source, size_t element)
@@ -255,6 +283,8 @@ static int read_envelope(struct page *page, const struct source *source,
 		return refuse(
 			page, reterr, FAULT_INCOMPLETE, "it says of itself that it is not whole");
 	int r = check_array(page, source, reterr);
+	if (r == 0)
+		r = check_records(page, source, reterr);
 	if (r == 0)
 		r = read_place(page, &definition->page_place, source->envelope_page,
 			source->column_last_page, response, url, &page->next, reterr);

@@ -47,7 +47,11 @@ class BadInput(harness.Case):
         self.assertNotIn(TOKEN.encode(), result.out)
         self.assert_output(cloudscale.expected_lines(1, 0, self.first))
         self.assertEqual(self.state_dump(), self.before)
-        lines = [line for line in result.lines(phrase) if "acme" in line]
+        lines = [
+            line
+            for line in result.lines(phrase)
+            if "acme" in line and not line.startswith("info")
+        ]
         self.assertEqual(len(lines), 1, "%r not once in:\n%s" % (phrase, result.err))
         self.assertLess(len(lines[0]), 1000)
         return result
@@ -181,7 +185,7 @@ class BadInput(harness.Case):
         many = [head + '{"n":0}', ',{"action":"%s"}' % ("y" * 1010), 65 * 1024, "]}"]
         self.refused("page", {"kind": "body", "repeat": one})
         self.refused("page", {"kind": "body", "repeat": many})
-        self.refused("page", {"kind": "body", "repeat": one, "gzip": True})
+        self.refused("unpacks", {"kind": "body", "repeat": one, "gzip": True})
         self.recovers()
 
     def test_nesting(self):
@@ -195,9 +199,9 @@ class BadInput(harness.Case):
 
     def test_not_utf8(self):
         self.begin()
-        # an overlong slash and a lone surrogate cannot be told by a JSON control message: escapes
+        # half a surrogate pair is passed on as it was written: test_fidelity
         page = '{"next":null,"poll_more":"%s","results":[{"a":"%s"}]}'
-        for text in ("\\ud800", "\\x", "\u0001"):
+        for text in ("\\x", "\u0001", "\\u12g4"):
             with self.subTest(text=text):
                 self.refused("JSON", {"kind": "body", "body": page % (self.link, text)})
         self.recovers()

@@ -25,6 +25,7 @@ RECORDS = (
     ('{ }', '{}'),
     ('{"e": [ ], "o": { }, "l": [ true , false , null ]}', '{"e":[],"o":{},"l":[true,false,null]}'),
     ('{"timestamp": 17, "subject": null}', '{"timestamp":17,"subject":null}'),
+    ('{"half": "\\ud800", "nul": "\\u0000"}', '{"half":"\\ud800","nul":"\\u0000"}'),
     ('{"z": 1, "a": 2, "": 3}', '{"z":1,"a":2,"":3}'),
 )
 

@@ -24,6 +24,12 @@ class Kill(harness.Case):
         except FileNotFoundError:
             return 0
 
+    def time(self, path):
+        try:
+            return path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
     def moment(self, dice, daemon, simulator, left):
         """Waits for a random moment of this round: one of four kinds of progress."""
         file = self.size(self.out)
@@ -33,12 +39,12 @@ class Kill(harness.Case):
             goal = file + dice.uniform(0, 2 * (self.total - file) / (left + 1))
             question = lambda: self.size(self.out) >= goal
         elif kind == "log":
+            # the log is written over from its beginning: its time tells of a commit, not its size
             wal = self.state / "trawld.db-wal"
-            size, changes = self.size(wal), dice.randrange(1, 5)
-            seen = [size]
+            changes, seen = dice.randrange(1, 5), [self.time(wal)]
 
             def question():
-                now = self.size(wal)
+                now = self.time(wal)
                 if now != seen[-1]:
                     seen.append(now)
                 return len(seen) > changes
@@ -57,7 +63,7 @@ class Kill(harness.Case):
         dice = random.Random(seed)
         expected = cloudscale.expected_lines(1, 0, RECORDS)
         self.total = len(expected)
-        simulator = self.cloudscale(RECORDS, "--page-size", "250")
+        simulator = self.cloudscale(RECORDS, "--page-size", "100", "--delay", "0.004")
         self.configure(self.source(simulator.url, more="interval = 200ms"), self.file_sink())
         unfinished = 0
         for left in range(ROUNDS - 1, -1, -1):
