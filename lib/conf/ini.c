@@ -167,8 +167,10 @@ static void read_line(struct reader *reader, struct slice line)
 		return;
 	}
 	if (text.data[0] == '[') {
-		struct slice header = str_trim((struct slice){text.data + 1, text.size - 2});
-		if (text.size < 2 || text.data[text.size - 1] != ']' || header.size == 0)
+		bool closed = text.size > 2 && text.data[text.size - 1] == ']';
+		struct slice header = {text.data + 1, closed ? text.size - 2 : 0};
+		header = str_trim(header);
+		if (header.size == 0)
 			findings_add(reader->findings, reader->file, reader->line,
 				"`%.*s` is no section header: [kind] or [kind name]",
 				(int)(text.size < 60 ? text.size : 60), text.data);

@@ -28,7 +28,8 @@ void intake_free(struct intake *intake);
 void intake_accept(const struct runner_delivery *delivery, void *intake);
 bool intake_known(const struct record *record, void *intake);
 
-/* Reads the dedupe window if that was not done: to be called before a poll whose records have to be looked up. False: it cannot be read now. */
+/* Reads the dedupe window if that was not done: to be called before a poll whose records have to be
+ * looked up. False: it cannot be read now. */
 bool intake_ready(struct intake *intake, struct fault *reterr);
 
 struct intake_status {

@@ -163,8 +163,9 @@ struct definition_path {
 };
 
 /* Loads NAME for the source section SOURCE: reads the file, overlays inline keys (marks them used),
- * takes the parameters' values (marks them used), parses and checks all of it. Never NULL: with findings it must not be used, but its parameters are known. SOURCE NULL: without a source (trawlctl providers): required
- * parameters may be missing. */
+ * takes the parameters' values (marks them used), parses and checks all of it. Never NULL: with
+ * findings it must not be used, but its parameters are known. SOURCE NULL: without a source
+ * (trawlctl providers): required parameters may be missing. */
 struct definition *definition_load(const char *name, const struct definition_path *path,
 	struct ini_section *source, struct findings *findings);
 void definition_free(struct definition *definition);

@@ -143,8 +143,7 @@ static int check_records(const struct page *page, const struct source *source, s
 {
 	for (size_t i = 0; i < page->split.n_elements; i++) {
 		struct slice item = field(page, i, source->column_item);
-		struct slice record =
-			source->column_item >= 0 ? item : page->split.elements[i].raw;
+		struct slice record = source->column_item >= 0 ? item : page->split.elements[i].raw;
 		if (!record.data || json_kind_of(record) != JSON_KIND_OBJECT)
 			return refuse(page, reterr, FAULT_BODY,
 				"an element of its array is no record (a record is an object)");

@@ -159,18 +159,21 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 	unsigned n_same = same_records ? poll->n_same + 1 : 0;
 	if (n_same >= MAX_SAME_PAGES && !(page->hashed && !counts_pages(definition)))
 		return fault_set(reterr, FAULT_LOOP,
-			"loop: the chain of pages does not move, %u pages in a row hold the same records",
+			"loop: the chain of pages does not move, %u pages in a row hold the same "
+			"records",
 			n_same + 1);
 	if (poll->n_pages >= definition->page.max_pages)
 		return fault_set(reterr, FAULT_LOOP,
-			"loop: the chain of pages does not end, %lld pages were read ([page] max_pages)",
+			"loop: the chain of pages does not end, %lld pages were read ([page] "
+			"max_pages)",
 			(long long)poll->n_pages);
 	if (page->next) {
 		struct id next = text_digest(page->next);
 		bool same = cursor && strcmp(cursor, page->next) == 0;
 		if (idset_has(&poll->seen, &next) && !(same && definition->page_end & END_SAME))
 			return fault_set(reterr, FAULT_LOOP,
-				"loop: the next page leads back to a page of this chain that was read "
+				"loop: the next page leads back to a page of this chain that was "
+				"read "
 				"already");
 	}
 	*ret_n_same = n_same;
@@ -289,7 +292,8 @@ static int end_by_place(
 	const char *asked = definition_of(poll)->resume_place.is_url ? url : asked_cursor(poll);
 	if (!resume && page->n_elements > 0)
 		return fault_set(reterr, FAULT_BODY,
-			"the answer is refused whole: its last page has no place at `%s` to go on from",
+			"the answer is refused whole: its last page has no place at `%s` to go on "
+			"from",
 			definition_of(poll)->resume.url ? definition_of(poll)->resume.url
 							: definition_of(poll)->resume.cursor);
 	/* a page that will be served again from its beginning, because it is still open */
