@@ -1,0 +1,175 @@
+/* Times as text, both ways, and local times. */
+#include "base/timestamp.h"
+
+#include "base/timezone.h"
+#include "check_unit.h"
+
+#define S NSEC_PER_SEC
+
+START_TEST(rfc3339)
+{
+	static const struct {
+		const char *text;
+		int outcome;
+		nsec_t time;
+	} cases[] = {
+		{"1970-01-01T00:00:00Z", 0, 0},
+		{"2025-12-11T12:23:17.460366Z", 0, 1765455797460366000},
+		{"2025-12-11T12:23:17Z", 0, 1765455797 * S},
+		{"2025-12-11t12:23:17z", 0, 1765455797 * S},
+		{"2025-12-11 13:23:17+01:00", 0, 1765455797 * S},
+		{"2025-12-11T13:23:17+0100", 0, 1765455797 * S},
+		{"2025-12-11T10:23:17-02", 0, 1765455797 * S},
+		{"2025-12-11T12:23:17.1234567891234Z", 0, 1765455797123456789},
+		{"2016-12-31T23:59:60Z", 0, 1483228799 * S + 999999999},
+		{"1969-12-31T23:59:59.5Z", 0, -S / 2},
+		{"2024-02-29T00:00:00Z", 0, 1709164800 * S},
+		{"2023-02-29T00:00:00Z", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-13-01T00:00:00Z", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-12-11T24:00:00Z", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-12-11T12:23:17", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-12-11T12:23:17.Z", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-12-11T12:23:17Zx", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-12-11T12:23:17 0100", TIMESTAMP_E_SYNTAX, 7},
+		{"2025-12-11", TIMESTAMP_E_SYNTAX, 7},
+		{"", TIMESTAMP_E_SYNTAX, 7},
+		{"0001-01-01T00:00:00Z", TIMESTAMP_E_RANGE, 7},
+		{"9999-01-01T00:00:00Z", TIMESTAMP_E_RANGE, 7},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		nsec_t time = 7;
+		int r = timestamp_parse_rfc3339(slice_of(cases[i].text), &time);
+		ck_assert_msg(r == cases[i].outcome && time == cases[i].time,
+			"case %zu: %s gives %d, %lld", i, cases[i].text, r, (long long)time);
+	}
+}
+END_TEST
+
+START_TEST(round_trip)
+{
+	/* every day of 600 years, at odd seconds */
+	struct buf buf = BUF_NULL;
+	for (nsec_t day = -106000; day < 106000; day++) {
+		nsec_t time = day * NSEC_PER_DAY + (day & 0xffff) * S + 123456789, again;
+		buf_clear(&buf);
+		timestamp_print_rfc3339(time, 9, &buf);
+		ck_assert_msg(
+			timestamp_parse_rfc3339(buf_slice(&buf), &again) == 0 && again == time,
+			"%s", buf_text(&buf));
+	}
+	buf_deinit(&buf);
+}
+END_TEST
+
+START_TEST(http_dates)
+{
+	static const char *const texts[] = {"Sun, 06 Nov 1994 08:49:37 GMT",
+		"Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"};
+	for (size_t i = 0; i < 3; i++) {
+		nsec_t time = 0;
+		ck_assert_msg(timestamp_parse_http(slice_of(texts[i]), &time) == 0 &&
+				      time == 784111777 * S,
+			"%s gives %lld", texts[i], (long long)time);
+	}
+	nsec_t time;
+	ck_assert_int_ne(timestamp_parse_http(SLICE("tomorrow"), &time), 0);
+}
+END_TEST
+
+START_TEST(formats)
+{
+	static const struct {
+		const char *spec, *zone, *text;
+		nsec_t time;
+	} cases[] = {
+		{"epoch_s", NULL, "1757896497", 1757896497 * S},
+		{"epoch_s", NULL, "1757896497.412", 1757896497 * S + 412000000},
+		{"epoch_ms", NULL, "1757896497412", 1757896497412000000},
+		{"epoch_ns", NULL, "1757896497412000001", 1757896497412000001},
+		{"%Y-%m-%dT%H:%M:%S%z", NULL, "2025-09-15T06:25:43+0800", 1757888743 * S},
+		{"%Y-%m-%d %H:%M:%S", "+08:00", "2025-09-15 06:25:43", 1757888743 * S},
+		{"%Y-%m-%d %H:%M:%S", "+05:45", "2025-09-15 04:10:43", 1757888743 * S},
+		{"%Y-%m-%d %H:%M:%S", "Europe/Zurich", "2025-09-15 00:25:43", 1757888743 * S},
+		{"%Y-%m-%d %H:%M:%S", "Asia/Shanghai", "2025-09-15 06:25:43", 1757888743 * S},
+		{"%F %T.%f", NULL, "2025-09-14 22:25:43.25", 1757888743 * S + 250000000},
+		/* twice: the earlier; skipped: as before the change */
+		{"%F %T", "Europe/Zurich", "2025-10-26 02:30:00", 1761438600 * S},
+		{"%F %T", "Europe/Zurich", "2025-03-30 02:30:00", 1743298200 * S},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct timestamp_format *format = NULL;
+		nsec_t time = 0;
+		ck_assert_int_eq(timestamp_format_new(&format, cases[i].spec, cases[i].zone), 0);
+		int r = timestamp_parse(format, slice_of(cases[i].text), &time);
+		ck_assert_msg(r == 0 && time == cases[i].time, "case %zu: %s gives %d, %lld", i,
+			cases[i].text, r, (long long)time);
+		timestamp_format_free(format);
+	}
+}
+END_TEST
+
+START_TEST(printing)
+{
+	static const struct {
+		const char *spec, *text;
+	} cases[] = {
+		{"rfc3339", "2025-09-14T22:25:43.123456Z"},
+		{"epoch_s", "1757888743"},
+		{"epoch_ms", "1757888743123"},
+		{"%Y-%m-%dT%H:%M:%S%z", "2025-09-14T22:25:43+0000"},
+		{"%a, %d %b %Y %T GMT", "Sun, 14 Sep 2025 22:25:43 GMT"},
+		{"%F.%f%%", "2025-09-14.123456%"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct timestamp_format *format = NULL;
+		struct buf buf = BUF_NULL;
+		ck_assert_int_eq(timestamp_format_new(&format, cases[i].spec, NULL), 0);
+		timestamp_print(format, 1757888743123456789, &buf);
+		ck_assert_str_eq(buf_text(&buf), cases[i].text);
+		buf_deinit(&buf);
+		timestamp_format_free(format);
+	}
+}
+END_TEST
+
+START_TEST(bad_formats)
+{
+	static const char *const specs[] = {"", "epoch", "rfc", "%Q", "%Y-%"};
+	struct timestamp_format *format;
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
+		ck_assert_msg(timestamp_format_new(&format, specs[i], NULL) == TIMESTAMP_E_SYNTAX,
+			"%s", specs[i]);
+	static const char *const zones[] = {
+		"", "Mars/Base", "../../etc/passwd", "/etc/passwd", "+8", "+99:00"};
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+		ck_assert_msg(
+			timestamp_format_new(&format, "rfc3339", zones[i]) == TIMESTAMP_E_SYNTAX,
+			"%s", zones[i]);
+}
+END_TEST
+
+START_TEST(points_and_durations)
+{
+	nsec_t time;
+	ck_assert(timestamp_parse_point(SLICE("now"), 5 * S, &time) == 0 && time == 5 * S);
+	ck_assert(timestamp_parse_point(SLICE("-1h"), 7200 * S, &time) == 0 && time == 3600 * S);
+	ck_assert(timestamp_parse_point(SLICE("earliest"), 5, &time) == 0 && time == NSEC_NONE);
+	ck_assert(timestamp_parse_point(SLICE("1970-01-01T00:00:01Z"), 5, &time) == 0 && time == S);
+	ck_assert_int_ne(timestamp_parse_point(SLICE("yesterday"), 5, &time), 0);
+	ck_assert_int_ne(timestamp_parse_point(SLICE("-1h"), 5, &time), 0);
+	static const struct {
+		nsec_t duration;
+		const char *text;
+	} cases[] = {{0, "0s"}, {250 * NSEC_PER_MSEC, "250ms"}, {45 * S, "45s"},
+		{5400 * S, "1h30m"}, {3661 * S, "1h1m"}, {90000 * S, "1d1h"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf buf = BUF_NULL;
+		timestamp_print_duration(cases[i].duration, &buf);
+		ck_assert_str_eq(buf_text(&buf), cases[i].text);
+		buf_deinit(&buf);
+	}
+}
+END_TEST
+
+UNIT_MAIN("timestamp", rfc3339, round_trip, http_dates, formats, printing, bad_formats,
+	points_and_durations)
