@@ -167,9 +167,14 @@ void trawld_close(struct trawld *trawld)
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		poller_free(trawld->pollers[i]);
 	free(trawld->pollers);
+	bool settled = false;
+	if (trawld->committer) {
+		committer_on_settled(trawld->committer, NULL, NULL);
+		settled = committer_flush(trawld->committer);
+	}
 	fanout_free(trawld->fanout);
 	http_client_free(trawld->client);
-	if (trawld->committer)
+	if (settled) /* acknowledgements; pages would be handed to a fan-out that is gone */
 		committer_flush(trawld->committer);
 	committer_free(trawld->committer);
 	store_close(trawld->store);

@@ -59,7 +59,8 @@ static void read_folder(struct config *config, struct findings *findings)
 			str_list_add(&names, entry->d_name);
 	if (directory)
 		closedir(directory);
-	qsort(names.items, names.n_items, sizeof(char *), compare_names);
+	if (names.n_items)
+		qsort(names.items, names.n_items, sizeof(char *), compare_names);
 	for (size_t i = 0; i < names.n_items; i++) {
 		char *path CLEANUP_FREE = mem_printf("%s/%s", folder, names.items[i]);
 		ini_read(&config->ini, path, findings);

@@ -16,6 +16,7 @@
 #include "source/gather.h"
 #include "source/poll.h"
 #include "source/rate.h"
+#include "source/source_auth.h"
 
 #define GATHER_LIMIT (64u << 20)
 #define GATHER_BATCH 1000 /* records of one delivery of a sorted window */
@@ -461,45 +462,6 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 	step(timer->data);
 }
 
-/* The [auth] settings with the parameters' values. */
-static int make_auth(struct runner *runner, struct buf *ret_key, struct fault *reterr)
-{
-	const struct definition *definition = runner->source->definition;
-	struct option_pair *settings =
-		mem_array(definition->n_auth_settings, sizeof(struct option_pair));
-	size_t n = 0;
-	for (size_t i = 0; i < definition->n_auth_settings; i++) {
-		struct buf value = BUF_NULL;
-		if (template_render(definition->auth_settings[i].template, definition_value,
-			    runner->source->definition, &value) == 0) {
-			buf_printf(ret_key, "%s=%s\n", definition->auth_settings[i].name,
-				buf_text(&value));
-			settings[n].name = definition->auth_settings[i].name;
-			settings[n++].value = buf_take(&value);
-		}
-		buf_deinit(&value);
-	}
-	struct auth_setup setup = {
-		.type = definition->auth_type,
-		.settings = settings,
-		.n_settings = n,
-		.client = runner->client,
-		.transport = runner->source->transport,
-		.login_render = definition->login.method ? source_login_request : NULL,
-		.login_userdata = (void *)runner->source,
-		.token_from = definition->login_token,
-		.expires_from = definition->login_expires,
-	};
-	setup.transport.origin = NULL;
-	int r = auth_new(&runner->auth, &setup, reterr);
-	for (size_t i = 0; i < n; i++) {
-		secret_wipe(settings[i].value, strlen(settings[i].value));
-		free(settings[i].value);
-	}
-	free(settings);
-	return r;
-}
-
 static int set_place(struct runner *runner, const char *text, struct fault *reterr)
 {
 	struct place *place = &runner->poll.place;
@@ -541,18 +503,15 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	ev_init(&runner->timer, timer_fired);
 	runner->timer.data = runner;
 
-	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
-	buf_printf(&key, "%s\n", setup->source->origin);
-	int r = make_auth(runner, &key, reterr);
+	struct id credential;
+	int r = source_auth_new(setup->source, setup->client, &runner->auth, &credential, reterr);
 	if (r == 0)
 		r = set_place(runner, setup->place, reterr);
 	if (r) {
 		runner_free(runner);
 		return r;
 	}
-	struct id rate_key = digest_id(buf_slice(&key));
-	secret_wipe(key.data, key.size);
-	runner->rate = rate_ref(&rate_key, definition->rate.count, definition->rate.period_ns);
+	runner->rate = rate_ref(&credential, definition->rate.count, definition->rate.period_ns);
 	arm(runner, setup->first_delay_ns);
 	*ret = runner;
 	return 0;

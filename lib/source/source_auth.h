@@ -1,0 +1,13 @@
+/* The credential of a source: its definition's [auth] and [login] with the parameters' values. */
+#ifndef TRAWLD_SOURCE_SOURCE_AUTH_H
+#define TRAWLD_SOURCE_SOURCE_AUTH_H
+
+#include "http/auth.h"
+#include "source/source.h"
+
+/* SOURCE outlives the credential. *RET_CREDENTIAL: a digest of origin and credential, the same for
+ * every source that calls with the same one (they share a request budget). 0, or FAULT_CONFIG. */
+int source_auth_new(const struct source *source, struct http_client *client, struct auth **ret,
+	struct id *ret_credential, struct fault *reterr);
+
+#endif

@@ -1,0 +1,199 @@
+/* Provider definitions: every fault at its own line, overlay by a source, variants, parameters. */
+#include "source/definition.h"
+
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "source_fixture.h"
+
+#define GOOD                                                                                       \
+	"[provider]\ntitle = T\n"                                                                  \
+	"[parameters]\ntoken = required secret\nregion = default r1\nmore = optional\n"            \
+	"[auth]\ntype = bearer\ntoken = ${token}\n"                                                \
+	"[request]\nurl = https://${region}.example.net/x\nquery.from = ${window.start}\n"         \
+	"[records]\nat = /list\nid = /id\n"                                                        \
+	"[page]\nurl = /next\n"                                                                    \
+	"[resume]\nwindow = yes\n"
+
+static char directory[] = "/tmp/check_definition.XXXXXX";
+
+struct fixture {
+	struct ini ini;
+	struct findings findings;
+	struct definition *definition;
+};
+
+static void load(struct fixture *f, const char *text, const char *source)
+{
+	char *path CLEANUP_FREE = mem_printf("%s/api.conf", directory);
+	FILE *file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+	const char *directories[] = {"/nonexistent", directory};
+	struct definition_path where = {directories, 2};
+	*f = (struct fixture){0};
+	ck_assert_int_eq(ini_read_text(&f->ini, "c", source, strlen(source), &f->findings), 0);
+	f->definition = definition_load("api", &where, &f->ini.sections[0], &f->findings);
+	remove(path);
+}
+
+static void tear_down(struct fixture *f)
+{
+	definition_free(f->definition);
+	findings_deinit(&f->findings);
+	ini_deinit(&f->ini);
+}
+
+START_TEST(good)
+{
+	struct fixture f;
+	load(&f, GOOD, "[source a]\ntoken = tttt\noverlap = 3m\nrecords.id = /a, /b\n");
+	ck_assert_msg(f.findings.n_items == 0, "%s", f.findings.items[0].text);
+	ck_assert_str_eq(f.definition->title, "T");
+	ck_assert_str_eq(definition_parameter(f.definition, "region"), "r1");
+	ck_assert_ptr_null(definition_parameter(f.definition, "more"));
+	ck_assert_int_eq(f.definition->resume.overlap_ns, 3 * NSEC_PER_MIN);
+	ck_assert_uint_eq(f.definition->n_records_id, 2);
+	ck_assert_uint_eq(f.definition->page_end, END_ABSENT);
+	ck_assert_int_eq(f.definition->step_ns, NSEC_PER_MSEC);
+	ck_assert_uint_eq(f.definition->n_errors_lost, 3);
+	ck_assert(ini_section_find(&f.ini.sections[0], "token")->used);
+	tear_down(&f);
+}
+END_TEST
+
+START_TEST(faults)
+{
+	static const struct {
+		const char *good, *bad;
+		unsigned line;
+		const char *words;
+	} cases[] = {
+		{"token = required secret", "token = required default x", 4, "only one of them"},
+		{"token = required secret", "token = secret", 4, "say required"},
+		{"token = required secret", "token = requird", 4, "not one of"},
+		{"token = ${token}", "token = ${tokn}", 9, "unknown variable ${tokn}"},
+		{"type = bearer", "type = baerer", 8, "did you mean `bearer`"},
+		{"token = ${token}", "tokn = ${token}", 9, "did you mean `token`"},
+		{"at = /list", "at = list", 14, "no JSON Pointer"},
+		{"id = /id", "id = id", 15, "no JSON Pointer"},
+		{"id = /id", "idd = /id", 15, "did you mean `id`"},
+		{"id = /id", "time_format = epochs", 15, "no such format"},
+		{"id = /id", "exclude = nonsense", 15, "no condition"},
+		{"id = /id", "order = random", 15, "ascending, unordered"},
+		{"url = /next", "url = /next\ncursor = /c", 16, "2 ways of paging"},
+		{"url = /next", "cursor = /c", 17, "does not send ${page.cursor}"},
+		{"url = /next", "offset = yes\nsize = 5", 17, "does not use ${page.offset}"},
+		{"url = /next", "url = /next\nend = short", 18, "needs `size`"},
+		{"url = /next", "url = /next\nend = shrt", 18, "no condition"},
+		{"window = yes", "window = yes\nurl = /more", 18, "two ways of resuming"},
+		{"window = yes", "overlap = 5m", 18, "must say where"},
+		{"window = yes", "window = yes\n[errors]\nlost = 99", 21, "no HTTP status"},
+		{"query.from = ${window.start}", "body = {\"a\": }", 12, "not JSON"},
+		{"query.from = ${window.start}", "quer.from = 1", 12, "unknown key `quer.from`"},
+		{"query.from = ${window.start}", "query.from = 1", 19,
+			"does not use ${window.start}"},
+		{"url = https://${region}.example.net/x", "method = GET", 10, "needs `url`"},
+		{"[page]", "[pages]", 16, "did you mean [page]"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		struct buf text = BUF_NULL;
+		const char *at = strstr(GOOD, cases[i].good);
+		ck_assert_msg(at != NULL, "case %zu", i);
+		buf_printf(&text, "%.*s%s%s", (int)(at - GOOD), GOOD, cases[i].bad,
+			at + strlen(cases[i].good));
+		load(&f, buf_text(&text), "[source a]\ntoken = tttt\n");
+		bool found = false;
+		for (size_t j = 0; j < f.findings.n_items; j++)
+			found |= f.findings.items[j].line == cases[i].line &&
+				 strstr(f.findings.items[j].text, cases[i].words) &&
+				 strstr(f.findings.items[j].file, "api.conf");
+		ck_assert_msg(found, "case %zu (%s): %u: %s", i, cases[i].bad,
+			f.findings.n_items ? f.findings.items[0].line : 0,
+			f.findings.n_items ? f.findings.items[0].text : "no finding");
+		buf_deinit(&text);
+		tear_down(&f);
+	}
+}
+END_TEST
+
+START_TEST(faults_of_the_source)
+{
+	static const struct {
+		const char *source;
+		unsigned line;
+		const char *words;
+	} cases[] = {
+		{"[source a]\nregion = x\n", 1, "needs `token`"},
+		{"[source a]\ntoken =\n", 2, "needs `token`"},
+		{"[source a]\ntoken = tttt\noverlap = 5\n", 3, "try 90s"},
+		{"[source a]\ntoken = tttt\nrecords.id = x\n", 3, "no JSON Pointer"},
+		{"[source a]\ntoken = tttt\npage.sizes = 5\n", 3, "did you mean `size`"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		load(&f, GOOD, cases[i].source);
+		ck_assert_msg(f.findings.n_items == 1 &&
+				      f.findings.items[0].line == cases[i].line &&
+				      strstr(f.findings.items[0].text, cases[i].words),
+			"case %zu: %u: %s", i, f.findings.n_items ? f.findings.items[0].line : 0,
+			f.findings.n_items ? f.findings.items[0].text : "no finding");
+		tear_down(&f);
+	}
+}
+END_TEST
+
+START_TEST(variants)
+{
+	static const char text[] =
+		"[parameters]\nuser = optional\npassword = optional secret\ntoken = optional "
+		"secret\n"
+		"[auth basic]\nwhen = user\ntype = basic\nuser = ${user}\npassword = ${password}\n"
+		"[auth token]\nwhen = token\ntype = bearer\ntoken = ${token}\n"
+		"[request]\nurl = https://h/x\n[records]\nat = \"\"\n[resume]\nurl = header:link\n";
+	static const struct {
+		const char *source, *type;
+	} cases[] = {{"[source a]\nuser = u\npassword = pppp\n", "basic"},
+		{"[source a]\ntoken = tttt\n", "bearer"},
+		{"[source a]\nauth.type = none\n", "none"}, {"[source a]\nlag = 1s\n", NULL}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		load(&f, text, cases[i].source);
+		ck_assert_msg((f.findings.n_items == 0) == (cases[i].type != NULL), "case %zu: %s",
+			i, f.findings.n_items ? f.findings.items[0].text : "no finding");
+		if (cases[i].type)
+			ck_assert_str_eq(f.definition->auth_type, cases[i].type);
+		tear_down(&f);
+	}
+}
+END_TEST
+
+START_TEST(unknown_provider)
+{
+	struct findings findings = FINDINGS_NULL;
+	struct definition_path where = {NULL, 0};
+	definition_free(definition_load("nothing", &where, NULL, &findings));
+	ck_assert_uint_eq(findings.n_items, 1);
+	ck_assert_ptr_nonnull(strstr(findings.items[0].text, "unknown provider `nothing`"));
+	findings_deinit(&findings);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		good, faults, faults_of_the_source, variants, unknown_provider};
+	Suite *suite = suite_create("definition");
+	TCase *tcase = tcase_create("definition");
+	if (!mkdtemp(directory))
+		return EXIT_FAILURE;
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(tcase, tests[i]);
+	suite_add_tcase(suite, tcase);
+	int code = unit_run(suite);
+	rmdir(directory);
+	return code;
+}

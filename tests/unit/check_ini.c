@@ -1,0 +1,137 @@
+/* The INI reader and the list of findings that it fills. */
+#include "conf/ini.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "check_unit.h"
+
+static const char *value_of(struct ini *ini, const char *kind, const char *name, const char *key)
+{
+	struct ini_section *section = ini_find(ini, kind, name);
+	struct ini_entry *entry = section ? ini_section_find(section, key) : NULL;
+	return entry ? entry->value : "(none)";
+}
+
+START_TEST(values)
+{
+	static const char text[] = "\xef\xbb\xbf# head\r\n"
+				   "[source acme]   ; comment\r\n"
+				   "a = 1 # one\r\n"
+				   "b=two;kept#kept\r\n"
+				   "c =\r\n"
+				   "  first\r\n"
+				   "; inside\r\n"
+				   "\t second # cut\r\n"
+				   "\r\n"
+				   "[request.first]\r\n"
+				   "header.X-A = x = y\r\n"
+				   "last = end";
+	struct ini ini = INI_NULL;
+	struct findings findings = FINDINGS_NULL;
+	ck_assert_int_eq(ini_read_text(&ini, "f", text, sizeof(text) - 1, &findings), 0);
+	ck_assert_str_eq(value_of(&ini, "source", "acme", "a"), "1");
+	ck_assert_str_eq(value_of(&ini, "source", "acme", "b"), "two;kept#kept");
+	ck_assert_str_eq(value_of(&ini, "source", "acme", "c"), "first\nsecond");
+	ck_assert_str_eq(value_of(&ini, "request.first", NULL, "header.X-A"), "x = y");
+	ck_assert_str_eq(value_of(&ini, "request.first", NULL, "last"), "end");
+	ck_assert_uint_eq(ini_find(&ini, "source", "acme")->line, 2);
+	ck_assert_uint_eq(ini_section_find(ini_find(&ini, "source", "acme"), "c")->line, 5);
+	ck_assert_uint_eq(
+		ini_section_find(ini_find(&ini, "request.first", NULL), "last")->line, 12);
+	ini_deinit(&ini);
+	findings_deinit(&findings);
+}
+END_TEST
+
+START_TEST(long_values_are_whole)
+{
+	struct buf text = BUF_NULL;
+	struct ini ini = INI_NULL;
+	struct findings findings = FINDINGS_NULL;
+	buf_append_text(&text, "[a]\nk = ");
+	for (size_t i = 0; i < 65000; i++)
+		buf_append_char(&text, 'x');
+	ck_assert_int_eq(ini_read_text(&ini, "f", text.data, text.size, &findings), 0);
+	ck_assert_uint_eq(strlen(value_of(&ini, "a", NULL, "k")), 65000);
+	buf_deinit(&text);
+	ini_deinit(&ini);
+}
+END_TEST
+
+START_TEST(faults)
+{
+	static const struct {
+		const char *text;
+		unsigned line;
+		const char *word;
+	} cases[] = {
+		{"[a]\n\nnonsense\n", 3, "nonsense"},
+		{"k = v\n", 1, "before"},
+		{"[a\n", 1, "[a"},
+		{"[]\n", 1, "header"},
+		{"[a]\nk = 1\nk = 2\n", 3, "twice"},
+		{"[a]\n[b]\n[a]\n", 3, "second"},
+		{"[a]\n = v\n", 2, "= v"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ini ini = INI_NULL;
+		struct findings findings = FINDINGS_NULL;
+		ck_assert_int_eq(
+			ini_read_text(&ini, "f", cases[i].text, strlen(cases[i].text), &findings),
+			1);
+		ck_assert_msg(findings.n_items == 1 && findings.items[0].line == cases[i].line &&
+				      strstr(findings.items[0].text, cases[i].word),
+			"case %zu: %u: %s", i, findings.items[0].line, findings.items[0].text);
+		ini_deinit(&ini);
+		findings_deinit(&findings);
+	}
+	struct ini ini = INI_NULL;
+	struct findings findings = FINDINGS_NULL;
+	ck_assert_int_eq(ini_read_text(&ini, "f", "[a]\nk\0=", 7, &findings), 1);
+	ck_assert_uint_eq(findings.items[0].line, 2);
+	ck_assert_int_lt(ini_read(&ini, "/nonexistent/x.conf", &findings), 0);
+	ck_assert_int_lt(ini_read(&ini, "/", &findings), 0);
+	ck_assert_uint_eq(findings.n_items, 3);
+	ini_deinit(&ini);
+	findings_deinit(&findings);
+}
+END_TEST
+
+START_TEST(two_files_are_one)
+{
+	struct ini ini = INI_NULL;
+	struct findings findings = FINDINGS_NULL;
+	ck_assert_int_eq(ini_read_text(&ini, "a", "[s x]\nk = 1\n", 12, &findings), 0);
+	ck_assert_int_eq(ini_read_text(&ini, "b", "[s x]\nl = 2\n", 12, &findings), 0);
+	ck_assert_uint_eq(ini.n_sections, 1);
+	ck_assert_str_eq(ini_section_find(&ini.sections[0], "l")->file, "b");
+	ck_assert_int_eq(ini_read_text(&ini, "c", "[s x]\nk = 3\n", 12, &findings), 1);
+	ck_assert_ptr_nonnull(strstr(findings.items[0].text, "a:2"));
+	ini_deinit(&ini);
+	findings_deinit(&findings);
+}
+END_TEST
+
+START_TEST(findings_are_printed_in_order)
+{
+	struct findings findings = FINDINGS_NULL;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	findings_add(&findings, "b", 9, "nine");
+	findings_add(&findings, "a", 3, "three %d", 3);
+	findings_add(&findings, "b", 2, "two");
+	findings_add(&findings, NULL, 0, "none\n");
+	findings_add(&findings, "a", 0, "whole");
+	findings_print(&findings, out);
+	fclose(out);
+	ck_assert_str_eq(text, "b:2: two\nb:9: nine\na: whole\na:3: three 3\nnone?\n");
+	free(text);
+	findings_deinit(&findings);
+}
+END_TEST
+
+UNIT_MAIN("ini", values, long_values_are_whole, faults, two_files_are_one,
+	findings_are_printed_in_order)

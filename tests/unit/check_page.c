@@ -1,0 +1,181 @@
+/* From an answer to records: what is taken out of a page, and what makes it refused whole. */
+#include "source/page.h"
+
+#include "source_fixture.h"
+
+#define URL "https://h.example/x?a=1"
+#define BASE                                                                                       \
+	"request.url = https://h.example/x\n"                                                      \
+	"records.at = /list\n"                                                                     \
+	"resume.url = /more\n"
+
+static bool key_is(const struct record *record, const char *text)
+{
+	return slice_is(record->id_text, text);
+}
+
+START_TEST(records_and_places)
+{
+	struct source_fixture f;
+	struct page page;
+	struct fault fault;
+	source_fixture_good(&f, BASE "records.id = /id\nrecords.time = /t\npage.url = /next\n"
+				     "page.total = /total\nrecords.exclude = /kind = read\n");
+	ck_assert_int_eq(
+		source_fixture_page(&f, &page,
+			"{\"list\":[{\"id\":\"a\",\"t\":\"1970-01-01T00:00:02Z\"},"
+			"{\"id\":7,\"kind\":\"read\"},{\"id\":7 ,\"t\":\"never\"},{\"id\":null}],"
+			"\"next\":\"?c=2\",\"more\":\"https://h.example/y\",\"total\":\"12\"}",
+			URL, &fault),
+		0);
+	ck_assert_uint_eq(page.n_elements, 4);
+	ck_assert_uint_eq(page.n_records, 3);
+	ck_assert_uint_eq(page.n_excluded, 1);
+	ck_assert(key_is(&page.records[0], "a") && key_is(&page.records[1], "7"));
+	ck_assert(!page.records[2].id_text.data && page.hashed);
+	ck_assert(page.records[1].spaced && !page.records[0].spaced);
+	/* a time that cannot be read is the last known one */
+	ck_assert_int_eq(page.records[1].time, 2 * NSEC_PER_SEC);
+	ck_assert(page.n_without_time == 2 && page.n_without_id == 1);
+	ck_assert_str_eq(page.next, "https://h.example/x?c=2");
+	ck_assert_str_eq(page.resume, "https://h.example/y");
+	ck_assert_int_eq(page.total, 12);
+	page_deinit(&page);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(compound_ids_do_not_meet)
+{
+	struct source_fixture f;
+	struct page page;
+	struct fault fault;
+	source_fixture_good(&f, BASE "records.id = /a, /b\n");
+	ck_assert_int_eq(
+		source_fixture_page(&f, &page,
+			"{\"list\":[{\"a\":\"1:2\",\"b\":\"3\"},{\"a\":\"1\",\"b\":\"2:3\"}]}", URL,
+			&fault),
+		0);
+	ck_assert(key_is(&page.records[0], "1:2:3") && key_is(&page.records[1], "1:2:3"));
+	ck_assert_mem_ne(&page.records[0].key, &page.records[1].key, sizeof(struct id));
+	page_deinit(&page);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(digest_is_of_the_text_without_white_space)
+{
+	struct source_fixture f;
+	struct page page;
+	struct fault fault;
+	source_fixture_good(&f, BASE "records.item = /_source\n");
+	ck_assert_int_eq(source_fixture_page(&f, &page,
+				 "{\"list\":[{\"_source\":{\"a\":[1,2]},\"sort\":1},"
+				 "{\"sort\":2,\"_source\" : { \"a\" : [ 1,2 ] }}]}",
+				 URL, &fault),
+		0);
+	ck_assert(slice_is(page.records[0].text, "{\"a\":[1,2]}"));
+	ck_assert_mem_eq(&page.records[0].key, &page.records[1].key, sizeof(struct id));
+	page_deinit(&page);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(refusals)
+{
+	static const struct {
+		const char *keys, *body;
+		enum fault_class class;
+		const char *words;
+	} cases[] = {
+		{"", "<html>", FAULT_BODY, "<html>"},
+		{"", "{}", FAULT_BODY, "no array of records at `/list`"},
+		{"", "{\"list\":{}}", FAULT_BODY, "something else"},
+		{"", "{\"list\":[7]}", FAULT_BODY, "no record"},
+		{"records.item = /i\n", "{\"list\":[{}]}", FAULT_BODY, "no record"},
+		{"page.url = /n\n", "{\"list\":[],\"n\":\"https://other.example/\"}", FAULT_ORIGIN,
+			"https://other.example"},
+		{"page.url = /n\n", "{\"list\":[],\"n\":\"http://h.example/\"}", FAULT_ORIGIN,
+			"allow_origins"},
+		{"page.url = /n\n", "{\"list\":[],\"n\":\"https://u:p@h.example/\"}", FAULT_ORIGIN,
+			""},
+		{"page.url = /n\n", "{\"list\":[],\"n\":7}", FAULT_BODY, "no string"},
+		{"errors.incomplete = /part = true\n", "{\"list\":[],\"part\":true}",
+			FAULT_INCOMPLETE, "not whole"},
+		{"records.missing = empty\nrecords.expect = /k = v\n", "{\"k\":\"w\"}", FAULT_BODY,
+			"no array"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		struct buf text = BUF_NULL;
+		struct page page;
+		struct fault fault = FAULT_NULL;
+		buf_printf(&text, "%s%s", BASE, cases[i].keys);
+		source_fixture_good(&f, buf_text(&text));
+		int r = source_fixture_page(&f, &page, cases[i].body, URL, &fault);
+		ck_assert_msg(r == (int)cases[i].class && strstr(fault.text, cases[i].words),
+			"case %zu: %d: %s", i, r, fault.text);
+		buf_deinit(&text);
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
+START_TEST(taken_as_empty)
+{
+	static const struct {
+		const char *keys, *body;
+	} cases[] = {
+		{"records.missing = empty\nrecords.expect = /k = v\n", "{\"k\":\"v\"}"},
+		{"records.missing = empty\n", "{}"},
+		{"page.url = /n\n", "{\"list\":[],\"n\":null}"},
+		{"page.url = /n\n", "{\"list\":[],\"n\":\"\"}"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		struct buf text = BUF_NULL;
+		struct page page;
+		struct fault fault = FAULT_NULL;
+		buf_printf(&text, "%s%s", BASE, cases[i].keys);
+		source_fixture_good(&f, buf_text(&text));
+		ck_assert_msg(source_fixture_page(&f, &page, cases[i].body, URL, &fault) == 0,
+			"case %zu: %s", i, fault.text);
+		ck_assert(page.n_records == 0 && page.next == NULL);
+		page_deinit(&page);
+		buf_deinit(&text);
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
+START_TEST(cursors_keep_their_text)
+{
+	struct source_fixture f;
+	struct page page;
+	struct fault fault;
+	source_fixture_good(&f, BASE "request.body = {\"after\": \"${page.cursor}\"}\n"
+				     "page.cursor = last:/sort\n");
+	ck_assert_int_eq(
+		source_fixture_page(&f, &page,
+			"{\"list\":[{\"sort\":[1]},{\"sort\":[1e400, \"\\u00e9\"]}]}", URL, &fault),
+		0);
+	ck_assert_str_eq(page.next, "[1e400, \"\\u00e9\"]");
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct request_values values = {.source = f.source,
+		.start_time = NSEC_NONE,
+		.end_time = NSEC_NONE,
+		.page = page.next,
+		.offset = -1,
+		.number = -1};
+	ck_assert_int_eq(source_request(f.source, &values, NULL, &message, &fault), 0);
+	ck_assert_str_eq(buf_text(&message.body), "{\"after\":[1e400, \"\\u00e9\"]}");
+	ck_assert_str_eq(message.url, "https://h.example/x");
+	http_message_deinit(&message);
+	page_deinit(&page);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+UNIT_MAIN("page", records_and_places, compound_ids_do_not_meet,
+	digest_is_of_the_text_without_white_space, refusals, taken_as_empty,
+	cursors_keep_their_text)

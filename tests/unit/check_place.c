@@ -1,0 +1,90 @@
+/* Places as text, and the arithmetic of windows. */
+#include "source/place.h"
+
+#include "check_unit.h"
+#include "source/span.h"
+
+#define S NSEC_PER_SEC
+
+START_TEST(round_trip)
+{
+	struct place place = PLACE_NULL, again = PLACE_NULL;
+	place_set(&place.resume, SLICE("https://h/x?cursor=1"));
+	place_set(&place.page, SLICE("[1e400,\"\\u00e9\"]"));
+	place.offset = 7;
+	place.exact = true;
+	place.started_time = 1;
+	place.watermark_time = 1757888743123456789;
+	char *text = place_print(&place);
+	ck_assert_int_eq(place_parse(&again, text), 0);
+	ck_assert_str_eq(again.resume, place.resume);
+	ck_assert_str_eq(again.page, place.page);
+	ck_assert(again.exact && again.offset == 7 && again.number == -1);
+	ck_assert(again.started_time == 1 && again.watermark_time == place.watermark_time);
+	ck_assert(again.newest_time == NSEC_NONE && again.start_time == NSEC_NONE);
+	char *second = place_print(&again);
+	ck_assert_str_eq(text, second);
+	free(text);
+	free(second);
+	place_copy(&again, &place);
+	place_close_chain(&again);
+	ck_assert(!again.page && again.resume && again.offset == -1);
+	place_rewind(&again, 5 * S);
+	ck_assert(!again.resume && !again.exact && again.started_time == 5 * S);
+	place_deinit(&place);
+	place_deinit(&again);
+}
+END_TEST
+
+START_TEST(refused_texts)
+{
+	static const char *const texts[] = {"", "{}", "null", "[]", "{\"version\":2}",
+		"{\"version\":1,\"started\":\"yesterday\"}", "{\"version\":1,\"end\":5}"};
+	struct place place = PLACE_NULL;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		ck_assert_msg(place_parse(&place, texts[i]) == PLACE_E_SYNTAX, "%s", texts[i]);
+	ck_assert_int_eq(place_parse(&place, "{\"version\":1,\"later\":true}"), 0);
+	place_deinit(&place);
+}
+END_TEST
+
+START_TEST(spans)
+{
+	static const struct {
+		nsec_t started, watermark, now;
+		bool asks;
+		nsec_t start, end, gap;
+	} cases[] = {
+		/* overlap 10 s, lag 5 s, retention 1000 s */
+		{100 * S, NSEC_NONE, 200 * S, true, 100 * S, 195 * S, NSEC_NONE},
+		{100 * S, NSEC_NONE, 104 * S, false, 0, 0, NSEC_NONE},
+		{100 * S, 150 * S, 200 * S, true, 140 * S, 195 * S, NSEC_NONE},
+		{100 * S, 105 * S, 200 * S, true, 100 * S, 195 * S, NSEC_NONE},
+		{100 * S, 195 * S, 200 * S, false, 0, 0, NSEC_NONE},
+		{100 * S, 150 * S, 2000 * S, true, 1060 * S, 1995 * S, 150 * S},
+		{100 * S, NSEC_NONE, 2000 * S, true, 1060 * S, 1995 * S, NSEC_NONE},
+	};
+	struct span_rules rules = {10 * S, 5 * S, 1000 * S};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span span = {0, 0}, gap;
+		bool asks = span_of_poll(
+			&rules, cases[i].started, cases[i].watermark, cases[i].now, &span, &gap);
+		ck_assert_msg(asks == cases[i].asks && span.start_time == cases[i].start &&
+				      span.end_time == cases[i].end &&
+				      gap.start_time == cases[i].gap,
+			"case %zu: %d, %lld to %lld", i, asks, (long long)span.start_time,
+			(long long)span.end_time);
+	}
+	struct span poll = {0, 25}, piece = span_piece(&poll, 0, 10);
+	ck_assert_int_eq(piece.end_time, 10);
+	piece = span_piece(&poll, 20, 10);
+	ck_assert_int_eq(piece.end_time, 25);
+	ck_assert_int_eq(span_floor(-5, 10), -10);
+	ck_assert_int_eq(span_floor(15, 10), 10);
+	ck_assert_int_eq(span_ceil(15, 10), 20);
+	ck_assert_int_eq(span_ceil(20, 10), 20);
+	ck_assert_int_eq(span_ceil(15, 0), 15);
+}
+END_TEST
+
+UNIT_MAIN("place", round_trip, refused_texts, spans)

@@ -1,0 +1,116 @@
+/* A source's options and the requests that it writes. */
+#include "source/source.h"
+
+#include "source_fixture.h"
+
+#define RECORDS "records.at = /list\nresume.window = yes\n"
+
+static struct request_values values_of(const struct source *source)
+{
+	return (struct request_values){.source = source,
+		.start_time = INT64_C(1757888743123000000),
+		.end_time = INT64_C(1757888744000000000),
+		.offset = -1,
+		.number = -1};
+}
+
+START_TEST(requests)
+{
+	struct source_fixture f;
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct fault fault;
+	source_fixture_good(&f, RECORDS
+		"request.method = POST\nrequest.url = https://h.example/x?k=v\n"
+		"request.query.from = ${window.start:%Y-%m-%dT%H:%M:%S%z}\n"
+		"request.query.page = ${page.number}\nrequest.header.X-A = b\n"
+		"request.body = {\"to\": \"${window.end:epoch_ms}\"}\n"
+		"request.next.query.page = ${page.number}\npage.number = yes\npage.size = 10\n"
+		"endpoint = http://127.0.0.1:8080/base/\n");
+	struct request_values values = values_of(f.source);
+	ck_assert_int_eq(source_request(f.source, &values, NULL, &message, &fault), 0);
+	ck_assert_str_eq(message.method, "POST");
+	ck_assert_str_eq(message.url,
+		"http://127.0.0.1:8080/base/x?k=v&from=2025-09-14T22%3A25%3A43%2B0000");
+	ck_assert_str_eq(buf_text(&message.body), "{\"to\":1757888744000}");
+	ck_assert(slice_is(http_headers_get(&message.headers, "x-a"), "b"));
+	ck_assert(slice_is(http_headers_get(&message.headers, "content-type"), "application/json"));
+	ck_assert_str_eq(f.source->origin, "http://127.0.0.1:8080");
+	http_message_deinit(&message);
+	values.number = 3;
+	ck_assert_int_eq(source_request(f.source, &values, NULL, &message, &fault), 0);
+	ck_assert_ptr_nonnull(strstr(message.url, "&page=3"));
+	http_message_deinit(&message);
+	ck_assert_int_eq(
+		source_request(f.source, &values, "http://127.0.0.1:8080/l", &message, &fault), 0);
+	ck_assert_str_eq(message.url, "http://127.0.0.1:8080/l");
+	http_message_deinit(&message);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(origins)
+{
+	static const struct {
+		const char *url;
+		bool allowed;
+	} cases[] = {{"https://h.example/a", true}, {"https://H.example:443/a", true},
+		{"https://o.example:8443/", true}, {"http://h.example/", false},
+		{"https://h.example:444/", false}, {"https://h.example.evil/", false},
+		{"https://h.example@evil/", false}, {"ftp://h.example/", false}, {"/x", false}};
+	struct source_fixture f;
+	source_fixture_good(&f, RECORDS "request.url = https://h.example/x?${window.start}\n"
+					"allow_origins = https://o.example:8443\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fault fault = FAULT_NULL;
+		ck_assert_msg(
+			(source_may_ask(f.source, cases[i].url, &fault) == 0) == cases[i].allowed,
+			"case %zu: %s", i, cases[i].url);
+	}
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(faults)
+{
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{RECORDS "request.url = http://h.example/${window.start}\n", "insecure_http"},
+		{RECORDS "request.url = ftp://h.example/${window.start}\n", "no http"},
+		{RECORDS "request.url = https://h/${window.start}\nstart = soon\n", "not a time"},
+		{RECORDS "request.url = https://h/${window.start}\nendpoint = x\n",
+			"http:// or https://"},
+		{RECORDS "request.url = https://h/${window.start}\nallow_origins = x\n",
+			"https://host"},
+		{RECORDS "request.url = https://h/${window.start}\nintervall = 5s\n", "`interval`"},
+		{RECORDS "request.url = https://h/${window.start}\nlagg = 5s\n", "`lag`"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		source_fixture_init(&f, cases[i].text);
+		ck_assert_msg(!f.source && f.findings.n_items == 1 &&
+				      strstr(f.findings.items[0].text, cases[i].words),
+			"case %zu: %s", i,
+			f.findings.n_items ? f.findings.items[0].text : "no finding");
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
+START_TEST(fingerprints)
+{
+	static const char good[] = RECORDS "request.url = https://h/${window.start}\n";
+	static const char other[] = RECORDS "request.url = https://h/${window.start}\nlag = 1s\n";
+	struct source_fixture a, b, c;
+	source_fixture_good(&a, good);
+	source_fixture_good(&b, good);
+	source_fixture_good(&c, other);
+	ck_assert_mem_eq(&a.source->fingerprint, &b.source->fingerprint, sizeof(struct id));
+	ck_assert_mem_ne(&a.source->fingerprint, &c.source->fingerprint, sizeof(struct id));
+	source_fixture_deinit(&a);
+	source_fixture_deinit(&b);
+	source_fixture_deinit(&c);
+}
+END_TEST
+
+UNIT_MAIN("source", requests, origins, faults, fingerprints)
