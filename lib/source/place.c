@@ -38,7 +38,7 @@ void place_close_chain(struct place *place)
 {
 	place_set(&place->page, SLICE_NULL);
 	place->offset = place->number = -1;
-	place->start_time = place->end_time = NSEC_NONE;
+	place->start_time = place->end_time = place->until_time = NSEC_NONE;
 }
 
 void place_rewind(struct place *place, nsec_t time)
@@ -82,6 +82,7 @@ char *place_print(const struct place *place)
 	print_time(&out, "started", place->started_time);
 	print_time(&out, "start", place->start_time);
 	print_time(&out, "end", place->end_time);
+	print_time(&out, "until", place->until_time);
 	print_time(&out, "watermark", place->watermark_time);
 	print_time(&out, "newest", place->newest_time);
 	buf_append_char(&out, '}');
@@ -113,6 +114,7 @@ int place_parse(struct place *ret, const char *text)
 		    parse_time(root, "started", &place.started_time) == 0 &&
 		    parse_time(root, "start", &place.start_time) == 0 &&
 		    parse_time(root, "end", &place.end_time) == 0 &&
+		    parse_time(root, "until", &place.until_time) == 0 &&
 		    parse_time(root, "watermark", &place.watermark_time) == 0 &&
 		    parse_time(root, "newest", &place.newest_time) == 0;
 	place.offset = parse_count(root, "offset");

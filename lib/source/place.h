@@ -3,8 +3,8 @@
  * lies before it, in one transaction.
  *
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
- * cursor as JSON), page (the same, inside an open chain), exact, start, end (open span), watermark,
- * newest, started (RFC 3339 with nanoseconds), offset, number.
+ * cursor as JSON), page (the same, inside an open chain), exact, start, end, until (open span),
+ * watermark, newest, started (RFC 3339 with nanoseconds), offset, number.
  */
 #ifndef TRAWLD_SOURCE_PLACE_H
 #define TRAWLD_SOURCE_PLACE_H
@@ -21,6 +21,7 @@ struct place {
 	nsec_t started_time; /* the first start; NSEC_NONE: from the earliest record */
 	nsec_t start_time; /* the open span; both NSEC_NONE: none is open */
 	nsec_t end_time;
+	nsec_t until_time; /* where the poll that the open span belongs to ends */
 	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
 	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
 };
@@ -31,6 +32,7 @@ struct place {
 		.started_time = NSEC_NONE,                                                         \
 		.start_time = NSEC_NONE,                                                           \
 		.end_time = NSEC_NONE,                                                             \
+		.until_time = NSEC_NONE,                                                           \
 		.watermark_time = NSEC_NONE,                                                       \
 		.newest_time = NSEC_NONE})
 

@@ -81,17 +81,30 @@ static void begin_chain(struct poll *poll)
 	set_ask(poll);
 }
 
+/* A poll that was interrupted goes on to its own end: only so does its overlap cover what it has
+ * read. The open chain goes on at its page where known IDs make that safe; else the piece is read
+ * again from its first page. */
+static void resume_window(struct poll *poll)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	poll->piece = (struct span){place->start_time, place->end_time};
+	poll->span = poll->piece;
+	if (place->until_time > poll->span.end_time)
+		poll->span.end_time = place->until_time;
+	if (definition->n_records_id == 0 || definition->records.order != ORDER_ASCENDING) {
+		place_set(&place->page, SLICE_NULL);
+		place->offset = place->number = -1;
+	}
+}
+
 static bool begin_window(struct poll *poll, nsec_t now_time)
 {
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
-	bool has_id = definition->n_records_id > 0;
-	/* An open chain goes on after a restart where known keys make that safe; else the window is
-	 * read again. */
-	if (place->page && place->start_time != NSEC_NONE && has_id &&
-		definition->records.order == ORDER_ASCENDING) {
-		poll->span = poll->piece = (struct span){place->start_time, place->end_time};
-		return true;
+	if (place->start_time != NSEC_NONE) {
+		resume_window(poll);
+		return poll->resumed = true;
 	}
 	place_close_chain(place);
 	struct span_rules rules = {definition->resume.overlap_ns, definition->resume.lag_ns,
@@ -258,14 +271,19 @@ static bool is_capped(const struct poll *poll, const struct page *page)
 				: poll->n_elements + (int64_t)page->n_elements >= cap;
 }
 
+static void store_piece(struct poll *poll)
+{
+	poll->place.start_time = poll->piece.start_time;
+	poll->place.end_time = poll->piece.end_time;
+	poll->place.until_time = poll->span.end_time;
+}
+
 static void advance(struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
-	if (definition->resume.window) {
-		place->start_time = poll->piece.start_time;
-		place->end_time = poll->piece.end_time;
-	}
+	if (definition->resume.window)
+		store_piece(poll);
 	place_set(&place->page, slice_of(page->next));
 	if (definition->page.offset)
 		place->offset = poll->ask.offset + (int64_t)page->n_elements -
@@ -319,10 +337,14 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
-	if (poll->piece.end_time >= poll->span.end_time)
-		return POLL_CAUGHT_UP;
+	if (poll->piece.end_time >= poll->span.end_time) {
+		bool resumed = poll->resumed;
+		poll->open = poll->resumed = false;
+		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
+	}
 	poll->piece = span_piece(&poll->span, poll->piece.end_time, poll->span_max_ns);
 	poll->n_restarts = 0;
+	store_piece(poll);
 	begin_chain(poll);
 	return POLL_LAST;
 }

@@ -21,6 +21,7 @@ struct poll {
 
 	/* the open poll and chain; nothing here outlives the process */
 	bool open;
+	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
 	struct span span; /* windows: what this poll asks in all */
 	struct span piece; /* windows: what this chain asks */
 	nsec_t span_max_ns; /* halved by cap, doubled by success */

@@ -1,0 +1,244 @@
+/*
+ * Polling as scenarios: the state machine against a small model of an API, with virtual time and
+ * dice. Whatever the mode, after enough polls every record of the model has been accepted once.
+ * TRAWLD_TEST_SEED repeats a run.
+ */
+#include "source/poll.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/number.h"
+#include "source_fixture.h"
+
+#define S NSEC_PER_SEC
+#define N_RECORDS 3000
+#define BASE_TIME (INT64_C(1700000000) * S)
+
+/* The model: record i happens at time[i] and can be seen from visible[i] on; the log order is that
+ * of visibility. */
+struct model {
+	nsec_t time[N_RECORDS], visible[N_RECORDS];
+	unsigned seen[N_RECORDS];
+	uint32_t dice;
+	bool newest_first;
+	size_t page_size;
+};
+
+static uint32_t roll(struct model *model, uint32_t bound)
+{
+	model->dice = model->dice * 1664525u + 1013904223u;
+	return (model->dice >> 8) % bound;
+}
+
+static void model_init(struct model *model, uint32_t seed, nsec_t late)
+{
+	*model = (struct model){.dice = seed, .page_size = 7};
+	nsec_t now = BASE_TIME;
+	for (size_t i = 0; i < N_RECORDS; i++) {
+		/* ties are common; some records are seen late, but within LATE */
+		now += roll(model, 3) ? 0 : (nsec_t)roll(model, 4) * S;
+		model->visible[i] = now;
+		model->time[i] =
+			now - (nsec_t)(roll(model, 5) ? 0 : roll(model, (uint32_t)(late / S))) * S;
+	}
+}
+
+static void print_record(struct buf *out, const struct model *model, size_t i, bool first)
+{
+	buf_printf(out, "%s{\"i\":%zu,\"t\":%lld}", first ? "" : ",", i,
+		(long long)(model->time[i] / S));
+}
+
+/* A page of records in the window [from, to) that are visible, by a token that names how many were
+ * given. */
+static void window_page(
+	struct model *model, const struct request_values *ask, nsec_t now, struct buf *out)
+{
+	size_t skip = ask->page         ? (size_t)strtoul(ask->page, NULL, 10)
+		      : ask->offset > 0 ? (size_t)ask->offset
+					: 0;
+	size_t n = 0, total = 0;
+	buf_append_text(out, "{\"list\":[");
+	for (size_t k = 0; k < N_RECORDS; k++) {
+		size_t i = model->newest_first ? N_RECORDS - 1 - k : k;
+		if (model->visible[i] > now || model->time[i] < ask->start_time ||
+			model->time[i] >= ask->end_time)
+			continue;
+		if (total >= skip && n < model->page_size)
+			print_record(out, model, i, n++ == 0);
+		total++;
+	}
+	buf_printf(out, "],\"total\":%zu", total);
+	if (skip + n < total)
+		buf_printf(out, ",\"next\":%zu", skip + n);
+	buf_append_text(out, "}");
+}
+
+/* A page behind a position in the log; `more` always says where to go on. */
+static void log_page(struct model *model, const struct request_values *ask, const char *link,
+	nsec_t now, struct buf *out)
+{
+	size_t from = link ? (size_t)strtoul(strchr(link, '=') + 1, NULL, 10) : 0, n = 0;
+	buf_append_text(out, "{\"list\":[");
+	for (; from < N_RECORDS && model->visible[from] <= now && n < model->page_size; from++)
+		if (link || model->time[from] >= ask->start_time)
+			print_record(out, model, from, n++ == 0);
+	bool more = from < N_RECORDS && model->visible[from] <= now;
+	buf_printf(out, "],\"more\":\"https://h/x?c=%zu\"", from);
+	if (more)
+		buf_printf(out, ",\"next\":\"https://h/x?c=%zu\"", from);
+	buf_append_text(out, "}");
+}
+
+static void accept_page(struct model *model, const struct page *page, enum record_scope scope)
+{
+	for (size_t i = 0; i < page->n_records; i++) {
+		int64_t n;
+		ck_assert_int_eq(number_parse(page->records[i].id_text, 0, N_RECORDS - 1, &n), 0);
+		/* known IDs are dropped by the dedupe; an exact cursor must never need it */
+		ck_assert_msg(scope != RECORD_SCOPE_EXACT || model->seen[n] == 0, "%lld twice",
+			(long long)n);
+		model->seen[n]++;
+	}
+}
+
+struct run {
+	struct model *model;
+	struct source_fixture *fixture;
+	struct poll poll;
+	bool by_log;
+	unsigned restart_of; /* one in so many pages the process dies before its commit */
+	uint32_t lost_of; /* one in so many requests with a stored place is refused */
+	nsec_t now;
+};
+
+/* The process ends and starts again with what was committed. */
+static void restart(struct run *run)
+{
+	char *text = place_print(&run->poll.place);
+	poll_deinit(&run->poll);
+	poll_init(&run->poll, run->fixture->source);
+	ck_assert_int_eq(place_parse(&run->poll.place, text), 0);
+	free(text);
+}
+
+/* False: caught up. */
+static bool one_page(struct run *run)
+{
+	struct buf body = BUF_NULL;
+	struct page page;
+	struct fault fault = FAULT_NULL;
+	struct place before = PLACE_NULL;
+	enum poll_verdict verdict;
+	struct poll *poll = &run->poll;
+	nsec_t from;
+	const char *url = poll->link ? poll->link : "https://h/x?first";
+	if (run->lost_of && poll->stored && roll(run->model, run->lost_of) == 0) {
+		poll_lost(poll, run->now, &from);
+		return true;
+	}
+	if (run->by_log)
+		log_page(run->model, &poll->ask, poll->link, run->now, &body);
+	else
+		window_page(run->model, &poll->ask, run->now, &body);
+	char *asked = mem_strdup(url);
+	ck_assert_msg(source_fixture_page(run->fixture, &page, buf_text(&body), asked, &fault) == 0,
+		"%s", fault.text);
+	enum record_scope scope = poll_scope(poll);
+	place_copy(&before, &poll->place);
+	int r = poll_page(poll, &page, asked, run->now, &verdict, &fault);
+	ck_assert_msg(r == 0 || r == FAULT_INCOMPLETE, "%s", fault.text);
+	bool more = r || verdict != POLL_CAUGHT_UP;
+	if (run->restart_of && roll(run->model, run->restart_of) == 0) {
+		/* nothing of this page was made durable */
+		place_copy(&poll->place, &before);
+		restart(run);
+		more = false;
+	} else if (r == 0 && verdict != POLL_AGAIN) {
+		accept_page(run->model, &page, scope);
+	}
+	place_deinit(&before);
+	page_deinit(&page);
+	free(asked);
+	buf_deinit(&body);
+	return more;
+}
+
+static void run_all(struct run *run)
+{
+	nsec_t end = run->model->visible[N_RECORDS - 1] + 200 * S;
+	poll_init(&run->poll, run->fixture->source);
+	run->poll.place.started_time = BASE_TIME - 100 * S;
+	run->poll.place.exact = true;
+	for (run->now = BASE_TIME; run->now < end; run->now += (1 + roll(run->model, 40)) * S)
+		for (unsigned n = 0; poll_begin(&run->poll, run->now) && one_page(run);)
+			ck_assert_msg(++n < 20000, "a poll without end");
+	restart(run);
+	run->now = end + 10 * S;
+	run->restart_of = run->lost_of = 0;
+	while (poll_begin(&run->poll, run->now) && one_page(run))
+		;
+	for (size_t i = 0; i < N_RECORDS; i++)
+		ck_assert_msg(run->model->seen[i] > 0, "record %zu of %lld was never accepted", i,
+			(long long)(run->model->time[i] / S));
+	poll_deinit(&run->poll);
+}
+
+#define COMMON                                                                                     \
+	"records.at = /list\nrecords.id = /i\nrecords.time = /t\nrecords.time_format = epoch_s\n"  \
+	"request.url = https://h/x\n"                                                              \
+	"request.body = {\"a\":\"${window.start:epoch_s}\",\"b\":\"${window.end:epoch_s}\","       \
+	"\"c\":\"${page.cursor}\",\"o\":\"${page.offset}\"}\n"
+#define WINDOW COMMON "resume.window = yes\noverlap = 40s\nlag = 3s\nresume.span_max = 30s\n"
+
+static const struct {
+	const char *keys;
+	bool by_log, newest_first;
+	unsigned restart_of, lost_of;
+} modes[] = {
+	{COMMON "page.url = /next\nresume.url = /more\n", true, false, 0, 0},
+	{COMMON "page.url = /next\nresume.url = /more\n", true, false, 5, 0},
+	{COMMON "page.url = /next\nresume.url = /more\noverlap = 40s\n", true, false, 9, 30},
+	{WINDOW "page.cursor = /next\n", false, false, 0, 0},
+	{WINDOW "page.cursor = /next\n", false, false, 6, 20},
+	{WINDOW "page.cursor = /next\nrecords.order = unordered\n", false, true, 6, 20},
+	{WINDOW "page.offset = yes\npage.size = 7\npage.total = /total\n", false, false, 6, 0},
+	{WINDOW "page.offset = yes\npage.size = 7\npage.overlap = 2\n", false, false, 6, 0},
+	{WINDOW "page.offset = yes\npage.size = 7\npage.cap = 20\npage.total = /total\n", false,
+		true, 6, 0},
+};
+
+START_TEST(every_record_in_every_mode)
+{
+	const char *given = getenv("TRAWLD_TEST_SEED");
+	uint32_t seed = given ? (uint32_t)strtoul(given, NULL, 10) : 20261120;
+	struct source_fixture fixture;
+	struct model model;
+	source_fixture_good(&fixture, modes[_i].keys);
+	for (uint32_t round = 0; round < 5; round++) {
+		printf("mode %d, seed %u\n", _i, seed + round);
+		fflush(stdout);
+		model_init(&model, seed + round, 30 * S);
+		model.newest_first = modes[_i].newest_first;
+		struct run run = {.model = &model,
+			.fixture = &fixture,
+			.by_log = modes[_i].by_log,
+			.restart_of = modes[_i].restart_of,
+			.lost_of = modes[_i].lost_of};
+		run_all(&run);
+	}
+	source_fixture_deinit(&fixture);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("poll");
+	TCase *tcase = tcase_create("poll");
+	tcase_set_timeout(tcase, 120);
+	tcase_add_loop_test(
+		tcase, every_record_in_every_mode, 0, (int)(sizeof(modes) / sizeof(modes[0])));
+	suite_add_tcase(suite, tcase);
+	return unit_run(suite);
+}

@@ -1,0 +1,237 @@
+/* Single decisions of a poll: ends, loops, restarts, lost places, gaps, clocks. */
+#include "source/poll.h"
+
+#include "source_fixture.h"
+
+#define S NSEC_PER_SEC
+#define NOW (INT64_C(1700000000) * S)
+#define LINKS                                                                                      \
+	"request.url = https://h/x\nrequest.query.from = ${window.start}\nrecords.at = /l\n"       \
+	"records.time = /t\nrecords.time_format = epoch_s\npage.url = /n\nresume.url = /m\n"       \
+	"overlap = 100s\n"
+#define WINDOW                                                                                     \
+	"request.url = https://h/x\nrequest.query.from = ${window.start:epoch_s}\n"                \
+	"request.query.c = ${page.cursor}\nrequest.query.o = ${page.offset}\n"                     \
+	"request.query.n = ${page.number}\nrecords.at = /l\nrecords.id = /i\nresume.window = "     \
+	"yes\n"
+
+struct steps {
+	struct source_fixture fixture;
+	struct poll poll;
+	struct fault fault;
+	enum poll_verdict verdict;
+};
+
+static void set_up(struct steps *s, const char *keys)
+{
+	*s = (struct steps){0};
+	source_fixture_good(&s->fixture, keys);
+	poll_init(&s->poll, s->fixture.source);
+	s->poll.place.started_time = NOW - 1000 * S;
+	s->poll.place.exact = true;
+	ck_assert(poll_begin(&s->poll, NOW));
+}
+
+static void tear_down(struct steps *s)
+{
+	poll_deinit(&s->poll);
+	source_fixture_deinit(&s->fixture);
+}
+
+/* The answer BODY to what the poll asks now. */
+static int answer(struct steps *s, const char *body, nsec_t server_time)
+{
+	struct page page;
+	char *url = s->poll.link ? strdup(s->poll.link) : strdup("https://h/x?from=1");
+	ck_assert_msg(source_fixture_page(&s->fixture, &page, body, url, &s->fault) == 0, "%s",
+		s->fault.text);
+	page.server_time = server_time;
+	int r = poll_page(&s->poll, &page, url, NOW, &s->verdict, &s->fault);
+	page_deinit(&page);
+	free(url);
+	return r;
+}
+
+START_TEST(links_are_followed_and_kept)
+{
+	struct steps s;
+	set_up(&s, LINKS);
+	ck_assert(s.poll.ask.start_time == NOW - 1000 * S && !s.poll.link);
+	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_EXACT);
+	ck_assert_int_eq(
+		answer(&s, "{\"l\":[{\"t\":1699999990}],\"n\":\"?c=1\",\"m\":\"?c=1\"}", NSEC_NONE),
+		0);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	ck_assert_str_eq(s.poll.link, "https://h/x?c=1");
+	ck_assert_int_eq(answer(&s, "{\"l\":[],\"n\":null,\"m\":\"?c=2\"}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	ck_assert_str_eq(s.poll.place.resume, "https://h/x?c=2");
+	ck_assert(poll_begin(&s.poll, NOW + S));
+	ck_assert_str_eq(s.poll.link, "https://h/x?c=2");
+	ck_assert(s.poll.stored && s.poll.ask.start_time == NSEC_NONE);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(a_lost_place_is_replaced_by_a_time)
+{
+	struct steps s;
+	nsec_t from;
+	set_up(&s, LINKS);
+	answer(&s, "{\"l\":[{\"t\":1699999990}],\"m\":\"?c=1\"}", NSEC_NONE);
+	ck_assert(poll_begin(&s.poll, NOW));
+	poll_lost(&s.poll, NOW, &from);
+	ck_assert_int_eq(from, INT64_C(1699999890) * S);
+	ck_assert(!s.poll.link && s.poll.ask.start_time == from && !s.poll.stored);
+	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_CHAIN);
+	/* not exact before the chain has come to its end */
+	answer(&s, "{\"l\":[{\"t\":1699999990}],\"n\":\"?c=5\",\"m\":\"?c=5\"}", NSEC_NONE);
+	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_CHAIN);
+	answer(&s, "{\"l\":[],\"m\":\"?c=6\"}", NSEC_NONE);
+	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_EXACT);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(an_open_last_page_is_read_again)
+{
+	struct steps s;
+	set_up(&s, LINKS);
+	answer(&s, "{\"l\":[],\"m\":\"?c=1\"}", NSEC_NONE);
+	ck_assert(poll_begin(&s.poll, NOW));
+	answer(&s, "{\"l\":[{\"t\":1}],\"m\":\"?c=1\"}", NSEC_NONE);
+	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_CHAIN);
+	ck_assert(poll_begin(&s.poll, NOW));
+	ck_assert_str_eq(s.poll.link, "https://h/x?c=1");
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(loops_are_faults)
+{
+	static const char *const bodies[] = {"{\"l\":[{\"t\":1}],\"n\":\"?from=1\",\"m\":\"?c=1\"}",
+		"{\"l\":[{\"t\":2}],\"n\":\"?c=1\",\"m\":\"?c=1\"}"};
+	struct steps s;
+	set_up(&s, LINKS);
+	ck_assert_int_eq(answer(&s, bodies[0], NSEC_NONE), FAULT_LOOP);
+	ck_assert_ptr_null(s.poll.place.resume);
+	ck_assert_int_eq(answer(&s, bodies[1], NSEC_NONE), 0);
+	ck_assert_int_eq(answer(&s, bodies[1], NSEC_NONE), FAULT_LOOP);
+	tear_down(&s);
+	/* an API that ignores the offset */
+	set_up(&s, WINDOW "page.offset = yes\npage.size = 2\n");
+	int r = 0;
+	for (int i = 0; i < 10 && r == 0; i++)
+		r = answer(&s, "{\"l\":[{\"i\":1},{\"i\":2}]}", NSEC_NONE);
+	ck_assert_int_eq(r, FAULT_LOOP);
+	tear_down(&s);
+	set_up(&s, LINKS);
+	ck_assert_int_eq(answer(&s, "{\"l\":[{\"t\":1}]}", NSEC_NONE), FAULT_BODY);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(ends_of_chains)
+{
+	static const struct {
+		const char *keys, *body;
+		enum poll_verdict verdict;
+	} cases[] = {
+		{"page.cursor = /c\n", "{\"l\":[],\"c\":\"t\"}", POLL_MORE},
+		{"page.cursor = /c\n", "{\"l\":[{\"i\":1}]}", POLL_CAUGHT_UP},
+		{"page.cursor = /c\npage.end = empty\n", "{\"l\":[],\"c\":\"t\"}", POLL_CAUGHT_UP},
+		{"page.cursor = /c\npage.end = /more = false\n",
+			"{\"l\":[],\"c\":\"t\",\"more\":false}", POLL_CAUGHT_UP},
+		{"page.cursor = /c\npage.end = /more = false\n",
+			"{\"l\":[],\"c\":\"t\",\"more\":true}", POLL_MORE},
+		{"page.cursor = /c\npage.size = 2\npage.end = short\n",
+			"{\"l\":[{\"i\":1}],\"c\":\"t\"}", POLL_CAUGHT_UP},
+		{"page.offset = yes\npage.size = 2\n", "{\"l\":[{\"i\":1},{\"i\":2}]}", POLL_MORE},
+		{"page.offset = yes\npage.size = 2\n", "{\"l\":[{\"i\":1}]}", POLL_CAUGHT_UP},
+		{"page.number = yes\npage.size = 2\npage.end = empty\n", "{\"l\":[{\"i\":1}]}",
+			POLL_MORE},
+		{"page.offset = yes\npage.size = 2\npage.total = /n\n",
+			"{\"l\":[{\"i\":1}],\"n\":5}", POLL_MORE},
+		{"page.offset = yes\npage.size = 2\npage.total = /n\n",
+			"{\"l\":[{\"i\":1}],\"n\":1}", POLL_CAUGHT_UP},
+		{"page.cap = 2\npage.total = /n\n", "{\"l\":[{\"i\":1}],\"n\":5}", POLL_AGAIN},
+		{"page.cap = 2\n", "{\"l\":[{\"i\":1},{\"i\":2}]}", POLL_AGAIN},
+		{"resume.span_max = 100s\n", "{\"l\":[]}", POLL_LAST},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct steps s;
+		struct buf keys = BUF_NULL;
+		buf_printf(&keys, "%s%s", WINDOW, cases[i].keys);
+		set_up(&s, buf_text(&keys));
+		ck_assert_msg(
+			answer(&s, cases[i].body, NSEC_NONE) == 0 && s.verdict == cases[i].verdict,
+			"case %zu: %d, %s", i, s.verdict, s.fault.text);
+		buf_deinit(&keys);
+		tear_down(&s);
+	}
+}
+END_TEST
+
+START_TEST(same_cursor_ends_where_it_is_said)
+{
+	struct steps s;
+	set_up(&s, WINDOW "page.cursor = /c\npage.end = same\n");
+	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"c\":\"t\"}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	ck_assert_int_eq(answer(&s, "{\"l\":[],\"c\":\"t\"}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(a_list_that_moves_is_read_again)
+{
+	struct steps s;
+	set_up(&s, WINDOW "page.offset = yes\npage.size = 1\npage.total = /n\n");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE), 0);
+		ck_assert_int_eq(s.poll.ask.offset, 1);
+		ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), 0);
+		ck_assert_int_eq(s.verdict, POLL_AGAIN);
+		ck_assert_int_eq(s.poll.ask.offset, 0);
+	}
+	answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE);
+	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), FAULT_INCOMPLETE);
+	ck_assert(s.poll.place.watermark_time == NSEC_NONE);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(the_watermark_follows_the_server)
+{
+	struct steps s;
+	set_up(&s, WINDOW "lag = 5s\n");
+	answer(&s, "{\"l\":[]}", NOW - 300 * S);
+	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 300 * S);
+	tear_down(&s);
+	set_up(&s, WINDOW "lag = 5s\n");
+	answer(&s, "{\"l\":[]}", NOW + 300 * S);
+	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 5 * S);
+	ck_assert(!poll_begin(&s.poll, NOW));
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(outside_the_retention_is_a_gap)
+{
+	struct steps s;
+	set_up(&s, WINDOW "resume.retention = 100s\n");
+	answer(&s, "{\"l\":[]}", NSEC_NONE);
+	nsec_t done = s.poll.place.watermark_time;
+	ck_assert(poll_begin(&s.poll, NOW + 1000 * S));
+	ck_assert_int_eq(s.poll.gap.start_time, done);
+	ck_assert_int_eq(s.poll.gap.end_time, NOW + 960 * S);
+	ck_assert_int_eq(s.poll.ask.start_time, NOW + 960 * S);
+	tear_down(&s);
+}
+END_TEST
+
+UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
+	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
+	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
+	the_watermark_follows_the_server, outside_the_retention_is_a_gap)
