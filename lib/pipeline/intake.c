@@ -56,6 +56,13 @@ void intake_free(struct intake *intake)
 
 bool intake_ready(struct intake *intake, struct fault *reterr)
 {
+	if (window_is_loaded(intake->window))
+		return true;
+	/* the window is read from rows: what is only collected must be among them */
+	if (commit_pending(intake->store) && !committer_flush(intake->committer)) {
+		fault_set(reterr, FAULT_STORE, "what was read cannot be committed now");
+		return false;
+	}
 	return window_load(intake->window, reterr) == 0;
 }
 
