@@ -36,7 +36,6 @@ struct trawld {
 
 	bool spool_full; /* told already */
 	bool stopping; /* draining, or about to end */
-	nsec_t stop_at; /* monotonic: the end of the drain */
 	struct ev_timer *stop_timer;
 	int exit_code;
 };

@@ -49,10 +49,7 @@ int fault_set(struct fault *fault, enum fault_class class, const char *format, .
 	va_start(args, format);
 	buf_vprintf(&text, format, args);
 	va_end(args);
-	secret_mask(&text);
-	for (size_t i = 0; i < text.size; i++)
-		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
-			text.data[i] = '?';
+	secret_mask_line(&text);
 	size_t size = text.size;
 	if (size >= sizeof(fault->text))
 		size = cut(text.data, sizeof(fault->text) - 1);

@@ -26,16 +26,6 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
-int log_level_parse(const char *name, enum log_level *ret)
-{
-	for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++)
-		if (strcmp(level_names[i], name) == 0) {
-			*ret = (enum log_level)(LOG_LEVEL_ERROR + i);
-			return 0;
-		}
-	return 1;
-}
-
 bool log_enabled(enum log_level level)
 {
 	return level <= threshold;

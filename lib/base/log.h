@@ -26,7 +26,6 @@ struct log_subject {
 
 void log_open(bool journal_prefixes);
 void log_set_level(enum log_level level);
-int log_level_parse(const char *name, enum log_level *ret); /* 0, or 1: unknown name */
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)

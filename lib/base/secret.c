@@ -128,6 +128,14 @@ void secret_mask(struct buf *buf)
 			mask_form(buf, &entries[i].forms[j]);
 }
 
+void secret_mask_line(struct buf *buf)
+{
+	secret_mask(buf);
+	for (size_t i = 0; i < buf->size; i++)
+		if ((unsigned char)buf->data[i] < 0x20 || buf->data[i] == 0x7f)
+			buf->data[i] = '?';
+}
+
 void secret_set(struct secret *secret, struct slice text)
 {
 	secret_deinit(secret);

@@ -28,5 +28,8 @@ void secret_unregister(struct slice text);
 /* Replaces each registered secret inside BUF (also in its percent-encoded and base64 form) by
  * `***`. */
 void secret_mask(struct buf *buf);
+/* The same, and one line: control characters become '?'. For texts that are kept and shown later.
+ */
+void secret_mask_line(struct buf *buf);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #define ZONEINFO "/usr/share/zoneinfo/"
@@ -115,16 +116,8 @@ int timezone_open(struct timezone_rules **ret, const char *name)
 		return TIMEZONE_E_UNKNOWN;
 	char *path CLEANUP_FREE = mem_printf(ZONEINFO "%s", name);
 	struct buf file CLEANUP(buf_deinit) = BUF_LIMITED(FILE_MAX);
-	FILE *stream = fopen(path, "re");
-	char *to;
-	while (stream && (to = buf_reserve(&file, 4096))) {
-		size_t n = fread(to, 1, 4096, stream);
-		file.size += n;
-		if (n == 0)
-			break;
-	}
-	if (stream)
-		fclose(stream);
+	if (file_read(&file, path))
+		return TIMEZONE_E_UNKNOWN;
 	struct timezone_rules *rules = parse_file(buf_slice(&file));
 	if (!rules)
 		return TIMEZONE_E_UNKNOWN;

@@ -1,14 +1,12 @@
 /* See expand.h. What is put in is not expanded again: a file's content is data. */
 #include "conf/expand.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
@@ -33,28 +31,14 @@ static void put_file(
 	struct expansion *expansion, const char *what, const char *name, const char *path)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(VALUE_MAX);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error = fd < 0 ? errno : 0;
-	while (!error) {
-		char *to = buf_reserve(&text, 4096);
-		ssize_t n = to ? read(fd, to, 4096) : 0;
-		if (!to)
-			error = EFBIG;
-		else if (n < 0)
-			error = errno;
-		else if (n == 0)
-			break;
-		else
-			text.size += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
+	int r = file_read(&text, path);
 	struct slice value = buf_slice(&text);
 	if (value.size && value.data[value.size - 1] == '\n')
 		value.size--;
 	if (value.size && value.data[value.size - 1] == '\r')
 		value.size--;
-	if (error)
-		fault(expansion, what, name, strerror(error));
+	if (r)
+		fault(expansion, what, name, strerror(-r));
 	else if (memchr(value.data, '\0', value.size))
 		fault(expansion, what, name, "holds NUL bytes");
 	else {

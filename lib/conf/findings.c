@@ -18,10 +18,7 @@ void findings_add(
 	va_start(args, format);
 	buf_vprintf(&text, format, args);
 	va_end(args);
-	secret_mask(&text);
-	for (size_t i = 0; i < text.size; i++)
-		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
-			text.data[i] = '?';
+	secret_mask_line(&text);
 	findings->items = mem_grow(
 		findings->items, findings->n_items, &findings->capacity, sizeof(struct finding));
 	findings->items[findings->n_items++] =

@@ -4,14 +4,11 @@
  */
 #include "conf/ini.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
@@ -234,28 +231,10 @@ int ini_read_text(
 int ini_read(struct ini *ini, const char *path, struct findings *findings)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(FILE_MAX);
-	struct stat status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int error = fd < 0 ? errno : 0;
-	if (!error && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
-		error = EISDIR;
-	while (!error) {
-		char *to = buf_reserve(&text, 16384);
-		ssize_t n = to ? read(fd, to, 16384) : 0;
-		if (!to)
-			error = EFBIG;
-		else if (n < 0)
-			error = errno;
-		else if (n == 0)
-			break;
-		else
-			text.size += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (error) {
-		findings_add(findings, path, 0, "cannot be read: %s", strerror(error));
-		return -error;
+	int r = file_read(&text, path);
+	if (r) {
+		findings_add(findings, path, 0, "cannot be read: %s", strerror(-r));
+		return r;
 	}
 	return ini_read_text(ini, path, buf_text(&text), text.size, findings);
 }

@@ -76,7 +76,7 @@ void reader_records(struct definition_reader *reader)
 static void read_place(struct definition_reader *reader, struct ini_section *section,
 	const char *key, const char *text, struct place_definition *ret)
 {
-	if (!text)
+	if (!text || ret->kind != PLACE_NONE) /* a second way was reported already */
 		return;
 	ret->is_url = strcmp(key, "url") == 0;
 	if (str_starts(text, "header:")) {

@@ -225,6 +225,11 @@ static void report_unknown(struct source *source, const struct option_table *tab
 	free(extra);
 }
 
+static bool is_custom(const struct source *source)
+{
+	return strcmp(source->definition->name, "custom") == 0;
+}
+
 struct source *source_new(
 	struct ini_section *section, const struct definition_path *path, struct findings *findings)
 {
@@ -239,10 +244,10 @@ struct source *source_new(
 	if (source->options.provider)
 		source->definition =
 			definition_load(source->options.provider, path, section, findings);
-	if (source->definition) {
+	/* an unknown provider's parameters are unknown, too: one finding is enough */
+	if (source->definition && (source->definition->file || is_custom(source)))
 		report_unknown(source, &table, section, findings);
-		check_start(source, section, findings);
-	}
+	check_start(source, section, findings);
 	if (findings->n_items == n_before)
 		find_origin(source, section, findings);
 	if (findings->n_items != n_before) {
