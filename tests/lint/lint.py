@@ -152,6 +152,20 @@ def ends():
                     yield place(path, number), "is left open"
 
 
+def manual():
+    """Every key of the option tables is in trawld.conf(5)."""
+    page = (ROOT / "man" / "trawld.conf.5").read_text()
+    documented = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"^\.It Cm (.*)$", page, re.M))))
+    for path in sources("lib/conf", "lib/pipeline", "lib/sink", suffixes=(".c",)):
+        keys = set(re.findall(r'\.name = "([a-z_]+)",\s*\.type = OPTION', path.read_text()))
+        keys |= set(re.findall(r'ROW\(\w+, "([a-z_]+)", OPTION', path.read_text()))
+        for key in sorted(keys - documented):
+            yield place(path), "%s is not in trawld.conf(5)" % key
+    text = (ROOT / "lib" / "source" / "source.c").read_text()
+    for key in sorted(set(re.findall(r'ROW\(\w+, "([a-z_]+)", OPTION', text)) - documented):
+        yield "lib/source/source.c", "%s is not in trawld.conf(5)" % key
+
+
 def main():
     found = list(globals()[sys.argv[2]]())
     for where, what in found:
