@@ -133,9 +133,16 @@ bool trawld_reload(struct trawld *trawld)
 			findings.n_items, findings.n_items == 1 ? "" : "s");
 		return false;
 	}
+	/* a source that starts anew reads its place from the state: it must be there */
+	if (!committer_flush(trawld->committer)) {
+		log_error(NULL,
+			"the state cannot be written now: the old configuration stays in force, "
+			"reload again when that is mended");
+		setup_free(new);
+		return false;
+	}
 	struct setup *old = trawld->setup;
 	keep_fixed(&old->config->daemon, &new->config->daemon);
-	committer_flush(trawld->committer);
 	keep_unchanged(old, new);
 	remove_pollers(trawld, new);
 	remove_sinks(trawld, old, new);

@@ -125,12 +125,11 @@ static int build(struct trawld *trawld)
 
 static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	struct trawld *trawld = timer->data;
+	(void)timer;
 	(void)events;
 	log_warning(NULL,
 		"shutdown_timeout is over: ending, what the sinks do not have yet stays in "
 		"the state and goes out at the next start");
-	trawld->exit_code = 0;
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -140,7 +139,6 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	trawld->loop = ev_loop_new(EVFLAG_AUTO);
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
-	trawld->stop_timer->data = trawld;
 	int r = build(trawld);
 	if (r)
 		return r;
@@ -245,6 +243,8 @@ void trawld_stop(struct trawld *trawld)
 		return;
 	}
 	trawld->stopping = true;
+	if (trawld->options.once)
+		trawld->exit_code = EX_TEMPFAIL; /* not finished */
 	log_info(NULL, "stopping: what was read goes out to the sinks first");
 	notify_stopping();
 	for (size_t i = 0; i < trawld->n_pollers; i++)
