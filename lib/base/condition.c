@@ -29,9 +29,13 @@ int condition_parse(struct condition *ret, struct slice text)
 		struct slice word = slice_of(operators[i].text);
 		if (rest.size < word.size || memcmp(rest.data, word.data, word.size) != 0)
 			continue;
+		const char *after = rest.data + word.size;
 		rest = str_trim((struct slice){rest.data + word.size, rest.size - word.size});
 		if (!operators[i].has_glob && rest.size)
 			break;
+		if (operators[i].has_glob && text.data + text.size > after && *after == '=')
+			break; /* `==`: a glob never meant, and a test that never holds drops
+				  records */
 		condition.op = operators[i].op;
 		if (operators[i].has_glob)
 			condition.glob = mem_strndup(rest.data, rest.size);

@@ -2,6 +2,7 @@
  * A test on a JSON value: `/pointer = glob`, `/pointer != glob`, `/pointer present`, `/pointer
  * absent`. A string is matched by its decoded content, a number, true, false and null by their
  * text, an object or array by its own JSON text. An absent member fulfils `!=` and `absent` only.
+ * A glob that begins with '=' is written behind a blank; `==` is a fault.
  */
 #ifndef TRAWLD_BASE_CONDITION_H
 #define TRAWLD_BASE_CONDITION_H

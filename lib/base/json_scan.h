@@ -36,16 +36,36 @@ static inline const char *json_skip_plain(const char *p, const char *end)
 	return p;
 }
 
+/* The first quote or backslash from P on; END when there is none. */
+static inline const char *json_skip_content(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+	while (end - p >= 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+		int mask = _mm_movemask_epi8(_mm_or_si128(
+			_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+		if (mask)
+			return p + __builtin_ctz((unsigned)mask);
+		p += 16;
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
 /* The closing quote of a valid string whose content begins at P. */
 static inline const char *json_string_end(const char *p, const char *end)
 {
-	while (p < end) {
-		p = json_skip_plain(p, end);
-		if (p >= end || *p == '"')
+	for (;;) {
+		p = json_skip_content(p, end);
+		if (p == end || *p == '"')
 			return p;
-		p += *p == '\\' ? 2 : 1;
+		if (end - p <= 2)
+			return end;
+		p += 2;
 	}
-	return end;
 }
 
 #endif

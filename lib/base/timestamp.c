@@ -22,19 +22,8 @@ int64_t civil_to_days(int64_t year, unsigned month, unsigned day)
 	return era * 146097 + (int64_t)days - 719468;
 }
 
-struct civil civil_from_time(nsec_t time)
+struct civil civil_from_days(int64_t days)
 {
-	int64_t seconds = time / NSEC_PER_SEC;
-	nsec_t fraction = time % NSEC_PER_SEC;
-	if (fraction < 0) {
-		fraction += NSEC_PER_SEC;
-		seconds--;
-	}
-	int64_t days = seconds / 86400, rest = seconds % 86400;
-	if (rest < 0) {
-		rest += 86400;
-		days--;
-	}
 	int64_t z = days + 719468;
 	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
 	unsigned of_era = (unsigned)(z - era * 146097);
@@ -46,12 +35,20 @@ struct civil civil_from_time(nsec_t time)
 		.year = (int)(years + era * 400 + (month <= 2)),
 		.month = month,
 		.day = of_year - (153 * mp + 2) / 5 + 1,
-		.hour = (unsigned)(rest / 3600),
-		.minute = (unsigned)(rest / 60 % 60),
-		.second = (unsigned)(rest % 60),
-		.nanosecond = (unsigned)fraction,
 		.weekday = (unsigned)((days % 7 + 11) % 7),
 	};
+}
+
+struct civil civil_from_time(nsec_t time)
+{
+	int64_t seconds = floor_div(time, NSEC_PER_SEC);
+	int64_t days = floor_div(seconds, 86400), rest = seconds - days * 86400;
+	struct civil civil = civil_from_days(days);
+	civil.hour = (unsigned)(rest / 3600);
+	civil.minute = (unsigned)(rest / 60 % 60);
+	civil.second = (unsigned)(rest % 60);
+	civil.nanosecond = (unsigned)(time - seconds * NSEC_PER_SEC);
+	return civil;
 }
 
 static bool is_leap(int year)

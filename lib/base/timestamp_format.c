@@ -77,6 +77,7 @@ static int parse_epoch(const struct timestamp_format *format, struct slice text,
 	unsigned fraction = 0;
 	const char *dot = memchr(text.data, '.', text.size);
 	struct slice head = {text.data, dot ? (size_t)(dot - text.data) : text.size};
+	bool negative = text.size && text.data[0] == '-'; /* also of `-0.5`, whose whole is 0 */
 	int r = number_parse(head, INT64_MIN, INT64_MAX, &whole);
 	if (r)
 		return r == NUMBER_E_RANGE ? TIMESTAMP_E_RANGE : TIMESTAMP_E_SYNTAX;
@@ -87,7 +88,7 @@ static int parse_epoch(const struct timestamp_format *format, struct slice text,
 	}
 	nsec_t part = (nsec_t)fraction * format->unit / NSEC_PER_SEC;
 	if (__builtin_mul_overflow(whole, format->unit, &whole) ||
-		__builtin_add_overflow(whole, whole < 0 ? -part : part, &whole) ||
+		__builtin_add_overflow(whole, negative ? -part : part, &whole) ||
 		whole == NSEC_NONE)
 		return TIMESTAMP_E_RANGE;
 	*ret = whole;
@@ -114,6 +115,15 @@ struct scan {
 	bool has_epoch;
 	int64_t epoch_s;
 };
+
+static bool take_word(struct slice *text, const char *word)
+{
+	struct slice head = slice_of(word);
+	if (text->size < head.size || memcmp(text->data, head.data, head.size) != 0)
+		return false;
+	*text = (struct slice){text->data + head.size, text->size - head.size};
+	return true;
+}
 
 static bool scan_epoch(struct scan *scan)
 {
@@ -184,10 +194,7 @@ static bool scan_conversion(struct scan *scan, char conversion)
 		return scan_epoch(scan);
 	case 'Z':
 		scan->has_offset = true;
-		for (size_t i = 0; i < 3; i++)
-			if (!take_char(text, "GMT"[i]) && !take_char(text, "UTC"[i]))
-				return false;
-		return true;
+		return take_word(text, "GMT") || take_word(text, "UTC");
 	case 'z':
 		return scan->has_offset = take_offset(text, &scan->offset_s);
 	default:
@@ -300,7 +307,7 @@ static void print_conversion(
 		buf_printf(out, "%02u:%02u:%02u", c->hour, c->minute, c->second);
 		break;
 	case 's':
-		buf_printf(out, "%lld", (long long)(time / NSEC_PER_SEC));
+		buf_printf(out, "%lld", (long long)floor_div(time, NSEC_PER_SEC));
 		break;
 	case 'z':
 		print_offset(offset_s, out);
@@ -320,10 +327,11 @@ void timestamp_print(const struct timestamp_format *format, nsec_t time, struct 
 		return;
 	}
 	if (format->kind == KIND_EPOCH) {
-		buf_printf(out, "%lld", (long long)(time / format->unit));
+		buf_printf(out, "%lld", (long long)floor_div(time, format->unit));
 		return;
 	}
-	int64_t offset = format->zone ? timezone_offset_at(format->zone, time / NSEC_PER_SEC) : 0;
+	int64_t offset =
+		format->zone ? timezone_offset_at(format->zone, floor_div(time, NSEC_PER_SEC)) : 0;
 	struct civil civil = civil_from_time(time + offset * NSEC_PER_SEC);
 	for (const char *p = format->pattern; *p; p++) {
 		if (*p == '%')

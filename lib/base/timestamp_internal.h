@@ -11,7 +11,14 @@ struct civil {
 	unsigned weekday; /* 0: Sunday */
 };
 
+/* Rounds down, as a clock before 1970 does. */
+static inline int64_t floor_div(int64_t value, int64_t by)
+{
+	return value / by - (value % by < 0);
+}
+
 int64_t civil_to_days(int64_t year, unsigned month, unsigned day); /* since 1970-01-01 */
+struct civil civil_from_days(int64_t days); /* the time of day is zero */
 struct civil civil_from_time(nsec_t time);
 /* OFFSET_S: what CIVIL is ahead of UTC. */
 int civil_to_time(const struct civil *civil, int64_t offset_s, nsec_t *ret);

@@ -1,17 +1,19 @@
 /*
- * See timezone.h. Only the 64-bit block of a TZif file is read; Debian's files list their
- * transitions up to 2037, behind the last one its offset stays.
+ * See timezone.h. Only the 64-bit block of a TZif file is read, and the rule behind it: that one
+ * says how the offset goes on after the last listed change, which in files made with `zic -b slim`
+ * lies decades back.
  */
 #include "base/timezone.h"
 
 #include <endian.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/posix_tz.h"
+#include "base/timestamp_internal.h"
 
 #define ZONEINFO "/usr/share/zoneinfo/"
 #define HEADER_SIZE 44
@@ -25,6 +27,8 @@ struct transition {
 struct timezone_rules {
 	struct transition *transitions; /* the first stands for all time before */
 	size_t n_transitions;
+	bool has_rule; /* for the time from the last transition on */
+	struct posix_tz rule;
 };
 
 static uint32_t get_u32(const char *from)
@@ -56,6 +60,18 @@ static bool read_header(struct slice file, size_t at, struct counts *ret)
 	       ret->leap < FILE_MAX && ret->isstd < FILE_MAX && ret->isut < FILE_MAX;
 }
 
+/* The rule stands between two line feeds. Empty: the last offset stays. False: it cannot be read.
+ */
+static bool read_rule(struct timezone_rules *rules, struct slice text)
+{
+	const char *end = text.size > 1 ? memchr(text.data + 1, '\n', text.size - 1) : NULL;
+	if (!end || text.data[0] != '\n')
+		return false;
+	struct slice rule = {text.data + 1, (size_t)(end - text.data) - 1};
+	rules->has_rule = rule.size != 0;
+	return !rules->has_rule || posix_tz_parse(&rules->rule, rule) == 0;
+}
+
 /* Skips the 32-bit block, reads the 64-bit one. */
 static struct timezone_rules *parse_file(struct slice file)
 {
@@ -69,7 +85,9 @@ static struct timezone_rules *parse_file(struct slice file)
 	at += HEADER_SIZE;
 	const char *times = file.data + at, *indexes = times + counts.time * 8u;
 	const char *types = indexes + counts.time;
-	if (file.size < at + counts.time * 9u + counts.type * 6u)
+	size_t size = counts.time * 9u + counts.type * 6u + counts.chars + counts.leap * 12u +
+		      counts.isstd + counts.isut;
+	if (file.size < at + size)
 		return NULL;
 	struct timezone_rules *rules = MEM_NEW(struct timezone_rules);
 	rules->transitions = mem_array(counts.time + 1u, sizeof(struct transition));
@@ -80,6 +98,10 @@ static struct timezone_rules *parse_file(struct slice file)
 		if (type < counts.type)
 			rules->transitions[rules->n_transitions++] = (struct transition){
 				get_i64(times + i * 8u), (int32_t)get_u32(types + type * 6u)};
+	}
+	if (!read_rule(rules, (struct slice){file.data + at + size, file.size - at - size})) {
+		timezone_close(rules);
+		return NULL;
 	}
 	return rules;
 }
@@ -95,20 +117,14 @@ static struct timezone_rules *fixed(int64_t offset)
 
 static bool parse_fixed(const char *name, int64_t *ret_offset)
 {
-	int hours, minutes = 0, used = 0;
-	if ((name[0] != '+' && name[0] != '-') ||
-		(sscanf(name + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 &&
-			sscanf(name + 1, "%2d%2d%n", &hours, &minutes, &used) != 2) ||
-		name[1 + used] || hours > 26 || minutes > 59 || hours < 0 || minutes < 0)
-		return false;
-	*ret_offset = (name[0] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-	return true;
+	struct slice text = slice_of(name);
+	return take_offset(&text, ret_offset) && text.size == 0;
 }
 
 int timezone_open(struct timezone_rules **ret, const char *name)
 {
 	int64_t offset = 0;
-	if (parse_fixed(name, &offset) || strcmp(name, "UTC") == 0 || strcmp(name, "Z") == 0) {
+	if (parse_fixed(name, &offset) || strcmp(name, "UTC") == 0) {
 		*ret = fixed(offset);
 		return 0;
 	}
@@ -143,6 +159,8 @@ int64_t timezone_offset_at(const struct timezone_rules *rules, int64_t utc_s)
 		else
 			high = middle;
 	}
+	if (rules->has_rule && low + 1 == rules->n_transitions)
+		return posix_tz_offset_at(&rules->rule, utc_s);
 	return rules->transitions[low].offset;
 }
 

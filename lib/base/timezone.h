@@ -1,6 +1,6 @@
 /*
- * Local time to UTC by the system's tz database (TZif, RFC 8536), for APIs that write times without
- * a zone.
+ * Local time to UTC by the system's tz database (TZif, RFC 8536, with the rule at its end), for
+ * APIs that write times without a zone.
  */
 #ifndef TRAWLD_BASE_TIMEZONE_H
 #define TRAWLD_BASE_TIMEZONE_H
@@ -13,7 +13,7 @@ enum {
 	TIMEZONE_E_UNKNOWN = 1, /* no such zone in the system's database */
 };
 
-/* NAME: an IANA name (`Europe/Zurich`) or `+hh:mm`, `-hh:mm`, `UTC`. */
+/* NAME: an IANA name (`Europe/Zurich`) or `+hh:mm`, `-hhmm`, `+hh`, `UTC`, `Z`. */
 int timezone_open(struct timezone_rules **ret, const char *name);
 void timezone_close(struct timezone_rules *rules);
 

@@ -1,4 +1,4 @@
-/* Digests and the set of them. */
+/* The set of record keys. */
 #include "base/idset.h"
 
 #include "base/digest.h"
@@ -9,24 +9,25 @@ static struct id id_of(uint64_t n)
 	return digest_id((struct slice){(const char *)&n, sizeof(n)});
 }
 
-START_TEST(vectors)
+/* A power of two, never fuller than three quarters; what is reserved does not grow again. */
+START_TEST(grows_in_time)
 {
-	uint8_t digest[DIGEST_SIZE];
-	char hex[DIGEST_HEX_SIZE];
-	/* FIPS 180-4 examples */
-	digest_sha256(SLICE("abc"), digest);
-	digest_hex(digest, sizeof(digest), hex);
-	ck_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-	digest_sha256(SLICE(""), digest);
-	digest_hex(digest, sizeof(digest), hex);
-	ck_assert_str_eq(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	/* RFC 4231 test case 2 */
-	digest_hmac_sha256(SLICE("Jefe"), SLICE("what do ya want for nothing?"), digest);
-	digest_hex(digest, sizeof(digest), hex);
-	ck_assert_str_eq(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-	struct id id = digest_id(SLICE("abc"));
-	ck_assert_mem_eq(
-		id.bytes, "\xba\x78\x16\xbf\x8f\x01\xcf\xea\x41\x41\x40\xde\x5d\xae\x22\x23", 16);
+	struct idset set = IDSET_NULL, reserved = IDSET_NULL;
+	idset_reserve(&reserved, 5000);
+	size_t n_slots = reserved.n_slots;
+	for (uint64_t n = 0; n < 5000; n++) {
+		struct id id = id_of(n);
+		idset_add(&set, &id);
+		idset_add(&reserved, &id);
+		ck_assert_uint_eq(set.n_slots & (set.n_slots - 1), 0);
+		ck_assert_msg(set.n_ids <= set.n_slots / 4 * 3, "%zu of %zu slots", set.n_ids,
+			set.n_slots);
+	}
+	ck_assert_uint_eq(reserved.n_slots, n_slots);
+	idset_reserve(&reserved, 10);
+	ck_assert_uint_eq(reserved.n_slots, n_slots);
+	idset_deinit(&set);
+	idset_deinit(&reserved);
 }
 END_TEST
 
@@ -72,4 +73,4 @@ START_TEST(zero_and_neighbours)
 }
 END_TEST
 
-UNIT_MAIN("idset", vectors, holds_what_was_added, zero_and_neighbours)
+UNIT_MAIN("idset", grows_in_time, holds_what_was_added, zero_and_neighbours)

@@ -1,7 +1,6 @@
-/* JSON Pointers and the conditions made of them. */
+/* JSON Pointers. */
 #include "base/pointer.h"
 
-#include "base/condition.h"
 #include "check_unit.h"
 
 /* The examples of RFC 6901 section 5. */
@@ -47,42 +46,4 @@ START_TEST(bad_pointers)
 }
 END_TEST
 
-START_TEST(conditions)
-{
-	static const struct {
-		const char *text, *value;
-		bool holds;
-	} cases[] = {
-		{"/a = Read*", "ReadApiLogs", true},
-		{"/a = Read*", "Create", false},
-		{"/a = Read*", NULL, false},
-		{"/a != Read*", "Create", true},
-		{"/a != Read*", "Read", false},
-		{"/a != Read*", NULL, true},
-		{"/a present", "x", true},
-		{"/a present", NULL, false},
-		{"/a absent", NULL, true},
-		{"/a absent", "", false},
-		{"/a = true", "true", true},
-		{"/a =", "", true},
-		{"  /a   =   b c  ", "b c", true},
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct condition condition = CONDITION_NULL;
-		ck_assert_msg(condition_parse(&condition, slice_of(cases[i].text)) == 0, "%s",
-			cases[i].text);
-		ck_assert_str_eq(condition.pointer.text, "/a");
-		ck_assert_msg(
-			condition_test(&condition, slice_of(cases[i].value)) == cases[i].holds,
-			"case %zu: %s", i, cases[i].text);
-		condition_deinit(&condition);
-	}
-	static const char *const bad[] = {"", "/a", "a = b", "/a ~ b", "/a present x", "= b"};
-	struct condition condition = CONDITION_NULL;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(condition_parse(&condition, slice_of(bad[i])) == CONDITION_E_SYNTAX,
-			"%s", bad[i]);
-}
-END_TEST
-
-UNIT_MAIN("pointer", rfc6901, bad_pointers, conditions)
+UNIT_MAIN("pointer", rfc6901, bad_pointers)

@@ -85,6 +85,10 @@ START_TEST(formats)
 		{"epoch_s", NULL, "1757896497", 1757896497 * S},
 		{"epoch_s", NULL, "1757896497.412", 1757896497 * S + 412000000},
 		{"epoch_ms", NULL, "1757896497412", 1757896497412000000},
+		{"epoch_s", NULL, "-0.5", -S / 2},
+		{"epoch_s", NULL, "-1.5", -3 * S / 2},
+		{"%F %T %Z", "Europe/Zurich", "2025-09-14 22:25:43 UTC", 1757888743 * S},
+		{"%s.%f", NULL, "1757888743.25", 1757888743 * S + 250000000},
 		{"epoch_ns", NULL, "1757896497412000001", 1757896497412000001},
 		{"%Y-%m-%dT%H:%M:%S%z", NULL, "2025-09-15T06:25:43+0800", 1757888743 * S},
 		{"%Y-%m-%d %H:%M:%S", "+08:00", "2025-09-15 06:25:43", 1757888743 * S},
@@ -132,6 +136,54 @@ START_TEST(printing)
 }
 END_TEST
 
+/* What a format does not allow leaves the output as it was. */
+START_TEST(bad_texts)
+{
+	static const struct {
+		const char *spec, *text;
+		int outcome;
+	} cases[] = {
+		{"epoch_s", "", TIMESTAMP_E_SYNTAX},
+		{"epoch_s", "1.5x", TIMESTAMP_E_SYNTAX},
+		{"epoch_s", "1.", TIMESTAMP_E_SYNTAX},
+		{"epoch_s", "1e9", TIMESTAMP_E_SYNTAX},
+		{"epoch_s", "99999999999999", TIMESTAMP_E_RANGE},
+		{"epoch_ns", "99999999999999999999", TIMESTAMP_E_RANGE},
+		{"%F %T %Z", "2025-09-14 22:25:43 GTC", TIMESTAMP_E_SYNTAX},
+		{"%F %T", "2025-09-14 22:25:43 ", 0},
+		{"%F %T", "2025-09-14 22:25", TIMESTAMP_E_SYNTAX},
+		{"%F %T", "2025-09-31 22:25:43", TIMESTAMP_E_SYNTAX},
+		{"%F %T", "2500-01-01 00:00:00", TIMESTAMP_E_RANGE},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct timestamp_format *format = NULL;
+		nsec_t time = 7;
+		ck_assert_int_eq(timestamp_format_new(&format, cases[i].spec, NULL), 0);
+		int r = timestamp_parse(format, slice_of(cases[i].text), &time);
+		ck_assert_msg(r == cases[i].outcome && (r == 0) == (time != 7),
+			"case %zu: %s gives %d, %lld", i, cases[i].text, r, (long long)time);
+		timestamp_format_free(format);
+	}
+}
+END_TEST
+
+/* Before 1970 whole seconds are rounded down, as everywhere else. */
+START_TEST(printing_before_the_epoch)
+{
+	static const char *const specs[] = {"%s", "epoch_s", "%F %T.%f"};
+	static const char *const texts[] = {"-2", "-2", "1969-12-31 23:59:58.500000"};
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+		struct timestamp_format *format = NULL;
+		struct buf buf = BUF_NULL;
+		ck_assert_int_eq(timestamp_format_new(&format, specs[i], NULL), 0);
+		timestamp_print(format, -3 * S / 2, &buf);
+		ck_assert_str_eq(buf_text(&buf), texts[i]);
+		buf_deinit(&buf);
+		timestamp_format_free(format);
+	}
+}
+END_TEST
+
 START_TEST(bad_formats)
 {
 	static const char *const specs[] = {"", "epoch", "rfc", "%Q", "%Y-%"};
@@ -171,5 +223,5 @@ START_TEST(points_and_durations)
 }
 END_TEST
 
-UNIT_MAIN("timestamp", rfc3339, round_trip, http_dates, formats, printing, bad_formats,
-	points_and_durations)
+UNIT_MAIN("timestamp", rfc3339, round_trip, http_dates, formats, printing, bad_texts,
+	printing_before_the_epoch, bad_formats, points_and_durations)
