@@ -41,7 +41,7 @@ struct parse {
 	struct slice *columns; /* where slots of the trie in use go */
 	struct buf key; /* scratch for keys with escapes */
 	const char *error; /* what is wrong at p */
-	bool too_deep;
+	bool too_deep, too_many;
 };
 
 static struct trie *trie_child(struct trie *node, const struct pointer_token *token)
@@ -378,13 +378,17 @@ static bool parse_element(struct parse *parse)
 {
 	struct split *split = parse->split;
 	size_t n_fields = parse->plan->n_fields;
+	if (split->n_elements == SPLITTER_MAX_ELEMENTS) {
+		parse->too_many = true;
+		return fail(parse, "records");
+	}
 	split->elements = mem_grow(split->elements, split->n_elements, &split->elements_capacity,
 		sizeof(struct split_element));
 	while ((split->n_elements + 1) * n_fields > split->fields_capacity)
 		split->fields = mem_grow(split->fields, split->fields_capacity,
 			&split->fields_capacity, sizeof(struct slice));
 	struct slice *envelope = parse->columns;
-	parse->columns = split->fields + split->n_elements * n_fields;
+	parse->columns = n_fields ? split->fields + split->n_elements * n_fields : NULL;
 	if (n_fields)
 		memset(parse->columns, 0, n_fields * sizeof(struct slice));
 	parse->spaced = false;
@@ -487,6 +491,8 @@ static bool parse_lines(struct parse *parse)
 int splitter_run(const struct splitter_plan *plan, struct slice text, struct split *ret,
 	struct fault *reterr)
 {
+	if (!text.data)
+		text = SLICE("");
 	struct parse parse = {.plan = plan,
 		.start = text.data,
 		.p = text.data,
@@ -508,6 +514,9 @@ int splitter_run(const struct splitter_plan *plan, struct slice text, struct spl
 	if (parse.too_deep)
 		return fault_set(reterr, FAULT_LIMIT, "JSON nested deeper than %d levels",
 			SPLITTER_MAX_DEPTH);
+	if (parse.too_many)
+		return fault_set(
+			reterr, FAULT_LIMIT, "more than %d records", SPLITTER_MAX_ELEMENTS);
 	return fault_set(reterr, FAULT_BODY, "not JSON: %s, at byte %zu", parse.error,
 		(size_t)(parse.p - parse.start));
 }

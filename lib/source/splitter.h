@@ -12,6 +12,10 @@
 
 #define SPLITTER_MAX_DEPTH 128
 
+/* What is noted of an element takes more memory than the shortest elements' text: without a ceiling
+ * a page of 64 MiB that holds `0,0,0,` would take gigabytes. */
+#define SPLITTER_MAX_ELEMENTS 1048576
+
 /* What to look for; compiled once, used for every page. */
 struct splitter_plan;
 
@@ -57,7 +61,8 @@ struct split {
 #define SPLIT_NULL ((struct split){0})
 
 /* 0, or FAULT_BODY (text says what, and at which byte), or FAULT_LIMIT (nesting over
- * SPLITTER_MAX_DEPTH). Slices point into TEXT. On an outcome *RET holds nothing to be used. */
+ * SPLITTER_MAX_DEPTH, elements over SPLITTER_MAX_ELEMENTS). Slices point into TEXT. On an outcome
+ * *RET holds nothing to be used. */
 int splitter_run(const struct splitter_plan *plan, struct slice text, struct split *ret,
 	struct fault *reterr);
 void split_deinit(struct split *split);

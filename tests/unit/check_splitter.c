@@ -119,6 +119,8 @@ START_TEST(takes)
 	static const char *const texts[] = {"0", "-0", "1e400", "-1E-400", "20481.835938",
 		"12345678901234567890", "\"\\u00e9\\/\"", "\"\xf0\x9f\x9a\x80\"", "\"\\ud800\"",
 		"\"\\u0000\"", "[[[[]]]]", " {\"a\":1,\"a\":2}\n", "true", "\"\x7f\"",
+		"\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\"",
+		"\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", "\"\\uABCD\\uabcd\"",
 		"\"0123456789abcdef0123456789\xc3\xa9\\n0123456789abcdef\""};
 	struct fixture f;
 	set_up(&f, "/results");
@@ -132,10 +134,22 @@ END_TEST
 START_TEST(refuses)
 {
 	static const char *const texts[] = {"", " ", "{", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}",
-		"01", "1.", ".5", "1e", "+1", "- 1", "tru", "nul", "\"", "\"\\x\"", "\"\\u12g4\"",
+		"01", "1.", ".5", "1e", "+1", "- 1", "tru", "nul", "\"", "\"\\x\"", "\"\\ug234\"",
+		"\"\\u1g34\"", "\"\\u12g4\"", "\"\\u123g\"", "\"\\u123G\"", "\"\\U1234\"",
 		"\"\\u123\"", "\"\n\"", "\"\x01\"", "\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"",
-		"\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "1 2", "{} x", "<html>", "[1 2]",
-		"{\"a\":1 \"b\":2}", "'a'", "\xef\xbb\xbf{}", "NaN", "[1}", "{\"a\":1]"};
+		"\"\xc1\xbf\"", "\"\x80\"", "\"\xe0\x9f\xbf\"", "\"\xe2\x82\"",
+		"\"\xe2\x82"
+		"A\"",
+		"\"\xe2"
+		"A\xac\"",
+		"\"\xf0\x8f\xbf\xbf\"",
+		"\"\xf0\x9f\x9a"
+		"A\"",
+		"\"\xf0\x9f"
+		"A\x80\"",
+		"\"\xf0\x9f\x9a\"", "\"\xf5\x80\x80\x80\"", "\"\xef\xbf", "\"\xed\xa0\x80\"",
+		"\"\xf4\x90\x80\x80\"", "1 2", "{} x", "<html>", "[1 2]", "{\"a\":1 \"b\":2}",
+		"'a'", "\xef\xbb\xbf{}", "NaN", "[1}", "{\"a\":1]"};
 	struct fixture f;
 	set_up(&f, "/results");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -160,5 +174,157 @@ START_TEST(nesting)
 }
 END_TEST
 
+/* Every token as it was written, out of a page as a pretty-printer writes it. */
+START_TEST(fidelity)
+{
+	static const char *const tokens[] = {"20481.835938", "1e400", "-0.0E-00",
+		"12345678901234567890", "9223372036854775808", "\"\\u00e9\\/\"",
+		"\"\xf0\x9f\x9a\x80\"", "\"\\ud800\"", "\"\\u0000\"", "{ \"a\" : 1,\t\"a\" : 2 }",
+		"[ ]", "null"};
+	struct fixture f;
+	set_up(&f, "/results");
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
+		char *text = mem_printf("{\r\n  \"results\" : [\n\t{ \"id\" : %s }\n\t,\n %s\n ]"
+					"\n}\n",
+			tokens[i], tokens[i]);
+		char *raw = mem_printf("{ \"id\" : %s }", tokens[i]);
+		ck_assert_msg(run(&f, text) == 0, "case %zu: %s", i, f.fault.text);
+		ck_assert_uint_eq(f.split.n_elements, 2);
+		ck_assert_msg(slice_is(f.split.elements[0].raw, raw) && f.split.elements[0].spaced,
+			"case %zu: record", i);
+		ck_assert_msg(slice_is(f.split.fields[0], tokens[i]), "case %zu: field", i);
+		ck_assert_msg(slice_is(f.split.elements[1].raw, tokens[i]), "case %zu: second", i);
+		free(raw);
+		free(text);
+	}
+	tear_down(&f);
+}
+END_TEST
+
+/* Of equal keys the last one counts, also where it takes a value away. */
+START_TEST(duplicate_keys)
+{
+	static const struct {
+		const char *record, *id, *s; /* at /id and at /t/s */
+	} cases[] = {
+		{"{\"id\":1,\"id\":2}", "2", NULL},
+		{"{\"id\":1,\"\\u0069d\":3}", "3", NULL},
+		{"{\"id\":{\"id\":9}}", "{\"id\":9}", NULL},
+		{"{\"t\":{\"s\":1},\"t\":{\"s\":2}}", NULL, "2"},
+		{"{\"t\":{\"s\":1},\"t\":{}}", NULL, NULL},
+		{"{\"t\":{\"s\":1},\"t\":null,\"id\":4}", "4", NULL},
+		{"{\"t\":{\"s\":1,\"s\":[2]},\"T\":{\"s\":3}}", NULL, "[2]"},
+		{"{\"id\\u0000\":1,\"i\":2,\"idx\":3}", NULL, NULL},
+	};
+	struct fixture f;
+	set_up(&f, "/results");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = mem_printf("{\"results\":[0],\"next\":1,\"results\":[%s],\"next\":2}",
+			cases[i].record);
+		ck_assert_msg(run(&f, text) == 0, "case %zu: %s", i, f.fault.text);
+		ck_assert_uint_eq(f.split.n_elements, 1);
+		ck_assert(slice_is(f.split.envelope[0], "2"));
+		for (size_t j = 0; j < 2; j++) {
+			const char *expected = j ? cases[i].s : cases[i].id;
+			struct slice found = f.split.fields[j];
+			ck_assert_msg(expected ? slice_is(found, expected) : !found.data,
+				"case %zu: field %zu is %.*s", i, j, (int)found.size, found.data);
+		}
+		free(text);
+	}
+	tear_down(&f);
+}
+END_TEST
+
+START_TEST(lines)
+{
+	static const struct {
+		const char *text;
+		int outcome;
+	} cases[] = {{"", 0}, {"\n\n", 0}, {"{}\n", 0}, {"{}\r\n{}\r\n", 0}, {" {} \n\t[1]", 0},
+		{"{}{}", FAULT_BODY}, {"{}\n{", FAULT_BODY}, {"{\n}", FAULT_BODY},
+		{"[1,\n2]", FAULT_BODY}, {"\"a\nb\"", FAULT_BODY}, {"1\n2 3\n4", FAULT_BODY}};
+	struct fixture f;
+	set_up(&f, NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		ck_assert_msg(run(&f, cases[i].text) == cases[i].outcome, "case %zu", i);
+	ck_assert_int_eq(run(&f, "{\"id\":1}\n{\"t\":{\"s\":2}}"), 0);
+	ck_assert(slice_is(f.split.fields[0], "1") && !f.split.fields[1].data);
+	ck_assert(!f.split.fields[2].data && slice_is(f.split.fields[3], "2"));
+	tear_down(&f);
+}
+END_TEST
+
+/* White space beside a record is not white space inside it. */
+START_TEST(spaced_records)
+{
+	static const struct {
+		const char *text;
+		bool spaced[3];
+	} cases[] = {
+		{"{\"results\":[{\"a\": 1},{\"a\":1},[1, 2]]}", {true, false, true}},
+		{"{\"results\" : [ {} ,\n[]\t, \" \" ] }", {false, false, false}},
+		{"{\"results\":[{ },[\n],1]}", {true, true, false}},
+	};
+	struct fixture f;
+	set_up(&f, "/results");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ck_assert_msg(run(&f, cases[i].text) == 0, "case %zu: %s", i, f.fault.text);
+		ck_assert_uint_eq(f.split.n_elements, 3);
+		for (size_t j = 0; j < 3; j++)
+			ck_assert_msg(f.split.elements[j].spaced == cases[i].spaced[j],
+				"case %zu: record %zu", i, j);
+	}
+	tear_down(&f);
+}
+END_TEST
+
+START_TEST(names_the_byte)
+{
+	struct fixture f;
+	set_up(&f, "/results");
+	ck_assert_int_eq(run(&f, "{\"a\":1,}"), FAULT_BODY);
+	ck_assert_str_eq(f.fault.text, "not JSON: a member without a name, at byte 7");
+	/* a NUL is a byte like others, and what was found before a fault is not left standing */
+	ck_assert_int_eq(
+		splitter_run(f.plan, (struct slice){"[1]\0", 4}, &f.split, &f.fault), FAULT_BODY);
+	ck_assert_int_eq(
+		splitter_run(f.plan, (struct slice){"\"\0\"", 3}, &f.split, &f.fault), FAULT_BODY);
+	ck_assert_int_eq(splitter_run(f.plan, SLICE_NULL, &f.split, &f.fault), FAULT_BODY);
+	ck_assert_int_eq(run(&f, "{}"), 0);
+	ck_assert(f.split.array == SPLIT_ARRAY_ABSENT && f.split.n_elements == 0);
+	tear_down(&f);
+}
+END_TEST
+
+/* As many elements as are taken, and one more. */
+START_TEST(too_many_elements)
+{
+	struct pointer root = POINTER_NULL;
+	pointer_parse(&root, SLICE(""));
+	struct splitter_plan *plan =
+		splitter_plan_new(&(struct splitter_wanted){&root, false, NULL, 0, NULL, 0});
+	struct split split = SPLIT_NULL;
+	struct fault fault = FAULT_NULL;
+	size_t size = 2 * (SPLITTER_MAX_ELEMENTS + 1) + 1;
+	char *text = mem_alloc(size);
+	memset(text, '0', size);
+	for (size_t i = 0; i < size; i += 2)
+		text[i] = ',';
+	text[0] = '[';
+	text[size - 1] = ']';
+	ck_assert_int_eq(
+		splitter_run(plan, (struct slice){text, size}, &split, &fault), FAULT_LIMIT);
+	ck_assert_msg(strstr(fault.text, "records") != NULL, "%s", fault.text);
+	text[size - 3] = ']';
+	ck_assert_int_eq(splitter_run(plan, (struct slice){text, size - 2}, &split, &fault), 0);
+	ck_assert_uint_eq(split.n_elements, SPLITTER_MAX_ELEMENTS);
+	free(text);
+	split_deinit(&split);
+	splitter_plan_free(plan);
+	pointer_deinit(&root);
+}
+END_TEST
+
 UNIT_MAIN("splitter", finds_records_and_fields, cut_at_every_byte, arrays_elsewhere, takes, refuses,
-	nesting)
+	nesting, fidelity, duplicate_keys, lines, spaced_records, names_the_byte, too_many_elements)
