@@ -11,10 +11,8 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "http/auth.h"
-#include "http/outcome.h"
-#include "http/url.h"
+#include "source/ask.h"
 #include "source/gather.h"
-#include "source/poll.h"
 #include "source/rate.h"
 #include "source/source_auth.h"
 
@@ -147,23 +145,10 @@ static void wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 	arm(runner, wait_ns);
 }
 
-static bool in_statuses(const int *statuses, size_t n, int status)
+/* FAULT was the loss of a stored cursor: the poll goes on by time. */
+static void recover_lost(struct runner *runner, const struct fault *fault)
 {
-	for (size_t i = 0; i < n; i++)
-		if (statuses[i] == status)
-			return true;
-	return false;
-}
-
-/* True: FAULT was the loss of a stored cursor and the poll goes on by time. */
-static bool recover_lost(struct runner *runner, struct fault *fault)
-{
-	const struct definition *definition = runner->source->definition;
 	nsec_t from;
-	if (!runner->poll.stored ||
-		!in_statuses(definition->errors_lost, definition->n_errors_lost, fault->status))
-		return false;
-	fault->class = FAULT_LOST;
 	poll_lost(&runner->poll, now_time(runner), &from);
 	gather_clear(&runner->gather);
 	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
@@ -176,22 +161,20 @@ static bool recover_lost(struct runner *runner, struct fault *fault)
 		from == NSEC_NONE ? "with the same window from its first page" : "by time from ",
 		buf_text(&since));
 	report_gap(runner);
-	runner->status.n_faults++;
 	arm(runner, 0);
-	return true;
 }
 
 static void failed(struct runner *runner, struct fault *fault)
 {
 	const struct definition *definition = runner->source->definition;
 	runner->status.state = RUNNER_BACKING_OFF;
-	if (recover_lost(runner, fault))
-		return;
 	runner->status.n_faults++;
-	if (in_statuses(definition->errors_auth, definition->n_errors_auth, fault->status))
-		fault->class = FAULT_AUTH;
+	ask_classify(&runner->poll, fault);
 	nsec_t wait = fault->wait_ns;
 	switch (fault->class) {
+	case FAULT_LOST:
+		recover_lost(runner, fault);
+		return;
 	case FAULT_AUTH:
 		if (!runner->auth_retried && auth_reject(runner->auth)) {
 			runner->auth_retried = true;
@@ -270,25 +253,6 @@ static void deliver_gathered(struct runner *runner, enum record_scope scope, con
 	gather_clear(&runner->gather);
 }
 
-/* [resume] newest: what is older than the overlap behind the newest record counts as known. */
-static void drop_known(struct runner *runner, struct page *page)
-{
-	const struct place *place = &runner->poll.place;
-	nsec_t oldest = place->newest_time != NSEC_NONE
-				? place->newest_time - runner->source->definition->resume.overlap_ns
-				: place->started_time;
-	size_t n = 0;
-	for (size_t i = 0; i < page->n_records; i++) {
-		struct record *record = &page->records[i];
-		bool old =
-			oldest != NSEC_NONE && record->time != NSEC_NONE && record->time < oldest;
-		if (!old && !runner->callbacks->known(record, runner->userdata))
-			page->records[n++] = *record;
-	}
-	page->all_known = n == 0;
-	page->n_records = n;
-}
-
 static bool make_room(struct runner *runner, const struct page *page)
 {
 	if (!runner->gathers || gather_fits(&runner->gather, page->body.size))
@@ -326,7 +290,7 @@ static void page_came(struct runner *runner, struct page *page)
 	bool new_chain = runner->poll.n_pages == 0;
 	enum poll_verdict verdict = POLL_AGAIN;
 	if (runner->source->definition->resume.newest)
-		drop_known(runner, page);
+		ask_drop_known(&runner->poll, page, runner->callbacks->known, runner->userdata);
 	if (make_room(runner, page) &&
 		poll_page(&runner->poll, page, runner->url, now_time(runner), &verdict, &fault)) {
 		failed(runner, &fault);
@@ -350,11 +314,10 @@ static void page_came(struct runner *runner, struct page *page)
 
 static void learn_skew(struct runner *runner, const struct http_response *response)
 {
-	if (response->server_time == NSEC_NONE)
+	nsec_t skew;
+	if (!ask_skew(response, &skew))
 		return;
-	nsec_t skew = response->server_time - clock_wall();
-	bool large = skew > 2 * NSEC_PER_SEC || skew < -2 * NSEC_PER_SEC - response->elapsed_ns;
-	runner->poll.skew_ns = large ? skew : 0;
+	runner->poll.skew_ns = skew;
 	if ((skew > SKEW_NOTICE || skew < -SKEW_NOTICE) && !runner->skew_told) {
 		runner->skew_told = true;
 		log_notice(&runner->source->subject,
@@ -368,22 +331,13 @@ static void request_done(struct http_response *response, void *userdata)
 {
 	struct runner *runner = userdata;
 	struct fault fault = FAULT_NULL;
-	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
+	struct page page CLEANUP(page_deinit) = PAGE_NULL;
 	runner->request = NULL;
 	learn_skew(runner, response);
 	if (runner->callbacks->requested)
 		runner->callbacks->requested(
 			response->elapsed_ns, response->body.size, runner->userdata);
-	if (response->status >= 300)
-		page_error_message(runner->source, buf_slice(&response->body), &words);
-	if (http_outcome(response, words.size ? buf_slice(&words) : SLICE_NULL, now_time(runner),
-		    &fault) != FAULT_NONE) {
-		failed(runner, &fault);
-		return;
-	}
-	struct page page CLEANUP(page_deinit) = PAGE_NULL;
-	if (page_read(&page, runner->source, response, runner->url, runner->poll.place.newest_time,
-		    &fault))
+	if (ask_read(&runner->poll, response, runner->url, now_time(runner), &page, &fault))
 		failed(runner, &fault);
 	else
 		page_came(runner, &page);
@@ -393,15 +347,7 @@ static void send_request(struct runner *runner)
 {
 	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
 	struct fault fault = FAULT_NULL;
-	struct poll *poll = &runner->poll;
-	if (poll->link && source_may_ask(runner->source, poll->link, &fault)) {
-		fault.status = runner->source->definition->n_errors_lost
-				       ? runner->source->definition->errors_lost[0]
-				       : 0; /* a stored link to another origin is as good as lost */
-		failed(runner, &fault);
-		return;
-	}
-	if (source_request(runner->source, &poll->ask, poll->link, &message, &fault) ||
+	if (ask_write(&runner->poll, &message, &fault) ||
 		auth_apply(runner->auth, &message, now_time(runner), &fault)) {
 		failed(runner, &fault);
 		return;
@@ -465,17 +411,9 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 static int set_place(struct runner *runner, const char *text, struct fault *reterr)
 {
 	struct place *place = &runner->poll.place;
-	if (text) {
-		if (place_parse(place, text))
-			return fault_set(reterr, FAULT_STORE,
-				"the state of source %s cannot be read: it was written by another "
-				"version or is damaged",
-				runner->source->name);
-		return 0;
-	}
-	timestamp_parse_point(
-		slice_of(runner->source->options.start), clock_wall(), &place->started_time);
-	place->exact = true;
+	int r = ask_place(runner->source, text, place, reterr);
+	if (r || text)
+		return r;
 	char *initial CLEANUP_FREE = place_print(place);
 	deliver(runner, (struct records){NULL, 0}, RECORD_SCOPE_EXACT, true, initial, 0);
 	return 0;
@@ -491,7 +429,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	runner->callbacks = setup->callbacks;
 	runner->userdata = setup->userdata;
 	runner->give_up = setup->give_up;
-	runner->gathers = definition->records.order == ORDER_UNORDERED || definition->resume.newest;
+	runner->gathers = ask_gathers(setup->source);
 	runner->backoff = BACKOFF_DEFAULT;
 	runner->backoff.max_ns = setup->source->options.retry_max_ns;
 	if (runner->backoff.min_ns > runner->backoff.max_ns)

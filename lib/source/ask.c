@@ -1,0 +1,101 @@
+/* See ask.h. */
+#include "source/ask.h"
+
+#include "base/cleanup.h"
+#include "http/outcome.h"
+
+int ask_place(
+	const struct source *source, const char *text, struct place *ret, struct fault *reterr)
+{
+	struct place place = PLACE_NULL;
+	if (text && place_parse(&place, text))
+		return fault_set(reterr, FAULT_STORE,
+			"the state of source %s cannot be read: it was written by another "
+			"version or is damaged",
+			source->name);
+	if (!text) {
+		timestamp_parse_point(
+			slice_of(source->options.start), clock_wall(), &place.started_time);
+		place.exact = true;
+	}
+	*ret = place;
+	return 0;
+}
+
+bool ask_gathers(const struct source *source)
+{
+	const struct definition *definition = source->definition;
+	return definition->records.order == ORDER_UNORDERED || definition->resume.newest;
+}
+
+int ask_write(const struct poll *poll, struct http_message *ret, struct fault *reterr)
+{
+	const struct source *source = poll->source;
+	int r = poll->link ? source_may_ask(source, poll->link, reterr) : 0;
+	if (r) {
+		/* a stored link to another origin is as good as lost */
+		if (reterr && source->definition->n_errors_lost)
+			reterr->status = source->definition->errors_lost[0];
+		return r;
+	}
+	return source_request(source, &poll->ask, poll->link, ret, reterr);
+}
+
+int ask_read(const struct poll *poll, struct http_response *response, const char *url,
+	nsec_t now_time, struct page *page, struct fault *reterr)
+{
+	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
+	if (response->status >= 300)
+		page_error_message(poll->source, buf_slice(&response->body), &words);
+	int r = (int)http_outcome(
+		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
+	return r ? r
+		 : page_read(page, poll->source, response, url, poll->place.newest_time, reterr);
+}
+
+bool ask_skew(const struct http_response *response, nsec_t *ret_skew_ns)
+{
+	if (response->server_time == NSEC_NONE)
+		return false;
+	nsec_t skew = response->server_time - clock_wall();
+	bool large = skew > 2 * NSEC_PER_SEC || skew < -2 * NSEC_PER_SEC - response->elapsed_ns;
+	*ret_skew_ns = large ? skew : 0;
+	return true;
+}
+
+static bool in_statuses(const int *statuses, size_t n, int status)
+{
+	for (size_t i = 0; i < n; i++)
+		if (statuses[i] == status)
+			return true;
+	return false;
+}
+
+void ask_classify(const struct poll *poll, struct fault *fault)
+{
+	const struct definition *definition = poll->source->definition;
+	if (poll->stored &&
+		in_statuses(definition->errors_lost, definition->n_errors_lost, fault->status))
+		fault->class = FAULT_LOST;
+	else if (in_statuses(definition->errors_auth, definition->n_errors_auth, fault->status))
+		fault->class = FAULT_AUTH;
+}
+
+void ask_drop_known(const struct poll *poll, struct page *page,
+	bool (*known)(const struct record *record, void *userdata), void *userdata)
+{
+	const struct place *place = &poll->place;
+	nsec_t oldest = place->newest_time != NSEC_NONE
+				? place->newest_time - poll->source->definition->resume.overlap_ns
+				: place->started_time;
+	size_t n = 0;
+	for (size_t i = 0; i < page->n_records; i++) {
+		struct record *record = &page->records[i];
+		bool old =
+			oldest != NSEC_NONE && record->time != NSEC_NONE && record->time < oldest;
+		if (!old && !known(record, userdata))
+			page->records[n++] = *record;
+	}
+	page->all_known = n == 0;
+	page->n_records = n;
+}

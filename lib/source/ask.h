@@ -1,0 +1,42 @@
+/*
+ * One question to an API, step by step: where a source begins, what its next request is, what an
+ * answer is. Nothing here sends, waits or keeps: the daemon's runner and `trawlctl probe` both do,
+ * and by sharing these steps a probe asks and judges as the daemon would.
+ */
+#ifndef TRAWLD_SOURCE_ASK_H
+#define TRAWLD_SOURCE_ASK_H
+
+#include "source/poll.h"
+
+/* The place that TEXT (from the store) says, or without one (NULL) where SOURCE is configured to
+ * begin. 0, or FAULT_STORE: TEXT is not ours. */
+int ask_place(
+	const struct source *source, const char *text, struct place *ret, struct fault *reterr);
+
+/* Are the pages of a chain gathered and sorted before they are handed on? */
+bool ask_gathers(const struct source *source);
+
+/* The request that POLL has decided on, still without the proof of who asks (auth_apply). *RET is
+ * the caller's to deinit. 0, FAULT_CONFIG, or FAULT_ORIGIN for a stored link that leaves the
+ * origin. */
+int ask_write(const struct poll *poll, struct http_message *ret, struct fault *reterr);
+
+/* The answer to POLL's request for URL, read as page_read does; NOW_TIME is the server's now.
+ * 0, or the class of what is wrong with it: then *PAGE holds nothing to be used. */
+int ask_read(const struct poll *poll, struct http_response *response, const char *url,
+	nsec_t now_time, struct page *page, struct fault *reterr);
+
+/* How far the server's clock is ahead of ours, by its Date; 0 when that is within what a Date can
+ * tell. False: the answer has no Date. */
+bool ask_skew(const struct http_response *response, nsec_t *ret_skew_ns);
+
+/* FAULT ended POLL's request: its class becomes FAULT_LOST or FAULT_AUTH where the definition says
+ * that its status means that. */
+void ask_classify(const struct poll *poll, struct fault *fault);
+
+/* [resume] newest: takes out of PAGE what is KNOWN, and what is older than the overlap behind the
+ * newest record. Sets all_known. */
+void ask_drop_known(const struct poll *poll, struct page *page,
+	bool (*known)(const struct record *record, void *userdata), void *userdata);
+
+#endif
