@@ -43,6 +43,8 @@ POST /_sim/control takes a JSON object and answers {} or 400:
     "gzip": true|false       gzip where the request accepts it
     "delay": SECONDS         before every answer
     "clock_offset": SECONDS  shifts now() and the Date header
+    "clock_step": SECONDS    shifts them further by this much at each API request: what happens
+                             while a poll runs does not depend on the machine's speed
     "reset_numbers": true    request numbers and statistics begin at 1 again
   everything else goes to Simulator.control(); a member that nobody takes is answered with 400.
 
@@ -197,6 +199,7 @@ class Simulator:
         self.origin = ""
         self.options = None
         self.clock_offset = 0.0
+        self.clock_step = 0.0
         self.gzip = False
         self.delay = 0.0
         self.faults = []
@@ -235,7 +238,7 @@ class Simulator:
             self.faults = [_fault_checked(f) for f in settings.pop("faults")]
         if "fault_seed" in settings:
             self.random = random.Random(settings.pop("fault_seed"))
-        for name in ("gzip", "delay", "clock_offset"):
+        for name in ("gzip", "delay", "clock_offset", "clock_step"):
             if name in settings:
                 setattr(self, name, settings.pop(name))
         if settings.pop("reset_numbers", False):
@@ -294,6 +297,7 @@ class Simulator:
                 return refuse.answer, None
             self.n_requests += 1
             request.number = self.n_requests
+            self.clock_offset += self.clock_step
             fault = self._fault_for(request)
             answer = _answer_of_fault(self, fault) if fault else None
             if answer is None:
