@@ -1,18 +1,19 @@
 /* See condition.h. */
 #include "base/condition.h"
 
+#include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/str.h"
 
 static const struct {
 	const char *text;
 	enum condition_operator op;
-	bool has_glob;
+	enum { NOTHING, GLOB, GLOBS } operand;
 } operators[] = {
-	{"!=", CONDITION_NOT_EQUAL, true},
-	{"=", CONDITION_EQUAL, true},
-	{"present", CONDITION_PRESENT, false},
-	{"absent", CONDITION_ABSENT, false},
+	{"!=", CONDITION_NOT_EQUAL, GLOB},
+	{"=", CONDITION_EQUAL, GLOB},
+	{"in", CONDITION_IN, GLOBS},
+	{"present", CONDITION_PRESENT, NOTHING},
+	{"absent", CONDITION_ABSENT, NOTHING},
 };
 
 int condition_parse(struct condition *ret, struct slice text)
@@ -30,15 +31,22 @@ int condition_parse(struct condition *ret, struct slice text)
 		if (rest.size < word.size || memcmp(rest.data, word.data, word.size) != 0)
 			continue;
 		const char *after = rest.data + word.size;
+		bool ends = after == text.data + text.size;
 		rest = str_trim((struct slice){rest.data + word.size, rest.size - word.size});
-		if (!operators[i].has_glob && rest.size)
+		if (operators[i].operand == NOTHING && rest.size)
 			break;
-		if (operators[i].has_glob && text.data + text.size > after && *after == '=')
+		if (operators[i].operand == GLOB && !ends && *after == '=')
 			break; /* `==`: a glob never meant, and a test that never holds drops
 				  records */
+		if (operators[i].operand == GLOBS && !ends && *after != ' ' && *after != '\t')
+			break;
 		condition.op = operators[i].op;
-		if (operators[i].has_glob)
-			condition.glob = mem_strndup(rest.data, rest.size);
+		if (operators[i].operand == GLOBS)
+			str_list_split(&condition.globs, rest, ',');
+		if (operators[i].operand == GLOB) {
+			char *glob CLEANUP_FREE = mem_strndup(rest.data, rest.size);
+			str_list_add(&condition.globs, glob);
+		}
 		*ret = condition;
 		return 0;
 	}
@@ -49,17 +57,26 @@ int condition_parse(struct condition *ret, struct slice text)
 void condition_deinit(struct condition *condition)
 {
 	pointer_deinit(&condition->pointer);
-	free(condition->glob);
+	str_list_deinit(&condition->globs);
 	*condition = CONDITION_NULL;
+}
+
+static bool matches(const struct condition *condition, struct slice value)
+{
+	for (size_t i = 0; i < condition->globs.n_items; i++)
+		if (str_glob(condition->globs.items[i], value))
+			return true;
+	return false;
 }
 
 bool condition_test(const struct condition *condition, struct slice value)
 {
 	switch (condition->op) {
 	case CONDITION_EQUAL:
-		return value.data && str_glob(condition->glob, value);
+	case CONDITION_IN:
+		return value.data && matches(condition, value);
 	case CONDITION_NOT_EQUAL:
-		return !value.data || !str_glob(condition->glob, value);
+		return !value.data || !matches(condition, value);
 	case CONDITION_PRESENT:
 		return value.data != NULL;
 	case CONDITION_ABSENT:

@@ -1,17 +1,20 @@
 /*
- * A test on a JSON value: `/pointer = glob`, `/pointer != glob`, `/pointer present`, `/pointer
- * absent`. A string is matched by its decoded content, a number, true, false and null by their
- * text, an object or array by its own JSON text. An absent member fulfils `!=` and `absent` only.
- * A glob that begins with '=' is written behind a blank; `==` is a fault.
+ * A test on a JSON value: `/pointer = glob`, `/pointer != glob`, `/pointer in GLOB, GLOB ...`,
+ * `/pointer present`, `/pointer absent`. A string is matched by its decoded content, a number,
+ * true, false and null by their text, an object or array by its own JSON text. An absent member
+ * fulfils `!=` and `absent` only. `in` with no glob at all is never fulfilled. A glob that begins
+ * with '=' is written behind a blank; `==` is a fault.
  */
 #ifndef TRAWLD_BASE_CONDITION_H
 #define TRAWLD_BASE_CONDITION_H
 
 #include "base/pointer.h"
+#include "base/str.h"
 
 enum condition_operator {
 	CONDITION_EQUAL,
 	CONDITION_NOT_EQUAL,
+	CONDITION_IN,
 	CONDITION_PRESENT,
 	CONDITION_ABSENT
 };
@@ -19,8 +22,13 @@ enum condition_operator {
 struct condition {
 	struct pointer pointer;
 	enum condition_operator op;
-	char *glob; /* NULL for present and absent */
+	struct str_list globs; /* one, for `in` any number, for present and absent none */
 };
+
+/* For messages. */
+#define CONDITION_FORMS                                                                            \
+	"/pointer = glob, /pointer != glob, /pointer in glob, glob ..., /pointer present, "        \
+	"/pointer absent"
 
 #define CONDITION_NULL ((struct condition){0})
 

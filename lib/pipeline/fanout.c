@@ -69,9 +69,8 @@ static void sink_check_conditions(const struct str_list *list, const char *key,
 		if (condition_parse(&condition, slice_of(list->items[i])) != 0)
 			findings_add(findings, entry ? entry->file : section->file,
 				entry ? entry->line : section->line,
-				"%s: '%s' is no condition (wanted: /pointer = glob, "
-				"/pointer != glob, /pointer present, /pointer absent)",
-				key, list->items[i]);
+				"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")", key,
+				list->items[i]);
 		condition_deinit(&condition);
 	}
 }

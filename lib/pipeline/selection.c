@@ -28,10 +28,8 @@ static int selection_add(struct selection *selection, const char *key, const str
 
 		if (condition_parse(condition, slice_of(list->items[i])) != 0)
 			return fault_set(reterr, FAULT_CONFIG,
-				"%s: '%s' is no condition (wanted: /pointer = glob, /pointer != "
-				"glob, "
-				"/pointer present, /pointer absent)",
-				key, list->items[i]);
+				"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")", key,
+				list->items[i]);
 		selection->n_conditions++;
 	}
 	return 0;

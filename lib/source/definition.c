@@ -119,14 +119,41 @@ void reader_pointer(struct definition_reader *reader, const struct ini_section *
 			key, text);
 }
 
-void reader_condition(struct definition_reader *reader, const struct ini_section *section,
+static enum template_kind known_parameter(const char *name, void *definition)
+{
+	enum template_kind kind = definition_known_variable(name, definition);
+	return kind == TEMPLATE_TEXT ? kind : TEMPLATE_ABSENT;
+}
+
+bool reader_parameter_text(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *text, char **ret)
+{
+	struct definition *definition = reader->definition;
+	struct template *template = NULL;
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	char *error CLEANUP_FREE = NULL;
+	if (template_parse(&template, text, known_parameter, definition, &error)) {
+		reader_fault(reader, section, key, "%s: %s", key, error);
+		return false;
+	}
+	bool has_value = template_render(template, definition_value, definition, &out) == 0;
+	template_free(template);
+	if (has_value)
+		*ret = buf_take(&out);
+	return has_value;
+}
+
+bool reader_condition(struct definition_reader *reader, const struct ini_section *section,
 	const char *key, const char *text, struct condition *ret)
 {
-	if (text && condition_parse(ret, slice_of(text)))
-		reader_fault(reader, section, key,
-			"%s: `%s` is no condition (/pointer = glob, /pointer != glob, /pointer "
-			"present)",
-			key, text);
+	char *expanded CLEANUP_FREE = NULL;
+	if (!text || !reader_parameter_text(reader, section, key, text, &expanded))
+		return false;
+	if (condition_parse(ret, slice_of(expanded)) == 0)
+		return true;
+	reader_fault(reader, section, key, "%s: `%s` is no condition (" CONDITION_FORMS ")", key,
+		expanded);
+	return false;
 }
 
 /* The file of NAME along PATH, or NULL. */

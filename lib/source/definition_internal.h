@@ -38,12 +38,16 @@ void reader_resume(struct definition_reader *reader);
 void reader_errors(struct definition_reader *reader);
 void reader_consistency(struct definition_reader *reader);
 
-/* Parses a pointer or condition at KEY; a fault is a finding and leaves *RET unset. TEXT NULL:
- * unset. */
+/* Parses a pointer at KEY; a fault is a finding and leaves *RET unset. TEXT NULL: unset. */
 void reader_pointer(struct definition_reader *reader, const struct ini_section *section,
 	const char *key, const char *text, struct pointer *ret);
-void reader_condition(struct definition_reader *reader, const struct ini_section *section,
+/* The same with a condition, which may use parameters. False: *RET is unset, by a fault or because
+ * a parameter has no value: then there is nothing to test. */
+bool reader_condition(struct definition_reader *reader, const struct ini_section *section,
 	const char *key, const char *text, struct condition *ret);
+/* TEXT with its parameters filled in. False: a fault, or a parameter without a value. */
+bool reader_parameter_text(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const char *text, char **ret);
 struct template *reader_template(struct definition_reader *reader,
 	const struct ini_section *section, const char *key, const char *text);
 

@@ -11,15 +11,17 @@ static void read_conditions(struct definition_reader *reader, struct ini_section
 {
 	struct definition *definition = reader->definition;
 	const struct records_options *options = &definition->records;
-	definition->n_include = options->include.n_items;
+	size_t n = 0;
 	definition->conditions = mem_array(
 		options->include.n_items + options->exclude.n_items, sizeof(struct condition));
 	for (size_t i = 0; i < options->include.n_items; i++)
-		reader_condition(reader, section, "include", options->include.items[i],
-			&definition->conditions[definition->n_conditions++]);
+		n += reader_condition(reader, section, "include", options->include.items[i],
+			&definition->conditions[n]);
+	definition->n_include = n;
 	for (size_t i = 0; i < options->exclude.n_items; i++)
-		reader_condition(reader, section, "exclude", options->exclude.items[i],
-			&definition->conditions[definition->n_conditions++]);
+		n += reader_condition(reader, section, "exclude", options->exclude.items[i],
+			&definition->conditions[n]);
+	definition->n_conditions = n;
 }
 
 static void read_missing(struct definition_reader *reader, struct ini_section *section)
@@ -55,15 +57,8 @@ void reader_records(struct definition_reader *reader)
 		reader_pointer(reader, section, "id", options->id.items[i],
 			&definition->records_id[definition->n_records_id++]);
 	char *zone CLEANUP_FREE = NULL;
-	if (options->time_zone) {
-		struct template *template =
-			reader_template(reader, section, "time_zone", options->time_zone);
-		struct buf text = BUF_NULL;
-		if (template && template_render(template, definition_value, definition, &text) == 0)
-			zone = buf_take(&text);
-		template_free(template);
-		buf_deinit(&text);
-	}
+	if (options->time_zone)
+		reader_parameter_text(reader, section, "time_zone", options->time_zone, &zone);
 	if (options->time_format &&
 		timestamp_format_new(&definition->time_format, options->time_format, zone))
 		reader_fault(reader, section, zone ? "time_zone" : "time_format",
@@ -107,8 +102,9 @@ static void read_ends(struct definition_reader *reader, struct ini_section *sect
 				flag = names[j].flag;
 		definition->page_end |= flag;
 		if (!flag)
-			reader_condition(reader, section, "end", list->items[i],
-				&definition->page_end_tests[definition->n_page_end_tests++]);
+			definition->n_page_end_tests +=
+				reader_condition(reader, section, "end", list->items[i],
+					&definition->page_end_tests[definition->n_page_end_tests]);
 	}
 	if (list->n_items == 0)
 		definition->page_end = definition->page.offset || definition->page.number

@@ -34,6 +34,14 @@ START_TEST(holds)
 		{"/a = null", "null", true},
 		{"/a = {*}", "{\"b\":1}", true},
 		{"/a = 1e400", "1e400", true},
+		{"/a in b", "b", true},
+		{"/a in b, Read*,c", "ReadVms", true},
+		{"/a in b, Read*,c", "c", true},
+		{"/a in b, Read*,c", "b, Read*,c", false},
+		{"/a in b,c", NULL, false},
+		{"/a in", "", false},
+		{"/a in", "in", false},
+		{"/a in ,", "", false},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct condition condition = CONDITION_NULL;
@@ -55,7 +63,7 @@ START_TEST(pointers)
 	ck_assert_str_eq(condition.pointer.text, "/a~1b/0");
 	ck_assert_uint_eq(condition.pointer.n_tokens, 2);
 	ck_assert_str_eq(condition.pointer.tokens[0].name, "a/b");
-	ck_assert(condition.op == CONDITION_PRESENT && !condition.glob);
+	ck_assert(condition.op == CONDITION_PRESENT && condition.globs.n_items == 0);
 	condition_deinit(&condition);
 	ck_assert(!pointer_is_set(&condition.pointer));
 	condition_deinit(&condition);
@@ -66,12 +74,13 @@ START_TEST(bad_conditions)
 {
 	static const char *const texts[] = {"", " ", "/a", "a = b", "/a ~ b", "/a present x",
 		"/a presents", "/a absent absent", "= b", "/a~2 = b", "/a == b",
-		"/a ==", "/a !== b", "/a !", "/a PRESENT"};
+		"/a ==", "/a !== b", "/a !", "/a PRESENT", "/a inb", "/a in=b"};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct condition condition = CONDITION_NULL;
 		ck_assert_msg(condition_parse(&condition, slice_of(texts[i])) == CONDITION_E_SYNTAX,
 			"case %zu: %s", i, texts[i]);
-		ck_assert_msg(!condition.glob && !condition.pointer.text, "case %zu: written", i);
+		ck_assert_msg(condition.globs.n_items == 0 && !condition.pointer.text,
+			"case %zu: written", i);
 	}
 }
 END_TEST

@@ -171,6 +171,39 @@ START_TEST(variants)
 }
 END_TEST
 
+START_TEST(conditions)
+{
+	static const char text[] =
+		"[parameters]\nskip = default Read, List*\nonly = optional\n"
+		"[auth]\ntype = none\n[request]\nurl = https://h/x\n"
+		"[records]\nat = \"\"\ninclude = /kind = ${only}\nexclude = /name in ${skip}\n"
+		"[resume]\nurl = header:link\n";
+	static const struct {
+		const char *source;
+		size_t n_include, n;
+		bool reads, lists;
+	} cases[] = {{"[source a]\n", 0, 1, true, true},
+		{"[source a]\nonly = x\nskip = Read\n", 1, 2, true, false},
+		{"[source a]\nskip = none\n", 0, 1, false, false}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		load(&f, text, cases[i].source);
+		ck_assert_uint_eq(f.findings.n_items, 0);
+		ck_assert_uint_eq(f.definition->n_include, cases[i].n_include);
+		ck_assert_uint_eq(f.definition->n_conditions, cases[i].n);
+		const struct condition *skip = &f.definition->conditions[cases[i].n - 1];
+		ck_assert(condition_test(skip, SLICE("Read")) == cases[i].reads);
+		ck_assert(condition_test(skip, SLICE("ListVms")) == cases[i].lists);
+		tear_down(&f);
+	}
+	struct fixture f;
+	load(&f, text, "[source a]\nrecords.exclude = /at = ${window.start}\n");
+	ck_assert_uint_eq(f.findings.n_items, 1);
+	ck_assert_ptr_nonnull(strstr(f.findings.items[0].text, "unknown variable"));
+	tear_down(&f);
+}
+END_TEST
+
 START_TEST(unknown_provider)
 {
 	struct findings findings = FINDINGS_NULL;
@@ -185,7 +218,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		good, faults, faults_of_the_source, variants, unknown_provider};
+		good, faults, faults_of_the_source, variants, conditions, unknown_provider};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
