@@ -165,8 +165,20 @@ static bool is_selected(const struct page *page, const struct source *source, si
 	return included;
 }
 
+/* What identifies an ID: its content, however it is escaped; but halves of surrogate pairs all have
+ * the content U+FFFD, so an ID with one is its own JSON text. */
+static struct slice id_identity(struct slice value, struct slice content)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	bool lost = content.data != value.data && content.size &&
+		    memmem(content.data, content.size, replacement, sizeof(replacement) - 1) &&
+		    memchr(value.data, '\\', value.size);
+	return lost ? value : content;
+}
+
 /* The record's ID: all pointers must lead to a scalar that is not null. Parts are joined by ':' for
  * people; the key is the digest of the parts with their lengths, so that no two different IDs meet.
+ * A number and a string of the same digits are the same ID: APIs change their mind about that.
  * False: none. */
 static bool read_id(struct page *page, const struct source *source, size_t element,
 	struct record *record, struct buf *scratch)
@@ -184,9 +196,10 @@ static bool read_id(struct page *page, const struct source *source, size_t eleme
 			return false;
 		}
 		struct slice content = json_content(value, scratch);
+		struct slice identity = id_identity(value, content);
 		if (n_ids > 1)
-			buf_printf(&key, "%zu:", content.size);
-		buf_append_slice(&key, content);
+			buf_printf(&key, "%zu:", identity.size);
+		buf_append_slice(&key, identity);
 		if (i > 0)
 			buf_append_char(&page->ids, ':');
 		buf_append_slice(&page->ids, content);

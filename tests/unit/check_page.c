@@ -1,6 +1,8 @@
 /* From an answer to records: what is taken out of a page, and what makes it refused whole. */
 #include "source/page.h"
 
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "source_fixture.h"
 
 #define URL "https://h.example/x?a=1"
@@ -60,6 +62,36 @@ START_TEST(compound_ids_do_not_meet)
 	ck_assert_mem_ne(&page.records[0].key, &page.records[1].key, sizeof(struct id));
 	page_deinit(&page);
 	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(ids_are_told_apart)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{"\"x\\ud800\"", "\"x\\ud801\"", false},
+		{"\"x\\ud800\"", "\"x\xef\xbf\xbd\"", false},
+		{"\"x\\ud800\"", "\"x\\ud800\"", true},
+		{"\"\\u0041\"", "\"A\"", true},
+		{"1", "\"1\"", true},
+		{"1", "1.0", false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		struct page page;
+		struct fault fault = FAULT_NULL;
+		char *body CLEANUP_FREE =
+			mem_printf("{\"list\":[{\"id\":%s},{\"id\":%s}]}", cases[i].a, cases[i].b);
+		source_fixture_good(&f, BASE "records.id = /id\n");
+		ck_assert_int_eq(source_fixture_page(&f, &page, body, URL, &fault), 0);
+		ck_assert_msg((memcmp(&page.records[0].key, &page.records[1].key,
+				       sizeof(struct id)) == 0) == cases[i].same,
+			"case %zu", i);
+		page_deinit(&page);
+		source_fixture_deinit(&f);
+	}
 }
 END_TEST
 
@@ -176,6 +208,6 @@ START_TEST(cursors_keep_their_text)
 }
 END_TEST
 
-UNIT_MAIN("page", records_and_places, compound_ids_do_not_meet,
+UNIT_MAIN("page", records_and_places, compound_ids_do_not_meet, ids_are_told_apart,
 	digest_is_of_the_text_without_white_space, refusals, taken_as_empty,
 	cursors_keep_their_text)
