@@ -75,6 +75,8 @@ bool intake_known(const struct record *record, void *userdata)
 /* Is RECORD new? Notes it in either case where its scope counts. */
 static bool is_new(struct intake *intake, const struct record *record, enum record_scope scope)
 {
+	if (scope == RECORD_SCOPE_ROWS)
+		return true;
 	if (record->id_text.data)
 		return !window_has(intake->window, &record->key);
 	if (scope == RECORD_SCOPE_EXACT)
@@ -84,7 +86,8 @@ static bool is_new(struct intake *intake, const struct record *record, enum reco
 	return nth >= window_count(intake->window, &record->key);
 }
 
-static void take(struct intake *intake, struct batch *batch, const struct record *record)
+static void take(
+	struct intake *intake, struct batch *batch, const struct record *record, bool keep_key)
 {
 	struct slice text = record->text;
 	if (record->spaced) {
@@ -93,7 +96,8 @@ static void take(struct intake *intake, struct batch *batch, const struct record
 		text = buf_slice(&intake->scratch);
 	}
 	batch_add(batch, text, &record->key, record->id_text, record->time);
-	window_add(intake->window, &record->key);
+	if (keep_key)
+		window_add(intake->window, &record->key);
 	intake->status.n_bytes += text.size;
 }
 
@@ -105,11 +109,15 @@ static struct batch *make_batch(struct intake *intake, const struct runner_deliv
 		idset_clear(&intake->chain);
 	for (size_t i = 0; i < delivery->records.n_items; i++) {
 		const struct record *record = &delivery->records.items[i];
+		bool is_last = i + 1 == delivery->records.n_items;
 		if (is_new(intake, record, delivery->scope))
-			take(intake, batch, record);
+			take(intake, batch, record,
+				delivery->scope != RECORD_SCOPE_ROWS ||
+					(is_last && delivery->document_ends));
 		else
 			intake->status.n_duplicates++;
 	}
+	batch->keep_ids = delivery->scope != RECORD_SCOPE_ROWS || delivery->document_ends;
 	batch->newest_time = delivery->key_time;
 	intake->status.n_records += batch->n_records;
 	if (batch->n_records)

@@ -25,7 +25,8 @@ int ask_place(
 bool ask_gathers(const struct source *source)
 {
 	const struct definition *definition = source->definition;
-	return definition->records.order == ORDER_UNORDERED || definition->resume.newest;
+	return definition->records.order == ORDER_UNORDERED || definition->resume.newest ||
+	       definition->fetches;
 }
 
 int ask_write(const struct poll *poll, struct http_message *ret, struct fault *reterr)
@@ -71,10 +72,10 @@ static bool in_statuses(const int *statuses, size_t n, int status)
 	return false;
 }
 
-void ask_classify(const struct poll *poll, struct fault *fault)
+void ask_classify(const struct poll *poll, bool stored, struct fault *fault)
 {
 	const struct definition *definition = poll->source->definition;
-	if (poll->stored &&
+	if (stored &&
 		in_statuses(definition->errors_lost, definition->n_errors_lost, fault->status))
 		fault->class = FAULT_LOST;
 	else if (in_statuses(definition->errors_auth, definition->n_errors_auth, fault->status))

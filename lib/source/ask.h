@@ -30,9 +30,9 @@ int ask_read(const struct poll *poll, struct http_response *response, const char
  * tell. False: the answer has no Date. */
 bool ask_skew(const struct http_response *response, nsec_t *ret_skew_ns);
 
-/* FAULT ended POLL's request: its class becomes FAULT_LOST or FAULT_AUTH where the definition says
- * that its status means that. */
-void ask_classify(const struct poll *poll, struct fault *fault);
+/* FAULT ended a request for POLL, which used a place that the API gave (STORED): its class becomes
+ * FAULT_LOST or FAULT_AUTH where the definition says that its status means that. */
+void ask_classify(const struct poll *poll, bool stored, struct fault *fault);
 
 /* [resume] newest: takes out of PAGE what is KNOWN, and what is older than the overlap behind the
  * newest record. Sets all_known. */

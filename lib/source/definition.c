@@ -18,8 +18,8 @@
 
 /* Sections of a definition. Variants add a name in the header: [auth token]. */
 const char *const definition_sections[] = {"request.first", "request.next", "parameters",
-	"provider", "request", "records", "resume", "limits", "errors", "login", "auth", "page",
-	NULL};
+	"provider", "request", "records", "resume", "limits", "errors", "fetch", "login", "auth",
+	"page", NULL};
 
 static const char *const runtime_times[] = {"window.start", "window.end", "now", NULL};
 static const char *const runtime_json[] = {
@@ -33,17 +33,24 @@ static bool in_list(const char *const *list, const char *name)
 	return false;
 }
 
-enum template_kind definition_known_variable(const char *name, void *userdata)
+static enum template_kind known_parameter(const char *name, void *userdata)
 {
 	const struct definition *definition = userdata;
-	if (in_list(runtime_times, name))
-		return TEMPLATE_TIME;
-	if (in_list(runtime_json, name))
-		return TEMPLATE_JSON;
 	for (size_t i = 0; i < definition->n_parameters; i++)
 		if (strcmp(definition->parameters[i].name, name) == 0)
 			return TEMPLATE_TEXT;
 	return TEMPLATE_ABSENT;
+}
+
+enum template_kind definition_known_variable(const char *name, void *userdata)
+{
+	if (in_list(runtime_times, name))
+		return TEMPLATE_TIME;
+	if (in_list(runtime_json, name))
+		return TEMPLATE_JSON;
+	if (strcmp(name, "fetch.from") == 0)
+		return TEMPLATE_TEXT;
+	return known_parameter(name, userdata);
 }
 
 const char *definition_parameter(const struct definition *definition, const char *name)
@@ -68,6 +75,13 @@ void reader_fault(struct definition_reader *reader, const struct ini_section *se
 	va_end(args);
 }
 
+/* A parameter that has a value, and not one that says no. */
+static bool is_on(const char *value)
+{
+	return value && strcasecmp(value, "off") != 0 && strcasecmp(value, "no") != 0 &&
+	       strcasecmp(value, "false") != 0;
+}
+
 struct ini_section *reader_variant(struct definition_reader *reader, const char *kind)
 {
 	struct ini *ini = &reader->definition->ini;
@@ -79,10 +93,10 @@ struct ini_section *reader_variant(struct definition_reader *reader, const char 
 		if (!when)
 			return section;
 		when->used = true;
-		if (definition_known_variable(when->value, reader->definition) != TEMPLATE_TEXT)
+		if (known_parameter(when->value, reader->definition) != TEMPLATE_TEXT)
 			reader_fault(reader, section, "when", "`when = %s`: no such parameter",
 				when->value);
-		else if (definition_parameter(reader->definition, when->value))
+		else if (is_on(definition_parameter(reader->definition, when->value)))
 			return section;
 	}
 	return NULL;
@@ -117,12 +131,6 @@ void reader_pointer(struct definition_reader *reader, const struct ini_section *
 			"the "
 			"whole document)",
 			key, text);
-}
-
-static enum template_kind known_parameter(const char *name, void *definition)
-{
-	enum template_kind kind = definition_known_variable(name, definition);
-	return kind == TEMPLATE_TEXT ? kind : TEMPLATE_ABSENT;
 }
 
 bool reader_parameter_text(struct definition_reader *reader, const struct ini_section *section,
@@ -237,6 +245,7 @@ struct definition *definition_load(const char *name, const struct definition_pat
 		reader_records(&reader);
 		reader_page(&reader);
 		reader_resume(&reader);
+		reader_fetch(&reader);
 		reader_errors(&reader);
 		reader_consistency(&reader);
 	}
@@ -317,7 +326,8 @@ static void options_free(struct definition *definition)
 		const struct definition_rows *rows;
 		void *target;
 	} tables[] = {{&rows_records, &definition->records}, {&rows_page, &definition->page},
-		{&rows_resume, &definition->resume}, {&rows_errors, &definition->errors}};
+		{&rows_resume, &definition->resume}, {&rows_fetch, &definition->fetch},
+		{&rows_errors, &definition->errors}};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		struct option_table table = {
 			tables[i].rows->rows, tables[i].rows->n_rows, tables[i].target};
@@ -359,6 +369,12 @@ void definition_free(struct definition *definition)
 	free(definition->page_end_tests);
 	pointer_deinit(&definition->errors_message);
 	condition_deinit(&definition->errors_incomplete);
+	pointer_deinit(&definition->fetch_from);
+	pointer_deinit(&definition->fetch_link);
+	request_deinit(&definition->link_request);
+	str_list_deinit(&definition->fetch_origins);
+	free(definition->fetch_gone);
+	rows_format_deinit(&definition->rows);
 	free(definition->errors_lost);
 	free(definition->errors_auth);
 	options_free(definition);

@@ -10,6 +10,7 @@
 #define TRAWLD_SOURCE_DEFINITION_H
 
 #include "conf/option.h"
+#include "source/rows.h"
 #include "source/template.h"
 
 #include "base/condition.h"
@@ -98,6 +99,18 @@ struct records_options {
 	char *expect; /* ... but only if this condition holds */
 };
 
+/* [fetch]: what a page lists are documents, their rows are the records. */
+struct fetch_options {
+	char *from; /* what the request needs of the listed record, or the document's address */
+	char *link; /* where the request's answer has the address */
+	struct str_list origins; /* that documents may come from: templates, with globs */
+	struct str_list gone; /* statuses that mean: there is no such document any more */
+	int format;
+	char *start, *delimiter, *quote, *rest, *time, *time_format, *time_zone;
+	struct str_list columns;
+	uint64_t max_size;
+};
+
 struct errors_options {
 	char *message, *incomplete;
 	struct str_list lost;
@@ -146,6 +159,15 @@ struct definition {
 	nsec_t step_ns; /* what windows are rounded to */
 
 	struct option_rate rate;
+
+	bool fetches; /* [fetch] is there, and its `when` holds */
+	struct fetch_options fetch;
+	struct pointer fetch_from, fetch_link;
+	struct request_definition link_request; /* method NULL: fetch_from is the address */
+	struct str_list fetch_origins; /* globs */
+	int *fetch_gone;
+	size_t n_fetch_gone;
+	struct rows_format rows;
 
 	struct errors_options errors;
 	struct pointer errors_message;

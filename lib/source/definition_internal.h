@@ -30,6 +30,14 @@ void reader_parameters(struct definition_reader *reader, struct ini_section *sou
 /* definition_request.c */
 void reader_requests(struct definition_reader *reader);
 void reader_auth(struct definition_reader *reader);
+/* The request that SECTION describes; its keys, which SECTION may have others beside. */
+void reader_request(struct definition_reader *reader, struct ini_section *section,
+	struct request_definition *ret);
+extern const char *const reader_request_keys[]; /* but for header.NAME and query.NAME */
+bool reader_is_request_key(const char *key);
+
+/* definition_fetch.c */
+void reader_fetch(struct definition_reader *reader);
 
 /* definition_records.c: [records] [page] [resume] [limits] [errors] */
 void reader_records(struct definition_reader *reader);
@@ -51,13 +59,18 @@ bool reader_parameter_text(struct definition_reader *reader, const struct ini_se
 struct template *reader_template(struct definition_reader *reader,
 	const struct ini_section *section, const char *key, const char *text);
 
+/* Statuses at KEY, as numbers; the array is the caller's. */
+int *reader_statuses(struct definition_reader *reader, struct ini_section *section, const char *key,
+	const struct str_list *list, size_t *ret_n);
+
 /* Option tables (definition_rows.c), one a section. */
 struct definition_rows {
 	const char *section;
 	const struct option *rows;
 	size_t n_rows;
 };
-extern const struct definition_rows rows_records, rows_page, rows_resume, rows_errors, rows_limits;
+extern const struct definition_rows rows_records, rows_page, rows_resume, rows_fetch, rows_errors,
+	rows_limits;
 
 /* Parses SECTION (NULL: defaults only) with ROWS into TARGET and reports unknown keys. */
 void reader_options(struct definition_reader *reader, const struct definition_rows *rows,

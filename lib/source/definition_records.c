@@ -177,8 +177,8 @@ void reader_resume(struct definition_reader *reader)
 	reader_options(reader, &rows_limits, limits, &definition->rate, NULL);
 }
 
-static int *read_statuses(struct definition_reader *reader, struct ini_section *section,
-	const char *key, const struct str_list *list, size_t *ret_n)
+int *reader_statuses(struct definition_reader *reader, struct ini_section *section, const char *key,
+	const struct str_list *list, size_t *ret_n)
 {
 	int *statuses = mem_array(list->n_items, sizeof(int));
 	for (size_t i = 0; i < list->n_items; i++) {
@@ -201,10 +201,10 @@ void reader_errors(struct definition_reader *reader)
 	reader_pointer(reader, section, "message", options->message, &definition->errors_message);
 	reader_condition(
 		reader, section, "incomplete", options->incomplete, &definition->errors_incomplete);
-	definition->errors_lost =
-		read_statuses(reader, section, "lost", &options->lost, &definition->n_errors_lost);
-	definition->errors_auth =
-		read_statuses(reader, section, "auth", &options->auth, &definition->n_errors_auth);
+	definition->errors_lost = reader_statuses(
+		reader, section, "lost", &options->lost, &definition->n_errors_lost);
+	definition->errors_auth = reader_statuses(
+		reader, section, "auth", &options->auth, &definition->n_errors_auth);
 }
 
 static bool request_uses(const struct request_definition *request, const char *name)

@@ -9,7 +9,7 @@
 #include "http/auth.h"
 
 /* Keys of a request section; `header.NAME` and `query.NAME` beside them. */
-static const char *const request_keys[] = {"method", "url", "body", "body_type", "when", NULL};
+const char *const reader_request_keys[] = {"method", "url", "body", "body_type", "when", NULL};
 static const char *const login_keys[] = {"token", "expires", NULL};
 
 struct layers {
@@ -35,13 +35,18 @@ static bool is_known(const char *key, const char *const *extra)
 {
 	if (str_starts(key, "header.") || str_starts(key, "query."))
 		return true;
-	for (size_t i = 0; request_keys[i]; i++)
-		if (strcmp(key, request_keys[i]) == 0)
+	for (size_t i = 0; reader_request_keys[i]; i++)
+		if (strcmp(key, reader_request_keys[i]) == 0)
 			return true;
 	for (size_t i = 0; extra && extra[i]; i++)
 		if (strcmp(key, extra[i]) == 0)
 			return true;
 	return false;
+}
+
+bool reader_is_request_key(const char *key)
+{
+	return is_known(key, NULL);
 }
 
 static void check_keys(
@@ -51,7 +56,7 @@ static void check_keys(
 		const char *key = section->entries[i].key;
 		if (is_known(key, extra))
 			continue;
-		const char *nearest = str_nearest(key, request_keys, 5);
+		const char *nearest = str_nearest(key, reader_request_keys, 5);
 		reader_fault(reader, section, key, "unknown key `%s` in [%s]%s%s%s", key,
 			section->kind, nearest ? ": did you mean `" : "", nearest ? nearest : "",
 			nearest ? "`?" : "");
@@ -133,6 +138,12 @@ static void read_request(struct definition_reader *reader, const struct layers *
 	read_body(reader, layers, ret);
 }
 
+void reader_request(struct definition_reader *reader, struct ini_section *section,
+	struct request_definition *ret)
+{
+	read_request(reader, &(struct layers){{section, NULL}}, ret);
+}
+
 void reader_requests(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -151,14 +162,13 @@ void reader_requests(struct definition_reader *reader)
 static void read_login(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
-	struct layers layers = {{reader_variant(reader, "login"), NULL}};
-	struct ini_section *section = layers.sections[0];
+	struct ini_section *section = reader_variant(reader, "login");
 	if (!section) {
 		reader_fault(reader, NULL, NULL, "[auth] type = login needs a section [login]");
 		return;
 	}
 	check_keys(reader, section, login_keys);
-	read_request(reader, &layers, &definition->login);
+	reader_request(reader, section, &definition->login);
 	struct ini_entry *token = ini_section_find(section, "token");
 	struct ini_entry *expires = ini_section_find(section, "expires");
 	if (!token)

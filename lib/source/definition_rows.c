@@ -95,6 +95,41 @@ static const struct option resume[] = {
 			"page is known"),
 };
 
+static const char *const format_choices[] = {"csv", "lines", NULL};
+
+static const struct option fetch[] = {
+	ROW(fetch_options, from, "from", OPTION_STRING,
+		.help = "pointer into the listed record: ${fetch.from}; without url the document's "
+			"address"),
+	ROW(fetch_options, link, "link", OPTION_STRING,
+		.help = "pointer to the document's address in the answer to url"),
+	ROW(fetch_options, origins, "origins", OPTION_LIST,
+		.help = "https://host that documents may come from, * allowed"),
+	ROW(fetch_options, gone, "gone", OPTION_LIST, .default_text = "404, 410",
+		.help = "statuses of a document that is no longer there: reported as a gap"),
+	ROW(fetch_options, format, "format", OPTION_CHOICE, .default_text = "csv",
+		.choices = format_choices,
+		.help = "csv: a row is columns; lines: a line is a JSON record"),
+	ROW(fetch_options, start, "start", OPTION_STRING,
+		.help = "regular expression (POSIX extended) of a row's beginning; other lines "
+			"belong to the row before"),
+	ROW(fetch_options, delimiter, "delimiter", OPTION_STRING, .default_text = ",",
+		.help = "between columns; one byte"),
+	ROW(fetch_options, quote, "quote", OPTION_STRING, .default_text = "\"",
+		.help = "around a column; one byte"),
+	ROW(fetch_options, columns, "columns", OPTION_LIST,
+		.help = "csv: names of the columns, members of the record"),
+	ROW(fetch_options, rest, "rest", OPTION_STRING,
+		.help = "csv: the column that may hold quotes and delimiters as they are"),
+	ROW(fetch_options, time, "time", OPTION_STRING,
+		.help = "csv: the column with the record's time; lines: a pointer"),
+	ROW(fetch_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",
+		.help = "as in [records]"),
+	ROW(fetch_options, time_zone, "time_zone", OPTION_STRING, .help = "as in [records]"),
+	ROW(fetch_options, max_size, "max_size", OPTION_SIZE, .default_text = "1GiB", .min = 1024,
+		.max = INT64_C(64) << 30, .help = "ceiling of a document, decompressed"),
+};
+
 static const struct option limits[] = {
 	{.name = "rate",
 		.type = OPTION_RATE,
@@ -120,5 +155,6 @@ static const struct option errors[] = {
 ROWS(rows_records, "records", records);
 ROWS(rows_page, "page", page);
 ROWS(rows_resume, "resume", resume);
+ROWS(rows_fetch, "fetch", fetch);
 ROWS(rows_limits, "limits", limits);
 ROWS(rows_errors, "errors", errors);

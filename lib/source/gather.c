@@ -59,6 +59,14 @@ struct records gather_sorted(const struct gather *gather)
 	return records;
 }
 
+size_t gather_n_excluded(const struct gather *gather)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < gather->n_pages; i++)
+		n += gather->pages[i].n_excluded;
+	return n;
+}
+
 void gather_clear(struct gather *gather)
 {
 	for (size_t i = 0; i < gather->n_pages; i++)

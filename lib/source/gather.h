@@ -25,6 +25,8 @@ void gather_add(struct gather *gather, struct page *page);
 /* All records in order of (time, ID text, page order); repeats are left to the dedupe. The array is
  * the caller's to free; the texts live until gather_clear. */
 struct records gather_sorted(const struct gather *gather);
+/* Records that the definition leaves out, on all pages. */
+size_t gather_n_excluded(const struct gather *gather);
 void gather_clear(struct gather *gather);
 
 #endif

@@ -15,16 +15,19 @@ void place_deinit(struct place *place)
 {
 	free(place->resume);
 	free(place->page);
+	free(place->document);
 	*place = PLACE_NULL;
 }
 
 void place_copy(struct place *to, const struct place *from)
 {
 	char *resume = mem_strdup(from->resume), *page = mem_strdup(from->page);
+	char *document = mem_strdup(from->document);
 	place_deinit(to);
 	*to = *from;
 	to->resume = resume;
 	to->page = page;
+	to->document = document;
 }
 
 void place_set(char **field, struct slice text)
@@ -45,6 +48,7 @@ void place_rewind(struct place *place, nsec_t time)
 {
 	place_close_chain(place);
 	place_set(&place->resume, SLICE_NULL);
+	place_set(&place->document, SLICE_NULL);
 	place->exact = false;
 	place->started_time = time;
 	place->watermark_time = NSEC_NONE;
@@ -85,6 +89,9 @@ char *place_print(const struct place *place)
 	print_time(&out, "until", place->until_time);
 	print_time(&out, "watermark", place->watermark_time);
 	print_time(&out, "newest", place->newest_time);
+	print_text(&out, "document", place->document);
+	if (place->document)
+		buf_printf(&out, ",\"rows\":%lld", (long long)place->rows);
 	buf_append_char(&out, '}');
 	return buf_take(&out);
 }
@@ -122,6 +129,8 @@ int place_parse(struct place *ret, const char *text)
 	place.exact = json_is_true(json_object_get(root, "exact"));
 	place_set(&place.resume, slice_of(json_string_value(json_object_get(root, "resume"))));
 	place_set(&place.page, slice_of(json_string_value(json_object_get(root, "page"))));
+	place_set(&place.document, slice_of(json_string_value(json_object_get(root, "document"))));
+	place.rows = place.document ? parse_count(root, "rows") : 0;
 	json_decref(root);
 	if (!good) {
 		place_deinit(&place);

@@ -4,7 +4,7 @@
  *
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
  * cursor as JSON), page (the same, inside an open chain), exact, start, end, until (open span),
- * watermark, newest, started (RFC 3339 with nanoseconds), offset, number.
+ * watermark, newest, started (RFC 3339 with nanoseconds), offset, number, document, rows.
  */
 #ifndef TRAWLD_SOURCE_PLACE_H
 #define TRAWLD_SOURCE_PLACE_H
@@ -24,6 +24,8 @@ struct place {
 	nsec_t until_time; /* where the poll that the open span belongs to ends */
 	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
 	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
+	char *document; /* [fetch]: key of the document in work, in hex; NULL: none */
+	int64_t rows; /* of it that are committed */
 };
 
 #define PLACE_NULL                                                                                 \

@@ -143,6 +143,17 @@ bool poll_begin(struct poll *poll, nsec_t now_time)
 	return true;
 }
 
+void poll_place_before(const struct poll *poll, struct place *ret)
+{
+	place_copy(ret, &poll->place);
+	if (!definition_of(poll)->resume.window)
+		return;
+	place_close_chain(ret);
+	ret->start_time = poll->piece.start_time;
+	ret->end_time = poll->piece.end_time;
+	ret->until_time = poll->span.end_time;
+}
+
 void poll_stop(struct poll *poll)
 {
 	poll->open = false;

@@ -65,6 +65,10 @@ bool poll_halve(struct poll *poll);
  * *RET_FROM: from where (NSEC_NONE: the open window again). */
 void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from);
 
+/* The place from which the open chain would be read again from its first page. *RET is
+ * initialised. */
+void poll_place_before(const struct poll *poll, struct place *ret);
+
 /* Forget the open poll; the next poll_begin starts from the place. */
 void poll_stop(struct poll *poll);
 

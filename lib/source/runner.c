@@ -2,17 +2,13 @@
  * One source at work: ask, wait, hand on. Every way a request can end comes through request_done()
  * and from there to page_came() or failed(); every wait is the one timer.
  */
-#include "source/runner.h"
+#include "source/runner_internal.h"
 
-#include <ev.h>
-
-#include "base/backoff.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
 #include "http/auth.h"
 #include "source/ask.h"
-#include "source/gather.h"
 #include "source/rate.h"
 #include "source/source_auth.h"
 
@@ -22,32 +18,6 @@
 #define GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
 #define SKEW_NOTICE (60 * NSEC_PER_SEC)
 
-struct runner {
-	struct ev_loop *loop;
-	struct http_client *client;
-	const struct source *source;
-	const struct runner_callbacks *callbacks;
-	void *userdata;
-	bool give_up;
-
-	struct poll poll;
-	struct gather gather;
-	bool gathers; /* order = unordered, or newest */
-	struct auth *auth;
-	struct rate *rate;
-	struct auth_waiter *waiter;
-	struct http_request *request;
-	char *url; /* of the request under way */
-	ev_timer timer;
-	nsec_t timer_at; /* when it fires */
-
-	struct backoff backoff;
-	unsigned n_attempts; /* failed ones since the last success */
-	bool auth_retried; /* a fresh token was tried already */
-	bool skew_told;
-	struct runner_status status;
-};
-
 static const char *const state_names[] = {
 	"resting", "asking", "backing-off", "auth", "pressure", "stopped"};
 
@@ -56,12 +26,12 @@ const char *runner_state_to_string(enum runner_state state)
 	return state_names[state];
 }
 
-static nsec_t now_time(const struct runner *runner)
+nsec_t runner_now(const struct runner *runner)
 {
 	return clock_wall() + runner->poll.skew_ns;
 }
 
-static void arm(struct runner *runner, nsec_t wait_ns)
+void runner_arm(struct runner *runner, nsec_t wait_ns)
 {
 	ev_timer_stop(runner->loop, &runner->timer);
 	if (runner->status.state == RUNNER_STOPPED)
@@ -106,7 +76,7 @@ static void rest(struct runner *runner)
 	nsec_t phase = (nsec_t)((double)interval * fraction / 4294967296.0);
 	nsec_t earliest = clock_wall() + interval / 2;
 	nsec_t slot = span_ceil(earliest - phase, interval) + phase;
-	arm(runner, slot - clock_wall());
+	runner_arm(runner, slot - clock_wall());
 	runner->callbacks->rested(NULL, runner->userdata);
 }
 
@@ -142,14 +112,14 @@ static void wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 		return;
 	}
 	tell_fault(runner, fault, wait_ns);
-	arm(runner, wait_ns);
+	runner_arm(runner, wait_ns);
 }
 
 /* FAULT was the loss of a stored cursor: the poll goes on by time. */
 static void recover_lost(struct runner *runner, const struct fault *fault)
 {
 	nsec_t from;
-	poll_lost(&runner->poll, now_time(runner), &from);
+	poll_lost(&runner->poll, runner_now(runner), &from);
 	gather_clear(&runner->gather);
 	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
 	if (from != NSEC_NONE)
@@ -161,15 +131,15 @@ static void recover_lost(struct runner *runner, const struct fault *fault)
 		from == NSEC_NONE ? "with the same window from its first page" : "by time from ",
 		buf_text(&since));
 	report_gap(runner);
-	arm(runner, 0);
+	runner_arm(runner, 0);
 }
 
-static void failed(struct runner *runner, struct fault *fault)
+void runner_failed(struct runner *runner, struct fault *fault)
 {
 	const struct definition *definition = runner->source->definition;
 	runner->status.state = RUNNER_BACKING_OFF;
 	runner->status.n_faults++;
-	ask_classify(&runner->poll, fault);
+	ask_classify(&runner->poll, runner->fetching ? false : runner->poll.stored, fault);
 	nsec_t wait = fault->wait_ns;
 	switch (fault->class) {
 	case FAULT_LOST:
@@ -178,7 +148,7 @@ static void failed(struct runner *runner, struct fault *fault)
 	case FAULT_AUTH:
 		if (!runner->auth_retried && auth_reject(runner->auth)) {
 			runner->auth_retried = true;
-			arm(runner, 0);
+			runner_arm(runner, 0);
 			return;
 		}
 		runner->status.state = RUNNER_AUTH;
@@ -188,8 +158,11 @@ static void failed(struct runner *runner, struct fault *fault)
 	case FAULT_CONFIG:
 	case FAULT_LOOP:
 	case FAULT_ORIGIN:
-		poll_stop(&runner->poll);
-		gather_clear(&runner->gather);
+		/* documents in work stay in work: their window is behind the poll already */
+		if (!runner->fetching) {
+			poll_stop(&runner->poll);
+			gather_clear(&runner->gather);
+		}
 		wait = wait > runner->backoff.max_ns ? wait : runner->backoff.max_ns;
 		break;
 	default:
@@ -201,7 +174,7 @@ static void failed(struct runner *runner, struct fault *fault)
 	wait_after(runner, fault, wait);
 }
 
-static void succeeded(struct runner *runner)
+void runner_succeeded(struct runner *runner)
 {
 	if (runner->status.failing)
 		log_notice(&runner->source->subject, "works again after %u failed attempt%s",
@@ -213,39 +186,31 @@ static void succeeded(struct runner *runner)
 	runner->status.last_success_time = clock_wall();
 }
 
-static void deliver(struct runner *runner, struct records records, enum record_scope scope,
-	bool new_chain, const char *place, size_t n_excluded)
+void runner_deliver(struct runner *runner, struct runner_delivery delivery)
 {
 	const struct definition *definition = runner->source->definition;
-	nsec_t key_time = definition->resume.window ? runner->poll.piece.end_time
-						    : runner->poll.place.newest_time;
-	if (runner->poll.place.newest_time != NSEC_NONE &&
-		(key_time == NSEC_NONE || key_time < runner->poll.place.newest_time))
-		key_time = runner->poll.place.newest_time;
-	runner->callbacks->accept(
-		&(struct runner_delivery){
-			.records = records,
-			.scope = scope,
-			.new_chain = new_chain,
-			.place = place,
-			.key_time = key_time,
-			.horizon = poll_horizon(&runner->poll),
-			.n_excluded = n_excluded,
-		},
-		runner->userdata);
+	nsec_t newest = runner->poll.place.newest_time;
+	delivery.key_time = definition->resume.window ? runner->poll.piece.end_time : newest;
+	if (newest != NSEC_NONE && (delivery.key_time == NSEC_NONE || delivery.key_time < newest))
+		delivery.key_time = newest;
+	delivery.horizon = poll_horizon(&runner->poll);
+	runner->callbacks->accept(&delivery, runner->userdata);
 }
 
 static void deliver_gathered(struct runner *runner, enum record_scope scope, const char *place)
 {
 	struct records all = gather_sorted(&runner->gather);
-	size_t n_excluded = 0;
-	for (size_t i = 0; i < runner->gather.n_pages; i++)
-		n_excluded += runner->gather.pages[i].n_excluded;
+	size_t n_excluded = gather_n_excluded(&runner->gather);
 	for (size_t at = 0;; at += GATHER_BATCH) {
 		size_t n = all.n_items - at < GATHER_BATCH ? all.n_items - at : GATHER_BATCH;
 		bool last = at + n >= all.n_items;
-		deliver(runner, (struct records){all.items + at, n}, scope, at == 0,
-			last ? place : NULL, last ? n_excluded : 0);
+		runner_deliver(runner, (struct runner_delivery){
+					       .records = {all.items + at, n},
+					       .scope = scope,
+					       .new_chain = at == 0,
+					       .place = last ? place : NULL,
+					       .n_excluded = last ? n_excluded : 0,
+				       });
 		if (last)
 			break;
 	}
@@ -261,6 +226,8 @@ static bool make_room(struct runner *runner, const struct page *page)
 		gather_clear(&runner->gather);
 		return false;
 	}
+	if (runner->source->definition->fetches)
+		return true; /* a list of documents is handed on whole or not at all */
 	log_notice(&runner->source->subject,
 		"%zu records of one window are more than can be sorted in memory: they are handed "
 		"on in the order of their pages",
@@ -273,30 +240,58 @@ static void hand_on(struct runner *runner, struct page *page, enum poll_verdict 
 	enum record_scope scope, bool new_chain)
 {
 	char *place CLEANUP_FREE = place_print(&runner->poll.place);
-	struct records records = {page->records, page->n_records};
 	if (!runner->gathers) {
-		deliver(runner, records, scope, new_chain, place, page->n_excluded);
+		runner_deliver(runner, (struct runner_delivery){
+					       .records = {page->records, page->n_records},
+					       .scope = scope,
+					       .new_chain = new_chain,
+					       .place = place,
+					       .n_excluded = page->n_excluded,
+				       });
 		return;
 	}
 	gather_add(&runner->gather, page);
-	if (verdict != POLL_MORE)
+	if (verdict != POLL_MORE && !runner->source->definition->fetches)
 		deliver_gathered(runner, scope, place);
+}
+
+void runner_go_on(struct runner *runner, enum poll_verdict verdict)
+{
+	if (runner->status.state == RUNNER_STOPPED)
+		return;
+	if (verdict == POLL_CAUGHT_UP)
+		rest(runner);
+	else
+		runner_arm(runner, 0);
+}
+
+/* Judges PAGE by all that can still refuse it, then lets the poll move on. */
+static int judge(struct runner *runner, struct page *page, enum poll_verdict *ret_verdict,
+	struct fault *reterr)
+{
+	const struct definition *definition = runner->source->definition;
+	if (definition->resume.newest)
+		ask_drop_known(&runner->poll, page, runner->callbacks->known, runner->userdata);
+	*ret_verdict = POLL_AGAIN;
+	int r = definition->fetches ? fetch_check(runner->source, page, reterr) : 0;
+	if (r || !make_room(runner, page))
+		return r;
+	return poll_page(&runner->poll, page, runner->url, runner_now(runner), ret_verdict, reterr);
 }
 
 static void page_came(struct runner *runner, struct page *page)
 {
 	struct fault fault = FAULT_NULL;
+	struct place before CLEANUP(place_deinit) = PLACE_NULL;
 	enum record_scope scope = poll_scope(&runner->poll);
 	bool new_chain = runner->poll.n_pages == 0;
-	enum poll_verdict verdict = POLL_AGAIN;
-	if (runner->source->definition->resume.newest)
-		ask_drop_known(&runner->poll, page, runner->callbacks->known, runner->userdata);
-	if (make_room(runner, page) &&
-		poll_page(&runner->poll, page, runner->url, now_time(runner), &verdict, &fault)) {
-		failed(runner, &fault);
+	enum poll_verdict verdict;
+	poll_place_before(&runner->poll, &before);
+	if (judge(runner, page, &verdict, &fault)) {
+		runner_failed(runner, &fault);
 		return;
 	}
-	succeeded(runner);
+	runner_succeeded(runner);
 	runner->status.n_pages++;
 	runner->status.n_excluded += page->n_excluded;
 	if (verdict == POLL_AGAIN)
@@ -304,12 +299,11 @@ static void page_came(struct runner *runner, struct page *page)
 	else
 		hand_on(runner, page, verdict, scope, new_chain);
 	report_gap(runner);
-	if (runner->status.state == RUNNER_STOPPED)
-		return;
-	if (verdict == POLL_CAUGHT_UP)
-		rest(runner);
+	if (runner->source->definition->fetches &&
+		(verdict == POLL_LAST || verdict == POLL_CAUGHT_UP))
+		runner_fetch_begin(runner, &before, verdict);
 	else
-		arm(runner, 0);
+		runner_go_on(runner, verdict);
 }
 
 static void learn_skew(struct runner *runner, const struct http_response *response)
@@ -333,31 +327,41 @@ static void request_done(struct http_response *response, void *userdata)
 	struct fault fault = FAULT_NULL;
 	struct page page CLEANUP(page_deinit) = PAGE_NULL;
 	runner->request = NULL;
-	learn_skew(runner, response);
+	if (!runner->fetching || runner->fetch.need == FETCH_LINK)
+		learn_skew(runner, response);
 	if (runner->callbacks->requested)
 		runner->callbacks->requested(
 			response->elapsed_ns, response->body.size, runner->userdata);
-	if (ask_read(&runner->poll, response, runner->url, now_time(runner), &page, &fault))
-		failed(runner, &fault);
+	if (runner->fetching)
+		runner_fetch_answer(runner, response);
+	else if (ask_read(&runner->poll, response, runner->url, runner_now(runner), &page, &fault))
+		runner_failed(runner, &fault);
 	else
 		page_came(runner, &page);
 }
 
-static void send_request(struct runner *runner)
+void runner_send(struct runner *runner)
 {
 	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	struct http_transport transport = runner->source->transport;
 	struct fault fault = FAULT_NULL;
-	if (ask_write(&runner->poll, &message, &fault) ||
-		auth_apply(runner->auth, &message, now_time(runner), &fault)) {
-		failed(runner, &fault);
+	bool proves = !runner->fetching || runner->fetch.need == FETCH_LINK;
+	int r = runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
+				 : ask_write(&runner->poll, &message, &fault);
+	if (r == 0 && proves)
+		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
+	if (r) {
+		runner_failed(runner, &fault);
 		return;
 	}
-	free(runner->url);
-	runner->url = mem_strdup(message.url);
+	if (!runner->fetching) {
+		free(runner->url);
+		runner->url = mem_strdup(message.url);
+	}
 	runner->status.state = RUNNER_ASKING;
 	runner->status.n_requests++;
-	runner->request = http_request_start(
-		runner->client, &message, &runner->source->transport, request_done, runner);
+	runner->request =
+		http_request_start(runner->client, &message, &transport, request_done, runner);
 }
 
 static void auth_ready(const struct fault *fault, void *userdata)
@@ -365,40 +369,49 @@ static void auth_ready(const struct fault *fault, void *userdata)
 	struct runner *runner = userdata;
 	runner->waiter = NULL;
 	if (!fault) {
-		send_request(runner);
+		runner_send(runner);
 		return;
 	}
 	struct fault copy = *fault;
 	runner->auth_retried = true; /* the token request itself failed: no second one at once */
-	failed(runner, &copy);
+	runner_failed(runner, &copy);
+}
+
+void runner_ask(struct runner *runner)
+{
+	nsec_t wait = rate_take(runner->rate, clock_monotonic());
+	if (wait > 0) {
+		runner_arm(runner, wait);
+		return;
+	}
+	runner->waiter = auth_prepare(runner->auth, auth_ready, runner);
+	if (!runner->waiter)
+		runner_send(runner);
+	else
+		runner->status.state = RUNNER_ASKING;
 }
 
 static void step(struct runner *runner)
 {
+	const struct definition *definition = runner->source->definition;
 	if (runner->status.state == RUNNER_STOPPED || runner->request || runner->waiter)
 		return;
-	bool needs_window = runner->source->definition->n_records_id > 0 ||
+	bool needs_window = definition->n_records_id > 0 || definition->fetches ||
 			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
 	if (!runner->callbacks->may_poll(needs_window, runner->userdata)) {
 		runner->status.state = RUNNER_PRESSURE;
 		return;
 	}
-	bool asks = poll_begin(&runner->poll, now_time(runner));
+	if (runner->fetching) {
+		runner_fetch_step(runner);
+		return;
+	}
+	bool asks = poll_begin(&runner->poll, runner_now(runner));
 	report_gap(runner);
-	if (!asks) {
-		rest(runner);
-		return;
-	}
-	nsec_t wait = rate_take(runner->rate, clock_monotonic());
-	if (wait > 0) {
-		arm(runner, wait);
-		return;
-	}
-	runner->waiter = auth_prepare(runner->auth, auth_ready, runner);
-	if (!runner->waiter)
-		send_request(runner);
+	if (asks)
+		runner_ask(runner);
 	else
-		runner->status.state = RUNNER_ASKING;
+		rest(runner);
 }
 
 static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
@@ -415,7 +428,8 @@ static int set_place(struct runner *runner, const char *text, struct fault *rete
 	if (r || text)
 		return r;
 	char *initial CLEANUP_FREE = place_print(place);
-	deliver(runner, (struct records){NULL, 0}, RECORD_SCOPE_EXACT, true, initial, 0);
+	runner_deliver(
+		runner, (struct runner_delivery){.scope = RECORD_SCOPE_EXACT, .place = initial});
 	return 0;
 }
 
@@ -450,7 +464,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 		return r;
 	}
 	runner->rate = rate_ref(&credential, definition->rate.count, definition->rate.period_ns);
-	arm(runner, setup->first_delay_ns);
+	runner_arm(runner, setup->first_delay_ns);
 	*ret = runner;
 	return 0;
 }
@@ -465,6 +479,7 @@ void runner_free(struct runner *runner)
 	auth_free(runner->auth);
 	rate_unref(runner->rate);
 	gather_clear(&runner->gather);
+	fetch_deinit(&runner->fetch);
 	poll_deinit(&runner->poll);
 	free(runner->url);
 	free(runner);
@@ -474,7 +489,7 @@ void runner_wake(struct runner *runner)
 {
 	if (runner->request || runner->waiter || runner->status.state == RUNNER_STOPPED)
 		return;
-	arm(runner, 0);
+	runner_arm(runner, 0);
 }
 
 void runner_stop(struct runner *runner)

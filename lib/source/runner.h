@@ -22,6 +22,8 @@ struct runner_delivery {
 	nsec_t key_time; /* until when keys matter is counted from here */
 	nsec_t horizon; /* keys older than this may go; NSEC_NONE: keep */
 	size_t n_excluded;
+	bool document_ends; /* RECORD_SCOPE_ROWS: the last record has the document's key, which is
+			       to be known from here on */
 };
 
 struct runner_callbacks {

@@ -102,6 +102,14 @@ static void compile_envelope(struct source *source, struct columns *envelope)
 		column_add(envelope, &definition->page_end_tests[i].pointer);
 }
 
+/* For one value of a document; NULL: none is wanted. */
+static struct splitter_plan *compile_value(const struct pointer *pointer)
+{
+	if (!pointer_is_set(pointer))
+		return NULL;
+	return splitter_plan_new(&(struct splitter_wanted){.envelope = &pointer, .n_envelope = 1});
+}
+
 static void compile_plans(struct source *source)
 {
 	const struct definition *definition = source->definition;
@@ -118,11 +126,9 @@ static void compile_plans(struct source *source)
 	});
 	free(fields.items);
 	free(envelope.items);
-	if (!pointer_is_set(&definition->errors_message))
-		return;
-	const struct pointer *message = &definition->errors_message;
-	source->error_plan =
-		splitter_plan_new(&(struct splitter_wanted){.envelope = &message, .n_envelope = 1});
+	source->error_plan = compile_value(&definition->errors_message);
+	source->fetch_plan = compile_value(&definition->fetch_from);
+	source->link_plan = compile_value(&definition->fetch_link);
 }
 
 static void set_transport(struct source *source)
@@ -269,6 +275,8 @@ void source_free(struct source *source)
 	definition_free(source->definition);
 	splitter_plan_free(source->plan);
 	splitter_plan_free(source->error_plan);
+	splitter_plan_free(source->fetch_plan);
+	splitter_plan_free(source->link_plan);
 	str_list_deinit(&source->origins);
 	free(source->origin);
 	free(source->name);

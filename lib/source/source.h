@@ -44,6 +44,8 @@ struct source {
 	/* one plan for answers with status 200, one for error bodies */
 	struct splitter_plan *plan;
 	struct splitter_plan *error_plan; /* NULL: no errors.message */
+	struct splitter_plan *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
+	struct splitter_plan *link_plan; /* of the answer with a link: fetch.link */
 	/* columns of the plans; -1: not asked for */
 	int column_item, column_id, column_time, column_conditions, column_last_page,
 		column_last_resume;
@@ -64,6 +66,7 @@ struct request_values {
 	const char *page; /* cursor as JSON text, NULL: none */
 	const char *resume;
 	int64_t offset, number; /* < 0: none */
+	const char *fetch_from; /* [fetch]; NULL: none */
 };
 
 /* Writes the request for VALUES. LINK: an absolute address that was given by the API and passed
@@ -71,6 +74,9 @@ struct request_values {
  */
 int source_request(const struct source *source, const struct request_values *values,
 	const char *link, struct http_message *ret, struct fault *reterr);
+/* [fetch]: the request for a link to the document that FROM tells. As source_request. */
+int source_link_request(const struct source *source, const char *from, struct http_message *ret,
+	struct fault *reterr);
 /* The request that fetches a token; matches auth_setup.login_render. */
 void source_login_request(struct http_message *ret, void *source);
 

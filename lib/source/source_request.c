@@ -53,6 +53,9 @@ static struct template_value look_up(const char *name, void *userdata)
 		return value_count(lookup, values->offset);
 	if (strcmp(name, "page.number") == 0)
 		return value_count(lookup, values->number);
+	if (strcmp(name, "fetch.from") == 0)
+		return (struct template_value){values->fetch_from ? TEMPLATE_TEXT : TEMPLATE_ABSENT,
+			slice_of(values->fetch_from), 0};
 	return definition_value(name, values->source->definition);
 }
 
@@ -132,18 +135,12 @@ static int write_request(const struct request_definition *request, struct lookup
 	return write_body(request, lookup, ret);
 }
 
-int source_request(const struct source *source, const struct request_values *values,
-	const char *link, struct http_message *ret, struct fault *reterr)
+/* R: what write_request answered. */
+static int request_fault(int r, struct http_message *message, struct fault *reterr)
 {
-	struct lookup lookup = {.values = values};
-	const struct definition *definition = source->definition;
-	bool next = values->page || values->offset > definition->page.first ||
-		    values->number > definition->page.first;
-	int r = write_request(next ? &definition->next : &definition->first, &lookup,
-		source->options.endpoint, link, ret);
 	if (r == 0)
 		return 0;
-	http_message_deinit(ret);
+	http_message_deinit(message);
 	return fault_set(reterr, FAULT_CONFIG,
 		r == TEMPLATE_E_ABSENT ? "the request's address needs a parameter that has no value"
 				       : "a parameter's value does not fit the request (list, "
@@ -151,15 +148,44 @@ int source_request(const struct source *source, const struct request_values *val
 					 "was declared for it)");
 }
 
-void source_login_request(struct http_message *ret, void *userdata)
+int source_request(const struct source *source, const struct request_values *values,
+	const char *link, struct http_message *ret, struct fault *reterr)
 {
-	const struct source *source = userdata;
-	struct request_values values = {.source = source,
+	struct lookup lookup = {.values = values};
+	const struct definition *definition = source->definition;
+	bool next = values->page || values->offset > definition->page.first ||
+		    values->number > definition->page.first;
+	return request_fault(write_request(next ? &definition->next : &definition->first, &lookup,
+				     source->options.endpoint, link, ret),
+		ret, reterr);
+}
+
+/* Values for a request beside the chain of pages. */
+static struct request_values values_outside(const struct source *source)
+{
+	return (struct request_values){.source = source,
 		.start_time = NSEC_NONE,
 		.end_time = NSEC_NONE,
 		.now_time = clock_wall(),
 		.offset = -1,
 		.number = -1};
+}
+
+int source_link_request(const struct source *source, const char *from, struct http_message *ret,
+	struct fault *reterr)
+{
+	struct request_values values = values_outside(source);
+	struct lookup lookup = {.values = &values};
+	values.fetch_from = from;
+	return request_fault(write_request(&source->definition->link_request, &lookup,
+				     source->options.endpoint, NULL, ret),
+		ret, reterr);
+}
+
+void source_login_request(struct http_message *ret, void *userdata)
+{
+	const struct source *source = userdata;
+	struct request_values values = values_outside(source);
 	struct lookup lookup = {.values = &values};
 	write_request(&source->definition->login, &lookup, NULL, NULL, ret);
 }

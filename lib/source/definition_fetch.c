@@ -1,0 +1,127 @@
+/* [fetch] of a definition: documents behind what a page lists. */
+#include "source/definition_internal.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#define COLUMNS_MAX 64
+
+/* One byte, as delimiters and quotes are; `\t` is a tab. */
+static char read_byte(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const char *text)
+{
+	if (strcmp(text, "\\t") == 0)
+		return '\t';
+	if (strlen(text) != 1)
+		reader_fault(reader, section, key, "%s = %s: one character is wanted, or \\t", key,
+			text);
+	return text[0];
+}
+
+static int find_column(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const char *name)
+{
+	const struct str_list *columns = &reader->definition->fetch.columns;
+	for (size_t i = 0; name && i < columns->n_items; i++)
+		if (strcmp(columns->items[i], name) == 0)
+			return (int)i;
+	if (name)
+		reader_fault(
+			reader, section, key, "%s = %s: no such column in `columns`", key, name);
+	return -1;
+}
+
+static void read_csv(struct definition_reader *reader, struct ini_section *section)
+{
+	const struct fetch_options *options = &reader->definition->fetch;
+	struct rows_format *rows = &reader->definition->rows;
+	rows->delimiter = read_byte(reader, section, "delimiter", options->delimiter);
+	rows->quote = read_byte(reader, section, "quote", options->quote);
+	rows->rest = find_column(reader, section, "rest", options->rest);
+	rows->time = find_column(reader, section, "time", options->time);
+	if (options->columns.n_items == 0 || options->columns.n_items > COLUMNS_MAX)
+		reader_fault(reader, section, "columns",
+			"[fetch] format = csv needs `columns`: 1 to %d names", COLUMNS_MAX);
+	for (size_t i = 0; i < options->columns.n_items; i++)
+		str_list_add(&rows->columns, options->columns.items[i]);
+}
+
+static void read_lines(struct definition_reader *reader, struct ini_section *section)
+{
+	struct rows_format *rows = &reader->definition->rows;
+	struct pointer time = POINTER_NULL;
+	const struct pointer *wanted = &time;
+	reader_pointer(reader, section, "time", reader->definition->fetch.time, &time);
+	rows->plan = splitter_plan_new(&(struct splitter_wanted){
+		.envelope = &wanted, .n_envelope = pointer_is_set(&time)});
+	pointer_deinit(&time);
+}
+
+static void read_rows(struct definition_reader *reader, struct ini_section *section)
+{
+	const struct fetch_options *options = &reader->definition->fetch;
+	struct rows_format *rows = &reader->definition->rows;
+	char *zone CLEANUP_FREE = NULL;
+	rows->kind = (enum rows_kind)options->format;
+	if (rows->kind == ROWS_CSV)
+		read_csv(reader, section);
+	else
+		read_lines(reader, section);
+	rows->has_start =
+		options->start && regcomp(&rows->start, options->start, REG_EXTENDED) == 0;
+	if (options->start && !rows->has_start)
+		reader_fault(reader, section, "start", "start = %s: no regular expression",
+			options->start);
+	if (options->time_zone)
+		reader_parameter_text(reader, section, "time_zone", options->time_zone, &zone);
+	if (options->time && timestamp_format_new(&rows->time_format, options->time_format, zone))
+		reader_fault(reader, section, zone ? "time_zone" : "time_format",
+			"time_format = %s%s%s: no such format or zone", options->time_format,
+			zone ? ", time_zone = " : "", zone ? zone : "");
+}
+
+/* The request for a link is optional; what belongs together must be together. */
+static void read_link(struct definition_reader *reader, struct ini_section *section)
+{
+	struct definition *definition = reader->definition;
+	const struct fetch_options *options = &definition->fetch;
+	bool asks = ini_section_find(section, "url") != NULL;
+	reader_pointer(reader, section, "from", options->from, &definition->fetch_from);
+	reader_pointer(reader, section, "link", options->link, &definition->fetch_link);
+	if (!options->from)
+		reader_fault(reader, section, NULL,
+			"[fetch] needs `from`: the JSON Pointer to what tells one listed document "
+			"from another");
+	if (asks != (options->link != NULL))
+		reader_fault(reader, section, asks ? "url" : "link",
+			"[fetch] `url` and `link` go together: the request, and where its answer "
+			"has "
+			"the document's address");
+	if (asks)
+		reader_request(reader, section, &definition->link_request);
+	for (size_t i = 0; i < options->origins.n_items; i++) {
+		char *origin CLEANUP_FREE = NULL;
+		if (reader_parameter_text(
+			    reader, section, "origins", options->origins.items[i], &origin))
+			str_list_add(&definition->fetch_origins, origin);
+	}
+	definition->fetch_gone =
+		reader_statuses(reader, section, "gone", &options->gone, &definition->n_fetch_gone);
+}
+
+void reader_fetch(struct definition_reader *reader)
+{
+	struct definition *definition = reader->definition;
+	struct ini_section *section = reader_variant(reader, "fetch");
+	if (!section)
+		return;
+	for (size_t i = 0; i < section->n_entries; i++)
+		section->entries[i].used |= reader_is_request_key(section->entries[i].key);
+	definition->fetches = true;
+	reader_options(reader, &rows_fetch, section, &definition->fetch, reader_request_keys);
+	read_link(reader, section);
+	read_rows(reader, section);
+	if (!definition->resume.window)
+		reader_fault(reader, section, NULL,
+			"[fetch] needs a closed window: [resume] window = yes");
+}

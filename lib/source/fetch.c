@@ -1,0 +1,401 @@
+/* See fetch.h. */
+#include "source/fetch.h"
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "http/outcome.h"
+#include "http/url.h"
+
+#define RUN_ROWS 1000
+#define RUN_BYTES ((size_t)1 << 20)
+#define LINKS_REFUSED 3 /* then it is no matter of a link that was too old */
+#define DOCUMENT_TIMEOUT (15 * NSEC_PER_MIN)
+
+static const struct definition *definition_of(const struct fetch *fetch)
+{
+	return fetch->source->definition;
+}
+
+void fetch_document_deinit(struct fetch_document *document)
+{
+	free(document->from);
+	free(document->label);
+	*document = (struct fetch_document){0};
+}
+
+static void drop_link(struct fetch *fetch)
+{
+	if (!fetch->link)
+		return;
+	secret_unregister(slice_of(fetch->link));
+	secret_wipe(fetch->link, strlen(fetch->link));
+	free(fetch->link);
+	fetch->link = NULL;
+}
+
+/* Nothing of the document's body is left; what was handed out of it stays counted. */
+static void drop_body(struct fetch *fetch)
+{
+	drop_link(fetch);
+	gunzip_free(fetch->gunzip);
+	fetch->gunzip = NULL;
+	buf_deinit(&fetch->body);
+	rows_deinit(&fetch->rows);
+	fetch->next = SLICE_NULL;
+	fetch->row = 0;
+	fetch->decoded = false;
+}
+
+void fetch_clear(struct fetch *fetch)
+{
+	drop_body(fetch);
+	for (size_t i = 0; i < fetch->n_documents; i++)
+		fetch_document_deinit(&fetch->documents[i]);
+	free(fetch->documents);
+	place_deinit(&fetch->place);
+	buf_deinit(&fetch->texts);
+	free(fetch->records);
+	*fetch = (struct fetch){.empty = fetch->empty};
+}
+
+void fetch_deinit(struct fetch *fetch)
+{
+	fetch_clear(fetch);
+	idset_deinit(&fetch->empty);
+}
+
+static char *take_text(struct slice text)
+{
+	return mem_strndup(text.data, text.size);
+}
+
+static int read_from(const struct source *source, const struct record *record,
+	struct fetch_document *ret, struct fault *reterr)
+{
+	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf label CLEANUP(buf_deinit) = BUF_NULL;
+	int r = splitter_run(source->fetch_plan, record->text, &split, reterr);
+	if (r)
+		return r;
+	struct slice value = split.envelope[0];
+	if (!value.data || json_kind_of(value) == JSON_KIND_NULL)
+		return fault_set(reterr, FAULT_BODY,
+			"the answer is refused whole: a listed document has nothing at `%s` "
+			"([fetch] "
+			"from)",
+			source->definition->fetch.from);
+	struct slice from = json_content(value, &scratch);
+	struct slice name = record->id_text.data ? record->id_text : from;
+	buf_append_slice(&label, name);
+	*ret = (struct fetch_document){
+		digest_id(from), take_text(from), buf_take(&label), record->time};
+	return 0;
+}
+
+int fetch_check(const struct source *source, const struct page *page, struct fault *reterr)
+{
+	for (size_t i = 0; i < page->n_records; i++) {
+		struct fetch_document document CLEANUP(fetch_document_deinit) = {0};
+		int r = read_from(source, &page->records[i], &document, reterr);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static void place_hex(const struct fetch_document *document, char hex[33])
+{
+	digest_hex(&document->key, sizeof(document->key), hex);
+}
+
+/* The document that the place is in the middle of comes first: the place knows only one. */
+static void resume_first(struct fetch *fetch)
+{
+	char hex[33];
+	for (size_t i = 0; fetch->place.document && i < fetch->n_documents; i++) {
+		place_hex(&fetch->documents[i], hex);
+		if (strcmp(hex, fetch->place.document) != 0)
+			continue;
+		struct fetch_document document = fetch->documents[i];
+		memmove(fetch->documents + 1, fetch->documents, i * sizeof(document));
+		fetch->documents[0] = document;
+		return;
+	}
+	place_set(&fetch->place.document, SLICE_NULL);
+}
+
+/* Begins the document at fetch->at; the rows of it that were accepted already are those that the
+ * place counts. */
+static void begin_document(struct fetch *fetch)
+{
+	char hex[33];
+	drop_body(fetch);
+	if (fetch->at == fetch->n_documents) {
+		fetch->need = FETCH_NOTHING;
+		return;
+	}
+	place_hex(&fetch->documents[fetch->at], hex);
+	if (!fetch->place.document || strcmp(fetch->place.document, hex) != 0) {
+		place_set(&fetch->place.document, slice_of(hex));
+		fetch->place.rows = 0;
+		fetch->n_refused = 0;
+	}
+	fetch->need = FETCH_LINK;
+	if (!definition_of(fetch)->link_request.method) {
+		fetch->link = mem_strdup(fetch->documents[fetch->at].from);
+		fetch->need = FETCH_DOCUMENT;
+	}
+}
+
+void fetch_begin(struct fetch *fetch, const struct source *source, struct records records,
+	const struct place *place, fetch_known_fn known, void *userdata)
+{
+	*fetch = (struct fetch){.source = source, .place = PLACE_NULL, .empty = fetch->empty};
+	place_copy(&fetch->place, place);
+	fetch->documents = mem_array(records.n_items, sizeof(struct fetch_document));
+	struct idset listed CLEANUP(idset_deinit) = IDSET_NULL;
+	for (size_t i = 0; i < records.n_items; i++) {
+		struct fetch_document *document = &fetch->documents[fetch->n_documents];
+		struct fault fault;
+		*document = (struct fetch_document){0};
+		if (read_from(source, &records.items[i], document, &fault))
+			continue; /* fetch_check would have refused its page */
+		struct record probe = {.key = document->key, .id_text = SLICE("x")};
+		if (idset_has(&listed, &document->key) ||
+			idset_has(&fetch->empty, &document->key) || known(&probe, userdata)) {
+			fetch_document_deinit(document);
+			continue;
+		}
+		idset_add(&listed, &document->key);
+		fetch->n_documents++;
+	}
+	resume_first(fetch);
+	begin_document(fetch);
+}
+
+static bool origin_allowed(const struct fetch *fetch, const char *origin)
+{
+	const struct str_list *globs = &definition_of(fetch)->fetch_origins;
+	for (size_t i = 0; i < globs->n_items; i++)
+		if (str_glob(globs->items[i], slice_of(origin)))
+			return true;
+	return str_list_has(&fetch->source->origins, origin);
+}
+
+static int check_link(const struct fetch *fetch, struct fault *reterr)
+{
+	const struct source *source = fetch->source;
+	char *origin CLEANUP_FREE = NULL;
+	if (url_origin(fetch->link, &origin))
+		return fault_set(reterr, FAULT_ORIGIN,
+			"the link to document %s is no http or https address",
+			fetch->documents[fetch->at].label);
+	if (!origin_allowed(fetch, origin))
+		return fault_set(reterr, FAULT_ORIGIN,
+			"the link to document %s leads to %s, where documents of this API are not "
+			"expected: not followed (allow_origins = %s would allow it)",
+			fetch->documents[fetch->at].label, origin, origin);
+	if (!url_is_https(fetch->link) && !url_is_loopback(fetch->link) &&
+		!source->options.insecure_http)
+		return fault_set(reterr, FAULT_ORIGIN,
+			"the link to document %s is not https: not followed (insecure_http = yes "
+			"would allow it)",
+			fetch->documents[fetch->at].label);
+	return 0;
+}
+
+int fetch_request(struct fetch *fetch, struct http_message *ret,
+	struct http_transport *ret_transport, struct fault *reterr)
+{
+	const struct fetch_document *document = &fetch->documents[fetch->at];
+	*ret_transport = fetch->source->transport;
+	if (fetch->need == FETCH_LINK)
+		return source_link_request(fetch->source, document->from, ret, reterr);
+	int r = check_link(fetch, reterr);
+	if (r) {
+		begin_document(fetch);
+		return r;
+	}
+	/* another host: it gets nothing that proves who asks */
+	ret_transport->client_cert = ret_transport->client_key = NULL;
+	ret_transport->origin = NULL;
+	ret_transport->max_body = definition_of(fetch)->fetch.max_size;
+	if (ret_transport->timeout_ns < DOCUMENT_TIMEOUT)
+		ret_transport->timeout_ns = DOCUMENT_TIMEOUT;
+	ret->method = mem_strdup("GET");
+	ret->url = mem_strdup(fetch->link);
+	return 0;
+}
+
+static int take_link(
+	struct fetch *fetch, struct http_response *response, nsec_t now_time, struct fault *reterr)
+{
+	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
+	if (response->status >= 300)
+		page_error_message(fetch->source, buf_slice(&response->body), &words);
+	int r = (int)http_outcome(
+		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
+	if (r)
+		return r;
+	r = splitter_run(fetch->source->link_plan, buf_slice(&response->body), &split, reterr);
+	if (r)
+		return r;
+	struct slice value = split.envelope[0];
+	if (!value.data || json_kind_of(value) != JSON_KIND_STRING)
+		return fault_set(reterr, FAULT_BODY,
+			"the answer has no address of document %s at `%s` ([fetch] link)",
+			fetch->documents[fetch->at].label, definition_of(fetch)->fetch.link);
+	fetch->link = take_text(json_content(value, &scratch));
+	secret_register(slice_of(fetch->link));
+	fetch->need = FETCH_DOCUMENT;
+	return 0;
+}
+
+static bool is_gone(const struct definition *definition, int status)
+{
+	for (size_t i = 0; i < definition->n_fetch_gone; i++)
+		if (definition->fetch_gone[i] == status)
+			return true;
+	return false;
+}
+
+static void next_document(struct fetch *fetch)
+{
+	fetch->at++;
+	begin_document(fetch);
+}
+
+static int take_document(struct fetch *fetch, struct http_response *response, nsec_t now_time,
+	struct fetch_document *ret_gone, struct fault *reterr)
+{
+	struct fetch_document *document = &fetch->documents[fetch->at];
+	bool whole = response->fault.class == FAULT_NONE;
+	if (whole && is_gone(definition_of(fetch), response->status)) {
+		*ret_gone = *document;
+		*document = (struct fetch_document){0};
+		next_document(fetch);
+		return 0;
+	}
+	/* a link that was too old is asked for again at once */
+	if (whole && (response->status == 401 || response->status == 403)) {
+		if (++fetch->n_refused < LINKS_REFUSED)
+			return 0;
+		fetch->n_refused = 0;
+		return fault_set(reterr, FAULT_SERVER,
+			"document %s: %d fresh links in a row were refused with HTTP %d",
+			document->label, LINKS_REFUSED, response->status);
+	}
+	if (whole && response->status >= 300)
+		buf_clear(&response->body); /* may repeat parts of the link */
+	int r = (int)http_outcome(response, SLICE_NULL, now_time, reterr);
+	if (r)
+		return r;
+	fetch->body = response->body;
+	response->body = BUF_NULL;
+	fetch->gunzip = gunzip_new(buf_slice(&fetch->body));
+	rows_init(&fetch->rows, &definition_of(fetch)->rows);
+	fetch->need = FETCH_ROWS;
+	return 0;
+}
+
+int fetch_answer(struct fetch *fetch, struct http_response *response, nsec_t now_time,
+	struct fetch_document *ret_gone, struct fault *reterr)
+{
+	size_t at = fetch->at;
+	enum fetch_need asked = fetch->need;
+	int r = asked == FETCH_LINK ? take_link(fetch, response, now_time, reterr)
+				    : take_document(fetch, response, now_time, ret_gone, reterr);
+	if (r || (fetch->need == asked && fetch->at == at))
+		begin_document(fetch);
+	return r;
+}
+
+/* The next row; false at the document's end. */
+static int next_row(struct fetch *fetch, struct slice *ret, bool *ret_has, struct fault *reterr)
+{
+	uint64_t limit = definition_of(fetch)->fetch.max_size;
+	if (fetch->next.data) {
+		*ret = fetch->next;
+		fetch->next = SLICE_NULL;
+		*ret_has = true;
+		return 0;
+	}
+	for (;;) {
+		*ret_has = rows_next(&fetch->rows, fetch->decoded, ret);
+		if (*ret_has || fetch->decoded)
+			return 0;
+		int r = gunzip_next(
+			fetch->gunzip, limit, rows_room(&fetch->rows), &fetch->decoded, reterr);
+		if (r)
+			return r;
+	}
+}
+
+/* Texts may still move while they grow: offsets stand in for addresses until the run is whole. */
+static void add_record(struct fetch *fetch, size_t n, struct slice row)
+{
+	const struct fetch_document *document = &fetch->documents[fetch->at];
+	struct record record = {.time = document->time};
+	fetch->records = mem_grow(fetch->records, n, &fetch->capacity, sizeof(struct record));
+	record.text.data = (const char *)fetch->texts.size;
+	rows_record(&definition_of(fetch)->rows, row, &fetch->texts, &record.time);
+	record.text.size = fetch->texts.size - (size_t)record.text.data;
+	record.id_text.data = (const char *)fetch->texts.size;
+	buf_printf(&fetch->texts, "%s:%lld", document->label, (long long)fetch->row);
+	record.id_text.size = fetch->texts.size - (size_t)record.id_text.data;
+	fetch->records[n] = record;
+}
+
+static void settle(struct fetch *fetch, size_t n, bool ends)
+{
+	const char *texts = buf_text(&fetch->texts);
+	for (size_t i = 0; i < n; i++) {
+		struct record *record = &fetch->records[i];
+		record->text.data = texts + (size_t)record->text.data;
+		record->id_text.data = texts + (size_t)record->id_text.data;
+		record->key = digest_id(record->id_text);
+	}
+	if (ends && n)
+		fetch->records[n - 1].key = fetch->documents[fetch->at].key;
+}
+
+int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct fault *reterr)
+{
+	struct slice row;
+	bool has = true;
+	size_t n = 0;
+	buf_clear(&fetch->texts);
+	for (;;) {
+		int r = next_row(fetch, &row, &has, reterr);
+		if (r) {
+			begin_document(fetch);
+			return r;
+		}
+		if (!has)
+			break;
+		if (n == RUN_ROWS || fetch->texts.size >= RUN_BYTES) {
+			fetch->next = row; /* lives until rows_room, which is not asked before it is
+					      taken */
+			break;
+		}
+		if (fetch->row >= fetch->place.rows)
+			add_record(fetch, n++, row);
+		fetch->row++;
+	}
+	*ret_ends = !has;
+	if (*ret_ends && fetch->row == 0)
+		idset_add(&fetch->empty, &fetch->documents[fetch->at].key);
+	settle(fetch, n, *ret_ends);
+	*ret = (struct records){fetch->records, n};
+	if (fetch->row > fetch->place.rows)
+		fetch->place.rows = fetch->row;
+	if (*ret_ends)
+		next_document(fetch);
+	return 0;
+}

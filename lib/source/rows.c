@@ -1,0 +1,261 @@
+/* See rows.h. */
+#include "source/rows.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+
+#define COLUMNS_MAX 64
+
+void rows_format_deinit(struct rows_format *format)
+{
+	if (format->has_start)
+		regfree(&format->start);
+	str_list_deinit(&format->columns);
+	splitter_plan_free(format->plan);
+	timestamp_format_free(format->time_format);
+	*format = (struct rows_format){0};
+}
+
+void rows_init(struct rows *rows, const struct rows_format *format)
+{
+	*rows = (struct rows){.format = format};
+}
+
+void rows_deinit(struct rows *rows)
+{
+	buf_deinit(&rows->text);
+	*rows = ROWS_NULL;
+}
+
+struct buf *rows_room(struct rows *rows)
+{
+	if (rows->at > 0) {
+		memmove(rows->text.data, rows->text.data + rows->at, rows->text.size - rows->at);
+		rows->text.size -= rows->at;
+		rows->scanned -= rows->at;
+		rows->at = 0;
+	}
+	return &rows->text;
+}
+
+/* Does a row begin with LINE? */
+static bool begins_row(const struct rows_format *format, struct slice line)
+{
+	if (!format->has_start)
+		return true;
+	regmatch_t match = {.rm_so = 0, .rm_eo = (regoff_t)line.size};
+	return regexec(&format->start, line.data, 1, &match, REG_STARTEND) == 0 && match.rm_so == 0;
+}
+
+static struct slice without_line_end(struct slice row)
+{
+	while (row.size && (row.data[row.size - 1] == '\n' || row.data[row.size - 1] == '\r'))
+		row.size--;
+	return row;
+}
+
+/* Cuts the row off that ends at END. */
+static struct slice take(struct rows *rows, size_t end)
+{
+	struct slice row = {rows->text.data + rows->at, end - rows->at};
+	rows->at = rows->scanned = end;
+	return without_line_end(row);
+}
+
+/* The end of the row at rows->at: where the next one begins. False: not seen yet. */
+static bool find_end(struct rows *rows, bool ends, size_t *ret)
+{
+	const struct buf *text = &rows->text;
+	while (rows->scanned < text->size) {
+		const char *from = text->data + rows->scanned;
+		size_t left = text->size - rows->scanned;
+		const char *feed = memchr(from, '\n', left);
+		if (!feed && !ends)
+			break;
+		struct slice line = {from, feed ? (size_t)(feed - from) : left};
+		if (rows->scanned > rows->at && begins_row(rows->format, line)) {
+			*ret = rows->scanned;
+			return true;
+		}
+		rows->scanned += feed ? line.size + 1 : left;
+		if (rows->scanned - rows->at > ROW_MAX) {
+			*ret = rows->scanned;
+			return true;
+		}
+	}
+	*ret = text->size;
+	return (ends && rows->at < text->size) || text->size - rows->at > ROW_MAX;
+}
+
+bool rows_next(struct rows *rows, bool ends, struct slice *ret)
+{
+	size_t end;
+	while (find_end(rows, ends, &end)) {
+		*ret = take(rows, end);
+		if (ret->size)
+			return true;
+	}
+	return false;
+}
+
+static size_t skip_blanks(struct slice text, size_t at)
+{
+	while (at < text.size && text.data[at] == ' ')
+		at++;
+	return at;
+}
+
+/* The delimiter behind AT, blanks allowed, or the end. False: something else stands there. */
+static bool at_delimiter(const struct rows_format *format, struct slice text, size_t at)
+{
+	at = skip_blanks(text, at);
+	return at == text.size || text.data[at] == format->delimiter;
+}
+
+/* Takes the first column off *REST. DOUBLED: quotes inside are written twice. *RET_MORE: a
+ * delimiter followed. False: its quote does not end. */
+static bool take_left(const struct rows_format *format, bool doubled, struct slice *rest,
+	struct slice *ret, bool *ret_more)
+{
+	struct slice text = *rest;
+	size_t at = skip_blanks(text, 0), end;
+	if (at < text.size && text.data[at] == format->quote) {
+		for (end = ++at; end < text.size; end++) {
+			if (text.data[end] != format->quote)
+				continue;
+			bool twice = doubled && end + 1 < text.size &&
+				     text.data[end + 1] == format->quote;
+			if (twice)
+				end++;
+			else if (at_delimiter(format, text, end + 1))
+				break;
+		}
+		if (end >= text.size)
+			return false;
+		*ret = (struct slice){text.data + at, end - at};
+		end = skip_blanks(text, end + 1);
+	} else {
+		for (end = at; end < text.size && text.data[end] != format->delimiter; end++)
+			;
+		*ret = str_trim((struct slice){text.data + at, end - at});
+	}
+	*ret_more = end < text.size;
+	end += *ret_more;
+	*rest = (struct slice){text.data + end, text.size - end};
+	return true;
+}
+
+/* Takes the last column off *REST, from the right. */
+static bool take_right(const struct rows_format *format, struct slice *rest, struct slice *ret)
+{
+	struct slice text = str_trim(*rest);
+	bool quoted = text.size >= 2 && text.data[text.size - 1] == format->quote;
+	size_t end = quoted ? text.size - 1 : text.size;
+	for (size_t at = end; at-- > 0;) {
+		if (text.data[at] != format->delimiter)
+			continue;
+		size_t begin = skip_blanks(text, at + 1);
+		if (quoted && (begin >= end || text.data[begin] != format->quote))
+			continue;
+		begin += quoted;
+		*ret = (struct slice){text.data + begin, begin < end ? end - begin : 0};
+		*rest = (struct slice){text.data, at};
+		return true;
+	}
+	return false;
+}
+
+static struct slice unquoted(const struct rows_format *format, struct slice text)
+{
+	text = str_trim(text);
+	if (text.size >= 2 && text.data[0] == format->quote &&
+		text.data[text.size - 1] == format->quote)
+		return (struct slice){text.data + 1, text.size - 2};
+	return text;
+}
+
+/* ROW's columns; false: it has other ones. */
+static bool split_columns(
+	const struct rows_format *format, struct slice row, struct slice values[COLUMNS_MAX])
+{
+	size_t n = format->columns.n_items;
+	size_t left = format->rest < 0 ? n : (size_t)format->rest;
+	bool more = true;
+	for (size_t i = 0; i < left; i++)
+		if (!more || !take_left(format, format->rest < 0, &row, &values[i], &more))
+			return false;
+	if (format->rest < 0)
+		return !more;
+	if (!more)
+		return false;
+	for (size_t i = n; i-- > left + 1;)
+		if (!take_right(format, &row, &values[i]))
+			return false;
+	values[left] = unquoted(format, row);
+	return true;
+}
+
+static void print_value(const struct rows_format *format, struct slice value, struct buf *out)
+{
+	struct buf plain CLEANUP(buf_deinit) = BUF_NULL;
+	char twice[2] = {format->quote, format->quote};
+	if (format->rest < 0 && memmem(value.data, value.size, twice, 2)) {
+		for (size_t i = 0; i < value.size; i++) {
+			buf_append_char(&plain, value.data[i]);
+			i += i + 1 < value.size && value.data[i] == format->quote &&
+			     value.data[i + 1] == format->quote;
+		}
+		value = buf_slice(&plain);
+	}
+	json_encode(value, out);
+}
+
+static bool print_columns(
+	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
+{
+	struct slice values[COLUMNS_MAX];
+	nsec_t time;
+	if (!split_columns(format, row, values))
+		return false;
+	for (size_t i = 0; i < format->columns.n_items; i++) {
+		buf_append_char(out, i ? ',' : '{');
+		json_encode(slice_of(format->columns.items[i]), out);
+		buf_append_char(out, ':');
+		print_value(format, values[i], out);
+	}
+	buf_append_char(out, '}');
+	if (format->time >= 0 && format->time_format &&
+		timestamp_parse(format->time_format, values[format->time], &time) == 0)
+		*ret_time = time;
+	return true;
+}
+
+/* A line that is a JSON object stays as it is. */
+static bool print_json(
+	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
+{
+	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	struct fault fault;
+	nsec_t time;
+	row = str_trim(row);
+	if (row.size == 0 || row.data[0] != '{' || splitter_run(format->plan, row, &split, &fault))
+		return false;
+	if (format->time_format && split.envelope[0].data &&
+		timestamp_parse(
+			format->time_format, json_content(split.envelope[0], &scratch), &time) == 0)
+		*ret_time = time;
+	json_minify(row, out);
+	return true;
+}
+
+void rows_record(
+	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
+{
+	if (format->kind == ROWS_CSV ? print_columns(format, row, out, ret_time)
+				     : print_json(format, row, out, ret_time))
+		return;
+	buf_append_text(out, "{\"row\":");
+	json_encode(row, out);
+	buf_append_char(out, '}');
+}

@@ -1,0 +1,63 @@
+/*
+ * The rows of a document, and each row as a JSON record. Documents are what programs write as log
+ * files: comma separated columns that may hold line breaks and quotes that nobody escaped, or one
+ * JSON text a line.
+ *
+ * A row begins where `start` (a POSIX extended regular expression) matches at the beginning of a
+ * line, or at every line without it; the lines between belong to the row before them. A row that is
+ * not what the format says becomes {"row":"its text"}: nothing of a document is left out.
+ */
+#ifndef TRAWLD_SOURCE_ROWS_H
+#define TRAWLD_SOURCE_ROWS_H
+
+#include <regex.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "base/timestamp.h"
+#include "source/splitter.h"
+
+/* A longer row is cut into several. */
+#define ROW_MAX ((size_t)16 << 20)
+
+enum rows_kind { ROWS_CSV, ROWS_LINES };
+
+struct rows_format {
+	enum rows_kind kind;
+	bool has_start;
+	regex_t start;
+	char delimiter, quote;
+	struct str_list columns; /* csv: names of the members */
+	int rest; /* the column that takes what the others leave, with any quotes and delimiters in
+		     it; -1: none, quotes are doubled as RFC 4180 says */
+	int time; /* csv: the column that holds the time; -1: none */
+	struct splitter_plan *plan; /* lines: its one envelope value, if any, is the time */
+	struct timestamp_format *time_format;
+};
+
+void rows_format_deinit(struct rows_format *format);
+
+struct rows {
+	const struct rows_format *format;
+	struct buf text; /* of the document, from the row on that is not complete */
+	size_t at; /* where the next row begins in it */
+	size_t scanned; /* to here no row begins */
+};
+
+#define ROWS_NULL ((struct rows){0})
+
+void rows_init(struct rows *rows, const struct rows_format *format);
+void rows_deinit(struct rows *rows);
+
+/* Where more of the document is to be appended; slices of rows are void then. */
+struct buf *rows_room(struct rows *rows);
+
+/* The next row without its line end; it lives until rows_room. ENDS: nothing more will be appended.
+ * False: it is not complete yet, or there is none. Empty lines between rows are no rows. */
+bool rows_next(struct rows *rows, bool ends, struct slice *ret);
+
+/* Appends ROW to OUT as one JSON object without white space; *RET_TIME is its time, or stays. */
+void rows_record(
+	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time);
+
+#endif

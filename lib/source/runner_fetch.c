@@ -1,0 +1,93 @@
+/* The runner's second stage: documents behind what a window listed ([fetch]). */
+#include "source/runner_internal.h"
+
+#include "base/cleanup.h"
+
+void runner_fetch_begin(
+	struct runner *runner, const struct place *before, enum poll_verdict verdict)
+{
+	struct records listed = gather_sorted(&runner->gather);
+	fetch_begin(&runner->fetch, runner->source, listed, before, runner->callbacks->known,
+		runner->userdata);
+	free(listed.items);
+	runner->fetching = true;
+	runner->fetch_verdict = verdict;
+	runner->fetch_excluded = gather_n_excluded(&runner->gather);
+	gather_clear(&runner->gather);
+	runner_arm(runner, 0);
+}
+
+/* All documents are done: only now does the place behind their window count. */
+static void finish(struct runner *runner)
+{
+	place_set(&runner->poll.place.document, SLICE_NULL);
+	char *place CLEANUP_FREE = place_print(&runner->poll.place);
+	fetch_clear(&runner->fetch);
+	runner->fetching = false;
+	runner_deliver(runner, (struct runner_delivery){
+				       .scope = RECORD_SCOPE_ROWS,
+				       .place = place,
+				       .n_excluded = runner->fetch_excluded,
+			       });
+	runner_go_on(runner, runner->fetch_verdict);
+}
+
+/* Some rows at a time: a large document must not hold up the loop. */
+static void hand_rows_on(struct runner *runner)
+{
+	struct fault fault = FAULT_NULL;
+	struct records records;
+	bool ends;
+	if (fetch_rows(&runner->fetch, &records, &ends, &fault)) {
+		runner_failed(runner, &fault);
+		return;
+	}
+	char *place CLEANUP_FREE = place_print(&runner->fetch.place);
+	if (records.n_items)
+		runner_deliver(runner, (struct runner_delivery){
+					       .records = records,
+					       .scope = RECORD_SCOPE_ROWS,
+					       .place = place,
+					       .document_ends = ends,
+				       });
+	if (ends)
+		runner_succeeded(runner);
+	runner_arm(runner, 0);
+}
+
+void runner_fetch_step(struct runner *runner)
+{
+	switch (runner->fetch.need) {
+	case FETCH_NOTHING:
+		finish(runner);
+		break;
+	case FETCH_LINK:
+		runner_ask(runner);
+		break;
+	case FETCH_DOCUMENT:
+		runner_send(runner);
+		break;
+	case FETCH_ROWS:
+		hand_rows_on(runner);
+		break;
+	}
+}
+
+void runner_fetch_answer(struct runner *runner, struct http_response *response)
+{
+	struct fault fault = FAULT_NULL;
+	struct fetch_document gone CLEANUP(fetch_document_deinit) = {0};
+	if (fetch_answer(&runner->fetch, response, runner_now(runner), &gone, &fault)) {
+		runner_failed(runner, &fault);
+		return;
+	}
+	if (gone.label) {
+		log_error(&runner->source->subject,
+			"document %s was listed but is no longer there (HTTP %d): its records are "
+			"missing; going on with the next one",
+			gone.label, response->status);
+		runner->callbacks->gap(gone.time, gone.time, runner->userdata);
+		runner_succeeded(runner);
+	}
+	runner_arm(runner, 0);
+}

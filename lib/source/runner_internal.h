@@ -1,0 +1,73 @@
+/* Between the files that make up the runner. */
+#ifndef TRAWLD_SOURCE_RUNNER_INTERNAL_H
+#define TRAWLD_SOURCE_RUNNER_INTERNAL_H
+
+#include "source/runner.h"
+
+#include <ev.h>
+
+#include "base/backoff.h"
+#include "source/fetch.h"
+#include "source/gather.h"
+#include "source/poll.h"
+
+struct auth;
+struct auth_waiter;
+struct rate;
+
+struct runner {
+	struct ev_loop *loop;
+	struct http_client *client;
+	const struct source *source;
+	const struct runner_callbacks *callbacks;
+	void *userdata;
+	bool give_up;
+
+	struct poll poll;
+	struct gather gather;
+	bool gathers; /* order = unordered, newest, or documents are to be fetched */
+	bool fetching; /* the window is listed, its documents are in work */
+	struct fetch fetch;
+	enum poll_verdict fetch_verdict; /* what follows once they are done */
+	size_t fetch_excluded;
+	struct auth *auth;
+	struct rate *rate;
+	struct auth_waiter *waiter;
+	struct http_request *request;
+	char *url; /* of the request under way */
+	ev_timer timer;
+	nsec_t timer_at; /* when it fires */
+
+	struct backoff backoff;
+	unsigned n_attempts; /* failed ones since the last success */
+	bool auth_retried; /* a fresh token was tried already */
+	bool skew_told;
+	struct runner_status status;
+};
+
+/* --- runner.c --- */
+
+/* The server's now. */
+nsec_t runner_now(const struct runner *runner);
+/* The next step, in WAIT_NS. */
+void runner_arm(struct runner *runner, nsec_t wait_ns);
+/* Fills in the times that a delivery is kept by, and hands it on. */
+void runner_deliver(struct runner *runner, struct runner_delivery delivery);
+void runner_failed(struct runner *runner, struct fault *fault);
+void runner_succeeded(struct runner *runner);
+/* Accounts for the request in the rate, gets the credential ready, then sends. */
+void runner_ask(struct runner *runner);
+void runner_send(struct runner *runner);
+/* What a verdict asks for after its page was handed on. */
+void runner_go_on(struct runner *runner, enum poll_verdict verdict);
+
+/* --- runner_fetch.c --- */
+
+/* The window that BEFORE would list again is listed: its documents come before VERDICT. */
+void runner_fetch_begin(
+	struct runner *runner, const struct place *before, enum poll_verdict verdict);
+/* As step(), while runner->fetching. */
+void runner_fetch_step(struct runner *runner);
+void runner_fetch_answer(struct runner *runner, struct http_response *response);
+
+#endif

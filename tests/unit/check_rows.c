@@ -1,0 +1,146 @@
+/* Documents to rows, rows to records: log files as programs write them, in pieces of any size. */
+#include "source/rows.h"
+
+#include "base/cleanup.h"
+#include "check_unit.h"
+
+static struct rows_format format_of(const char *start, const char *columns, int rest)
+{
+	struct rows_format format = {
+		.kind = ROWS_CSV, .delimiter = ',', .quote = '"', .rest = rest, .time = 1};
+	str_list_split(&format.columns, slice_of(columns), ' ');
+	format.has_start = start && regcomp(&format.start, start, REG_EXTENDED) == 0;
+	timestamp_format_new(&format.time_format, "%Y-%m-%dT%H:%M:%S UTC", NULL);
+	return format;
+}
+
+/* All records of DOCUMENT, a line each, when it comes in pieces of STEP bytes. */
+static char *records(const struct rows_format *format, struct slice document, size_t step)
+{
+	struct rows rows = ROWS_NULL;
+	struct buf out = BUF_NULL;
+	struct slice row;
+	nsec_t time;
+	rows_init(&rows, format);
+	for (size_t at = 0; at <= document.size; at += step) {
+		size_t n = document.size - at < step ? document.size - at : step;
+		buf_append(rows_room(&rows), document.data + at, n);
+		while (rows_next(&rows, at + step > document.size, &row)) {
+			rows_record(format, row, &out, &time);
+			buf_append_char(&out, '\n');
+		}
+	}
+	rows_deinit(&rows);
+	return buf_take(&out);
+}
+
+START_TEST(loose_csv)
+{
+	static const struct {
+		const char *document, *lines;
+	} cases[] = {
+		{"", ""},
+		{"\n\n", ""},
+		{"\"1\",\"t\",\"select 1\",\"u\"\n",
+			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"select 1\",\"u\":\"u\"}\n"},
+		/* no line feed at the end, CR LF, blanks behind commas, an unquoted column */
+		{"\"1\", t, \"a\", \"u\"\r\n\"2\",t,\"b\",\"\"",
+			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"a\",\"u\":\"u\"}\n"
+			"{\"n\":\"2\",\"t\":\"t\",\"sql\":\"b\",\"u\":\"\"}\n"},
+		/* quotes, commas and line feeds that nobody escaped */
+		{"\"1\",\"t\",\"x = \"a, b\"\nand y = \",\"\",\"u\"\n\"2\",\"t\",\"\",\"u\"\n",
+			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"x = \\\"a, b\\\"\\nand y = "
+			"\\\",\\\"\",\"u\":\"u\"}\n"
+			"{\"n\":\"2\",\"t\":\"t\",\"sql\":\"\",\"u\":\"u\"}\n"},
+		/* another layout: kept, a line each belongs to the row that begins it */
+		{"^^1^^,^^2^^\n", "{\"row\":\"^^1^^,^^2^^\"}\n"},
+		{"\"7\",\"t\"\n", "{\"row\":\"\\\"7\\\",\\\"t\\\"\"}\n"},
+		/* what is no UTF-8 */
+		{"\"1\",\"t\",\"\xff\x80\",\"u\"\n",
+			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"\xef\xbf\xbd\xef\xbf\xbd\",\"u\":\"u\"}"
+			"\n"},
+	};
+	struct rows_format format = format_of("^\"[0-9]+\" *,", "n t sql u", 2);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t step = 1; step < 80; step += step < 8 ? 1 : 24) {
+			char *found CLEANUP_FREE =
+				records(&format, slice_of(cases[i].document), step);
+			ck_assert_msg(strcmp(found, cases[i].lines) == 0, "case %zu, step %zu: %s",
+				i, step, found);
+		}
+	rows_format_deinit(&format);
+}
+END_TEST
+
+START_TEST(standard_csv)
+{
+	struct rows_format format = format_of(NULL, "a t c", -1);
+	char *found CLEANUP_FREE =
+		records(&format, SLICE("\"x \"\"y\"\", z\",t,\nplain,\"t\",\" 1 \"\nshort,1\n"), 5);
+	ck_assert_str_eq(found, "{\"a\":\"x \\\"y\\\", z\",\"t\":\"t\",\"c\":\"\"}\n"
+				"{\"a\":\"plain\",\"t\":\"t\",\"c\":\" 1 \"}\n"
+				"{\"row\":\"short,1\"}\n");
+	rows_format_deinit(&format);
+}
+END_TEST
+
+START_TEST(times)
+{
+	struct rows_format format = format_of(NULL, "a t", -1);
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	nsec_t time = 5;
+	rows_record(&format, SLICE("x,2025-09-15T00:05:27 UTC"), &out, &time);
+	ck_assert_int_eq(time, INT64_C(1757894727) * NSEC_PER_SEC);
+	rows_record(&format, SLICE("x,never"), &out, &time);
+	ck_assert_int_eq(time, INT64_C(1757894727) * NSEC_PER_SEC);
+	rows_format_deinit(&format);
+}
+END_TEST
+
+START_TEST(json_lines)
+{
+	struct pointer pointer = POINTER_NULL;
+	const struct pointer *wanted = &pointer;
+	struct rows_format format = {.kind = ROWS_LINES};
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	nsec_t time = 0;
+	pointer_parse(&pointer, SLICE("/at"));
+	format.plan =
+		splitter_plan_new(&(struct splitter_wanted){.envelope = &wanted, .n_envelope = 1});
+	pointer_deinit(&pointer);
+	timestamp_format_new(&format.time_format, "epoch_s", NULL);
+	rows_record(&format, SLICE(" {\"b\" : 1.50, \"at\" : 7}"), &out, &time);
+	rows_record(&format, SLICE("{\"b\":1"), &out, &time);
+	rows_record(&format, SLICE("[1]"), &out, &time);
+	ck_assert_str_eq(
+		buf_text(&out), "{\"b\":1.50,\"at\":7}{\"row\":\"{\\\"b\\\":1\"}{\"row\":\"[1]\"}");
+	ck_assert_int_eq(time, 7 * NSEC_PER_SEC);
+	rows_format_deinit(&format);
+}
+END_TEST
+
+START_TEST(a_row_without_end_is_cut)
+{
+	struct rows_format format = format_of("^never$", "a t", -1);
+	struct rows rows = ROWS_NULL;
+	struct slice row;
+	static char block[1 << 20];
+	size_t n = 0, size = 0;
+	memset(block, 'x', sizeof(block));
+	rows_init(&rows, &format);
+	for (int i = 0; i < 40; i++) {
+		buf_append(rows_room(&rows), block, sizeof(block));
+		while (rows_next(&rows, i == 39, &row)) {
+			n++;
+			size += row.size;
+		}
+		ck_assert_uint_le(rows.text.size, ROW_MAX + 2 * sizeof(block));
+	}
+	ck_assert_uint_eq(n, 3);
+	ck_assert_uint_eq(size, 40 * sizeof(block));
+	rows_deinit(&rows);
+	rows_format_deinit(&format);
+}
+END_TEST
+
+UNIT_MAIN("rows", loose_csv, standard_csv, times, json_lines, a_row_without_end_is_cut)
