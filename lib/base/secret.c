@@ -8,10 +8,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #define SIZE_MIN 4 /* shorter ones would mask ordinary words */
-#define N_FORMS 3
+#define N_FORMS 4
 
 struct entry {
 	struct buf forms[N_FORMS];
@@ -53,6 +54,17 @@ static void append_base64(struct buf *out, struct slice text)
 	}
 }
 
+/* Inside a JSON string; nothing when that is the text itself. */
+static void append_json(struct buf *out, struct slice text)
+{
+	struct buf quoted = BUF_NULL;
+	json_encode(text, &quoted);
+	if (quoted.size != text.size + 2)
+		buf_append(out, quoted.data + 1, quoted.size - 2);
+	secret_wipe(quoted.data, quoted.size);
+	buf_deinit(&quoted);
+}
+
 static struct entry *find(struct slice text)
 {
 	for (size_t i = 0; i < n_entries; i++)
@@ -81,6 +93,7 @@ void secret_register(struct slice text)
 	buf_append_slice(&entry->forms[0], text);
 	append_percent(&entry->forms[1], text);
 	append_base64(&entry->forms[2], text);
+	append_json(&entry->forms[3], text);
 }
 
 void secret_unregister(struct slice text)

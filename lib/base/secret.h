@@ -25,8 +25,8 @@ void secret_wipe(void *data, size_t size); /* explicit_bzero */
 void secret_register(struct slice text);
 void secret_unregister(struct slice text);
 
-/* Replaces each registered secret inside BUF (also in its percent-encoded and base64 form) by
- * `***`. */
+/* Replaces each registered secret inside BUF (also percent-encoded, in base64 and inside a JSON
+ * string) by `***`. */
 void secret_mask(struct buf *buf);
 /* The same, and one line: control characters become '?'. For texts that are kept and shown later.
  */

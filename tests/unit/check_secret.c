@@ -39,6 +39,14 @@ START_TEST(masks_in_every_form)
 }
 END_TEST
 
+START_TEST(masks_inside_a_json_string)
+{
+	secret_register(SLICE("a\"b\\c\n"));
+	assert_masked("{\"t\":\"a\\\"b\\\\c\\n\"}", "{\"t\":\"***\"}");
+	secret_unregister(SLICE("a\"b\\c\n"));
+}
+END_TEST
+
 START_TEST(longer_first_and_counted)
 {
 	secret_register(SLICE("secret"));
@@ -103,5 +111,5 @@ START_TEST(log_lines)
 }
 END_TEST
 
-UNIT_MAIN("secret", masks_in_every_form, longer_first_and_counted, faults_are_masked_and_one_line,
-	log_lines)
+UNIT_MAIN("secret", masks_in_every_form, masks_inside_a_json_string, longer_first_and_counted,
+	faults_are_masked_and_one_line, log_lines)
