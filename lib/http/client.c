@@ -26,6 +26,7 @@ struct http_client {
 	struct http_request_list ended; /* DONE is still to be called */
 	struct http_request_list delivering; /* a snapshot of ENDED: each turn of the loop ends */
 	bool *gone; /* set when the client is freed by a callback */
+	struct http_watch watch;
 };
 
 struct socket_watch {
@@ -77,6 +78,8 @@ static void deliver(struct http_client *client)
 
 		list_remove(request);
 		client->gone = &gone;
+		if (client->watch.answered)
+			client->watch.answered(&request->response, client->watch.userdata);
 		request->done(&request->response, request->userdata);
 		transfer_free(request);
 		if (gone) {
@@ -291,6 +294,11 @@ void http_client_free(struct http_client *client)
 	curl_global_cleanup();
 }
 
+void http_client_watch(struct http_client *client, const struct http_watch *watch)
+{
+	client->watch = *watch;
+}
+
 struct ev_loop *http_client_loop(struct http_client *client)
 {
 	return client->loop;
@@ -304,6 +312,8 @@ struct http_request *http_request_start(struct http_client *client,
 
 	request->done = done;
 	request->userdata = userdata;
+	if (client->watch.asked)
+		client->watch.asked(message, client->watch.userdata);
 	if (request->response.fault.class == FAULT_NONE && add_to_multi(client, request))
 		list_append(&client->running, request);
 	else

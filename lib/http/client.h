@@ -15,6 +15,16 @@ struct http_request;
 struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent);
 void http_client_free(struct http_client *client); /* cancels what runs; no callback comes */
 
+/* What goes out and what comes back, for a person who looks on (trawlctl probe): each request
+ * before it is sent, as the message says it, and each answer before its DONE. WATCH is copied; it
+ * must not change, start or cancel anything. */
+struct http_watch {
+	void (*asked)(const struct http_message *message, void *userdata);
+	void (*answered)(const struct http_response *response, void *userdata);
+	void *userdata;
+};
+void http_client_watch(struct http_client *client, const struct http_watch *watch);
+
 /* RESPONSE lives during the call; a body can be taken with buf_take. Exactly once, never inside
  * http_request_start, never after http_request_cancel. The request is gone afterwards: the handle
  * must not be used or cancelled again. */

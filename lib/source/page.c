@@ -138,12 +138,19 @@ static int check_array(const struct page *page, const struct source *source, str
 	return refuse(page, reterr, FAULT_BODY, what);
 }
 
+/* The record proper of an element. */
+static struct slice record_text(
+	const struct page *page, const struct source *source, size_t element)
+{
+	return source->column_item >= 0 ? field(page, element, source->column_item)
+					: page->split.elements[element].raw;
+}
+
 /* A record is an object: something else in the array is not what the definition describes. */
 static int check_records(const struct page *page, const struct source *source, struct fault *reterr)
 {
 	for (size_t i = 0; i < page->split.n_elements; i++) {
-		struct slice item = field(page, i, source->column_item);
-		struct slice record = source->column_item >= 0 ? item : page->split.elements[i].raw;
+		struct slice record = record_text(page, source, i);
 		if (!record.data || json_kind_of(record) != JSON_KIND_OBJECT)
 			return refuse(page, reterr, FAULT_BODY,
 				"an element of its array is no record (a record is an object)");
@@ -247,13 +254,14 @@ static void read_records(struct page *page, const struct source *source, nsec_t 
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!is_selected(page, source, i)) {
+			if (page->n_excluded < PAGE_EXCLUDED)
+				page->excluded[page->n_excluded] = record_text(page, source, i);
 			page->n_excluded++;
 			continue;
 		}
 		struct record *record = &page->records[page->n_records++];
-		struct slice item = field(page, i, source->column_item);
 		record->spaced = page->split.elements[i].spaced;
-		record->text = item.data ? item : page->split.elements[i].raw;
+		record->text = record_text(page, source, i);
 		record->id_text = SLICE_NULL;
 		read_time(page, source, i, record, &last_time, &scratch);
 		if (!read_id(page, source, i, record, &scratch)) {

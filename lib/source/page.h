@@ -6,6 +6,8 @@
 #include "source/record.h"
 #include "source/source.h"
 
+#define PAGE_EXCLUDED 10
+
 struct page {
 	struct buf body; /* owns what the records point into */
 	struct buf ids; /* decoded ID texts */
@@ -15,6 +17,7 @@ struct page {
 	size_t records_capacity;
 	size_t n_elements; /* as the API sent them, before include and exclude */
 	size_t n_excluded;
+	struct slice excluded[PAGE_EXCLUDED]; /* the first of them, to be shown */
 	size_t n_without_id, n_without_time; /* though the definition names one */
 	nsec_t newest_time; /* NSEC_NONE */
 	bool hashed; /* some record has no provider ID */

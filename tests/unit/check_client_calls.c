@@ -182,6 +182,65 @@ START_TEST(start_in_a_callback)
 }
 END_TEST
 
+struct seen {
+	int n_asked, n_answered, n_done;
+	char *url;
+	int status;
+};
+
+static void on_asked(const struct http_message *message, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	seen->n_asked++;
+	free(seen->url);
+	seen->url = mem_strdup(message->url);
+}
+
+static void on_answered(const struct http_response *response, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	ck_assert_int_eq(seen->n_done, seen->n_answered);
+	seen->n_answered++;
+	seen->status = response->status;
+	ck_assert_uint_eq(response->body.size, response->status ? 100 : 0);
+}
+
+static void on_done_seen(struct http_response *response, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	(void)response;
+	seen->n_done++;
+	ck_assert_int_eq(seen->n_done, seen->n_answered);
+}
+
+/* Also of what cannot be sent. */
+START_TEST(a_watch_sees_request_and_answer)
+{
+	struct seen seen = {0};
+	struct http_watch watch = {on_asked, on_answered, &seen};
+	char *urls[] = {peer_url("/size/100"), mem_strdup("nonsense")};
+
+	http_client_watch(peer.client, &watch);
+	for (int i = 0; i < N(urls); i++) {
+		struct http_message message = HTTP_MESSAGE_NULL;
+
+		message.url = mem_strdup(urls[i]);
+		http_request_start(peer.client, &message, NULL, on_done_seen, &seen);
+		http_message_deinit(&message);
+		ck_assert_int_eq(seen.n_asked, i + 1);
+		ck_assert_str_eq(seen.url, urls[i]);
+		ev_run(peer.loop, 0);
+		ck_assert_int_eq(seen.n_done, i + 1);
+		ck_assert_int_eq(seen.status, i == 0 ? 200 : 0);
+		free(urls[i]);
+	}
+	free(seen.url);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("client_calls");
@@ -198,6 +257,7 @@ int main(void)
 	tcase_add_loop_test(cases, free_the_client_in_a_callback, 0, N(free_paths));
 	tcase_add_test(cases, free_the_client_with_work_in_flight);
 	tcase_add_test(cases, start_in_a_callback);
+	tcase_add_test(cases, a_watch_sees_request_and_answer);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -33,6 +33,7 @@ START_TEST(records_and_places)
 	ck_assert_uint_eq(page.n_elements, 4);
 	ck_assert_uint_eq(page.n_records, 3);
 	ck_assert_uint_eq(page.n_excluded, 1);
+	ck_assert(slice_is(page.excluded[0], "{\"id\":7,\"kind\":\"read\"}"));
 	ck_assert(key_is(&page.records[0], "a") && key_is(&page.records[1], "7"));
 	ck_assert(!page.records[2].id_text.data && page.hashed);
 	ck_assert(page.records[1].spaced && !page.records[0].spaced);
@@ -42,6 +43,26 @@ START_TEST(records_and_places)
 	ck_assert_str_eq(page.next, "https://h.example/x?c=2");
 	ck_assert_str_eq(page.resume, "https://h.example/y");
 	ck_assert_int_eq(page.total, 12);
+	page_deinit(&page);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(only_some_of_the_excluded_are_kept)
+{
+	struct source_fixture f;
+	struct page page;
+	struct fault fault;
+	struct buf text = BUF_NULL;
+	source_fixture_good(&f, BASE "records.item = /o\nrecords.exclude = /drop = 1\n");
+	for (int i = 0; i < PAGE_EXCLUDED + 3; i++)
+		buf_printf(&text, "%s{\"drop\":1,\"o\":{\"n\":%d}}", i ? "," : "{\"list\":[", i);
+	buf_append_text(&text, "]}");
+	ck_assert_int_eq(source_fixture_page(&f, &page, buf_text(&text), URL, &fault), 0);
+	ck_assert_uint_eq(page.n_excluded, PAGE_EXCLUDED + 3);
+	ck_assert(slice_is(page.excluded[0], "{\"n\":0}"));
+	ck_assert(slice_is(page.excluded[PAGE_EXCLUDED - 1], "{\"n\":9}"));
+	buf_deinit(&text);
 	page_deinit(&page);
 	source_fixture_deinit(&f);
 }
@@ -208,6 +229,6 @@ START_TEST(cursors_keep_their_text)
 }
 END_TEST
 
-UNIT_MAIN("page", records_and_places, compound_ids_do_not_meet, ids_are_told_apart,
-	digest_is_of_the_text_without_white_space, refusals, taken_as_empty,
+UNIT_MAIN("page", records_and_places, only_some_of_the_excluded_are_kept, compound_ids_do_not_meet,
+	ids_are_told_apart, digest_is_of_the_text_without_white_space, refusals, taken_as_empty,
 	cursors_keep_their_text)
