@@ -1,0 +1,57 @@
+/* The commands of trawlctl(1), each in a file of its own, and what they share. */
+#ifndef TRAWLD_DAEMON_CTL_H
+#define TRAWLD_DAEMON_CTL_H
+
+#include "ctl_arguments.h"
+#include "setup.h"
+
+#include "base/fault.h"
+
+struct store;
+
+int ctl_providers(const struct ctl_arguments *arguments);
+int ctl_check(const struct ctl_arguments *arguments);
+int ctl_cursor(const struct ctl_arguments *arguments);
+int ctl_rewind(const struct ctl_arguments *arguments);
+int ctl_probe(const struct ctl_arguments *arguments);
+
+/* --- ctl_common.c --- */
+
+/* All of the configuration, as the daemon takes it; NULL: its faults were printed. */
+struct setup *ctl_setup(const struct ctl_arguments *arguments);
+
+/* The part of the configuration that says where the state is and which sources there are. Faults
+ * inside [source] and [sink] sections do not matter to that (a credential may be for the daemon
+ * alone). NULL: faults that matter were printed. */
+struct config *ctl_config(const struct ctl_arguments *arguments);
+
+/* Is there a state at all? What is there but cannot be read is for store_open to say. */
+bool ctl_has_state(const char *directory);
+
+/* Prints FAULT; the exit code for the store's outcome R. */
+int ctl_store_failed(int r, const struct fault *fault);
+
+/* Prints that NAME's place in the state is none; the exit code. */
+int ctl_place_unreadable(const char *name);
+
+/* The section [source NAME], or NULL. */
+struct ini_section *ctl_find_source(const struct config *config, const char *name);
+
+/* Where source NAME begins without a state, as it is configured. */
+const char *ctl_start_of(const struct config *config, const char *name);
+
+/* Prints that there is no source NAME, with the nearest of the configured ones and NAMES; the exit
+ * code. */
+int ctl_unknown_source(
+	const char *name, const struct config *config, const char *const *names, size_t n_names);
+
+/* The secret parameters of all sources, known to the masking from init to deinit: ctl_config knows
+ * sections, not which of their keys are secret. */
+struct ctl_secrets {
+	struct definition **definitions;
+	size_t n_definitions;
+};
+void ctl_secrets_init(struct ctl_secrets *ret, const struct config *config);
+void ctl_secrets_deinit(struct ctl_secrets *secrets);
+
+#endif

@@ -1,0 +1,148 @@
+/* See ctl_arguments.h. Options may stand anywhere; the first operand is the command. */
+#include "ctl_arguments.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/str.h"
+
+#define DEFAULT_PATH "/etc/trawld/trawld.conf"
+#define N_COMMANDS_MAX 16
+
+enum { CODE_TO = 256, CODE_JSON, CODE_ALL, CODE_VERSION, CODE_HELP };
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"to", required_argument, NULL, CODE_TO},
+	{"json", no_argument, NULL, CODE_JSON},
+	{"all", no_argument, NULL, CODE_ALL},
+	{"version", no_argument, NULL, CODE_VERSION},
+	{"help", no_argument, NULL, CODE_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+static void print_help(const struct ctl_command *commands)
+{
+	puts("usage: trawlctl [-c FILE] COMMAND [...]\n"
+	     "       trawlctl --version | --help\n"
+	     "\n"
+	     "Looks at trawld's configuration and state, tries a source, sets one back.\n");
+	for (const struct ctl_command *command = commands; command->name; command++) {
+		printf("  %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
+		printf("      %s\n", command->help);
+	}
+	puts("\n"
+	     "  -c, --config FILE  read FILE instead of " DEFAULT_PATH "\n"
+	     "      --version      print the version and end\n"
+	     "  -h, --help         print this and end\n"
+	     "\n"
+	     "exit codes: 0 fine, 64 usage, 70 internal fault, 73 the state cannot be used,\n"
+	     "75 it did not work (try again), 78 configuration\n"
+	     "manual: trawlctl(1), trawld(8), trawld.conf(5), trawld-provider(5)");
+}
+
+static int usage(const struct ctl_command *command)
+{
+	if (command)
+		fprintf(stderr, "usage: trawlctl [-c FILE] %s %s\n", command->name, command->usage);
+	else
+		fputs("usage: trawlctl [-c FILE] COMMAND [...], see trawlctl --help\n", stderr);
+	return EX_USAGE;
+}
+
+static const struct ctl_command *find(const struct ctl_command *commands, const char *name)
+{
+	const char *names[N_COMMANDS_MAX];
+	size_t n = 0;
+	for (const struct ctl_command *command = commands; command->name; command++) {
+		if (strcmp(command->name, name) == 0)
+			return command;
+		names[n++] = command->name;
+	}
+	const char *nearest = str_nearest(name, names, n);
+	fprintf(stderr, "trawlctl: there is no command `%s`%s%s%s\n", name,
+		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+	return NULL;
+}
+
+static int check(
+	const struct ctl_command *command, const struct ctl_arguments *arguments, int n_operands)
+{
+	const char *wrong = NULL;
+	unsigned takes = command->takes;
+	if (n_operands > (takes & (CTL_NAME | CTL_NAME_REQUIRED) ? 1 : 0))
+		wrong = "has an operand too many";
+	else if (takes & CTL_NAME_REQUIRED && !arguments->name)
+		wrong = "needs a source's name";
+	else if (arguments->to && !(takes & CTL_TO))
+		wrong = "has no --to";
+	else if (!arguments->to && takes & CTL_TO)
+		wrong = "needs --to TIME";
+	else if (arguments->json && !(takes & CTL_JSON))
+		wrong = "has no --json";
+	else if (arguments->all && !(takes & CTL_ALL))
+		wrong = "has no --all";
+	if (!wrong)
+		return 0;
+	fprintf(stderr, "trawlctl: %s %s\n", command->name, wrong);
+	return usage(command);
+}
+
+/* False: *RET_CODE says how to end. */
+static bool read_options(struct ctl_arguments *ret, const struct ctl_command *commands, int argc,
+	char **argv, int *ret_code)
+{
+	int code;
+	while ((code = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+		switch (code) {
+		case 'c':
+			ret->path = optarg;
+			ret->path_given = true;
+			break;
+		case CODE_TO:
+			ret->to = optarg;
+			break;
+		case CODE_JSON:
+			ret->json = true;
+			break;
+		case CODE_ALL:
+			ret->all = true;
+			break;
+		case CODE_VERSION:
+			puts("trawlctl " TRAWLD_VERSION);
+			*ret_code = EX_OK;
+			return false;
+		case 'h':
+		case CODE_HELP:
+			print_help(commands);
+			*ret_code = EX_OK;
+			return false;
+		default:
+			*ret_code = usage(NULL);
+			return false;
+		}
+	}
+	return true;
+}
+
+const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
+	const struct ctl_command *commands, int argc, char **argv, int *ret_code)
+{
+	*ret = (struct ctl_arguments){.path = DEFAULT_PATH};
+	if (!read_options(ret, commands, argc, argv, ret_code))
+		return NULL;
+	if (optind == argc) {
+		*ret_code = usage(NULL);
+		return NULL;
+	}
+	const struct ctl_command *command = find(commands, argv[optind]);
+	if (!command) {
+		*ret_code = usage(NULL);
+		return NULL;
+	}
+	ret->name = optind + 1 < argc ? argv[optind + 1] : NULL;
+	*ret_code = check(command, ret, argc - optind - 1);
+	return *ret_code ? NULL : command;
+}

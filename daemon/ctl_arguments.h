@@ -1,0 +1,40 @@
+/* The command line of trawlctl(1). Apart from ctl_main.c because getopt.h and conf/option.h both
+ * have a struct option. */
+#ifndef TRAWLD_DAEMON_CTL_ARGUMENTS_H
+#define TRAWLD_DAEMON_CTL_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ctl_arguments {
+	const char *path; /* of the configuration */
+	bool path_given;
+	const char *name; /* the operand; NULL: none */
+	const char *to;
+	bool json;
+	bool all;
+};
+
+/* What a command takes; anything else is a usage fault. */
+enum {
+	CTL_NAME = 1 << 0, /* an operand may stand */
+	CTL_NAME_REQUIRED = 1 << 1,
+	CTL_TO = 1 << 2, /* --to, required */
+	CTL_JSON = 1 << 3,
+	CTL_ALL = 1 << 4,
+};
+
+struct ctl_command {
+	const char *name;
+	const char *usage; /* what follows the name */
+	const char *help;
+	unsigned takes;
+	int (*run)(const struct ctl_arguments *arguments); /* an exit code */
+};
+
+/* The command that is to be run, or NULL with *RET_CODE: 0 when --help or --version was printed, 64
+ * when what is wrong was printed. COMMANDS ends with a row without name. */
+const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
+	const struct ctl_command *commands, int argc, char **argv, int *ret_code);
+
+#endif

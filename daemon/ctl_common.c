@@ -1,0 +1,137 @@
+/* See ctl.h: how trawlctl's commands come to a configuration and to the state. */
+#include "ctl.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "store/database.h"
+
+static void print_faults(struct findings *findings)
+{
+	findings_print(findings, stderr);
+	fprintf(stderr, "trawlctl: %zu fault%s in the configuration\n", findings->n_items,
+		findings->n_items == 1 ? "" : "s");
+}
+
+struct setup *ctl_setup(const struct ctl_arguments *arguments)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct setup *setup = setup_load(arguments->path, &findings);
+	if (!setup)
+		print_faults(&findings);
+	return setup;
+}
+
+static bool stands_in(const struct ini_section *section, const struct finding *finding)
+{
+	if (!finding->file || strcmp(section->file, finding->file) != 0)
+		return false;
+	for (size_t i = 0; i < section->n_entries; i++)
+		if (section->entries[i].line == finding->line &&
+			strcmp(section->entries[i].file, finding->file) == 0)
+			return true;
+	return section->line == finding->line;
+}
+
+static bool matters(const struct config *config, const struct finding *finding)
+{
+	for (size_t i = 0; i < config->n_sources; i++)
+		if (stands_in(config->sources[i], finding))
+			return false;
+	for (size_t i = 0; i < config->n_sinks; i++)
+		if (stands_in(config->sinks[i], finding))
+			return false;
+	return true;
+}
+
+struct config *ctl_config(const struct ctl_arguments *arguments)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct config *config;
+	config_load(&config, arguments->path, &findings);
+	for (size_t i = 0; i < findings.n_items; i++)
+		if (matters(config, &findings.items[i])) {
+			print_faults(&findings);
+			config_free(config);
+			return NULL;
+		}
+	return config;
+}
+
+bool ctl_has_state(const char *directory)
+{
+	char *path CLEANUP_FREE = mem_printf("%s/trawld.db", directory);
+	struct stat status;
+	return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+int ctl_store_failed(int r, const struct fault *fault)
+{
+	fprintf(stderr, "trawlctl: %s\n", fault->text);
+	return r == STORE_E_LOCKED || r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
+}
+
+int ctl_place_unreadable(const char *name)
+{
+	fprintf(stderr,
+		"trawlctl: the place of source %s in the state cannot be read: it was written by "
+		"another version or is damaged\n",
+		name);
+	return EX_CANTCREAT;
+}
+
+struct ini_section *ctl_find_source(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_sources; i++)
+		if (strcmp(config->sources[i]->name, name) == 0)
+			return config->sources[i];
+	return NULL;
+}
+
+const char *ctl_start_of(const struct config *config, const char *name)
+{
+	struct ini_section *section = ctl_find_source(config, name);
+	struct ini_entry *start = section ? ini_section_find(section, "start") : NULL;
+	return start ? start->value : "-1h";
+}
+
+int ctl_unknown_source(
+	const char *name, const struct config *config, const char *const *names, size_t n_names)
+{
+	size_t n = 0;
+	const char **all CLEANUP_FREE = mem_array(config->n_sources + n_names, sizeof(char *));
+	for (size_t i = 0; i < config->n_sources; i++)
+		all[n++] = config->sources[i]->name;
+	for (size_t i = 0; i < n_names; i++)
+		all[n++] = names[i];
+	const char *nearest = str_nearest(name, all, n);
+	fprintf(stderr, "trawlctl: there is no source `%s`%s%s%s\n", name,
+		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+	return EX_USAGE;
+}
+
+void ctl_secrets_init(struct ctl_secrets *ret, const struct config *config)
+{
+	struct findings ignored CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct setup_path providers;
+	setup_path_init(&providers, config);
+	/* what is wrong with a definition is for check and the daemon to say */
+	*ret = (struct ctl_secrets){mem_array(config->n_sources, sizeof(struct definition *)), 0};
+	for (size_t i = 0; i < config->n_sources; i++) {
+		struct ini_entry *provider = ini_section_find(config->sources[i], "provider");
+		if (provider)
+			ret->definitions[ret->n_definitions++] = definition_load(
+				provider->value, &providers.path, config->sources[i], &ignored);
+	}
+	setup_path_deinit(&providers);
+}
+
+void ctl_secrets_deinit(struct ctl_secrets *secrets)
+{
+	for (size_t i = 0; i < secrets->n_definitions; i++)
+		definition_free(secrets->definitions[i]);
+	free(secrets->definitions);
+}

@@ -1,0 +1,319 @@
+/*
+ * trawlctl probe: the source's next request, made once, and what the daemon would make of the
+ * answer. Every decision is the daemon's own code (lib/source/ask.h, poll.h); the state is only
+ * read, without the lock, so a probe works beside a running daemon and changes nothing.
+ */
+#include "ctl_probe.h"
+
+#include <ev.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "http/auth.h"
+#include "http/client.h"
+#include "http/outcome.h"
+#include "source/ask.h"
+#include "source/source_auth.h"
+#include "store/cursor.h"
+#include "store/occurrence.h"
+#include "store/window.h"
+
+#define GATHER_LIMIT (64u << 20)
+
+struct session {
+	struct probe probe;
+	struct ev_loop *loop;
+	struct http_client *client;
+	struct auth *auth;
+	struct store *store; /* NULL: there is no state */
+	struct window *window;
+	nsec_t skew_ns;
+};
+
+/* Headers and query parameters whose template has a secret parameter in it, whatever their names.
+ */
+static void find_masked(
+	struct probe *probe, const struct named_template *templates, size_t n_templates)
+{
+	const struct definition *definition = probe->source->definition;
+	for (size_t i = 0; i < n_templates; i++)
+		for (size_t j = 0; j < definition->n_parameters; j++)
+			if (definition->parameters[j].secret &&
+				template_uses(
+					templates[i].template, definition->parameters[j].name))
+				str_list_add(&probe->masked, templates[i].name);
+}
+
+static void find_all_masked(struct probe *probe)
+{
+	const struct definition *definition = probe->source->definition;
+	const struct request_definition *requests[] = {
+		&definition->first, &definition->next, &definition->login};
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		find_masked(probe, requests[i]->headers, requests[i]->n_headers);
+		find_masked(probe, requests[i]->query, requests[i]->n_query);
+	}
+}
+
+static bool is_known(const struct record *record, void *userdata)
+{
+	struct session *session = userdata;
+	return session->window && window_has(session->window, &record->key);
+}
+
+/* As the intake tells new records from known ones; those that are new come to the front. */
+static void drop_known(struct session *session, enum record_scope scope)
+{
+	struct probe *probe = &session->probe;
+	struct records *records = &probe->records;
+	struct idset met CLEANUP(idset_deinit) = IDSET_NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < records->n_items; i++) {
+		struct record *record = &records->items[i];
+		bool known = false;
+		unsigned nth = occurrence_count(&met, &record->key);
+		occurrence_add(&met, &record->key);
+		if (record->id_text.data)
+			known = nth > 0 || is_known(record, session);
+		else if (scope != RECORD_SCOPE_EXACT && session->window)
+			known = nth < window_count(session->window, &record->key);
+		if (!known)
+			records->items[n++] = *record;
+	}
+	probe->n_known += records->n_items - n;
+	records->n_items = n;
+}
+
+static void classify(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	ask_classify(&probe->poll, probe->poll.stored, &probe->fault);
+	if (probe->fault.class == FAULT_LOST)
+		poll_lost(&probe->poll, clock_wall() + session->skew_ns, &probe->lost_time);
+}
+
+/* The page's records in the order in which sinks would get them. */
+static void take_records(struct probe *probe)
+{
+	struct page *page = &probe->page;
+	if (!ask_gathers(probe->source)) {
+		probe->records.n_items = page->n_records;
+		probe->records.items = mem_array(page->n_records, sizeof(struct record));
+		if (page->n_records)
+			memcpy(probe->records.items, page->records,
+				page->n_records * sizeof(struct record));
+		return;
+	}
+	/* gathering takes the page over, but for what is still to be shown */
+	struct page left = *page;
+	gather_add(&probe->gather, page);
+	probe->records = gather_sorted(&probe->gather);
+	page->n_elements = left.n_elements;
+	page->n_excluded = left.n_excluded;
+	memcpy(page->excluded, left.excluded, sizeof(left.excluded));
+	page->n_without_id = left.n_without_id;
+	page->n_without_time = left.n_without_time;
+	page->total = left.total;
+}
+
+static void take_page(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	struct page *page = &probe->page;
+	enum record_scope scope = poll_scope(&probe->poll);
+	size_t n_before = page->n_records;
+	if (probe->source->definition->resume.newest)
+		ask_drop_known(&probe->poll, page, is_known, session);
+	probe->n_known = n_before - page->n_records;
+	if (poll_page(&probe->poll, page, probe->message.url, clock_wall() + session->skew_ns,
+		    &probe->verdict, &probe->fault)) {
+		classify(session);
+		return;
+	}
+	probe->kept = probe->verdict != POLL_AGAIN && !probe->early &&
+		      !(ask_gathers(probe->source) && probe->verdict == POLL_MORE);
+	take_records(probe);
+	drop_known(session, scope);
+}
+
+static void answered(struct http_response *response, void *userdata)
+{
+	struct session *session = userdata;
+	struct probe *probe = &session->probe;
+	ask_skew(response, &session->skew_ns);
+	http_excerpt(buf_slice(&response->body), PROBE_TEXT, &probe->excerpt);
+	probe->size = response->body.size;
+	if (ask_read(&probe->poll, response, probe->message.url, clock_wall() + session->skew_ns,
+		    &probe->page, &probe->fault))
+		classify(session);
+	else
+		take_page(session);
+	ev_break(session->loop, EVBREAK_ALL);
+}
+
+static void send_request(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	probe->proving = false;
+	if (ask_write(&probe->poll, &probe->message, &probe->fault)) {
+		classify(session);
+		return;
+	}
+	probe->n_own_headers = probe->message.headers.n_items;
+	if (auth_apply(session->auth, &probe->message, clock_wall(), &probe->fault))
+		return;
+	probe->asked = true;
+	http_request_start(
+		session->client, &probe->message, &probe->source->transport, answered, session);
+}
+
+static void prepared(const struct fault *fault, void *userdata)
+{
+	struct session *session = userdata;
+	if (fault)
+		session->probe.fault = *fault;
+	else
+		send_request(session);
+	if (!session->probe.asked)
+		ev_break(session->loop, EVBREAK_ALL);
+}
+
+static void see_request(const struct http_message *message, void *userdata)
+{
+	const struct session *session = userdata;
+	probe_show_request(&session->probe, message);
+	fflush(stdout); /* the answer may take its time */
+}
+
+static void see_answer(const struct http_response *response, void *userdata)
+{
+	const struct session *session = userdata;
+	probe_show_answer(&session->probe, response);
+}
+
+/* What poll_begin has to be told: the place in the state, or where the source begins. 0 or an exit
+ * code. */
+static int load_place(struct session *session, const char *directory)
+{
+	struct probe *probe = &session->probe;
+	struct fault fault = FAULT_NULL;
+	char *stored CLEANUP_FREE = NULL;
+	int r = 0;
+	if (ctl_has_state(directory)) {
+		r = store_open(&session->store, directory, STORE_READ, &fault);
+		if (r == 0)
+			r = cursor_get(session->store, probe->source->name, &stored, &fault);
+	}
+	if (r == 0 && session->store) {
+		session->window = window_new(session->store, probe->source->name);
+		r = window_load(session->window, &fault);
+	}
+	if (r)
+		return ctl_store_failed(r, &fault);
+	probe->has_place = stored != NULL;
+	if (ask_place(probe->source, stored, &probe->poll.place, &fault))
+		return ctl_place_unreadable(probe->source->name);
+	return 0;
+}
+
+/* The next request of the source. A window that opens only later (start = now, with a lag) is no
+ * reason to show nothing: then the last minute that can be asked is asked. */
+static void begin(struct probe *probe)
+{
+	nsec_t now = clock_wall();
+	if (poll_begin(&probe->poll, now))
+		return;
+	probe->early = true;
+	place_rewind(
+		&probe->poll.place, now - probe->source->definition->resume.lag_ns - NSEC_PER_MIN);
+	poll_begin(&probe->poll, now);
+}
+
+static int report(const struct probe *probe)
+{
+	if (probe->fault.class == FAULT_NONE) {
+		probe_show_page(probe);
+		return EX_OK;
+	}
+	if (probe->size) {
+		printf("\nbody, %zu bytes", probe->size);
+		printf("%s\n  %s\n", probe->excerpt.size < probe->size ? ", it begins" : "",
+			buf_text(&probe->excerpt));
+	}
+	fflush(stdout);
+	fprintf(stderr, "trawlctl: source %s (%s): %s\n", probe->source->name, probe->source->place,
+		probe->fault.text);
+	if (probe->fault.class == FAULT_LOST)
+		fputs("trawlctl: the place is gone at the API: trawld gives it up and goes on by "
+		      "time\n",
+			stderr);
+	return probe->fault.class == FAULT_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
+}
+
+static int run(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	struct http_watch watch = {see_request, see_answer, session};
+	struct id credential;
+	session->loop = ev_loop_new(EVFLAG_AUTO);
+	session->client = http_client_new(session->loop, "trawld/" TRAWLD_VERSION);
+	http_client_watch(session->client, &watch);
+	if (source_auth_new(
+		    probe->source, session->client, &session->auth, &credential, &probe->fault))
+		return report(probe);
+	begin(probe);
+	probe_show_place(probe);
+	probe->proving = true;
+	bool waits = auth_prepare(session->auth, prepared, session) != NULL;
+	if (!waits)
+		send_request(session);
+	if (waits || probe->asked)
+		ev_run(session->loop, 0);
+	return report(probe);
+}
+
+static void session_deinit(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	free(probe->records.items);
+	gather_clear(&probe->gather);
+	page_deinit(&probe->page);
+	auth_free(session->auth);
+	http_client_free(session->client);
+	if (session->loop)
+		ev_loop_destroy(session->loop);
+	window_free(session->window);
+	store_close(session->store);
+	poll_deinit(&probe->poll);
+	http_message_deinit(&probe->message);
+	buf_deinit(&probe->excerpt);
+	str_list_deinit(&probe->masked);
+}
+
+int ctl_probe(const struct ctl_arguments *arguments)
+{
+	struct setup *setup = ctl_setup(arguments);
+	if (!setup)
+		return EX_CONFIG;
+	const struct source *source = setup_find_source(setup, arguments->name);
+	int code;
+	if (source) {
+		struct session session = {.probe = {.setup = setup,
+						  .source = source,
+						  .all = arguments->all,
+						  .lost_time = NSEC_NONE}};
+		poll_init(&session.probe.poll, source);
+		gather_init(&session.probe.gather, GATHER_LIMIT);
+		find_all_masked(&session.probe);
+		code = load_place(&session, setup->config->daemon.state_directory);
+		if (code == 0)
+			code = run(&session);
+		session_deinit(&session);
+	} else {
+		code = ctl_unknown_source(arguments->name, setup->config, NULL, 0);
+	}
+	setup_free(setup);
+	return code;
+}

@@ -1,0 +1,52 @@
+/*
+ * What a probe has found out: filled by ctl_probe.c, shown by ctl_probe_text.c. Texts here are as
+ * they went over the wire; whoever shows them masks them.
+ */
+#ifndef TRAWLD_DAEMON_CTL_PROBE_H
+#define TRAWLD_DAEMON_CTL_PROBE_H
+
+#include "ctl.h"
+
+#include "source/gather.h"
+#include "source/poll.h"
+
+#define PROBE_RECORDS 10 /* shown without --all */
+#define PROBE_TEXT                                                                                 \
+	2000 /* bytes shown of a request's body, and of an answer that is no good page             \
+	      */
+
+struct probe {
+	const struct setup *setup;
+	const struct source *source;
+	bool all;
+
+	bool has_place; /* the state has one */
+	struct poll poll;
+	bool early; /* the source has nothing to ask yet: the minute before is asked instead */
+
+	struct str_list masked; /* names of headers and query parameters that hold a secret one */
+	size_t n_own_headers; /* of the request: the rest was added as proof of who asks */
+	bool proving; /* a token is being fetched: requests are not the source's own */
+	bool asked; /* the source's own request was sent */
+
+	struct http_message message;
+	size_t size;
+	struct buf excerpt; /* of the answer's body */
+
+	struct fault fault; /* class FAULT_NONE: the page is good */
+	nsec_t lost_time; /* FAULT_LOST: from when it would go on; NSEC_NONE: the same window */
+	struct page page; /* its records are gone when they were gathered */
+	struct gather gather;
+	struct records records; /* as the sinks would get them, an array of its own */
+	size_t n_known;
+	enum poll_verdict verdict;
+	bool kept; /* poll.place is what would be kept */
+};
+
+/* In the order of what happens, each as soon as it is known. */
+void probe_show_place(const struct probe *probe);
+void probe_show_request(const struct probe *probe, const struct http_message *message);
+void probe_show_answer(const struct probe *probe, const struct http_response *response);
+void probe_show_page(const struct probe *probe);
+
+#endif

@@ -1,0 +1,269 @@
+/* See ctl_probe.h: a probe for people. Nothing is printed here that did not go through the masking.
+ */
+#include "ctl_probe.h"
+
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/timestamp.h"
+#include "ctl_mask.h"
+#include "ctl_place.h"
+#include "http/outcome.h"
+#include "pipeline/selection.h"
+
+/* Headers of an answer that say something about the answer, the budget or the place. */
+static const char *const answer_headers[] = {"Content-Type", "Content-Encoding", "Date",
+	"Retry-After", "Link", "Location", "WWW-Authenticate", NULL};
+
+static void print_time(const char *before, nsec_t time, const char *after)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	place_describe_time(time, &text);
+	printf("%s%s%s", before, buf_text(&text), after);
+}
+
+void probe_show_place(const struct probe *probe)
+{
+	const struct poll *poll = &probe->poll;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	printf("source %s (%s), provider %s\n", probe->source->name, probe->source->place,
+		probe->source->options.provider);
+	place_describe(&poll->place, 2, &text);
+	if (probe->early)
+		puts("There is nothing to ask yet: the last minute that can be asked is asked "
+		     "instead.");
+	else if (probe->has_place)
+		printf("Asked from the place that the state keeps:\n%s", buf_text(&text));
+	else
+		printf("The state keeps no place: asked from start = %s\n",
+			probe->source->options.start);
+	if (poll->ask.end_time != NSEC_NONE) {
+		print_time("  window          ", poll->ask.start_time, " to ");
+		print_time("", poll->ask.end_time, "\n");
+	}
+	if (poll->gap.start_time != NSEC_NONE) {
+		print_time("  gap             ", poll->gap.start_time, " to ");
+		print_time("", poll->gap.end_time, ": the API does not keep that long\n");
+	}
+}
+
+/* --- the request --- */
+
+static bool is_plain(const char *name)
+{
+	size_t size = strlen(name);
+	return strcasecmp(name, "Host") == 0 ||
+	       (size > 5 && strcasecmp(name + size - 5, "-Date") == 0) ||
+	       (size > 3 && strcasecmp(name + size - 3, "-Id") == 0);
+}
+
+static bool is_masked(const struct probe *probe, const char *name)
+{
+	for (size_t i = 0; i < probe->masked.n_items; i++)
+		if (strcasecmp(probe->masked.items[i], name) == 0)
+			return true;
+	return mask_is_sensitive(slice_of(name));
+}
+
+static void print_header(const char *name, const char *value, bool masked)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	mask_plain(slice_of(name), &text);
+	buf_append_text(&text, ": ");
+	if (masked)
+		buf_append_text(&text, "***");
+	else
+		mask_url(slice_of(value), &text);
+	printf("  %s\n", buf_text(&text));
+}
+
+/* Query parameters that hold a secret parameter: masked by their name, whatever it is. */
+static void mask_parameters(const struct probe *probe, struct buf *url)
+{
+	for (size_t i = 0; i < probe->masked.n_items; i++) {
+		const char *name = probe->masked.items[i];
+		size_t size = strlen(name);
+		for (size_t at = 1; at + size < url->size; at++) {
+			const char *text = url->data + at;
+			if (!strchr("?&", text[-1]) || strncmp(text, name, size) != 0 ||
+				text[size] != '=')
+				continue;
+			struct buf masked = BUF_NULL;
+			const char *value = text + size + 1;
+			buf_append(&masked, url->data, (size_t)(value - url->data));
+			buf_append_text(&masked, "***");
+			buf_append_text(&masked, value + strcspn(value, "&#"));
+			buf_deinit(url);
+			*url = masked;
+		}
+	}
+}
+
+static void print_body(struct slice body)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	mask_body(body, &text);
+	bool cut = text.size > PROBE_TEXT;
+	printf("  body, %zu bytes: %.*s%s\n", body.size, cut ? PROBE_TEXT : (int)text.size,
+		buf_text(&text), cut ? " ..." : "");
+}
+
+void probe_show_request(const struct probe *probe, const struct http_message *message)
+{
+	struct buf url CLEANUP(buf_deinit) = BUF_NULL;
+	const struct http_headers *headers = &message->headers;
+	mask_url(slice_of(message->url), &url);
+	mask_parameters(probe, &url);
+	printf("\n%s\n  %s %s\n", probe->proving ? "request for a token" : "request",
+		message->method, buf_text(&url));
+	for (size_t i = 0; i < headers->n_items; i++) {
+		const char *name = headers->items[i].name;
+		bool proof = !probe->proving && i >= probe->n_own_headers && !is_plain(name);
+		print_header(name, headers->items[i].value, proof || is_masked(probe, name));
+	}
+	if (message->sigv4)
+		print_header("Authorization", "", true);
+	if (message->has_body)
+		print_body(buf_slice(&message->body));
+}
+
+/* --- the answer --- */
+
+static bool is_shown(const struct probe *probe, const char *name)
+{
+	const struct definition *definition = probe->source->definition;
+	size_t size = strlen(name);
+	for (size_t i = 0; answer_headers[i]; i++)
+		if (strcasecmp(answer_headers[i], name) == 0)
+			return true;
+	if (strcasestr(name, "ratelimit") || strcasestr(name, "rate-limit") ||
+		(size >= 10 && strcasecmp(name + size - 10, "request-id") == 0))
+		return true;
+	const struct place_definition *places[] = {
+		&definition->page_place, &definition->resume_place};
+	for (size_t i = 0; i < 2; i++)
+		if (places[i]->header && strcasecmp(places[i]->header, name) == 0)
+			return true;
+	return false;
+}
+
+void probe_show_answer(const struct probe *probe, const struct http_response *response)
+{
+	struct buf elapsed CLEANUP(buf_deinit) = BUF_NULL;
+	timestamp_print_duration(
+		response->elapsed_ns - response->elapsed_ns % NSEC_PER_MSEC, &elapsed);
+	const char *after =
+		response->elapsed_ns < NSEC_PER_MSEC ? "less than 1ms" : buf_text(&elapsed);
+	if (response->status == 0) {
+		printf("\nno answer after %s\n", after);
+		return;
+	}
+	printf("\nanswer: status %d, %zu bytes", response->status, response->body.size);
+	if (response->wire_size != response->body.size)
+		printf(" (%llu on the wire)", (unsigned long long)response->wire_size);
+	printf(", after %s\n", after);
+	for (size_t i = 0; i < response->headers.n_items; i++) {
+		const struct http_header *header = &response->headers.items[i];
+		if (is_shown(probe, header->name))
+			print_header(header->name, header->value, is_masked(probe, header->name));
+	}
+}
+
+/* --- what is made of it --- */
+
+static void print_record(struct slice text)
+{
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf masked CLEANUP(buf_deinit) = BUF_NULL;
+	json_minify(text, &line);
+	mask_plain(buf_slice(&line), &masked);
+	printf("  %s\n", buf_text(&masked));
+}
+
+static void print_more(size_t n, size_t n_shown)
+{
+	if (n > n_shown)
+		printf("  ... and %zu more\n", n - n_shown);
+}
+
+static void print_records(const struct probe *probe)
+{
+	const struct records *records = &probe->records;
+	size_t n = records->n_items;
+	size_t n_shown = probe->all || n < PROBE_RECORDS ? n : PROBE_RECORDS;
+	printf("\nnew records: %zu, of %zu in the answer (%zu excluded, %zu known already)\n", n,
+		probe->page.n_elements, probe->page.n_excluded, probe->n_known);
+	for (size_t i = 0; i < n_shown; i++)
+		print_record(records->items[i].text);
+	print_more(n, n_shown);
+	if (probe->page.n_without_id)
+		printf("%zu of them have no ID where the definition says: the digest of their text "
+		       "stands in\n",
+			probe->page.n_without_id);
+	if (probe->page.n_without_time)
+		printf("%zu of them have no time that can be read where the definition says\n",
+			probe->page.n_without_time);
+	size_t n_excluded =
+		probe->page.n_excluded < PAGE_EXCLUDED ? probe->page.n_excluded : PAGE_EXCLUDED;
+	if (n_excluded)
+		puts("\nexcluded by the definition, no sink gets them:");
+	for (size_t i = 0; i < n_excluded; i++)
+		print_record(probe->page.excluded[i]);
+	print_more(probe->page.n_excluded, n_excluded);
+}
+
+static size_t count_wanted(const struct probe *probe, const struct setup_sink *sink)
+{
+	struct selection *selection = NULL;
+	struct fault fault;
+	size_t n = 0;
+	if (selection_new(&selection, &sink->common.include, &sink->common.exclude, &fault))
+		return 0;
+	for (size_t i = 0; i < probe->records.n_items; i++)
+		n += selection_wants(selection, probe->records.items[i].text);
+	selection_free(selection);
+	return n;
+}
+
+static void print_sinks(const struct probe *probe)
+{
+	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	setup_route(probe->setup, probe->source, &names);
+	printf("\nsinks:");
+	for (size_t i = 0; i < names.n_items; i++) {
+		const struct setup_sink *sink = setup_find_sink(probe->setup, names.items[i]);
+		if (sink)
+			printf("%s %s would get %zu", i ? "," : "", sink->name,
+				count_wanted(probe, sink));
+	}
+	putchar('\n');
+}
+
+static void print_kept(const struct probe *probe)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	if (!probe->kept) {
+		printf("\nThe place would stay: %s\n",
+			probe->early ? "this was no request of the source's own"
+			: probe->verdict == POLL_AGAIN
+				? "the API gives less than the window holds, it is asked again in "
+				  "halves"
+				: "it moves when the last page of the window is read");
+		return;
+	}
+	place_describe(&probe->poll.place, 2, &text);
+	printf("\nThe place that would be kept with these records:\n%s", buf_text(&text));
+}
+
+void probe_show_page(const struct probe *probe)
+{
+	print_records(probe);
+	print_sinks(probe);
+	print_kept(probe);
+	if (!probe->early)
+		puts(probe->verdict == POLL_CAUGHT_UP
+				? "The source would have caught up: trawld rests for its interval."
+				: "There is more: trawld asks on at once.");
+	puts("Nothing was changed.");
+}

@@ -1,0 +1,261 @@
+/* trawlctl providers: which definitions there are, and what one of them says. */
+#include "ctl.h"
+
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/timestamp.h"
+#include "ctl_mask.h"
+
+#define CUSTOM "custom" /* the one provider without a file */
+#define CUSTOM_TITLE "any API: the source section holds the whole definition"
+#define WIDTH 11
+
+/* The column of NAMES: as wide as the widest of them. */
+static int width_of(const struct str_list *names)
+{
+	int width = 0;
+	for (size_t i = 0; i < names->n_items; i++)
+		if ((int)strlen(names->items[i]) > width)
+			width = (int)strlen(names->items[i]);
+	return width;
+}
+
+/* A definition's text comes from a file that anybody may have written: one line, no control
+ * characters. */
+static void print_text(const char *before, const char *text, const char *after)
+{
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	mask_plain(slice_of(text), &line);
+	printf("%s%s%s", before, buf_text(&line), after);
+}
+
+static void print_parameters(const struct definition *definition)
+{
+	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		str_list_add(&names, definition->parameters[i].name);
+	int width = width_of(&names);
+	for (size_t i = 0; i < definition->n_parameters; i++) {
+		const struct parameter *parameter = &definition->parameters[i];
+		const char *text = parameter->default_text;
+		printf("    %-*s  %s%s", width, parameter->name,
+			parameter->required ? "required" : "optional",
+			parameter->secret ? ", secret" : "");
+		if (text)
+			print_text(", default ", text[0] ? text : "(empty)", "");
+		putchar('\n');
+	}
+}
+
+/* 0, or EX_CONFIG when the definition has faults: they follow it. */
+static int print_faults(struct findings *findings)
+{
+	if (findings->n_items == 0)
+		return 0;
+	printf("  %zu fault%s, no source can use it:\n", findings->n_items,
+		findings->n_items == 1 ? "" : "s");
+	findings_print(findings, stdout);
+	return EX_CONFIG;
+}
+
+static const char *title_of(const struct definition *definition)
+{
+	return strcmp(definition->name, CUSTOM) == 0 ? CUSTOM_TITLE
+	       : definition->title                   ? definition->title
+						     : "(no title)";
+}
+
+/* CUSTOM has no text of its own that could be read or could be wrong. */
+static struct definition *load(
+	const char *name, const struct definition_path *path, struct findings *findings)
+{
+	struct findings ignored CLEANUP(findings_deinit) = FINDINGS_NULL;
+	return definition_load(name, path, NULL, strcmp(name, CUSTOM) == 0 ? &ignored : findings);
+}
+
+static int list_all(const struct definition_path *path, const struct str_list *names)
+{
+	int width = width_of(names), code = 0;
+	for (size_t i = 0; i < names->n_items; i++) {
+		struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+		struct definition *definition = load(names->items[i], path, &findings);
+		printf("%-*s", width, names->items[i]);
+		print_text("  ", title_of(definition), "\n");
+		print_parameters(definition);
+		int r = print_faults(&findings);
+		code = r ? r : code;
+		definition_free(definition);
+	}
+	return code;
+}
+
+static void print_line(const char *name, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_line(const char *name, const char *format, ...)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	va_list args;
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	printf("%-*s", WIDTH, name);
+	print_text("  ", buf_text(&text), "\n");
+}
+
+static void print_entry(struct definition *definition, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < definition->ini.n_sections; i++) {
+		struct ini_section *section = &definition->ini.sections[i];
+		struct ini_entry *url = ini_section_find(section, "url");
+		struct ini_entry *method = ini_section_find(section, "method");
+		if (strcmp(section->kind, kind) == 0 && url)
+			print_line(name, "%s %s", method ? method->value : "GET", url->value);
+	}
+}
+
+static void print_auth(const struct definition *definition)
+{
+	struct buf kinds CLEANUP(buf_deinit) = BUF_NULL;
+	for (size_t i = 0; i < definition->ini.n_sections; i++) {
+		const struct ini_section *section = &definition->ini.sections[i];
+		struct ini_entry *type = ini_section_find(section, "type");
+		struct ini_entry *when = ini_section_find(section, "when");
+		if (strcmp(section->kind, "auth") != 0 || !type)
+			continue;
+		buf_printf(&kinds, "%s%s", kinds.size ? ", or " : "", type->value);
+		if (when)
+			buf_printf(&kinds, " (with %s)", when->value);
+	}
+	print_line("credential", "%s", kinds.size ? buf_text(&kinds) : "none");
+}
+
+static void print_records(const struct definition *definition)
+{
+	const struct records_options *records = &definition->records;
+	struct buf id CLEANUP(buf_deinit) = BUF_NULL;
+	for (size_t i = 0; i < records->id.n_items; i++)
+		buf_printf(&id, "%s%s", i ? ", " : "", records->id.items[i]);
+	if (definition->records_lines)
+		print_line("records", "one a line");
+	else
+		print_line("records", "the array at %s",
+			records->at && records->at[0] ? records->at : "the top");
+	print_line("their ID", "%s", id.size ? buf_text(&id) : "none: the digest of their text");
+	print_line("their time", "%s", records->time ? records->time : "none");
+	for (size_t i = 0; i < records->include.n_items; i++)
+		print_line("only", "%s", records->include.items[i]);
+	for (size_t i = 0; i < records->exclude.n_items; i++)
+		print_line("but not", "%s", records->exclude.items[i]);
+}
+
+static void print_pages(const struct definition *definition)
+{
+	const struct page_options *page = &definition->page;
+	if (page->url)
+		print_line("next page", "by the link at %s", page->url);
+	else if (page->cursor)
+		print_line("next page", "by the cursor at %s", page->cursor);
+	else
+		print_line("next page", "%s",
+			page->offset   ? "by offset"
+			: page->number ? "by number"
+				       : "none: one page has all");
+	if (page->size > 0)
+		print_line("page size", "%lld", (long long)page->size);
+}
+
+static void print_resume(const struct definition *definition)
+{
+	const struct resume_options *resume = &definition->resume;
+	struct buf overlap CLEANUP(buf_deinit) = BUF_NULL, lag CLEANUP(buf_deinit) = BUF_NULL,
+			   span CLEANUP(buf_deinit) = BUF_NULL,
+			   keeps CLEANUP(buf_deinit) = BUF_NULL;
+	timestamp_print_duration(resume->overlap_ns, &overlap);
+	timestamp_print_duration(resume->lag_ns, &lag);
+	timestamp_print_duration(resume->span_max_ns, &span);
+	timestamp_print_duration(resume->retention_ns, &keeps);
+	if (resume->url)
+		print_line("next poll", "by the link at %s", resume->url);
+	else if (resume->cursor)
+		print_line("next poll", "by the cursor at %s", resume->cursor);
+	else if (resume->newest)
+		print_line("next poll", "from the newest page back to known records");
+	else
+		print_line("next poll", "by a window of time up to %s ago, at most %s long",
+			buf_text(&lag), buf_text(&span));
+	print_line("overlap", "%s", buf_text(&overlap));
+	if (resume->retention_ns)
+		print_line("API keeps", "%s", buf_text(&keeps));
+	if (definition->rate.count) {
+		struct buf period CLEANUP(buf_deinit) = BUF_NULL;
+		timestamp_print_duration(definition->rate.period_ns, &period);
+		print_line(
+			"requests", "%u in %s at most", definition->rate.count, buf_text(&period));
+	}
+}
+
+static void print_detail(struct definition *definition, bool good)
+{
+	bool custom = strcmp(definition->name, CUSTOM) == 0;
+	puts(definition->name);
+	print_line("title", "%s", title_of(definition));
+	print_line("definition", "%s",
+		custom ? "none: keys as request.url and records.at stand in [source NAME]"
+		: definition->file ? definition->file
+				   : "cannot be read");
+	if (good && !custom) {
+		print_entry(definition, "login", "login");
+		print_entry(definition, "request", "asks");
+		print_entry(definition, "request.first", "asks first");
+		print_entry(definition, "request.next", "asks on");
+		print_auth(definition);
+		print_records(definition);
+		print_pages(definition);
+		print_resume(definition);
+	}
+	puts(definition->n_parameters ? "parameters of a source" : "parameters of a source: none");
+	print_parameters(definition);
+}
+
+static int show(const char *name, const struct definition_path *path, const struct str_list *names)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	if (!str_list_has(names, name)) {
+		const char *nearest =
+			str_nearest(name, (const char *const *)names->items, names->n_items);
+		fprintf(stderr, "trawlctl: there is no provider `%s`%s%s%s\n", name,
+			nearest ? ": did you mean `" : "", nearest ? nearest : "",
+			nearest ? "`?" : "");
+		return EX_USAGE;
+	}
+	struct definition *definition = load(name, path, &findings);
+	print_detail(definition, findings.n_items == 0);
+	definition_free(definition);
+	return print_faults(&findings);
+}
+
+int ctl_providers(const struct ctl_arguments *arguments)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	struct setup_path providers;
+	struct config *config;
+	/* Before there is a configuration people look what they can configure: of it only the
+	 * folders are wanted, and the usual ones are known without. */
+	config_load(&config, arguments->path, &findings);
+	if (arguments->path_given && access(arguments->path, R_OK) != 0) {
+		findings_print(&findings, stderr);
+		config_free(config);
+		return EX_CONFIG;
+	}
+	setup_path_init(&providers, config);
+	definition_names(&providers.path, &names);
+	int r = arguments->name ? show(arguments->name, &providers.path, &names)
+				: list_all(&providers.path, &names);
+	setup_path_deinit(&providers);
+	config_free(config);
+	return r;
+}

@@ -1,0 +1,119 @@
+/*
+ * trawlctl rewind: where a source is to read on from. Owns the state while it works: a daemon that
+ * runs would go on from the place it has in memory and write that over ours.
+ */
+#include "ctl.h"
+
+#include <sysexits.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "ctl_place.h"
+#include "store/commit.h"
+#include "store/cursor.h"
+
+/* How far the source has read. */
+static nsec_t read_until(const struct place *place)
+{
+	return place->watermark_time != NSEC_NONE ? place->watermark_time
+	       : place->newest_time != NSEC_NONE  ? place->newest_time
+						  : place->started_time;
+}
+
+static void print_done(const char *name, const struct place *before, nsec_t time)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf old CLEANUP(buf_deinit) = BUF_NULL;
+	nsec_t until = read_until(before);
+	place_describe_time(time, &text);
+	printf("source %s: the next poll begins at %s\n", name, buf_text(&text));
+	if (until != NSEC_NONE && time != NSEC_NONE && time > until) {
+		place_describe_time(until, &old);
+		printf("It had read up to %s: what lies between is left out.\n", buf_text(&old));
+	} else {
+		puts("Records whose keys are still kept (see overlap in trawld.conf(5)) are known "
+		     "and not sent\nagain; older ones are sent once more.");
+	}
+}
+
+static int write_place(
+	struct store *store, const char *name, const struct place *place, struct fault *reterr)
+{
+	char *text CLEANUP_FREE = place_print(place);
+	commit_add_cursor(store, name, text);
+	return commit_run(store, reterr);
+}
+
+static int rewind_in(struct store *store, const char *name, nsec_t time)
+{
+	struct fault fault = FAULT_NULL;
+	struct place before CLEANUP(place_deinit) = PLACE_NULL;
+	struct place place CLEANUP(place_deinit) = PLACE_NULL;
+	char *text CLEANUP_FREE = NULL;
+	int r = cursor_get(store, name, &text, &fault);
+	if (r)
+		return ctl_store_failed(r, &fault);
+	if (text && place_parse(&before, text))
+		return ctl_place_unreadable(name);
+	place_rewind(&place, time);
+	r = write_place(store, name, &place, &fault);
+	if (r)
+		return ctl_store_failed(r, &fault);
+	print_done(name, &before, time);
+	return 0;
+}
+
+/* A state is the daemon's to make: made here, it could belong to a user who is not its. */
+static int without_state(const struct config *config, const char *name)
+{
+	fprintf(stderr,
+		"trawlctl: there is no state in %s yet: source %s begins at start = %s, change "
+		"that instead\n",
+		config->daemon.state_directory, name, ctl_start_of(config, name));
+	return EX_CANTCREAT;
+}
+
+static int rewind_state(const struct config *config, const char *name, nsec_t time)
+{
+	struct fault fault = FAULT_NULL;
+	struct store *store = NULL;
+	const char *directory = config->daemon.state_directory;
+	if (!ctl_has_state(directory))
+		return without_state(config, name);
+	int r = store_open(&store, directory, STORE_OWN, &fault);
+	if (r) {
+		int code = ctl_store_failed(r, &fault);
+		if (r == STORE_E_LOCKED)
+			fputs("trawlctl: nothing was changed; stop that trawld, rewind, start it "
+			      "again\n",
+				stderr);
+		return code;
+	}
+	r = rewind_in(store, name, time);
+	store_close(store);
+	return r;
+}
+
+int ctl_rewind(const struct ctl_arguments *arguments)
+{
+	nsec_t time;
+	if (timestamp_parse_point(slice_of(arguments->to), clock_wall(), &time)) {
+		fprintf(stderr,
+			"trawlctl: `%s` is no time (2026-01-31T00:00:00Z, -1h, earliest, now)\n",
+			arguments->to);
+		return EX_USAGE;
+	}
+	if (time > clock_wall()) {
+		fprintf(stderr, "trawlctl: %s lies in the future\n", arguments->to);
+		return EX_USAGE;
+	}
+	struct config *config = ctl_config(arguments);
+	if (!config)
+		return EX_CONFIG;
+	int r = ctl_find_source(config, arguments->name)
+			? rewind_state(config, arguments->name, time)
+			: ctl_unknown_source(arguments->name, config, NULL, 0);
+	config_free(config);
+	return r;
+}
