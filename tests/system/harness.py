@@ -2,8 +2,8 @@
 
 Nothing here sleeps for a guessed time: everything waits for an event (a log line, a file, an answer
 of the simulator) until a deadline that only a broken program meets. Environment, set by meson:
-TRAWLD, the program; TRAWLD_PROVIDERS, the folder of provider definitions; TRAWLD_PATIENCE, a factor
-for all deadlines (slow builds).
+TRAWLD, the program; TRAWLCTL (default: beside it); TRAWLD_PROVIDERS, the folder of provider
+definitions; TRAWLD_PATIENCE, a factor for all deadlines (slow builds).
 """
 
 import json
@@ -25,6 +25,7 @@ SIMULATORS = SOURCE_ROOT / "tests" / "simulators"
 sys.path.insert(0, str(SIMULATORS))
 
 TRAWLD = os.environ["TRAWLD"]
+TRAWLCTL = os.environ.get("TRAWLCTL", str(pathlib.Path(TRAWLD).with_name("trawlctl")))
 PROVIDERS = os.environ.get("TRAWLD_PROVIDERS", str(SOURCE_ROOT / "conf" / "providers"))
 PATIENCE = float(os.environ.get("TRAWLD_PATIENCE", "1"))
 TOKEN = "s3cret-t0ken-of-acme-8d1f"
@@ -220,10 +221,10 @@ class Case(unittest.TestCase):
         kept = {name: os.environ[name] for name in keep if name in os.environ}
         return {**kept, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
-    def trawld(self, *arguments, environment=None, seconds=120):
+    def trawld(self, *arguments, environment=None, seconds=120, program=TRAWLD):
         """Runs trawld to its end."""
         done = subprocess.run(
-            [TRAWLD, *arguments],
+            [program, *arguments],
             env={**self.environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -235,6 +236,14 @@ class Case(unittest.TestCase):
         result = self.trawld("-c", str(self.conf), "--once", seconds=seconds)
         self.assertEqual(result.code, expect, result.err)
         self.assertNotIn(TOKEN, result.err)
+        return result
+
+    def ctl(self, *arguments, expect=0):
+        """Runs trawlctl; nothing of what it prints may hold TOKEN."""
+        result = self.trawld("-c", str(self.conf), *arguments, program=TRAWLCTL, seconds=60)
+        result.text = result.out.decode()
+        self.assertEqual(result.code, expect, result.err + result.text)
+        self.assertNotIn(TOKEN, result.err + result.text)
         return result
 
     def check(self, expect, path=None):
