@@ -10,6 +10,7 @@ POST /_sim/control: "refuse_links": N, the next N documents are answered 403; "g
 "foreign": true, links lead to another host; "damaged": {"n": bytes}, so many of a gzip file are sent.
 """
 
+import functools
 import gzip
 import json
 
@@ -39,6 +40,7 @@ def row(n, i):
     return line, record
 
 
+@functools.cache
 def document(n, large):
     lines = [row(n, i)[0] for i in range(rows_of(n, large))]
     if n % 9 == 0:

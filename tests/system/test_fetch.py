@@ -109,7 +109,7 @@ class Fetch(harness.Case):
 
     def test_kill(self):
         """kill -9 inside and between files: no row is lost or repeated."""
-        self.begin(30, large=30_000)
+        self.begin(30, large=10_000)
         expected = self.expected()
         dice = random.Random(7)
         for _ in range(12):
