@@ -40,6 +40,16 @@ static bool counts_pages(const struct definition *definition)
 	return definition->page.offset || definition->page.number;
 }
 
+/* The piece of the open poll that begins at START_TIME. Requests round windows outward: pieces that
+ * begin and end at whole steps are asked as they are, and no longer than span_max (or one step). */
+static struct span piece_at(const struct poll *poll, nsec_t start_time)
+{
+	nsec_t step = definition_of(poll)->step_ns;
+	nsec_t span_max = span_floor(poll->span_max_ns, step);
+	return span_piece(
+		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
+}
+
 /* The request for where the place and the piece stand now. */
 static void set_ask(struct poll *poll)
 {
@@ -112,7 +122,7 @@ static bool begin_window(struct poll *poll, nsec_t now_time)
 	if (!span_of_poll(&rules, place->started_time, place->watermark_time, now_time, &poll->span,
 		    &poll->gap))
 		return false;
-	poll->piece = span_piece(&poll->span, poll->span.start_time, poll->span_max_ns);
+	poll->piece = piece_at(poll, poll->span.start_time);
 	return true;
 }
 
@@ -266,7 +276,7 @@ bool poll_halve(struct poll *poll)
 	if (!definition_of(poll)->resume.window || size < least)
 		return false;
 	poll->span_max_ns = span_ceil(size / 2, step > 1 ? step : NSEC_PER_MSEC);
-	poll->piece = span_piece(&poll->span, poll->piece.start_time, poll->span_max_ns);
+	poll->piece = piece_at(poll, poll->piece.start_time);
 	place_close_chain(&poll->place);
 	begin_chain(poll);
 	return true;
@@ -353,7 +363,7 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 		poll->open = poll->resumed = false;
 		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
 	}
-	poll->piece = span_piece(&poll->span, poll->piece.end_time, poll->span_max_ns);
+	poll->piece = piece_at(poll, poll->piece.end_time);
 	poll->n_restarts = 0;
 	store_piece(poll);
 	begin_chain(poll);

@@ -231,7 +231,41 @@ START_TEST(outside_the_retention_is_a_gap)
 }
 END_TEST
 
+START_TEST(pieces_are_no_longer_than_allowed)
+{
+	static const struct {
+		const char *keys;
+		nsec_t span_max;
+	} cases[] = {{"resume.span_max = 100s\n", 100 * S},
+		{"resume.span_max = 100s\nresume.step = 30s\n", 90 * S},
+		{"resume.span_max = 10s\nresume.step = 30s\n", 30 * S}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct steps s = {0};
+		struct buf keys = BUF_NULL;
+		buf_printf(&keys, "%s%s", WINDOW, cases[i].keys);
+		source_fixture_good(&s.fixture, buf_text(&keys));
+		poll_init(&s.poll, s.fixture.source);
+		s.poll.place.started_time = NOW - 1000 * S + 123456789;
+		nsec_t last = NSEC_NONE;
+		ck_assert(poll_begin(&s.poll, NOW));
+		for (s.verdict = POLL_LAST; s.verdict == POLL_LAST;) {
+			nsec_t start = s.poll.ask.start_time, end = s.poll.ask.end_time;
+			ck_assert_msg(end - start <= cases[i].span_max, "case %zu: %lld", i,
+				(long long)(end - start));
+			ck_assert(last == NSEC_NONE ? start <= NOW - 1000 * S + 123456789
+						    : start == last);
+			last = end;
+			ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
+		}
+		ck_assert(last >= NOW);
+		buf_deinit(&keys);
+		tear_down(&s);
+	}
+}
+END_TEST
+
 UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
-	the_watermark_follows_the_server, outside_the_retention_is_a_gap)
+	the_watermark_follows_the_server, outside_the_retention_is_a_gap,
+	pieces_are_no_longer_than_allowed)
