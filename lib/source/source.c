@@ -5,7 +5,9 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "http/auth.h"
 #include "http/url.h"
+#include "source/source_auth.h"
 
 #define ROW(member, key, option_type, ...)                                                         \
 	{                                                                                          \
@@ -216,6 +218,19 @@ static void check_start(
 			"not a time (now, -1h, 2026-01-31T00:00:00Z, earliest)");
 }
 
+/* What an [auth] setting is made of comes from parameters: only with them it can be judged. */
+static void check_auth(
+	struct source *source, struct ini_section *section, struct findings *findings)
+{
+	struct fault fault = FAULT_NULL;
+	struct auth *auth = NULL;
+	struct id credential;
+	if (source_auth_new(source, NULL, &auth, &credential, &fault))
+		findings_add(findings, section->file, section->line, "[source %s]: %s",
+			source->name, fault.text);
+	auth_free(auth);
+}
+
 static void report_unknown(struct source *source, const struct option_table *table,
 	struct ini_section *section, struct findings *findings)
 {
@@ -261,6 +276,11 @@ struct source *source_new(
 		return NULL;
 	}
 	set_transport(source);
+	check_auth(source, section, findings);
+	if (findings->n_items != n_before) {
+		source_free(source);
+		return NULL;
+	}
 	compile_plans(source);
 	take_fingerprint(source, section);
 	return source;

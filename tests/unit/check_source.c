@@ -84,6 +84,10 @@ START_TEST(faults)
 			"https://host"},
 		{RECORDS "request.url = https://h/${window.start}\nintervall = 5s\n", "`interval`"},
 		{RECORDS "request.url = https://h/${window.start}\nlagg = 5s\n", "`lag`"},
+		{RECORDS "request.url = https://h/${window.start}\nauth.type = sigv4\n"
+			 "auth.provider = gcp\nauth.service = s\nauth.region = r\n"
+			 "auth.access_key = a\nauth.secret_key = b\n",
+			"is \"osc\" or \"aws\""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct source_fixture f;
