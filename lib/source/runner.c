@@ -16,7 +16,7 @@
 #define GATHER_BATCH 1000 /* records of one delivery of a sorted window */
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
 #define GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
-#define SKEW_NOTICE (60 * NSEC_PER_SEC)
+#define SKEW_LARGE (60 * NSEC_PER_SEC) /* signatures are allowed more */
 
 static const char *const state_names[] = {
 	"resting", "asking", "backing-off", "auth", "pressure", "stopped"};
@@ -134,6 +134,23 @@ static void recover_lost(struct runner *runner, const struct fault *fault)
 	runner_arm(runner, 0);
 }
 
+/* Was a refused credential perhaps only old, or made by a wrong clock? Then once more, at once; by
+ * the server's clock the whole poll is another one. */
+static bool retry_auth(struct runner *runner)
+{
+	if (runner->auth_retried)
+		return false;
+	bool renewed = auth_reject(runner->auth);
+	if (runner->skew_moved && !runner->fetching) {
+		poll_stop(&runner->poll);
+		gather_clear(&runner->gather);
+	}
+	runner->auth_retried = renewed || runner->skew_moved;
+	if (runner->auth_retried)
+		runner_arm(runner, 0);
+	return runner->auth_retried;
+}
+
 void runner_failed(struct runner *runner, struct fault *fault)
 {
 	const struct definition *definition = runner->source->definition;
@@ -146,11 +163,8 @@ void runner_failed(struct runner *runner, struct fault *fault)
 		recover_lost(runner, fault);
 		return;
 	case FAULT_AUTH:
-		if (!runner->auth_retried && auth_reject(runner->auth)) {
-			runner->auth_retried = true;
-			runner_arm(runner, 0);
+		if (retry_auth(runner))
 			return;
-		}
 		runner->status.state = RUNNER_AUTH;
 		wait = wait > definition->errors.auth_pause_ns ? wait
 							       : definition->errors.auth_pause_ns;
@@ -309,10 +323,13 @@ static void page_came(struct runner *runner, struct page *page)
 static void learn_skew(struct runner *runner, const struct http_response *response)
 {
 	nsec_t skew;
+	runner->skew_moved = false;
 	if (!ask_skew(response, &skew))
 		return;
+	nsec_t moved = skew - runner->poll.skew_ns;
+	runner->skew_moved = moved > SKEW_LARGE || moved < -SKEW_LARGE;
 	runner->poll.skew_ns = skew;
-	if ((skew > SKEW_NOTICE || skew < -SKEW_NOTICE) && !runner->skew_told) {
+	if ((skew > SKEW_LARGE || skew < -SKEW_LARGE) && !runner->skew_told) {
 		runner->skew_told = true;
 		log_notice(&runner->source->subject,
 			"the server's clock differs from this host's by %lld s: windows follow the "

@@ -42,6 +42,7 @@ struct runner {
 	unsigned n_attempts; /* failed ones since the last success */
 	bool auth_retried; /* a fresh token was tried already */
 	bool skew_told;
+	bool skew_moved; /* the last answer told of another clock than its request was made by */
 	struct runner_status status;
 };
 
