@@ -83,7 +83,7 @@ static void rest(struct runner *runner)
 static bool is_passing(enum fault_class class)
 {
 	return class == FAULT_NETWORK || class == FAULT_TIMEOUT || class == FAULT_THROTTLED ||
-	       class == FAULT_SERVER || class == FAULT_INCOMPLETE;
+	       class == FAULT_SERVER || class == FAULT_INCOMPLETE || class == FAULT_LOST;
 }
 
 /* Said once when it begins and whenever it changes; not at each attempt. */
@@ -115,12 +115,19 @@ static void wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 	runner_arm(runner, wait_ns);
 }
 
-/* FAULT was the loss of a stored cursor: the poll goes on by time. */
+/* FAULT was the loss of a stored cursor: the poll goes on by time. A chain that loses its cursor
+ * again and again is asked in smaller windows, which need fewer pages, and not at once. */
 static void recover_lost(struct runner *runner, const struct fault *fault)
 {
 	nsec_t from;
 	poll_lost(&runner->poll, runner_now(runner), &from);
 	gather_clear(&runner->gather);
+	report_gap(runner);
+	if (++runner->n_lost > 1) {
+		poll_halve(&runner->poll);
+		wait_after(runner, fault, backoff_next(&runner->backoff));
+		return;
+	}
 	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
 	if (from != NSEC_NONE)
 		timestamp_print_rfc3339(from, 0, &since);
@@ -130,7 +137,6 @@ static void recover_lost(struct runner *runner, const struct fault *fault)
 		fault->text,
 		from == NSEC_NONE ? "with the same window from its first page" : "by time from ",
 		buf_text(&since));
-	report_gap(runner);
 	runner_arm(runner, 0);
 }
 
@@ -299,13 +305,17 @@ static void page_came(struct runner *runner, struct page *page)
 	struct place before CLEANUP(place_deinit) = PLACE_NULL;
 	enum record_scope scope = poll_scope(&runner->poll);
 	bool new_chain = runner->poll.n_pages == 0;
+	bool stored = runner->poll.stored && !runner->gathers;
 	enum poll_verdict verdict;
 	poll_place_before(&runner->poll, &before);
 	if (judge(runner, page, &verdict, &fault)) {
 		runner_failed(runner, &fault);
 		return;
 	}
-	runner_succeeded(runner);
+	if (stored || verdict == POLL_LAST || verdict == POLL_CAUGHT_UP)
+		runner->n_lost = 0;
+	if (runner->n_lost < 2)
+		runner_succeeded(runner);
 	runner->status.n_pages++;
 	runner->status.n_excluded += page->n_excluded;
 	if (verdict == POLL_AGAIN)

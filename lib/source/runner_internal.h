@@ -40,6 +40,7 @@ struct runner {
 
 	struct backoff backoff;
 	unsigned n_attempts; /* failed ones since the last success */
+	unsigned n_lost; /* cursors given up since one was of use */
 	bool auth_retried; /* a fresh token was tried already */
 	bool skew_told;
 	bool skew_moved; /* the last answer told of another clock than its request was made by */

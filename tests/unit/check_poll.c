@@ -136,6 +136,8 @@ static bool one_page(struct run *run)
 	const char *url = poll->link ? poll->link : "https://h/x?first";
 	if (run->lost_of && poll->stored && roll(run->model, run->lost_of) == 0) {
 		poll_lost(poll, run->now, &from);
+		if (roll(run->model, 2))
+			poll_halve(poll);
 		return true;
 	}
 	if (run->by_log)
