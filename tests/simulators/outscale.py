@@ -39,6 +39,7 @@ import re
 import time
 import uuid
 
+import sigv4
 import simlib
 import trail
 
@@ -201,37 +202,6 @@ FAULTS = {
 }
 
 
-class Scheme:
-    def __init__(self, algorithm, date_header, prefix, end):
-        self.algorithm = algorithm
-        self.date_header = date_header
-        self.prefix = prefix
-        self.end = end
-
-
-SCHEMES = {
-    "OSC4-HMAC-SHA256": Scheme("OSC4-HMAC-SHA256", "x-osc-date", "OSC4", "osc4_request"),
-    "AWS4-HMAC-SHA256": Scheme("AWS4-HMAC-SHA256", "x-amz-date", "AWS4", "aws4_request"),
-}
-
-
-def canonical_request(method, target, headers, signed, body):
-    path, _, query = target.partition("?")
-    lines = "".join("%s:%s\n" % (n, re.sub(" +", " ", headers[n].strip())) for n in signed)
-    digest = hashlib.sha256(body).hexdigest()
-    return "\n".join((method, path, query, lines, ";".join(signed), digest))
-
-
-def signature(scheme, secret_key, date, region, canonical):
-    key = (scheme.prefix + secret_key).encode()
-    scope = (date[:8], region, "api", scheme.end)
-    for part in scope:
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    hashed = hashlib.sha256(canonical.encode()).hexdigest()
-    text = "\n".join((scheme.algorithm, date, "/".join(scope), hashed))
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
 class Lockout:
     """Bad keys in a row, and what they bring."""
 
@@ -365,7 +335,7 @@ class Outscale(simlib.Simulator):
             r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})",
             request.headers.get("authorization", ""),
         )
-        scheme = SCHEMES.get(match[1]) if match else None
+        scheme = sigv4.SCHEMES.get(match[1]) if match else None
         if not scheme:
             return "the Authorization header cannot be read"
         access_key, day, region, service, end, names, given = match.groups()[1:]
@@ -385,10 +355,10 @@ class Outscale(simlib.Simulator):
             return "the request's date is more than 5 minutes away"
         if access_key != ACCESS_KEY or self.revoked:
             return "the access key"
-        canonical = canonical_request(
+        canonical = sigv4.canonical_request(
             request.method, request.target, request.headers, signed, request.body
         )
-        if not hmac.compare_digest(signature(scheme, SECRET_KEY, date, region, canonical), given):
+        if not hmac.compare_digest(sigv4.signature(scheme, SECRET_KEY, date, region, canonical), given):
             return "the signature"
         self.algorithms[scheme.algorithm] += 1
         return None
@@ -582,25 +552,6 @@ def make_trail(options, now):
     )
 
 
-def self_test():
-    """The vector of the facts, computed there from the rules of the vendor's SDK."""
-    scheme = SCHEMES["OSC4-HMAC-SHA256"]
-    headers = {
-        "content-type": "application/json",
-        "host": "api.eu-west-2.outscale.com",
-        "x-osc-date": "20260115T093000Z",
-    }
-    body = (
-        b'{"Filters":{"QueryDateAfter":"2026-01-15T09:00:00.000000Z",'
-        b'"QueryDateBefore":"2026-01-15T09:25:00.000000Z"},"ResultsPerPage":1000}'
-    )
-    text = canonical_request("POST", PATHS[0], headers, sorted(headers), body)
-    hashed = hashlib.sha256(text.encode()).hexdigest()
-    assert hashed == "5b8abe93b679d113530b5ff7917af7d6f748c87ba9817a9e674b99f32a61e37a", hashed
-    found = signature(scheme, SECRET_KEY, "20260115T093000Z", REGION, text)
-    assert found == "ee6107344c8b73e8c7e516f340984fe5126430f34182652b720996c5a379e576", found
-
-
 if __name__ == "__main__":
-    self_test()
+    sigv4.self_test()
     simlib.main(Outscale)
