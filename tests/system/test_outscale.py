@@ -5,7 +5,6 @@ import argparse
 import collections
 import http.client
 import json
-import signal
 import time
 
 import harness
@@ -205,6 +204,8 @@ class Records(Case):
                 self.assertTrue(after == before or after[0] == before[1], (before, after))
             self.assertLessEqual(max(end - start for start, end in windows), 2 * trail.DAY_US)
             self.assertEqual(len(set(windows)), 16)
+            sizes = {json.loads(entry["body"])["ResultsPerPage"] for entry in self.sim.log()}
+            self.assertEqual(sizes, {1000})
             oldest = simlib.iso(first_us)
             self.assert_all([r[2] for r in outscale.expected(self.trail) if r[0] >= oldest])
             self.assertEqual(set(self.sim.stats()["statuses"]), {"200"})
