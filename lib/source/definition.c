@@ -368,7 +368,9 @@ void definition_free(struct definition *definition)
 		condition_deinit(&definition->page_end_tests[i]);
 	free(definition->page_end_tests);
 	pointer_deinit(&definition->errors_message);
-	condition_deinit(&definition->errors_incomplete);
+	for (size_t i = 0; i < definition->n_errors_incomplete; i++)
+		condition_deinit(&definition->errors_incomplete[i]);
+	free(definition->errors_incomplete);
 	pointer_deinit(&definition->fetch_from);
 	pointer_deinit(&definition->fetch_link);
 	request_deinit(&definition->link_request);

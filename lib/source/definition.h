@@ -112,7 +112,8 @@ struct fetch_options {
 };
 
 struct errors_options {
-	char *message, *incomplete;
+	char *message;
+	struct str_list incomplete; /* conditions */
 	struct str_list lost;
 	struct str_list auth; /* further statuses that mean 401 */
 	nsec_t auth_pause_ns;
@@ -171,7 +172,8 @@ struct definition {
 
 	struct errors_options errors;
 	struct pointer errors_message;
-	struct condition errors_incomplete;
+	struct condition *errors_incomplete;
+	size_t n_errors_incomplete;
 	int *errors_lost;
 	size_t n_errors_lost;
 	int *errors_auth;

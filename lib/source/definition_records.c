@@ -199,8 +199,12 @@ void reader_errors(struct definition_reader *reader)
 	struct ini_section *section = ini_find(&definition->ini, "errors", NULL);
 	reader_options(reader, &rows_errors, section, options, NULL);
 	reader_pointer(reader, section, "message", options->message, &definition->errors_message);
-	reader_condition(
-		reader, section, "incomplete", options->incomplete, &definition->errors_incomplete);
+	definition->errors_incomplete =
+		mem_array(options->incomplete.n_items, sizeof(struct condition));
+	for (size_t i = 0; i < options->incomplete.n_items; i++)
+		definition->n_errors_incomplete += reader_condition(reader, section, "incomplete",
+			options->incomplete.items[i],
+			&definition->errors_incomplete[definition->n_errors_incomplete]);
 	definition->errors_lost = reader_statuses(
 		reader, section, "lost", &options->lost, &definition->n_errors_lost);
 	definition->errors_auth = reader_statuses(

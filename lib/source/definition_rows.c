@@ -141,8 +141,9 @@ static const struct option limits[] = {
 static const struct option errors[] = {
 	ROW(errors_options, message, "message", OPTION_STRING,
 		.help = "pointer to the API's own words in an error body"),
-	ROW(errors_options, incomplete, "incomplete", OPTION_STRING,
-		.help = "condition: an answer with status 200 that is not whole"),
+	ROW(errors_options, incomplete, "incomplete", OPTION_LINES,
+		.help = "conditions, one a line; an answer with status 200 that fulfils one is not "
+			"whole"),
 	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410",
 		.help = "statuses that mean: this cursor or link is gone"),
 	ROW(errors_options, auth, "auth", OPTION_LIST,

@@ -120,6 +120,22 @@ static int read_place(const struct page *page, const struct place_definition *pl
 	return read_place_value(page, place, buf_slice(&text), url, ret, reterr);
 }
 
+static int check_complete(
+	const struct page *page, const struct source *source, struct fault *reterr)
+{
+	const struct definition *definition = source->definition;
+	for (size_t i = 0; i < definition->n_errors_incomplete; i++) {
+		const struct condition *condition = &definition->errors_incomplete[i];
+		if (!condition_holds(
+			    condition, envelope(page, source->envelope_incomplete + (int)i)))
+			continue;
+		char *what CLEANUP_FREE = mem_printf(
+			"it says of itself at `%s` that it is not whole", condition->pointer.text);
+		return refuse(page, reterr, FAULT_INCOMPLETE, what);
+	}
+	return 0;
+}
+
 static int check_array(const struct page *page, const struct source *source, struct fault *reterr)
 {
 	const struct definition *definition = source->definition;
@@ -297,12 +313,9 @@ static int read_envelope(struct page *page, const struct source *source,
 	const struct http_response *response, const char *url, struct fault *reterr)
 {
 	const struct definition *definition = source->definition;
-	if (source->envelope_incomplete >= 0 &&
-		condition_holds(&definition->errors_incomplete,
-			envelope(page, source->envelope_incomplete)))
-		return refuse(
-			page, reterr, FAULT_INCOMPLETE, "it says of itself that it is not whole");
-	int r = check_array(page, source, reterr);
+	int r = check_complete(page, source, reterr);
+	if (r == 0)
+		r = check_array(page, source, reterr);
 	if (r == 0)
 		r = check_records(page, source, reterr);
 	if (r == 0)

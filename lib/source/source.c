@@ -97,8 +97,10 @@ static void compile_envelope(struct source *source, struct columns *envelope)
 					  ? column_add(envelope, &definition->resume_place.pointer)
 					  : -1;
 	source->envelope_total = column_add(envelope, &definition->page_total);
-	source->envelope_incomplete = column_add(envelope, &definition->errors_incomplete.pointer);
 	source->envelope_expect = column_add(envelope, &definition->expect.pointer);
+	source->envelope_incomplete = (int)envelope->n_items;
+	for (size_t i = 0; i < definition->n_errors_incomplete; i++)
+		column_add(envelope, &definition->errors_incomplete[i].pointer);
 	source->envelope_ends = (int)envelope->n_items;
 	for (size_t i = 0; i < definition->n_page_end_tests; i++)
 		column_add(envelope, &definition->page_end_tests[i].pointer);

@@ -154,7 +154,12 @@ START_TEST(refusals)
 			""},
 		{"page.url = /n\n", "{\"list\":[],\"n\":7}", FAULT_BODY, "no string"},
 		{"errors.incomplete = /part = true\n", "{\"list\":[],\"part\":true}",
-			FAULT_INCOMPLETE, "not whole"},
+			FAULT_INCOMPLETE, "at `/part` that it is not whole"},
+		{"errors.incomplete = /part = true\n\t/n/failed != 0\n",
+			"{\"list\":[],\"part\":false,\"n\":{\"failed\":2}}", FAULT_INCOMPLETE,
+			"at `/n/failed`"},
+		{"errors.incomplete = /part = true\n\t/n/failed != 0\n", "{\"list\":[]}",
+			FAULT_INCOMPLETE, "at `/n/failed`"},
 		{"records.missing = empty\nrecords.expect = /k = v\n", "{\"k\":\"w\"}", FAULT_BODY,
 			"no array"},
 	};
@@ -181,6 +186,8 @@ START_TEST(taken_as_empty)
 	} cases[] = {
 		{"records.missing = empty\nrecords.expect = /k = v\n", "{\"k\":\"v\"}"},
 		{"records.missing = empty\n", "{}"},
+		{"errors.incomplete = /part = true\n\t/failed != 0\n",
+			"{\"list\":[],\"failed\":0}"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":null}"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"\"}"},
 	};
