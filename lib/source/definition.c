@@ -313,6 +313,7 @@ static void parameter_deinit(struct parameter *parameter)
 {
 	free(parameter->name);
 	free(parameter->default_text);
+	str_list_deinit(&parameter->choices);
 	if (parameter->value && parameter->secret) {
 		secret_unregister(slice_of(parameter->value));
 		secret_wipe(parameter->value, strlen(parameter->value));

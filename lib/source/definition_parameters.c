@@ -2,6 +2,7 @@
  * gives. */
 #include "source/definition_internal.h"
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
@@ -18,6 +19,57 @@ static struct slice take_word(struct slice *text)
 	return word;
 }
 
+/* `choice A, B=b`: the list goes on behind each comma. */
+static void declare_choices(struct slice *rest, struct str_list *choices)
+{
+	bool more = true;
+	while (more && rest->size) {
+		struct slice word = take_word(rest);
+		more = word.data[word.size - 1] == ',' || (rest->size && rest->data[0] == ',');
+		str_list_split(choices, word, ',');
+	}
+}
+
+/* What requests get for TEXT; NULL: it is none of the choices. */
+static const char *chosen(const struct parameter *parameter, const char *text)
+{
+	size_t size = strlen(text);
+	for (size_t i = 0; i < parameter->choices.n_items; i++) {
+		const char *choice = parameter->choices.items[i];
+		if (!str_starts(choice, text))
+			continue;
+		if (choice[size] == '\0')
+			return choice;
+		if (choice[size] == '=')
+			return choice + size + 1;
+	}
+	return parameter->choices.n_items ? NULL : text;
+}
+
+static void print_choices(const struct parameter *parameter, struct buf *out)
+{
+	for (size_t i = 0; i < parameter->choices.n_items; i++) {
+		const char *choice = parameter->choices.items[i];
+		buf_printf(out, "%s%.*s", i ? ", " : "", (int)strcspn(choice, "="), choice);
+	}
+}
+
+static void check_declared(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const struct parameter *parameter, bool optional)
+{
+	if (parameter->required && parameter->default_text)
+		reader_fault(reader, section, key,
+			"parameter `%s` is required and has a default: it can be only one of them",
+			key);
+	else if (!parameter->required && !optional && !parameter->default_text)
+		reader_fault(reader, section, key,
+			"parameter `%s`: say required, optional or default VALUE", key);
+	if (parameter->default_text && !chosen(parameter, parameter->default_text))
+		reader_fault(reader, section, key,
+			"parameter `%s`: its default `%s` is none of its choices", key,
+			parameter->default_text);
+}
+
 static void declare(struct definition_reader *reader, struct ini_section *section,
 	const struct ini_entry *entry, struct parameter *parameter)
 {
@@ -31,24 +83,40 @@ static void declare(struct definition_reader *reader, struct ini_section *sectio
 			optional = true;
 		else if (slice_is(word, "secret"))
 			parameter->secret = true;
-		else if (slice_is(word, "default")) {
+		else if (slice_is(word, "choice")) {
+			declare_choices(&rest, &parameter->choices);
+			if (parameter->choices.n_items == 0)
+				reader_fault(reader, section, entry->key,
+					"parameter `%s`: no word follows `choice`", entry->key);
+		} else if (slice_is(word, "default")) {
 			parameter->default_text = mem_strndup(rest.data, rest.size);
 			break;
 		} else {
 			reader_fault(reader, section, entry->key,
 				"parameter `%s`: `%.*s` is not one of: required, optional, secret, "
-				"default VALUE",
+				"choice WORD, WORD ..., default VALUE",
 				entry->key, (int)word.size, word.data);
 			return;
 		}
 	}
-	if (parameter->required && parameter->default_text)
-		reader_fault(reader, section, entry->key,
-			"parameter `%s` is required and has a default: it can be only one of them",
-			entry->key);
-	else if (!parameter->required && !optional && !parameter->default_text)
-		reader_fault(reader, section, entry->key,
-			"parameter `%s`: say required, optional or default VALUE", entry->key);
+	check_declared(reader, section, entry->key, parameter, optional);
+}
+
+/* The source's word, which must be one of the choices, becomes the value that stands for it. */
+static void set_value(struct definition_reader *reader, const struct parameter *parameter,
+	const struct ini_entry *entry, const char *text, char **ret)
+{
+	struct buf choices CLEANUP(buf_deinit) = BUF_NULL;
+	const char *value = chosen(parameter, text);
+	if (value) {
+		*ret = mem_strdup(value);
+		return;
+	}
+	if (!entry) /* the default: reported where it is declared */
+		return;
+	print_choices(parameter, &choices);
+	findings_add(reader->findings, entry->file, entry->line, "%s = %s: it is one of %s",
+		parameter->name, parameter->secret ? "***" : text, buf_text(&choices));
 }
 
 static void bind(
@@ -60,13 +128,13 @@ static void bind(
 		parameter->file = entry->file;
 		parameter->line = entry->line;
 		if (entry->value[0])
-			parameter->value = mem_strdup(entry->value);
+			set_value(reader, parameter, entry, entry->value, &parameter->value);
 	} else if (parameter->default_text && parameter->default_text[0]) {
-		parameter->value = mem_strdup(parameter->default_text);
+		set_value(reader, parameter, NULL, parameter->default_text, &parameter->value);
 	}
 	if (parameter->value && parameter->secret)
 		secret_register(slice_of(parameter->value));
-	if (parameter->required && !parameter->value)
+	if (parameter->required && !parameter->value && !(entry && entry->value[0]))
 		findings_add(reader->findings, source->file, entry ? entry->line : source->line,
 			"[source %s] needs `%s`: %s requires it", source->name, parameter->name,
 			reader->definition->title ? reader->definition->title
@@ -87,6 +155,7 @@ void reader_parameters(struct definition_reader *reader, struct ini_section *sou
 		if (source)
 			bind(reader, source, parameter);
 		else if (parameter->default_text)
-			parameter->value = mem_strdup(parameter->default_text);
+			set_value(reader, parameter, NULL, parameter->default_text,
+				&parameter->value);
 	}
 }

@@ -74,6 +74,10 @@ START_TEST(faults)
 		{"token = required secret", "token = required default x", 4, "only one of them"},
 		{"token = required secret", "token = secret", 4, "say required"},
 		{"token = required secret", "token = requird", 4, "not one of"},
+		{"more = optional", "more = optional choice", 6, "no word"},
+		{"more = optional", "more = choice a, b", 6, "say required"},
+		{"more = optional", "more = choice a, b c", 6, "`c` is not one of"},
+		{"more = optional", "more = choice a=x, b default x", 6, "none of its choices"},
 		{"token = ${token}", "token = ${tokn}", 9, "unknown variable ${tokn}"},
 		{"type = bearer", "type = baerer", 8, "did you mean `bearer`"},
 		{"token = ${token}", "tokn = ${token}", 9, "did you mean `token`"},
@@ -141,6 +145,46 @@ START_TEST(faults_of_the_source)
 				      strstr(f.findings.items[0].text, cases[i].words),
 			"case %zu: %u: %s", i, f.findings.n_items ? f.findings.items[0].line : 0,
 			f.findings.n_items ? f.findings.items[0].text : "no finding");
+		tear_down(&f);
+	}
+}
+END_TEST
+
+START_TEST(choices)
+{
+	static const struct {
+		const char *row, *given, *value;
+		const char *words; /* of the finding; NULL: none */
+	} cases[] = {
+		{"optional choice a=alpha, b=beta,c", "more = b\n", "beta", NULL},
+		{"optional choice a=alpha ,b=beta, c", "more = c\n", "c", NULL},
+		{"optional choice a=x=y, ab=z", "more = a\n", "x=y", NULL},
+		{"choice a=x, ab=z optional", "more = ab\n", "z", NULL},
+		{"required choice a, b secret", "more = a\n", "a", NULL},
+		{"choice a=alpha, b default a", "", "alpha", NULL},
+		{"optional choice a=alpha", "", NULL, NULL},
+		{"optional choice a=alpha", "more =\n", NULL, NULL},
+		{"optional choice a=alpha, beta", "more = alpha\n", NULL,
+			"more = alpha: it is one of a, beta"},
+		{"required choice aa=x, b=y", "more = a\n", NULL, "more = a: it is one of aa, b"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		const char *at = strstr(GOOD, "more = optional");
+		char *text CLEANUP_FREE = mem_printf("%.*smore = %s%s", (int)(at - GOOD), GOOD,
+			cases[i].row, at + strlen("more = optional"));
+		char *source CLEANUP_FREE =
+			mem_printf("[source a]\ntoken = tttt\n%s", cases[i].given);
+		load(&f, text, source);
+		const char *value = definition_parameter(f.definition, "more");
+		ck_assert_msg(f.findings.n_items == (cases[i].words ? 1 : 0) &&
+				      (!cases[i].words || (strcmp(f.findings.items[0].text,
+								   cases[i].words) == 0 &&
+								  f.findings.items[0].line == 3)),
+			"case %zu: %s", i,
+			f.findings.n_items ? f.findings.items[0].text : "no finding");
+		ck_assert_msg(cases[i].value ? value && strcmp(value, cases[i].value) == 0 : !value,
+			"case %zu: %s", i, value ? value : "no value");
 		tear_down(&f);
 	}
 }
@@ -217,8 +261,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {
-		good, faults, faults_of_the_source, variants, conditions, unknown_provider};
+	const TTest *const tests[] = {good, faults, faults_of_the_source, choices, variants,
+		conditions, unknown_provider};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
