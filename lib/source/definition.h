@@ -61,6 +61,8 @@ struct place_definition {
 	struct pointer pointer;
 	char *header;
 	bool is_url; /* the value is the next request's address, else it is ${page.cursor} */
+	size_t ties; /* PLACE_LAST: a page of this many elements may be cut amid equal values, so
+			the value before them is taken; 0: no two are equal */
 };
 
 enum record_order { ORDER_ASCENDING, ORDER_UNORDERED };
@@ -76,6 +78,7 @@ enum {
 /* [resume] and [page] as numbers and flags, filled by option tables. */
 struct page_options {
 	char *cursor, *url;
+	bool ties;
 	bool offset, number;
 	int64_t first; /* of offset and number */
 	int64_t size;

@@ -115,6 +115,23 @@ static void read_ends(struct definition_reader *reader, struct ini_section *sect
 			"a chain that ends with a short page needs `size` in [page]");
 }
 
+/* What is asked again is known by its ID; that a page is full tells that it may be cut. */
+static void read_ties(struct definition_reader *reader, struct ini_section *section)
+{
+	struct definition *definition = reader->definition;
+	if (!definition->page.ties)
+		return;
+	if (definition->page_place.kind != PLACE_LAST)
+		reader_fault(reader, section, "ties", "ties goes with cursor = last:/pointer");
+	else if (!(definition->page_end & END_SHORT) || definition->page.size < 2)
+		reader_fault(reader, section, "ties",
+			"ties needs `end = short` and a `size` of 2 or more");
+	else if (definition->n_records_id == 0)
+		reader_fault(reader, section, "ties", "ties needs `id` in [records]");
+	else
+		definition->page_place.ties = (size_t)definition->page.size;
+}
+
 void reader_page(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -138,6 +155,7 @@ void reader_page(struct definition_reader *reader)
 		reader_fault(
 			reader, section, "overlap", "[page] overlap must be smaller than size");
 	read_ends(reader, section);
+	read_ties(reader, section);
 }
 
 static nsec_t request_step(const struct request_definition *request)

@@ -48,6 +48,10 @@ static const struct option page[] = {
 	ROW(page_options, url, "url", OPTION_STRING,
 		.help = "where the next page's address stands: a pointer, header:NAME, "
 			"header:link"),
+	ROW(page_options, ties, "ties", OPTION_BOOL,
+		.help = "cursor = last:/pointer is not unique: a full page's last group of equal "
+			"ones "
+			"is asked again"),
 	ROW(page_options, offset, "offset", OPTION_BOOL,
 		.help = "pages are asked by ${page.offset}, counted in elements"),
 	ROW(page_options, number, "number", OPTION_BOOL,

@@ -85,6 +85,35 @@ static int read_place_value(const struct page *page, const struct place_definiti
 	return 0;
 }
 
+static bool same_text(struct slice a, struct slice b)
+{
+	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+/* The place in the last element; where ties are possible and the page is full, the last value that
+ * is sure to be followed by nothing of its own. */
+static int read_last(const struct page *page, const struct place_definition *place, int column,
+	const char *url, char **ret, struct fault *reterr)
+{
+	size_t n = page->split.n_elements, at = n;
+	if (n == 0)
+		return 0;
+	struct slice value = field(page, n - 1, column);
+	if (place->ties && n >= place->ties) {
+		if (is_nothing(value))
+			return refuse_place(page, place, reterr, FAULT_BODY,
+				"is missing in the last element of a full page");
+		while (at > 0 && same_text(field(page, at - 1, column), value))
+			at--;
+		if (at == 0)
+			return refuse_place(page, place, reterr, FAULT_LIMIT,
+				"is the same in all elements of a full page, so that what follows "
+				"cannot be asked for (a larger page_size can)");
+		value = field(page, at - 1, column);
+	}
+	return read_place_value(page, place, value, url, ret, reterr);
+}
+
 static int read_place(const struct page *page, const struct place_definition *place, int column,
 	int last_column, const struct http_response *response, const char *url, char **ret,
 	struct fault *reterr)
@@ -98,11 +127,7 @@ static int read_place(const struct page *page, const struct place_definition *pl
 	case PLACE_POINTER:
 		return read_place_value(page, place, envelope(page, column), url, ret, reterr);
 	case PLACE_LAST:
-		return page->split.n_elements == 0
-			       ? 0
-			       : read_place_value(page, place,
-					 field(page, page->split.n_elements - 1, last_column), url,
-					 ret, reterr);
+		return read_last(page, place, last_column, url, ret, reterr);
 	case PLACE_HEADER:
 		header = http_headers_get(&response->headers, place->header);
 		break;

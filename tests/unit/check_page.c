@@ -208,6 +208,53 @@ START_TEST(taken_as_empty)
 }
 END_TEST
 
+#define TIES                                                                                       \
+	"request.url = https://h.example/x\nrequest.query.s = ${window.start}\n"                   \
+	"request.query.c = ${page.cursor}\nrecords.at = /list\nrecords.id = /id\n"                 \
+	"page.cursor = last:/s\npage.size = 4\npage.end = short\npage.ties = yes\n"                \
+	"resume.window = yes\n"
+
+START_TEST(ties_at_a_page_edge)
+{
+	static const struct {
+		const char *values[5];
+		const char *next;
+		enum fault_class class;
+	} cases[] = {
+		{{"[1]", "[2]", "[3]", "[4]"}, "[3]", FAULT_NONE},
+		{{"[1]", "[2]", "[3]", "[3]"}, "[2]", FAULT_NONE},
+		{{"[1]", "[2,1]", "[2,1]", "[2,1]"}, "[1]", FAULT_NONE},
+		{{"[1]", "[2,1]", "[2,1]", "[2,2]"}, "[2,1]", FAULT_NONE},
+		{{"[1]", "[1]", "[2]", "[2]", "[2]"}, "[1]", FAULT_NONE},
+		{{"[1]", "[1]", "[1]", "[11]"}, "[1]", FAULT_NONE},
+		{{"[1]", "[1]", "[1]", "[1]"}, NULL, FAULT_LIMIT},
+		{{"[1]", "[1]", "[1]", "null"}, NULL, FAULT_BODY},
+		{{"[1]", "[1]", "[1]"}, "[1]", FAULT_NONE}, /* short: the last page anyway */
+		{{NULL}, NULL, FAULT_NONE},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		struct page page;
+		struct fault fault = FAULT_NULL;
+		struct buf body = BUF_NULL;
+		buf_append_text(&body, "{\"list\":[");
+		for (size_t j = 0; j < 5 && cases[i].values[j]; j++)
+			buf_printf(&body, "%s{\"id\":%zu,\"s\":%s}", j ? "," : "", j,
+				cases[i].values[j]);
+		buf_append_text(&body, "]}");
+		source_fixture_good(&f, TIES);
+		int r = source_fixture_page(&f, &page, buf_text(&body), URL, &fault);
+		ck_assert_msg(r == (int)cases[i].class, "case %zu: %d: %s", i, r, fault.text);
+		const char *next = r ? NULL : page.next;
+		ck_assert_msg(cases[i].next ? next && strcmp(next, cases[i].next) == 0 : !next,
+			"case %zu: %s", i, next ? next : "none");
+		page_deinit(&page);
+		buf_deinit(&body);
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
 START_TEST(cursors_keep_their_text)
 {
 	struct source_fixture f;
@@ -238,4 +285,4 @@ END_TEST
 
 UNIT_MAIN("page", records_and_places, only_some_of_the_excluded_are_kept, compound_ids_do_not_meet,
 	ids_are_told_apart, digest_is_of_the_text_without_white_space, refusals, taken_as_empty,
-	cursors_keep_their_text)
+	ties_at_a_page_edge, cursors_keep_their_text)
