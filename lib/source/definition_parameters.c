@@ -119,8 +119,47 @@ static void set_value(struct definition_reader *reader, const struct parameter *
 		parameter->name, parameter->secret ? "***" : text, buf_text(&choices));
 }
 
-static void bind(
-	struct definition_reader *reader, struct ini_section *source, struct parameter *parameter)
+/* Parameters only: a default is fixed before anything is asked. */
+static enum template_kind known_parameter(const char *name, void *userdata)
+{
+	const struct definition *definition = userdata;
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		if (strcmp(definition->parameters[i].name, name) == 0)
+			return TEMPLATE_TEXT;
+	return TEMPLATE_ABSENT;
+}
+
+/* The default, in which `${NAME}` is a parameter declared further up; NULL: none, or one of those
+ * has no value. */
+static char *default_value(struct definition_reader *reader, struct ini_section *section,
+	const struct parameter *parameter)
+{
+	struct definition *definition = reader->definition;
+	struct template *template = NULL;
+	struct buf value = BUF_NULL;
+	char *error CLEANUP_FREE = NULL;
+	if (!parameter->default_text || !parameter->default_text[0])
+		return NULL;
+	if (template_parse(&template, parameter->default_text, known_parameter, definition, &error))
+		reader_fault(reader, section, parameter->name,
+			"the default of `%s`: %s (parameters declared before it can be used)",
+			parameter->name, error);
+	else if (template_render(template, definition_value, definition, &value))
+		buf_clear(&value);
+	template_free(template);
+	return value.size ? buf_take(&value) : (buf_deinit(&value), NULL);
+}
+
+static void set_default(
+	struct definition_reader *reader, struct ini_section *section, struct parameter *parameter)
+{
+	char *text CLEANUP_FREE = default_value(reader, section, parameter);
+	if (text)
+		set_value(reader, parameter, NULL, text, &parameter->value);
+}
+
+static void bind(struct definition_reader *reader, struct ini_section *section,
+	struct ini_section *source, struct parameter *parameter)
 {
 	struct ini_entry *entry = ini_section_find(source, parameter->name);
 	if (entry) {
@@ -129,8 +168,8 @@ static void bind(
 		parameter->line = entry->line;
 		if (entry->value[0])
 			set_value(reader, parameter, entry, entry->value, &parameter->value);
-	} else if (parameter->default_text && parameter->default_text[0]) {
-		set_value(reader, parameter, NULL, parameter->default_text, &parameter->value);
+	} else {
+		set_default(reader, section, parameter);
 	}
 	if (parameter->value && parameter->secret)
 		secret_register(slice_of(parameter->value));
@@ -149,13 +188,13 @@ void reader_parameters(struct definition_reader *reader, struct ini_section *sou
 		return;
 	definition->parameters = mem_array(section->n_entries, sizeof(struct parameter));
 	for (size_t i = 0; i < section->n_entries; i++) {
-		struct parameter *parameter = &definition->parameters[definition->n_parameters++];
+		struct parameter *parameter = &definition->parameters[definition->n_parameters];
 		parameter->name = mem_strdup(section->entries[i].key);
 		declare(reader, section, &section->entries[i], parameter);
 		if (source)
-			bind(reader, source, parameter);
-		else if (parameter->default_text)
-			set_value(reader, parameter, NULL, parameter->default_text,
-				&parameter->value);
+			bind(reader, section, source, parameter);
+		else
+			set_default(reader, section, parameter);
+		definition->n_parameters++;
 	}
 }

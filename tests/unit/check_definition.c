@@ -64,6 +64,29 @@ START_TEST(good)
 }
 END_TEST
 
+START_TEST(defaults_of_parameters)
+{
+	static const char text[] =
+		"[parameters]\nregion = optional\nhost = default "
+		"https://iam.${region}.example.net\n"
+		"port = default 5\n[request]\nurl = ${host|port}/x\n[records]\nat = \"\"\n"
+		"[resume]\nurl = header:link\n";
+	static const struct {
+		const char *source, *host;
+	} cases[] = {{"[source a]\nregion = r/1\n", "https://iam.r/1.example.net"},
+		{"[source a]\nregion = r1\nhost = h\n", "h"}, {"[source a]\nlag = 1s\n", NULL}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		load(&f, text, cases[i].source);
+		ck_assert_msg(f.findings.n_items == 0, "%s", f.findings.items[0].text);
+		const char *host = definition_parameter(f.definition, "host");
+		ck_assert_msg(cases[i].host ? host && strcmp(host, cases[i].host) == 0 : !host,
+			"case %zu: %s", i, host);
+		tear_down(&f);
+	}
+}
+END_TEST
+
 START_TEST(faults)
 {
 	static const struct {
@@ -78,6 +101,9 @@ START_TEST(faults)
 		{"more = optional", "more = choice a, b", 6, "say required"},
 		{"more = optional", "more = choice a, b c", 6, "`c` is not one of"},
 		{"more = optional", "more = choice a=x, b default x", 6, "none of its choices"},
+		{"region = default r1", "region = default ${region}", 5, "declared before it"},
+		{"region = default r1", "region = default ${now}", 5, "unknown variable ${now}"},
+		{"region = default r1", "region = default ${token", 5, "without `}`"},
 		{"token = ${token}", "token = ${tokn}", 9, "unknown variable ${tokn}"},
 		{"type = bearer", "type = baerer", 8, "did you mean `bearer`"},
 		{"token = ${token}", "tokn = ${token}", 9, "did you mean `token`"},
@@ -266,8 +292,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {good, faults, faults_of_the_source, choices, variants,
-		conditions, unknown_provider};
+	const TTest *const tests[] = {good, defaults_of_parameters, faults, faults_of_the_source,
+		choices, variants, conditions, unknown_provider};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
