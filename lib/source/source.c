@@ -192,6 +192,28 @@ static void find_origin(
 	}
 }
 
+/* The address of the token request, which carries the password. */
+static void check_login(
+	const struct source *source, struct ini_section *section, struct findings *findings)
+{
+	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	char *origin CLEANUP_FREE = NULL;
+	if (!source->definition->login.method)
+		return;
+	source_login_request(&message, (void *)source);
+	if (!message.url || url_origin(message.url, &origin))
+		findings_add(findings, section->file, section->line,
+			"[source %s]: the address of the login is no http:// or https:// URL%s%s",
+			source->name, message.url ? ": " : ", a parameter it needs is not set",
+			message.url ? message.url : "");
+	else if (!url_is_https(message.url) && !url_is_loopback(message.url) &&
+		 !source->options.insecure_http)
+		findings_add(findings, section->file, section->line,
+			"[source %s]: the login at %s is not https: the password would go over the "
+			"network in clear; set insecure_http = yes if that is meant",
+			source->name, origin);
+}
+
 static void fingerprint_section(struct buf *text, const struct ini_section *section)
 {
 	buf_printf(text, "[%s %s]\n", section->kind, section->name ? section->name : "");
@@ -273,6 +295,8 @@ struct source *source_new(
 	check_start(source, section, findings);
 	if (findings->n_items == n_before)
 		find_origin(source, section, findings);
+	if (findings->n_items == n_before)
+		check_login(source, section, findings);
 	if (findings->n_items != n_before) {
 		source_free(source);
 		return NULL;

@@ -14,6 +14,8 @@ static struct request_values values_of(const struct source *source)
 		.number = -1};
 }
 
+#define LOGIN "request.url = https://h/${window.start}\nauth.type = login\nlogin.token = /t\n"
+
 START_TEST(requests)
 {
 	struct source_fixture f;
@@ -82,6 +84,9 @@ START_TEST(faults)
 			"http:// or https://"},
 		{RECORDS "request.url = https://h/${window.start}\nallow_origins = x\n",
 			"https://host"},
+		{RECORDS LOGIN "login.url = http://iam.example/t\n", "login at http://iam.example"},
+		{RECORDS LOGIN "login.url = iam.example/t\n", "no http:// or https:// URL: iam"},
+		{RECORDS LOGIN "login.url = https://h/${page.cursor}\n", "is not set"},
 		{RECORDS "request.url = https://h/${window.start}\nintervall = 5s\n", "`interval`"},
 		{RECORDS "request.url = https://h/${window.start}\nlagg = 5s\n", "`lag`"},
 		{RECORDS "request.url = https://h/${window.start}\nauth.type = sigv4\n"
