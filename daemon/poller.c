@@ -48,8 +48,9 @@ static void gap(nsec_t start_time, nsec_t end_time, void *userdata)
 	timestamp_print_rfc3339(end_time, 3, &to);
 	poller->n_gaps++;
 	log_error(&poller->source->subject,
-		"gap: records from %s to %s may be missing, the API no longer gives them; going on "
-		"behind them",
+		"gap: records from %s to %s may be missing, the API does not give them (any more); "
+		"going "
+		"on behind them",
 		buf_text(&from), buf_text(&to));
 }
 

@@ -270,8 +270,9 @@ static void keep_tail(struct poll *poll, const struct page *page)
 
 bool poll_halve(struct poll *poll)
 {
-	nsec_t size = poll->piece.end_time - poll->piece.start_time;
 	nsec_t step = definition_of(poll)->step_ns;
+	nsec_t size = span_ceil(poll->piece.end_time, step) - /* as it is asked */
+		      span_floor(poll->piece.start_time, step);
 	nsec_t least = step > SPAN_MIN / 2 ? 2 * step : SPAN_MIN;
 	if (!definition_of(poll)->resume.window || size < least)
 		return false;
@@ -282,14 +283,21 @@ bool poll_halve(struct poll *poll)
 	return true;
 }
 
-/* [page] cap: the API gives no more than that many of a window, whatever else there is. */
+/* The API gives no more than [page] cap of a window, whatever else there is. Without a way to a
+ * next page it gives one page: less than the total it tells, or a full one, may not be all. */
 static bool is_capped(const struct poll *poll, const struct page *page)
 {
-	int64_t cap = definition_of(poll)->page.cap;
-	if (cap == 0)
+	const struct definition *definition = definition_of(poll);
+	const struct page_options *options = &definition->page;
+	int64_t n = poll->n_elements + (int64_t)page->n_elements;
+	if (!definition->resume.window)
 		return false;
-	return page->total >= 0 ? page->total > cap
-				: poll->n_elements + (int64_t)page->n_elements >= cap;
+	if (definition->page_place.kind == PLACE_NONE && !counts_pages(definition) &&
+		(page->total >= 0 ? page->total > n : options->size > 0 && n >= options->size))
+		return true;
+	if (options->cap == 0)
+		return false;
+	return page->total >= 0 ? page->total > options->cap : n >= options->cap;
 }
 
 static void store_piece(struct poll *poll)

@@ -156,6 +156,10 @@ START_TEST(ends_of_chains)
 			"{\"l\":[{\"i\":1}],\"n\":1}", POLL_CAUGHT_UP},
 		{"page.cap = 2\npage.total = /n\n", "{\"l\":[{\"i\":1}],\"n\":5}", POLL_AGAIN},
 		{"page.cap = 2\n", "{\"l\":[{\"i\":1},{\"i\":2}]}", POLL_AGAIN},
+		{"page.total = /n\n", "{\"l\":[{\"i\":1}],\"n\":2}", POLL_AGAIN},
+		{"page.total = /n\n", "{\"l\":[{\"i\":1}],\"n\":1}", POLL_CAUGHT_UP},
+		{"page.size = 1\n", "{\"l\":[{\"i\":1}]}", POLL_AGAIN},
+		{"page.size = 2\n", "{\"l\":[{\"i\":1}]}", POLL_CAUGHT_UP},
 		{"resume.span_max = 100s\n", "{\"l\":[]}", POLL_LAST},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -217,6 +221,41 @@ START_TEST(the_watermark_follows_the_server)
 }
 END_TEST
 
+/* One second holds more than a page: it is told as a gap, all around it is whole. */
+START_TEST(what_cannot_be_cut_is_a_gap)
+{
+	struct steps s;
+	const nsec_t crowded = NOW - 500 * S;
+	nsec_t expected_start = NOW - 1000 * S, gap_start = NSEC_NONE, gap_end = NSEC_NONE;
+	set_up(&s, WINDOW "page.total = /n\nresume.step = 1s\nlag = 250ms\n");
+	poll_stop(&s.poll);
+	s.poll.place.started_time += S / 3;
+	ck_assert(poll_begin(&s.poll, NOW));
+	for (int i = 0; i < 200 && s.verdict != POLL_CAUGHT_UP; i++) {
+		struct span asked = {s.poll.ask.start_time, s.poll.ask.end_time};
+		bool hit = asked.start_time <= crowded && crowded < asked.end_time;
+		ck_assert_int_eq(asked.start_time, expected_start);
+		ck_assert_int_eq(asked.start_time % S, 0);
+		ck_assert_int_eq(
+			answer(&s, hit ? "{\"l\":[{\"i\":1}],\"n\":3}" : "{\"l\":[],\"n\":0}",
+				NSEC_NONE),
+			0);
+		if (s.verdict != POLL_AGAIN)
+			expected_start = asked.end_time;
+		if (s.poll.gap.start_time != NSEC_NONE) {
+			ck_assert(gap_start == NSEC_NONE && hit);
+			gap_start = s.poll.gap.start_time;
+			gap_end = s.poll.gap.end_time;
+			s.poll.gap.start_time = NSEC_NONE;
+		}
+	}
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	ck_assert_int_eq(gap_start, crowded);
+	ck_assert_int_eq(gap_end, crowded + S);
+	tear_down(&s);
+}
+END_TEST
+
 START_TEST(outside_the_retention_is_a_gap)
 {
 	struct steps s;
@@ -268,4 +307,4 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
 	the_watermark_follows_the_server, outside_the_retention_is_a_gap,
-	pieces_are_no_longer_than_allowed)
+	pieces_are_no_longer_than_allowed, what_cannot_be_cut_is_a_gap)
