@@ -356,9 +356,10 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
-	nsec_t done = poll->piece.end_time;
-	if (page->server_time != NSEC_NONE && done > page->server_time)
-		done = page->server_time; /* our clock is ahead: what is not yet cannot be done */
+	nsec_t done = poll->piece.end_time, lag_ns = definition->resume.lag_ns;
+	if (page->server_time != NSEC_NONE && done > page->server_time - lag_ns)
+		done = page->server_time - lag_ns; /* our clock is ahead: what is not yet cannot
+						      be done */
 	if (place->watermark_time == NSEC_NONE || done > place->watermark_time)
 		place->watermark_time = done;
 	place_close_chain(place);

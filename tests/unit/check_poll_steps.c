@@ -211,7 +211,7 @@ START_TEST(the_watermark_follows_the_server)
 	struct steps s;
 	set_up(&s, WINDOW "lag = 5s\n");
 	answer(&s, "{\"l\":[]}", NOW - 300 * S);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 300 * S);
+	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 305 * S);
 	tear_down(&s);
 	set_up(&s, WINDOW "lag = 5s\n");
 	answer(&s, "{\"l\":[]}", NOW + 300 * S);
