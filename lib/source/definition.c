@@ -33,7 +33,7 @@ static bool in_list(const char *const *list, const char *name)
 	return false;
 }
 
-static enum template_kind known_parameter(const char *name, void *userdata)
+enum template_kind reader_known_parameter(const char *name, void *userdata)
 {
 	const struct definition *definition = userdata;
 	for (size_t i = 0; i < definition->n_parameters; i++)
@@ -50,7 +50,7 @@ enum template_kind definition_known_variable(const char *name, void *userdata)
 		return TEMPLATE_JSON;
 	if (strcmp(name, "fetch.from") == 0)
 		return TEMPLATE_TEXT;
-	return known_parameter(name, userdata);
+	return reader_known_parameter(name, userdata);
 }
 
 const char *definition_parameter(const struct definition *definition, const char *name)
@@ -93,7 +93,7 @@ struct ini_section *reader_variant(struct definition_reader *reader, const char 
 		if (!when)
 			return section;
 		when->used = true;
-		if (known_parameter(when->value, reader->definition) != TEMPLATE_TEXT)
+		if (reader_known_parameter(when->value, reader->definition) != TEMPLATE_TEXT)
 			reader_fault(reader, section, "when", "`when = %s`: no such parameter",
 				when->value);
 		else if (is_on(definition_parameter(reader->definition, when->value)))
@@ -140,7 +140,7 @@ bool reader_parameter_text(struct definition_reader *reader, const struct ini_se
 	struct template *template = NULL;
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	char *error CLEANUP_FREE = NULL;
-	if (template_parse(&template, text, known_parameter, definition, &error)) {
+	if (template_parse(&template, text, reader_known_parameter, definition, &error)) {
 		reader_fault(reader, section, key, "%s: %s", key, error);
 		return false;
 	}
@@ -314,6 +314,7 @@ static void parameter_deinit(struct parameter *parameter)
 	free(parameter->name);
 	free(parameter->default_text);
 	str_list_deinit(&parameter->choices);
+	free(parameter->with);
 	if (parameter->value && parameter->secret) {
 		secret_unregister(slice_of(parameter->value));
 		secret_wipe(parameter->value, strlen(parameter->value));

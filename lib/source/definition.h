@@ -18,13 +18,15 @@
 
 /* One row of [parameters]: `NAME = required [secret] | optional [secret] | default VALUE`, each
  * also with `choice WORD[=VALUE], WORD[=VALUE] ...` before `default`: the source gives one of the
- * words, requests get its value (the word itself when it has none). */
+ * words, requests get its value (the word itself when it has none). `optional with
+ * OTHER`: required where OTHER, declared before it, is set. */
 struct parameter {
 	char *name;
 	bool required;
 	bool secret;
 	char *default_text; /* NULL: none */
 	struct str_list choices; /* WORD or WORD=VALUE; none: anything goes */
+	char *with; /* NULL: none */
 	char *value; /* what the source gives, or the default; NULL: unset */
 	const char *file; /* where the value stands */
 	unsigned line;

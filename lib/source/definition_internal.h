@@ -24,6 +24,9 @@ extern const char *const
 /* The section of KIND that applies: the plain one, or the first variant whose `when` holds. */
 struct ini_section *reader_variant(struct definition_reader *reader, const char *kind);
 
+/* A parameter that is declared (so far), no variable of the time of asking: for template_parse. */
+enum template_kind reader_known_parameter(const char *name, void *definition);
+
 /* definition_parameters.c */
 void reader_parameters(struct definition_reader *reader, struct ini_section *source);
 

@@ -70,6 +70,17 @@ static void check_declared(struct definition_reader *reader, struct ini_section 
 			parameter->default_text);
 }
 
+static void declare_with(struct definition_reader *reader, struct ini_section *section,
+	struct parameter *parameter, struct slice name)
+{
+	free(parameter->with);
+	parameter->with = mem_strndup(name.data, name.size);
+	if (reader_known_parameter(parameter->with, reader->definition) == TEMPLATE_ABSENT)
+		reader_fault(reader, section, parameter->name,
+			"parameter `%s`: `with %s` names no parameter that is declared before it",
+			parameter->name, parameter->with);
+}
+
 static void declare(struct definition_reader *reader, struct ini_section *section,
 	const struct ini_entry *entry, struct parameter *parameter)
 {
@@ -88,13 +99,15 @@ static void declare(struct definition_reader *reader, struct ini_section *sectio
 			if (parameter->choices.n_items == 0)
 				reader_fault(reader, section, entry->key,
 					"parameter `%s`: no word follows `choice`", entry->key);
+		} else if (slice_is(word, "with")) {
+			declare_with(reader, section, parameter, take_word(&rest));
 		} else if (slice_is(word, "default")) {
 			parameter->default_text = mem_strndup(rest.data, rest.size);
 			break;
 		} else {
 			reader_fault(reader, section, entry->key,
 				"parameter `%s`: `%.*s` is not one of: required, optional, secret, "
-				"choice WORD, WORD ..., default VALUE",
+				"with NAME, choice WORD, WORD ..., default VALUE",
 				entry->key, (int)word.size, word.data);
 			return;
 		}
@@ -119,16 +132,6 @@ static void set_value(struct definition_reader *reader, const struct parameter *
 		parameter->name, parameter->secret ? "***" : text, buf_text(&choices));
 }
 
-/* Parameters only: a default is fixed before anything is asked. */
-static enum template_kind known_parameter(const char *name, void *userdata)
-{
-	const struct definition *definition = userdata;
-	for (size_t i = 0; i < definition->n_parameters; i++)
-		if (strcmp(definition->parameters[i].name, name) == 0)
-			return TEMPLATE_TEXT;
-	return TEMPLATE_ABSENT;
-}
-
 /* The default, in which `${NAME}` is a parameter declared further up; NULL: none, or one of those
  * has no value. */
 static char *default_value(struct definition_reader *reader, struct ini_section *section,
@@ -140,7 +143,8 @@ static char *default_value(struct definition_reader *reader, struct ini_section 
 	char *error CLEANUP_FREE = NULL;
 	if (!parameter->default_text || !parameter->default_text[0])
 		return NULL;
-	if (template_parse(&template, parameter->default_text, known_parameter, definition, &error))
+	if (template_parse(
+		    &template, parameter->default_text, reader_known_parameter, definition, &error))
 		reader_fault(reader, section, parameter->name,
 			"the default of `%s`: %s (parameters declared before it can be used)",
 			parameter->name, error);
@@ -178,6 +182,11 @@ static void bind(struct definition_reader *reader, struct ini_section *section,
 			"[source %s] needs `%s`: %s requires it", source->name, parameter->name,
 			reader->definition->title ? reader->definition->title
 						  : reader->definition->name);
+	else if (parameter->with && !parameter->value &&
+		 definition_parameter(reader->definition, parameter->with))
+		findings_add(reader->findings, source->file, entry ? entry->line : source->line,
+			"[source %s] needs `%s`: it goes with `%s`", source->name, parameter->name,
+			parameter->with);
 }
 
 void reader_parameters(struct definition_reader *reader, struct ini_section *source)

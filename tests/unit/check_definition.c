@@ -101,6 +101,9 @@ START_TEST(faults)
 		{"more = optional", "more = choice a, b", 6, "say required"},
 		{"more = optional", "more = choice a, b c", 6, "`c` is not one of"},
 		{"more = optional", "more = choice a=x, b default x", 6, "none of its choices"},
+		{"more = optional", "more = optional with mor", 6, "declared before it"},
+		{"more = optional", "more = optional with more", 6, "declared before it"},
+		{"more = optional", "more = optional with", 6, "declared before it"},
 		{"region = default r1", "region = default ${region}", 5, "declared before it"},
 		{"region = default r1", "region = default ${now}", 5, "unknown variable ${now}"},
 		{"region = default r1", "region = default ${token", 5, "without `}`"},
@@ -224,15 +227,15 @@ END_TEST
 START_TEST(variants)
 {
 	static const char text[] =
-		"[parameters]\nuser = optional\npassword = optional secret\ntoken = optional "
-		"secret\n"
+		"[parameters]\nuser = optional\npassword = optional secret with user\n"
+		"token = optional secret\n"
 		"[auth basic]\nwhen = user\ntype = basic\nuser = ${user}\npassword = ${password}\n"
 		"[auth token]\nwhen = token\ntype = bearer\ntoken = ${token}\n"
 		"[request]\nurl = https://h/x\n[records]\nat = \"\"\n[resume]\nurl = header:link\n";
 	static const struct {
 		const char *source, *type;
 	} cases[] = {{"[source a]\nuser = u\npassword = pppp\n", "basic"},
-		{"[source a]\ntoken = tttt\n", "bearer"},
+		{"[source a]\nuser = u\n", NULL}, {"[source a]\ntoken = tttt\n", "bearer"},
 		{"[source a]\nauth.type = none\n", "none"}, {"[source a]\nlag = 1s\n", NULL}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fixture f;
