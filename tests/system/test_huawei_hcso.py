@@ -130,8 +130,8 @@ class Disturbed(Hcso):
         dice = random.Random(int(os.environ.get("TRAWLD_TEST_SEED", "7")) + seed)
         source = self.hcso_source(
             simulator.url, log_type="",
-            more="time_zone = %s\nstart = earliest\ninterval = 50ms\nretry_max = 50ms\n"
-            "rate = off\nresume.span_max = 12h\nresume.retention = 3d" % zone,
+            more="time_zone = %s\nstart = earliest\ninterval = 5ms\nretry_max = 20ms\n"
+            "rate = off\nresume.span_max = 3h\nresume.retention = 3d" % zone,
         )
         self.configure(source, self.file_sink())
         self.disturb(simulator)
