@@ -11,6 +11,7 @@
 #define MAX_RESTARTS 3
 #define MAX_SAME_PAGES 3
 #define HORIZON_MARGIN NSEC_PER_HOUR
+#define CLOCK_DOUBT (5 * NSEC_PER_SEC) /* two looks at one clock differ by less */
 #define SPAN_MIN (2 * NSEC_PER_SEC) /* a window shorter than this is not cut */
 
 void poll_init(struct poll *poll, const struct source *source)
@@ -108,6 +109,25 @@ static void resume_window(struct poll *poll)
 	}
 }
 
+/* What is done ends later than a window could end now: our clock is behind the one that the windows
+ * followed, as after a restart, when the server's is not known yet. Only an answer can tell, so the
+ * last known ground is asked again; a second time in a row it has not helped. */
+static bool doubt_clock(struct poll *poll, nsec_t end_time)
+{
+	const struct place *place = &poll->place;
+	nsec_t overlap = definition_of(poll)->resume.overlap_ns;
+	bool behind = place->watermark_time != NSEC_NONE &&
+		      place->watermark_time - end_time > CLOCK_DOUBT;
+	poll->doubted = behind && !poll->doubted;
+	if (!poll->doubted)
+		return false;
+	nsec_t start = place->watermark_time - (overlap > NSEC_PER_SEC ? overlap : NSEC_PER_SEC);
+	if (place->started_time != NSEC_NONE && start < place->started_time)
+		start = place->started_time;
+	poll->span = (struct span){start, place->watermark_time};
+	return poll->resumed = start < place->watermark_time;
+}
+
 static bool begin_window(struct poll *poll, nsec_t now_time)
 {
 	const struct definition *definition = definition_of(poll);
@@ -119,8 +139,10 @@ static bool begin_window(struct poll *poll, nsec_t now_time)
 	place_close_chain(place);
 	struct span_rules rules = {definition->resume.overlap_ns, definition->resume.lag_ns,
 		definition->resume.retention_ns};
-	if (!span_of_poll(&rules, place->started_time, place->watermark_time, now_time, &poll->span,
+	if (span_of_poll(&rules, place->started_time, place->watermark_time, now_time, &poll->span,
 		    &poll->gap))
+		poll->doubted = poll->resumed = false;
+	else if (!doubt_clock(poll, now_time - rules.lag_ns))
 		return false;
 	poll->piece = piece_at(poll, poll->span.start_time);
 	return true;

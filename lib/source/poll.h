@@ -21,6 +21,7 @@ struct poll {
 
 	/* the open poll and chain; nothing here outlives the process */
 	bool open;
+	bool doubted; /* windows: our clock is behind what is done, and that was asked again */
 	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
 	struct span span; /* windows: what this poll asks in all */
 	struct span piece; /* windows: what this chain asks */

@@ -303,8 +303,40 @@ START_TEST(pieces_are_no_longer_than_allowed)
 }
 END_TEST
 
-UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
-	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
-	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
+START_TEST(a_clock_that_is_behind_is_doubted)
+{
+	struct steps s;
+	set_up(&s, WINDOW "request.query.t = ${window.end:epoch_s}\noverlap = 60s\nlag = 10s\n");
+	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 10 * S);
+	/* a little is no more than two looks at a clock */
+	ck_assert(!poll_begin(&s.poll, NOW - 4 * S));
+	/* an hour behind: the end of what is done is asked again, and then at once by what the
+	 * answer says */
+	ck_assert(poll_begin(&s.poll, NOW - 3600 * S));
+	ck_assert(s.poll.ask.start_time == NOW - 70 * S && s.poll.ask.end_time == NOW - 10 * S);
+	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_LAST);
+	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 10 * S);
+	/* it said nothing: not again before the next poll */
+	ck_assert(!poll_begin(&s.poll, NOW - 3600 * S));
+	ck_assert(poll_begin(&s.poll, NOW - 3500 * S));
+	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
+	ck_assert(poll_begin(&s.poll, NOW + 100 * S));
+	ck_assert(s.poll.ask.start_time == NOW - 70 * S && s.poll.ask.end_time == NOW + 90 * S);
+	/* a refusal tells the time, too: then the poll is begun anew and is a usual one */
+	poll_stop(&s.poll);
+	ck_assert(poll_begin(&s.poll, NOW - 3500 * S));
+	poll_stop(&s.poll);
+	ck_assert(poll_begin(&s.poll, NOW + 100 * S));
+	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	tear_down(&s);
+}
+END_TEST
+
+UNIT_MAIN("poll_steps", a_clock_that_is_behind_is_doubted, links_are_followed_and_kept,
+	a_lost_place_is_replaced_by_a_time, an_open_last_page_is_read_again, loops_are_faults,
+	ends_of_chains, same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
 	the_watermark_follows_the_server, outside_the_retention_is_a_gap,
 	pieces_are_no_longer_than_allowed, what_cannot_be_cut_is_a_gap)
