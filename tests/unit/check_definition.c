@@ -87,13 +87,35 @@ START_TEST(defaults_of_parameters)
 }
 END_TEST
 
-START_TEST(faults)
+struct bad {
+	const char *good, *bad; /* GOOD has this instead of that */
+	unsigned line;
+	const char *words;
+};
+
+static void check_bad(const struct bad *bad)
 {
-	static const struct {
-		const char *good, *bad;
-		unsigned line;
-		const char *words;
-	} cases[] = {
+	struct fixture f;
+	struct buf text = BUF_NULL;
+	const char *at = strstr(GOOD, bad->good);
+	ck_assert_msg(at != NULL, "%s", bad->good);
+	buf_printf(&text, "%.*s%s%s", (int)(at - GOOD), GOOD, bad->bad, at + strlen(bad->good));
+	load(&f, buf_text(&text), "[source a]\ntoken = tttt\n");
+	bool found = false;
+	for (size_t j = 0; j < f.findings.n_items; j++)
+		found |= f.findings.items[j].line == bad->line &&
+			 strstr(f.findings.items[j].text, bad->words) &&
+			 strstr(f.findings.items[j].file, "api.conf");
+	ck_assert_msg(found, "%s: %u: %s", bad->bad,
+		f.findings.n_items ? f.findings.items[0].line : 0,
+		f.findings.n_items ? f.findings.items[0].text : "no finding");
+	buf_deinit(&text);
+	tear_down(&f);
+}
+
+START_TEST(faults_of_parameters)
+{
+	static const struct bad cases[] = {
 		{"token = required secret", "token = required default x", 4, "only one of them"},
 		{"token = required secret", "token = secret", 4, "say required"},
 		{"token = required secret", "token = requird", 4, "not one of"},
@@ -107,6 +129,15 @@ START_TEST(faults)
 		{"region = default r1", "region = default ${region}", 5, "declared before it"},
 		{"region = default r1", "region = default ${now}", 5, "unknown variable ${now}"},
 		{"region = default r1", "region = default ${token", 5, "without `}`"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_bad(&cases[i]);
+}
+END_TEST
+
+START_TEST(faults)
+{
+	static const struct bad cases[] = {
 		{"token = ${token}", "token = ${tokn}", 9, "unknown variable ${tokn}"},
 		{"type = bearer", "type = baerer", 8, "did you mean `bearer`"},
 		{"token = ${token}", "tokn = ${token}", 9, "did you mean `token`"},
@@ -136,25 +167,8 @@ START_TEST(faults)
 		{"url = https://${region}.example.net/x", "method = GET", 10, "needs `url`"},
 		{"[page]", "[pages]", 16, "did you mean [page]"},
 	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct fixture f;
-		struct buf text = BUF_NULL;
-		const char *at = strstr(GOOD, cases[i].good);
-		ck_assert_msg(at != NULL, "case %zu", i);
-		buf_printf(&text, "%.*s%s%s", (int)(at - GOOD), GOOD, cases[i].bad,
-			at + strlen(cases[i].good));
-		load(&f, buf_text(&text), "[source a]\ntoken = tttt\n");
-		bool found = false;
-		for (size_t j = 0; j < f.findings.n_items; j++)
-			found |= f.findings.items[j].line == cases[i].line &&
-				 strstr(f.findings.items[j].text, cases[i].words) &&
-				 strstr(f.findings.items[j].file, "api.conf");
-		ck_assert_msg(found, "case %zu (%s): %u: %s", i, cases[i].bad,
-			f.findings.n_items ? f.findings.items[0].line : 0,
-			f.findings.n_items ? f.findings.items[0].text : "no finding");
-		buf_deinit(&text);
-		tear_down(&f);
-	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_bad(&cases[i]);
 }
 END_TEST
 
@@ -295,8 +309,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {good, defaults_of_parameters, faults, faults_of_the_source,
-		choices, variants, conditions, unknown_provider};
+	const TTest *const tests[] = {good, defaults_of_parameters, faults, faults_of_parameters,
+		faults_of_the_source, choices, variants, conditions, unknown_provider};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
