@@ -415,7 +415,7 @@ class Ovhcloud(harness.Case):
         for bad, words in (
             (good.replace("alias = ", "; "), "[source acme] needs `alias`"),
             (good.replace("token = ", "; "), "none of the [auth] variants applies"),
-            (good.replace("token = " + TOKEN, "user = u"), "needs `password` beside it"),
+            (good.replace("token = " + TOKEN, "user = u"), "needs `password`: it goes with `user`"),
             (good + "kind = compte\n",
                 "kind = compte: it is one of compute, volume, network"),
             (good + "regio = GRA11\n", "did you mean `region`"),
