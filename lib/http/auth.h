@@ -51,6 +51,9 @@ struct auth_setup {
 	/* login only: the request that fetches a token, rendered by the owner of the template */
 	void (*login_render)(struct http_message *out, void *userdata);
 	void *login_userdata;
+	/* login only: proves who asks for the token. NULL: the request does. Taken over when
+	 * auth_new returns 0. */
+	struct auth *login_caller;
 	const char *token_from; /* `header:X-Subject-Token` or a JSON Pointer */
 	/* JSON Pointer to an RFC 3339 time (a member `issued_at` beside it is used, too), a number
 	 * of seconds, or epoch seconds; NULL: 1 h */

@@ -106,6 +106,7 @@ static int login_create(struct auth **ret, const struct auth_setup *setup, struc
 		login_destroy(&login->token.auth);
 		return r;
 	}
+	login->token.caller = setup->login_caller;
 	*ret = &login->token.auth;
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "http/url.h"
 
 #define ANSWER_SIZE_MAX ((size_t)1024 * 1024)
+#define SKEW_LARGE (60 * NSEC_PER_SEC) /* signatures are allowed more */
 
 struct auth_waiter {
 	struct auth_token *owner;
@@ -94,16 +95,23 @@ static bool is_usable(const struct auth_token *self, nsec_t now_at)
 	return self->token.text && now_at < self->expires_at;
 }
 
-static void fail(struct auth_token *self, struct fault *fault)
+static void note(struct auth_token *self, const struct fault *fault)
 {
 	bool is_auth = fault->class == FAULT_AUTH || fault->class == FAULT_CONFIG;
-	nsec_t now_at = clock_monotonic();
 	nsec_t pause = backoff_next(is_auth ? &self->backoff_auth : &self->backoff);
 
 	self->fault = FAULT_NULL;
 	fault_set(&self->fault, fault->class, "no token from %s: %s", self->origin, fault->text);
 	self->fault.status = fault->status;
-	self->retry_at = now_at + (fault->wait_ns > pause ? fault->wait_ns : pause);
+	self->retry_at = clock_monotonic() + (fault->wait_ns > pause ? fault->wait_ns : pause);
+	self->retried = false;
+}
+
+static void fail(struct auth_token *self, const struct fault *fault)
+{
+	nsec_t now_at = clock_monotonic();
+
+	note(self, fault);
 	if (is_usable(self, now_at)) {
 		answer(self, NULL);
 		return;
@@ -120,6 +128,7 @@ static void keep(struct auth_token *self, const struct token_answer *answered)
 	self->expires_at = now_at + answered->life_ns;
 	self->refresh_at = self->expires_at - token_answer_margin(answered->life_ns);
 	self->retry_at = now_at;
+	self->retried = false;
 	backoff_reset(&self->backoff);
 	backoff_reset(&self->backoff_auth);
 	answer(self, NULL);
@@ -132,11 +141,36 @@ static void wipe_answer(struct token_answer *answered)
 	buf_deinit(&answered->token);
 }
 
+static void kick(struct auth_token *self)
+{
+	if (!ev_is_active(&self->kick)) {
+		ev_timer_set(&self->kick, 0., 0.);
+		ev_timer_start(http_client_loop(self->client), &self->kick);
+	}
+}
+
+static void fetch(struct auth_token *self);
+
+/* Was the caller's own credential old, or its signature made by a wrong clock? Then once more. */
+static bool retry_caller(struct auth_token *self, const struct fault *fault, nsec_t skew_ns)
+{
+	nsec_t moved = skew_ns - self->skew_ns;
+
+	self->skew_ns = skew_ns;
+	if (!self->caller || fault->class != FAULT_AUTH || self->retried)
+		return false;
+	self->retried = auth_reject(self->caller) || moved > SKEW_LARGE || moved < -SKEW_LARGE;
+	if (self->retried)
+		fetch(self);
+	return self->retried;
+}
+
 static void on_answer(struct http_response *response, void *userdata)
 {
 	struct auth_token *self = userdata;
 	CLEANUP(wipe_answer) struct token_answer answered = {0};
 	struct fault fault = FAULT_NULL;
+	nsec_t server_time = response->server_time;
 	int r;
 
 	self->request = NULL;
@@ -151,13 +185,16 @@ static void on_answer(struct http_response *response, void *userdata)
 		secret_wipe(response->body.data, response->body.size);
 	if (r == 0)
 		keep(self, &answered);
-	else
+	else if (!retry_caller(self, &fault,
+			 server_time != NSEC_NONE ? server_time - clock_wall() : self->skew_ns))
 		fail(self, &fault);
 }
 
-static void fetch(struct auth_token *self)
+static void ask(struct auth_token *self)
 {
 	struct http_message message = HTTP_MESSAGE_NULL;
+	struct fault fault = FAULT_NULL;
+	int r = 0;
 
 	assert(self->client);
 	self->source->render(self, &message);
@@ -165,9 +202,34 @@ static void fetch(struct auth_token *self)
 	self->origin = NULL;
 	if (url_origin(message.url ? message.url : "", &self->origin) != 0)
 		self->origin = mem_strdup("an unusable URL");
-	self->request =
-		http_request_start(self->client, &message, &self->transport, on_answer, self);
+	if (self->caller && message.url)
+		r = auth_apply(self->caller, &message, clock_wall() + self->skew_ns, &fault);
+	if (r == 0)
+		self->request = http_request_start(
+			self->client, &message, &self->transport, on_answer, self);
 	http_message_deinit(&message);
+	if (r != 0) { /* not answered here: auth_prepare may be calling */
+		note(self, &fault);
+		kick(self);
+	}
+}
+
+static void caller_ready(const struct fault *fault, void *userdata)
+{
+	struct auth_token *self = userdata;
+
+	self->caller_waiter = NULL;
+	if (fault)
+		fail(self, fault);
+	else
+		ask(self);
+}
+
+static void fetch(struct auth_token *self)
+{
+	self->caller_waiter = self->caller ? auth_prepare(self->caller, caller_ready, self) : NULL;
+	if (!self->caller_waiter)
+		ask(self);
 }
 
 static void on_kick(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -177,7 +239,7 @@ static void on_kick(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (self->request) /* its answer is theirs */
+	if (self->request || self->caller_waiter) /* its answer is theirs */
 		return;
 	if (is_usable(self, now_at)) {
 		answer(self, NULL);
@@ -200,16 +262,13 @@ struct auth_waiter *auth_token_prepare(struct auth *auth, auth_ready_fn ready, v
 	waiter->ready = ready;
 	waiter->userdata = userdata;
 	waiter_append(&self->waiting, waiter);
-	if (self->request)
+	if (self->request || self->caller_waiter)
 		return waiter;
 	if (now_at >= self->retry_at) {
 		fetch(self);
 		return waiter;
 	}
-	if (!ev_is_active(&self->kick)) {
-		ev_timer_set(&self->kick, 0., 0.);
-		ev_timer_start(http_client_loop(self->client), &self->kick);
-	}
+	kick(self);
 	return waiter;
 }
 
@@ -284,6 +343,8 @@ void auth_token_deinit(struct auth_token *self)
 {
 	http_request_cancel(self->request);
 	self->request = NULL;
+	auth_prepare_cancel(self->caller_waiter);
+	auth_free(self->caller);
 	if (self->client)
 		ev_timer_stop(http_client_loop(self->client), &self->kick);
 	drop_all(&self->waiting);

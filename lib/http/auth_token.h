@@ -50,6 +50,11 @@ struct auth_token {
 	struct backoff backoff_auth; /* gentler: wrong passwords lock accounts */
 	struct fault fault; /* of the last fetch */
 
+	struct auth *caller; /* proves who fetches; NULL: the request does */
+	struct auth_waiter *caller_waiter; /* the fetch waits for it */
+	nsec_t skew_ns; /* the server's clock less ours, by its last answer */
+	bool retried; /* this fetch was refused once and is made once more */
+
 	struct http_request *request; /* the one fetch under way, or NULL */
 	char *origin; /* whom it asks */
 	ev_timer kick; /* answers waiters when no fetch will */

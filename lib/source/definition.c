@@ -82,21 +82,24 @@ static bool is_on(const char *value)
 	       strcasecmp(value, "false") != 0;
 }
 
+bool reader_applies(struct definition_reader *reader, struct ini_section *section)
+{
+	struct ini_entry *when = ini_section_find(section, "when");
+	if (!when)
+		return true;
+	when->used = true;
+	if (reader_known_parameter(when->value, reader->definition) == TEMPLATE_TEXT)
+		return is_on(definition_parameter(reader->definition, when->value));
+	reader_fault(reader, section, "when", "`when = %s`: no such parameter", when->value);
+	return false;
+}
+
 struct ini_section *reader_variant(struct definition_reader *reader, const char *kind)
 {
 	struct ini *ini = &reader->definition->ini;
 	for (size_t i = 0; i < ini->n_sections; i++) {
 		struct ini_section *section = &ini->sections[i];
-		if (strcmp(section->kind, kind) != 0)
-			continue;
-		struct ini_entry *when = ini_section_find(section, "when");
-		if (!when)
-			return section;
-		when->used = true;
-		if (reader_known_parameter(when->value, reader->definition) != TEMPLATE_TEXT)
-			reader_fault(reader, section, "when", "`when = %s`: no such parameter",
-				when->value);
-		else if (is_on(definition_parameter(reader->definition, when->value)))
+		if (strcmp(section->kind, kind) == 0 && reader_applies(reader, section))
 			return section;
 	}
 	return NULL;
@@ -303,6 +306,22 @@ static void request_deinit(struct request_definition *request)
 	template_free(request->text);
 }
 
+static void auth_definition_deinit(struct auth_definition *auth)
+{
+	free(auth->type);
+	for (size_t i = 0; i < auth->n_settings; i++) {
+		free(auth->settings[i].name);
+		template_free(auth->settings[i].template);
+	}
+	free(auth->settings);
+	request_deinit(&auth->login);
+	free(auth->login_token);
+	free(auth->login_expires);
+	if (auth->caller)
+		auth_definition_deinit(auth->caller);
+	free(auth->caller);
+}
+
 static void place_definition_deinit(struct place_definition *place)
 {
 	pointer_deinit(&place->pointer);
@@ -344,12 +363,7 @@ void definition_free(struct definition *definition)
 	for (size_t i = 0; i < definition->n_parameters; i++)
 		parameter_deinit(&definition->parameters[i]);
 	free(definition->parameters);
-	for (size_t i = 0; i < definition->n_auth_settings; i++) {
-		free(definition->auth_settings[i].name);
-		template_free(definition->auth_settings[i].template);
-	}
-	free(definition->auth_settings);
-	request_deinit(&definition->login);
+	auth_definition_deinit(&definition->auth);
 	request_deinit(&definition->first);
 	request_deinit(&definition->next);
 	pointer_deinit(&definition->records_at);
@@ -382,9 +396,6 @@ void definition_free(struct definition *definition)
 	free(definition->errors_lost);
 	free(definition->errors_auth);
 	options_free(definition);
-	free(definition->login_token);
-	free(definition->login_expires);
-	free(definition->auth_type);
 	free(definition->title);
 	free(definition->name);
 	ini_deinit(&definition->ini);

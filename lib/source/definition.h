@@ -49,6 +49,16 @@ struct request_definition {
 	struct template *text; /* body with body_type = text or form */
 };
 
+/* [auth] and, for type login, its [login]. */
+struct auth_definition {
+	char *type;
+	struct named_template *settings;
+	size_t n_settings;
+	struct request_definition login; /* method NULL: none */
+	char *login_token, *login_expires;
+	struct auth_definition *caller; /* proves who logs in; NULL: the request itself does */
+};
+
 /* Where a cursor or link is taken from. */
 enum place_kind {
 	PLACE_NONE,
@@ -135,11 +145,7 @@ struct definition {
 	struct parameter *parameters;
 	size_t n_parameters;
 
-	char *auth_type;
-	struct named_template *auth_settings;
-	size_t n_auth_settings;
-	struct request_definition login; /* method NULL: none */
-	char *login_token, *login_expires;
+	struct auth_definition auth;
 
 	struct request_definition first; /* [request] + [request.first]: without a cursor */
 	struct request_definition next; /* [request] + [request.next]: with one */

@@ -21,6 +21,8 @@ void definition_overlay(
 extern const char *const
 	definition_sections[]; /* NULL-terminated, longest first where one begins with another */
 
+/* Has SECTION no `when`, or does it hold? */
+bool reader_applies(struct definition_reader *reader, struct ini_section *section);
 /* The section of KIND that applies: the plain one, or the first variant whose `when` holds. */
 struct ini_section *reader_variant(struct definition_reader *reader, const char *kind);
 

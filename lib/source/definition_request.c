@@ -10,7 +10,7 @@
 
 /* Keys of a request section; `header.NAME` and `query.NAME` beside them. */
 const char *const reader_request_keys[] = {"method", "url", "body", "body_type", "when", NULL};
-static const char *const login_keys[] = {"token", "expires", NULL};
+static const char *const login_keys[] = {"token", "expires", "auth", NULL};
 
 struct layers {
 	struct ini_section *sections[2]; /* the base, then what overrides it; NULL: none */
@@ -159,25 +159,72 @@ void reader_requests(struct definition_reader *reader)
 		read_request(reader, &next, &definition->next);
 }
 
-static void read_login(struct definition_reader *reader)
+/* [auth NAME] logs in by [login NAME], else by the [login] that applies and is not another's. */
+static struct ini_section *find_login(struct definition_reader *reader, const char *name)
 {
-	struct definition *definition = reader->definition;
-	struct ini_section *section = reader_variant(reader, "login");
+	struct ini *ini = &reader->definition->ini;
+	struct ini_section *own = name ? ini_find(ini, "login", name) : NULL;
+	for (size_t i = 0; !own && i < ini->n_sections; i++) {
+		struct ini_section *section = &ini->sections[i];
+		if (strcmp(section->kind, "login") == 0 &&
+			!(section->name && ini_find(ini, "auth", section->name)) &&
+			reader_applies(reader, section))
+			own = section;
+	}
+	return own;
+}
+
+static void read_auth(struct definition_reader *reader, struct ini_section *section,
+	struct auth_definition *auth, bool is_caller);
+
+/* `auth = NAME, ...` in [login]: who logs in is proved by the first of these [auth] sections that
+ * applies. */
+static void read_caller(
+	struct definition_reader *reader, struct ini_section *login, struct auth_definition *auth)
+{
+	struct slice names = slice_of(ini_section_find(login, "auth")->value), part;
+	while (!auth->caller && str_next_part(&names, ',', &part)) {
+		part = str_trim(part);
+		char *name CLEANUP_FREE = mem_strndup(part.data, part.size);
+		struct ini_section *section = ini_find(&reader->definition->ini, "auth", name);
+		if (!section)
+			reader_fault(reader, login, "auth", "there is no section [auth %s]", name);
+		else if (reader_applies(reader, section)) {
+			auth->caller = MEM_NEW(struct auth_definition);
+			read_auth(reader, section, auth->caller, true);
+		}
+	}
+	if (!auth->caller && reader->bound)
+		reader_fault(reader, login, "auth",
+			"auth = %s: none of these applies, the source gives none of the parameters "
+			"that their `when` names",
+			ini_section_find(login, "auth")->value);
+}
+
+static void read_login(struct definition_reader *reader, const char *name,
+	struct auth_definition *auth, bool is_caller)
+{
+	struct ini_section *section = find_login(reader, name);
 	if (!section) {
 		reader_fault(reader, NULL, NULL, "[auth] type = login needs a section [login]");
 		return;
 	}
 	check_keys(reader, section, login_keys);
-	reader_request(reader, section, &definition->login);
+	reader_request(reader, section, &auth->login);
 	struct ini_entry *token = ini_section_find(section, "token");
 	struct ini_entry *expires = ini_section_find(section, "expires");
 	if (!token)
 		reader_fault(reader, section, NULL,
 			"[login] needs `token`: header:NAME or a JSON Pointer");
 	else
-		definition->login_token = mem_strdup(token->value);
+		auth->login_token = mem_strdup(token->value);
 	if (expires)
-		definition->login_expires = mem_strdup(expires->value);
+		auth->login_expires = mem_strdup(expires->value);
+	if (ini_section_find(section, "auth") && is_caller)
+		reader_fault(reader, section, "auth",
+			"a login that proves another login cannot need a third one");
+	else if (ini_section_find(section, "auth"))
+		read_caller(reader, section, auth);
 }
 
 static void check_auth_keys(struct definition_reader *reader, struct ini_section *section,
@@ -208,7 +255,7 @@ static void check_auth_keys(struct definition_reader *reader, struct ini_section
 static void without_auth(struct definition_reader *reader)
 {
 	struct ini *ini = &reader->definition->ini;
-	reader->definition->auth_type = mem_strdup("none");
+	reader->definition->auth.type = mem_strdup("none");
 	for (size_t i = 0; reader->bound && i < ini->n_sections; i++)
 		if (strcmp(ini->sections[i].kind, "auth") == 0) {
 			reader_fault(reader, &ini->sections[i], NULL,
@@ -230,28 +277,32 @@ static void fault_auth_type(
 		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
 }
 
-void reader_auth(struct definition_reader *reader)
+static void read_auth(struct definition_reader *reader, struct ini_section *section,
+	struct auth_definition *auth, bool is_caller)
 {
-	struct definition *definition = reader->definition;
-	struct ini_section *section = reader_variant(reader, "auth");
-	if (!section) {
-		without_auth(reader);
-		return;
-	}
 	struct ini_entry *type = ini_section_find(section, "type");
 	const struct auth_kind_info *kind = type ? auth_kind_find(type->value) : NULL;
 	if (!kind) {
 		fault_auth_type(reader, section, type ? type->value : "");
 		return;
 	}
-	definition->auth_type = mem_strdup(type->value);
+	auth->type = mem_strdup(type->value);
 	check_auth_keys(reader, section, kind);
 	for (size_t i = 0; i < section->n_entries; i++) {
 		struct ini_entry *entry = &section->entries[i];
 		if (strcmp(entry->key, "type") != 0 && strcmp(entry->key, "when") != 0)
-			add_named(reader, section, entry, entry->key, &definition->auth_settings,
-				&definition->n_auth_settings);
+			add_named(reader, section, entry, entry->key, &auth->settings,
+				&auth->n_settings);
 	}
 	if (strcmp(type->value, "login") == 0)
-		read_login(reader);
+		read_login(reader, section->name, auth, is_caller);
+}
+
+void reader_auth(struct definition_reader *reader)
+{
+	struct ini_section *section = reader_variant(reader, "auth");
+	if (section)
+		read_auth(reader, section, &reader->definition->auth, false);
+	else
+		without_auth(reader);
 }

@@ -192,15 +192,24 @@ static void find_origin(
 	}
 }
 
+static void find_logins(struct source *source)
+{
+	const struct auth_definition *auth = &source->definition->auth;
+	if (auth->login.method)
+		source->login = (struct source_login){source, auth};
+	if (auth->caller && auth->caller->login.method)
+		source->caller_login = (struct source_login){source, auth->caller};
+}
+
 /* The address of the token request, which carries the password. */
-static void check_login(
-	const struct source *source, struct ini_section *section, struct findings *findings)
+static void check_login(const struct source *source, const struct source_login *login,
+	struct ini_section *section, struct findings *findings)
 {
 	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
 	char *origin CLEANUP_FREE = NULL;
-	if (!source->definition->login.method)
+	if (!login->auth)
 		return;
-	source_login_request(&message, (void *)source);
+	source_login_request(&message, (void *)login);
 	if (!message.url || url_origin(message.url, &origin))
 		findings_add(findings, section->file, section->line,
 			"[source %s]: the address of the login is no http:// or https:// URL%s%s",
@@ -296,7 +305,9 @@ struct source *source_new(
 	if (findings->n_items == n_before)
 		find_origin(source, section, findings);
 	if (findings->n_items == n_before)
-		check_login(source, section, findings);
+		find_logins(source);
+	check_login(source, &source->login, section, findings);
+	check_login(source, &source->caller_login, section, findings);
 	if (findings->n_items != n_before) {
 		source_free(source);
 		return NULL;

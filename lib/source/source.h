@@ -29,6 +29,11 @@ struct source_options {
 extern const struct option source_option_rows[];
 extern const size_t n_source_option_rows;
 
+struct source_login {
+	const struct source *source;
+	const struct auth_definition *auth;
+};
+
 struct source {
 	char *name;
 	char *place; /* "trawld.conf:14" */
@@ -39,6 +44,7 @@ struct source {
 	struct id fingerprint; /* digest of all that the section and the definition say: equal means
 				  nothing to reload */
 	char *origin; /* where the token may go */
+	struct source_login login, caller_login; /* auth NULL: none */
 	struct str_list origins; /* the same and allow_origins, as url_origin writes them */
 
 	/* one plan for answers with status 200, one for error bodies */
@@ -77,8 +83,9 @@ int source_request(const struct source *source, const struct request_values *val
 /* [fetch]: the request for a link to the document that FROM tells. As source_request. */
 int source_link_request(const struct source *source, const char *from, struct http_message *ret,
 	struct fault *reterr);
-/* The request that fetches a token; matches auth_setup.login_render. */
-void source_login_request(struct http_message *ret, void *source);
+/* The request that fetches a token; matches auth_setup.login_render. LOGIN: a struct source_login.
+ */
+void source_login_request(struct http_message *ret, void *login);
 
 /* Is URL inside the origins that this source may send its credential to? FAULT_ORIGIN with a text
  * if not. */

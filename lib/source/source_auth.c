@@ -6,13 +6,13 @@
 #include "base/mem.h"
 
 /* The [auth] settings that have a value; KEY gets all of them as text. */
-static size_t render_settings(
-	const struct source *source, struct option_pair *settings, struct buf *key)
+static size_t render_settings(const struct source *source, const struct auth_definition *auth,
+	struct option_pair *settings, struct buf *key)
 {
 	struct definition *definition = source->definition;
 	size_t n = 0;
-	for (size_t i = 0; i < definition->n_auth_settings; i++) {
-		const struct named_template *setting = &definition->auth_settings[i];
+	for (size_t i = 0; i < auth->n_settings; i++) {
+		const struct named_template *setting = &auth->settings[i];
 		struct buf value = BUF_NULL;
 		if (template_render(setting->template, definition_value, definition, &value) == 0) {
 			buf_printf(key, "%s=%s\n", setting->name, buf_text(&value));
@@ -24,33 +24,51 @@ static size_t render_settings(
 	return n;
 }
 
-int source_auth_new(const struct source *source, struct http_client *client, struct auth **ret,
-	struct id *ret_credential, struct fault *reterr)
+static int make_auth(const struct source *source, const struct auth_definition *definition,
+	struct http_client *client, struct auth *caller, struct buf *key, struct auth **ret,
+	struct fault *reterr)
 {
-	const struct definition *definition = source->definition;
-	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	const struct source_login *login =
+		definition == &source->definition->auth ? &source->login : &source->caller_login;
 	struct option_pair *settings CLEANUP_FREE =
-		mem_array(definition->n_auth_settings, sizeof(struct option_pair));
-	buf_printf(&key, "%s\n", source->origin);
-	size_t n = render_settings(source, settings, &key);
+		mem_array(definition->n_settings, sizeof(struct option_pair));
+	size_t n = render_settings(source, definition, settings, key);
 	struct auth_setup setup = {
-		.type = definition->auth_type,
+		.type = definition->type,
 		.settings = settings,
 		.n_settings = n,
 		.client = client,
 		.transport = source->transport,
 		.login_render = definition->login.method ? source_login_request : NULL,
-		.login_userdata = (void *)source,
+		.login_userdata = (void *)login,
+		.login_caller = caller,
 		.token_from = definition->login_token,
 		.expires_from = definition->login_expires,
 	};
 	setup.transport.origin = NULL;
 	int r = auth_new(ret, &setup, reterr);
-	*ret_credential = digest_id(buf_slice(&key));
 	for (size_t i = 0; i < n; i++) {
 		secret_wipe(settings[i].value, strlen(settings[i].value));
 		free(settings[i].value);
 	}
+	return r;
+}
+
+int source_auth_new(const struct source *source, struct http_client *client, struct auth **ret,
+	struct id *ret_credential, struct fault *reterr)
+{
+	const struct auth_definition *definition = &source->definition->auth;
+	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	struct auth *caller = NULL;
+	int r = 0;
+	buf_printf(&key, "%s\n", source->origin);
+	if (definition->caller)
+		r = make_auth(source, definition->caller, client, NULL, &key, &caller, reterr);
+	if (r == 0)
+		r = make_auth(source, definition, client, caller, &key, ret, reterr);
+	if (r)
+		auth_free(caller);
+	*ret_credential = digest_id(buf_slice(&key));
 	secret_wipe(key.data, key.size);
 	return r;
 }

@@ -184,10 +184,10 @@ int source_link_request(const struct source *source, const char *from, struct ht
 
 void source_login_request(struct http_message *ret, void *userdata)
 {
-	const struct source *source = userdata;
-	struct request_values values = values_outside(source);
+	const struct source_login *login = userdata;
+	struct request_values values = values_outside(login->source);
 	struct lookup lookup = {.values = &values};
-	write_request(&source->definition->login, &lookup, NULL, NULL, ret);
+	write_request(&login->auth->login, &lookup, NULL, NULL, ret);
 }
 
 int source_may_ask(const struct source *source, const char *url, struct fault *reterr)

@@ -257,7 +257,43 @@ START_TEST(variants)
 		ck_assert_msg((f.findings.n_items == 0) == (cases[i].type != NULL), "case %zu: %s",
 			i, f.findings.n_items ? f.findings.items[0].text : "no finding");
 		if (cases[i].type)
-			ck_assert_str_eq(f.definition->auth_type, cases[i].type);
+			ck_assert_str_eq(f.definition->auth.type, cases[i].type);
+		tear_down(&f);
+	}
+}
+END_TEST
+
+/* Who logs in may be proved by another [auth]. */
+START_TEST(callers)
+{
+	static const char text[] =
+		"[parameters]\nrole = optional\nkey = optional\nuser = optional\n"
+		"[auth role]\nwhen = role\ntype = login\n[auth user]\ntype = login\n"
+		"[auth key]\nwhen = key\ntype = basic\nuser = ${key}\n"
+		"[login role]\nauth = key, user\nurl = https://h/role\ntoken = /t\n"
+		"[login]\nurl = https://h/user\ntoken = /t\n%s"
+		"[request]\nurl = https://h/x\n[records]\nat = \"\"\n[resume]\nurl = header:link\n";
+	static const struct {
+		const char *source, *more, *type, *caller, *words;
+	} cases[] = {{"role = r\nkey = k\n", "", "login", "basic", NULL},
+		{"role = r\n", "", "login", "login", NULL}, {"user = u\n", "", "login", NULL, NULL},
+		{"role = r\n", "auth = key\n", "login", "login", "cannot need a third"},
+		{"user = u\n", "auth = kee\n", "login", NULL, "no section [auth kee]"},
+		{"user = u\n", "auth = key\n", "login", NULL, "none of these applies"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		char *definition CLEANUP_FREE = mem_printf(text, cases[i].more);
+		char *source CLEANUP_FREE = mem_printf("[source a]\n%s", cases[i].source);
+		load(&f, definition, source);
+		ck_assert_msg((f.findings.n_items == 0) == (cases[i].words == NULL), "case %zu: %s",
+			i, f.findings.n_items ? f.findings.items[0].text : "no finding");
+		const struct auth_definition *auth = &f.definition->auth;
+		ck_assert_str_eq(auth->type, cases[i].type);
+		ck_assert_msg((auth->caller != NULL) == (cases[i].caller != NULL), "case %zu", i);
+		if (cases[i].caller)
+			ck_assert_str_eq(auth->caller->type, cases[i].caller);
+		if (cases[i].words)
+			ck_assert_ptr_nonnull(strstr(f.findings.items[0].text, cases[i].words));
 		tear_down(&f);
 	}
 }
@@ -309,8 +345,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {good, defaults_of_parameters, faults, faults_of_parameters,
-		faults_of_the_source, choices, variants, conditions, unknown_provider};
+	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
+		faults_of_the_source, choices, variants, callers, conditions, unknown_provider};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
