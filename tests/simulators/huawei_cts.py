@@ -173,6 +173,7 @@ class Cts(simlib.Simulator):
             "windows": self.windows,
             "pages": self.n_pages,
             "tokens": self.iam.n_tokens,
+            "agency_tokens": self.iam.n_agency_tokens,
             "bad_signatures": self.iam.n_bad_signatures,
         }
 

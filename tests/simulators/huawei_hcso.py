@@ -170,6 +170,7 @@ class Hcso(simlib.Simulator):
             "spans": self.spans,
             "capped": self.n_capped,
             "tokens": self.iam.n_tokens,
+            "agency_tokens": self.iam.n_agency_tokens,
             "throttled": self.n_throttled,
         }
 

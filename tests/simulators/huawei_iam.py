@@ -69,6 +69,8 @@ class Iam:
         self.lifetime = 24 * 3600
         self.forms = ("password", "hw_ak_sk", "assume_role")
         self.tokens = {}  # token -> end of its life
+        self.account_tokens = {}  # without a project: good for taking on an agency only
+        self.n_agency_tokens = 0
         self.n_tokens = 0
         self.n_bad_signatures = 0
         self.failures = 0  # bad signatures in a row
@@ -76,6 +78,7 @@ class Iam:
 
     def revoke(self):
         self.tokens.clear()
+        self.account_tokens.clear()
 
     def refuse(self, status, code, text):
         payload = {
@@ -110,6 +113,8 @@ class Iam:
             raise self.keystone(401, "The project is not one of the user's.")
         if right:
             self.tokens[token] = now + self.lifetime
+        elif scope.get("domain") == {"name": DOMAIN}:
+            self.account_tokens[token] = now + self.lifetime
         body = {
             "expires_at": simlib.iso(int((now + self.lifetime) * 1e6)),
             "issued_at": simlib.iso(int(now * 1e6)),
@@ -143,12 +148,22 @@ class Iam:
             if keys != wanted:
                 raise self.keystone(401, "The access key is wrong.")
         elif methods == ["assume_role"] and "assume_role" in self.forms:
-            self.check(request)
+            self.check_caller(request)
             role = identity.get("assume_role", {})
             if role != {"agency_name": AGENCY, "domain_name": AGENCY_DOMAIN}:
                 raise self.keystone(401, "The agency is not one that the caller may use.")
+            self.n_agency_tokens += 1
         else:
             raise self.keystone(400, "The request body is invalid")
+
+    def check_caller(self, request):
+        """Who takes on an agency is known by the account's token or signature, not a project's."""
+        if "x-project-id" in request.headers:
+            raise self.refuse(401, "0301", "Incorrect IAM authentication information: project")
+        if "x-auth-token" in request.headers:
+            self.check_token(request.headers["x-auth-token"], self.account_tokens)
+        else:
+            self.check(request)
 
     # every other request
 
@@ -159,7 +174,7 @@ class Iam:
         if authorization and token:
             raise self.refuse(401, "0301", "Incorrect IAM authentication information: two ways")
         if token:
-            self.check_token(token)
+            self.check_token(token, self.tokens)
         elif authorization:
             self.check_signature(request, authorization)
         else:
@@ -167,10 +182,10 @@ class Iam:
                 401, "0301", "Incorrect IAM authentication information: x-auth-token not found"
             )
 
-    def check_token(self, token):
-        if token not in self.tokens:
+    def check_token(self, token, tokens):
+        if token not in tokens:
             raise self.refuse(401, "0307", "The token must be updated.")
-        if self.tokens[token] <= self.simulator.now():
+        if tokens[token] <= self.simulator.now():
             raise self.refuse(
                 401, "0301", "Incorrect IAM authentication information: token expires"
             )

@@ -20,6 +20,7 @@ USER = {
     "iam_password": huawei_iam.PASSWORD,
     "iam_domain": huawei_iam.DOMAIN,
 }
+AGENCY = {"agency_name": huawei_iam.AGENCY, "agency_domain": huawei_iam.AGENCY_DOMAIN}
 TRACES = {"path": huawei_cts.PATH}
 
 
@@ -281,6 +282,79 @@ class Pages(Cts):
         daemon.wait_log("gap:")
         self.assertEqual(daemon.stop(), 0)
         self.assert_same(self.expected())
+
+
+class Agency(Cts):
+    """The project is another account's, which lends an agency."""
+
+    def test_agency(self):
+        now = int(time.time())
+        for identity, offset in ((KEY, 0), (USER, 0), (KEY, 7200)):
+            for otc in (False, True):
+                simulator = self.cts(
+                    900, first=now - 5000, last=now - 3600, otc=otc, clock_offset=offset
+                )
+                self.out.unlink(missing_ok=True)
+                self.state = self.dir / ("state-%d-%d-%d" % (identity is KEY, offset, otc))
+                self.configure(
+                    self.cts_source(
+                        simulator.url, {**identity, **AGENCY}, more="start = -2h\nrate = off"
+                    ),
+                    self.file_sink(),
+                )
+                self.once()
+                self.assert_same(self.expected())
+                stats = simulator.stats()
+                self.assertEqual(stats["agency_tokens"], 1)
+                self.assertEqual(stats["tokens"], 2 if identity is USER else 1)
+                self.assertEqual(stats["bad_signatures"], 1 if offset else 0)
+
+    def test_all_tokens_die(self):
+        """The agency's token and the caller's: both are fetched anew, nothing is lost."""
+        now = int(time.time())
+        simulator = self.cts(3000, first=now - 5000, last=now - 3600)
+        self.configure(
+            self.cts_source(
+                simulator.url, {**USER, **AGENCY},
+                more="start = -2h\nrate = off\ninterval = 10ms",
+            ),
+            self.file_sink(),
+        )
+        daemon = self.daemon()
+        for _ in range(3):
+            before = simulator.stats()["agency_tokens"]
+            simulator.control(revoke=True)
+            wait_until(
+                lambda: simulator.stats()["agency_tokens"] > before, "another token"
+            )
+        self.wait_size(self.out, sum(len(line) + 1 for line in self.expected()))
+        self.assertEqual(daemon.stop(), 0)
+        self.assert_same(self.expected())
+        self.assert_no_secret(daemon.text())
+
+    def test_refused(self):
+        now = int(time.time())
+        simulator = self.cts(100, first=now - 5000, last=now - 3600)
+        for identity, changed, words in (
+            (KEY, {"agency_name": "another"}, "The agency is not one"),
+            (KEY, {"secret_key": "not the right secret key"}, "verify aksk"),
+            (USER, {"iam_password": "not the password"}, "HTTP 401"),
+        ):
+            self.configure(
+                self.cts_source(simulator.url, {**identity, **AGENCY, **changed}),
+                self.file_sink(),
+            )
+            result = self.once(expect=75)
+            self.assertTrue(result.lines(words), result.err)
+            self.assertTrue(result.lines("no token from"), result.err)
+        self.assertEqual(simulator.stats()["bad_signatures"], 1)
+        self.assertEqual(simulator.stats()["pages"], 0)
+        for identity, words in (
+            ({**KEY, "agency_name": "a"}, "needs `agency_domain`: it goes with `agency_name`"),
+            (AGENCY, "auth = caller-key, caller: none of these applies"),
+        ):
+            self.configure(self.cts_source(simulator.url, identity), self.file_sink())
+            self.assertIn(words, self.check(78).err)
 
 
 class Refusals(Cts):

@@ -314,6 +314,22 @@ class Refusals(Hcso):
         self.once()
         self.assert_same(self.expected("0"))
 
+    def test_agency(self):
+        """The tenant is another account's, which lends an agency."""
+        now = int(time.time())
+        simulator = self.hcso(100, first=now - 5000, last=now - 3600)
+        self.configure(
+            self.hcso_source(
+                simulator.url, log_type="", agency_name=huawei_iam.AGENCY,
+                agency_domain=huawei_iam.AGENCY_DOMAIN, more="start = -2h",
+            ),
+            self.file_sink(),
+        )
+        self.once()
+        self.assert_same(self.expected())
+        self.assertEqual(simulator.stats()["agency_tokens"], 1)
+        self.assertEqual(simulator.stats()["tokens"], 2)
+
     def test_wrong_password_does_not_lock(self):
         """One login; the next one waits for a minute at least."""
         now = int(time.time())
