@@ -128,6 +128,10 @@ static void collect(struct http_client *client)
 			continue;
 		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
 		request = (struct http_request *)(void *)owner;
+		if (request->connected) {
+			request->connected(request, result);
+			continue;
+		}
 		curl_multi_remove_handle(client->multi, easy);
 		request->added = false;
 		list_remove(request);
@@ -297,6 +301,18 @@ void http_client_free(struct http_client *client)
 void http_client_watch(struct http_client *client, const struct http_watch *watch)
 {
 	client->watch = *watch;
+}
+
+bool client_connect(struct http_client *client, struct http_request *request)
+{
+	return add_to_multi(client, request);
+}
+
+void client_disconnect(struct http_client *client, struct http_request *request)
+{
+	if (request->added)
+		curl_multi_remove_handle(client->multi, request->easy);
+	request->added = false;
 }
 
 struct ev_loop *http_client_loop(struct http_client *client)

@@ -1,6 +1,7 @@
 /*
- * Shared by client.c (libcurl's multi interface on libev), transfer.c (one request's easy handle)
- * and curl_fault.c (libcurl's codes in our words). Nothing outside lib/http includes it.
+ * Shared by client.c (libcurl's multi interface on libev), transfer.c (one request's easy handle),
+ * stream.c (connections for bytes) and curl_fault.c (libcurl's codes in our words). Nothing outside
+ * lib/http includes it.
  */
 #ifndef TRAWLD_HTTP_CLIENT_INTERNAL_H
 #define TRAWLD_HTTP_CLIENT_INTERNAL_H
@@ -35,6 +36,8 @@ struct http_request {
 
 	http_done_fn done;
 	void *userdata;
+	/* a connection for stream.c, in no list: called when it stands or has failed */
+	void (*connected)(struct http_request *request, CURLcode result);
 	nsec_t started_at;
 	struct http_response response;
 	int64_t content_length; /* of the answer; -1: not said */
@@ -47,6 +50,8 @@ struct http_request {
 /* transfer.c. A request without its easy handle prepared has response.fault set. */
 struct http_request *transfer_new(struct http_client *client, const struct http_message *message,
 	const struct http_transport *transport, const char *user_agent);
+/* How to reach the peer, for the easy handle; zeros of the transport are replaced by defaults. */
+void transfer_set_transport(struct http_request *request);
 /* Gives libcurl's handle and what was to be sent back; the response stays. */
 void transfer_close(struct http_request *request);
 void transfer_free(struct http_request *request); /* not in the multi handle, in no list */
@@ -57,6 +62,11 @@ enum transfer_next {
 };
 /* The easy handle has ended with RESULT and is no longer in the multi handle. */
 enum transfer_next transfer_end(struct http_request *request, CURLcode result);
+
+/* client.c, for stream.c: the easy handle stays in the multi handle as long as its connection is
+ * used. False: the response's fault says why. */
+bool client_connect(struct http_client *client, struct http_request *request);
+void client_disconnect(struct http_client *client, struct http_request *request);
 
 /* curl_fault.c. What went wrong, for people; never a path, a query or a secret. */
 void curl_fault(struct http_request *request, CURLcode result);

@@ -170,11 +170,24 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 	return ratio_exceeded(request, TRANSFER_BUFFER_SIZE) ? 0 : size;
 }
 
-static void set_transport(struct http_request *request, const char *user_agent)
+static void set_defaults(struct http_transport *transport)
+{
+	if (transport->timeout_ns == 0)
+		transport->timeout_ns = TIMEOUT_NS;
+	if (transport->connect_timeout_ns == 0)
+		transport->connect_timeout_ns = CONNECT_TIMEOUT_NS;
+	if (transport->max_body == 0)
+		transport->max_body = BODY_SIZE_MAX;
+	if (transport->max_ratio == 0)
+		transport->max_ratio = RATIO_MAX;
+}
+
+void transfer_set_transport(struct http_request *request)
 {
 	const struct http_transport *transport = &request->transport;
 	CURL *easy = request->easy;
 
+	set_defaults(&request->transport);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for DNS */
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -185,10 +198,7 @@ static void set_transport(struct http_request *request, const char *user_agent)
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
 	/* The empty text also keeps the environment's proxies out. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
@@ -286,18 +296,6 @@ static bool set_headers(struct http_request *request, const struct http_message 
 	return true;
 }
 
-static void set_defaults(struct http_transport *transport)
-{
-	if (transport->timeout_ns == 0)
-		transport->timeout_ns = TIMEOUT_NS;
-	if (transport->connect_timeout_ns == 0)
-		transport->connect_timeout_ns = CONNECT_TIMEOUT_NS;
-	if (transport->max_body == 0)
-		transport->max_body = BODY_SIZE_MAX;
-	if (transport->max_ratio == 0)
-		transport->max_ratio = RATIO_MAX;
-}
-
 static void set_all(
 	struct http_request *request, const struct http_message *message, const char *user_agent)
 {
@@ -308,7 +306,10 @@ static void set_all(
 		curl_fault(request, CURLE_URL_MALFORMAT);
 		return;
 	}
-	set_transport(request, user_agent);
+	transfer_set_transport(request);
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
 	set_method(request, message);
 	if (!set_headers(request, message))
 		return;
