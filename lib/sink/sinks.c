@@ -4,6 +4,7 @@
 const struct sink_kind *const sink_kinds[] = {
 	&sink_file,
 	&sink_stdout,
+	&sink_syslog,
 };
 const size_t n_sink_kinds = sizeof(sink_kinds) / sizeof(sink_kinds[0]);
 

@@ -6,6 +6,7 @@
 
 extern const struct sink_kind sink_file;
 extern const struct sink_kind sink_stdout;
+extern const struct sink_kind sink_syslog;
 
 extern const struct sink_kind *const sink_kinds[];
 extern const size_t n_sink_kinds;
