@@ -19,6 +19,8 @@ static bool sources_rest(const struct trawld *trawld, bool sinks_fail)
 bool once_is_over(struct trawld *trawld)
 {
 	size_t n_failing = 0;
+	if (sources_rest(trawld, false))
+		fanout_hurry(trawld->fanout);
 	if (commit_pending(trawld->store) || !fanout_drained(trawld->fanout, &n_failing) ||
 		!sources_rest(trawld, n_failing > 0))
 		return false;

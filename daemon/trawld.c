@@ -251,6 +251,7 @@ void trawld_stop(struct trawld *trawld)
 		runner_stop(trawld->pollers[i]->runner);
 	committer_flush(trawld->committer);
 	fanout_retry_now(trawld->fanout);
+	fanout_hurry(trawld->fanout);
 	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns;
 	ev_now_update(trawld->loop);
 	ev_timer_set(trawld->stop_timer, (double)timeout / NSEC_PER_SEC, 0.);

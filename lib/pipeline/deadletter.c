@@ -71,7 +71,7 @@ static int deadletter_close_line(int fd, off_t size)
 }
 
 static int deadletter_append(int fd, const char *sink, const struct sink_job *job,
-	const bool *refused, const char *reason)
+	const bool *refused, const char *const *reasons, const char *reason)
 {
 	struct buf text = BUF_NULL;
 	struct job_cursor cursor = {0};
@@ -79,9 +79,11 @@ static int deadletter_append(int fd, const char *sink, const struct sink_job *jo
 	int r = 0;
 
 	while (r == 0 && job_next(job, &cursor, &record)) {
-		if (refused && !refused[cursor.index - 1])
+		size_t i = cursor.index - 1;
+
+		if (reasons ? !reasons[i] : refused && !refused[i])
 			continue;
-		deadletter_print(sink, &record, reason, &text);
+		deadletter_print(sink, &record, reasons ? reasons[i] : reason, &text);
 		if (text.size >= DEADLETTER_PIECE)
 			r = deadletter_flush(fd, &text);
 	}
@@ -141,7 +143,7 @@ static int deadletter_directory(const char *state_directory, int *ret_fd)
 }
 
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
-	const bool *refused, const char *reason, struct fault *reterr)
+	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr)
 {
 	struct stat before = {0};
 	int directory = -1;
@@ -157,7 +159,7 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 	if (r == 0) {
 		r = deadletter_close_line(fd, before.st_size);
 		if (r == 0)
-			r = deadletter_append(fd, sink, job, refused, reason);
+			r = deadletter_append(fd, sink, job, refused, reasons, reason);
 		if (r != 0 && ftruncate(fd, before.st_size) < 0)
 			r = -errno; /* a torn line stays; the next write closes it */
 	}

@@ -43,6 +43,8 @@ struct delivery {
 	enum delivery_state state;
 	bool started;
 	bool waiting; /* the timer runs a back-off */
+	nsec_t gather_until_at; /* a job waits for more; NSEC_NONE: none does */
+	bool hurried; /* none waits any longer */
 
 	int64_t acknowledged;
 	char *position;
@@ -53,6 +55,7 @@ struct delivery {
 	bool planned; /* the job's bounds are in the state */
 	int64_t plan_first, plan_last; /* bounds that a former process planned; 0: none */
 	bool *refused; /* with DELIVERY_REFUSE; NULL: all */
+	const char *const *reasons; /* the sink's; NULL: refused says which */
 	char *refused_position;
 	struct fault refusal;
 
@@ -230,7 +233,7 @@ static void delivery_build(struct delivery *delivery)
 {
 	struct queue *queue = &delivery->queue;
 	bool bodies = (delivery->sink->kind->capabilities & SINK_WHOLE_BATCH) != 0;
-	size_t n = queue_measure(queue, delivery->plan_last);
+	size_t n = queue_measure(queue, delivery->plan_last, &delivery->sink->gather);
 
 	delivery->job = job_new(delivery->sink->name, queue->items, n, delivery->selection,
 		(enum record_format)delivery->setup.common->format, bodies);
@@ -257,6 +260,25 @@ static void delivery_send(struct delivery *delivery)
 	delivery->sink->kind->deliver(delivery->sink, delivery->job);
 }
 
+/* Is what waits to wait for more? Then the timer is armed. */
+static bool delivery_gathers(struct delivery *delivery)
+{
+	const struct sink_gather *gather = &delivery->sink->gather;
+	nsec_t now_at = clock_monotonic();
+
+	if (gather->age_ns == 0 || delivery->hurried)
+		return false;
+	if (delivery->gather_until_at == NSEC_NONE)
+		delivery->gather_until_at = now_at + gather->age_ns;
+	if (now_at >= delivery->gather_until_at || delivery->plan_last > 0 ||
+		queue_has_job(&delivery->queue, gather)) {
+		delivery->gather_until_at = NSEC_NONE;
+		return false;
+	}
+	delivery_arm(delivery, delivery->gather_until_at - now_at);
+	return true;
+}
+
 static void delivery_take(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
@@ -271,6 +293,8 @@ static void delivery_take(struct delivery *delivery)
 		delivery_changed(delivery);
 		return;
 	}
+	if (delivery_gathers(delivery))
+		return;
 	delivery_build(delivery);
 	if (delivery->job->n_records == 0) {
 		delivery_acknowledge(delivery, NULL, 0);
@@ -317,23 +341,25 @@ static void delivery_refuse(struct delivery *delivery)
 	uint64_t n = delivery->job->n_records;
 
 	if (deadletter_write(delivery->setup.state_directory, delivery->sink->name, delivery->job,
-		    delivery->refused, delivery->refusal.text, &fault) != 0) {
+		    delivery->refused, delivery->reasons, delivery->refusal.text, &fault) != 0) {
 		delivery_fail(delivery, &fault);
 		return;
 	}
-	for (size_t i = 0; delivery->refused && i < delivery->job->n_records; i++)
-		n -= !delivery->refused[i];
+	for (size_t i = 0; i < delivery->job->n_records; i++)
+		n -= delivery->reasons ? !delivery->reasons[i]
+				       : delivery->refused && !delivery->refused[i];
 	delivery_refuse_log(delivery, n);
 	delivery_works(delivery);
 	free(delivery->refused);
 	delivery->refused = NULL;
+	delivery->reasons = NULL;
 	delivery->refused_position = NULL;
 	delivery_acknowledge(delivery, position, n);
 	free(position);
 }
 
 void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
-	const bool *refused, const struct fault *fault)
+	const bool *refused, const char *const *reasons, const struct fault *fault)
 {
 	assert(delivery->state == DELIVERY_SENDING);
 	switch (result) {
@@ -351,6 +377,7 @@ void delivery_finish(struct delivery *delivery, enum sink_result result, const c
 		delivery->state = DELIVERY_REFUSE;
 		delivery->refusal = *fault;
 		delivery->refused_position = mem_strdup(position);
+		delivery->reasons = reasons;
 		if (refused)
 			delivery->refused =
 				mem_dup(refused, delivery->job->n_records * sizeof(*refused));
@@ -411,6 +438,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	if (delivery->backoff.min_ns > delivery->backoff.max_ns)
 		delivery->backoff.min_ns = delivery->backoff.max_ns;
 	delivery->refusal_logged_at = NSEC_NONE;
+	delivery->gather_until_at = NSEC_NONE;
 	delivery->last_success_time = NSEC_NONE;
 	ev_timer_init(&delivery->timer, delivery_step, 0., 0.);
 	delivery->timer.data = delivery;
@@ -467,6 +495,12 @@ void delivery_retry_now(struct delivery *delivery)
 		return;
 	delivery->waiting = false;
 	delivery_arm(delivery, 0);
+}
+
+void delivery_hurry(struct delivery *delivery)
+{
+	delivery->hurried = true;
+	delivery_schedule(delivery);
 }
 
 void delivery_reopen(struct delivery *delivery)

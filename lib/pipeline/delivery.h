@@ -49,6 +49,8 @@ void delivery_start(struct delivery *delivery);
 void delivery_offer(struct delivery *delivery, struct batch *batch);
 /* Ends a back-off wait. */
 void delivery_retry_now(struct delivery *delivery);
+/* From now on no job waits for more records. */
+void delivery_hurry(struct delivery *delivery);
 void delivery_reopen(struct delivery *delivery);
 
 const char *delivery_name(const struct delivery *delivery);
@@ -61,7 +63,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 
 /* For sink.c: the sink's answer to the job it has; its position without an answer. */
 void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
-	const bool *refused, const struct fault *fault);
+	const bool *refused, const char *const *reasons, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
 
 #endif

@@ -465,6 +465,12 @@ void fanout_retry_now(struct fanout *fanout)
 		delivery_retry_now(fanout->sinks[i]);
 }
 
+void fanout_hurry(struct fanout *fanout)
+{
+	for (size_t i = 0; i < fanout->n_sinks; i++)
+		delivery_hurry(fanout->sinks[i]);
+}
+
 bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
 {
 	size_t n_failing = 0;

@@ -55,6 +55,8 @@ void fanout_committed(struct batch *batch, void *fanout);
 void fanout_reopen(struct fanout *fanout); /* SIGUSR1 */
 void fanout_retry_now(
 	struct fanout *fanout); /* ends back-off waits: used at shutdown's drain and SIGUSR2 */
+/* Nothing new is to come: from now on no sink waits for more records to fill a job. */
+void fanout_hurry(struct fanout *fanout);
 
 /* Everything committed so far is acknowledged by every sink, or its sink is failing (then
  * *RET_FAILING counts such sinks). */

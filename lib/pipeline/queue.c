@@ -4,6 +4,8 @@
  */
 #include "pipeline/queue.h"
 
+#include <stdint.h>
+
 #include "store/spool.h"
 
 void queue_init(struct queue *queue, struct store *store, queue_wanted_fn wanted, void *userdata,
@@ -68,20 +70,41 @@ int queue_refill(struct queue *queue, int64_t until, struct fault *reterr)
 	return 0;
 }
 
-size_t queue_measure(const struct queue *queue, int64_t until)
+static size_t bound(size_t wanted, size_t ceiling)
+{
+	return wanted > 0 && wanted < ceiling ? wanted : ceiling;
+}
+
+size_t queue_measure(const struct queue *queue, int64_t until, const struct sink_gather *gather)
 {
 	bool bounded = queue->n_items == 0 || queue->items[0]->number > until;
+	size_t max_bytes = bound(gather->bytes, JOB_MAX_BYTES);
+	size_t max_records = bound(gather->n_records, SIZE_MAX);
 	size_t bytes = 0;
+	size_t n_records = 0;
 	size_t n;
 
 	for (n = 0; n < queue->n_items; n++) {
 		const struct batch *batch = queue->items[n];
 
 		bytes += batch->body.size;
-		if (bounded ? n > 0 && bytes > JOB_MAX_BYTES : batch->number > until)
+		n_records += batch->n_records;
+		if (bounded ? n > 0 && (bytes > max_bytes || n_records > max_records)
+			    : batch->number > until)
 			break;
 	}
 	return n;
+}
+
+bool queue_has_job(const struct queue *queue, const struct sink_gather *gather)
+{
+	size_t n_records = 0;
+
+	for (size_t i = 0; i < queue->n_items; i++)
+		n_records += queue->items[i]->n_records;
+	return queue->behind || queue->n_items == JOB_MAX_BATCHES ||
+	       queue->bytes >= bound(gather->bytes, JOB_MAX_BYTES) ||
+	       n_records >= bound(gather->n_records, SIZE_MAX);
 }
 
 void queue_shift(struct queue *queue, size_t n)

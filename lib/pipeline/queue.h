@@ -38,8 +38,10 @@ void queue_offer(struct queue *queue, struct batch *batch);
  */
 int queue_refill(struct queue *queue, int64_t until, struct fault *reterr);
 /* How many items the next job takes: all up to UNTIL when the first is not after it, else what the
- * bounds of a job allow. */
-size_t queue_measure(const struct queue *queue, int64_t until);
+ * bounds of a job and of GATHER allow. */
+size_t queue_measure(const struct queue *queue, int64_t until, const struct sink_gather *gather);
+/* Waiting would not make the next job larger: what is in memory reaches one of its bounds. */
+bool queue_has_job(const struct queue *queue, const struct sink_gather *gather);
 /* The first N items now belong to someone else. */
 void queue_shift(struct queue *queue, size_t n);
 

@@ -16,12 +16,17 @@ bool sink_store_position(struct sink *sink, const char *position)
 void sink_finish(
 	struct sink *sink, enum sink_result result, const char *position, const struct fault *fault)
 {
-	delivery_finish(sink->delivery, result, position, NULL, fault);
+	delivery_finish(sink->delivery, result, position, NULL, NULL, fault);
 }
 
 void sink_finish_partly(struct sink *sink, const bool *refused, const struct fault *fault)
 {
-	delivery_finish(sink->delivery, SINK_REFUSED, NULL, refused, fault);
+	delivery_finish(sink->delivery, SINK_REFUSED, NULL, refused, NULL, fault);
+}
+
+void sink_finish_reasons(struct sink *sink, const char *const *reasons, const struct fault *fault)
+{
+	delivery_finish(sink->delivery, SINK_REFUSED, NULL, NULL, reasons, fault);
 }
 
 void sink_record_print(const struct sink_record *record, enum record_format format, struct buf *out)

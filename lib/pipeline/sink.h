@@ -71,9 +71,19 @@ struct sink_kind {
 	void (*destroy)(struct sink *sink); /* cancels */
 };
 
+/* What a kind says of the jobs that it wants. A job ends before the batch that would pass one of
+ * the sizes (one batch is always taken), and waits for more until it reaches one or is old enough.
+ */
+struct sink_gather {
+	size_t n_records; /* 0: no bound but those of job.h */
+	size_t bytes; /* likewise */
+	nsec_t age_ns; /* 0: it does not wait */
+};
+
 struct sink {
 	const struct sink_kind *kind;
 	char *name;
+	struct sink_gather gather; /* set by create */
 	/* set by the delivery that owns it */
 	struct delivery *delivery;
 };
@@ -113,6 +123,9 @@ void sink_finish(struct sink *sink, enum sink_result result, const char *positio
 /* As above with SINK_REFUSED for some records only: REFUSED[i] is true for records of the job that
  * the receiver will never take; the rest is delivered. */
 void sink_finish_partly(struct sink *sink, const bool *refused, const struct fault *fault);
+/* As above, each refused record with the receiver's own reason: REASONS[i] is NULL for a record
+ * that is delivered. REASONS lives until the next deliver or destroy. FAULT: for the log. */
+void sink_finish_reasons(struct sink *sink, const char *const *reasons, const struct fault *fault);
 
 /* Appends RECORD in FORMAT without a line feed: the raw text, or
  * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}. */

@@ -48,8 +48,8 @@ START_TEST(lines)
 		char *text;
 
 		unlink(path);
-		ck_assert_msg(deadletter_write(state, "out", job, rows[i].refused, "no \"way\"",
-				      &fault) == 0,
+		ck_assert_msg(deadletter_write(state, "out", job, rows[i].refused, NULL,
+				      "no \"way\"", &fault) == 0,
 			"row %zu: %s", i, fault.text);
 		text = pipeline_read(path, NULL);
 		ck_assert_msg(text_count(text, "\n") == rows[i].n, "row %zu: %s", i, text);
@@ -77,6 +77,26 @@ START_TEST(lines)
 }
 END_TEST
 
+START_TEST(each_has_its_own_reason)
+{
+	static const char *const reasons[] = {NULL, "no number", NULL, "too old"};
+	struct sink_job *job = make_job(false, 2);
+	char *path = fixture_path("dead-letters/out.ndjson");
+	struct fault fault = FAULT_NULL;
+	char *text;
+
+	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, reasons, "both", &fault), 0);
+	text = pipeline_read(path, NULL);
+	ck_assert_uint_eq(text_count(text, "\n"), 2);
+	ck_assert_ptr_nonnull(
+		strstr(text, "\"reason\":\"no number\",\"record\":{\"n\":0,\"i\":1}}"));
+	ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"too old\",\"record\":{\"n\":1,\"i\":1}}"));
+	free(text);
+	free(path);
+	job_free(job);
+}
+END_TEST
+
 START_TEST(a_torn_line_is_ended)
 {
 	struct sink_job *job = make_job(true, 1);
@@ -85,11 +105,11 @@ START_TEST(a_torn_line_is_ended)
 	char *text;
 	FILE *file;
 
-	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, "one", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, NULL, "one", &fault), 0);
 	file = fopen(path, "a");
 	fputs("{\"torn", file);
 	fclose(file);
-	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, "two", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, NULL, "two", &fault), 0);
 	text = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text, "\n"), 5);
 	ck_assert_ptr_nonnull(strstr(text, "\n{\"torn\n{\"time\""));
@@ -109,18 +129,19 @@ START_TEST(a_full_disk_leaves_it_as_it_was)
 	char *text, *text_after;
 
 	signal(SIGXFSZ, SIG_IGN);
-	ck_assert_int_eq(deadletter_write(state, "out", few, NULL, "one", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", few, NULL, NULL, "one", &fault), 0);
 	text = pipeline_read(path, &size);
 	getrlimit(RLIMIT_FSIZE, &before);
 	small = before;
 	small.rlim_cur = 100000;
 	setrlimit(RLIMIT_FSIZE, &small);
-	ck_assert_int_eq(deadletter_write(state, "out", many, NULL, "two", &fault), FAULT_STORE);
+	ck_assert_int_eq(
+		deadletter_write(state, "out", many, NULL, NULL, "two", &fault), FAULT_STORE);
 	setrlimit(RLIMIT_FSIZE, &before);
 	text_after = pipeline_read(path, &size_after);
 	ck_assert_uint_eq(size_after, size);
 	ck_assert_str_eq(text, text_after);
-	ck_assert_int_eq(deadletter_write(state, "out", many, NULL, "two", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", many, NULL, NULL, "two", &fault), 0);
 	free(text_after);
 	text_after = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text_after, "\n"), 10002);
@@ -140,10 +161,11 @@ START_TEST(no_place_is_a_fault)
 	FILE *file = fopen(path, "w");
 
 	fclose(file);
-	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, "one", &fault), FAULT_STORE);
-	ck_assert_ptr_nonnull(strstr(fault.text, "dead-letters/out.ndjson"));
 	ck_assert_int_eq(
-		deadletter_write("/nonexistent", "out", job, NULL, "one", &fault), FAULT_STORE);
+		deadletter_write(state, "out", job, NULL, NULL, "one", &fault), FAULT_STORE);
+	ck_assert_ptr_nonnull(strstr(fault.text, "dead-letters/out.ndjson"));
+	ck_assert_int_eq(deadletter_write("/nonexistent", "out", job, NULL, NULL, "one", &fault),
+		FAULT_STORE);
 	free(path);
 	job_free(job);
 }
@@ -156,6 +178,7 @@ static void add_tests(Suite *suite)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, pipeline_setup, pipeline_teardown);
 	tcase_add_test(tcase, lines);
+	tcase_add_test(tcase, each_has_its_own_reason);
 	tcase_add_test(tcase, a_torn_line_is_ended);
 	tcase_add_test(tcase, a_full_disk_leaves_it_as_it_was);
 	tcase_add_test(tcase, no_place_is_a_fault);

@@ -97,6 +97,7 @@ END_TEST
 
 START_TEST(a_queue_is_bounded)
 {
+	static const struct sink_gather no_bounds;
 	struct queue queue;
 	struct fault fault;
 
@@ -121,8 +122,8 @@ START_TEST(a_queue_is_bounded)
 	ck_assert_int_eq(queue_refill(&queue, 0, &fault), 0);
 	ck_assert_uint_lt(queue.bytes, JOB_MAX_BYTES + (1 << 20));
 	ck_assert_uint_ge(queue.bytes, JOB_MAX_BYTES);
-	ck_assert_uint_eq(queue_measure(&queue, 0), queue.n_items - 1);
-	ck_assert_uint_eq(queue_measure(&queue, 3), 3); /* a plan */
+	ck_assert_uint_eq(queue_measure(&queue, 0, &no_bounds), queue.n_items - 1);
+	ck_assert_uint_eq(queue_measure(&queue, 3, &no_bounds), 3); /* a plan */
 	queue_deinit(&queue);
 }
 END_TEST
@@ -375,6 +376,51 @@ START_TEST(refusals_wait_for_their_dead_letters)
 }
 END_TEST
 
+START_TEST(jobs_wait_so_long)
+{
+	struct fake *fake = pipeline_simple(&fake_bodies);
+
+	fake->base.gather = (struct sink_gather){.bytes = 1 << 20, .age_ns = 20 * NSEC_PER_MSEC};
+	pipeline_pages("a", 0, 3, 2);
+	pipeline_settle();
+	ck_assert_uint_eq(fake->n_calls, 1);
+	ck_delivered(fake, 0, 3, 2);
+}
+END_TEST
+
+START_TEST(jobs_wait_for_more)
+{
+	struct fake *fake = pipeline_simple(&fake_bodies);
+
+	fake->base.gather = (struct sink_gather){.n_records = 5, .age_ns = NSEC_PER_HOUR};
+	pipeline_pages("a", 0, 2, 2);
+	ev_run(loop, EVRUN_NOWAIT);
+	ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_uint_eq(fake->n_calls, 0);
+	ck_assert(!fanout_drained(fanout, NULL)); /* what waits is not forgotten */
+	/* enough, and no job is larger than asked for: 2 and 2 of 2 + 2 + 2 + 2 + 7 + 1 */
+	pipeline_pages("a", 2, 4, 2);
+	RUN_UNTIL(fake->n_calls == 1);
+	pipeline_page("a", 4, 7);
+	pipeline_page("a", 5, 1);
+	ck_assert(committer_flush(committer));
+	RUN_UNTIL(fake->n_calls == 3);
+	for (size_t i = 0; i < 5; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_uint_eq(fake->n_calls, 3);
+	ck_assert_uint_eq(fake->n_batches[0], 2);
+	ck_assert_uint_eq(fake->n_batches[1], 2);
+	ck_assert_uint_eq(fake->n_batches[2], 1);
+	/* at the end nothing waits any longer */
+	fanout_hurry(fanout);
+	pipeline_settle();
+	ck_assert_uint_eq(fake->n_calls, 4);
+	pipeline_page("a", 6, 1);
+	pipeline_settle();
+	ck_assert_uint_eq(fake->n_calls, 5);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("delivery");
@@ -395,6 +441,8 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, recovery_is_tried_again);
 	tcase_add_test(tcase, recovery_alone_ends_the_trouble);
 	tcase_add_test(tcase, refusals_wait_for_their_dead_letters);
+	tcase_add_test(tcase, jobs_wait_for_more);
+	tcase_add_test(tcase, jobs_wait_so_long);
 	suite_add_tcase(suite, tcase);
 }
 
