@@ -5,6 +5,7 @@
 #include "pipeline/sink.h"
 
 extern const struct sink_kind sink_file;
+extern const struct sink_kind sink_http;
 extern const struct sink_kind sink_stdout;
 extern const struct sink_kind sink_syslog;
 

@@ -1,0 +1,42 @@
+/*
+ * How records stand in a request and what the answer says of them: one row a protocol. Writing is a
+ * pure function of records and options (no clock, no random numbers), since a retry must be the
+ * same to the byte.
+ */
+#ifndef TRAWLD_SINK_HTTP_ENCODING_H
+#define TRAWLD_SINK_HTTP_ENCODING_H
+
+#include "http/message.h"
+#include "pipeline/sink.h"
+#include "sink/http_options.h"
+#include "sink/http_parts.h"
+
+/* The records of one request. */
+struct http_part {
+	const struct http_options *options;
+	struct http_parts *parts; /* takes the refusals */
+	size_t first; /* index in the job */
+	const struct sink_record *records;
+	size_t n_records;
+	enum record_format format;
+};
+
+struct http_encoding {
+	const char *name; /* `encoding =` */
+	const char *content_type;
+	void (*write)(const struct http_part *part, struct buf *out);
+	/* What an answer of 200 to 299 says. 0: every record is decided, those that are refused
+	 * through http_parts_refuse. A fault outcome: the part is to be sent again. NULL: any such
+	 * answer means that all is taken. */
+	int (*read)(
+		struct http_part *part, const struct http_response *response, struct fault *reterr);
+};
+
+/* In the order of http_encoding_names. */
+extern const struct http_encoding *const http_encodings[];
+extern const char *const http_encoding_names[]; /* NULL-terminated, for the option's row */
+
+extern const struct http_encoding http_ndjson;
+extern const struct http_encoding http_json_array;
+
+#endif

@@ -1,0 +1,13 @@
+/* The array of encodings. A new one is one file and one row in each list here. */
+#include "sink/http_encoding.h"
+
+const struct http_encoding *const http_encodings[] = {
+	&http_ndjson,
+	&http_json_array,
+};
+
+const char *const http_encoding_names[] = {
+	"ndjson",
+	"json_array",
+	NULL,
+};

@@ -1,0 +1,268 @@
+/* See http_options.h. */
+#include "sink/http_options.h"
+
+#include <stddef.h>
+#include <strings.h>
+
+#include "base/mem.h"
+#include "http/url.h"
+#include "sink/http_encoding.h"
+
+#define ANSWER_MAX ((size_t)64 << 20) /* Elasticsearch says some hundred bytes for each record */
+
+const char *const http_methods[] = {"POST", "PUT", NULL};
+
+static struct ini_entry *find_pair(
+	const struct ini_section *section, const char *name, const struct option_pair *pair)
+{
+	char *key = mem_printf("%s.%s", name, pair->name);
+	struct ini_entry *entry = ini_section_find(section, key);
+
+	free(key);
+	return entry;
+}
+
+static void fault_at(struct findings *findings, const struct ini_section *section,
+	const struct ini_entry *entry, const char *text)
+{
+	findings_add(findings, entry ? entry->file : section->file,
+		entry ? entry->line : section->line, "%s%s%s", entry ? entry->key : "",
+		entry ? ": " : "", text);
+}
+
+static void check_url(const struct http_options *options, const struct ini_section *section,
+	struct findings *findings)
+{
+	const struct ini_entry *entry = ini_section_find(section, "url");
+	char *origin = NULL;
+
+	if (url_origin(options->url, &origin) != 0)
+		fault_at(findings, section, entry,
+			"an http:// or https:// address is wanted, without user and password "
+			"(see auth.type)");
+	else if (!url_is_https(options->url) && !url_is_loopback(options->url) &&
+		 !options->insecure_http)
+		fault_at(findings, section, entry,
+			"this address is not https: records and credential would go over the "
+			"network in clear; set insecure_http = yes if that is meant");
+	free(origin);
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_token(const char *text)
+{
+	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *text && text[strspn(text, allowed)] == '\0';
+}
+
+static bool is_own_header(const char *name)
+{
+	static const char *const own[] = {"Host", "Content-Length", "Content-Encoding",
+		"Transfer-Encoding", "Connection", "Expect", "User-Agent", "Accept-Encoding",
+		"Idempotency-Key", NULL};
+
+	for (size_t i = 0; own[i]; i++) {
+		if (strcasecmp(own[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_headers(const struct http_options *options, const struct ini_section *section,
+	struct findings *findings)
+{
+	for (size_t i = 0; i < options->headers.n_items; i++) {
+		const struct option_pair *pair = &options->headers.items[i];
+		const struct ini_entry *entry = find_pair(section, "header", pair);
+
+		if (!is_token(pair->name))
+			fault_at(findings, section, entry, "this is no name of a header");
+		else if (is_own_header(pair->name))
+			fault_at(findings, section, entry, "trawld sets this header itself");
+		for (const char *p = pair->value; *p; p++) {
+			if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f) {
+				fault_at(findings, section, entry,
+					"the value holds a line break or another control "
+					"character");
+				break;
+			}
+		}
+	}
+}
+
+static void check_auth(const struct http_options *options, const struct ini_section *section,
+	struct findings *findings)
+{
+	const struct ini_entry *entry = ini_section_find(section, "auth.type");
+	struct fault fault = FAULT_NULL;
+	struct auth *auth = NULL;
+
+	if (http_options_auth(options, NULL, &auth, &fault) != 0)
+		fault_at(findings, section, entry, fault.text);
+	auth_free(auth);
+}
+
+void http_options_check(
+	const void *data, const struct ini_section *section, struct findings *findings)
+{
+	const struct http_options *options = data;
+
+	check_url(options, section, findings);
+	check_headers(options, section, findings);
+	check_auth(options, section, findings);
+	if (options->client_key && !options->client_cert)
+		fault_at(findings, section, ini_section_find(section, "client_key"),
+			"client_cert is needed, too");
+}
+
+struct http_transport http_options_transport(const struct http_options *options)
+{
+	return (struct http_transport){
+		.ca_file = options->ca_file,
+		.client_cert = options->client_cert,
+		.client_key = options->client_key,
+		.proxy = options->proxy,
+		.timeout_ns = options->timeout_ns,
+		.max_body = ANSWER_MAX,
+	};
+}
+
+int http_options_auth(const struct http_options *options, struct http_client *client,
+	struct auth **ret, struct fault *reterr)
+{
+	const struct option_pairs *pairs = &options->auth;
+	struct option_pair *settings = mem_array(pairs->n_items, sizeof(*settings));
+	struct auth_setup setup = {
+		.settings = settings,
+		.client = client,
+		.transport = http_options_transport(options),
+	};
+	int r;
+
+	for (size_t i = 0; i < pairs->n_items; i++) {
+		if (strcmp(pairs->items[i].name, "type") == 0)
+			setup.type = pairs->items[i].value;
+		else
+			settings[setup.n_settings++] = pairs->items[i];
+	}
+	if (!setup.type && setup.n_settings > 0)
+		r = fault_set(reterr, FAULT_CONFIG, "auth.%s needs auth.type", settings[0].name);
+	else if (setup.type && strcmp(setup.type, "login") == 0)
+		r = fault_set(reterr, FAULT_CONFIG,
+			"auth.type login is for sources; oauth2_client fetches a token here");
+	else
+		r = auth_new(ret, &setup, reterr);
+	free(settings);
+	return r;
+}
+
+#define HTTP_OPTION(member) offsetof(struct http_options, member)
+
+const struct option http_option_rows[] = {
+	{
+		.name = "url",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(url),
+		.flags = OPTION_REQUIRED,
+		.help = "the whole address that takes the records",
+	},
+	{
+		.name = "method",
+		.type = OPTION_CHOICE,
+		.offset = HTTP_OPTION(method),
+		.default_text = "POST",
+		.choices = http_methods,
+		.help = "POST or PUT",
+	},
+	{
+		.name = "encoding",
+		.type = OPTION_CHOICE,
+		.offset = HTTP_OPTION(encoding),
+		.default_text = "ndjson",
+		.choices = http_encoding_names,
+		.help = "how records stand in a request",
+	},
+	{
+		.name = "header",
+		.type = OPTION_PAIRS,
+		.offset = HTTP_OPTION(headers),
+		.help = "header.NAME: a header of every request",
+	},
+	{
+		.name = "auth",
+		.type = OPTION_PAIRS,
+		.offset = HTTP_OPTION(auth),
+		.help = "auth.type and its keys",
+	},
+	{
+		.name = "batch_records",
+		.type = OPTION_COUNT,
+		.offset = HTTP_OPTION(batch_records),
+		.default_text = "5000",
+		.min = 1,
+		.max = 1000000,
+		.help = "records in a request, at most",
+	},
+	{
+		.name = "batch_bytes",
+		.type = OPTION_SIZE,
+		.offset = HTTP_OPTION(batch_bytes),
+		.default_text = "2MiB",
+		.min = 1024,
+		.max = 64 << 20,
+		.help = "text of records in a request, at most",
+	},
+	{
+		.name = "batch_age",
+		.type = OPTION_DURATION,
+		.offset = HTTP_OPTION(batch_age_ns),
+		.default_text = "1s",
+		.min = 0,
+		.max = NSEC_PER_MIN,
+		.help = "how long records may wait for more",
+	},
+	{
+		.name = "timeout",
+		.type = OPTION_DURATION,
+		.offset = HTTP_OPTION(timeout_ns),
+		.default_text = "60s",
+		.min = NSEC_PER_SEC / 10,
+		.max = NSEC_PER_HOUR,
+		.help = "for one request",
+	},
+	{
+		.name = "ca_file",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(ca_file),
+		.help = "certificates to trust instead of the system's, PEM",
+	},
+	{
+		.name = "client_cert",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(client_cert),
+		.help = "a client certificate, PEM",
+	},
+	{
+		.name = "client_key",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(client_key),
+		.help = "its private key, PEM",
+	},
+	{
+		.name = "proxy",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(proxy),
+		.help = "http://, https:// or socks5h:// proxy",
+	},
+	{
+		.name = "insecure_http",
+		.type = OPTION_BOOL,
+		.offset = HTTP_OPTION(insecure_http),
+		.default_text = "no",
+		.help = "allows http:// to another host than loopback",
+	},
+};
+_Static_assert(sizeof(http_option_rows) / sizeof(http_option_rows[0]) == N_HTTP_OPTION_ROWS,
+	"N_HTTP_OPTION_ROWS");

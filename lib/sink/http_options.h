@@ -1,0 +1,41 @@
+/* The keys of `type = http` and what follows from them alone. */
+#ifndef TRAWLD_SINK_HTTP_OPTIONS_H
+#define TRAWLD_SINK_HTTP_OPTIONS_H
+
+#include "conf/option.h"
+
+#include "http/auth.h"
+
+struct http_options {
+	char *url;
+	int method; /* index into http_methods */
+	int encoding; /* index into http_encodings */
+	struct option_pairs headers;
+	struct option_pairs auth;
+	int64_t batch_records;
+	uint64_t batch_bytes; /* record text */
+	nsec_t batch_age_ns;
+	nsec_t timeout_ns;
+	char *ca_file;
+	char *client_cert;
+	char *client_key;
+	char *proxy;
+	bool insecure_http;
+};
+
+extern const char *const http_methods[];
+#define N_HTTP_OPTION_ROWS 14
+extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
+
+/* As sink_kind's check. */
+void http_options_check(
+	const void *data, const struct ini_section *section, struct findings *findings);
+
+/* The auth.* keys as an auth kind; CLIENT may be NULL where nothing is sent. 0 or FAULT_CONFIG. */
+int http_options_auth(const struct http_options *options, struct http_client *client,
+	struct auth **ret, struct fault *reterr);
+
+/* Borrows from OPTIONS. */
+struct http_transport http_options_transport(const struct http_options *options);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * Records to an HTTP receiver, at least once: a job is cut into requests (http_parts.h), each is
+ * sent until it is answered, and what the answer says of each record is the encoding's to read.
+ *
+ * What an answer leads to:
+ *   2xx                       what the encoding reads in it
+ *   413                       the request is halved; a single record is refused
+ *   400, 422 and other 4xx    the same: halving finds the records to blame, the rest arrives
+ *   401, 403                  a fetched token is renewed once; then the sink waits for a person
+ *   3xx, 404, 405, 407, ...   the same, as these speak of the address and never of a record
+ *   408, 409, 423, 429, 5xx   later, as without an answer (409: the request is being worked on)
+ */
+#include "sink/sinks.h"
+
+#include <ev.h>
+#include <stddef.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/outcome.h"
+#include "sink/http_encoding.h"
+
+/* The shortest pause where only a person can help. */
+#define SINK_HTTP_PATIENCE NSEC_PER_MIN
+
+struct sink_http {
+	struct sink base;
+	const struct http_options *options;
+	const struct http_encoding *encoding;
+	struct http_client *client;
+	struct http_transport transport;
+	struct auth *auth;
+	char *place;
+	struct secret *secrets; /* what headers hold of credentials: masked in messages */
+	size_t n_secrets;
+
+	struct http_parts parts;
+	struct http_part part; /* in hand */
+	struct auth_waiter *waiter;
+	struct http_request *request;
+	bool renewed; /* this request was tried with a fresh token */
+	bool size_told; /* the log knows that requests are too large */
+};
+
+enum sink_http_next {
+	SINK_HTTP_TAKEN,
+	SINK_HTTP_LATER,
+	SINK_HTTP_RENEW, /* with a fresh token, if that may help */
+	SINK_HTTP_HALVE,
+};
+
+static void sink_http_go(struct sink_http *http);
+
+static struct log_subject sink_http_subject(const struct sink_http *http)
+{
+	return (struct log_subject){"sink", http->base.name, http->place};
+}
+
+/* --- answers to the delivery --- */
+
+static void sink_http_later(struct sink_http *http, const struct fault *fault)
+{
+	sink_finish(&http->base, SINK_RETRY, NULL, fault);
+}
+
+static void sink_http_end(struct sink_http *http)
+{
+	struct http_parts *parts = &http->parts;
+	struct fault fault = FAULT_NULL;
+	size_t first = 0;
+
+	if (parts->n_refused == 0) {
+		sink_finish(&http->base, SINK_DELIVERED, NULL, NULL);
+		return;
+	}
+	while (!parts->reasons[first])
+		first++;
+	fault_set(&fault, FAULT_REFUSED, "%s", parts->reasons[first]);
+	sink_finish_reasons(&http->base, (const char *const *)parts->reasons, &fault);
+}
+
+/* --- one request --- */
+
+/* Takes the next part in hand. False: the job is answered. */
+static bool sink_http_take(struct sink_http *http)
+{
+	struct http_part *part = &http->part;
+
+	http->renewed = false;
+	if (!http_parts_next(&http->parts, (size_t)http->options->batch_records,
+		    (size_t)http->options->batch_bytes, &part->first, &part->n_records)) {
+		sink_http_end(http);
+		return false;
+	}
+	part->records = http->parts.job->records + part->first;
+	part->format = http->parts.job->format;
+	return true;
+}
+
+static void sink_http_step(struct sink_http *http)
+{
+	if (sink_http_take(http))
+		sink_http_go(http);
+}
+
+/* The job's own ID where one request holds it all; no two requests of other records share one. */
+static void sink_http_key(const struct sink_http *http, struct http_headers *headers)
+{
+	const struct http_part *part = &http->part;
+	struct buf key = BUF_NULL;
+
+	buf_append_text(&key, http->parts.id);
+	if (part->n_records < http->parts.job->n_records)
+		buf_printf(&key, "-%zu-%zu", part->first, part->n_records);
+	http_headers_set(headers, "Idempotency-Key", buf_slice(&key));
+	buf_deinit(&key);
+}
+
+static void sink_http_write(struct sink_http *http, struct http_message *message)
+{
+	const struct option_pairs *headers = &http->options->headers;
+
+	message->method = mem_strdup(http_methods[http->options->method]);
+	message->url = mem_strdup(http->options->url);
+	http_headers_add(&message->headers, "Content-Type", slice_of(http->encoding->content_type));
+	for (size_t i = 0; i < headers->n_items; i++)
+		http_headers_set(&message->headers, headers->items[i].name,
+			slice_of(headers->items[i].value));
+	sink_http_key(http, &message->headers);
+	http->encoding->write(&http->part, &message->body);
+	message->has_body = true;
+}
+
+/* The texts of wrong addresses say what to look at. */
+static void sink_http_blame_address(struct fault *fault)
+{
+	struct fault told = *fault;
+
+	fault_set(fault, FAULT_CONFIG, "%s (is url right?)", told.text);
+	fault->status = told.status;
+	fault->wait_ns = told.wait_ns;
+}
+
+static enum sink_http_next sink_http_judge(struct fault *fault)
+{
+	switch (fault->class) {
+	case FAULT_AUTH:
+		return SINK_HTTP_RENEW;
+	case FAULT_CONFIG:
+		break;
+	default:
+		return SINK_HTTP_LATER;
+	}
+	switch (fault->status) {
+	case 409:
+	case 423:
+		return SINK_HTTP_LATER;
+	case 402:
+	case 404:
+	case 405:
+	case 406:
+	case 407:
+	case 410:
+	case 411:
+	case 414:
+	case 415:
+	case 426:
+	case 431:
+	case 451:
+		break;
+	default:
+		if (fault->status >= 400 && fault->status <= 499)
+			return SINK_HTTP_HALVE;
+		break;
+	}
+	sink_http_blame_address(fault);
+	if (fault->wait_ns < SINK_HTTP_PATIENCE)
+		fault->wait_ns = SINK_HTTP_PATIENCE;
+	return SINK_HTTP_LATER;
+}
+
+static void sink_http_tell_size(struct sink_http *http)
+{
+	struct log_subject subject = sink_http_subject(http);
+
+	if (http->size_told)
+		return;
+	http->size_told = true;
+	log_notice(&subject,
+		"the receiver takes no request of %zu records (413); sending smaller ones. A lower "
+		"batch_bytes or batch_records saves it the trouble",
+		http->part.n_records);
+}
+
+static void sink_http_halve(struct sink_http *http, const struct fault *fault)
+{
+	if (fault->status == 413)
+		sink_http_tell_size(http);
+	if (!http_parts_halve(&http->parts)) {
+		http_parts_refuse(&http->parts, http->part.first, fault->text);
+		http_parts_done(&http->parts);
+	}
+	sink_http_step(http);
+}
+
+static void sink_http_renew(struct sink_http *http, struct fault *fault)
+{
+	if (!http->renewed && auth_reject(http->auth)) {
+		http->renewed = true;
+		sink_http_go(http);
+		return;
+	}
+	if (fault->wait_ns < SINK_HTTP_PATIENCE)
+		fault->wait_ns = SINK_HTTP_PATIENCE;
+	sink_http_later(http, fault);
+}
+
+static enum sink_http_next sink_http_read(
+	struct sink_http *http, const struct http_response *response, struct fault *fault)
+{
+	if (http_outcome(response, SLICE_NULL, clock_wall(), fault) != FAULT_NONE)
+		return sink_http_judge(fault);
+	if (http->encoding->read && http->encoding->read(&http->part, response, fault) != 0)
+		return SINK_HTTP_LATER;
+	return SINK_HTTP_TAKEN;
+}
+
+static void sink_http_on_done(struct http_response *response, void *userdata)
+{
+	struct sink_http *http = userdata;
+	struct fault fault = FAULT_NULL;
+
+	http->request = NULL;
+	switch (sink_http_read(http, response, &fault)) {
+	case SINK_HTTP_TAKEN:
+		http_parts_done(&http->parts);
+		sink_http_step(http);
+		break;
+	case SINK_HTTP_LATER:
+		sink_http_later(http, &fault);
+		break;
+	case SINK_HTTP_RENEW:
+		sink_http_renew(http, &fault);
+		break;
+	case SINK_HTTP_HALVE:
+		sink_http_halve(http, &fault);
+		break;
+	}
+}
+
+static void sink_http_send(struct sink_http *http)
+{
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct fault fault = FAULT_NULL;
+
+	sink_http_write(http, &message);
+	if (auth_apply(http->auth, &message, clock_wall(), &fault) != 0)
+		sink_http_later(http, &fault);
+	else
+		http->request = http_request_start(
+			http->client, &message, &http->transport, sink_http_on_done, http);
+	http_message_deinit(&message);
+}
+
+static void sink_http_on_ready(const struct fault *fault, void *userdata)
+{
+	struct sink_http *http = userdata;
+
+	http->waiter = NULL;
+	if (fault)
+		sink_http_later(http, fault);
+	else
+		sink_http_send(http);
+}
+
+/* Sends the part in hand, when the credential is ready. */
+static void sink_http_go(struct sink_http *http)
+{
+	http->waiter = auth_prepare(http->auth, sink_http_on_ready, http);
+	if (!http->waiter)
+		sink_http_send(http);
+}
+
+/* --- the kind --- */
+
+static void sink_http_keep_secret(struct sink_http *http, struct slice text)
+{
+	http->secrets = mem_resize(http->secrets, (http->n_secrets + 1) * sizeof(*http->secrets));
+	http->secrets[http->n_secrets] = SECRET_NULL;
+	secret_set(&http->secrets[http->n_secrets++], text);
+}
+
+/* A credential may be written out in the configuration: it is masked all the same, with its scheme
+ * and without it. */
+static void sink_http_keep_secrets(struct sink_http *http)
+{
+	static const char *const parts[] = {"auth", "token", "key", "secret", "cookie", NULL};
+	const struct option_pairs *headers = &http->options->headers;
+
+	for (size_t i = 0; i < headers->n_items; i++) {
+		const char *value = headers->items[i].value;
+		const char *blank = strchr(value, ' ');
+		bool secret = headers->items[i].secret;
+
+		for (size_t k = 0; parts[k]; k++)
+			secret = secret || strcasestr(headers->items[i].name, parts[k]);
+		if (!secret)
+			continue;
+		sink_http_keep_secret(http, slice_of(value));
+		if (blank)
+			sink_http_keep_secret(http, slice_of(blank + 1));
+	}
+}
+
+static int sink_http_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
+{
+	const struct http_options *options = setup->options;
+	struct sink_http *http;
+	struct auth *auth = NULL;
+	int r = http_options_auth(options, setup->client, &auth, reterr);
+
+	if (r != 0)
+		return r;
+	http = MEM_NEW(struct sink_http);
+	http->base.kind = &sink_http;
+	http->base.name = mem_strdup(setup->name);
+	http->base.gather = (struct sink_gather){
+		.age_ns = options->batch_age_ns,
+		.n_records = (size_t)options->batch_records,
+		.bytes = (size_t)options->batch_bytes,
+	};
+	http->options = options;
+	http->encoding = http_encodings[options->encoding];
+	http->client = setup->client;
+	http->transport = http_options_transport(options);
+	http->auth = auth;
+	http->place = mem_strdup(setup->place);
+	http->part.options = options;
+	http->part.parts = &http->parts;
+	sink_http_keep_secrets(http);
+	*ret = &http->base;
+	return 0;
+}
+
+static void sink_http_deliver(struct sink *sink, struct sink_job *job)
+{
+	struct sink_http *http = (struct sink_http *)sink;
+
+	http_parts_begin(&http->parts, job);
+	sink_http_step(http);
+}
+
+static void sink_http_cancel(struct sink *sink)
+{
+	struct sink_http *http = (struct sink_http *)sink;
+
+	http_request_cancel(http->request);
+	http->request = NULL;
+	auth_prepare_cancel(http->waiter);
+	http->waiter = NULL;
+}
+
+static void sink_http_destroy(struct sink *sink)
+{
+	struct sink_http *http = (struct sink_http *)sink;
+
+	sink_http_cancel(sink);
+	auth_free(http->auth);
+	http_parts_deinit(&http->parts);
+	for (size_t i = 0; i < http->n_secrets; i++)
+		secret_deinit(&http->secrets[i]);
+	free(http->secrets);
+	free(http->place);
+	free(http->base.name);
+	free(http);
+}
+
+const struct sink_kind sink_http = {
+	.name = "http",
+	.summary = "batches of records to an HTTP receiver",
+	.promise = "at least once, retries the same to the byte; once where the receiver knows "
+		   "what it has",
+	.options = http_option_rows,
+	.n_options = N_HTTP_OPTION_ROWS,
+	.options_size = sizeof(struct http_options),
+	.capabilities = SINK_STABLE_JOB,
+	.check = http_options_check,
+	.create = sink_http_create,
+	.deliver = sink_http_deliver,
+	.cancel = sink_http_cancel,
+	.destroy = sink_http_destroy,
+};

@@ -1,0 +1,216 @@
+#!/usr/bin/python3
+"""Receivers of records over HTTP, each as strict as its protocol's own rules, on one port.
+
+  POST /ndjson, /array        one record a line; one JSON array
+  POST /INDEX/_bulk           Elasticsearch: pairs of lines, only `create`; an _id that is there: 409
+  POST /loki/api/v1/push      Loki: label syntax, nanoseconds, entries too far behind the newest
+  POST /services/collector/event, /services/collector/ack    Splunk: token, channel, acknowledgement
+  POST /v1/logs               OpenTelemetry logs as JSON
+  GET  /got/NAME              what came: [{"key", "records": [text, ...], "repeat", ...}, ...] in order
+                              of arrival; NAME: ndjson array bulk loki splunk otlp
+A request that breaks a rule is answered as the protocol says and noted in /_sim/stats "violations".
+For all: Content-Type, Content-Encoding (gzip, zstd), UTF-8 and JSON are checked; so is that two
+requests with one Idempotency-Key are the same to the byte, compressed or not.
+
+POST /_sim/control: "max_body": bytes of a decoded body, above it 413; "poison": [text, ...], what
+holds one of them is refused with 400 as the protocol does it; "tokens": {"NAME": value of the
+Authorization header}; "busy_items": N, that many times a bulk answer has items with 429;
+"behind": seconds a Loki entry may be behind the newest; "ack_after": N polls until an
+acknowledgement is true, -1: never; "reject": otlp says of so many requests that N of their records
+were rejected, [requests, N].
+"""
+
+import gzip
+import json
+import re
+import subprocess
+
+import simlib
+from simlib import Answer, Refuse, answer_json, answer_text
+
+MAX_ID = 512
+LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _no_constant(name):
+    raise ValueError("no JSON: " + name)
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def value_end(text, at):
+    """Where the JSON value that begins at AT ends."""
+    return DECODER.raw_decode(text, at)[1]
+
+
+def members(text):
+    """The members of an object without white space, as {name: raw text}; equal names are refused."""
+    found = {}
+    at = 1
+    if text[:1] != "{":
+        raise ValueError("no object")
+    while text[at] != "}":
+        name, at = DECODER.raw_decode(text, at)
+        if text[at] != ":" or name in found:
+            raise ValueError("no object, or a name twice")
+        end = value_end(text, at + 1)
+        found[name] = text[at + 1 : end]
+        at = end + (text[end] == ",")
+    if at + 1 != len(text):
+        raise ValueError("more than an object")
+    return found
+
+
+def elements(text):
+    """The elements of an array without white space, as raw texts."""
+    found = []
+    at = 1
+    if text[:1] != "[":
+        raise ValueError("no array")
+    while text[at] != "]":
+        end = value_end(text, at)
+        found.append(text[at:end])
+        at = end + (text[end] == ",")
+    if at + 1 != len(text):
+        raise ValueError("more than an array")
+    return found
+
+
+def lines_of(text):
+    if not text.endswith("\n"):
+        raise ValueError("the last line has no line feed")
+    lines = text[:-1].split("\n")
+    for line in lines:
+        if DECODER.raw_decode(line)[1] != len(line):
+            raise ValueError("not one JSON value a line")
+    return lines
+
+
+class Receiver(simlib.Simulator):
+    def start(self, options):
+        self.names = ("ndjson", "array", "bulk", "loki", "splunk", "otlp")
+        self.got = {name: [] for name in self.names}
+        self.bodies = {}  # Idempotency-Key: (raw body, decoded body)
+        self.violations = []
+        self.documents = {}  # bulk: _id -> text
+        self.conflicts = 0
+        self.newest = {}  # loki: stream -> newest time
+        self.acks = {}  # splunk: channel -> [polls left]
+        self.settings = {
+            "max_body": 1 << 30,
+            "poison": [],
+            "tokens": {},
+            "busy_items": 0,
+            "behind": 10**9,
+            "ack_after": 0,
+            "reject": [0, 0],
+        }
+
+    def control(self, settings):
+        for name in list(settings):
+            if name in self.settings:
+                self.settings[name] = settings.pop(name)
+
+    def stats(self):
+        return {
+            "violations": self.violations[:20],
+            "taken": {name: sum(len(r["records"]) for r in self.got[name]) for name in self.names},
+            "repeats": {name: sum(r["repeat"] for r in self.got[name]) for name in self.names},
+            "documents": len(self.documents),
+            "conflicts": self.conflicts,
+        }
+
+    # --- what all share ---
+
+    def violation(self, request, status, words, payload=None):
+        self.violations.append("%s %s: %s" % (request.method, request.target, words))
+        raise Refuse(status, payload or {"detail": words})
+
+    def body(self, request, *types):
+        """The decoded body as text."""
+        if request.method != "POST":
+            self.violation(request, 405, "only POST")
+        if request.headers.get("content-type") not in types:
+            self.violation(request, 415, "Content-Type " + request.headers.get("content-type", ""))
+        coding = request.headers.get("content-encoding", "identity")
+        try:
+            if coding == "gzip":
+                body = gzip.decompress(request.body)
+            elif coding == "zstd":
+                command = ["zstd", "-dcq"]
+                body = subprocess.run(
+                    command, input=request.body, capture_output=True, check=True
+                ).stdout
+            elif coding == "identity":
+                body = request.body
+            else:
+                self.violation(request, 415, "Content-Encoding " + coding)
+            text = body.decode()
+        except (OSError, EOFError, ValueError, subprocess.CalledProcessError) as fault:
+            self.violation(request, 400, "%s: %s" % (coding, fault))
+        if len(body) > self.settings["max_body"]:
+            raise Refuse(413, {"detail": "Too large."})
+        self.same(request, body)
+        return text
+
+    def same(self, request, body):
+        key = request.headers.get("idempotency-key", "")
+        if not re.fullmatch(r"[0-9a-f]{32}(-\d+-\d+)?", key):
+            self.violation(request, 400, "Idempotency-Key " + key)
+        known = self.bodies.setdefault(key, (request.body, body))
+        if known != (request.body, body):
+            self.violation(request, 422, "the same key with another body")
+
+    def authorized(self, request, name):
+        wanted = self.settings["tokens"].get(name)
+        return not wanted or request.headers.get("authorization") == wanted
+
+    def poisoned(self, text):
+        return any(poison in text for poison in self.settings["poison"])
+
+    def take(self, name, request, records, **more):
+        key = request.headers["idempotency-key"]
+        repeat = any(other["key"] == key for other in self.got[name])
+        self.got[name].append({"key": key, "records": records, "repeat": repeat, **more})
+
+    def answer(self, request):
+        path = request.path
+        if path.startswith("/got/") and path[5:] in self.got:
+            return answer_json(self.got[path[5:]])
+        if path in ("/ndjson", "/array"):
+            return self.plain(request, path[1:])
+        if re.fullmatch(r"/[a-z0-9][a-z0-9._-]*/_bulk", path):
+            return self.bulk(request)
+        if path == "/loki/api/v1/push":
+            return self.loki(request)
+        if path == "/services/collector/event":
+            return self.splunk(request)
+        if path == "/services/collector/ack":
+            return self.splunk_ack(request)
+        if path == "/v1/logs":
+            return self.otlp(request)
+        raise Refuse(404, {"detail": "No such place."})
+
+    # --- ndjson, json_array ---
+
+    def plain(self, request, name):
+        types = {"ndjson": "application/x-ndjson", "array": "application/json"}
+        text = self.body(request, types[name])
+        if not self.authorized(request, name):
+            raise Refuse(401, {"detail": "Who are you?"})
+        try:
+            records = lines_of(text) if name == "ndjson" else elements(text)
+        except (ValueError, IndexError) as fault:
+            self.violation(request, 400, str(fault))
+        if not records:
+            self.violation(request, 400, "no records")
+        if self.poisoned(text):
+            raise Refuse(400, {"detail": "A record here is bad."})
+        self.take(name, request, records)
+        return answer_text("ok\n")
+
+
+if __name__ == "__main__":
+    simlib.main(Receiver)

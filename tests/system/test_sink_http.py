@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+"""The http sink: everything arrives, in order and unchanged, through faults, a kill and refusals."""
+
+import json
+import urllib.request
+
+import harness
+from harness import wait_until
+
+import cloudscale
+
+RECORDS = 5000
+
+
+class Http(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.receiver = self.simulator(name="http_receiver")
+        self.cloud = self.cloudscale(RECORDS, "--page-size", "100", "--delay", "0.003")
+        self.expected = cloudscale.expected_lines(1, 0, RECORDS).decode().splitlines()
+
+    def sink(self, path, encoding, more=""):
+        keys = {"retry_max": "1s", "batch_age": "100ms", "batch_records": "300"}
+        keys.update(line.split(" = ", 1) for line in more.splitlines())
+        return "[sink far]\ntype = http\nurl = %s%s\nencoding = %s\n%s\n" % (
+            self.receiver.url,
+            path,
+            encoding,
+            "".join("%s = %s\n" % pair for pair in keys.items()),
+        )
+
+    def start(self, path, encoding, more="", source=""):
+        self.configure(
+            self.source(self.cloud.url, more="interval = 200ms\n" + source),
+            self.sink(path, encoding, more),
+        )
+
+    def got(self, name):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.receiver.url + "/got/" + name) as answer:
+            return json.load(answer)
+
+    def taken(self, name):
+        return self.receiver.stats()["taken"][name]
+
+    def faults(self, path, *more):
+        """One of each at the receiver: not taken, and taken but not answered."""
+        self.receiver.faults(
+            {"kind": "status", "status": 503, "times": 1, "path": path},
+            {"kind": "status", "status": 429, "retry_after": 1, "times": 1, "path": path},
+            *more,
+            {"kind": "hang", "from": 8, "times": 1, "path": path},
+            {"kind": "close", "probability": 0.15, "times": 2, "path": path},
+            {"kind": "reset", "bytes": 3, "probability": 0.15, "times": 2, "path": path},
+            {"kind": "slow", "chunk": 40, "seconds": 0.05, "times": 3, "path": path},
+        )
+
+    def run_through(self, name):
+        """Lets the daemon run to its end, killed once while a request is taken but not answered."""
+        daemon = self.daemon()
+        hangs = lambda: any(entry["fault"] == "hang" for entry in self.receiver.log())
+        wait_until(hangs, "the request that hangs")
+        daemon.kill()
+        self.assertLess(self.taken(name), RECORDS)
+        self.once()
+        self.assertEqual(self.receiver.stats()["violations"], [])
+
+    def once_each(self, name):
+        """The records without the requests that came twice; says how many did."""
+        requests = self.got(name)
+        repeats = [request for request in requests if request["repeat"]]
+        print(
+            "%s: %d requests, %d of them (%d records) twice"
+            % (name, len(requests), len(repeats), sum(len(r["records"]) for r in repeats)),
+            flush=True,
+        )
+        return [record for r in requests if not r["repeat"] for record in r["records"]]
+
+    def dead_letters(self):
+        path = self.state / "dead-letters" / "far.ndjson"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def assert_records(self, found, expected=None):
+        expected = self.expected if expected is None else expected
+        for number, pair in enumerate(zip(found, expected)):
+            self.assertEqual(pair[0], pair[1], "record %d" % number)
+        self.assertEqual(len(found), len(expected))
+
+
+class Plain(Http):
+    def test_ndjson(self):
+        self.start("/ndjson", "ndjson")
+        self.faults("/ndjson")
+        self.run_through("ndjson")
+        self.assert_records(self.once_each("ndjson"))
+        self.assertEqual(self.dead_letters(), [])
+
+    def test_array(self):
+        self.start("/array", "json_array", "method = POST\nheader.X-Team = audit")
+        self.faults("/array")
+        self.run_through("array")
+        self.assert_records(self.once_each("array"))
+        heads = [entry["headers"] for entry in self.receiver.log() if entry["method"] == "POST"]
+        self.assertTrue(all(head.get("x-team") == "audit" for head in heads))
+
+    def test_too_large(self):
+        # about three records a request
+        self.receiver.control(max_body=1000)
+        self.start("/ndjson", "ndjson")
+        result = self.once()
+        self.assert_records(self.once_each("ndjson"))
+        self.assertEqual(len(result.lines("413")), 1, result.err)
+        self.assertEqual(self.dead_letters(), [])
+
+    def test_one_too_large(self):
+        sizes = [len(line.encode()) + 1 for line in self.expected]
+        limit = sorted(set(sizes))[-3]
+        self.receiver.control(max_body=limit)
+        self.start("/ndjson", "ndjson", "batch_records = 20")
+        self.once()
+        small = [line for line, size in zip(self.expected, sizes) if size <= limit]
+        large = [line for line, size in zip(self.expected, sizes) if size > limit]
+        self.assertTrue(large)
+        self.assert_records(self.once_each("ndjson"), small)
+        letters = self.dead_letters()
+        self.assertEqual([letter["record"] for letter in letters], [json.loads(x) for x in large])
+        for letter in letters:
+            self.assertIn("413", letter["reason"])
+
+    def test_refused(self):
+        poison = '"system":{}'
+        bad = [line for line in self.expected if poison in line]
+        good = [line for line in self.expected if poison not in line]
+        self.assertGreater(len(bad), 100)
+        self.receiver.control(poison=[poison])
+        self.start("/array", "json_array")
+        result = self.once()
+        self.assert_records(self.once_each("array"), good)
+        letters = self.dead_letters()
+        self.assertEqual([letter["record"] for letter in letters], [json.loads(x) for x in bad])
+        for letter in letters:
+            self.assertEqual(letter["sink"], "far")
+            self.assertIn("A record here is bad.", letter["reason"])
+        self.assertTrue(result.lines("refused for good"))
+
+    def test_wrong_address_waits(self):
+        self.start("/nowhere", "ndjson")
+        self.once(expect=75)
+        self.assertEqual(self.dead_letters(), [])
+        self.start("/ndjson", "ndjson")
+        self.once()
+        self.assert_records(self.once_each("ndjson"))
+
+    def test_token_refused(self):
+        self.receiver.control(tokens={"ndjson": "Bearer right-0123456789"})
+        self.start("/ndjson", "ndjson", "auth.type = bearer\nauth.token = wrong-0123456789")
+        result = self.once(expect=75)
+        self.assertTrue(result.lines("401"), result.err)
+        self.assertNotIn("wrong-0123456789", result.err)
+        self.assertEqual(self.dead_letters(), [])
+        self.start("/ndjson", "ndjson", "auth.type = bearer\nauth.token = right-0123456789")
+        self.once()
+        self.assert_records(self.once_each("ndjson"))
+
+    def test_gathers(self):
+        # pages of 100 records become requests of many
+        self.start("/ndjson", "ndjson", "batch_age = 30s\nbatch_records = 1000")
+        daemon = self.daemon()
+        wait_until(lambda: self.taken("ndjson") >= 4000, "records")
+        sizes = [len(request["records"]) for request in self.got("ndjson")]
+        self.assertEqual(sizes, [1000] * len(sizes))
+        self.assertEqual(daemon.stop(), 0)
+        self.once()
+        self.assert_records(self.once_each("ndjson"))
+
+
+class Keys(harness.Case):
+    def faulty(self, keys, *words):
+        self.configure(
+            "[sink far]\ntype = http\n" + keys, self.source("http://127.0.0.1:9"), self.file_sink()
+        )
+        result = self.check(78)
+        for word in words:
+            self.assertIn(word, result.err + result.out.decode())
+        self.assertIn("trawld.conf:", result.err + result.out.decode())
+
+    def test_check(self):
+        self.faulty("encoding = ndjson", "url")
+        self.faulty("url = ftp://h/", "url")
+        self.faulty("url = http://logs.example.net/x", "insecure_http")
+        self.faulty("url = https://u:p@logs.example.net/x", "url")
+        self.faulty("url = https://h/\nencoding = ndjsn", "did you mean `ndjson`")
+        self.faulty("url = https://h/\nheader.Content-Length = 7", "header.Content-Length")
+        self.faulty("url = https://h/\nheader.a:b = 7", "header.a:b")
+        self.faulty("url = https://h/\nauth.type = bearer", "token")
+        self.faulty("url = https://h/\nauth.type = beare", "bearer")
+        self.faulty("url = https://h/\nauth.token = x", "auth.type")
+        self.faulty("url = https://h/\nauth.type = login", "oauth2_client")
+        self.faulty("url = https://h/\nclient_key = /x", "client_cert")
+        self.faulty("url = https://h/\nbatch_records = 0", "batch_records")
+
+
+if __name__ == "__main__":
+    harness.main()
