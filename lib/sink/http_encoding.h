@@ -11,6 +11,9 @@
 #include "sink/http_options.h"
 #include "sink/http_parts.h"
 
+/* The shortest pause before another try where only a person can help. */
+#define HTTP_PATIENCE NSEC_PER_MIN
+
 /* The records of one request. */
 struct http_part {
 	const struct http_options *options;
@@ -25,6 +28,9 @@ struct http_encoding {
 	const char *name; /* `encoding =` */
 	const char *content_type;
 	void (*write)(const struct http_part *part, struct buf *out);
+	/* Further faults of the options, the address being one. May be NULL. */
+	void (*check)(const struct http_options *options, const struct ini_section *section,
+		struct findings *findings);
 	/* What an answer of 200 to 299 says. 0: every record is decided, those that are refused
 	 * through http_parts_refuse. A fault outcome: the part is to be sent again. NULL: any such
 	 * answer means that all is taken. */
@@ -38,5 +44,6 @@ extern const char *const http_encoding_names[]; /* NULL-terminated, for the opti
 
 extern const struct http_encoding http_ndjson;
 extern const struct http_encoding http_json_array;
+extern const struct http_encoding http_bulk;
 
 #endif

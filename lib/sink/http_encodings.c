@@ -4,10 +4,12 @@
 const struct http_encoding *const http_encodings[] = {
 	&http_ndjson,
 	&http_json_array,
+	&http_bulk,
 };
 
 const char *const http_encoding_names[] = {
 	"ndjson",
 	"json_array",
+	"elasticsearch",
 	NULL,
 };

@@ -33,6 +33,7 @@ static void fault_at(struct findings *findings, const struct ini_section *sectio
 static void check_url(const struct http_options *options, const struct ini_section *section,
 	struct findings *findings)
 {
+	const struct http_encoding *encoding = http_encodings[options->encoding];
 	const struct ini_entry *entry = ini_section_find(section, "url");
 	char *origin = NULL;
 
@@ -45,6 +46,8 @@ static void check_url(const struct http_options *options, const struct ini_secti
 		fault_at(findings, section, entry,
 			"this address is not https: records and credential would go over the "
 			"network in clear; set insecure_http = yes if that is meant");
+	else if (encoding->check)
+		encoding->check(options, section, findings);
 	free(origin);
 }
 

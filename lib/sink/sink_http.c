@@ -21,9 +21,6 @@
 #include "http/outcome.h"
 #include "sink/http_encoding.h"
 
-/* The shortest pause where only a person can help. */
-#define SINK_HTTP_PATIENCE NSEC_PER_MIN
-
 struct sink_http {
 	struct sink base;
 	const struct http_options *options;
@@ -175,8 +172,8 @@ static enum sink_http_next sink_http_judge(struct fault *fault)
 		break;
 	}
 	sink_http_blame_address(fault);
-	if (fault->wait_ns < SINK_HTTP_PATIENCE)
-		fault->wait_ns = SINK_HTTP_PATIENCE;
+	if (fault->wait_ns < HTTP_PATIENCE)
+		fault->wait_ns = HTTP_PATIENCE;
 	return SINK_HTTP_LATER;
 }
 
@@ -211,8 +208,8 @@ static void sink_http_renew(struct sink_http *http, struct fault *fault)
 		sink_http_go(http);
 		return;
 	}
-	if (fault->wait_ns < SINK_HTTP_PATIENCE)
-		fault->wait_ns = SINK_HTTP_PATIENCE;
+	if (fault->wait_ns < HTTP_PATIENCE)
+		fault->wait_ns = HTTP_PATIENCE;
 	sink_http_later(http, fault);
 }
 

@@ -211,6 +211,53 @@ class Receiver(simlib.Simulator):
         self.take(name, request, records)
         return answer_text("ok\n")
 
+    # --- Elasticsearch ---
+
+    def bulk_item(self, request, action, document, busy):
+        if self.poisoned(document):
+            error = {"type": "document_parsing_exception", "reason": 'bad field "é" in it'}
+            return 400, error
+        if busy:
+            return 429, {"type": "es_rejected_execution_exception", "reason": "queue is full"}
+        if action["_id"] in self.documents:
+            if self.documents[action["_id"]] != document:
+                self.violation(request, 400, "another document with the _id " + action["_id"])
+            self.conflicts += 1
+            return 409, {"type": "version_conflict_engine_exception", "reason": "exists"}
+        self.documents[action["_id"]] = document
+        return 201, None
+
+    def bulk(self, request):
+        text = self.body(request, "application/x-ndjson", "application/json")
+        if not self.authorized(request, "bulk"):
+            raise Refuse(401, {"error": {"type": "security_exception"}, "status": 401})
+        try:
+            lines = lines_of(text)
+            pairs = [(json.loads(lines[i]), lines[i + 1]) for i in range(0, len(lines), 2)]
+            for action, document in pairs:
+                name = action["create"]["_id"]
+                if list(action) != ["create"] or list(action["create"]) != ["_id"]:
+                    raise ValueError("an action that is not expected: %s" % action)
+                if not 0 < len(name.encode()) <= MAX_ID:
+                    raise ValueError("id [%s] is too long" % name)
+                if not document.startswith("{"):
+                    raise ValueError("a document that is no object")
+        except (ValueError, IndexError, KeyError, TypeError, AttributeError) as fault:
+            self.violation(request, 400, str(fault))
+        busy = self.settings["busy_items"] > 0
+        self.settings["busy_items"] -= busy
+        items, taken = [], []
+        for number, (action, document) in enumerate(pairs):
+            action = action["create"]
+            status, error = self.bulk_item(request, action, document, busy and number % 3 == 1)
+            item = {"_index": "audit", "_id": action["_id"], "status": status}
+            items.append({"create": {**item, **({"error": error} if error else {})}})
+            if status == 201:
+                taken.append(document)
+        self.take("bulk", request, taken, offered=len(pairs))
+        errors = any("error" in item["create"] for item in items)
+        return answer_json({"took": 3, "errors": errors, "items": items})
+
 
 if __name__ == "__main__":
     simlib.main(Receiver)

@@ -52,7 +52,7 @@ class Http(harness.Case):
             {"kind": "hang", "from": 8, "times": 1, "path": path},
             {"kind": "close", "probability": 0.15, "times": 2, "path": path},
             {"kind": "reset", "bytes": 3, "probability": 0.15, "times": 2, "path": path},
-            {"kind": "slow", "chunk": 40, "seconds": 0.05, "times": 3, "path": path},
+            {"kind": "slow", "chunk": 4000, "seconds": 0.05, "times": 3, "path": path},
         )
 
     def run_through(self, name):
@@ -62,7 +62,13 @@ class Http(harness.Case):
         wait_until(hangs, "the request that hangs")
         daemon.kill()
         self.assertLess(self.taken(name), RECORDS)
-        self.once()
+        # a run ends when only a failing sink is left; the faults are few, so some run gets through
+        for _ in range(12):
+            result = self.trawld("-c", str(self.conf), "--once")
+            self.assertIn(result.code, (0, 75), result.err)
+            if result.code == 0:
+                break
+        self.assertEqual(result.code, 0, result.err)
         self.assertEqual(self.receiver.stats()["violations"], [])
 
     def once_each(self, name):
@@ -174,6 +180,46 @@ class Plain(Http):
         self.assert_records(self.once_each("ndjson"))
 
 
+class Bulk(Http):
+    def once_indexed(self):
+        """The index's documents in order of their first arrival; none may be there twice."""
+        stats = self.receiver.stats()
+        self.assertEqual(stats["violations"], [])
+        found = [record for request in self.got("bulk") for record in request["records"]]
+        self.assertEqual(len(found), stats["documents"])
+        print("bulk: %d records were offered again" % stats["conflicts"], flush=True)
+        return found
+
+    def test_no_repeats(self):
+        self.start("/audit/_bulk", "elasticsearch")
+        self.faults("/audit/_bulk")
+        self.run_through("bulk")
+        self.assert_records(self.once_indexed())
+        self.assertGreater(self.receiver.stats()["conflicts"], 0)
+        self.assertEqual(self.dead_letters(), [])
+
+    def test_items(self):
+        poison = '"admin":{}'
+        bad = [line for line in self.expected if poison in line]
+        good = [line for line in self.expected if poison not in line]
+        self.receiver.control(poison=[poison], busy_items=2)
+        self.start("/audit/_bulk", "elasticsearch", "batch_records = 2000")
+        daemon = self.daemon()
+        wait_until(lambda: self.receiver.stats()["documents"] == len(good), "all documents")
+        wait_until(lambda: len(self.dead_letters()) == len(bad), "dead letters")
+        self.assertEqual(daemon.stop(), 0)
+        # those that were busy came later than their neighbours
+        self.assertEqual(sorted(self.once_indexed()), sorted(good))
+        letters = self.dead_letters()
+        self.assertEqual([letter["record"] for letter in letters], [json.loads(x) for x in bad])
+        for letter in letters:
+            self.assertEqual(
+                letter["reason"],
+                'item status 400: document_parsing_exception: bad field "é" in it',
+            )
+        self.assertTrue(daemon.wait_log("item status 429"))
+
+
 class Keys(harness.Case):
     def faulty(self, keys, *words):
         self.configure(
@@ -191,6 +237,7 @@ class Keys(harness.Case):
         self.faulty("url = https://u:p@logs.example.net/x", "url")
         self.faulty("url = https://h/\nencoding = ndjsn", "did you mean `ndjson`")
         self.faulty("url = https://h/\nheader.Content-Length = 7", "header.Content-Length")
+        self.faulty("url = https://h/_bulk\nencoding = elasticsearch", "INDEX/_bulk")
         self.faulty("url = https://h/\nheader.a:b = 7", "header.a:b")
         self.faulty("url = https://h/\nauth.type = bearer", "token")
         self.faulty("url = https://h/\nauth.type = beare", "bearer")

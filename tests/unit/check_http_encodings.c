@@ -1,0 +1,241 @@
+/* What each encoding sends, to the byte, and what it reads in answers. */
+#include "sink/http_encoding.h"
+
+#include <check.h>
+
+#include "base/mem.h"
+#include "check_unit.h"
+
+#define TIME (INT64_C(1765455797) * NSEC_PER_SEC + 460366001)
+
+/* Three records: one with everything, one with the least, one with what is hard to keep. */
+#define FIRST "{\"a\":1e400,\"a\":20481.835938,\"s\":\"\\ud800 \\\"x\\\\\",\"u\":\"\xc3\xa9\"}"
+#define SECOND "{}"
+#define THIRD "{\"n\":18446744073709551616,\"z\":\"\\u0000\\u007f/\"}"
+
+static struct batch *batch;
+static struct sink_record records[3];
+static struct http_options options;
+static struct http_parts parts;
+static struct http_part part;
+static struct sink_job job;
+
+static void setup(void)
+{
+	struct id key = {{0xab, 0xcd}};
+	struct batch_cursor cursor = {0};
+
+	batch = batch_new("acme", "cloud", TIME + 5);
+	batch_add(batch, slice_of(FIRST), &key, SLICE("id-\"1\""), TIME);
+	batch_add(batch, slice_of(SECOND), &key, SLICE_NULL, NSEC_NONE);
+	batch_add(batch, slice_of(THIRD), &key, SLICE("3"), TIME + 1);
+	batch->number = 7;
+	for (size_t i = 0; i < 3; i++) {
+		records[i].batch = batch;
+		ck_assert(batch_next(batch, &cursor, &records[i].view));
+	}
+	options = (struct http_options){.url = (char *)"https://h/x"};
+	job = (struct sink_job){.records = records, .n_records = 3, .id = "j"};
+	parts = HTTP_PARTS_NULL;
+	http_parts_begin(&parts, &job);
+	part = (struct http_part){&options, &parts, 0, records, 3, RECORD_RAW};
+}
+
+static void teardown(void)
+{
+	http_parts_deinit(&parts);
+	batch_unref(batch);
+}
+
+static void ck_written(const struct http_encoding *encoding, const char *wanted)
+{
+	struct buf out = BUF_NULL;
+
+	for (int again = 0; again < 2; again++) {
+		buf_clear(&out);
+		encoding->write(&part, &out);
+		ck_assert_str_eq(buf_text(&out), wanted);
+	}
+	buf_deinit(&out);
+}
+
+/* Reads ANSWER of STATUS; the fault's class, its text in FAULT. */
+static int read_answer(
+	const struct http_encoding *encoding, int status, const char *answer, struct fault *fault)
+{
+	struct http_response response = {.status = status, .server_time = NSEC_NONE};
+	int r;
+
+	*fault = FAULT_NULL;
+	buf_append_text(&response.body, answer);
+	r = encoding->read(&part, &response, fault);
+	ck_assert_int_eq(r, fault->class);
+	buf_deinit(&response.body);
+	return r;
+}
+
+static void ck_refused(size_t index, const char *reason)
+{
+	ck_assert_ptr_nonnull(parts.reasons);
+	ck_assert_ptr_nonnull(parts.reasons[index]);
+	ck_assert_str_eq(parts.reasons[index], reason);
+}
+
+START_TEST(names_and_rows)
+{
+	size_t n = 0;
+
+	for (; http_encoding_names[n]; n++)
+		ck_assert_str_eq(http_encodings[n]->name, http_encoding_names[n]);
+	ck_assert_uint_ge(n, 3);
+}
+END_TEST
+
+/* --- without a protocol --- */
+
+#define ENVELOPE                                                                                   \
+	"{\"source\":\"acme\",\"provider\":\"cloud\",\"id\":\"id-\\\"1\\\"\","                     \
+	"\"time\":\"2025-12-11T12:23:17.460366001Z\",\"record\":" FIRST "}"
+
+START_TEST(ndjson)
+{
+	ck_written(&http_ndjson, FIRST "\n" SECOND "\n" THIRD "\n");
+	part.n_records = 1;
+	part.format = RECORD_ENVELOPE;
+	ck_written(&http_ndjson, ENVELOPE "\n");
+	ck_assert_str_eq(http_ndjson.content_type, "application/x-ndjson");
+}
+END_TEST
+
+START_TEST(json_array)
+{
+	ck_written(&http_json_array, "[" FIRST "," SECOND "," THIRD "]");
+	part.n_records = 1;
+	ck_written(&http_json_array, "[" FIRST "]");
+	part.format = RECORD_ENVELOPE;
+	ck_written(&http_json_array, "[" ENVELOPE "]");
+	ck_assert_str_eq(http_json_array.content_type, "application/json");
+}
+END_TEST
+
+/* --- Elasticsearch --- */
+
+START_TEST(bulk)
+{
+	ck_written(&http_bulk,
+		"{\"create\":{\"_id\":\"acme:id-\\\"1\\\"\"}}\n" FIRST "\n"
+		"{\"create\":{\"_id\":\"acme:abcd0000000000000000000000000000-7-1\"}}\n" SECOND "\n"
+		"{\"create\":{\"_id\":\"acme:3\"}}\n" THIRD "\n");
+	part.n_records = 1;
+	part.format = RECORD_ENVELOPE;
+	ck_written(&http_bulk, "{\"create\":{\"_id\":\"acme:id-\\\"1\\\"\"}}\n" ENVELOPE "\n");
+}
+END_TEST
+
+START_TEST(bulk_long_ids)
+{
+	char text[600];
+	char *wanted;
+
+	memset(text, 'x', sizeof(text));
+	part.n_records = 1;
+	records[0].view.id = (struct slice){text, 507}; /* with "acme:" 512 */
+	wanted = mem_printf("{\"create\":{\"_id\":\"acme:%.507s\"}}\n" FIRST "\n", text);
+	ck_written(&http_bulk, wanted);
+	free(wanted);
+	records[0].view.id.size = 508;
+	ck_written(&http_bulk,
+		"{\"create\":{\"_id\":\"cb1ebff8c4eba6759931100c8a48e581\"}}\n" FIRST "\n");
+}
+END_TEST
+
+#define ITEM(status) "{\"create\":{\"_index\":\"i\",\"_id\":\"x\",\"status\":" #status "}}"
+#define ITEM_TEXT "{\"create\":{\"status\":\"201\"}}"
+#define ITEM_BAD(status, type)                                                                     \
+	"{\"create\":{\"status\":" #status ",\"error\":{\"type\":\"" type                          \
+	"\",\"reason\":\"no \\\"way\\\"\"}}}"
+
+static const struct {
+	const char *answer;
+	int outcome;
+	const char *text; /* of the fault, or of the refusals, one a record: '-' none */
+} bulk_rows[] = {
+	{"{\"errors\":false,\"items\":[" ITEM(201) "," ITEM(200) "," ITEM(201) "]}", 0, "---"},
+	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM_BAD(409, "vc") "," ITEM(201) "]}", 0,
+		"---"},
+	{"{\"errors\":false}", 0, "---"},
+	{" {\"errors\" : true, \"items\" : [ " ITEM_BAD(400, "mapper") ", " ITEM(
+		 201) " , " ITEM_BAD(400, "doc") " ] } ",
+		0, "x-x"},
+	{"{\"errors\":true,\"items\":[" ITEM_BAD(400, "m") "," ITEM_BAD(429, "busy") "," ITEM(
+		 201) "]}",
+		FAULT_THROTTLED, "item status 429: busy: no \"way\""},
+	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM_BAD(503, "away") "]}",
+		FAULT_SERVER, "item status 503: away: no \"way\""},
+	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM_BAD(403, "full") "]}",
+		FAULT_AUTH, "item status 403: full: no \"way\""},
+	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM_BAD(404, "none") "]}",
+		FAULT_CONFIG, "item status 404: none: no \"way\""},
+	{"{\"errors\":false,\"items\":[" ITEM(201) "," ITEM(201) "]}", FAULT_BODY,
+		"the answer does not say what became of each of 3 records"},
+	{"{\"errors\":false,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM(201) "," ITEM(201) "]}",
+		FAULT_BODY, "the answer does not say what became of each of 3 records"},
+	{"{\"errors\":false,\"items\":[" ITEM(201) ",{}," ITEM(201) "]}", FAULT_BODY,
+		"the answer has no status for record 2 of 3"},
+	{"{\"errors\":false,\"items\":[" ITEM(201) "," ITEM_TEXT "," ITEM(201) "]}", FAULT_BODY,
+		"the answer has no status for record 2 of 3"},
+	{"{\"errors\":true}", FAULT_BODY,
+		"the answer does not say what became of each of 3 records"},
+	{"{}", FAULT_BODY, "the answer does not say what became of each of 3 records"},
+};
+
+START_TEST(bulk_answers)
+{
+	struct fault fault;
+	int r = read_answer(&http_bulk, 200, bulk_rows[_i].answer, &fault);
+
+	ck_assert_int_eq(r, bulk_rows[_i].outcome);
+	if (r != 0) {
+		ck_assert_str_eq(fault.text, bulk_rows[_i].text);
+		ck_assert_uint_eq(parts.n_refused, 0);
+		ck_assert_int_eq(
+			fault.wait_ns, r == FAULT_AUTH || r == FAULT_CONFIG ? HTTP_PATIENCE : 0);
+		return;
+	}
+	for (size_t i = 0; i < 3; i++)
+		ck_assert((parts.reasons && parts.reasons[i]) == (bulk_rows[_i].text[i] == 'x'));
+	if (parts.n_refused > 0)
+		ck_refused(0, "item status 400: mapper: no \"way\"");
+}
+END_TEST
+
+START_TEST(bulk_no_json)
+{
+	struct fault fault;
+
+	ck_assert_int_eq(read_answer(&http_bulk, 200, "<html>", &fault), FAULT_BODY);
+	ck_assert_int_eq(read_answer(&http_bulk, 200, "", &fault), FAULT_BODY);
+}
+END_TEST
+
+static void add_tests(TCase *tcase)
+{
+	tcase_add_test(tcase, names_and_rows);
+	tcase_add_test(tcase, ndjson);
+	tcase_add_test(tcase, json_array);
+	tcase_add_test(tcase, bulk);
+	tcase_add_test(tcase, bulk_long_ids);
+	tcase_add_loop_test(tcase, bulk_answers, 0, sizeof(bulk_rows) / sizeof(bulk_rows[0]));
+	tcase_add_test(tcase, bulk_no_json);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("http_encodings");
+	TCase *tcase = tcase_create("http_encodings");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	add_tests(tcase);
+	suite_add_tcase(suite, tcase);
+	return unit_run(suite);
+}
