@@ -45,5 +45,6 @@ extern const char *const http_encoding_names[]; /* NULL-terminated, for the opti
 extern const struct http_encoding http_ndjson;
 extern const struct http_encoding http_json_array;
 extern const struct http_encoding http_bulk;
+extern const struct http_encoding http_loki;
 
 #endif

@@ -5,11 +5,13 @@ const struct http_encoding *const http_encodings[] = {
 	&http_ndjson,
 	&http_json_array,
 	&http_bulk,
+	&http_loki,
 };
 
 const char *const http_encoding_names[] = {
 	"ndjson",
 	"json_array",
 	"elasticsearch",
+	"loki",
 	NULL,
 };

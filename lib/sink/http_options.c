@@ -107,6 +107,27 @@ static void check_auth(const struct http_options *options, const struct ini_sect
 	auth_free(auth);
 }
 
+/* Keys of one encoding that another would leave unread. */
+static const struct {
+	const char *key;
+	const struct http_encoding *encoding;
+} encoding_keys[] = {
+	{"labels", &http_loki},
+};
+
+static void check_foreign(const struct http_options *options, const struct ini_section *section,
+	struct findings *findings)
+{
+	for (size_t i = 0; i < sizeof(encoding_keys) / sizeof(encoding_keys[0]); i++) {
+		const struct ini_entry *entry = ini_section_find(section, encoding_keys[i].key);
+
+		if (entry && http_encodings[options->encoding] != encoding_keys[i].encoding)
+			findings_add(findings, entry->file, entry->line,
+				"%s is a key of encoding = %s", entry->key,
+				encoding_keys[i].encoding->name);
+	}
+}
+
 void http_options_check(
 	const void *data, const struct ini_section *section, struct findings *findings)
 {
@@ -115,6 +136,7 @@ void http_options_check(
 	check_url(options, section, findings);
 	check_headers(options, section, findings);
 	check_auth(options, section, findings);
+	check_foreign(options, section, findings);
 	if (options->client_key && !options->client_cert)
 		fault_at(findings, section, ini_section_find(section, "client_key"),
 			"client_cert is needed, too");
@@ -265,6 +287,12 @@ const struct option http_option_rows[] = {
 		.offset = HTTP_OPTION(insecure_http),
 		.default_text = "no",
 		.help = "allows http:// to another host than loopback",
+	},
+	{
+		.name = "labels",
+		.type = OPTION_LIST,
+		.offset = HTTP_OPTION(labels),
+		.help = "loki: name=/pointer or name=text, with commas",
 	},
 };
 _Static_assert(sizeof(http_option_rows) / sizeof(http_option_rows[0]) == N_HTTP_OPTION_ROWS,

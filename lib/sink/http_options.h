@@ -21,10 +21,11 @@ struct http_options {
 	char *client_key;
 	char *proxy;
 	bool insecure_http;
+	struct str_list labels; /* loki */
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 14
+#define N_HTTP_OPTION_ROWS 15
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

@@ -258,6 +258,55 @@ class Receiver(simlib.Simulator):
         errors = any("error" in item["create"] for item in items)
         return answer_json({"took": 3, "errors": errors, "items": items})
 
+    # --- Loki ---
+
+    def loki_entries(self, text):
+        """[(stream, time, line)] of a push, or ValueError."""
+        push = json.loads(text)
+        entries, streams = [], set()
+        if list(push) != ["streams"] or not push["streams"]:
+            raise ValueError("no streams")
+        for stream in push["streams"]:
+            labels = stream["stream"]
+            if set(stream) != {"stream", "values"} or not 0 < len(labels) <= 15:
+                raise ValueError("a stream is labels (1 to 15) and values")
+            for name, value in labels.items():
+                if not LABEL.fullmatch(name) or not isinstance(value, str) or not value:
+                    raise ValueError("bad label %r=%r" % (name, value))
+                if len(value.encode()) > 2048:
+                    raise ValueError("label value too long: " + name)
+            key = json.dumps(labels, sort_keys=True)
+            if key in streams or not stream["values"]:
+                raise ValueError("a stream twice, or empty")
+            streams.add(key)
+            for time, line in stream["values"]:
+                if not isinstance(line, str) or not re.fullmatch(r"[1-9]\d{18}", time):
+                    raise ValueError("a value is [nanoseconds as a string, line]")
+                entries.append((key, int(time), line))
+        return entries
+
+    def loki(self, request):
+        text = self.body(request, "application/json")
+        try:
+            entries = self.loki_entries(text)
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            self.violation(request, 400, str(fault))
+        # as Loki does it: what can be kept is kept, then the whole is refused
+        late = []
+        taken = []
+        for key, time, line in entries:
+            newest = self.newest.get(key, 0)
+            if time < newest - self.settings["behind"] * 10**9:
+                late.append(line)
+                continue
+            self.newest[key] = max(time, newest)
+            taken.append([key, time, line])
+        self.take("loki", request, taken)
+        if late:
+            words = "entry for stream too far behind, total ignored: %d out of %d\n"
+            return answer_text(words % (len(late), len(entries)), 400)
+        return Answer(204)
+
 
 if __name__ == "__main__":
     simlib.main(Receiver)

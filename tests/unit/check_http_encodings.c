@@ -87,7 +87,7 @@ START_TEST(names_and_rows)
 
 	for (; http_encoding_names[n]; n++)
 		ck_assert_str_eq(http_encodings[n]->name, http_encoding_names[n]);
-	ck_assert_uint_ge(n, 3);
+	ck_assert_uint_ge(n, 4);
 }
 END_TEST
 
@@ -218,6 +218,66 @@ START_TEST(bulk_no_json)
 }
 END_TEST
 
+/* --- Loki --- */
+
+/* FIRST, SECOND and THIRD as JSON strings */
+#define FIRST_LINE                                                                                 \
+	"\"{\\\"a\\\":1e400,\\\"a\\\":20481.835938,\\\"s\\\":\\\"\\\\ud800 "                       \
+	"\\\\\\\"x\\\\\\\\\\\",\\\"u\\\":\\\"\xc3\xa9\\\"}\""
+#define SECOND_LINE "\"{}\""
+#define THIRD_LINE "\"{\\\"n\\\":18446744073709551616,\\\"z\\\":\\\"\\\\u0000\\\\u007f/\\\"}\""
+#define STREAM "{\"stream\":{\"source\":\"acme\",\"provider\":\"cloud\""
+
+START_TEST(loki)
+{
+	/* a record without a time of its own has that of its acceptance */
+	ck_written(&http_loki,
+		"{\"streams\":[" STREAM "},\"values\":[[\"1765455797460366001\"," FIRST_LINE
+		"],[\"1765455797460366006\"," SECOND_LINE "],[\"1765455797460366002\"," THIRD_LINE
+		"]]}]}");
+	part.n_records = 1;
+	part.records++;
+	part.format = RECORD_ENVELOPE;
+	ck_written(&http_loki,
+		"{\"streams\":[" STREAM
+		"},\"values\":[[\"1765455797460366006\",\"{\\\"source\\\":\\\"acme\\\","
+		"\\\"provider\\\":\\\"cloud\\\",\\\"id\\\":"
+		"\\\"abcd0000000000000000000000000000\\\",\\\"time\\\":null,\\\"record\\\":{}}\"]]}"
+		"]}");
+}
+END_TEST
+
+START_TEST(loki_labels)
+{
+	str_list_add(&options.labels, "n=/n");
+	str_list_add(&options.labels, "job = a\"b");
+	str_list_add(&options.labels, "u=/u");
+	/* two records share their labels, and stand in their order though others are between */
+	records[1] = records[2];
+	records[2] = records[0];
+	ck_written(&http_loki,
+		"{\"streams\":[" STREAM ",\"job\":\"a\\\"b\",\"u\":\"\xc3\xa9\"},\"values\":"
+		"[[\"1765455797460366001\"," FIRST_LINE "],[\"1765455797460366001\"," FIRST_LINE
+		"]]}," STREAM ",\"n\":\"18446744073709551616\",\"job\":\"a\\\"b\"},\"values\":"
+		"[[\"1765455797460366002\"," THIRD_LINE "]]}]}");
+	str_list_deinit(&options.labels);
+}
+END_TEST
+
+START_TEST(loki_answers)
+{
+	struct http_response response = {.status = 204};
+	struct fault fault;
+
+	ck_assert_int_eq(http_loki.read(&part, &response, &fault), 0);
+	response.status = 200;
+	ck_assert_int_eq(http_loki.read(&part, &response, &fault), 0);
+	http_headers_add(&response.headers, "content-type", SLICE("text/html; charset=utf-8"));
+	ck_assert_int_eq(http_loki.read(&part, &response, &fault), FAULT_BODY);
+	http_headers_deinit(&response.headers);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, names_and_rows);
@@ -227,6 +287,9 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, bulk_long_ids);
 	tcase_add_loop_test(tcase, bulk_answers, 0, sizeof(bulk_rows) / sizeof(bulk_rows[0]));
 	tcase_add_test(tcase, bulk_no_json);
+	tcase_add_test(tcase, loki);
+	tcase_add_test(tcase, loki_labels);
+	tcase_add_test(tcase, loki_answers);
 }
 
 int main(void)
