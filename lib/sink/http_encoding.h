@@ -22,6 +22,8 @@ struct http_part {
 	const struct sink_record *records;
 	size_t n_records;
 	enum record_format format;
+	const char *channel; /* a GUID of this process and sink */
+	int64_t receipt; /* what read leaves to be asked for; -1: none */
 };
 
 struct http_encoding {
@@ -36,6 +38,13 @@ struct http_encoding {
 	 * answer means that all is taken. */
 	int (*read)(
 		struct http_part *part, const struct http_response *response, struct fault *reterr);
+	/* Further headers. May be NULL. */
+	void (*prepare)(const struct http_part *part, struct http_message *message);
+	/* Both NULL where an answer says all. Else: the question what became of part->receipt (into
+	 * MESSAGE, which has the options' headers), and whether its answer says: delivered. */
+	void (*ask)(const struct http_part *part, struct http_message *message);
+	int (*confirmed)(const struct http_part *part, const struct http_response *response,
+		bool *ret, struct fault *reterr);
 };
 
 /* In the order of http_encoding_names. */
@@ -46,5 +55,7 @@ extern const struct http_encoding http_ndjson;
 extern const struct http_encoding http_json_array;
 extern const struct http_encoding http_bulk;
 extern const struct http_encoding http_loki;
+extern const struct http_encoding http_splunk;
+extern const struct http_encoding http_otlp;
 
 #endif

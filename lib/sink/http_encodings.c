@@ -6,6 +6,8 @@ const struct http_encoding *const http_encodings[] = {
 	&http_json_array,
 	&http_bulk,
 	&http_loki,
+	&http_splunk,
+	&http_otlp,
 };
 
 const char *const http_encoding_names[] = {
@@ -13,5 +15,7 @@ const char *const http_encoding_names[] = {
 	"json_array",
 	"elasticsearch",
 	"loki",
+	"splunk_hec",
+	"otlp",
 	NULL,
 };

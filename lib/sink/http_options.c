@@ -113,6 +113,12 @@ static const struct {
 	const struct http_encoding *encoding;
 } encoding_keys[] = {
 	{"labels", &http_loki},
+	{"host", &http_splunk},
+	{"source", &http_splunk},
+	{"sourcetype", &http_splunk},
+	{"index", &http_splunk},
+	{"ack", &http_splunk},
+	{"ack_timeout", &http_splunk},
 };
 
 static void check_foreign(const struct http_options *options, const struct ini_section *section,
@@ -293,6 +299,47 @@ const struct option http_option_rows[] = {
 		.type = OPTION_LIST,
 		.offset = HTTP_OPTION(labels),
 		.help = "loki: name=/pointer or name=text, with commas",
+	},
+	{
+		.name = "host",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(host),
+		.help = "splunk_hec: host of every event",
+	},
+	{
+		.name = "source",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(source),
+		.help = "splunk_hec: source of every event instead of the trawld source's name",
+	},
+	{
+		.name = "sourcetype",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(sourcetype),
+		.default_text = "_json",
+		.help = "splunk_hec: sourcetype of every event",
+	},
+	{
+		.name = "index",
+		.type = OPTION_STRING,
+		.offset = HTTP_OPTION(index),
+		.help = "splunk_hec: index of every event instead of the token's",
+	},
+	{
+		.name = "ack",
+		.type = OPTION_BOOL,
+		.offset = HTTP_OPTION(ack),
+		.default_text = "no",
+		.help = "splunk_hec: delivered is what the indexer has acknowledged",
+	},
+	{
+		.name = "ack_timeout",
+		.type = OPTION_DURATION,
+		.offset = HTTP_OPTION(ack_timeout_ns),
+		.default_text = "5m",
+		.min = NSEC_PER_SEC,
+		.max = NSEC_PER_HOUR,
+		.help = "splunk_hec: how long an acknowledgement may take",
 	},
 };
 _Static_assert(sizeof(http_option_rows) / sizeof(http_option_rows[0]) == N_HTTP_OPTION_ROWS,

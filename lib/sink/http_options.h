@@ -22,10 +22,16 @@ struct http_options {
 	char *proxy;
 	bool insecure_http;
 	struct str_list labels; /* loki */
+	char *host; /* splunk_hec, down to ack_timeout */
+	char *source;
+	char *sourcetype;
+	char *index;
+	bool ack;
+	nsec_t ack_timeout_ns;
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 15
+#define N_HTTP_OPTION_ROWS 21
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

@@ -16,10 +16,16 @@
 #include <stddef.h>
 #include <strings.h>
 
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "http/outcome.h"
 #include "sink/http_encoding.h"
+
+/* Pauses between two questions for a receipt. */
+#define SINK_HTTP_ASK_MIN (200 * NSEC_PER_MSEC)
+#define SINK_HTTP_ASK_MAX (5 * NSEC_PER_SEC)
 
 struct sink_http {
 	struct sink base;
@@ -36,6 +42,13 @@ struct sink_http {
 	struct http_part part; /* in hand */
 	struct auth_waiter *waiter;
 	struct http_request *request;
+	char channel[37];
+	bool asking; /* for the receipt of the part in hand, which is taken */
+	nsec_t ask_until_at;
+	nsec_t ask_pause_ns;
+	struct fault unconfirmed; /* what the last question brought */
+	ev_timer ask_timer;
+	struct ev_loop *loop;
 	bool renewed; /* this request was tried with a fresh token */
 	bool size_told; /* the log knows that requests are too large */
 };
@@ -85,6 +98,8 @@ static bool sink_http_take(struct sink_http *http)
 	struct http_part *part = &http->part;
 
 	http->renewed = false;
+	http->asking = false;
+	part->receipt = -1;
 	if (!http_parts_next(&http->parts, (size_t)http->options->batch_records,
 		    (size_t)http->options->batch_bytes, &part->first, &part->n_records)) {
 		sink_http_end(http);
@@ -118,15 +133,21 @@ static void sink_http_write(struct sink_http *http, struct http_message *message
 {
 	const struct option_pairs *headers = &http->options->headers;
 
-	message->method = mem_strdup(http_methods[http->options->method]);
+	message->method = mem_strdup(http->asking ? "POST" : http_methods[http->options->method]);
 	message->url = mem_strdup(http->options->url);
 	http_headers_add(&message->headers, "Content-Type", slice_of(http->encoding->content_type));
 	for (size_t i = 0; i < headers->n_items; i++)
 		http_headers_set(&message->headers, headers->items[i].name,
 			slice_of(headers->items[i].value));
-	sink_http_key(http, &message->headers);
-	http->encoding->write(&http->part, &message->body);
 	message->has_body = true;
+	if (http->asking) {
+		http->encoding->ask(&http->part, message);
+		return;
+	}
+	sink_http_key(http, &message->headers);
+	if (http->encoding->prepare)
+		http->encoding->prepare(&http->part, message);
+	http->encoding->write(&http->part, &message->body);
 }
 
 /* The texts of wrong addresses say what to look at. */
@@ -223,16 +244,80 @@ static enum sink_http_next sink_http_read(
 	return SINK_HTTP_TAKEN;
 }
 
+/* --- receipts --- */
+
+static void sink_http_ask_later(struct sink_http *http)
+{
+	nsec_t now_at = clock_monotonic();
+	struct fault fault = FAULT_NULL;
+
+	if (now_at >= http->ask_until_at) {
+		fault_set(&fault, FAULT_TIMEOUT,
+			"what was sent is not acknowledged in time%s%s; it will be sent again",
+			http->unconfirmed.text[0] ? ": " : "", http->unconfirmed.text);
+		sink_http_later(http, &fault);
+		return;
+	}
+	ev_now_update(http->loop);
+	ev_timer_set(&http->ask_timer, (double)http->ask_pause_ns / (double)NSEC_PER_SEC, 0.);
+	ev_timer_start(http->loop, &http->ask_timer);
+	if (http->ask_pause_ns < SINK_HTTP_ASK_MAX)
+		http->ask_pause_ns *= 2;
+}
+
+static void sink_http_on_ask(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	sink_http_go(timer->data);
+}
+
+static void sink_http_taken(struct sink_http *http)
+{
+	if (http->part.receipt < 0) {
+		http_parts_done(&http->parts);
+		sink_http_step(http);
+		return;
+	}
+	http->asking = true;
+	http->unconfirmed = FAULT_NULL;
+	http->ask_pause_ns = SINK_HTTP_ASK_MIN;
+	http->ask_until_at = clock_monotonic() + http->options->ack_timeout_ns;
+	sink_http_ask_later(http);
+}
+
+/* Whatever goes wrong with the question, it is asked again until the time is over. */
+static void sink_http_on_receipt(struct sink_http *http, const struct http_response *response)
+{
+	struct fault fault = FAULT_NULL;
+	bool confirmed = false;
+
+	if (http_outcome(response, SLICE_NULL, clock_wall(), &fault) == FAULT_NONE)
+		http->encoding->confirmed(&http->part, response, &confirmed, &fault);
+	if (confirmed) {
+		http_parts_done(&http->parts);
+		sink_http_step(http);
+		return;
+	}
+	if (fault.class == FAULT_AUTH)
+		auth_reject(http->auth);
+	http->unconfirmed = fault;
+	sink_http_ask_later(http);
+}
+
 static void sink_http_on_done(struct http_response *response, void *userdata)
 {
 	struct sink_http *http = userdata;
 	struct fault fault = FAULT_NULL;
 
 	http->request = NULL;
+	if (http->asking) {
+		sink_http_on_receipt(http, response);
+		return;
+	}
 	switch (sink_http_read(http, response, &fault)) {
 	case SINK_HTTP_TAKEN:
-		http_parts_done(&http->parts);
-		sink_http_step(http);
+		sink_http_taken(http);
 		break;
 	case SINK_HTTP_LATER:
 		sink_http_later(http, &fault);
@@ -310,6 +395,21 @@ static void sink_http_keep_secrets(struct sink_http *http)
 	}
 }
 
+/* A random UUID, RFC 9562 version 4. */
+static void sink_http_make_channel(struct sink_http *http)
+{
+	unsigned char bytes[16];
+	char hex[33];
+
+	random_bytes(bytes, sizeof(bytes));
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	digest_hex(bytes, sizeof(bytes), hex);
+	snprintf(http->channel, sizeof(http->channel), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
+		hex + 12, hex + 16, hex + 20);
+	http->part.channel = http->channel;
+}
+
 static int sink_http_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	const struct http_options *options = setup->options;
@@ -335,6 +435,10 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http->place = mem_strdup(setup->place);
 	http->part.options = options;
 	http->part.parts = &http->parts;
+	http->loop = setup->loop;
+	ev_timer_init(&http->ask_timer, sink_http_on_ask, 0., 0.);
+	http->ask_timer.data = http;
+	sink_http_make_channel(http);
 	sink_http_keep_secrets(http);
 	*ret = &http->base;
 	return 0;
@@ -352,6 +456,7 @@ static void sink_http_cancel(struct sink *sink)
 {
 	struct sink_http *http = (struct sink_http *)sink;
 
+	ev_timer_stop(http->loop, &http->ask_timer);
 	http_request_cancel(http->request);
 	http->request = NULL;
 	auth_prepare_cancel(http->waiter);

@@ -29,6 +29,7 @@ import simlib
 from simlib import Answer, Refuse, answer_json, answer_text
 
 MAX_ID = 512
+HEC_MEMBERS = {"time", "host", "source", "sourcetype", "index", "event"}
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -306,6 +307,129 @@ class Receiver(simlib.Simulator):
             words = "entry for stream too far behind, total ignored: %d out of %d\n"
             return answer_text(words % (len(late), len(entries)), 400)
         return Answer(204)
+
+    # --- Splunk ---
+
+    def hec(self, request, status, code, text, **more):
+        self.violations.append("%s %s: %s" % (request.method, request.target, text))
+        raise Refuse(status, {"text": text, "code": code, **more})
+
+    def hec_caller(self, request, channel):
+        token = request.headers.get("authorization", "")
+        if not token.startswith("Splunk "):
+            self.hec(request, 401, 2, "Token is required")
+        if not self.authorized(request, "splunk"):
+            raise Refuse(403, {"text": "Invalid token", "code": 4})
+        if self.settings["ack_after"] and not GUID.fullmatch(channel):
+            self.hec(request, 400, 10, "Data channel is missing")
+
+    def splunk_events(self, text):
+        """The events of a request as {member: raw text}, or ValueError."""
+        events, at = [], 0
+        while at < len(text):
+            end = value_end(text, at)
+            event = members(text[at:end])
+            if not {"time", "event"} <= set(event) <= HEC_MEMBERS:
+                raise ValueError("members of an event: " + ", ".join(event))
+            if not re.fullmatch(r"\d{10}\.\d{3}", event["time"]) or event["event"] == "{}":
+                raise ValueError("time, or an event that is blank")
+            for name in HEC_MEMBERS & set(event) - {"time", "event"}:
+                if not isinstance(json.loads(event[name]), str):
+                    raise ValueError(name + " is no string")
+            events.append(event)
+            at = end
+        return events
+
+    def splunk(self, request):
+        text = self.body(request, "application/json")
+        channel = request.headers.get("x-splunk-request-channel", "")
+        self.hec_caller(request, channel)
+        try:
+            events = self.splunk_events(text)
+        except (ValueError, IndexError) as fault:
+            self.hec(request, 400, 6, "Invalid data format: %s" % fault)
+        if not events:
+            self.hec(request, 400, 5, "No data")
+        for number, event in enumerate(events):
+            if self.poisoned(event["event"]):
+                refusal = {"text": "Incorrect index", "code": 7, "invalid-event-number": number}
+                raise Refuse(400, refusal)
+        heads = [{k: v for k, v in event.items() if k != "event"} for event in events]
+        records = [event["event"] for event in events]
+        self.take("splunk", request, records, heads=heads)
+        answer = {"text": "Success", "code": 0}
+        if self.settings["ack_after"]:
+            polls = self.acks.setdefault(channel, [])
+            answer["ackId"] = len(polls)
+            polls.append(self.settings["ack_after"])
+        return answer_json(answer)
+
+    def splunk_ack(self, request):
+        channel = request.query("channel").get("channel", "")
+        self.hec_caller(request, channel)
+        if not self.settings["ack_after"]:
+            self.hec(request, 400, 14, "ACK is disabled")
+        polls = self.acks.get(channel, [])
+        answer = {}
+        for number in request.json()["acks"]:
+            known = 0 <= number < len(polls)
+            if known and polls[number] > 0:
+                polls[number] -= 1
+            answer[str(number)] = known and polls[number] == 0
+        return answer_json({"acks": answer})
+
+    # --- OpenTelemetry ---
+
+    def otlp_attributes(self, attributes):
+        found = {}
+        for attribute in attributes:
+            ((kind, value),) = attribute["value"].items()
+            if set(attribute) != {"key", "value"} or kind != "stringValue":
+                raise ValueError("an attribute is key and value")
+            if not isinstance(value, str) or attribute["key"] in found:
+                raise ValueError("an attribute twice, or no string")
+            found[attribute["key"]] = value
+        return found
+
+    def otlp_record(self, record):
+        if not set(record) <= {"timeUnixNano", "observedTimeUnixNano", "body", "attributes"}:
+            raise ValueError("members of a log record: " + ", ".join(record))
+        for name in ("timeUnixNano", "observedTimeUnixNano"):
+            if not re.fullmatch(r"[1-9]\d{18}", record.get(name, "1" + "0" * 18)):
+                raise ValueError(name)
+        if list(record["body"]) != ["stringValue"]:
+            raise ValueError("body")
+        attributes = self.otlp_attributes(record["attributes"])
+        return [record["body"]["stringValue"], record.get("timeUnixNano"), attributes]
+
+    def otlp_records(self, push):
+        (resource,) = push.pop("resourceLogs")
+        (scope,) = resource.pop("scopeLogs")
+        names = self.otlp_attributes(resource.pop("resource")["attributes"])
+        if push or resource or "service.name" not in names or not scope.pop("scope")["name"]:
+            raise ValueError("unknown members, or no name of the service or scope")
+        records = [self.otlp_record(record) for record in scope.pop("logRecords")]
+        if scope or not records:
+            raise ValueError("unknown members, or no records")
+        return records
+
+    def otlp(self, request):
+        text = self.body(request, "application/json")
+        try:
+            records = self.otlp_records(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            self.violation(request, 400, str(fault), {"code": 3, "message": str(fault)})
+        if self.poisoned(text):
+            raise Refuse(400, {"code": 3, "message": "A record here is bad."})
+        answer = {}
+        if self.settings["reject"][0] > 0:
+            self.settings["reject"][0] -= 1
+            rejected = min(self.settings["reject"][1], len(records))
+            del records[:rejected]
+            words = {"rejectedLogRecords": str(rejected), "errorMessage": "too much to chew"}
+            answer = {"partialSuccess": words}
+        self.take("otlp", request, records)
+        return answer_json(answer)
 
 
 if __name__ == "__main__":

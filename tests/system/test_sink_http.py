@@ -283,6 +283,100 @@ class Loki(Http):
         self.assertTrue(found >= {json.dumps(record) for record in good if record not in late})
 
 
+class Splunk(Http):
+    PATH = "/services/collector/event"
+    TOKEN = "header.Authorization = Splunk 0b1c2d3e-hec-t0ken"
+
+    def setUp(self):
+        super().setUp()
+        self.receiver.control(tokens={"splunk": "Splunk 0b1c2d3e-hec-t0ken"})
+
+    def assert_heads(self, **wanted):
+        heads = [head for request in self.got("splunk") for head in request["heads"]]
+        for number, head in enumerate(heads[:100]):
+            ms = cloudscale.timestamp_us(1, number) // 1000
+            self.assertEqual(head.pop("time"), "%d.%03d" % (ms // 1000, ms % 1000))
+            self.assertEqual({k: json.loads(v) for k, v in head.items()}, wanted)
+
+    def test_events(self):
+        self.start(self.PATH, "splunk_hec", self.TOKEN)
+        self.faults(self.PATH)
+        self.run_through("splunk")
+        self.assert_records(self.once_each("splunk"))
+        self.assert_heads(source="acme", sourcetype="_json")
+
+    def test_acknowledged(self):
+        self.receiver.control(ack_after=2)
+        keys = "ack = yes\nhost = h1\nindex = audit\nsource = \"s\"\nsourcetype = cloud:audit\n"
+        self.start(self.PATH, "splunk_hec", keys + "batch_records = 1000\n" + self.TOKEN)
+        self.receiver.faults({"kind": "close", "times": 1, "path": "/services/collector/ack"})
+        self.once()
+        self.assertEqual(self.receiver.stats()["violations"], [])
+        self.assert_records(self.once_each("splunk"))
+        self.assertEqual(self.receiver.stats()["repeats"]["splunk"], 0)
+        self.assert_heads(host="h1", index="audit", source='"s"', sourcetype="cloud:audit")
+
+    def test_never_acknowledged(self):
+        self.receiver.control(ack_after=10**6)
+        keys = "ack = yes\nack_timeout = 1s\nbatch_records = 2500\n" + self.TOKEN
+        self.start(self.PATH, "splunk_hec", keys)
+        daemon = self.daemon()
+        daemon.wait_log("not acknowledged in time")
+        self.receiver.control(ack_after=1)
+        daemon.wait_log("works again")
+        self.assertEqual(daemon.stop(), 0)
+        self.once()
+        self.assert_records(self.once_each("splunk"))
+        self.assertGreater(self.receiver.stats()["repeats"]["splunk"], 0)
+
+    def test_no_receipts(self):
+        self.start(self.PATH, "splunk_hec", "ack = yes\n" + self.TOKEN)
+        result = self.once(expect=75)
+        self.assertTrue(result.lines("no ackId"), result.err)
+        self.assertEqual(self.dead_letters(), [])
+
+    def test_refused(self):
+        self.receiver.control(poison=['"admin":{}'])
+        self.start(self.PATH, "splunk_hec", self.TOKEN)
+        result = self.once()
+        self.assertNotIn("0b1c2d3e", result.err)
+        bad = [json.loads(line) for line in self.expected if '"admin":{}' in line]
+        self.assertEqual([letter["record"] for letter in self.dead_letters()], bad)
+        good = [line for line in self.expected if '"admin":{}' not in line]
+        self.assert_records(self.once_each("splunk"), good)
+
+
+class Otlp(Http):
+    PATH = "/v1/logs"
+
+    def test_logs(self):
+        self.start(self.PATH, "otlp")
+        self.faults(self.PATH)
+        self.run_through("otlp")
+        found = self.once_each("otlp")
+        self.assert_records([record[0] for record in found])
+        for number, (_, time, attributes) in enumerate(found):
+            self.assertEqual(time, str(cloudscale.timestamp_us(1, number) * 1000))
+            self.assertEqual(attributes["trawld.source"], "acme")
+            self.assertEqual(attributes["trawld.provider"], "cloudscale")
+            self.assertEqual(len(attributes["trawld.record_id"]), 32)
+
+    def test_rejected(self):
+        self.receiver.control(reject=[2, 3])
+        self.start(self.PATH, "otlp", "batch_records = 100")
+        self.once()
+        letters = self.dead_letters()
+        self.assertEqual(
+            [letter["record"] for letter in letters], [json.loads(x) for x in self.expected[:200]]
+        )
+        self.assertIn("3 of the 100 records", letters[0]["reason"])
+        self.assertIn("too much to chew", letters[0]["reason"])
+        found = [record[0] for record in self.once_each("otlp")]
+        # it took the rest of the two, and all others
+        good = [x for n, x in enumerate(self.expected) if n >= 200 or n % 100 > 2]
+        self.assert_records(found, good)
+
+
 class Keys(harness.Case):
     def faulty(self, keys, *words):
         self.configure(
@@ -301,6 +395,8 @@ class Keys(harness.Case):
         self.faulty("url = https://h/\nencoding = ndjsn", "did you mean `ndjson`")
         self.faulty("url = https://h/\nheader.Content-Length = 7", "header.Content-Length")
         self.faulty("url = https://h/_bulk\nencoding = elasticsearch", "INDEX/_bulk")
+        self.faulty("url = https://h/\nencoding = loki\nack = yes", "encoding = splunk_hec")
+        self.faulty("url = https://h/\nencoding = splunk_hec\nack_timeout = 9s", "ack = yes")
         self.faulty("url = https://h/\nlabels = a=/b", "labels is a key of encoding = loki")
         for label in ("a", "a=", "1a=/b", "a-b=/c", "source=/c", "a=/~2"):
             self.faulty("url = https://h/\nencoding = loki\nlabels = " + label, "is no label")

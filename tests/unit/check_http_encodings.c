@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "check_unit.h"
 
+#define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define TIME (INT64_C(1765455797) * NSEC_PER_SEC + 460366001)
 
 /* Three records: one with everything, one with the least, one with what is hard to keep. */
@@ -87,7 +88,7 @@ START_TEST(names_and_rows)
 
 	for (; http_encoding_names[n]; n++)
 		ck_assert_str_eq(http_encodings[n]->name, http_encoding_names[n]);
-	ck_assert_uint_ge(n, 4);
+	ck_assert_uint_eq(n, 6);
 }
 END_TEST
 
@@ -278,6 +279,174 @@ START_TEST(loki_answers)
 }
 END_TEST
 
+/* --- Splunk --- */
+
+START_TEST(splunk)
+{
+	options.sourcetype = (char *)"_json";
+	ck_written(&http_splunk,
+		"{\"time\":1765455797.460,\"source\":\"acme\",\"sourcetype\":\"_json\","
+		"\"event\":" FIRST "}{\"time\":1765455797.460,\"source\":\"acme\",\"sourcetype\":"
+		"\"_json\",\"event\":" SECOND
+		"}{\"time\":1765455797.460,\"source\":\"acme\",\"sourcetype\":\"_json\","
+		"\"event\":" THIRD "}");
+	options.host = (char *)"h\"";
+	options.source = (char *)"s";
+	options.sourcetype = (char *)"";
+	options.index = (char *)"i";
+	part.n_records = 1;
+	part.format = RECORD_ENVELOPE;
+	ck_written(&http_splunk, "{\"time\":1765455797.460,\"host\":\"h\\\"\",\"source\":\"s\","
+				 "\"index\":\"i\",\"event\":" ENVELOPE "}");
+}
+END_TEST
+
+static const struct {
+	nsec_t time;
+	const char *text;
+} splunk_times[] = {
+	{0, "{\"time\":0.000,"},
+	{999999, "{\"time\":0.000,"},
+	{1999999, "{\"time\":0.001,"},
+	{TIME, "{\"time\":1765455797.460,"},
+	{-1, "{\"time\":-0.001,"},
+	{-1500000000, "{\"time\":-1.500,"},
+};
+
+START_TEST(splunk_time_text)
+{
+	struct buf out = BUF_NULL;
+
+	part.n_records = 1;
+	records[0].view.time = splunk_times[_i].time;
+	http_splunk.write(&part, &out);
+	ck_assert_msg(str_starts(buf_text(&out), splunk_times[_i].text), "%s", buf_text(&out));
+	buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(splunk_answers)
+{
+	struct fault fault;
+
+	part.receipt = -1;
+	ck_assert_int_eq(
+		read_answer(&http_splunk, 200, "{\"text\":\"Success\",\"code\":0}", &fault), 0);
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0,\"ackId\":3}", &fault), 0);
+	ck_assert_int_eq(part.receipt, -1); /* nobody asked for one */
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":9}", &fault), FAULT_BODY);
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "{}", &fault), FAULT_BODY);
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "<html>", &fault), FAULT_BODY);
+	options.ack = true;
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0,\"ackId\":3}", &fault), 0);
+	ck_assert_int_eq(part.receipt, 3);
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0}", &fault), FAULT_CONFIG);
+	ck_assert_int_eq(fault.wait_ns, HTTP_PATIENCE);
+	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0,\"ackId\":\"x\"}", &fault),
+		FAULT_CONFIG);
+}
+END_TEST
+
+static const struct {
+	const char *url, *wanted;
+} splunk_urls[] = {
+	{"https://h:8088/services/collector/event",
+		"https://h:8088/services/collector/ack?channel=C"},
+	{"https://h/services/collector", "https://h/services/collector/ack?channel=C"},
+	{"https://h/services/collector/", "https://h/services/collector/ack?channel=C"},
+	{"https://h/p/services/collector/event?a=b",
+		"https://h/p/services/collector/ack?channel=C"},
+};
+
+START_TEST(splunk_receipts)
+{
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct http_response response = {.status = 200};
+	struct fault fault = FAULT_NULL;
+	bool confirmed = true;
+
+	options.ack = true;
+	options.url = (char *)splunk_urls[_i].url;
+	part.channel = "C";
+	part.receipt = 12;
+	http_splunk.ask(&part, &message);
+	ck_assert_str_eq(message.url, splunk_urls[_i].wanted);
+	ck_assert_str_eq(buf_text(&message.body), "{\"acks\":[12]}");
+	ck_assert(slice_is(http_headers_get(&message.headers, "X-Splunk-Request-Channel"), "C"));
+	buf_append_text(&response.body, "{\"acks\":{\"1\":true,\"12\":false}}");
+	ck_assert_int_eq(http_splunk.confirmed(&part, &response, &confirmed, &fault), 0);
+	ck_assert(!confirmed);
+	buf_clear(&response.body);
+	buf_append_text(&response.body, "{\"acks\":{\"1\":false,\"12\":true}}");
+	ck_assert_int_eq(http_splunk.confirmed(&part, &response, &confirmed, &fault), 0);
+	ck_assert(confirmed);
+	buf_append_text(&response.body, "?");
+	ck_assert_int_eq(http_splunk.confirmed(&part, &response, &confirmed, &fault), FAULT_BODY);
+	ck_assert(!confirmed);
+	buf_deinit(&response.body);
+	http_message_deinit(&message);
+}
+END_TEST
+
+/* --- OpenTelemetry --- */
+
+#define OTLP_HEAD                                                                                  \
+	"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":"   \
+	"{\"stringValue\":\"trawld\"}}]},\"scopeLogs\":[{\"scope\":{\"name\":\"trawld\"},"         \
+	"\"logRecords\":["
+#define OTLP_ID                                                                                    \
+	"},\"attributes\":[{\"key\":\"trawld.source\",\"value\":{\"stringValue\":\"acme\"}},"      \
+	"{\"key\":\"trawld.provider\",\"value\":{\"stringValue\":\"cloud\"}},"                     \
+	"{\"key\":\"trawld.record_id\",\"value\":{\"stringValue\":\""
+#define OTLP_TAIL "\"}}]}"
+#define OTLP_SEEN "\"observedTimeUnixNano\":\"1765455797460366006\",\"body\":{\"stringValue\":"
+
+static const char otlp_wanted[] =
+	OTLP_HEAD "{\"timeUnixNano\":\"1765455797460366001\"," OTLP_SEEN FIRST_LINE OTLP_ID
+		  "id-\\\"1\\\"" OTLP_TAIL ",{" OTLP_SEEN SECOND_LINE OTLP_ID
+		  "abcd0000000000000000000000000000" OTLP_TAIL
+		  ",{\"timeUnixNano\":\"1765455797460366002\"," OTLP_SEEN THIRD_LINE OTLP_ID
+		  "3" OTLP_TAIL "]}]}]}";
+
+START_TEST(otlp)
+{
+	ck_written(&http_otlp, otlp_wanted);
+}
+END_TEST
+
+static const struct {
+	const char *answer;
+	int outcome;
+	size_t n_refused;
+	const char *reason;
+} otlp_rows[] = {
+	{"", 0, 0, NULL},
+	{"{}", 0, 0, NULL},
+	{"{\"partialSuccess\":{}}", 0, 0, NULL},
+	{"{\"partialSuccess\":{\"rejectedLogRecords\":\"0\",\"errorMessage\":\"slow\"}}", 0, 0,
+		NULL},
+	{"{\"partialSuccess\":{\"rejectedLogRecords\":\"2\",\"errorMessage\":\"no \\\"way\\\"\"}}",
+		0, 3,
+		"the receiver rejected 2 of the 3 records of a request and did not say which; all "
+		"are kept here: no \"way\""},
+	{"{\"partialSuccess\":{\"rejectedLogRecords\":3}}", 0, 3,
+		"the receiver rejected every record of the request"},
+	{"{\"partialSuccess\":{\"rejectedLogRecords\":\"some\"}}", FAULT_BODY, 0, NULL},
+	{"ok", FAULT_BODY, 0, NULL},
+};
+
+START_TEST(otlp_answers)
+{
+	struct fault fault;
+
+	ck_assert_int_eq(
+		read_answer(&http_otlp, 200, otlp_rows[_i].answer, &fault), otlp_rows[_i].outcome);
+	ck_assert_uint_eq(parts.n_refused, otlp_rows[_i].n_refused);
+	for (size_t i = 0; i < otlp_rows[_i].n_refused; i++)
+		ck_refused(i, otlp_rows[_i].reason);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, names_and_rows);
@@ -290,6 +459,12 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, loki);
 	tcase_add_test(tcase, loki_labels);
 	tcase_add_test(tcase, loki_answers);
+	tcase_add_test(tcase, splunk);
+	tcase_add_loop_test(tcase, splunk_time_text, 0, N(splunk_times));
+	tcase_add_test(tcase, splunk_answers);
+	tcase_add_loop_test(tcase, splunk_receipts, 0, N(splunk_urls));
+	tcase_add_test(tcase, otlp);
+	tcase_add_loop_test(tcase, otlp_answers, 0, N(otlp_rows));
 }
 
 int main(void)
