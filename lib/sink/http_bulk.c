@@ -19,23 +19,27 @@
 
 #define BULK_ID_MAX 512 /* bytes, the API's own limit */
 
+/* The ID's own text only where it is all of the ID: the text of a compound ID, or of one with half
+ * a surrogate pair, may be another one's, too. The key is never. */
 static void bulk_id(const struct sink_record *record, struct buf *out)
 {
-	char scratch[33];
+	const struct batch_view *view = &record->view;
 	char hex[33];
 	struct id id;
 
 	buf_append_text(out, record->batch->source);
 	buf_append_char(out, ':');
-	buf_append_slice(out, batch_id_text(&record->view, scratch));
-	if (!record->view.id.data)
-		buf_printf(out, "-%" PRId64 "-%zu", record->batch->number, record->view.index);
-	if (out->size <= BULK_ID_MAX)
-		return;
-	id = digest_id(buf_slice(out));
-	digest_hex(id.bytes, sizeof(id.bytes), hex);
-	buf_clear(out);
+	if (view->id.data && out->size + view->id.size <= BULK_ID_MAX) {
+		id = digest_id(view->id);
+		if (memcmp(&id, view->key, sizeof(id)) == 0) {
+			buf_append_slice(out, view->id);
+			return;
+		}
+	}
+	digest_hex(view->key->bytes, sizeof(view->key->bytes), hex);
 	buf_append_text(out, hex);
+	if (!view->id.data)
+		buf_printf(out, "-%" PRId64 "-%zu", record->batch->number, view->index);
 }
 
 static void bulk_write(const struct http_part *part, struct buf *out)

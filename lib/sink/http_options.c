@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "http/url.h"
+#include "sink/http_compress.h"
 #include "sink/http_encoding.h"
 
 #define ANSWER_MAX ((size_t)64 << 20) /* Elasticsearch says some hundred bytes for each record */
@@ -226,6 +227,14 @@ const struct option http_option_rows[] = {
 		.type = OPTION_PAIRS,
 		.offset = HTTP_OPTION(auth),
 		.help = "auth.type and its keys",
+	},
+	{
+		.name = "compression",
+		.type = OPTION_CHOICE,
+		.offset = HTTP_OPTION(compression),
+		.default_text = "none",
+		.choices = http_compression_names,
+		.help = "of requests: none, gzip or zstd",
 	},
 	{
 		.name = "batch_records",

@@ -12,6 +12,7 @@ struct http_options {
 	int encoding; /* index into http_encodings */
 	struct option_pairs headers;
 	struct option_pairs auth;
+	int compression; /* enum http_compression */
 	int64_t batch_records;
 	uint64_t batch_bytes; /* record text */
 	nsec_t batch_age_ns;
@@ -31,7 +32,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 21
+#define N_HTTP_OPTION_ROWS 22
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

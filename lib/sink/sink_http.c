@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "http/outcome.h"
+#include "sink/http_compress.h"
 #include "sink/http_encoding.h"
 
 /* Pauses between two questions for a receipt. */
@@ -116,20 +117,24 @@ static void sink_http_step(struct sink_http *http)
 		sink_http_go(http);
 }
 
-/* The job's own ID where one request holds it all; no two requests of other records share one. */
-static void sink_http_key(const struct sink_http *http, struct http_headers *headers)
+/* The same for every try of a request and for no other: made of the job's name, the place in it and
+ * the body, since jobs of two machines, or from before a lost state, may have one name. */
+static void sink_http_key(const struct sink_http *http, struct http_message *message)
 {
-	const struct http_part *part = &http->part;
-	struct buf key = BUF_NULL;
+	struct buf text = BUF_NULL;
+	struct id id = digest_id(buf_slice(&message->body));
+	char hex[33];
 
-	buf_append_text(&key, http->parts.id);
-	if (part->n_records < http->parts.job->n_records)
-		buf_printf(&key, "-%zu-%zu", part->first, part->n_records);
-	http_headers_set(headers, "Idempotency-Key", buf_slice(&key));
-	buf_deinit(&key);
+	buf_printf(&text, "%s %zu ", http->parts.id, http->part.first);
+	buf_append(&text, id.bytes, sizeof(id.bytes));
+	id = digest_id(buf_slice(&text));
+	digest_hex(id.bytes, sizeof(id.bytes), hex);
+	http_headers_set(&message->headers, "Idempotency-Key", slice_of(hex));
+	buf_deinit(&text);
 }
 
-static void sink_http_write(struct sink_http *http, struct http_message *message)
+static int sink_http_write(
+	struct sink_http *http, struct http_message *message, struct fault *reterr)
 {
 	const struct option_pairs *headers = &http->options->headers;
 
@@ -142,12 +147,17 @@ static void sink_http_write(struct sink_http *http, struct http_message *message
 	message->has_body = true;
 	if (http->asking) {
 		http->encoding->ask(&http->part, message);
-		return;
+		return 0;
 	}
-	sink_http_key(http, &message->headers);
 	if (http->encoding->prepare)
 		http->encoding->prepare(&http->part, message);
 	http->encoding->write(&http->part, &message->body);
+	sink_http_key(http, message);
+	if (http->options->compression != HTTP_COMPRESSION_NONE)
+		http_headers_set(&message->headers, "Content-Encoding",
+			slice_of(http_compression_names[http->options->compression]));
+	return http_compress(
+		(enum http_compression)http->options->compression, &message->body, reterr);
 }
 
 /* The texts of wrong addresses say what to look at. */
@@ -336,8 +346,8 @@ static void sink_http_send(struct sink_http *http)
 	struct http_message message = HTTP_MESSAGE_NULL;
 	struct fault fault = FAULT_NULL;
 
-	sink_http_write(http, &message);
-	if (auth_apply(http->auth, &message, clock_wall(), &fault) != 0)
+	if (sink_http_write(http, &message, &fault) != 0 ||
+		auth_apply(http->auth, &message, clock_wall(), &fault) != 0)
 		sink_http_later(http, &fault);
 	else
 		http->request = http_request_start(

@@ -6,6 +6,7 @@
   POST /loki/api/v1/push      Loki: label syntax, nanoseconds, entries too far behind the newest
   POST /services/collector/event, /services/collector/ack    Splunk: token, channel, acknowledgement
   POST /v1/logs               OpenTelemetry logs as JSON
+  POST /token                 OAuth 2.0: t0ken-1, then t0ken-2, ...
   GET  /got/NAME              what came: [{"key", "records": [text, ...], "repeat", ...}, ...] in order
                               of arrival; NAME: ndjson array bulk loki splunk otlp
 A request that breaks a rule is answered as the protocol says and noted in /_sim/stats "violations".
@@ -93,6 +94,8 @@ class Receiver(simlib.Simulator):
     def start(self, options):
         self.names = ("ndjson", "array", "bulk", "loki", "splunk", "otlp")
         self.got = {name: [] for name in self.names}
+        self.n_tokens = 0
+        self.taken = set()  # (name, key)
         self.bodies = {}  # Idempotency-Key: (raw body, decoded body)
         self.violations = []
         self.documents = {}  # bulk: _id -> text
@@ -158,7 +161,7 @@ class Receiver(simlib.Simulator):
 
     def same(self, request, body):
         key = request.headers.get("idempotency-key", "")
-        if not re.fullmatch(r"[0-9a-f]{32}(-\d+-\d+)?", key):
+        if not re.fullmatch("[0-9a-f]{32}", key):
             self.violation(request, 400, "Idempotency-Key " + key)
         known = self.bodies.setdefault(key, (request.body, body))
         if known != (request.body, body):
@@ -173,13 +176,17 @@ class Receiver(simlib.Simulator):
 
     def take(self, name, request, records, **more):
         key = request.headers["idempotency-key"]
-        repeat = any(other["key"] == key for other in self.got[name])
+        repeat = (name, key) in self.taken
+        self.taken.add((name, key))
         self.got[name].append({"key": key, "records": records, "repeat": repeat, **more})
 
     def answer(self, request):
         path = request.path
         if path.startswith("/got/") and path[5:] in self.got:
             return answer_json(self.got[path[5:]])
+        if path == "/token":
+            self.n_tokens += 1
+            return answer_json({"access_token": "t0ken-%d" % self.n_tokens, "expires_in": 3600})
         if path in ("/ndjson", "/array"):
             return self.plain(request, path[1:])
         if re.fullmatch(r"/[a-z0-9][a-z0-9._-]*/_bulk", path):

@@ -3,6 +3,7 @@
 
 #include <check.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "check_unit.h"
 
@@ -24,10 +25,11 @@ static struct sink_job job;
 static void setup(void)
 {
 	struct id key = {{0xab, 0xcd}};
+	struct id key_of_id = digest_id(SLICE("id-\"1\""));
 	struct batch_cursor cursor = {0};
 
 	batch = batch_new("acme", "cloud", TIME + 5);
-	batch_add(batch, slice_of(FIRST), &key, SLICE("id-\"1\""), TIME);
+	batch_add(batch, slice_of(FIRST), &key_of_id, SLICE("id-\"1\""), TIME);
 	batch_add(batch, slice_of(SECOND), &key, SLICE_NULL, NSEC_NONE);
 	batch_add(batch, slice_of(THIRD), &key, SLICE("3"), TIME + 1);
 	batch->number = 7;
@@ -126,7 +128,7 @@ START_TEST(bulk)
 	ck_written(&http_bulk,
 		"{\"create\":{\"_id\":\"acme:id-\\\"1\\\"\"}}\n" FIRST "\n"
 		"{\"create\":{\"_id\":\"acme:abcd0000000000000000000000000000-7-1\"}}\n" SECOND "\n"
-		"{\"create\":{\"_id\":\"acme:3\"}}\n" THIRD "\n");
+		"{\"create\":{\"_id\":\"acme:abcd0000000000000000000000000000\"}}\n" THIRD "\n");
 	part.n_records = 1;
 	part.format = RECORD_ENVELOPE;
 	ck_written(&http_bulk, "{\"create\":{\"_id\":\"acme:id-\\\"1\\\"\"}}\n" ENVELOPE "\n");
@@ -136,17 +138,21 @@ END_TEST
 START_TEST(bulk_long_ids)
 {
 	char text[600];
+	struct id key;
 	char *wanted;
 
 	memset(text, 'x', sizeof(text));
 	part.n_records = 1;
 	records[0].view.id = (struct slice){text, 507}; /* with "acme:" 512 */
+	key = digest_id(records[0].view.id);
+	records[0].view.key = &key;
 	wanted = mem_printf("{\"create\":{\"_id\":\"acme:%.507s\"}}\n" FIRST "\n", text);
 	ck_written(&http_bulk, wanted);
 	free(wanted);
 	records[0].view.id.size = 508;
+	key = digest_id(records[0].view.id);
 	ck_written(&http_bulk,
-		"{\"create\":{\"_id\":\"cb1ebff8c4eba6759931100c8a48e581\"}}\n" FIRST "\n");
+		"{\"create\":{\"_id\":\"acme:2b9b035039329cdf9d74003fa4d808b1\"}}\n" FIRST "\n");
 }
 END_TEST
 
