@@ -360,6 +360,7 @@ class Receiver(simlib.Simulator):
         for number, event in enumerate(events):
             if self.poisoned(event["event"]):
                 refusal = {"text": "Incorrect index", "code": 7, "invalid-event-number": number}
+                refusal["seen"] = request.headers["authorization"]  # some do: it must be masked
                 raise Refuse(400, refusal)
         heads = [{k: v for k, v in event.items() if k != "event"} for event in events]
         records = [event["event"] for event in events]

@@ -170,6 +170,9 @@ class Splunk(Http):
         self.start(self.PATH, "splunk_hec", self.TOKEN)
         result = self.once()
         self.assertNotIn("0b1c2d3e", result.err)
+        for letter in self.dead_letters():
+            self.assertNotIn("0b1c2d3e", letter["reason"])
+            self.assertIn("***", letter["reason"])
         bad = [json.loads(line) for line in self.expected if '"admin":{}' in line]
         self.assertEqual([letter["record"] for letter in self.dead_letters()], bad)
         good = [line for line in self.expected if '"admin":{}' not in line]
