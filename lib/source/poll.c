@@ -87,7 +87,7 @@ static void begin_chain(struct poll *poll)
 	poll->n_pages = poll->n_elements = 0;
 	poll->total = -1;
 	poll->n_same = 0;
-	poll->n_tail = 0;
+	poll->n_tail = poll->n_repeated = 0;
 	poll->last_digest = (struct id){{0}};
 	set_ask(poll);
 }
@@ -258,20 +258,38 @@ static bool is_last(const struct poll *poll, const struct page *page)
 	       (definition->page_end & END_SAME && cursor && strcmp(cursor, page->next) == 0);
 }
 
+/* How many elements of a page of N the next one is to repeat: always fewer than N. */
+static size_t repeated(const struct poll *poll, size_t n)
+{
+	size_t overlap = (size_t)definition_of(poll)->page.overlap;
+	return n > overlap ? overlap : n > 0 ? n - 1 : 0;
+}
+
+/* Records among the first N elements. */
+static size_t records_among(const struct page *page, size_t n)
+{
+	size_t count = 0;
+	if (n >= page->n_elements)
+		return page->n_records;
+	while (count < page->n_records &&
+		page->records[count].text.data < page->split.elements[n].raw.data)
+		count++;
+	return count;
+}
+
 /* Lists that are counted drift: did this one since the page before? */
 static bool has_moved(const struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
+	if (page->total >= 0 && page->n_elements == 0 && definition->page.offset &&
+		poll->ask.offset - definition->page.first < page->total)
+		return true;
 	if (poll->n_pages == 0)
 		return false;
 	if (page->total >= 0 && page->total != poll->total)
 		return true;
-	if (page->total >= 0 && page->n_elements == 0 && definition->page.offset &&
-		poll->ask.offset < page->total)
-		return true;
-	if (poll->n_tail == 0)
-		return false;
-	if (page->n_records < poll->n_tail)
+	if (page->n_elements < poll->n_repeated ||
+		records_among(page, poll->n_repeated) != poll->n_tail)
 		return true;
 	for (size_t i = 0; i < poll->n_tail; i++)
 		if (memcmp(&page->records[i].key, &poll->tail[i], sizeof(struct id)) != 0)
@@ -281,13 +299,12 @@ static bool has_moved(const struct poll *poll, const struct page *page)
 
 static void keep_tail(struct poll *poll, const struct page *page)
 {
-	size_t n = (size_t)definition_of(poll)->page.overlap;
-	if (n > page->n_records)
-		n = page->n_records;
-	poll->tail = mem_resize(poll->tail, n * sizeof(struct id));
-	for (size_t i = 0; i < n; i++)
-		poll->tail[i] = page->records[page->n_records - n + i].key;
-	poll->n_tail = n;
+	poll->n_repeated = repeated(poll, page->n_elements);
+	size_t first = records_among(page, page->n_elements - poll->n_repeated);
+	poll->n_tail = page->n_records - first;
+	poll->tail = mem_resize(poll->tail, poll->n_tail * sizeof(struct id));
+	for (size_t i = 0; i < poll->n_tail; i++)
+		poll->tail[i] = page->records[first + i].key;
 }
 
 bool poll_halve(struct poll *poll)
@@ -338,9 +355,7 @@ static void advance(struct poll *poll, const struct page *page)
 	place_set(&place->page, slice_of(page->next));
 	if (definition->page.offset)
 		place->offset = poll->ask.offset + (int64_t)page->n_elements -
-				(page->n_elements > (size_t)definition->page.overlap
-						? definition->page.overlap
-						: 0);
+				(int64_t)repeated(poll, page->n_elements);
 	if (definition->page.number)
 		place->number = poll->ask.number + 1;
 	if (definition->page.overlap)
@@ -403,14 +418,13 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 
 static int restart(struct poll *poll, enum poll_verdict *ret_verdict, struct fault *reterr)
 {
+	place_close_chain(&poll->place);
+	begin_chain(poll);
 	if (++poll->n_restarts > MAX_RESTARTS) {
 		poll->n_restarts = 0;
-		begin_chain(poll);
 		return fault_set(reterr, FAULT_INCOMPLETE,
 			"the list moved under each of %d attempts to read it", MAX_RESTARTS + 1);
 	}
-	place_close_chain(&poll->place);
-	begin_chain(poll);
 	*ret_verdict = POLL_AGAIN;
 	return 0;
 }

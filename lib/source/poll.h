@@ -31,7 +31,8 @@ struct poll {
 	unsigned n_same; /* pages in a row with the same records */
 	int64_t n_pages, n_elements, total;
 	unsigned n_restarts; /* of this chain, because the list moved */
-	struct id *tail; /* keys of the last [page] overlap elements */
+	size_t n_repeated; /* elements of the page before that the asked one begins with */
+	struct id *tail; /* keys of the records among them */
 	size_t n_tail;
 	bool reread; /* this chain goes over ground that may be known */
 	nsec_t skew_ns; /* server's clock less ours */
@@ -54,7 +55,7 @@ void poll_deinit(struct poll *poll);
 bool poll_begin(struct poll *poll, nsec_t now_time);
 
 /* A whole page came for ask. 0 and *RET_VERDICT; place and ask are moved on. Else FAULT_LOOP:
- * nothing moved. */
+ * nothing moved, or FAULT_INCOMPLETE: the list keeps moving, the chain begins anew. */
 int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_t now_time,
 	enum poll_verdict *ret_verdict, struct fault *reterr);
 

@@ -296,7 +296,10 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	int r = definition->fetches ? fetch_check(runner->source, page, reterr) : 0;
 	if (r || !make_room(runner, page))
 		return r;
-	return poll_page(&runner->poll, page, runner->url, runner_now(runner), ret_verdict, reterr);
+	r = poll_page(&runner->poll, page, runner->url, runner_now(runner), ret_verdict, reterr);
+	if (r)
+		gather_clear(&runner->gather); /* the chain begins anew */
+	return r;
 }
 
 static void page_came(struct runner *runner, struct page *page)

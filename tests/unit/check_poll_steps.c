@@ -202,7 +202,63 @@ START_TEST(a_list_that_moves_is_read_again)
 	answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE);
 	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), FAULT_INCOMPLETE);
 	ck_assert(s.poll.place.watermark_time == NSEC_NONE);
+	/* the next attempt reads from the beginning, not from where the last one stood */
+	ck_assert(poll_begin(&s.poll, NOW));
+	ck_assert_int_eq(s.poll.ask.offset, 0);
 	tear_down(&s);
+	set_up(&s, WINDOW "page.offset = yes\npage.size = 1\npage.total = /n\n");
+	ck_assert_int_eq(answer(&s, "{\"l\":[],\"n\":5}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_AGAIN);
+	ck_assert_int_eq(answer(&s, "{\"l\":[],\"n\":0}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(pages_that_overlap_must_agree)
+{
+	static const struct {
+		const char *first, *second;
+		int64_t offset;
+		enum poll_verdict verdict;
+	} cases[] = {
+		{"1,2,3,4", "3,4,5,6", 2, POLL_MORE},
+		{"1,2,3,4", "4,5,6,7", 2, POLL_AGAIN},
+		{"1,2,3,4", "2,3,4,5", 2, POLL_AGAIN},
+		{"1,2,3,4", "3", 2, POLL_AGAIN},
+		{"1,2,3,4", "3,4", 2, POLL_MORE},
+		/* a page as short as the overlap still goes on */
+		{"1,2", "2,3,4,5", 1, POLL_MORE},
+		{"1", "2,3,4,5", 1, POLL_MORE},
+		/* records that are excluded count as elements */
+		{"1,2,90,4", "90,4,5,6", 2, POLL_MORE},
+		{"1,2,90,91", "90,91,5,6", 2, POLL_MORE},
+		{"1,2,90,4", "4,5,6,7", 2, POLL_AGAIN},
+		{"1,2,3,4", "90,4,5,6", 2, POLL_AGAIN},
+		{"90,91,92,93", "92,93,1,2", 2, POLL_MORE},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *pages[] = {cases[i].first, cases[i].second};
+		struct steps s;
+		set_up(&s, WINDOW "page.offset = yes\npage.size = 4\npage.overlap = 2\n"
+				  "page.total = /n\nrecords.exclude = /i = 9?\n");
+		for (int j = 0; j < 2; j++) {
+			struct buf body = BUF_NULL;
+			buf_append_text(&body, "{\"n\":50,\"l\":[{\"i\":");
+			for (const char *p = pages[j]; *p; p++)
+				if (*p == ',')
+					buf_append_text(&body, "},{\"i\":");
+				else
+					buf_append_char(&body, *p);
+			buf_append_text(&body, "}]}");
+			ck_assert_int_eq(answer(&s, buf_text(&body), NSEC_NONE), 0);
+			buf_deinit(&body);
+			ck_assert_msg(
+				(j ? cases[i].verdict : POLL_MORE) == s.verdict, "case %zu", i);
+			ck_assert_msg(j || s.poll.ask.offset == cases[i].offset, "case %zu", i);
+		}
+		tear_down(&s);
+	}
 }
 END_TEST
 
@@ -335,8 +391,9 @@ START_TEST(a_clock_that_is_behind_is_doubted)
 }
 END_TEST
 
-UNIT_MAIN("poll_steps", a_clock_that_is_behind_is_doubted, links_are_followed_and_kept,
-	a_lost_place_is_replaced_by_a_time, an_open_last_page_is_read_again, loops_are_faults,
-	ends_of_chains, same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
-	the_watermark_follows_the_server, outside_the_retention_is_a_gap,
-	pieces_are_no_longer_than_allowed, what_cannot_be_cut_is_a_gap)
+UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
+	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
+	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
+	pages_that_overlap_must_agree, the_watermark_follows_the_server,
+	what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap,
+	pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted)
