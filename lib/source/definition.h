@@ -105,7 +105,7 @@ struct resume_options {
 	bool window;
 	char *url, *cursor;
 	nsec_t overlap_ns, lag_ns, span_max_ns, retention_ns, step_ns;
-	bool newest;
+	bool newest, overlap_pieces;
 };
 
 struct records_options {

@@ -182,6 +182,9 @@ void reader_resume(struct definition_reader *reader)
 			"[resume] has two ways of resuming at once: keep one of window, url, "
 			"cursor, "
 			"newest");
+	else if (options->overlap_pieces && !options->window)
+		reader_fault(reader, section, "overlap_pieces",
+			"[resume] overlap_pieces goes with window = yes");
 	else if (!options->window && !options->url && !options->cursor && !options->newest)
 		reader_fault(reader, section, NULL,
 			"[resume] must say where the next poll goes on: window = yes, url, cursor "

@@ -88,6 +88,8 @@ static const struct option resume[] = {
 	ROW(resume_options, span_max_ns, "span_max", OPTION_DURATION, .default_text = "30d",
 		.min = NSEC_PER_SEC, .max = 3660 * NSEC_PER_DAY,
 		.help = "a longer window is asked in pieces, oldest first"),
+	ROW(resume_options, overlap_pieces, "overlap_pieces", OPTION_BOOL,
+		.help = "the pieces of a long window overlap by `overlap`, too"),
 	ROW(resume_options, retention_ns, "retention", OPTION_DURATION, .default_text = "0",
 		.max = 36600 * NSEC_PER_DAY,
 		.help = "how long the API keeps records; an older place is a gap"),

@@ -409,7 +409,8 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 		poll->open = poll->resumed = false;
 		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
 	}
-	poll->piece = piece_at(poll, poll->piece.end_time);
+	nsec_t overlap = definition->resume.overlap_pieces ? definition->resume.overlap_ns : 0;
+	poll->piece = piece_at(poll, span_next(&poll->piece, overlap, definition->step_ns));
 	poll->n_restarts = 0;
 	store_piece(poll);
 	begin_chain(poll);

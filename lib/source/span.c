@@ -48,3 +48,9 @@ struct span span_piece(const struct span *poll, nsec_t start_time, nsec_t span_m
 		piece.end_time = piece.start_time + span_max_ns;
 	return piece;
 }
+
+nsec_t span_next(const struct span *done, nsec_t overlap_ns, nsec_t step)
+{
+	nsec_t half = (done->end_time - done->start_time) / 2;
+	return done->end_time - span_floor(overlap_ns < half ? overlap_ns : half, step);
+}

@@ -1,7 +1,7 @@
 /*
  * Window arithmetic, pure. A poll by time asks the span from watermark - overlap to now - lag, in
- * pieces of at most span_max, oldest first and without a hole between them; the watermark moves to
- * the end of a piece when it is wholly read.
+ * pieces of at most span_max, oldest first and without a hole between them (or overlapping); the
+ * watermark moves to the end of a piece when it is wholly read.
  */
 #ifndef TRAWLD_SOURCE_SPAN_H
 #define TRAWLD_SOURCE_SPAN_H
@@ -30,6 +30,10 @@ bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t wa
 
 /* The piece of POLL that begins at START_TIME. */
 struct span span_piece(const struct span *poll, nsec_t start_time, nsec_t span_max_ns);
+
+/* Where the piece after DONE begins, when pieces overlap by OVERLAP_NS: so long before its end, in
+ * whole steps, but never before its middle. */
+nsec_t span_next(const struct span *done, nsec_t overlap_ns, nsec_t step);
 
 nsec_t span_floor(nsec_t time, nsec_t step); /* STEP <= 1: unchanged */
 nsec_t span_ceil(nsec_t time, nsec_t step);

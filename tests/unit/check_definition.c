@@ -160,6 +160,7 @@ START_TEST(faults)
 		{"window = yes", "window = yes\nurl = /more", 18, "two ways of resuming"},
 		{"window = yes", "overlap = 5m", 18, "must say where"},
 		{"window = yes", "window = yes\n[errors]\nlost = 99", 21, "no HTTP status"},
+		{"window = yes", "newest = yes\noverlap_pieces = yes", 20, "goes with window"},
 		{"query.from = ${window.start}", "body = {\"a\": }", 12, "not JSON"},
 		{"query.from = ${window.start}", "quer.from = 1", 12, "unknown key `quer.from`"},
 		{"query.from = ${window.start}", "query.from = 1", 19,

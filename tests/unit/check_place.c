@@ -79,6 +79,10 @@ START_TEST(spans)
 	ck_assert_int_eq(piece.end_time, 10);
 	piece = span_piece(&poll, 20, 10);
 	ck_assert_int_eq(piece.end_time, 25);
+	ck_assert_int_eq(span_next(&piece, 0, 0), 25);
+	ck_assert_int_eq(span_next(&piece, 2, 0), 23);
+	ck_assert_int_eq(span_next(&piece, 100, 0), 23);
+	ck_assert_int_eq(span_next(&piece, 100, 4), 25);
 	ck_assert_int_eq(span_floor(-5, 10), -10);
 	ck_assert_int_eq(span_floor(15, 10), 10);
 	ck_assert_int_eq(span_ceil(15, 10), 20);

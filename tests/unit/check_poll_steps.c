@@ -262,6 +262,32 @@ START_TEST(pages_that_overlap_must_agree)
 }
 END_TEST
 
+START_TEST(pieces_that_overlap)
+{
+	struct steps s;
+	set_up(&s, WINDOW "resume.span_max = 400s\noverlap = 100s\nresume.overlap_pieces = yes\n"
+			  "lag = 0s\n");
+	static const int64_t starts[] = {0, 300, 600};
+	for (int i = 0; i < 3; i++) {
+		nsec_t start = NOW + (starts[i] - 1000) * S;
+		ck_assert_int_eq(s.poll.ask.start_time, start);
+		ck_assert_int_eq(s.poll.ask.end_time, start + 400 * S);
+		answer(&s, "{\"l\":[]}", NSEC_NONE);
+		ck_assert_int_eq(s.verdict, i < 2 ? POLL_LAST : POLL_CAUGHT_UP);
+		ck_assert_int_eq(s.poll.place.watermark_time, start + 400 * S);
+	}
+	tear_down(&s);
+	/* an overlap longer than a piece still lets the poll come to its end */
+	set_up(&s, WINDOW "resume.span_max = 10s\noverlap = 100s\nresume.overlap_pieces = yes\n");
+	int n = 1;
+	for (; answer(&s, "{\"l\":[]}", NSEC_NONE) == 0 && s.verdict == POLL_LAST; n++)
+		;
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	ck_assert_int_eq(n, 199);
+	tear_down(&s);
+}
+END_TEST
+
 START_TEST(the_watermark_follows_the_server)
 {
 	struct steps s;
@@ -394,6 +420,6 @@ END_TEST
 UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
-	pages_that_overlap_must_agree, the_watermark_follows_the_server,
+	pages_that_overlap_must_agree, pieces_that_overlap, the_watermark_follows_the_server,
 	what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap,
 	pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted)
