@@ -36,7 +36,8 @@ static const struct option records[] = {
 	ROW(records_options, exclude, "exclude", OPTION_LINES,
 		.help = "conditions, one a line; a record that fulfils one is dropped and counted"),
 	ROW(records_options, missing, "missing", OPTION_STRING,
-		.help = "empty: an answer without the array is an empty page"),
+		.help = "empty: an answer without the array, or with null there, is an empty "
+			"page"),
 	ROW(records_options, expect, "expect", OPTION_STRING,
 		.help = "a condition that such an answer must fulfil"),
 };

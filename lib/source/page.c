@@ -167,13 +167,14 @@ static int check_array(const struct page *page, const struct source *source, str
 	char *what CLEANUP_FREE = NULL;
 	if (page->split.array == SPLIT_ARRAY_FOUND || definition->records_lines)
 		return 0;
-	if (page->split.array == SPLIT_ARRAY_ABSENT && definition->records.missing &&
+	bool missing =
+		page->split.array == SPLIT_ARRAY_ABSENT || page->split.array == SPLIT_ARRAY_NULL;
+	if (missing && definition->records.missing &&
 		(source->envelope_expect < 0 || condition_holds(&definition->expect,
 							envelope(page, source->envelope_expect))))
 		return 0;
 	what = mem_printf("%s `%s`",
-		page->split.array == SPLIT_ARRAY_ABSENT
-			? "there is no array of records at"
+		missing ? "there is no array of records at"
 			: "there is something else than an array at",
 		definition->records.at);
 	return refuse(page, reterr, FAULT_BODY, what);

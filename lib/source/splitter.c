@@ -450,7 +450,9 @@ static bool parse_value(struct parse *parse, const struct trie *node)
 		good = parse_records(parse);
 	} else {
 		if (node->records)
-			parse->split->array = SPLIT_ARRAY_OTHER;
+			parse->split->array = start < parse->end && *start == 'n'
+						      ? SPLIT_ARRAY_NULL
+						      : SPLIT_ARRAY_OTHER;
 		good = parse_plain(parse, node);
 	}
 	for (size_t i = 0; i < node->n_slots; i++)

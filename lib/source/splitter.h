@@ -37,6 +37,7 @@ void splitter_plan_free(struct splitter_plan *plan);
 enum split_array {
 	SPLIT_ARRAY_ABSENT,
 	SPLIT_ARRAY_FOUND,
+	SPLIT_ARRAY_NULL, /* what some programs write for an array without elements */
 	SPLIT_ARRAY_OTHER /* a value that is no array */
 };
 

@@ -145,6 +145,10 @@ START_TEST(refusals)
 		{"", "{}", FAULT_BODY, "no array of records at `/list`"},
 		{"", "{\"list\":{}}", FAULT_BODY, "something else"},
 		{"", "{\"list\":[7]}", FAULT_BODY, "no record"},
+		{"", "{\"list\":null}", FAULT_BODY, "no array of records"},
+		{"records.missing = empty\n", "{\"list\":7}", FAULT_BODY, "something else"},
+		{"records.missing = empty\nrecords.expect = /k = v\n", "{\"list\":null}",
+			FAULT_BODY, "no array"},
 		{"records.item = /i\n", "{\"list\":[{}]}", FAULT_BODY, "no record"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"https://other.example/\"}", FAULT_ORIGIN,
 			"https://other.example"},
@@ -188,6 +192,7 @@ START_TEST(taken_as_empty)
 		{"records.missing = empty\n", "{}"},
 		{"errors.incomplete = /part = true\n\t/failed != 0\n",
 			"{\"list\":[],\"failed\":0}"},
+		{"records.missing = empty\n", "{\"list\":null}"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":null}"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"\"}"},
 	};

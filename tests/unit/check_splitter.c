@@ -92,7 +92,7 @@ START_TEST(arrays_elsewhere)
 	} cases[] = {
 		{"/results", "{}", SPLIT_ARRAY_ABSENT, 0},
 		{"/results", "{\"results\":{}}", SPLIT_ARRAY_OTHER, 0},
-		{"/results", "{\"results\":null}", SPLIT_ARRAY_OTHER, 0},
+		{"/results", "{\"results\":null}", SPLIT_ARRAY_NULL, 0},
 		{"/results", "{\"results\":[]}", SPLIT_ARRAY_FOUND, 0},
 		{"/results", "{\"results\":[1],\"results\":[2,3]}", SPLIT_ARRAY_FOUND, 2},
 		{"/results", "{\"results\":[1],\"results\":7}", SPLIT_ARRAY_OTHER, 0},
