@@ -57,6 +57,15 @@ static void read_lines(struct definition_reader *reader, struct ini_section *sec
 	pointer_deinit(&time);
 }
 
+static bool read_regex(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const char *text, regex_t *ret)
+{
+	if (!text || regcomp(ret, text, REG_EXTENDED) == 0)
+		return text != NULL;
+	reader_fault(reader, section, key, "%s = %s: no regular expression", key, text);
+	return false;
+}
+
 static void read_rows(struct definition_reader *reader, struct ini_section *section)
 {
 	const struct fetch_options *options = &reader->definition->fetch;
@@ -67,11 +76,8 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 		read_csv(reader, section);
 	else
 		read_lines(reader, section);
-	rows->has_start =
-		options->start && regcomp(&rows->start, options->start, REG_EXTENDED) == 0;
-	if (options->start && !rows->has_start)
-		reader_fault(reader, section, "start", "start = %s: no regular expression",
-			options->start);
+	rows->has_start = read_regex(reader, section, "start", options->start, &rows->start);
+	rows->has_raw = read_regex(reader, section, "raw", options->raw, &rows->raw);
 	if (options->time_zone)
 		reader_parameter_text(reader, section, "time_zone", options->time_zone, &zone);
 	if (options->time && timestamp_format_new(&rows->time_format, options->time_format, zone))

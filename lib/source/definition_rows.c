@@ -120,6 +120,9 @@ static const struct option fetch[] = {
 	ROW(fetch_options, start, "start", OPTION_STRING,
 		.help = "regular expression (POSIX extended) of a row's beginning; other lines "
 			"belong to the row before"),
+	ROW(fetch_options, raw, "raw", OPTION_STRING,
+		.help = "regular expression of the beginning of rows that are of another layout: "
+			"kept as they are"),
 	ROW(fetch_options, delimiter, "delimiter", OPTION_STRING, .default_text = ",",
 		.help = "between columns; one byte"),
 	ROW(fetch_options, quote, "quote", OPTION_STRING, .default_text = "\"",

@@ -10,6 +10,8 @@ void rows_format_deinit(struct rows_format *format)
 {
 	if (format->has_start)
 		regfree(&format->start);
+	if (format->has_raw)
+		regfree(&format->raw);
 	str_list_deinit(&format->columns);
 	splitter_plan_free(format->plan);
 	timestamp_format_free(format->time_format);
@@ -38,13 +40,16 @@ struct buf *rows_room(struct rows *rows)
 	return &rows->text;
 }
 
+static bool matches(const regex_t *regex, struct slice text)
+{
+	regmatch_t match = {.rm_so = 0, .rm_eo = (regoff_t)text.size};
+	return regexec(regex, text.data, 1, &match, REG_STARTEND) == 0 && match.rm_so == 0;
+}
+
 /* Does a row begin with LINE? */
 static bool begins_row(const struct rows_format *format, struct slice line)
 {
-	if (!format->has_start)
-		return true;
-	regmatch_t match = {.rm_so = 0, .rm_eo = (regoff_t)line.size};
-	return regexec(&format->start, line.data, 1, &match, REG_STARTEND) == 0 && match.rm_so == 0;
+	return !format->has_start || matches(&format->start, line);
 }
 
 static struct slice without_line_end(struct slice row)
@@ -252,8 +257,9 @@ static bool print_json(
 void rows_record(
 	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
 {
-	if (format->kind == ROWS_CSV ? print_columns(format, row, out, ret_time)
-				     : print_json(format, row, out, ret_time))
+	bool raw = !begins_row(format, row) || (format->has_raw && matches(&format->raw, row));
+	if (!raw && (format->kind == ROWS_CSV ? print_columns(format, row, out, ret_time)
+					      : print_json(format, row, out, ret_time)))
 		return;
 	buf_append_text(out, "{\"row\":");
 	json_encode(row, out);

@@ -5,7 +5,8 @@
  *
  * A row begins where `start` (a POSIX extended regular expression) matches at the beginning of a
  * line, or at every line without it; the lines between belong to the row before them. A row that is
- * not what the format says becomes {"row":"its text"}: nothing of a document is left out.
+ * not what the format says, or that `raw` matches at its beginning, becomes {"row":"its text"}:
+ * nothing of a document is left out.
  */
 #ifndef TRAWLD_SOURCE_ROWS_H
 #define TRAWLD_SOURCE_ROWS_H
@@ -24,8 +25,8 @@ enum rows_kind { ROWS_CSV, ROWS_LINES };
 
 struct rows_format {
 	enum rows_kind kind;
-	bool has_start;
-	regex_t start;
+	bool has_start, has_raw;
+	regex_t start, raw;
 	char delimiter, quote;
 	struct str_list columns; /* csv: names of the members */
 	int rest; /* the column that takes what the others leave, with any quotes and delimiters in

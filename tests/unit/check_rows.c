@@ -55,12 +55,22 @@ START_TEST(loose_csv)
 		/* another layout: kept, a line each belongs to the row that begins it */
 		{"^^1^^,^^2^^\n", "{\"row\":\"^^1^^,^^2^^\"}\n"},
 		{"\"7\",\"t\"\n", "{\"row\":\"\\\"7\\\",\\\"t\\\"\"}\n"},
+		/* ... though it has as many commas */
+		{"^^1^^,^^2^^,^^3^^,^^4^^\n^^2^^,5,6,7\nmore\n",
+			"{\"row\":\"^^1^^,^^2^^,^^3^^,^^4^^\"}\n{\"row\":\"^^2^^,5,6,7\\nmore\"}"
+			"\n"},
+		/* no row begins here */
+		{"# a, b, c, d\n\"1\",t,a,u\n",
+			"{\"row\":\"# a, b, c, d\"}\n"
+			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"a\",\"u\":\"u\"}\n"},
 		/* what is no UTF-8 */
 		{"\"1\",\"t\",\"\xff\x80\",\"u\"\n",
 			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"\xef\xbf\xbd\xef\xbf\xbd\",\"u\":\"u\"}"
 			"\n"},
 	};
-	struct rows_format format = format_of("^\"[0-9]+\" *,", "n t sql u", 2);
+	struct rows_format format =
+		format_of("^(\"[0-9]+\"|\\^\\^[0-9]+\\^\\^) *,", "n t sql u", 2);
+	format.has_raw = regcomp(&format.raw, "^\\^\\^", REG_EXTENDED) == 0;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (size_t step = 1; step < 80; step += step < 8 ? 1 : 24) {
 			char *found CLEANUP_FREE =
