@@ -178,11 +178,10 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	case FAULT_CONFIG:
 	case FAULT_LOOP:
 	case FAULT_ORIGIN:
-		/* documents in work stay in work: their window is behind the poll already */
-		if (!runner->fetching) {
-			poll_stop(&runner->poll);
-			gather_clear(&runner->gather);
-		}
+		if (runner->fetching)
+			runner_fetch_abandon(runner);
+		poll_stop(&runner->poll);
+		gather_clear(&runner->gather);
 		wait = wait > runner->backoff.max_ns ? wait : runner->backoff.max_ns;
 		break;
 	default:

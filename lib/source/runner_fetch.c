@@ -17,6 +17,13 @@ void runner_fetch_begin(
 	runner_arm(runner, 0);
 }
 
+void runner_fetch_abandon(struct runner *runner)
+{
+	place_copy(&runner->poll.place, &runner->fetch.place);
+	fetch_clear(&runner->fetch);
+	runner->fetching = false;
+}
+
 /* All documents are done: only now does the place behind their window count. */
 static void finish(struct runner *runner)
 {

@@ -71,5 +71,7 @@ void runner_fetch_begin(
 /* As step(), while runner->fetching. */
 void runner_fetch_step(struct runner *runner);
 void runner_fetch_answer(struct runner *runner, struct http_response *response);
+/* A document cannot be had as it is listed: its window is to be listed again. */
+void runner_fetch_abandon(struct runner *runner);
 
 #endif
