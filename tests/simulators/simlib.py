@@ -28,7 +28,8 @@ Request:  number (1, 2, ... of API requests), method, target (as sent), path (de
           json() -> the decoded body or Refuse(400); bearer() -> token or None; origin: own URL.
 Answer:   Answer(status, body bytes, headers dict); answer_json(object, status, headers) and
           answer_text(text, status, content_type) make one.
-Simulator: origin ("http://127.0.0.1:PORT"), now() (wall seconds + clock_offset), lock, options.
+Simulator: origin ("http://127.0.0.1:PORT"), now() (wall seconds + clock_offset), lock, options;
+          listen() in start() -> the origin of one more port that is served the same way.
 Helpers:  iso(us) / iso_parse(text): RFC 3339 <-> microseconds; mix(seed, n): a 64-bit hash, the
           same on every run; http_date(seconds).
 
@@ -198,6 +199,7 @@ class Simulator:
         self.lock = threading.RLock()
         self.origin = ""
         self.options = None
+        self.context = None
         self.clock_offset = 0.0
         self.clock_step = 0.0
         self.gzip = False
@@ -224,7 +226,20 @@ class Simulator:
     def now(self):
         return time.time() + self.clock_offset
 
+    def listen(self, port=0):
+        listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+        scheme = "https" if self.context else "http"
+        return "%s://127.0.0.1:%d" % (scheme, listener.getsockname()[1])
+
     # what follows is for simlib alone
+
+    def _serve(self, listener):
+        while True:
+            sock, _ = listener.accept()
+            with self.lock:
+                self.n_connections += 1
+            _Connection(self, sock, self.context).start()
 
     def _numbers_reset(self):
         self.n_requests = 0
@@ -526,26 +541,24 @@ def main(kind, arguments=None):
     simulator.options = options
     simulator.gzip = options.gzip
     simulator.delay = options.delay
-    context = None
     if options.tls_cert:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(options.tls_cert, options.tls_key)
-    listener = socket.create_server(("127.0.0.1", options.port), backlog=64)
-    port = listener.getsockname()[1]
-    simulator.origin = "%s://127.0.0.1:%d" % ("https" if context else "http", port)
-    simulator.start(options)
-    try:
-        simulator._control(dict(options.control))
-    except Refuse as refuse:
-        sys.exit(refuse.answer.body.decode())
+        simulator.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        simulator.context.load_cert_chain(options.tls_cert, options.tls_key)
+    simulator.origin = simulator.listen(options.port)
+    # no request is answered before all is ready
+    with simulator.lock:
+        simulator.start(options)
+        try:
+            simulator._control(dict(options.control))
+        except Refuse as refuse:
+            sys.exit(refuse.answer.body.decode())
+    print(
+        json.dumps({"port": int(simulator.origin.rpartition(":")[2]), "url": simulator.origin}),
+        flush=True,
+    )
     if options.until_stdin_closes:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
-    print(json.dumps({"port": port, "url": simulator.origin}), flush=True)
+        _end_with_stdin()
     try:
-        while True:
-            sock, _ = listener.accept()
-            with simulator.lock:
-                simulator.n_connections += 1
-            _Connection(simulator, sock, context).start()
+        threading.Event().wait()
     except KeyboardInterrupt:
         pass
