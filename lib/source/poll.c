@@ -421,11 +421,9 @@ static int restart(struct poll *poll, enum poll_verdict *ret_verdict, struct fau
 {
 	place_close_chain(&poll->place);
 	begin_chain(poll);
-	if (++poll->n_restarts > MAX_RESTARTS) {
-		poll->n_restarts = 0;
+	if (++poll->n_restarts > MAX_RESTARTS)
 		return fault_set(reterr, FAULT_INCOMPLETE,
-			"the list moved under each of %d attempts to read it", MAX_RESTARTS + 1);
-	}
+			"the list moved under each of %u attempts to read it", poll->n_restarts);
 	*ret_verdict = POLL_AGAIN;
 	return 0;
 }

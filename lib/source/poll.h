@@ -30,7 +30,7 @@ struct poll {
 	struct id last_digest;
 	unsigned n_same; /* pages in a row with the same records */
 	int64_t n_pages, n_elements, total;
-	unsigned n_restarts; /* of this chain, because the list moved */
+	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
 	size_t n_repeated; /* elements of the page before that the asked one begins with */
 	struct id *tail; /* keys of the records among them */
 	size_t n_tail;

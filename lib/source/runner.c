@@ -317,7 +317,9 @@ static void page_came(struct runner *runner, struct page *page)
 	if (stored || verdict == POLL_LAST || verdict == POLL_CAUGHT_UP)
 		runner->n_lost = 0;
 	if (runner->n_lost < 2)
-		runner_succeeded(runner);
+		/* a list that moved before has to be read whole: a page of it tells nothing yet */
+		if (verdict != POLL_AGAIN && (verdict != POLL_MORE || runner->poll.n_restarts == 0))
+			runner_succeeded(runner);
 	runner->status.n_pages++;
 	runner->status.n_excluded += page->n_excluded;
 	if (verdict == POLL_AGAIN)

@@ -205,6 +205,11 @@ START_TEST(a_list_that_moves_is_read_again)
 	/* the next attempt reads from the beginning, not from where the last one stood */
 	ck_assert(poll_begin(&s.poll, NOW));
 	ck_assert_int_eq(s.poll.ask.offset, 0);
+	/* once is enough then: what comes after it is a matter of waiting */
+	answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE);
+	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), FAULT_INCOMPLETE);
+	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"n\":1}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
 	tear_down(&s);
 	set_up(&s, WINDOW "page.offset = yes\npage.size = 1\npage.total = /n\n");
 	ck_assert_int_eq(answer(&s, "{\"l\":[],\"n\":5}", NSEC_NONE), 0);
