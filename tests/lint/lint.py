@@ -158,18 +158,72 @@ def ends():
                     yield place(path, number), "is left open"
 
 
+def keys_of_page(page):
+    """{section: words of its .It Cm lines} of a manual page; everything is under "", too."""
+    found = {"": set()}
+    sections = [""]
+    for line in page.splitlines():
+        if line.startswith((".Ss ", ".Sh ")):
+            sections = re.findall(r"\[([a-z.]+)", line) if line.startswith(".Ss ") else []
+        elif line.startswith(".It "):
+            words = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"\bCm (.*)$", line))))
+            for section in ["", *sections]:
+                found.setdefault(section, set()).update(words)
+    return found
+
+
+def option_keys(text):
+    keys = set(re.findall(r'\.name = "([a-z_]+)",\s*\.type = OPTION', text))
+    return keys | set(re.findall(r'ROW\(\w+,(?:\s*\w+,)?\s*"([a-z_]+)", OPTION', text))
+
+
+def definition_keys():
+    """(file, section, key) of everything that a provider definition may say."""
+    rows = "lib/source/definition_rows.c"
+    tables = re.split(r"^static const struct option ", (ROOT / rows).read_text(), flags=re.M)[1:]
+    for table in tables:
+        section = re.match(r"[a-z]+", table)[0]
+        for key in sorted(option_keys(table.split("\n};")[0])):
+            yield rows, section, key
+    request = "lib/source/definition_request.c"
+    for name, section in (("reader_request_keys", "request"), ("login_keys", "login")):
+        listed = re.search(r"\b%s\[\] = \{(.*?)\}" % name, (ROOT / request).read_text(), re.S)[1]
+        for key in re.findall(r'"([a-z_]+)"', listed):
+            yield request, section, key
+    for path in sources("lib/http"):
+        if path.name.startswith("auth_"):
+            for listed in re.findall(r"keys\[\] = \{(.*?)\}", path.read_text(), re.S):
+                for key in re.findall(r'"([a-z_]+)"', listed):
+                    yield place(path), "auth", key
+
+
+def example_of_page(page, file):
+    """The display that follows the comment with the name of FILE."""
+    found = re.search(r'^\.\\" %s\n\.Bd [^\n]*\n(.*?)^\.Ed$' % re.escape(file), page, re.M | re.S)
+    return found and found[1].replace("\\&", "").replace("\\e", "\\")
+
+
 def manual():
-    """Every key of the option tables is in trawld.conf(5)."""
-    page = (ROOT / "man" / "trawld.conf.5").read_text()
-    documented = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"^\.It Cm (.*)$", page, re.M))))
+    """Every key of the option tables is in trawld.conf(5) or, a definition's, in its section of
+    trawld-provider(5), whose example is the file that is tested."""
+    documented = keys_of_page((ROOT / "man" / "trawld.conf.5").read_text())[""]
     for path in sources("lib/conf", "lib/pipeline", "lib/sink", suffixes=(".c",)):
-        keys = set(re.findall(r'\.name = "([a-z_]+)",\s*\.type = OPTION', path.read_text()))
-        keys |= set(re.findall(r'ROW\(\w+, "([a-z_]+)", OPTION', path.read_text()))
-        for key in sorted(keys - documented):
+        for key in sorted(option_keys(path.read_text()) - documented):
             yield place(path), "%s is not in trawld.conf(5)" % key
-    text = (ROOT / "lib" / "source" / "source.c").read_text()
-    for key in sorted(set(re.findall(r'ROW\(\w+, "([a-z_]+)", OPTION', text)) - documented):
+    for key in sorted(option_keys((ROOT / "lib/source/source.c").read_text()) - documented):
         yield "lib/source/source.c", "%s is not in trawld.conf(5)" % key
+    page = (ROOT / "man" / "trawld-provider.5").read_text()
+    documented = keys_of_page(page)
+    found = list(definition_keys())
+    for file, section, key in found:
+        if key not in documented.get(section, ()):
+            yield file, "%s of [%s] is not in trawld-provider(5)" % (key, section)
+    for section in "records page resume fetch limits errors request login auth".split():
+        if section not in {s for _, s, _ in found}:
+            yield "tests/lint/lint.py", "finds no key of [%s]" % section
+    file = "tests/definitions/fjordcloud.conf"
+    if example_of_page(page, file) != (ROOT / file).read_text():
+        yield "man/trawld-provider.5", "its example is not %s" % file
 
 
 def main():
