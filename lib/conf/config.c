@@ -157,7 +157,8 @@ void config_load(struct config **ret, const char *path, struct findings *finding
 	read_daemon(config, findings);
 	if (config->n_sources == 0 && findings->n_items == 0)
 		findings_add(findings, path, 0,
-			"there is no [source NAME] section: nothing would be polled");
+			"there is no [source NAME] section: nothing would be polled (the APIs "
+			"that a source can name are listed by `trawlctl providers`)");
 	*ret = config;
 }
 
