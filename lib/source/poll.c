@@ -51,6 +51,12 @@ static struct span piece_at(const struct poll *poll, nsec_t start_time)
 		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
 }
 
+/* Polls go on at a place of the API's, not by time. */
+static bool follows_places(const struct definition *definition)
+{
+	return !definition->resume.window && !definition->resume.newest;
+}
+
 /* The request for where the place and the piece stand now. */
 static void set_ask(struct poll *poll)
 {
@@ -202,8 +208,9 @@ static const char *asked_cursor(const struct poll *poll)
 }
 
 /* A chain that does not move is a fault: the same place twice, the same records page after page, or
- * no end in sight. */
-static int check_loop(struct poll *poll, const struct page *page, const char *url,
+ * no end in sight. The place on the LAST page may be the one asked with, and in windows any:
+ * nothing follows it. */
+static int check_loop(struct poll *poll, const struct page *page, const char *url, bool last,
 	unsigned *ret_n_same, struct fault *reterr)
 {
 	const struct definition *definition = definition_of(poll);
@@ -226,7 +233,8 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 	if (page->next) {
 		struct id next = text_digest(page->next);
 		bool same = cursor && strcmp(cursor, page->next) == 0;
-		if (idset_has(&poll->seen, &next) && !(same && definition->page_end & END_SAME))
+		bool followed = !last || (follows_places(definition) && !same);
+		if (followed && idset_has(&poll->seen, &next))
 			return fault_set(reterr, FAULT_LOOP,
 				"loop: the next page leads back to a page of this chain that was "
 				"read "
@@ -434,7 +442,8 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
 	unsigned n_same = 0;
-	int r = check_loop(poll, page, url, &n_same, reterr);
+	bool last = is_last(poll, page);
+	int r = check_loop(poll, page, url, last, &n_same, reterr);
 	if (r)
 		return r;
 	if (has_moved(poll, page))
@@ -444,8 +453,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 		*ret_verdict = POLL_AGAIN;
 		return 0;
 	}
-	bool last = is_last(poll, page);
-	if (last && !definition->resume.window && !definition->resume.newest) {
+	if (last && follows_places(definition)) {
 		r = end_by_place(poll, page, url, reterr);
 		if (r)
 			return r;
@@ -502,8 +510,7 @@ void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
 enum record_scope poll_scope(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
-	bool by_place = !definition->resume.window && !definition->resume.newest;
-	if (by_place && poll->place.exact)
+	if (follows_places(definition) && poll->place.exact)
 		return RECORD_SCOPE_EXACT;
 	return counts_pages(definition) ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
 }

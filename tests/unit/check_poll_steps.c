@@ -188,6 +188,25 @@ START_TEST(same_cursor_ends_where_it_is_said)
 }
 END_TEST
 
+START_TEST(a_place_that_is_not_followed_is_no_loop)
+{
+	static const char *const ends[] = {"/more = false", "empty", "short", "same"};
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct steps s;
+		struct buf keys = BUF_NULL;
+		buf_printf(&keys, "%spage.cursor = /c\npage.size = 2\npage.end = %s\n", WINDOW,
+			ends[i]);
+		set_up(&s, buf_text(&keys));
+		answer(&s, "{\"l\":[{\"i\":1},{\"i\":2}],\"c\":\"t\"}", NSEC_NONE);
+		ck_assert_int_eq(s.verdict, POLL_MORE);
+		ck_assert_int_eq(answer(&s, "{\"l\":[],\"c\":\"t\",\"more\":false}", NSEC_NONE), 0);
+		ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+		buf_deinit(&keys);
+		tear_down(&s);
+	}
+}
+END_TEST
+
 START_TEST(a_list_that_moves_is_read_again)
 {
 	struct steps s;
@@ -422,9 +441,9 @@ START_TEST(a_clock_that_is_behind_is_doubted)
 }
 END_TEST
 
-UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
-	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
-	same_cursor_ends_where_it_is_said, a_list_that_moves_is_read_again,
-	pages_that_overlap_must_agree, pieces_that_overlap, the_watermark_follows_the_server,
-	what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap,
-	pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted)
+	a_place_that_is_not_followed_is_no_loop, same_cursor_ends_where_it_is_said,
+	a_list_that_moves_is_read_again, the_watermark_follows_the_server,
+	outside_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
+	what_cannot_be_cut_is_a_gap)
+
+UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time, an_open_last_page_is_read_again, loops_are_faults, ends_of_chains, same_cursor_ends_where_it_is_said, a_place_that_is_not_followed_is_no_loop, a_list_that_moves_is_read_again, pages_that_overlap_must_agree, pieces_that_overlap, the_watermark_follows_the_server, what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap, pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted)
