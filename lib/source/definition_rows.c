@@ -97,9 +97,9 @@ static const struct option resume[] = {
 	ROW(resume_options, step_ns, "step", OPTION_DURATION, .default_text = "0",
 		.max = NSEC_PER_DAY, .help = "windows are rounded outward to this"),
 	ROW(resume_options, newest, "newest", OPTION_BOOL,
-		.help = "no lower bound at the server: pages are walked from the newest until a "
-			"whole "
-			"page is known"),
+		.help = "no lower bound at the server: pages are walked from the newest until one "
+			"is "
+			"known and reaches behind the overlap"),
 };
 
 static const char *const format_choices[] = {"csv", "lines", NULL};

@@ -26,7 +26,7 @@ struct page {
 	int64_t total; /* -1: not told */
 	bool ends; /* a test of [page] end holds */
 	struct id digest; /* of all keys: two pages with the same records have the same */
-	bool all_known; /* set by the runner for [resume] newest: nothing in it is new */
+	bool all_known; /* set by the runner for [resume] newest: the walk ends here */
 	nsec_t server_time; /* NSEC_NONE */
 };
 

@@ -95,6 +95,7 @@ static void begin_chain(struct poll *poll)
 	poll->n_same = 0;
 	poll->n_tail = poll->n_repeated = 0;
 	poll->last_digest = (struct id){{0}};
+	poll->walk_newest = NSEC_NONE;
 	set_ask(poll);
 }
 
@@ -436,6 +437,20 @@ static int restart(struct poll *poll, enum poll_verdict *ret_verdict, struct fau
 	return 0;
 }
 
+/* A walk from the newest record on tells of all that is older when it has come to its end, not
+ * before: its place must not lie ahead of what was read. */
+static void note_newest(struct poll *poll, nsec_t time, bool last)
+{
+	nsec_t *newest =
+		definition_of(poll)->resume.newest ? &poll->walk_newest : &poll->place.newest_time;
+	if (time != NSEC_NONE && (*newest == NSEC_NONE || time > *newest))
+		*newest = time;
+	if (last && poll->walk_newest != NSEC_NONE &&
+		(poll->place.newest_time == NSEC_NONE ||
+			poll->walk_newest > poll->place.newest_time))
+		poll->place.newest_time = poll->walk_newest;
+}
+
 int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_t now_time,
 	enum poll_verdict *ret_verdict, struct fault *reterr)
 {
@@ -463,9 +478,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	poll->n_pages++;
 	poll->n_elements += (int64_t)page->n_elements;
 	poll->total = page->total;
-	nsec_t newest = page->newest_time > now_time ? now_time : page->newest_time;
-	if (newest != NSEC_NONE && (place->newest_time == NSEC_NONE || newest > place->newest_time))
-		place->newest_time = newest;
+	note_newest(poll, page->newest_time > now_time ? now_time : page->newest_time, last);
 	if (!last) {
 		advance(poll, page);
 		*ret_verdict = POLL_MORE;

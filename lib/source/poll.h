@@ -33,6 +33,7 @@ struct poll {
 	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
 	size_t n_repeated; /* elements of the page before that the asked one begins with */
 	struct id *tail; /* keys of the records among them */
+	nsec_t walk_newest; /* [resume] newest: newest record of this chain; NSEC_NONE */
 	size_t n_tail;
 	bool reread; /* this chain goes over ground that may be known */
 	nsec_t skew_ns; /* server's clock less ours */

@@ -209,6 +209,8 @@ void runner_deliver(struct runner *runner, struct runner_delivery delivery)
 {
 	const struct definition *definition = runner->source->definition;
 	nsec_t newest = runner->poll.place.newest_time;
+	if (runner->poll.walk_newest > newest)
+		newest = runner->poll.walk_newest;
 	delivery.key_time = definition->resume.window ? runner->poll.piece.end_time : newest;
 	if (newest != NSEC_NONE && (delivery.key_time == NSEC_NONE || delivery.key_time < newest))
 		delivery.key_time = newest;

@@ -1,6 +1,8 @@
 /* Single decisions of a poll: ends, loops, restarts, lost places, gaps, clocks. */
 #include "source/poll.h"
 
+#include "source/ask.h"
+
 #include "source_fixture.h"
 
 #define S NSEC_PER_SEC
@@ -441,9 +443,77 @@ START_TEST(a_clock_that_is_behind_is_doubted)
 }
 END_TEST
 
-	a_place_that_is_not_followed_is_no_loop, same_cursor_ends_where_it_is_said,
-	a_list_that_moves_is_read_again, the_watermark_follows_the_server,
-	outside_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
-	what_cannot_be_cut_is_a_gap)
+#define NEWEST                                                                                     \
+	"request.url = https://h/x\nrequest.query.c = ${page.cursor}\nrecords.at = /l\n"           \
+	"records.id = /i\nrecords.time = /t\nrecords.time_format = epoch_s\n"                      \
+	"records.exclude = /x present\npage.cursor = /c\nresume.newest = yes\noverlap = 100s\n"
 
-UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time, an_open_last_page_is_read_again, loops_are_faults, ends_of_chains, same_cursor_ends_where_it_is_said, a_place_that_is_not_followed_is_no_loop, a_list_that_moves_is_read_again, pages_that_overlap_must_agree, pieces_that_overlap, the_watermark_follows_the_server, what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap, pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted)
+static bool is_known(const struct record *record, void *userdata)
+{
+	(void)userdata;
+	return record->id_text.data[0] != 'n';
+}
+
+/* The records that a page of a walk leaves. */
+static size_t walk(struct steps *s, const char *body)
+{
+	struct page page;
+	ck_assert_int_eq(
+		source_fixture_page(&s->fixture, &page, body, "https://h/x", &s->fault), 0);
+	ask_drop_known(&s->poll, &page, is_known, NULL);
+	size_t n = page.n_records;
+	ck_assert_msg(poll_page(&s->poll, &page, "https://h/x", NOW, &s->verdict, &s->fault) == 0,
+		"%s", s->fault.text);
+	page_deinit(&page);
+	return n;
+}
+
+START_TEST(a_walk_from_the_newest_ends_behind_the_overlap)
+{
+	struct steps s;
+	set_up(&s, NEWEST);
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	/* far behind the first page, and new all the same */
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999500}],\"c\":2}"), 1);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	ck_assert(s.poll.place.newest_time == NSEC_NONE);
+	/* before the start */
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n3\",\"t\":1699998000}],\"c\":3}"), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	ck_assert_int_eq(s.poll.place.newest_time, NOW - 10 * S);
+
+	ck_assert(poll_begin(&s.poll, NOW));
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"k1\",\"t\":1699999990}],\"c\":1}"), 0);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n4\",\"t\":1699999900}],\"c\":2}"), 1);
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n5\",\"x\":1}],\"c\":3}"), 0);
+	ck_assert_int_eq(walk(&s, "{\"l\":[],\"c\":4}"), 0);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"k2\",\"t\":1699999889}],\"c\":5}"), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(a_walk_never_reaches_before_the_start)
+{
+	struct steps s;
+	set_up(&s, NEWEST);
+	s.poll.place.started_time = NOW - 50 * S;
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}]}"), 1);
+	ck_assert(poll_begin(&s.poll, NOW));
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999940}],\"c\":1}"), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	tear_down(&s);
+}
+END_TEST
+
+UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
+	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
+	same_cursor_ends_where_it_is_said, a_place_that_is_not_followed_is_no_loop,
+	a_list_that_moves_is_read_again, pages_that_overlap_must_agree, pieces_that_overlap,
+	the_watermark_follows_the_server, what_cannot_be_cut_is_a_gap,
+	outside_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
+	a_clock_that_is_behind_is_doubted, a_walk_from_the_newest_ends_behind_the_overlap,
+	a_walk_never_reaches_before_the_start)
