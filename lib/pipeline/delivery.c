@@ -191,6 +191,11 @@ bool delivery_store_position(struct delivery *delivery, const char *position)
 	return committer_flush(delivery->setup.committer);
 }
 
+void delivery_progress(struct delivery *delivery)
+{
+	delivery_changed(delivery);
+}
+
 static bool delivery_wanted(const char *source, void *userdata)
 {
 	struct delivery *delivery = userdata;
@@ -526,8 +531,10 @@ const char *delivery_position(const struct delivery *delivery)
 
 bool delivery_is_idle(const struct delivery *delivery)
 {
+	const struct sink_kind *kind = delivery->sink->kind;
+
 	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
-	       queue_is_empty(&delivery->queue);
+	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
 }
 
 bool delivery_is_failing(const struct delivery *delivery)

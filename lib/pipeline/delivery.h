@@ -56,7 +56,7 @@ void delivery_reopen(struct delivery *delivery);
 const char *delivery_name(const struct delivery *delivery);
 int64_t delivery_acknowledged(const struct delivery *delivery);
 const char *delivery_position(const struct delivery *delivery); /* NULL: none */
-/* Everything that was offered or waits in the spool is acknowledged. */
+/* Everything that was offered or waits in the spool is acknowledged, and the sink is not busy. */
 bool delivery_is_idle(const struct delivery *delivery);
 bool delivery_is_failing(const struct delivery *delivery);
 void delivery_status(const struct delivery *delivery, struct sink_status *ret);
@@ -65,5 +65,6 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
 	const bool *refused, const char *const *reasons, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
+void delivery_progress(struct delivery *delivery);
 
 #endif

@@ -29,6 +29,11 @@ void sink_finish_reasons(struct sink *sink, const char *const *reasons, const st
 	delivery_finish(sink->delivery, SINK_REFUSED, NULL, NULL, reasons, fault);
 }
 
+void sink_progress(struct sink *sink)
+{
+	delivery_progress(sink->delivery);
+}
+
 void sink_record_print(const struct sink_record *record, enum record_format format, struct buf *out)
 {
 	char scratch[33];

@@ -68,6 +68,9 @@ struct sink_kind {
 	void (*cancel)(struct sink *sink);
 	/* SIGUSR1. May be NULL. */
 	void (*reopen)(struct sink *sink);
+	/* Has work of its own left behind answered jobs (a file to compress), which --once and the
+	 * drain at the end wait for; sink_progress when that may have changed. May be NULL. */
+	bool (*busy)(const struct sink *sink);
 	void (*destroy)(struct sink *sink); /* cancels */
 };
 
@@ -110,9 +113,9 @@ struct sink_job {
 			process; also after a restart for SINK_STABLE_JOB kinds */
 };
 
-/* Makes POSITION durable now, without an acknowledgement: what an exactly-once kind must do inside
- * deliver() before it writes where the last reported position says nothing of. False: the state
- * cannot be written, the job must be answered with SINK_RETRY. */
+/* Makes POSITION durable now, without an acknowledgement: what an exactly-once kind must do before
+ * it writes where the last reported position says nothing of. Inside deliver() or from the loop.
+ * False: the state cannot be written; a job in hand must be answered with SINK_RETRY. */
 bool sink_store_position(struct sink *sink, const char *position);
 
 /* The answer to deliver(). JOB stays valid until the sink returns to the loop. POSITION
@@ -126,6 +129,9 @@ void sink_finish_partly(struct sink *sink, const bool *refused, const struct fau
 /* As above, each refused record with the receiver's own reason: REASONS[i] is NULL for a record
  * that is delivered. REASONS lives until the next deliver or destroy. FAULT: for the log. */
 void sink_finish_reasons(struct sink *sink, const char *const *reasons, const struct fault *fault);
+
+/* What busy() says may have changed. */
+void sink_progress(struct sink *sink);
 
 /* Appends RECORD in FORMAT without a line feed: the raw text, or
  * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}. */

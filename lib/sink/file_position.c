@@ -32,6 +32,8 @@ struct file_place {
 	ino_t inode;
 	int64_t size;
 	const char *check;
+	const char *source; /* NULL: written before it was noted */
+	const char *provider;
 };
 
 /* --- the list --- */
@@ -68,18 +70,33 @@ void file_targets_clear(struct file_targets *targets)
 
 /* --- the text --- */
 
-void file_position_print(const struct file_targets *targets, struct buf *out)
+static void file_position_print_name(const char *key, const char *name, struct buf *out)
 {
+	if (!name)
+		return;
+	buf_printf(out, ",\"%s\":", key);
+	json_encode(slice_of(name), out);
+}
+
+void file_position_print(const struct file_position *position, struct buf *out)
+{
+	const struct file_targets *targets = &position->targets;
+
 	buf_append_text(out, "{\"files\":[");
 	for (size_t i = 0; i < targets->n_items; i++) {
 		const struct file_target *target = targets->items[i];
 
 		buf_append_text(out, i > 0 ? ",{\"path\":" : "{\"path\":");
 		json_encode(slice_of(target->path), out);
-		buf_printf(out, ",\"inode\":%" PRId64 ",\"size\":%" PRId64 ",\"check\":\"%s\"}",
+		buf_printf(out, ",\"inode\":%" PRId64 ",\"size\":%" PRId64 ",\"check\":\"%s\"",
 			(int64_t)target->inode, target->size, target->check);
+		file_position_print_name("source", target->source, out);
+		file_position_print_name("provider", target->provider, out);
+		buf_append_char(out, '}');
 	}
-	buf_append_text(out, "]}");
+	buf_printf(out, "],\"through\":%" PRId64 ",\"closed\":", position->through);
+	file_closer_print(position->closer, out);
+	buf_append_char(out, '}');
 }
 
 /* --- recovery --- */
@@ -230,28 +247,28 @@ static int file_place_recover(const struct file_place *place, struct file_target
 	if (r != 0)
 		return r;
 	target->stored = target->size == place->size;
+	target->source = mem_strdup(place->source);
+	target->provider = mem_strdup(place->provider);
 	file_targets_add(targets, target);
 	return 0;
 }
 
-static int file_position_each(json_t *root, struct file_targets *targets,
+static int file_position_each(json_t *files, struct file_targets *targets,
 	const struct log_subject *subject, struct fault *reterr)
 {
-	json_t *files = json_object_get(root, "files");
 	json_t *item;
 	size_t index;
 
-	if (!json_is_array(files))
-		return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
 	json_array_foreach(files, index, item)
 	{
-		struct file_place place;
+		struct file_place place = {0};
 		json_int_t inode, size;
 		int r;
 
-		if (json_unpack(item, "{s:s,s:I,s:I,s:s}", "path", &place.path, "inode", &inode,
-			    "size", &size, "check", &place.check) != 0 ||
-			size < 0)
+		if (json_unpack(item, "{s:s,s:I,s:I,s:s,s?s,s?s}", "path", &place.path, "inode",
+			    &inode, "size", &size, "check", &place.check, "source", &place.source,
+			    "provider", &place.provider) != 0 ||
+			size < 0 || !place.source != !place.provider)
 			return fault_set(
 				reterr, FAULT_STORE, "the stored position is not readable");
 		place.inode = (ino_t)inode;
@@ -263,19 +280,41 @@ static int file_position_each(json_t *root, struct file_targets *targets,
 	return 0;
 }
 
-int file_position_recover(const char *position, struct file_targets *targets,
+static int file_position_parse(json_t *root, struct file_position *position,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	json_t *files, *closed = NULL;
+	json_int_t through = 0;
+	int r;
+
+	if (json_unpack(root, "{s:o,s?I,s?o}", "files", &files, "through", &through, "closed",
+		    &closed) != 0 ||
+		!json_is_array(files) || through < 0)
+		return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
+	r = file_position_each(files, &position->targets, subject, reterr);
+	if (r != 0)
+		return r;
+	position->through = through;
+	return file_closer_recover(position->closer, closed, reterr);
+}
+
+int file_position_recover(const char *text, struct file_position *position,
 	const struct log_subject *subject, struct fault *reterr)
 {
 	json_t *root;
 	int r;
 
-	file_targets_clear(targets);
-	if (!position)
+	file_targets_clear(&position->targets);
+	file_closer_clear(position->closer);
+	position->through = 0;
+	if (!text)
 		return 0;
-	root = json_loads(position, JSON_REJECT_DUPLICATES, NULL);
-	r = file_position_each(root, targets, subject, reterr);
+	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	r = file_position_parse(root, position, subject, reterr);
 	json_decref(root);
-	if (r != 0)
-		file_targets_clear(targets);
+	if (r != 0) {
+		file_targets_clear(&position->targets);
+		file_closer_clear(position->closer);
+	}
 	return r;
 }

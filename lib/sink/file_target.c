@@ -262,7 +262,6 @@ void file_target_accept(struct file_target *target)
 		memcpy(target->check, target->next_check, sizeof(target->check));
 	}
 	target->written = 0;
-	target->stored = true; /* the answer that follows says so */
 }
 
 void file_target_undo(struct file_target *target)

@@ -33,6 +33,7 @@ struct file_target {
 	int64_t next_size; /* SIZE and CHECK once the job in hand is whole */
 	char next_check[33];
 	bool touched; /* by the job in hand */
+	int64_t planned; /* bytes that the job in hand is going to add */
 	char *source; /* of the last batch: whether the path is still current */
 	char *provider;
 };
@@ -66,8 +67,7 @@ int file_target_append(
 /* After a job: durable, and nobody cut it meanwhile. 0 or FAULT_STORE. */
 int file_target_sync(struct file_target *target, const struct file_modes *modes,
 	const struct log_subject *subject, struct fault *reterr);
-/* After all touched files of a job are synced, for every open file: what was written counts, and
- * the answer that follows says so. */
+/* After all touched files are synced: what was written counts. */
 void file_target_accept(struct file_target *target);
 /* Cuts off what the job in hand has written. */
 void file_target_undo(struct file_target *target);

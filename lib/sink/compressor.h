@@ -1,0 +1,28 @@
+/*
+ * A stream compressor: bytes in, gzip or zstd out, in pieces of the caller's choice. Both formats
+ * carry a check of the content, so that a damaged file is noticed by whoever unpacks it.
+ */
+#ifndef TRAWLD_SINK_COMPRESSOR_H
+#define TRAWLD_SINK_COMPRESSOR_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+
+enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
+
+extern const char *const compression_names[]; /* by enum compression, NULL-terminated */
+
+const char *compression_suffix(enum compression compression); /* "", ".gz", ".zst" */
+
+struct compressor;
+
+/* COMPRESSION is not COMPRESSION_NONE. 0, or FAULT_INTERNAL for a lack of memory. */
+int compressor_new(struct compressor **ret, enum compression compression, struct fault *reterr);
+void compressor_free(struct compressor *compressor); /* NULL allowed */
+
+/* Appends to OUT what follows from DATA; LAST ends the stream, after which nothing may be added. 0
+ * or FAULT_INTERNAL. */
+int compressor_add(struct compressor *compressor, struct slice data, bool last, struct buf *out,
+	struct fault *reterr);
+
+#endif
