@@ -135,6 +135,27 @@ START_TEST(a_fault_between_two_parts)
 }
 END_TEST
 
+/* A closed file cannot be compressed, which is found out in the middle of a job. */
+START_TEST(a_compression_that_fails_during_a_job)
+{
+	for (int n = 2; n < 12; n++) {
+		options_set("x", "max_size = 64KiB\ncompress = gzip\n");
+		mkdir(directory, 0700);
+		for (int i = 1; i <= 6; i++) {
+			char *obstacle = mem_printf("%s/x.%06d.gz.tmp", directory, i);
+
+			ck_assert_int_eq(mkdir(obstacle, 0700), 0);
+			free(obstacle);
+		}
+		start();
+		deliver("a", 0, n, HALF);
+		ck_all(0, n, HALF, (n - 1) / 2, false);
+		teardown();
+		setup();
+	}
+}
+END_TEST
+
 /* --- after a crash --- */
 
 static void name_file(const char *name, const char *content)
@@ -359,6 +380,58 @@ START_TEST(many_sources_are_all_compressed)
 }
 END_TEST
 
+/* --- order --- */
+
+static int n_stores, n_progress;
+static struct file_closer closer;
+
+static bool fake_store(void *userdata)
+{
+	(void)userdata;
+	ck_assert(file_exists("x"));
+	closer.stored = n_stores++ > 0;
+	return closer.stored;
+}
+
+static void fake_progress(void *userdata)
+{
+	(void)userdata;
+	n_progress++;
+}
+
+START_TEST(nothing_is_done_before_it_is_stored)
+{
+	struct log_subject subject = {"sink", "out", NULL};
+	struct file_modes modes = {.file = 0600, .directory = 0700};
+	struct fault fault = FAULT_NULL;
+	struct file_target *target;
+	char *path = path_of("x");
+
+	write_text("x", "w", "{}\n");
+	ck_assert_int_eq(file_target_open(&target, path, &modes, &subject, &fault), 0);
+	closer = (struct file_closer){.loop = loop,
+		.subject = subject,
+		.compression = COMPRESSION_GZIP,
+		.store = fake_store,
+		.progress = fake_progress};
+	file_closer_init(&closer);
+	file_closer_add(&closer, file_closed_new(target));
+	ck_assert(file_closer_busy(&closer));
+	RUN_UNTIL(n_progress > 0);
+	ck_assert_int_eq(n_stores, 1);
+	ck_assert(file_exists("x"));
+	ck_assert(!file_closer_busy(&closer)); /* it fails: nobody waits for it */
+	ev_feed_event(loop, &closer.timer, EV_TIMER); /* a minute later */
+	RUN_UNTIL(n_progress > 1);
+	ck_assert_int_eq(n_stores, 2);
+	ck_assert(!file_exists("x"));
+	ck_assert(file_exists("x.gz"));
+	file_closer_deinit(&closer);
+	file_target_free(target);
+	free(path);
+}
+END_TEST
+
 /* --- names --- */
 
 START_TEST(names_and_numbers)
@@ -399,6 +472,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_batch_is_longer_than_a_file);
 	tcase_add_test(tcase, a_job_that_breaks_off_goes_on);
 	tcase_add_test(tcase, a_fault_between_two_parts);
+	tcase_add_test(tcase, a_compression_that_fails_during_a_job);
 	tcase_add_loop_test(tcase, every_state_of_a_rotation, 0, 5);
 	tcase_add_loop_test(tcase, a_closed_file_that_changed_is_left_alone, 0, 3);
 	tcase_add_test(tcase, compression_is_switched_off);
@@ -406,6 +480,7 @@ static void add_tests(Suite *suite)
 	tcase_add_loop_test(tcase, a_reopened_file_is_compressed_later, 0, 2);
 	tcase_add_test(tcase, a_period_that_comes_twice);
 	tcase_add_test(tcase, many_sources_are_all_compressed);
+	tcase_add_test(tcase, nothing_is_done_before_it_is_stored);
 	tcase_add_test(tcase, names_and_numbers);
 	suite_add_tcase(suite, tcase);
 }
