@@ -2,6 +2,7 @@
 #include "sink/sinks.h"
 
 const struct sink_kind *const sink_kinds[] = {
+	&sink_exec,
 	&sink_file,
 	&sink_http,
 	&sink_journal,

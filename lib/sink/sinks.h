@@ -4,6 +4,7 @@
 
 #include "pipeline/sink.h"
 
+extern const struct sink_kind sink_exec;
 extern const struct sink_kind sink_file;
 extern const struct sink_kind sink_http;
 extern const struct sink_kind sink_journal;

@@ -1,0 +1,322 @@
+/* See child.h. */
+#include "sink/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define CHILD_WAIT_MS 500
+#define CHILD_DRAIN_MAX 64 /* pieces */
+
+static const char *const child_environment[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG",
+	"LC_ALL", "TZ", "TMPDIR", "CREDENTIALS_DIRECTORY"};
+
+#define N_CHILD_ENVIRONMENT (sizeof(child_environment) / sizeof(child_environment[0]))
+
+/* --- what it prints --- */
+
+static void child_stream_end_line(struct child_stream *stream)
+{
+	struct child *child = stream->child;
+	struct buf line = stream->line;
+	bool cut = stream->cut;
+
+	stream->line = BUF_NULL;
+	stream->cut = false;
+	if (stream == &child->error)
+		child->complained(buf_slice(&line), cut, child->userdata);
+	else if (!child->killed)
+		child->printed(buf_slice(&line), cut, child->userdata);
+	buf_deinit(&line);
+}
+
+static void child_stream_add(struct child_stream *stream, struct slice piece)
+{
+	while (piece.size > 0) {
+		const char *feed = memchr(piece.data, '\n', piece.size);
+		size_t size = feed ? (size_t)(feed - piece.data) : piece.size;
+		size_t room = CHILD_LINE_MAX - stream->line.size;
+
+		stream->cut = stream->cut || size > room;
+		buf_append(&stream->line, piece.data, size < room ? size : room);
+		if (!feed)
+			return;
+		child_stream_end_line(stream);
+		piece.data += size + 1;
+		piece.size -= size + 1;
+	}
+}
+
+/* One piece, so that others have their turn. False: nothing is there now, or ever again. */
+static bool child_stream_read(struct child_stream *stream)
+{
+	char piece[16384];
+	ssize_t n = read(stream->io.fd, piece, sizeof(piece));
+
+	if (n > 0)
+		child_stream_add(stream, (struct slice){piece, (size_t)n});
+	else if (n == 0)
+		ev_io_stop(stream->child->loop, &stream->io);
+	return n > 0;
+}
+
+/* What a full pipe can hold; somebody who left the group may still write. */
+static void child_stream_drain(struct child_stream *stream)
+{
+	int n = 0;
+
+	while (n++ < CHILD_DRAIN_MAX && child_stream_read(stream))
+		;
+}
+
+static void child_stream_on_text(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)loop;
+	(void)events;
+	child_stream_read(watcher->data);
+}
+
+/* --- its end --- */
+
+/* Closes and forgets all of a child that is gone or has been told to go. */
+static void child_forget(struct child *child)
+{
+	struct child_stream *streams[] = {&child->out, &child->error};
+
+	child->pid = 0;
+	ev_io_stop(child->loop, &child->io_in);
+	ev_io_stop(child->loop, &child->io_end);
+	if (child->in >= 0)
+		close(child->in);
+	child->in = -1;
+	close(child->io_end.fd);
+	for (size_t i = 0; i < 2; i++) {
+		ev_io_stop(child->loop, &streams[i]->io);
+		close(streams[i]->io.fd);
+		buf_deinit(&streams[i]->line);
+		streams[i]->cut = false;
+	}
+}
+
+static void child_describe(int status, char text[64])
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, 64, "was ended by signal %d", WTERMSIG(status));
+	else
+		snprintf(text, 64, "ended with code %d", WEXITSTATUS(status));
+}
+
+static void child_on_end(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct child *child = watcher->data;
+	char text[64] = "ended";
+	int status;
+
+	(void)loop;
+	(void)events;
+	/* while it is not yet reaped the number of its group cannot be another's */
+	kill(-child->pid, SIGKILL);
+	child_stream_drain(&child->error);
+	child_stream_drain(&child->out);
+	if (waitpid(child->pid, &status, 0) == child->pid)
+		child_describe(status, text);
+	child_forget(child);
+	child->ended(text, child->userdata);
+}
+
+/* --- its beginning --- */
+
+struct child_pipes {
+	int in[2], out[2], error[2];
+};
+
+static void child_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All six, or none. */
+static bool child_pipes_open(struct child_pipes *pipes)
+{
+	*pipes = (struct child_pipes){{-1, -1}, {-1, -1}, {-1, -1}};
+	if (pipe2(pipes->in, O_CLOEXEC) == 0 && pipe2(pipes->out, O_CLOEXEC) == 0 &&
+		pipe2(pipes->error, O_CLOEXEC) == 0 &&
+		fcntl(pipes->in[1], F_SETFL, O_NONBLOCK) == 0 &&
+		fcntl(pipes->out[0], F_SETFL, O_NONBLOCK) == 0 &&
+		fcntl(pipes->error[0], F_SETFL, O_NONBLOCK) == 0)
+		return true;
+	for (size_t i = 0; i < 2; i++) {
+		child_close(pipes->in[i]);
+		child_close(pipes->out[i]);
+		child_close(pipes->error[i]);
+	}
+	return false;
+}
+
+/* 0 or an errno. */
+static int child_spawn(
+	pid_t *ret, const struct child_pipes *pipes, char *const *argv, char *const *environment)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t all, none;
+	int r;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, pipes->in[0], STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, pipes->out[1], STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, pipes->error[1], STDERR_FILENO);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes,
+		POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	r = posix_spawn(ret, argv[0], &actions, &attributes, argv, environment);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return r;
+}
+
+static int child_spawn_clean(
+	pid_t *ret, const struct child_pipes *pipes, char *const *argv, const char *extra)
+{
+	char *environment[N_CHILD_ENVIRONMENT + 2] = {NULL};
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < N_CHILD_ENVIRONMENT; i++) {
+		const char *value = getenv(child_environment[i]);
+
+		if (value)
+			environment[n++] = mem_printf("%s=%s", child_environment[i], value);
+	}
+	environment[n++] = mem_strdup(extra);
+	r = child_spawn(ret, pipes, argv, environment);
+	while (n > 0)
+		free(environment[--n]);
+	return r;
+}
+
+void child_init(struct child *child)
+{
+	struct child_stream *streams[] = {&child->out, &child->error};
+
+	child->in = -1;
+	for (size_t i = 0; i < 2; i++) {
+		streams[i]->child = child;
+		ev_io_init(&streams[i]->io, child_stream_on_text, -1, EV_READ);
+		streams[i]->io.data = streams[i];
+	}
+	ev_io_init(&child->io_end, child_on_end, -1, EV_READ);
+	child->io_end.data = child;
+}
+
+static void child_on_room(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct child *child = watcher->data;
+
+	(void)events;
+	ev_io_stop(loop, watcher);
+	child->room(child->userdata);
+}
+
+static void child_watch(struct child *child, const struct child_pipes *pipes, int pidfd)
+{
+	child->killed = false;
+	child->in = pipes->in[1];
+	ev_io_init(&child->io_in, child_on_room, child->in, EV_WRITE);
+	child->io_in.data = child;
+	ev_io_set(&child->out.io, pipes->out[0], EV_READ);
+	ev_io_set(&child->error.io, pipes->error[0], EV_READ);
+	ev_io_set(&child->io_end, pidfd, EV_READ);
+	ev_io_start(child->loop, &child->out.io);
+	ev_io_start(child->loop, &child->error.io);
+	ev_io_start(child->loop, &child->io_end);
+}
+
+int child_start(struct child *child, char *const *argv, const char *extra, struct fault *reterr)
+{
+	struct child_pipes pipes;
+	int pidfd = -1;
+	int error;
+
+	if (!child_pipes_open(&pipes))
+		return fault_set(reterr, FAULT_INTERNAL, "cannot make pipes: %s", strerror(errno));
+	error = child_spawn_clean(&child->pid, &pipes, argv, extra);
+	if (error == 0) {
+		pidfd = pidfd_open(child->pid, 0);
+		if (pidfd < 0) {
+			error = errno;
+			kill(-child->pid, SIGKILL);
+			waitpid(child->pid, NULL, 0);
+		}
+	}
+	close(pipes.in[0]);
+	close(pipes.out[1]);
+	close(pipes.error[1]);
+	if (error != 0) {
+		child->pid = 0;
+		close(pipes.in[1]);
+		close(pipes.out[0]);
+		close(pipes.error[0]);
+		return fault_set(
+			reterr, FAULT_CONFIG, "cannot run %s: %s", argv[0], strerror(error));
+	}
+	child_watch(child, &pipes, pidfd);
+	return 0;
+}
+
+ssize_t child_write(struct child *child, struct slice data)
+{
+	ssize_t n = write(child->in, data.data, data.size);
+
+	if (n < 0 && errno == EAGAIN)
+		ev_io_start(child->loop, &child->io_in);
+	return n;
+}
+
+void child_kill(struct child *child)
+{
+	if (child->pid == 0)
+		return;
+	child->killed = true;
+	ev_io_stop(child->loop, &child->io_in);
+	kill(-child->pid, SIGKILL);
+}
+
+static bool child_wait(const struct child *child)
+{
+	struct pollfd end = {.fd = child->io_end.fd, .events = POLLIN};
+
+	return poll(&end, 1, CHILD_WAIT_MS) == 1;
+}
+
+void child_stop(struct child *child, bool gently)
+{
+	if (child->pid == 0)
+		return;
+	ev_io_stop(child->loop, &child->io_in);
+	if (gently) {
+		close(child->in);
+		child->in = -1;
+		child_wait(child);
+	}
+	kill(-child->pid, SIGKILL);
+	/* one that not even this ends hangs in the kernel: nobody can wait for it */
+	if (child_wait(child))
+		waitpid(child->pid, NULL, 0);
+	child_forget(child);
+}

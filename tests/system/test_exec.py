@@ -1,0 +1,310 @@
+#!/usr/bin/python3
+"""The exec sink with real children: what they answer, how they end, what they leave behind.
+
+TRAWLD_TEST_SEED repeats a run of the kills.
+"""
+
+import json
+import os
+import random
+import sys
+
+import harness
+from harness import TOKEN, wait_until
+
+import cloudscale
+
+CHILD = harness.SOURCE_ROOT / "tests" / "system" / "exec_child.py"
+
+SHELL = """#!/bin/sh
+# appends each batch whole
+batch=
+while IFS= read -r line; do
+	case $line in
+	'#'*) batch=${line#\\# } batch=${batch%% *}; : >"$1.new" ;;
+	'') cat "$1.new" >>"$1" && echo "ok $batch" || echo "retry cannot write" ;;
+	*) printf '%s\\n' "$line" >>"$1.new" ;;
+	esac
+done
+"""
+
+
+def alive(pid):
+    """Is there such a process, and is it more than a zombie?"""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Exec(harness.Case):
+    def sink(self, command=None, more=""):
+        command = command or "%s '%s' \"%s\"" % (sys.executable, CHILD, self.dir)
+        return "[sink run]\ntype = exec\ncommand = %s\nretry_max = 1s\n%s\n" % (command, more)
+
+    def script(self, *words):
+        (self.dir / "script").write_text(" ".join(words))
+
+    def events(self, member=None):
+        path = self.dir / "events"
+        text = path.read_text() if path.exists() else ""
+        # the last line may be being written
+        events = [json.loads(line) for line in text.split("\n")[:-1]]
+        return [event for event in events if member is None or member in event]
+
+    def run_script(self, *words, records=300, expect=0, more=""):
+        """--once with WORDS as the child's script; what the daemon logged."""
+        self.script(*words)
+        simulator = self.cloudscale(records, "--page-size", "100")
+        self.configure(self.source(simulator.url), self.sink(more=more))
+        return self.once(expect)
+
+    def assert_taken(self, records):
+        self.assert_output(cloudscale.expected_lines(1, 0, records), self.dir / "taken")
+
+    def test_shell(self):
+        program = self.dir / "sink.sh"
+        program.write_text(SHELL)
+        program.chmod(0o755)
+        simulator = self.cloudscale(2000, "--page-size", "100")
+        self.configure(self.source(simulator.url), self.sink("%s %s" % (program, self.out)))
+        self.once()
+        self.assert_output(cloudscale.expected_lines(1, 0, 2000))
+
+    def test_plain(self):
+        result = self.run_script()
+        self.assert_taken(300)
+        self.assertEqual(len(self.events("start")), 1)
+        self.assertEqual(len(self.events("end")), 1)  # it saw the end of its input
+        for event in self.events("id"):
+            self.assertEqual(event["count"], event["lines"])
+            self.assertRegex(event["id"], "^[0-9a-f]{32}$")
+        self.assertEqual(sum(event["count"] for event in self.events("id")), 300)
+        start = self.events("start")[0]
+        self.assertEqual(start["group"], start["start"])
+        self.assertIn("TRAWLD_SINK", start["environment"])
+        self.assertEqual(result.lines("warning"), [])
+
+    def test_envelope(self):
+        self.run_script(records=5, more="format = envelope\nexclude = /action = none")
+        lines = (self.dir / "taken").read_bytes().splitlines()
+        for n, line in enumerate(lines):
+            self.assertEqual(
+                json.loads(line)["record"], json.loads(cloudscale.record_line(1, n))
+            )
+        self.assertEqual(len(lines), 5)
+
+    def run_through(self, *words, records=300, more=""):
+        """The daemon until every record is taken: each fault is followed by a try."""
+        self.script(*words)
+        simulator = self.cloudscale(records, "--page-size", "100")
+        self.configure(self.source(simulator.url), self.sink(more=more))
+        daemon = self.daemon()
+        self.wait_size(
+            self.dir / "taken", len(cloudscale.expected_lines(1, 0, records))
+        )
+        daemon.stop()
+        self.assert_taken(records)
+        return daemon.text()
+
+    def test_retry(self):
+        text = self.run_through("retry", "retry")
+        self.assertIn("the command says: later: the disk?is full", text)
+        self.assertEqual(len(self.events("start")), 1)
+        first = self.events("id")[:3]
+        self.assertEqual(len({event["id"] for event in first}), 1)
+        self.assertEqual([event["word"] for event in first], ["retry", "retry", "ok"])
+
+    def test_ends(self):
+        for word, phrase in (
+            ("exit", "the command ended with code 3 before it answered"),
+            ("die", "the command was ended by signal 9 before it answered"),
+        ):
+            with self.subTest(word):
+                for file in self.dir.iterdir():
+                    if file.is_file():
+                        file.unlink()
+                for file in self.state.glob("*"):
+                    if file.is_file():
+                        file.unlink()
+                text = self.run_through(word)
+                self.assertIn(phrase, text)
+                self.assertEqual(len(self.events("start")), 2)
+                first, second = self.events("id")[:2]
+                self.assertEqual(first["id"], second["id"])
+                self.assertEqual(first["text"], second["text"])
+
+    def test_answers_that_are_none(self):
+        for word, phrase in (
+            ("other", "acknowledges another batch"),
+            ("nonsense", "none of ok, retry and refuse"),
+        ):
+            with self.subTest(word):
+                for folder in (self.dir, self.state):
+                    for file in folder.glob("*"):
+                        if file.is_file():
+                            file.unlink()
+                text = self.run_through(word)
+                self.assertIn(phrase, text)
+                self.assertNotIn("\x1b", text)
+                self.assertEqual(len(self.events("start")), 2)
+
+    def test_said_twice(self):
+        """A second answer acknowledges nothing: the child is killed."""
+        self.script("twice")
+        simulator = self.cloudscale(100, "--page-size", "100")
+        self.configure(self.source(simulator.url, more="interval = 50ms"), self.sink())
+        daemon = self.daemon()
+        daemon.wait_log("out of turn; it was killed and is started again")
+        # the size of the first answer is on the disk before the second is said
+        self.assert_taken(100)
+        simulator.control(visible=200)
+        self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, 200)))
+        daemon.stop()
+        self.assert_taken(200)
+        self.assertEqual(len(self.events("start")), 2)
+
+    def test_one_batch_a_run(self):
+        """A child that ends after its answer has answered, though the next batch may be on its way."""
+        self.script(*["last"] * 10)
+        simulator = self.cloudscale(400, "--page-size", "100")
+        self.configure(self.source(simulator.url, more="interval = 50ms"), self.sink())
+        daemon = self.daemon()
+        for visible in (100, 200, 300, 400):
+            simulator.control(visible=visible)
+            self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, visible)))
+        daemon.stop()
+        self.assert_taken(400)
+        self.assertGreaterEqual(len(self.events("start")), 4)
+
+    def test_refuse(self):
+        result = self.run_script("refuse")
+        self.assertEqual(len(result.lines("refused for good: the command refuses them: not")), 1)
+        first = self.events("id")[0]
+        letters = (self.state / "dead-letters" / "run.ndjson").read_bytes().splitlines()
+        self.assertEqual(len(letters), first["count"])
+        taken = self.dir / "taken"
+        rest = cloudscale.expected_lines(1, first["count"], 300)
+        self.assertEqual(taken.read_bytes() if taken.exists() else b"", rest)
+
+    def test_timeout(self):
+        """A child that hangs is killed with its own children."""
+        text = self.run_through("hang", more="timeout = 200ms")
+        self.assertIn("neither read nor answered within timeout", text)
+        starts = self.events("start")
+        self.assertEqual(len(starts), 2)
+        for start in starts:
+            wait_until(lambda: not alive(start["start"]), "the end of the child")
+            wait_until(lambda: self.group(start["group"]) == [], "the end of its group")
+
+    def group(self, number):
+        """The living processes of a group."""
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/stat" % name) as file:
+                    words = file.read().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(words[2]) == number and words[0] != "Z":
+                found.append(name)
+        return found
+
+    def test_complaints(self):
+        """Its standard error in the log: bounded, cleaned, masked, with the sink's name."""
+        result = self.run_script("complain")
+        lines = result.lines("the command: line")
+        self.assertEqual(len(lines), 60, result.err)
+        self.assertIn("sink run", lines[0])
+        self.assertNotIn("\x1b", result.err)
+        self.assertNotIn(TOKEN, result.err)
+        self.assert_taken(300)
+
+    def test_stop(self):
+        """The end of trawld is the end of the child, also of one that hangs."""
+        self.script("hang")
+        simulator = self.cloudscale(100)
+        self.configure(
+            self.source(simulator.url), self.sink(), daemon="shutdown_timeout = 100ms"
+        )
+        daemon = self.daemon()
+        wait_until(lambda: self.events("id"), "a batch")
+        group = self.events("start")[0]["group"]
+        wait_until(lambda: len(self.group(group)) >= 2, "the child's own child")
+        daemon.stop()
+        wait_until(lambda: self.group(group) == [], "the end of the group")
+
+    def test_slow_child(self):
+        """One that does not read holds up nobody else."""
+        reader = self.dir / "reader.sh"
+        go = self.dir / "go"
+        os.mkfifo(go)
+        # it reads nothing until somebody opens the FIFO
+        reader.write_text("#!/bin/sh\nread -r word <%s\nexec %s %s %s\n"
+                          % (go, sys.executable, CHILD, self.dir))
+        reader.chmod(0o755)
+        simulator = self.cloudscale(5000, "--page-size", "500")
+        self.configure(
+            self.source(simulator.url), self.sink(reader), self.file_sink()
+        )
+        daemon = self.daemon()
+        expected = cloudscale.expected_lines(1, 0, 5000)
+        self.wait_size(self.out, len(expected))
+        go.write_text("go\n")
+        self.wait_size(self.dir / "taken", len(expected))
+        daemon.stop()
+        self.assert_taken(5000)
+
+    def test_kill(self):
+        """kill -9 of trawld and of the child: the same batch comes again under the same id."""
+        seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
+        print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
+        dice = random.Random(seed)
+        records, rounds, unfinished = 20_000, 30, 0
+        expected = cloudscale.expected_lines(1, 0, records)
+        simulator = self.cloudscale(records, "--page-size", "100", "--delay", "0.002")
+        simulator.control(visible=100)
+        self.configure(self.source(simulator.url, more="interval = 50ms"), self.sink())
+        taken = self.dir / "taken"
+        size = lambda: taken.stat().st_size if taken.exists() else 0
+        for left in range(rounds, 0, -1):
+            # the rounds share evenly what is still to come
+            visible = records * (rounds - left + 1) // rounds
+            simulator.control(visible=visible)
+            goal = dice.uniform(size(), len(cloudscale.expected_lines(1, 0, visible)))
+            before = len(self.events("start"))
+            daemon = self.daemon()
+            wait_until(
+                lambda: size() >= goal and len(self.events("start")) > before
+                or size() >= len(expected), "progress"
+            )
+            child = self.events("start")[-1]["start"]
+            if dice.random() < 0.3 and alive(child):
+                os.kill(child, 9)
+            daemon.kill()
+            # a child that outlives trawld sees the end of its input
+            wait_until(lambda: not alive(child), "the end of the child")
+            unfinished += size() < len(expected)
+            self.assertEqual(taken.read_bytes(), expected[: size()])
+        print("%d of %d kills before the end" % (unfinished, rounds), flush=True)
+        self.assertGreater(unfinished, rounds * 3 // 4)
+        self.once()
+        self.assert_taken(records)
+
+    def test_faults(self):
+        for command, phrase in (
+            ("sink.sh x", "absolute path"),
+            ("/bin/cat 'x", "a quote does not end"),
+        ):
+            self.configure(self.source("http://127.0.0.1:1"), self.sink(command))
+            self.assertEqual(len(self.check(78).lines(phrase)), 1)
+        simulator = self.cloudscale(10)
+        self.configure(self.source(simulator.url), self.sink("/nowhere/sink x"))
+        result = self.once(75)
+        self.assertEqual(len(result.lines("trying again")), 1, result.err)
+        self.assertEqual(len(result.lines("cannot run /nowhere/sink: No such file")), 2)
+
+
+if __name__ == "__main__":
+    harness.main()
