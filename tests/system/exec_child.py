@@ -9,6 +9,7 @@ batch that was taken last, so that one that comes again is not taken twice.
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -27,13 +28,19 @@ def say(text):
     stdout.flush()
 
 
-def next_word():
+def words():
     path = folder / "script"
-    words = path.read_text().split() if path.exists() else []
-    if not words:
-        return "ok"
-    path.write_text(" ".join(words[1:]))
-    return words[0]
+    return path.read_text().split() if path.exists() else []
+
+
+def peek():
+    return words()[0] if words() else "ok"
+
+
+def next_word():
+    word = peek()
+    (folder / "script").write_text(" ".join(words()[1:]))
+    return word
 
 
 def read_batch():
@@ -44,6 +51,10 @@ def read_batch():
     mark, batch, count = head.decode().split()
     assert mark == "#", head
     lines = []
+    if peek() == "early":
+        next_word()
+        say("ok " + batch)
+        time.sleep(3600)
     while True:
         line = stdin.readline()
         if line == b"\n":
@@ -51,6 +62,17 @@ def read_batch():
         if not line.endswith(b"\n"):
             return None
         lines.append(line)
+
+
+def go_on_after_the_end():
+    """trawld sees what follows and the end of this child in one moment."""
+    stat, parent = "/proc/%d/stat" % os.getpid(), os.getppid()
+    os.kill(parent, signal.SIGSTOP)
+    helper = "until grep -q ') Z ' %s; do sleep 0.01; done; kill -CONT %d" % (stat, parent)
+    subprocess.Popen(
+        ["sh", "-c", helper], start_new_session=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
 
 
 def take(batch, lines):
@@ -101,6 +123,7 @@ def main():
             say("ok " + name)
         elif word == "last":
             take(name, lines)
+            go_on_after_the_end()
             say("ok " + name)
             sys.exit(0)
         else:

@@ -165,18 +165,32 @@ class Exec(harness.Case):
         self.assert_taken(200)
         self.assertEqual(len(self.events("start")), 2)
 
+    def test_said_early(self):
+        """An answer before the batch has ended acknowledges nothing."""
+        self.script("early")
+        simulator = self.cloudscale(2000, "--page-size", "1000")  # more than a pipe holds
+        self.configure(self.source(simulator.url), self.sink())
+        daemon = self.daemon()
+        self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, 2000)))
+        daemon.stop()
+        self.assertIn("out of turn", daemon.text())
+        self.assert_taken(2000)
+
     def test_one_batch_a_run(self):
-        """A child that ends after its answer has answered, though the next batch may be on its way."""
+        """A child that ends right after its answer has answered."""
         self.script(*["last"] * 10)
         simulator = self.cloudscale(400, "--page-size", "100")
+        simulator.control(visible=0)
         self.configure(self.source(simulator.url, more="interval = 50ms"), self.sink())
         daemon = self.daemon()
         for visible in (100, 200, 300, 400):
+            mark = daemon.mark()
             simulator.control(visible=visible)
-            self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, visible)))
+            daemon.wait_log("it is started again for the next batch", mark)
         daemon.stop()
         self.assert_taken(400)
-        self.assertGreaterEqual(len(self.events("start")), 4)
+        self.assertNotIn("before it answered", daemon.text())
+        self.assertEqual(len(self.events("start")), 4)
 
     def test_refuse(self):
         result = self.run_script("refuse")
