@@ -45,6 +45,14 @@ class Primitives(harness.Case):
             providers=folder,
         )
 
+    def half_way(self, **settings):
+        """The API's clock stands amid its records, in a busy time and off all round figures."""
+        half = self.first + 12 * 3600 + 300
+        self.sim.control(clock_offset=half - time.time(), **settings)
+
+    def at_the_end(self):
+        self.sim.control(clock_offset=0, clock_step=0)
+
     def found(self):
         return self.out.read_bytes().splitlines(True) if self.out.exists() else []
 
@@ -63,8 +71,8 @@ class Primitives(harness.Case):
         """Half of the records, then all, with a kill in the midst of each half."""
         self.begin(name, **settings)
         expected = self.api.lines()
-        for offset, kill in zip((-13 * 3600, 0), kills):
-            self.sim.control(clock_offset=offset)
+        for begin, kill in zip((self.half_way, self.at_the_end), kills):
+            begin()
             self.kill_at(kill)
             self.once()
             found = self.found()
@@ -160,11 +168,10 @@ class Primitives(harness.Case):
         self.whole("buckets")
 
     def test_step_needed(self):
-        change = [("step = 10m", "")]
-        self.begin("buckets", change)
-        self.sim.control(clock_offset=-13 * 3600)
+        self.begin("buckets", [("step = 10m", "")])
+        self.half_way()
         self.once()
-        self.sim.control(clock_offset=0)
+        self.at_the_end()
         self.once()
         self.assertLess(len(self.found()), COUNT)
 
@@ -183,12 +190,11 @@ class Primitives(harness.Case):
     def newest_through_a_busy_hour(self, *change):
         """Each poll finds some records more, some of them among older ones."""
         self.begin("newest", change)
-        noon = self.first + 12 * 3600
-        self.sim.control(clock_offset=noon - time.time(), clock_step=10)
+        self.half_way(clock_step=10)
         daemon = self.daemon()
         wait_until(lambda: self.sim.stats()["requests"] >= 400, "400 requests")
         daemon.stop()
-        self.sim.control(clock_offset=0, clock_step=0)
+        self.at_the_end()
         self.once()
 
     def test_newest_with_overlap(self):
