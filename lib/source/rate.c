@@ -69,12 +69,19 @@ void rate_unref(struct rate *rate)
 	free(rate);
 }
 
+nsec_t rate_held(const struct rate *rate, nsec_t now_at)
+{
+	bool held = rate && rate->held_until_at != NSEC_NONE && now_at < rate->held_until_at;
+	return held ? rate->held_until_at - now_at : 0;
+}
+
 nsec_t rate_take(struct rate *rate, nsec_t now_at)
 {
 	if (!rate)
 		return 0;
-	if (rate->held_until_at != NSEC_NONE && now_at < rate->held_until_at)
-		return rate->held_until_at - now_at;
+	nsec_t held = rate_held(rate, now_at);
+	if (held)
+		return held;
 	if (rate->count == 0)
 		return 0;
 	nsec_t oldest = rate->taken_at[rate->position];

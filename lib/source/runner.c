@@ -174,6 +174,9 @@ void runner_failed(struct runner *runner, struct fault *fault)
 		runner->status.state = RUNNER_AUTH;
 		wait = wait > definition->errors.auth_pause_ns ? wait
 							       : definition->errors.auth_pause_ns;
+		/* all that call with this credential wait: a few more failures may lock it */
+		if (fault->status == 401)
+			rate_hold(runner->rate, clock_monotonic() + wait);
 		break;
 	case FAULT_CONFIG:
 	case FAULT_LOOP:
@@ -412,6 +415,14 @@ static void auth_ready(const struct fault *fault, void *userdata)
 
 void runner_ask(struct runner *runner)
 {
+	nsec_t held = rate_held(runner->rate, clock_monotonic());
+	if (runner->give_up && held > GIVE_UP_WAIT) {
+		struct fault fault;
+		fault_set(&fault, FAULT_THROTTLED,
+			"another source with the same credential was told to wait, or was refused");
+		wait_after(runner, &fault, held);
+		return;
+	}
 	nsec_t wait = rate_take(runner->rate, clock_monotonic());
 	if (wait > 0) {
 		runner_arm(runner, wait);

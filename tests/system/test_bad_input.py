@@ -229,6 +229,32 @@ class BadInput(harness.Case):
         self.assert_output(cloudscale.expected_lines(1, 0, 100))
 
 
+    def test_one_refusal_for_all_that_share_a_credential(self):
+        """A refused token is not tried by the next source: some APIs lock keys after a few."""
+        sim = self.simulator("--project", "%s=1:100" % TOKEN, "--project", "revoked=2:100")
+        sim.control(revoked=["revoked"])
+        later = "interval = 1h"
+        self.configure(
+            self.source(sim.url, "first", "revoked", more="interval = 1ms"),
+            *(self.source(sim.url, "other%d" % n, "revoked", more=later) for n in range(5)),
+            self.source(sim.url, "good", more=later),
+            self.file_sink(),
+        )
+        daemon = self.daemon()
+        daemon.wait_log("retrying in 5m")
+        daemon.signal(harness.signal.SIGUSR2)  # all poll now, if they may
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 100)))
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(sim.stats()["statuses"], {"200": 1, "401": 1})
+        # a single run does not wait for what the credential waits for
+        self.configure(
+            *(self.source(sim.url, "other%d" % n, "revoked") for n in range(3)),
+            self.file_sink(),
+        )
+        result = self.once(75)
+        self.assertEqual(len(result.lines("giving up for this run")), 3)
+
+
 class Passing(harness.Case):
     """A running daemon needs no person for a fault that passes."""
 
