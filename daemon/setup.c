@@ -135,6 +135,27 @@ static void check_routes(const struct setup *setup, struct findings *findings)
 	free(names);
 }
 
+/* Two sinks at one target would take each other's records for damage. */
+static void check_targets(const struct setup *setup, struct findings *findings)
+{
+	for (size_t i = 0; i < setup->n_sinks; i++) {
+		const struct setup_sink *sink = setup->sinks[i];
+		const char *target = sink->kind->target ? sink->kind->target(sink->options) : NULL;
+		for (size_t j = 0; target && j < i; j++) {
+			const struct setup_sink *other = setup->sinks[j];
+			if (other->kind != sink->kind ||
+				strcmp(other->kind->target(other->options), target) != 0)
+				continue;
+			const struct ini_section *section =
+				ini_find(&setup->config->ini, "sink", sink->name);
+			findings_add(findings, section->file, section->line,
+				"[sink %s] writes to %s, as [sink %s] does: one sink can take "
+				"several sources, two need two places",
+				sink->name, target, other->name);
+		}
+	}
+}
+
 struct setup *setup_load(const char *path, struct findings *findings)
 {
 	struct setup *setup = MEM_NEW(struct setup);
@@ -155,6 +176,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 			setup->sinks[setup->n_sinks++] = sink;
 	}
 	check_routes(setup, findings);
+	check_targets(setup, findings);
 	setup_path_deinit(&providers);
 	if (findings->n_items == 0)
 		return setup;

@@ -55,6 +55,8 @@ struct sink_kind {
 	 * SECTION's entries. May be NULL. */
 	void (*check)(
 		const void *options, const struct ini_section *section, struct findings *findings);
+	/* What no two sinks may write to: OPTIONS with the same text are a fault. NULL: none. */
+	const char *(*target)(const void *options);
 	/* 0, or a fault outcome with *RETERR filled. Must not wait for the receiver. */
 	int (*create)(struct sink **ret, const struct sink_setup *setup, struct fault *reterr);
 	/* POSITION is what the last acknowledged job reported (NULL: nothing yet). Called once,

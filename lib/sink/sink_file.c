@@ -332,6 +332,12 @@ static const struct option sink_file_rows[] = {
 	},
 };
 
+static const char *sink_file_target(const void *data)
+{
+	const struct sink_file_options *options = data;
+	return options->path;
+}
+
 const struct sink_kind sink_file = {
 	.name = "file",
 	.summary = "JSON lines in files, rotated and compressed if wanted",
@@ -341,6 +347,7 @@ const struct sink_kind sink_file = {
 	.options_size = sizeof(struct sink_file_options),
 	.capabilities = SINK_EXACTLY_ONCE | SINK_REOPEN | SINK_WHOLE_BATCH,
 	.check = sink_file_check,
+	.target = sink_file_target,
 	.create = sink_file_create,
 	.recover = sink_file_recover,
 	.deliver = sink_file_deliver,

@@ -99,6 +99,13 @@ class Config(harness.Case):
         result = self.check(78)
         self.assertIn("sink", self.said(result))
 
+    def test_two_sinks_at_one_file(self):
+        self.configure(
+            self.source("http://127.0.0.1:1"), self.file_sink("one"), self.file_sink("two")
+        )
+        result = self.check(78)
+        self.assertIn("[sink two] writes to %s, as [sink one] does" % self.out, result.err)
+
     def test_two_of_one_name(self):
         self.write(GOOD + "[source acme]\nprovider = cloudscale\ntoken = other\n")
         said = self.assert_faults((16, "acme"))
