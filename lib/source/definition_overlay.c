@@ -1,7 +1,8 @@
 /*
  * A source may set any definition key inline (`records.id = /RequestId`), and the short forms
  * overlap, lag, page_size and rate. They are laid over the definition's INI before anything is
- * checked, so a wrong inline value is reported at its own place.
+ * checked, so a wrong inline value is reported at its own place. Where a section has variants, the
+ * key goes into each: whichever applies has it.
  */
 #include "source/definition_internal.h"
 
@@ -19,19 +20,19 @@ static const struct {
 	{"rate", "limits", "rate"},
 };
 
-static struct ini_section *section_for(
+/* Sees to it that there is a plain section of KIND. */
+static void section_for(
 	struct definition *definition, const char *kind, const struct ini_entry *entry)
 {
 	struct ini *ini = &definition->ini;
 	struct ini_section *section = ini_find(ini, kind, NULL);
 	if (section)
-		return section;
+		return;
 	ini->sections = mem_grow(
 		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
 	section = &ini->sections[ini->n_sections++];
 	*section = (struct ini_section){
 		.kind = mem_strdup(kind), .file = entry->file, .line = entry->line};
-	return section;
 }
 
 static void set_entry(struct ini_section *section, const char *key, const struct ini_entry *from)
@@ -93,7 +94,10 @@ void definition_overlay(
 			continue;
 		if (strcmp(kind, "auth") == 0 && strcmp(key, "type") == 0)
 			drop_variants(&definition->ini, kind);
-		set_entry(section_for(definition, kind, entry), key, entry);
+		section_for(definition, kind, entry);
+		for (size_t j = 0; j < definition->ini.n_sections; j++)
+			if (strcmp(definition->ini.sections[j].kind, kind) == 0)
+				set_entry(&definition->ini.sections[j], key, entry);
 		entry->used = true;
 	}
 }

@@ -64,7 +64,8 @@ static void check_declared(struct definition_reader *reader, struct ini_section 
 	else if (!parameter->required && !optional && !parameter->default_text)
 		reader_fault(reader, section, key,
 			"parameter `%s`: say required, optional or default VALUE", key);
-	if (parameter->default_text && !chosen(parameter, parameter->default_text))
+	if (parameter->default_text && !strstr(parameter->default_text, "${") &&
+		!chosen(parameter, parameter->default_text))
 		reader_fault(reader, section, key,
 			"parameter `%s`: its default `%s` is none of its choices", key,
 			parameter->default_text);
@@ -125,8 +126,12 @@ static void set_value(struct definition_reader *reader, const struct parameter *
 		*ret = mem_strdup(value);
 		return;
 	}
-	if (!entry) /* the default: reported where it is declared */
+	if (!entry) { /* one without variables was judged where it is declared */
+		reader_fault(reader, ini_find(&reader->definition->ini, "parameters", NULL),
+			parameter->name, "parameter `%s`: its default `%s` is none of its choices",
+			parameter->name, text);
 		return;
+	}
 	print_choices(parameter, &choices);
 	findings_add(reader->findings, entry->file, entry->line, "%s = %s: it is one of %s",
 		parameter->name, parameter->secret ? "***" : text, buf_text(&choices));

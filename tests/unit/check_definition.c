@@ -239,6 +239,28 @@ START_TEST(choices)
 }
 END_TEST
 
+/* A key that is set inline counts in whichever variant applies. */
+START_TEST(inline_keys_of_variants)
+{
+	static const char text[] = "[parameters]\nold = optional\n"
+				   "[request old]\nwhen = old\nurl = https://h/v1\nmethod = POST\n"
+				   "[request]\nurl = https://h/v2\n"
+				   "[records]\nat = \"\"\n[resume]\nurl = header:link\n";
+	static const struct {
+		const char *source, *method;
+	} cases[] = {{"[source a]\n", "GET"}, {"[source a]\nold = yes\n", "POST"},
+		{"[source a]\nrequest.method = PUT\n", "PUT"},
+		{"[source a]\nold = yes\nrequest.method = PUT\n", "PUT"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		load(&f, text, cases[i].source);
+		ck_assert_msg(f.findings.n_items == 0, "case %zu: %s", i, f.findings.items[0].text);
+		ck_assert_str_eq(f.definition->first.method, cases[i].method);
+		tear_down(&f);
+	}
+}
+END_TEST
+
 START_TEST(variants)
 {
 	static const char text[] =
@@ -347,7 +369,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
-		faults_of_the_source, choices, variants, callers, conditions, unknown_provider};
+		faults_of_the_source, choices, inline_keys_of_variants, variants, callers,
+		conditions, unknown_provider};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
