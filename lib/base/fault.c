@@ -53,7 +53,7 @@ int fault_set(struct fault *fault, enum fault_class class, const char *format, .
 	size_t size = text.size;
 	if (size >= sizeof(fault->text))
 		size = cut(text.data, sizeof(fault->text) - 1);
-	fault->class = class;
+	*fault = (struct fault){.class = class};
 	memcpy(fault->text, buf_text(&text), size);
 	fault->text[size] = '\0';
 	return (int)class;

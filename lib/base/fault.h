@@ -41,8 +41,9 @@ struct fault {
 const char *fault_class_to_string(
 	enum fault_class class); /* "network", "auth", ... (metric label) */
 
-/* Fills *FAULT (NULL allowed: nothing happens). Control characters in the text become '?',
- * registered secrets `***`. Returns CLASS for `return fault_set(...)`: an outcome > 0. */
+/* Fills *FAULT anew, without status and wait (NULL allowed: nothing happens). Control characters in
+ * the text become '?', registered secrets `***`. Returns CLASS for `return fault_set(...)`: an
+ * outcome > 0. */
 int fault_set(struct fault *fault, enum fault_class class, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

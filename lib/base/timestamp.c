@@ -130,7 +130,7 @@ bool take_offset(struct slice *text, int64_t *ret_s)
 	bool colon = take_char(text, ':');
 	if (!take_number(text, 2, &minutes) && colon)
 		return false;
-	if (hours > 26 || minutes > 59)
+	if (hours > 18 || minutes > 59) /* no zone is, or was, farther from UTC */
 		return false;
 	*ret_s = (negative ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
 	return true;
