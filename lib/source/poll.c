@@ -403,9 +403,10 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
 	nsec_t done = poll->piece.end_time, lag_ns = definition->resume.lag_ns;
-	if (page->server_time != NSEC_NONE && done > page->server_time - lag_ns)
-		done = page->server_time - lag_ns; /* our clock is ahead: what is not yet cannot
-						      be done */
+	/* our clock is ahead: what is not yet cannot be done, nor are later pieces worth asking */
+	bool ahead = page->server_time != NSEC_NONE && done > page->server_time - lag_ns;
+	if (ahead)
+		done = page->server_time - lag_ns;
 	if (place->watermark_time == NSEC_NONE || done > place->watermark_time)
 		place->watermark_time = done;
 	place_close_chain(place);
@@ -413,7 +414,7 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
-	if (poll->piece.end_time >= poll->span.end_time) {
+	if (ahead || poll->piece.end_time >= poll->span.end_time) {
 		bool resumed = poll->resumed;
 		poll->open = poll->resumed = false;
 		return resumed ? POLL_LAST : POLL_CAUGHT_UP;

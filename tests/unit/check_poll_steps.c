@@ -329,6 +329,22 @@ START_TEST(the_watermark_follows_the_server)
 }
 END_TEST
 
+/* Of a window that our clock made too long, the pieces that are not yet are not asked. */
+START_TEST(a_clock_that_is_ahead_asks_nothing_of_the_future)
+{
+	struct steps s;
+	set_up(&s, WINDOW "resume.span_max = 100s\n");
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(answer(&s, "{\"l\":[]}", NOW - 550 * S), 0);
+		ck_assert_int_eq(s.verdict, POLL_LAST);
+	}
+	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NOW - 550 * S), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 550 * S);
+	tear_down(&s);
+}
+END_TEST
+
 /* One second holds more than a page: it is told as a gap, all around it is whole. */
 START_TEST(what_cannot_be_cut_is_a_gap)
 {
@@ -513,7 +529,7 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, a_place_that_is_not_followed_is_no_loop,
 	a_list_that_moves_is_read_again, pages_that_overlap_must_agree, pieces_that_overlap,
-	the_watermark_follows_the_server, what_cannot_be_cut_is_a_gap,
-	outside_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
-	a_clock_that_is_behind_is_doubted, a_walk_from_the_newest_ends_behind_the_overlap,
-	a_walk_never_reaches_before_the_start)
+	the_watermark_follows_the_server, a_clock_that_is_ahead_asks_nothing_of_the_future,
+	what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap,
+	pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted,
+	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start)
