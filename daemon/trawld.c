@@ -135,7 +135,7 @@ static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 
 int trawld_open(struct trawld *trawld, const struct trawld_options *options, struct setup *setup)
 {
-	*trawld = (struct trawld){.options = *options, .setup = setup};
+	*trawld = (struct trawld){.options = *options, .setup = setup, .start_time = clock_wall()};
 	trawld->loop = ev_loop_new(EVFLAG_AUTO);
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);

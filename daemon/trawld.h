@@ -34,6 +34,7 @@ struct trawld {
 	size_t n_pollers;
 	struct signals *signals;
 
+	nsec_t start_time; /* of the process */
 	bool spool_full; /* told already */
 	bool stopping; /* draining, or about to end */
 	struct ev_timer *stop_timer;

@@ -1,0 +1,116 @@
+/* See status_json.h. */
+#include "status_json.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/timestamp.h"
+#include "store/spool.h"
+#include "trawld.h"
+
+/* Texts of faults may quote bytes of a peer that are no UTF-8. */
+static json_t *text_json(const char *text)
+{
+	struct buf encoded CLEANUP(buf_deinit) = BUF_NULL;
+	json_encode(slice_of(text), &encoded);
+	json_t *value = json_loadb(encoded.data, encoded.size, JSON_DECODE_ANY, NULL);
+	return value ? value : json_null();
+}
+
+static json_t *count_json(uint64_t count)
+{
+	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
+}
+
+static json_t *time_json(nsec_t time)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	if (time == NSEC_NONE)
+		return json_null();
+	timestamp_print_rfc3339(time, 3, &text);
+	return json_string(buf_text(&text));
+}
+
+/* To the millisecond, so that it is printed short. */
+static json_t *seconds_json(nsec_t span_ns)
+{
+	return json_real((double)(span_ns / NSEC_PER_MSEC) / 1000.);
+}
+
+static json_t *fault_json(bool failing, const struct fault *fault)
+{
+	return failing ? text_json(fault->text) : json_null();
+}
+
+static json_t *lag_json(nsec_t newest_time)
+{
+	nsec_t now = clock_wall();
+	if (newest_time == NSEC_NONE)
+		return json_null();
+	return seconds_json(newest_time < now ? now - newest_time : 0);
+}
+
+static json_t *source_json(const struct poller *poller)
+{
+	struct runner_status status;
+	struct intake_status intake;
+	json_t *source = json_object();
+	runner_status(poller->runner, &status);
+	intake_status(poller->intake, &intake);
+	bool waits = status.state != RUNNER_STOPPED && status.next_poll_ns > 0;
+	json_object_set_new(source, "name", text_json(poller->source->name));
+	json_object_set_new(source, "provider", text_json(poller->source->options.provider));
+	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
+	json_object_set_new(source, "last_success", time_json(status.last_success_time));
+	json_object_set_new(source, "newest_record", time_json(status.newest_time));
+	json_object_set_new(source, "lag_seconds", lag_json(status.newest_time));
+	json_object_set_new(source, "records", count_json(intake.n_records));
+	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
+	json_object_set_new(source, "errors", count_json(status.n_faults));
+	json_object_set_new(
+		source, "next_poll_in", waits ? seconds_json(status.next_poll_ns) : json_null());
+	json_object_set_new(source, "position", time_json(status.position_time));
+	json_object_set_new(source, "target", time_json(status.target_time));
+	json_object_set_new(
+		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
+	json_object_set_new(source, "last_error", fault_json(status.failing, &status.fault));
+	return source;
+}
+
+static void add_sink(const struct sink_status *status, void *userdata)
+{
+	json_t *sinks = userdata, *sink = json_object();
+	const char *state = status->failing           ? "failing"
+			    : status->pending_records ? "delivering"
+						      : "idle";
+	json_object_set_new(sink, "name", text_json(status->name));
+	json_object_set_new(sink, "type", text_json(status->kind));
+	json_object_set_new(sink, "state", json_string(state));
+	json_object_set_new(sink, "acknowledged", json_integer(status->acknowledged));
+	json_object_set_new(sink, "pending_records", count_json(status->pending_records));
+	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
+	json_object_set_new(sink, "refused", count_json(status->refused_records));
+	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
+	json_array_append_new(sinks, sink);
+}
+
+static json_t *spool_json(const struct trawld *trawld)
+{
+	json_t *spool = json_object();
+	json_object_set_new(spool, "bytes", count_json(spool_bytes(trawld->store)));
+	json_object_set_new(spool, "limit", count_json(trawld->setup->config->daemon.spool_limit));
+	return spool;
+}
+
+json_t *status_json(const struct trawld *trawld)
+{
+	json_t *status = json_object(), *sources = json_array(), *sinks = json_array();
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		json_array_append_new(sources, source_json(trawld->pollers[i]));
+	fanout_each_sink(trawld->fanout, add_sink, sinks);
+	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
+	json_object_set_new(status, "since", time_json(trawld->start_time));
+	json_object_set_new(status, "sources", sources);
+	json_object_set_new(status, "sinks", sinks);
+	json_object_set_new(status, "spool", spool_json(trawld));
+	return status;
+}
