@@ -14,6 +14,9 @@ int ctl_check(const struct ctl_arguments *arguments);
 int ctl_cursor(const struct ctl_arguments *arguments);
 int ctl_rewind(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
+int ctl_status(const struct ctl_arguments *arguments);
+int ctl_poll(const struct ctl_arguments *arguments);
+int ctl_reload(const struct ctl_arguments *arguments);
 
 /* --- ctl_common.c --- */
 

@@ -11,13 +11,14 @@
 #define DEFAULT_PATH "/etc/trawld/trawld.conf"
 #define N_COMMANDS_MAX 16
 
-enum { CODE_TO = 256, CODE_JSON, CODE_ALL, CODE_VERSION, CODE_HELP };
+enum { CODE_TO = 256, CODE_JSON, CODE_ALL, CODE_WATCH, CODE_VERSION, CODE_HELP };
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"to", required_argument, NULL, CODE_TO},
 	{"json", no_argument, NULL, CODE_JSON},
 	{"all", no_argument, NULL, CODE_ALL},
+	{"watch", no_argument, NULL, CODE_WATCH},
 	{"version", no_argument, NULL, CODE_VERSION},
 	{"help", no_argument, NULL, CODE_HELP},
 	{NULL, 0, NULL, 0},
@@ -28,7 +29,8 @@ static void print_help(const struct ctl_command *commands)
 	puts("usage: trawlctl [-c FILE] COMMAND [...]\n"
 	     "       trawlctl --version | --help\n"
 	     "\n"
-	     "Looks at trawld's configuration and state, tries a source, sets one back.\n");
+	     "Looks at trawld's configuration and state, tries a source, sets one back;\n"
+	     "asks the trawld that runs, lets it poll and reload.\n");
 	for (const struct ctl_command *command = commands; command->name; command++) {
 		printf("  %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
 		printf("      %s\n", command->help);
@@ -84,6 +86,8 @@ static int check(
 		wrong = "has no --json";
 	else if (arguments->all && !(takes & CTL_ALL))
 		wrong = "has no --all";
+	else if (arguments->watch && !(takes & CTL_WATCH))
+		wrong = "has no --watch";
 	if (!wrong)
 		return 0;
 	fprintf(stderr, "trawlctl: %s %s\n", command->name, wrong);
@@ -109,6 +113,9 @@ static bool read_options(struct ctl_arguments *ret, const struct ctl_command *co
 			break;
 		case CODE_ALL:
 			ret->all = true;
+			break;
+		case CODE_WATCH:
+			ret->watch = true;
 			break;
 		case CODE_VERSION:
 			puts("trawlctl " TRAWLD_VERSION);

@@ -13,6 +13,7 @@ struct ctl_arguments {
 	const char *to;
 	bool json;
 	bool all;
+	bool watch;
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -22,6 +23,7 @@ enum {
 	CTL_TO = 1 << 2, /* --to, required */
 	CTL_JSON = 1 << 3,
 	CTL_ALL = 1 << 4,
+	CTL_WATCH = 1 << 5,
 };
 
 struct ctl_command {

@@ -10,6 +10,14 @@
 #include "base/log.h"
 
 static const struct ctl_command commands[] = {
+	{"status", "[--json] [--watch]",
+		"show what the running trawld does, once or every 2 s, also as JSON",
+		CTL_JSON | CTL_WATCH, ctl_status},
+	{"poll", "[SOURCE]",
+		"let it poll a source now and wait for the end, or begin with all of them",
+		CTL_NAME, ctl_poll},
+	{"reload", "", "let it go over to the changed configuration, print every fault", 0,
+		ctl_reload},
 	{"providers", "[NAME]", "list the provider definitions, or show what one of them takes",
 		CTL_NAME, ctl_providers},
 	{"check", "", "read the whole configuration, print every fault", 0, ctl_check},

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "control.h"
 #include "store/cursor.h"
 #include "trawld.h"
 
@@ -35,6 +36,7 @@ static void rested(const struct fault *fault, void *userdata)
 {
 	struct poller *poller = userdata;
 	poller->rested = true;
+	poller->n_rests++;
 	if (fault)
 		poller->given_up = *fault;
 	trawld_progress(poller->trawld);
@@ -104,6 +106,7 @@ void poller_free(struct poller *poller)
 {
 	if (!poller)
 		return;
+	control_forget(poller->trawld->control, poller);
 	runner_free(poller->runner);
 	intake_free(poller->intake);
 	free(poller);

@@ -12,6 +12,7 @@ struct poller {
 	const struct source *source;
 	struct runner *runner;
 	struct intake *intake;
+	uint64_t n_rests; /* polls that came to their end */
 	bool rested; /* has caught up at least once, or was given up (--once) */
 	struct fault given_up; /* class FAULT_NONE: not given up */
 	uint64_t n_gaps;

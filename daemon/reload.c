@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "notify.h"
 #include "store/commit.h"
 
 static bool same(const struct id *a, const struct id *b)
@@ -77,7 +78,7 @@ static bool has_poller(const struct trawld *trawld, const struct source *source)
 }
 
 /* Sinks that are new or were taken out because they changed. */
-static void add_sinks(struct trawld *trawld, const struct setup *old)
+static void add_sinks(struct trawld *trawld, const struct setup *old, struct findings *findings)
 {
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < trawld->setup->n_sinks; i++) {
@@ -85,27 +86,33 @@ static void add_sinks(struct trawld *trawld, const struct setup *old)
 		const struct setup_sink *before = setup_find_sink(old, sink->name);
 		if (before && same(&before->fingerprint, &sink->fingerprint))
 			continue;
-		if (trawld_add_sink(trawld, sink, &fault))
-			log_error(NULL,
-				"sink %s (%s): %s; it stays without records until the next "
-				"reload, they wait in the spool",
-				sink->name, sink->place, fault.text);
+		if (trawld_add_sink(trawld, sink, &fault) == 0)
+			continue;
+		findings_add(findings, NULL, 0,
+			"sink %s (%s): %s; it stays without records until the next reload, they "
+			"wait in the spool",
+			sink->name, sink->place, fault.text);
+		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
 }
 
-static void add_pollers(struct trawld *trawld)
+static void add_pollers(struct trawld *trawld, struct findings *findings)
 {
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
 		const struct source *source = trawld->setup->sources[i];
-		if (!has_poller(trawld, source) && trawld_add_poller(trawld, source, &fault))
-			log_error(&source->subject, "%s; it is not polled until the next reload",
-				fault.text);
+		if (has_poller(trawld, source) || trawld_add_poller(trawld, source, &fault) == 0)
+			continue;
+		findings_add(findings, NULL, 0,
+			"source %s (%s): %s; it is not polled until the next reload", source->name,
+			source->place, fault.text);
+		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
 }
 
 /* Keys that need a restart keep their old value, and that is said. */
-static void keep_fixed(const struct daemon_options *old, struct daemon_options *new)
+static void keep_fixed(
+	const struct daemon_options *old, struct daemon_options *new, struct findings *findings)
 {
 	static const char *const names[] = {"state_directory", "listen", "control"};
 	char *const olds[] = {old->state_directory, old->listen, old->control};
@@ -113,25 +120,25 @@ static void keep_fixed(const struct daemon_options *old, struct daemon_options *
 	for (size_t i = 0; i < 3; i++) {
 		if (olds[i] == NULL || *news[i] == NULL || strcmp(olds[i], *news[i]) == 0)
 			continue;
-		log_warning(NULL,
+		findings_add(findings, NULL, 0,
 			"%s cannot change while running: the old value stays until a restart",
 			names[i]);
+		log_warning(NULL, "%s", findings->items[findings->n_items - 1].text);
 		free(*news[i]);
 		*news[i] = mem_strdup(olds[i]);
 	}
 }
 
-bool trawld_reload(struct trawld *trawld)
+static int reload(struct trawld *trawld, struct findings *findings)
 {
-	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	struct setup *new = setup_load(trawld->options.path, &findings);
+	struct setup *new = setup_load(trawld->options.path, findings);
 	if (!new) {
-		findings_print(&findings, stderr);
+		findings_print(findings, stderr);
 		log_error(NULL,
 			"the new configuration has %zu fault%s (above): the old one stays in "
 			"force, nothing of the new one is used",
-			findings.n_items, findings.n_items == 1 ? "" : "s");
-		return false;
+			findings->n_items, findings->n_items == 1 ? "" : "s");
+		return EX_CONFIG;
 	}
 	/* a source that starts anew reads its place from the state: it must be there */
 	if (!committer_flush(trawld->committer)) {
@@ -139,20 +146,28 @@ bool trawld_reload(struct trawld *trawld)
 			"the state cannot be written now: the old configuration stays in force, "
 			"reload again when that is mended");
 		setup_free(new);
-		return false;
+		return EX_TEMPFAIL;
 	}
 	struct setup *old = trawld->setup;
-	keep_fixed(&old->config->daemon, &new->config->daemon);
+	keep_fixed(&old->config->daemon, &new->config->daemon, findings);
 	keep_unchanged(old, new);
 	remove_pollers(trawld, new);
 	remove_sinks(trawld, old, new);
 	trawld->setup = new;
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
-	add_sinks(trawld, old);
+	add_sinks(trawld, old, findings);
 	trawld_route(trawld);
 	fanout_start(trawld->fanout);
-	add_pollers(trawld);
+	add_pollers(trawld, findings);
 	setup_free(old);
 	log_info(NULL, "reloaded: %zu sources, %zu sinks", new->n_sources, new->n_sinks);
-	return true;
+	return 0;
+}
+
+int trawld_reload(struct trawld *trawld, struct findings *findings)
+{
+	notify_reloading();
+	int code = reload(trawld, findings);
+	notify_ready(trawld);
+	return code;
 }

@@ -4,8 +4,9 @@
 #include <ev.h>
 #include <signal.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
-#include "notify.h"
+#include "conf/findings.h"
 #include "trawld.h"
 
 struct signals {
@@ -15,6 +16,12 @@ struct signals {
 
 static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 
+static void reload(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	trawld_reload(trawld, &findings);
+}
+
 static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
 {
 	struct trawld *trawld = watcher->data;
@@ -22,9 +29,7 @@ static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
 	(void)events;
 	switch (watcher->signum) {
 	case SIGHUP:
-		notify_reloading();
-		trawld_reload(trawld);
-		notify_ready(trawld);
+		reload(trawld);
 		break;
 	case SIGUSR1:
 		log_info(NULL, "reopening files");

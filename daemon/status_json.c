@@ -7,8 +7,7 @@
 #include "store/spool.h"
 #include "trawld.h"
 
-/* Texts of faults may quote bytes of a peer that are no UTF-8. */
-static json_t *text_json(const char *text)
+json_t *status_json_text(const char *text)
 {
 	struct buf encoded CLEANUP(buf_deinit) = BUF_NULL;
 	json_encode(slice_of(text), &encoded);
@@ -38,7 +37,7 @@ static json_t *seconds_json(nsec_t span_ns)
 
 static json_t *fault_json(bool failing, const struct fault *fault)
 {
-	return failing ? text_json(fault->text) : json_null();
+	return failing ? status_json_text(fault->text) : json_null();
 }
 
 static json_t *lag_json(nsec_t newest_time)
@@ -57,8 +56,8 @@ static json_t *source_json(const struct poller *poller)
 	runner_status(poller->runner, &status);
 	intake_status(poller->intake, &intake);
 	bool waits = status.state != RUNNER_STOPPED && status.next_poll_ns > 0;
-	json_object_set_new(source, "name", text_json(poller->source->name));
-	json_object_set_new(source, "provider", text_json(poller->source->options.provider));
+	json_object_set_new(source, "name", status_json_text(poller->source->name));
+	json_object_set_new(source, "provider", status_json_text(poller->source->options.provider));
 	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
 	json_object_set_new(source, "last_success", time_json(status.last_success_time));
 	json_object_set_new(source, "newest_record", time_json(status.newest_time));
@@ -82,9 +81,10 @@ static void add_sink(const struct sink_status *status, void *userdata)
 	const char *state = status->failing           ? "failing"
 			    : status->pending_records ? "delivering"
 						      : "idle";
-	json_object_set_new(sink, "name", text_json(status->name));
-	json_object_set_new(sink, "type", text_json(status->kind));
+	json_object_set_new(sink, "name", status_json_text(status->name));
+	json_object_set_new(sink, "type", status_json_text(status->kind));
 	json_object_set_new(sink, "state", json_string(state));
+	json_object_set_new(sink, "last_success", time_json(status->last_success_time));
 	json_object_set_new(sink, "acknowledged", json_integer(status->acknowledged));
 	json_object_set_new(sink, "pending_records", count_json(status->pending_records));
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));

@@ -10,13 +10,16 @@ struct trawld;
  * A new reference:
  *   version, since, sources [{name, provider, state, last_success, newest_record, lag_seconds,
  *   records, duplicates, errors, next_poll_in, position, target, total, last_error}],
- *   sinks [{name, type, state, acknowledged, pending_records, delivered, refused, last_error}],
- *   spool {bytes, limit}
+ *   sinks [{name, type, state, last_success, acknowledged, pending_records, delivered, refused,
+ * last_error}], spool {bytes, limit}
  *
  * Times are RFC 3339 in UTC with milliseconds, spans are seconds, counts are since the start of the
  * process. What is not known, does not apply, or (last_error) is over is null. States of a source:
  * resting, asking, backing-off, auth, pressure, stopped; of a sink: idle, delivering, failing.
  */
 json_t *status_json(const struct trawld *trawld);
+
+/* TEXT as a string; what is no UTF-8 in it (faults quote their peers) becomes U+FFFD. */
+json_t *status_json_text(const char *text);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "control.h"
 #include "notify.h"
 #include "once.h"
 #include "signals.h"
@@ -143,6 +144,8 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	if (r)
 		return r;
 	trawld->signals = signals_new(trawld);
+	if (!options->once)
+		trawld->control = control_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
 		setup->n_sources, setup->n_sources == 1 ? "" : "s", setup->n_sinks,
 		setup->n_sinks == 1 ? "" : "s", setup->config->daemon.state_directory);
@@ -162,6 +165,8 @@ int trawld_run(struct trawld *trawld)
 void trawld_close(struct trawld *trawld)
 {
 	signals_free(trawld->signals);
+	control_free(trawld->control);
+	trawld->control = NULL;
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		poller_free(trawld->pollers[i]);
 	free(trawld->pollers);

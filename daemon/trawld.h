@@ -14,7 +14,9 @@
 #include "http/client.h"
 #include "store/database.h"
 
+struct control;
 struct ev_loop;
+struct findings;
 struct signals;
 
 struct trawld_options {
@@ -33,6 +35,7 @@ struct trawld {
 	struct poller **pollers;
 	size_t n_pollers;
 	struct signals *signals;
+	struct control *control; /* NULL: none */
 
 	nsec_t start_time; /* of the process */
 	bool spool_full; /* told already */
@@ -58,9 +61,10 @@ void trawld_store_failed(struct trawld *trawld, const struct fault *fault);
 void trawld_stop(struct trawld *trawld);
 void trawld_poll_now(struct trawld *trawld);
 
-/* reload.c: reads the configuration anew and goes over to it; a broken one changes nothing. True:
- * went over. */
-bool trawld_reload(struct trawld *trawld);
+/* reload.c: reads the configuration anew and goes over to it; a broken one changes nothing. 0: went
+ * over, FINDINGS (initialised) holds what could not be done of it; EX_CONFIG: it has faults, they
+ * are there; EX_TEMPFAIL: the state cannot be written. All of it was logged. */
+int trawld_reload(struct trawld *trawld, struct findings *findings);
 /* Routes every source's batches by the present setup. */
 void trawld_route(struct trawld *trawld);
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);

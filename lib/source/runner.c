@@ -105,6 +105,7 @@ static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t 
 static void wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
 {
 	runner->n_attempts++;
+	runner->status.n_pauses++;
 	if (runner->give_up && (!is_passing(fault->class) || wait_ns > GIVE_UP_WAIT ||
 				       runner->n_attempts > GIVE_UP_ATTEMPTS)) {
 		tell_fault(runner, fault, -1);

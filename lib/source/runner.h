@@ -79,6 +79,7 @@ struct runner_status {
 	struct fault fault; /* the last, while failing */
 	uint64_t n_requests, n_pages, n_excluded;
 	uint64_t n_faults;
+	uint64_t n_pauses; /* polls that broke off, to go on later */
 	nsec_t last_success_time; /* NSEC_NONE: never */
 	nsec_t newest_time; /* newest record accepted; NSEC_NONE */
 	nsec_t next_poll_ns; /* from now; 0: not waiting */

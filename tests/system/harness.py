@@ -208,11 +208,13 @@ class Case(unittest.TestCase):
     def file_sink(self, name="archive", path=None, more=""):
         return "[sink %s]\ntype = file\npath = %s\n%s\n" % (name, path or self.out, more)
 
-    def configure(self, *sections, daemon="", path=None, listen="off", providers=PROVIDERS):
+    def configure(
+        self, *sections, daemon="", path=None, listen="off", control="off", providers=PROVIDERS
+    ):
         """Writes trawld.conf: [daemon] with what every test needs, then SECTIONS."""
         text = (
-            "[daemon]\nstate_directory = %s\nlisten = %s\ncontrol = off\n"
-            "provider_directory = %s\n%s\n" % (self.state, listen, providers, daemon)
+            "[daemon]\nstate_directory = %s\nlisten = %s\ncontrol = %s\n"
+            "provider_directory = %s\n%s\n" % (self.state, listen, control, providers, daemon)
         )
         (path or self.conf).write_text(text + "\n".join(sections))
 

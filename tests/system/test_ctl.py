@@ -33,6 +33,10 @@ class CommandLine(harness.Case):
             ["rewind", "--to", "now"],
             ["cursor", "a", "--to", "now"],
             ["cursor", "--all"],
+            ["cursor", "--watch"],
+            ["status", "a"],
+            ["reload", "a"],
+            ["poll", "a", "b"],
         ):
             with self.subTest(arguments=arguments):
                 result = self.ctl(*arguments, expect=64)

@@ -1,0 +1,247 @@
+/*
+ * See control.h. A client's requests are taken one after another: the next line is looked at when
+ * the answer to the one before is sent. Clients are freed only from their own watchers and at the
+ * end, so that a command may answer other clients (a reload ends their waits).
+ */
+#include "control_internal.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "trawld.h"
+
+#define SILENCE 10. /* seconds in which a client says or takes nothing */
+
+static void client_free(struct control_client *client)
+{
+	struct control *control = client->control;
+	struct ev_loop *loop = control->trawld->loop;
+	ev_io_stop(loop, &client->reader);
+	ev_io_stop(loop, &client->writer);
+	ev_timer_stop(loop, &client->silence);
+	close(client->fd);
+	buf_deinit(&client->in);
+	buf_deinit(&client->out);
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (control->clients[i] == client)
+			control->clients[i] = NULL;
+	free(client);
+}
+
+static void answer(struct control_client *client, json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT);
+	json_decref(value);
+	client->wait.poller = NULL;
+	buf_append_text(&client->out, text ? text : "{\"ok\":false,\"code\":70}");
+	buf_append_char(&client->out, '\n');
+	free(text);
+	ev_io_start(client->control->trawld->loop, &client->writer);
+	ev_timer_again(client->control->trawld->loop, &client->silence);
+}
+
+/* The next whole line that is there, unless an answer is under way. */
+static void take_line(struct control_client *client)
+{
+	struct control *control = client->control;
+	struct buf *in = &client->in;
+	if (client->wait.poller || client->out.size || client->ends || in->size == 0)
+		return;
+	char *feed = memchr(in->data, '\n', in->size);
+	if (!feed && in->size < CONTROL_REQUEST_MAX)
+		return;
+	if (!feed) {
+		client->ends = true;
+		answer(client, control_refusal(EX_USAGE, "the request is too long"));
+		return;
+	}
+	size_t size = (size_t)(feed - in->data);
+	json_t *value = control_command(client, (struct slice){in->data, size});
+	in->size -= size + 1;
+	memmove(in->data, feed + 1, in->size);
+	if (value) {
+		answer(client, value);
+		return;
+	}
+	ev_timer_stop(control->trawld->loop, &client->silence);
+	ev_prepare_start(control->trawld->loop, &control->waits);
+}
+
+static void readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct control_client *client = watcher->data;
+	size_t room = CONTROL_REQUEST_MAX - client->in.size;
+	(void)events;
+	char *to = room ? buf_reserve(&client->in, room) : NULL;
+	ssize_t n = to ? read(client->fd, to, room) : -1;
+	if (n < 0 && to && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		client->in.size += (size_t)n;
+		take_line(client);
+		return;
+	}
+	/* the end, or more requests than anybody waits for; what is answered still goes out */
+	ev_io_stop(loop, &client->reader);
+	client->ends = true;
+	if (client->out.size == 0)
+		client_free(client);
+}
+
+static void writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct control_client *client = watcher->data;
+	struct buf *out = &client->out;
+	(void)events;
+	ssize_t n = send(
+		client->fd, out->data + client->n_sent, out->size - client->n_sent, MSG_NOSIGNAL);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		client_free(client);
+		return;
+	}
+	client->n_sent += (size_t)n;
+	ev_timer_again(loop, &client->silence);
+	if (client->n_sent < out->size)
+		return;
+	client->n_sent = 0;
+	buf_clear(out);
+	ev_io_stop(loop, &client->writer);
+	if (client->ends)
+		client_free(client);
+	else
+		take_line(client);
+}
+
+static void silent(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	client_free(timer->data);
+}
+
+static struct control_client **free_slot(struct control *control)
+{
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (!control->clients[i])
+			return &control->clients[i];
+	return NULL;
+}
+
+/* Said if the socket takes it at once. */
+static void turn_away(int fd, const char *text)
+{
+	json_t *value = control_refusal(EX_TEMPFAIL, text);
+	char *line = json_dumps(value, JSON_COMPACT);
+	if (line) {
+		send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_MORE);
+		send(fd, "\n", 1, MSG_NOSIGNAL);
+	}
+	free(line);
+	json_decref(value);
+	close(fd);
+}
+
+static void connected(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct control *control = watcher->data;
+	(void)events;
+	int fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	struct control_client **slot = free_slot(control);
+	if (!control_socket_allows(control, fd)) {
+		turn_away(fd, "only root, trawld's own user and members of its group may ask");
+		return;
+	}
+	if (!slot) {
+		turn_away(fd, "too many others ask at the moment: try again");
+		return;
+	}
+	struct control_client *client = MEM_NEW(struct control_client);
+	client->control = control;
+	client->fd = fd;
+	client->in = BUF_LIMITED(CONTROL_REQUEST_MAX);
+	ev_io_init(&client->reader, readable, fd, EV_READ);
+	ev_io_init(&client->writer, writable, fd, EV_WRITE);
+	ev_init(&client->silence, silent);
+	client->silence.repeat = SILENCE;
+	client->reader.data = client->writer.data = client->silence.data = client;
+	ev_io_start(loop, &client->reader);
+	ev_timer_again(loop, &client->silence);
+	*slot = client;
+}
+
+/* Before the loop sleeps: whose poll has ended? */
+static void look_at_waits(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+	struct control *control = watcher->data;
+	bool any = false;
+	(void)events;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct control_client *client = control->clients[i];
+		if (!client || !client->wait.poller)
+			continue;
+		json_t *value = control_wait_over(client);
+		if (value)
+			answer(client, value);
+		else
+			any = true;
+	}
+	if (!any)
+		ev_prepare_stop(loop, watcher);
+}
+
+struct control *control_new(struct trawld *trawld)
+{
+	const char *path = trawld->setup->config->daemon.control;
+	if (strcmp(path, "off") == 0)
+		return NULL;
+	struct control *control = MEM_NEW(struct control);
+	control->trawld = trawld;
+	control->path = mem_strdup(path);
+	control->fd = -1;
+	ev_init(&control->acceptor, connected);
+	ev_prepare_init(&control->waits, look_at_waits);
+	control->acceptor.data = control->waits.data = control;
+	if (control_socket_open(control)) {
+		control_free(control);
+		return NULL;
+	}
+	ev_io_set(&control->acceptor, control->fd, EV_READ);
+	ev_io_start(trawld->loop, &control->acceptor);
+	return control;
+}
+
+void control_free(struct control *control)
+{
+	struct stat file;
+	if (!control)
+		return;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (control->clients[i])
+			client_free(control->clients[i]);
+	ev_prepare_stop(control->trawld->loop, &control->waits);
+	ev_io_stop(control->trawld->loop, &control->acceptor);
+	if (control->file.st_ino && lstat(control->path, &file) == 0 &&
+		file.st_ino == control->file.st_ino && file.st_dev == control->file.st_dev)
+		unlink(control->path);
+	if (control->fd >= 0)
+		close(control->fd);
+	free(control->path);
+	free(control);
+}
+
+void control_forget(struct control *control, const struct poller *poller)
+{
+	for (size_t i = 0; control && i < CONTROL_CLIENTS_MAX; i++)
+		if (control->clients[i] && control->clients[i]->wait.poller == poller)
+			answer(control->clients[i],
+				control_refusal(EX_TEMPFAIL,
+					"a reload changed or removed the source meanwhile"));
+}

@@ -1,0 +1,199 @@
+/* See control_internal.h: what the commands do. A poll is over when the source has come to rest
+ * more often than before, or has broken off to try again later. */
+#include "control_internal.h"
+
+#include <sysexits.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "conf/findings.h"
+#include "status_json.h"
+#include "trawld.h"
+
+json_t *control_refusal(int code, const char *text)
+{
+	json_t *value = json_pack(
+		"{s:b, s:i, s:o}", "ok", 0, "code", code, "error", status_json_text(text));
+	return value ? value : json_null();
+}
+
+static json_t *status(const struct trawld *trawld)
+{
+	json_t *value = json_object();
+	json_object_set_new(value, "ok", json_true());
+	json_object_set_new(value, "status", status_json(trawld));
+	return value;
+}
+
+/* --- poll --- */
+
+static json_t *poll_all(struct trawld *trawld)
+{
+	json_t *value = json_object();
+	fanout_retry_now(trawld->fanout);
+	trawld_poll_now(trawld);
+	json_object_set_new(value, "ok", json_true());
+	json_object_set_new(value, "sources", json_integer((json_int_t)trawld->n_pollers));
+	return value;
+}
+
+static json_t *unknown_source(const struct trawld *trawld, const char *name)
+{
+	const char **names CLEANUP_FREE = mem_array(trawld->n_pollers + 1, sizeof(char *));
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		names[i] = trawld->pollers[i]->source->name;
+	const char *nearest = str_nearest(name, names, trawld->n_pollers);
+	char *text CLEANUP_FREE = mem_printf("the running trawld has no source %s%s%s%s", name,
+		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+	return control_refusal(EX_USAGE, text);
+}
+
+static json_t *poll_one(struct control_client *client, const char *name)
+{
+	struct trawld *trawld = client->control->trawld;
+	const struct poller *poller = NULL;
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
+			poller = trawld->pollers[i];
+	if (!poller)
+		return unknown_source(trawld, name);
+	struct runner_status runner;
+	struct intake_status intake;
+	runner_status(poller->runner, &runner);
+	intake_status(poller->intake, &intake);
+	client->wait = (struct control_wait){
+		.poller = poller,
+		.n_rests = poller->n_rests + 1,
+		.n_pauses = runner.n_pauses,
+		.n_records = intake.n_records,
+		.n_duplicates = intake.n_duplicates,
+		.n_pages = runner.n_pages,
+		.begun_at = clock_monotonic(),
+		.under_way = runner.state == RUNNER_ASKING,
+	};
+	runner_wake(poller->runner);
+	return NULL;
+}
+
+static json_t *poll_ended(const struct control_wait *wait, const struct runner_status *runner)
+{
+	struct intake_status intake;
+	json_t *value = json_object();
+	nsec_t elapsed = clock_monotonic() - wait->begun_at;
+	intake_status(wait->poller->intake, &intake);
+	json_object_set_new(value, "ok", json_true());
+	json_object_set_new(
+		value, "records", json_integer((json_int_t)(intake.n_records - wait->n_records)));
+	json_object_set_new(value, "duplicates",
+		json_integer((json_int_t)(intake.n_duplicates - wait->n_duplicates)));
+	json_object_set_new(
+		value, "pages", json_integer((json_int_t)(runner->n_pages - wait->n_pages)));
+	json_object_set_new(value, "seconds", json_real((double)(elapsed / NSEC_PER_MSEC) / 1000.));
+	return value;
+}
+
+static json_t *poll_broke_off(const struct runner_status *runner)
+{
+	enum fault_class class = runner->fault.class;
+	bool refused = class == FAULT_AUTH || class == FAULT_CONFIG || class == FAULT_ORIGIN;
+	json_t *value = control_refusal(refused ? EX_CONFIG : EX_TEMPFAIL, runner->fault.text);
+	nsec_t wait = runner->next_poll_ns > 0 ? runner->next_poll_ns : 0;
+	json_object_set_new(value, "retry_in", json_real((double)(wait / NSEC_PER_MSEC) / 1000.));
+	return value;
+}
+
+json_t *control_wait_over(struct control_client *client)
+{
+	struct control_wait *wait = &client->wait;
+	struct runner_status runner;
+	runner_status(wait->poller->runner, &runner);
+	if (runner.state == RUNNER_STOPPED)
+		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
+	if (runner.n_pauses > wait->n_pauses)
+		return poll_broke_off(&runner);
+	if (wait->poller->n_rests >= wait->n_rests) {
+		if (!wait->under_way)
+			return poll_ended(wait, &runner);
+		wait->under_way = false;
+		wait->n_rests = wait->poller->n_rests + 1;
+		runner_wake(wait->poller->runner);
+		return NULL;
+	}
+	if (runner.state == RUNNER_PRESSURE && runner.next_poll_ns == 0)
+		return control_refusal(EX_TEMPFAIL,
+			"polling waits: the spool is full, or the state cannot be written (see the "
+			"log)");
+	return NULL;
+}
+
+/* --- reload --- */
+
+static json_t *findings_json(struct findings *findings)
+{
+	json_t *lines = json_array();
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+	if (!stream)
+		return lines;
+	findings_print(findings, stream);
+	fclose(stream);
+	struct slice rest = {text, size}, line;
+	while (str_next_part(&rest, '\n', &line)) {
+		char *copy CLEANUP_FREE = mem_strndup(line.data, line.size);
+		if (line.size)
+			json_array_append_new(lines, status_json_text(copy));
+	}
+	free(text);
+	return lines;
+}
+
+static json_t *reload(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	if (trawld->stopping)
+		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
+	int code = trawld_reload(trawld, &findings);
+	json_t *value = code == EX_CONFIG
+				? control_refusal(code,
+					  "the configuration has faults: the old one stays in "
+					  "force, nothing of the new one is used")
+			: code ? control_refusal(code,
+					 "the state cannot be written now: the old configuration "
+					 "stays in force, reload again when that is mended")
+			       : json_object();
+	if (code == 0) {
+		json_object_set_new(value, "ok", json_true());
+		json_object_set_new(
+			value, "sources", json_integer((json_int_t)trawld->setup->n_sources));
+		json_object_set_new(
+			value, "sinks", json_integer((json_int_t)trawld->setup->n_sinks));
+	}
+	json_object_set_new(value, code ? "faults" : "warnings", findings_json(&findings));
+	return value;
+}
+
+static const char *member(const json_t *request, const char *name)
+{
+	return json_string_value(json_object_get(request, name));
+}
+
+json_t *control_command(struct control_client *client, struct slice line)
+{
+	struct trawld *trawld = client->control->trawld;
+	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
+	const char *command = member(request, "command"), *source = member(request, "source");
+	json_t *value;
+	if (!json_is_object(request) || !command)
+		value = control_refusal(EX_USAGE, "the request is no JSON object with a command");
+	else if (strcmp(command, "status") == 0)
+		value = status(trawld);
+	else if (strcmp(command, "poll") == 0)
+		value = source ? poll_one(client, source) : poll_all(trawld);
+	else if (strcmp(command, "reload") == 0)
+		value = reload(trawld);
+	else
+		value = control_refusal(EX_USAGE, "there is no such command: status, poll, reload");
+	json_decref(request);
+	return value;
+}

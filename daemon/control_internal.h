@@ -1,0 +1,64 @@
+/* Between the files of the control socket. */
+#ifndef TRAWLD_DAEMON_CONTROL_INTERNAL_H
+#define TRAWLD_DAEMON_CONTROL_INTERNAL_H
+
+#include <ev.h>
+#include <jansson.h>
+#include <sys/stat.h>
+
+#include "control.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#define CONTROL_CLIENTS_MAX 16
+#define CONTROL_REQUEST_MAX 4096
+
+/* A poll that a client waits for: how the counters stood when it began. */
+struct control_wait {
+	const struct poller *poller; /* NULL: waits for nothing */
+	uint64_t n_rests; /* ends of polls that are to be seen */
+	uint64_t n_pauses;
+	uint64_t n_records, n_duplicates, n_pages;
+	nsec_t begun_at;
+	bool under_way; /* an earlier poll is to end first: then one more is begun */
+};
+
+struct control_client {
+	struct control *control;
+	int fd;
+	ev_io reader, writer;
+	ev_timer silence;
+	struct buf in, out;
+	size_t n_sent; /* of out */
+	struct control_wait wait;
+	bool ends; /* after what is in out */
+};
+
+struct control {
+	struct trawld *trawld;
+	char *path;
+	struct stat file; /* ours; somebody else's is left alone */
+	int fd;
+	ev_io acceptor;
+	ev_prepare waits; /* runs while a client waits for a poll */
+	struct control_client *clients[CONTROL_CLIENTS_MAX];
+	gid_t group; /* whose members may speak; (gid_t)-1: nobody's */
+};
+
+/* --- control_socket.c --- */
+
+/* A listening socket at control->path, and what it is. 0, or -1 after the reason was logged. */
+int control_socket_open(struct control *control);
+/* May the peer of FD speak to us? */
+bool control_socket_allows(const struct control *control, int fd);
+
+/* --- control_command.c --- */
+
+/* The answer to a request, a new reference; NULL: it comes later, client->wait says what for. */
+json_t *control_command(struct control_client *client, struct slice line);
+/* The answer, when what CLIENT waits for has come; else NULL. */
+json_t *control_wait_over(struct control_client *client);
+json_t *control_refusal(int code, const char *text);
+
+#endif

@@ -1,0 +1,227 @@
+/* See ctl_control.h; and the commands that are one question each: poll, reload. */
+#include "ctl_control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "ctl.h"
+
+#define ANSWER_MAX (64u << 20)
+
+char *ctl_control_path(const struct ctl_arguments *arguments)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct config *config;
+	config_load(&config, arguments->path, &findings);
+	char *path = mem_strdup(config->daemon.control);
+	config_free(config);
+	if (strcmp(path, "off") != 0)
+		return path;
+	free(path);
+	fprintf(stderr,
+		"trawlctl: [daemon] control is off in %s: without the socket a running trawld "
+		"cannot be asked\n",
+		arguments->path);
+	return NULL;
+}
+
+static int no_daemon(const char *path, int error)
+{
+	if (error == EACCES || error == EPERM)
+		fprintf(stderr,
+			"trawlctl: %s: no right to ask this trawld; root, its own user and members "
+			"of the group trawld may\n",
+			path);
+	else if (error == EAGAIN)
+		fprintf(stderr, "trawlctl: trawld (%s) does not answer: it hangs or is stopped\n",
+			path);
+	else if (error == ENOENT || error == ECONNREFUSED)
+		fprintf(stderr, "trawlctl: no trawld is running here: nothing answers at %s\n",
+			path);
+	else
+		fprintf(stderr, "trawlctl: no trawld can be asked at %s: %s\n", path,
+			strerror(error));
+	return EX_TEMPFAIL;
+}
+
+/* The socket, or -1 with errno set. */
+static int connect_to(const char *path, int patience_s)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path, path, strlen(path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = {.tv_sec = patience_s};
+	if (fd >= 0 && patience_s) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	}
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return -1;
+}
+
+static bool say(int fd, const struct buf *line)
+{
+	size_t n_sent = 0;
+	while (n_sent < line->size) {
+		ssize_t n = send(fd, line->data + n_sent, line->size - n_sent, MSG_NOSIGNAL);
+		if (n < 0 && errno != EINTR)
+			return false;
+		n_sent += n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+/* One line; true: it came whole. */
+static bool hear(int fd, struct buf *ret)
+{
+	for (;;) {
+		char *to = buf_reserve(ret, 65536);
+		ssize_t n = to ? recv(fd, to, 65536, 0) : 0;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		ret->size += (size_t)n;
+		if (to[n - 1] == '\n')
+			return true;
+	}
+}
+
+static int refused(const json_t *answer)
+{
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	json_int_t code = json_integer_value(json_object_get(answer, "code"));
+	fprintf(stderr, "trawlctl: %s\n", error ? error : "trawld's answer is not understood");
+	return code > 0 && code < 256 ? (int)code : EX_SOFTWARE;
+}
+
+int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **ret)
+{
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf answer CLEANUP(buf_deinit) = BUF_LIMITED(ANSWER_MAX);
+	char *text CLEANUP_FREE = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	*ret = NULL;
+	if (!text)
+		return EX_SOFTWARE;
+	buf_printf(&line, "%s\n", text);
+	int fd = connect_to(path, patience_s);
+	if (fd < 0)
+		return no_daemon(path, errno);
+	bool heard = say(fd, &line);
+	errno = 0;
+	heard = hear(fd, &answer) || heard; /* who is turned away is told so */
+	bool hangs = errno == EAGAIN;
+	close(fd);
+	*ret = answer.size ? json_loadb(answer.data, answer.size, 0, NULL) : NULL;
+	if (!heard || !*ret) {
+		fprintf(stderr, "trawlctl: trawld (%s) %s\n", path,
+			hangs ? "does not answer: it hangs or is stopped"
+			      : "ended before it answered");
+		return EX_TEMPFAIL;
+	}
+	return json_is_true(json_object_get(*ret, "ok")) ? 0 : refused(*ret);
+}
+
+void ctl_control_print_lines(const json_t *answer, const char *name)
+{
+	size_t i;
+	json_t *line;
+	json_array_foreach(json_object_get(answer, name), i, line)
+		fprintf(stderr, "%s\n", json_string_value(line));
+}
+
+/* --- poll --- */
+
+static long long count_of(const json_t *answer, const char *name)
+{
+	return (long long)json_integer_value(json_object_get(answer, name));
+}
+
+static void print_seconds(double seconds, struct buf *out)
+{
+	nsec_t span = (nsec_t)(seconds * 1000.) * NSEC_PER_MSEC;
+	if (span >= 10 * NSEC_PER_SEC)
+		span -= span % NSEC_PER_SEC;
+	timestamp_print_duration(span, out);
+}
+
+static void print_poll(const char *name, const json_t *answer)
+{
+	struct buf span CLEANUP(buf_deinit) = BUF_NULL;
+	print_seconds(json_real_value(json_object_get(answer, "seconds")), &span);
+	long long records = count_of(answer, "records"), pages = count_of(answer, "pages");
+	printf("source %s: %lld new record%s, %lld known one%s dropped (%lld page%s, %s)\n", name,
+		records, records == 1 ? "" : "s", count_of(answer, "duplicates"),
+		count_of(answer, "duplicates") == 1 ? "" : "s", pages, pages == 1 ? "" : "s",
+		buf_text(&span));
+}
+
+static void print_retry(const char *name, const json_t *answer)
+{
+	struct buf span CLEANUP(buf_deinit) = BUF_NULL;
+	const json_t *wait = json_object_get(answer, "retry_in");
+	if (!wait)
+		return;
+	print_seconds(json_real_value(wait), &span);
+	fprintf(stderr, "trawlctl: source %s: nothing was moved, trawld tries again in %s\n", name,
+		buf_text(&span));
+}
+
+int ctl_poll(const struct ctl_arguments *arguments)
+{
+	const char *name = arguments->name;
+	json_t *answer = NULL;
+	char *path CLEANUP_FREE = ctl_control_path(arguments);
+	if (!path)
+		return EX_CONFIG;
+	json_t *request = json_pack("{s:s, s:s*}", "command", "poll", "source", name);
+	if (!request) {
+		fputs("trawlctl: the source's name is no UTF-8\n", stderr);
+		return EX_USAGE;
+	}
+	int code = ctl_control_ask(path, request, 0, &answer);
+	if (code)
+		print_retry(name ? name : "", answer);
+	else if (name)
+		print_poll(name, answer);
+	else
+		printf("polling %lld source%s now\n", count_of(answer, "sources"),
+			count_of(answer, "sources") == 1 ? "" : "s");
+	json_decref(answer);
+	return code;
+}
+
+/* --- reload --- */
+
+int ctl_reload(const struct ctl_arguments *arguments)
+{
+	json_t *answer = NULL;
+	char *path CLEANUP_FREE = ctl_control_path(arguments);
+	if (!path)
+		return EX_CONFIG;
+	int code = ctl_control_ask(path, json_pack("{s:s}", "command", "reload"), 0, &answer);
+	ctl_control_print_lines(answer, code ? "faults" : "warnings");
+	if (code == 0)
+		printf("reloaded: %lld source%s, %lld sink%s\n", count_of(answer, "sources"),
+			count_of(answer, "sources") == 1 ? "" : "s", count_of(answer, "sinks"),
+			count_of(answer, "sinks") == 1 ? "" : "s");
+	json_decref(answer);
+	return code;
+}

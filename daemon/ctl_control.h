@@ -1,0 +1,21 @@
+/* One question to the running trawld through its control socket (control.h). */
+#ifndef TRAWLD_DAEMON_CTL_CONTROL_H
+#define TRAWLD_DAEMON_CTL_CONTROL_H
+
+#include <jansson.h>
+
+#include "ctl_arguments.h"
+
+/* The path of the socket, as far as the configuration can be read: the daemon may have one that is
+ * faulty by now. NULL: it is off, which was printed. The caller frees it. */
+char *ctl_control_path(const struct ctl_arguments *arguments);
+
+/* Asks; REQUEST is taken over; PATIENCE_S: how long to wait for the answer, 0: for ever. 0: *RET is
+ * the answer ({"ok":true,...}), a new reference. Else the exit code, after the reason was printed;
+ * *RET is then the refusal or NULL. */
+int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **ret);
+
+/* Prints the lines of ANSWER's member NAME to stderr. */
+void ctl_control_print_lines(const json_t *answer, const char *name);
+
+#endif

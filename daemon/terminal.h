@@ -1,0 +1,23 @@
+/* What a terminal can show, and texts fitted to it. A column is a character; control characters
+ * never reach the terminal. */
+#ifndef TRAWLD_DAEMON_TERMINAL_H
+#define TRAWLD_DAEMON_TERMINAL_H
+
+#include "base/buf.h"
+
+struct terminal {
+	bool moves; /* lines can be drawn anew in place */
+	bool colours; /* NO_COLOR is not set */
+	size_t columns, rows; /* 0: no terminal, no bound */
+};
+
+/* As FD is now: sizes change while a program runs. */
+struct terminal terminal_of(int fd);
+
+/* Appends the first COLUMNS characters of TEXT (0: all). Returns how many were appended. */
+size_t terminal_append(struct buf *out, const char *text, size_t columns);
+/* As above, filled up with blanks to COLUMNS: behind TEXT, or before it (RIGHT). */
+void terminal_append_cell(struct buf *out, const char *text, size_t columns, bool right);
+size_t terminal_columns(const char *text);
+
+#endif

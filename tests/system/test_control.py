@@ -1,0 +1,456 @@
+#!/usr/bin/python3
+"""The control socket: status, poll and reload of a running trawld; who may ask, and how much."""
+
+import grp
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import stat
+import subprocess
+import time
+import unittest
+
+import harness
+from harness import wait_until
+
+import cloudscale
+
+
+class Control(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.path = self.dir / "run" / "control"
+
+    def write(self, *sections, daemon=""):
+        self.configure(*sections, control=self.path, daemon=daemon)
+
+    def begin(self, count=100, visible=None, more="interval = 1h", **options):
+        self.sim = self.cloudscale(count)
+        self.sim.control(visible=count if visible is None else visible)
+        self.write(self.source(self.sim.url, more=more), self.file_sink(), **options)
+        return self.listening()
+
+    def listening(self):
+        daemon = self.daemon()
+        wait_until(self.path.exists, "the control socket")
+        return daemon
+
+    def connect(self):
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(peer.close)
+        peer.settimeout(30 * harness.PATIENCE)
+        peer.connect(str(self.path))
+        return peer
+
+    def line(self, peer):
+        data = b""
+        while not data.endswith(b"\n"):  # no further: another line may follow
+            more = peer.recv(1)
+            self.assertTrue(more, "closed after %r" % data)
+            data += more
+        return json.loads(data)
+
+    def ask(self, text, peer=None):
+        peer = peer or self.connect()
+        peer.sendall(text if isinstance(text, bytes) else (json.dumps(text) + "\n").encode())
+        return self.line(peer)
+
+    def json(self):
+        return json.loads(self.ctl("status", "--json").text)
+
+    def polled(self, count=100):
+        self.assertIn("source acme", self.ctl("poll", "acme").text)
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, count)))
+
+    # --- status ---
+
+    def test_status(self):
+        self.begin()
+        self.polled()
+        wait_until(lambda: self.json()["sinks"][0]["pending_records"] == 0, "the acknowledgement")
+        status = self.json()
+        self.assertRegex(status["version"], r"^\d+\.\d+\.\d+$")
+        self.assertGreater(status["spool"]["limit"], 0)
+        (source,) = status["sources"]
+        self.assertEqual(source["name"], "acme")
+        self.assertEqual(source["provider"], "cloudscale")
+        self.assertEqual(source["state"], "resting")
+        self.assertEqual((source["records"], source["errors"]), (100, 0))
+        self.assertGreater(source["lag_seconds"], 0)
+        self.assertGreater(source["next_poll_in"], 0)
+        self.assertIsNone(source["last_error"])
+        for name in ("last_success", "newest_record"):
+            self.assertRegex(source[name], r"^20\d\d-\d\d-\d\dT.*Z$")
+        (sink,) = status["sinks"]
+        self.assertEqual((sink["name"], sink["type"]), ("archive", "file"))
+        self.assertEqual((sink["state"], sink["delivered"], sink["refused"]), ("idle", 100, 0))
+        text = self.ctl("status").text
+        self.assertRegex(text, r"(?m)^trawld \S+, up \S+, spool .* of 1.0 GiB$")
+        self.assertRegex(text, r"(?m)^SOURCE +STATE +LAG +RECORDS +LAST SUCCESS +LAST ERROR$")
+        self.assertRegex(text, r"(?m)^acme +resting +\S+ +100 +\d+m?s ago$")
+        self.assertRegex(text, r"(?m)^archive +idle +0 +100 +\d+m?s ago$")
+        self.assertNotIn("\033", text)
+
+    def test_status_of_a_failure(self):
+        self.begin()
+        self.polled()
+        self.sim.faults({"kind": "status", "status": 503})
+        result = self.ctl("poll", "acme", expect=75)
+        self.assertIn("503", result.err)
+        self.assertIn("tries again in", result.err)
+        self.assertRegex(self.ctl("status").text, r"(?m)^acme +backing-off .* ago +.*503")
+        self.assertIn("503", self.json()["sources"][0]["last_error"])
+        self.sim.faults()
+        self.assertIn("0 new records", self.ctl("poll", "acme").text)
+        self.assertIsNone(self.json()["sources"][0]["last_error"])
+
+    def terminal(self, *arguments, size=(24, 200), **environment):
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        pty_size(master, *size)
+        child = subprocess.Popen(
+            [harness.TRAWLCTL, "-c", str(self.conf), *arguments],
+            env={**self.environment(), "TERM": "xterm", **environment},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        self.addCleanup(lambda: (child.kill(), child.wait()))
+        os.close(slave)
+        return child, master
+
+    def test_watch(self):
+        self.begin()
+        self.polled()
+        child, master = self.terminal("status", "--watch", size=(24, 40))
+        text = read_until(master, lambda text: text.count("\033[H\033[J") >= 2)
+        self.assertIn("\033[32mresting\033[0m", text)
+        for line in re.sub(r"\033\[\w*[mHJ]", "", text).splitlines():
+            self.assertLessEqual(len(line), 40, line)
+        child.terminate()
+        child.wait()
+        child, master = self.terminal("status", "--watch", TERM="dumb", NO_COLOR="1")
+        text = read_until(master, lambda text: text.count("SINK") >= 2)
+        self.assertNotIn("\033", text)
+
+    def test_watch_outlives_trawld(self):
+        daemon = self.begin()
+        self.polled()
+        child, master = self.terminal("status", "--watch", "--json")
+        read_until(master, lambda text: '"acme"' in text)
+        self.assertEqual(daemon.stop(), 0)
+        read_until(master, lambda text: "no trawld is running" in text)
+        self.listening()
+        read_until(master, lambda text: '"acme"' in text)
+
+    # --- poll ---
+
+    def test_poll(self):
+        """It waits for the end of that poll, and says what it brought."""
+        self.begin(140, visible=100)
+        self.polled(100)
+        self.sim.control(visible=140)
+        self.assertIn("source acme: 40 new records", self.ctl("poll", "acme").text)
+        self.assertIn("source acme: 0 new records", self.ctl("poll", "acme").text)
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 140)))
+        self.assert_output(cloudscale.expected_lines(1, 0, 140))
+        self.assertIn("polling 1 source now", self.ctl("poll").text)
+
+    def test_poll_behind_one_under_way(self):
+        """A poll that was begun before does not count: it may have missed the newest record."""
+        self.begin(140, visible=100)
+        self.polled(100)
+        before = self.sim.stats()["requests"]
+        self.sim.faults({"kind": "hang", "seconds": 1, "times": 1})
+        first = self.connect()
+        first.sendall(b'{"command":"poll","source":"acme"}\n')
+        wait_until(lambda: self.sim.stats()["requests"] > before, "the slow request")
+        answer = self.ask({"command": "poll", "source": "acme"})
+        self.assertTrue(answer["ok"])
+        self.assertTrue(self.line(first)["ok"])
+        self.assertGreaterEqual(self.sim.stats()["requests"], before + 2)
+
+    def test_poll_refused(self):
+        self.begin()
+        self.polled()
+        result = self.ctl("poll", "acne", expect=64)
+        self.assertIn("no source acne: did you mean `acme`?", result.err)
+        self.sim.faults({"kind": "status", "status": 401})
+        self.assertIn("401", self.ctl("poll", "acme", expect=78).err)
+
+    def test_poll_while_the_source_goes(self):
+        self.begin()
+        self.polled()
+        self.sim.faults({"kind": "hang"})
+        before = self.sim.stats()["requests"]
+        peer = self.connect()
+        peer.sendall(b'{"command":"poll","source":"acme"}\n')
+        wait_until(lambda: self.sim.stats()["requests"] > before, "the hanging request")
+        self.write(self.source(self.sim.url, name="other"), self.file_sink())
+        self.ctl("reload")
+        answer = self.line(peer)
+        self.assertEqual((answer["ok"], answer["code"]), (False, 75))
+        self.assertIn("reload", answer["error"])
+
+    def test_poll_while_trawld_ends(self):
+        daemon = self.begin()
+        self.polled()
+        self.sim.faults({"kind": "hang"})
+        before = self.sim.stats()["requests"]
+        child, master = self.terminal("poll", "acme")
+        wait_until(lambda: self.sim.stats()["requests"] > before, "the hanging request")
+        self.assertEqual(daemon.stop(), 0)
+        read_until(master, lambda text: "trawld" in text)
+        self.assertEqual(child.wait(30 * harness.PATIENCE), 75)
+
+    # --- reload ---
+
+    def test_reload(self):
+        self.begin()
+        self.polled()
+        second = self.simulator("--project", "other=2:60")
+        out = self.dir / "second.ndjson"
+        more = self.file_sink("more", out)
+        self.write(
+            self.source(self.sim.url, more="interval = 1h\nsinks = archive"),
+            self.source(second.url, "second", "other", more="interval = 1h\nsinks = more"),
+            self.file_sink(),
+            more,
+        )
+        self.assertEqual(self.ctl("reload").text, "reloaded: 2 sources, 2 sinks\n")
+        self.assertIn("60 new records", self.ctl("poll", "second").text)
+        self.wait_size(out, len(cloudscale.expected_lines(2, 0, 60)))
+
+    def test_reload_of_faults(self):
+        """They are printed with their lines, and the old configuration stays in force."""
+        self.begin()
+        self.polled()
+        self.write(
+            self.source(self.sim.url, more="intervall = 5s"), self.file_sink(more="fromat = raw")
+        )
+        result = self.ctl("reload", expect=78)
+        self.assertRegex(result.err, r"trawld.conf:\d+: .*did you mean `interval`")
+        self.assertRegex(result.err, r"trawld.conf:\d+: .*did you mean `format`")
+        self.assertIn("the old one stays in force", result.err)
+        self.assertIn("0 new records", self.ctl("poll", "acme").text)
+
+    def test_reload_of_a_fixed_key(self):
+        self.begin()
+        self.polled()
+        text = self.conf.read_text()
+        self.conf.write_text(text.replace("listen = off", "listen = 127.0.0.1:9999"))
+        result = self.ctl("reload")
+        self.assertIn("listen cannot change while running", result.err)
+
+    # --- the socket ---
+
+    def test_no_daemon(self):
+        self.write(self.source("http://127.0.0.1:1"), self.file_sink())
+        for command in (["status"], ["status", "--json"], ["poll", "acme"], ["reload"]):
+            with self.subTest(command=command):
+                result = self.ctl(*command, expect=75)
+                self.assertEqual(result.text, "")
+                self.assertIn("no trawld is running here", result.err)
+                self.assertIn(str(self.path), result.err)
+        self.configure(self.source("http://127.0.0.1:1"), self.file_sink())
+        self.assertIn("control is off", self.ctl("status", expect=78).err)
+
+    def test_place_of_the_socket(self):
+        """A dead daemon's file is replaced, and the end removes it."""
+        daemon = self.begin()
+        self.polled()
+        daemon.kill()
+        self.assertTrue(stat.S_ISSOCK(self.path.lstat().st_mode))
+        self.assertIn("no trawld is running here", self.ctl("status", expect=75).err)
+        daemon = self.daemon()
+        wait_until(lambda: self.answers(), "the new daemon's answer")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(list(self.path.parent.iterdir()), [])
+
+    def answers(self):
+        try:
+            return self.connect()
+        except ConnectionRefusedError:
+            return None
+
+    def test_living_socket_is_kept(self):
+        first = self.begin()
+        self.polled()
+        inode = self.path.stat().st_ino
+        self.state = self.dir / "second-state"
+        self.out = self.dir / "second.ndjson"
+        self.write(self.source(self.sim.url, name="other"), self.file_sink())
+        second = self.daemon()
+        second.wait_log("another program listens there")
+        self.wait_size(self.out, 1)
+        self.assertEqual(self.json()["sources"][0]["name"], "acme")
+        self.assertEqual(second.stop(), 0)
+        self.assertEqual(self.path.stat().st_ino, inode)
+        self.assertEqual(self.json()["sources"][0]["name"], "acme")
+        self.assertEqual(first.stop(), 0)
+
+    def test_other_file_is_kept(self):
+        self.path.parent.mkdir()
+        self.path.write_text("mine")
+        self.sim = self.cloudscale(10)
+        self.write(self.source(self.sim.url), self.file_sink())
+        daemon = self.daemon()
+        daemon.wait_log("no socket is in its place")
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 10)))
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.path.read_text(), "mine")
+
+    def test_not_with_once(self):
+        self.sim = self.cloudscale(10)
+        self.write(self.source(self.sim.url), self.file_sink())
+        self.once()
+        self.assertFalse(self.path.parent.exists())
+
+    def test_rights(self):
+        self.begin()
+        status = self.path.stat()
+        try:
+            group = grp.getgrnam("trawld").gr_gid
+        except KeyError:
+            group = None
+        if group is not None and status.st_gid == group:
+            self.assertEqual(stat.S_IMODE(status.st_mode), 0o660)
+        else:
+            self.assertEqual(stat.S_IMODE(status.st_mode), 0o600)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_strangers(self):
+        """Kept out by the file's mode, and where somebody widened that, by who they are."""
+        self.begin()
+        self.dir.chmod(0o755)
+        self.assertIn("no right to ask", self.stranger_asks().decode())
+        self.path.chmod(0o666)
+        self.assertIn(b"only root, trawld's own user", self.stranger_asks())
+
+    def stranger_asks(self):
+        self.conf.chmod(0o644)
+        done = subprocess.run(
+            [harness.TRAWLCTL, "-c", str(self.conf), "status"],
+            env=self.environment(),
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            capture_output=True,
+            timeout=60 * harness.PATIENCE,
+        )
+        self.assertEqual(done.returncode, 75, done.stderr)
+        return done.stderr
+
+    # --- what peers may do to it ---
+
+    def test_requests(self):
+        """Nonsense is answered; the connection, and the daemon, go on."""
+        self.begin()
+        peer = self.connect()
+        for text in (
+            b"\n",
+            b"nonsense\n",
+            b"[]\n",
+            b"{}\n",
+            b'{"command":7}\n',
+            b'{"command":"rewind"}\n',
+            b'{"command":"poll","source":"nobody"}\n',
+            b"\0\xff\xfe\n",
+            b"[" * 3000 + b"\n",
+        ):
+            with self.subTest(text=text[:40]):
+                answer = self.ask(text, peer)
+                self.assertEqual((answer["ok"], answer["code"]), (False, 64))
+        self.assertTrue(self.ask({"command": "status"}, peer)["ok"])
+        peer.sendall(b'{"command":"status"}\n{"command":"poll"}\n{"comm')
+        self.assertIn("status", self.line(peer))
+        self.assertEqual(self.line(peer)["sources"], 1)
+        self.assertTrue(self.ask(b'and":"status"}\n', peer)["ok"])
+        peer = self.connect()
+        answer = self.ask(b'{"command":"' + b"x" * 5000, peer)
+        self.assertIn("too long", answer["error"])
+        self.assert_closed(peer)
+
+    def assert_closed(self, peer):
+        try:
+            self.assertEqual(peer.recv(1), b"")
+        except ConnectionResetError:
+            pass
+
+    def test_half_a_connection(self):
+        """Who ends its side after the request still gets the answer."""
+        self.begin()
+        peer = self.connect()
+        peer.sendall(b'{"command":"status"}\n')
+        peer.shutdown(socket.SHUT_WR)
+        self.assertTrue(self.line(peer)["ok"])
+        self.assert_closed(peer)
+
+    def test_many_clients(self):
+        """The one too many is told so; when others have gone there is room again."""
+        self.begin()
+        peers = [self.connect() for _ in range(16)]
+        for peer in peers:
+            self.assertTrue(self.ask({"command": "status"}, peer)["ok"])
+        self.assertIn("too many", self.ctl("status", expect=75).err)
+        for peer in peers[1:]:
+            peer.close()
+        wait_until(lambda: self.ctl_works(), "room for a client")
+        self.assertTrue(self.ask({"command": "status"}, peers[0])["ok"])
+
+    def ctl_works(self):
+        done = self.trawld("-c", str(self.conf), "status", program=harness.TRAWLCTL)
+        return done.code == 0
+
+    def test_gone_while_it_waits(self):
+        """A poll that nobody waits for any more is no harm."""
+        self.begin()
+        self.polled()
+        self.sim.faults({"kind": "hang", "seconds": 1, "times": 1})
+        before = self.sim.stats()["requests"]
+        peer = self.connect()
+        peer.sendall(b'{"command":"poll","source":"acme"}\n')
+        wait_until(lambda: self.sim.stats()["requests"] > before, "the slow request")
+        peer.close()
+        self.assertIn("source acme", self.ctl("poll", "acme").text)
+
+    def test_hanging_daemon(self):
+        daemon = self.begin()
+        self.polled()
+        daemon.signal(signal.SIGSTOP)
+        self.assertIn("does not answer", self.ctl("status", expect=75).err)
+        daemon.signal(signal.SIGCONT)
+        self.assertEqual(self.json()["sources"][0]["records"], 100)
+
+
+def pty_size(fd, rows, columns):
+    import fcntl
+    import struct
+    import termios
+
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def read_until(fd, question, seconds=30):
+    """What the terminal got until QUESTION says it is enough."""
+    text = ""
+    deadline = time.monotonic() + seconds * harness.PATIENCE
+    while not question(text):
+        left = deadline - time.monotonic()
+        ready, _, _ = select.select([fd], [], [], max(left, 0))
+        if not ready:
+            raise AssertionError("waited in vain, the terminal shows %r" % text)
+        try:
+            text += os.read(fd, 65536).decode(errors="replace")
+        except OSError:  # the last program that had it ended
+            if not question(text):
+                raise AssertionError("it ended, the terminal shows %r" % text) from None
+    return text
+
+
+if __name__ == "__main__":
+    harness.main()
