@@ -11,7 +11,11 @@
 static void accept_records(const struct runner_delivery *delivery, void *userdata)
 {
 	struct poller *poller = userdata;
+	struct intake_status before, after;
+	intake_status(poller->intake, &before);
 	intake_accept(delivery, poller->intake);
+	intake_status(poller->intake, &after);
+	tally_records(&poller->tally, clock_monotonic(), after.n_records - before.n_records);
 }
 
 static bool known(const struct record *record, void *userdata)
@@ -56,11 +60,25 @@ static void gap(nsec_t start_time, nsec_t end_time, void *userdata)
 		buf_text(&from), buf_text(&to));
 }
 
+static void requested(nsec_t elapsed_ns, size_t body_size, void *userdata)
+{
+	struct poller *poller = userdata;
+	tally_requested(&poller->tally, elapsed_ns, body_size);
+}
+
+static void failed(const struct fault *fault, void *userdata)
+{
+	struct poller *poller = userdata;
+	poller->tally.faults[fault->class]++;
+}
+
 static const struct runner_callbacks callbacks = {
 	.accept = accept_records,
 	.known = known,
 	.may_poll = may_poll,
 	.rested = rested,
+	.requested = requested,
+	.failed = failed,
 	.gap = gap,
 };
 
@@ -74,6 +92,7 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 	struct poller *poller = MEM_NEW(struct poller);
 	poller->trawld = trawld;
 	poller->source = source;
+	tally_init(&poller->tally, clock_monotonic());
 	poller->intake = intake_new(&(struct intake_setup){
 		.store = trawld->store,
 		.committer = trawld->committer,

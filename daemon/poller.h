@@ -4,6 +4,7 @@
 
 #include "pipeline/intake.h"
 #include "source/runner.h"
+#include "tally.h"
 
 struct trawld;
 
@@ -16,6 +17,7 @@ struct poller {
 	bool rested; /* has caught up at least once, or was given up (--once) */
 	struct fault given_up; /* class FAULT_NONE: not given up */
 	uint64_t n_gaps;
+	struct tally tally;
 };
 
 /* 0, or the fault of the runner or the store. */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "notify.h"
 #include "store/commit.h"
+#include "web.h"
 
 static bool same(const struct id *a, const struct id *b)
 {
@@ -114,10 +115,10 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 static void keep_fixed(
 	const struct daemon_options *old, struct daemon_options *new, struct findings *findings)
 {
-	static const char *const names[] = {"state_directory", "listen", "control"};
-	char *const olds[] = {old->state_directory, old->listen, old->control};
-	char **const news[] = {&new->state_directory, &new->listen, &new->control};
-	for (size_t i = 0; i < 3; i++) {
+	static const char *const names[] = {"state_directory", "control"};
+	char *const olds[] = {old->state_directory, old->control};
+	char **const news[] = {&new->state_directory, &new->control};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (olds[i] == NULL || *news[i] == NULL || strcmp(olds[i], *news[i]) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
@@ -159,6 +160,7 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	trawld_route(trawld);
 	fanout_start(trawld->fanout);
 	add_pollers(trawld, findings);
+	web_change(trawld, &old->config->daemon.listen);
 	setup_free(old);
 	log_info(NULL, "reloaded: %zu sources, %zu sinks", new->n_sources, new->n_sinks);
 	return 0;

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "listen_address.h"
 #include "sink/sinks.h"
 
 struct sink_type {
@@ -156,6 +157,16 @@ static void check_targets(const struct setup *setup, struct findings *findings)
 	}
 }
 
+static void check_listen(struct config *config, struct findings *findings)
+{
+	struct listen_address address;
+	struct fault fault;
+	struct ini_section *section = ini_find(&config->ini, "daemon", NULL);
+	struct ini_entry *entry = section ? ini_section_find(section, "listen") : NULL;
+	if (entry && listen_address_parse(&address, entry->value, &fault) != 0)
+		findings_add(findings, entry->file, entry->line, "%s", fault.text);
+}
+
 struct setup *setup_load(const char *path, struct findings *findings)
 {
 	struct setup *setup = MEM_NEW(struct setup);
@@ -177,6 +188,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 	}
 	check_routes(setup, findings);
 	check_targets(setup, findings);
+	check_listen(config, findings);
 	setup_path_deinit(&providers);
 	if (findings->n_items == 0)
 		return setup;

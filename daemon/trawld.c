@@ -16,6 +16,7 @@
 #include "signals.h"
 #include "store/commit.h"
 #include "store/spool.h"
+#include "web.h"
 
 #define FIRST_POLL_SPREAD (250 * NSEC_PER_MSEC) /* per source, up to one interval */
 
@@ -27,6 +28,7 @@ static void store_state(const struct fault *fault, bool corrupt, void *userdata)
 		trawld_poll_now(trawld);
 		return;
 	}
+	trawld->state_fault = *fault;
 	log_error(NULL, "%s; %s", fault->text,
 		corrupt ? "ending, since going on could lose or repeat records"
 			: "polling waits, what was read is kept in memory and tried again");
@@ -134,6 +136,19 @@ static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+static int listen_at(struct trawld *trawld)
+{
+	const char *address = trawld->setup->config->daemon.listen;
+	struct fault fault = FAULT_NULL;
+	if (web_open(&trawld->web, trawld, address, &fault) == 0)
+		return 0;
+	log_error(NULL,
+		"listen = %s cannot be opened: %s; nothing is polled. Set another address or off "
+		"in [daemon], or end what has it",
+		address, fault.text);
+	return EX_TEMPFAIL;
+}
+
 int trawld_open(struct trawld *trawld, const struct trawld_options *options, struct setup *setup)
 {
 	*trawld = (struct trawld){.options = *options, .setup = setup, .start_time = clock_wall()};
@@ -141,6 +156,8 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
 	int r = build(trawld);
+	if (r == 0 && !options->once)
+		r = listen_at(trawld);
 	if (r)
 		return r;
 	trawld->signals = signals_new(trawld);
@@ -167,6 +184,7 @@ void trawld_close(struct trawld *trawld)
 	signals_free(trawld->signals);
 	control_free(trawld->control);
 	trawld->control = NULL;
+	web_free(trawld->web);
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		poller_free(trawld->pollers[i]);
 	free(trawld->pollers);

@@ -18,6 +18,7 @@ struct control;
 struct ev_loop;
 struct findings;
 struct signals;
+struct web;
 
 struct trawld_options {
 	const char *path; /* of the configuration */
@@ -35,9 +36,12 @@ struct trawld {
 	struct poller **pollers;
 	size_t n_pollers;
 	struct signals *signals;
+	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
 
 	nsec_t start_time; /* of the process */
+
+	struct fault state_fault; /* why the state could not be written the last time */
 	bool spool_full; /* told already */
 	bool stopping; /* draining, or about to end */
 	struct ev_timer *stop_timer;

@@ -24,7 +24,6 @@ const struct option daemon_option_rows[] = {
 	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "where the state is kept; default $STATE_DIRECTORY, else /var/lib/trawld"),
 	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
-		.flags = OPTION_FIXED,
 		.help = "address of the status endpoint, unix:/path, or off"),
 	ROW(control, "control", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "path of trawlctl's socket, or off; default $RUNTIME_DIRECTORY/control, "

@@ -38,6 +38,8 @@ struct runner_callbacks {
 	void (*rested)(const struct fault *fault, void *userdata);
 	/* Times for metrics. May be NULL. */
 	void (*requested)(nsec_t elapsed_ns, size_t body_size, void *userdata);
+	/* An attempt failed; the class is the one it is treated by. May be NULL. */
+	void (*failed)(const struct fault *fault, void *userdata);
 	/* Records that no one can have any more: [start, end) fell out of the retention, or the API
 	 * gives less than it holds. */
 	void (*gap)(nsec_t start_time, nsec_t end_time, void *userdata);

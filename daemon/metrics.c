@@ -1,0 +1,253 @@
+/* The metrics of overview.h. A family is a row; the rows are in the manual. */
+#include "overview.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "store/spool.h"
+
+struct source_row {
+	const char *name;
+	enum exposition_type type;
+	const char *help;
+	double (*value)(const struct overview_source *source);
+};
+
+struct sink_row {
+	const char *name;
+	enum exposition_type type;
+	const char *help;
+	double (*value)(const struct sink_status *sink);
+};
+
+static double seconds(nsec_t time)
+{
+	return time == NSEC_NONE ? (double)NAN : (double)time / NSEC_PER_SEC;
+}
+
+static double records(const struct overview_source *source)
+{
+	return (double)source->intake.n_records;
+}
+
+static double duplicates(const struct overview_source *source)
+{
+	return (double)source->intake.n_duplicates;
+}
+
+static double excluded(const struct overview_source *source)
+{
+	return (double)source->runner.n_excluded;
+}
+
+static double requests(const struct overview_source *source)
+{
+	return (double)source->runner.n_requests;
+}
+
+static double gaps(const struct overview_source *source)
+{
+	return (double)source->poller->n_gaps;
+}
+
+static double lag(const struct overview_source *source)
+{
+	return seconds(source->lag_ns);
+}
+
+static double last_success(const struct overview_source *source)
+{
+	return seconds(source->runner.last_success_time);
+}
+
+static double source_up(const struct overview_source *source)
+{
+	return source->runner.last_success_time != NSEC_NONE && !source->runner.failing;
+}
+
+static const struct source_row source_rows[] = {
+	{"trawld_records", EXPOSITION_COUNTER, "New records accepted.", records},
+	{"trawld_duplicates", EXPOSITION_COUNTER, "Records dropped because they were known.",
+		duplicates},
+	{"trawld_excluded", EXPOSITION_COUNTER,
+		"Records dropped by the definition's include and exclude.", excluded},
+	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests},
+	{"trawld_gaps", EXPOSITION_COUNTER,
+		"Spans of time whose records the API does not give any more.", gaps},
+	{"trawld_lag_seconds", EXPOSITION_GAUGE, "Now less the time of the newest record.", lag},
+	{"trawld_last_success_timestamp_seconds", EXPOSITION_GAUGE,
+		"When a page was last read without a fault.", last_success},
+	{"trawld_source_up", EXPOSITION_GAUGE, "1: the last attempt worked.", source_up},
+};
+
+static double pending(const struct sink_status *sink)
+{
+	return (double)sink->pending_records;
+}
+
+static double delivered(const struct sink_status *sink)
+{
+	return (double)sink->delivered_records;
+}
+
+static double dead_letters(const struct sink_status *sink)
+{
+	return (double)sink->refused_records;
+}
+
+static double retries(const struct sink_status *sink)
+{
+	return (double)sink->retries;
+}
+
+static double sink_up(const struct sink_status *sink)
+{
+	return !sink->failing;
+}
+
+static const struct sink_row sink_rows[] = {
+	{"trawld_sink_pending_records", EXPOSITION_GAUGE, "Records that wait for the sink.",
+		pending},
+	{"trawld_sink_delivered_records", EXPOSITION_COUNTER, "Records that the sink acknowledged.",
+		delivered},
+	{"trawld_sink_dead_letters", EXPOSITION_COUNTER,
+		"Records that the receiver refused for good; they are kept beside the state.",
+		dead_letters},
+	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that were to be sent again.", retries},
+	{"trawld_sink_up", EXPOSITION_GAUGE, "1: the last delivery worked.", sink_up},
+};
+
+static const char *name_of(const struct overview_source *source)
+{
+	return source->poller->source->name;
+}
+
+static void print_faults(struct exposition *exposition, const struct overview *overview)
+{
+	exposition_family(exposition, "trawld_poll_errors", EXPOSITION_COUNTER,
+		"Requests that failed, by the class of the fault.");
+	for (size_t i = 0; i < overview->n_sources; i++) {
+		const struct overview_source *source = &overview->sources[i];
+		for (int class = 0; class < TALLY_CLASSES; class ++) {
+			const char *labels[] = {"source", name_of(source), "reason",
+				fault_class_to_string((enum fault_class) class), NULL};
+			uint64_t n = source->poller->tally.faults[class];
+			if (n > 0)
+				exposition_sample(exposition, labels, (double)n);
+		}
+	}
+}
+
+static void print_sources(struct exposition *exposition, const struct overview *overview)
+{
+	for (size_t row = 0; row < sizeof(source_rows) / sizeof(source_rows[0]); row++) {
+		exposition_family(exposition, source_rows[row].name, source_rows[row].type,
+			source_rows[row].help);
+		for (size_t i = 0; i < overview->n_sources; i++) {
+			const struct overview_source *source = &overview->sources[i];
+			const char *labels[] = {"source", name_of(source), NULL};
+			exposition_sample(exposition, labels, source_rows[row].value(source));
+		}
+	}
+	print_faults(exposition, overview);
+	exposition_family(exposition, "trawld_request_duration_seconds", EXPOSITION_HISTOGRAM,
+		"How long requests took.");
+	for (size_t i = 0; i < overview->n_sources; i++)
+		exposition_histogram(exposition,
+			(const char *[]){"source", name_of(&overview->sources[i]), NULL},
+			&overview->sources[i].poller->tally.durations);
+	exposition_family(exposition, "trawld_page_bytes", EXPOSITION_HISTOGRAM,
+		"Size of the answers, decompressed.");
+	for (size_t i = 0; i < overview->n_sources; i++)
+		exposition_histogram(exposition,
+			(const char *[]){"source", name_of(&overview->sources[i]), NULL},
+			&overview->sources[i].poller->tally.sizes);
+}
+
+static void print_sinks(struct exposition *exposition, const struct overview *overview)
+{
+	for (size_t row = 0; row < sizeof(sink_rows) / sizeof(sink_rows[0]); row++) {
+		exposition_family(
+			exposition, sink_rows[row].name, sink_rows[row].type, sink_rows[row].help);
+		for (size_t i = 0; i < overview->n_sinks; i++) {
+			const char *labels[] = {"sink", overview->sinks[i].name, NULL};
+			exposition_sample(
+				exposition, labels, sink_rows[row].value(&overview->sinks[i]));
+		}
+	}
+}
+
+static void print_one(struct exposition *exposition, const char *name, enum exposition_type type,
+	const char *help, double value)
+{
+	exposition_family(exposition, name, type, help);
+	exposition_sample(exposition, NULL, value);
+}
+
+static double resident_bytes(void)
+{
+	long pages = -1;
+	FILE *file = fopen("/proc/self/statm", "re");
+	if (!file)
+		return (double)NAN;
+	if (fscanf(file, "%*d %ld", &pages) != 1)
+		pages = -1;
+	fclose(file);
+	return pages < 0 ? (double)NAN : (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_fds(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	int n = -3; /* itself, `.` and `..` */
+	if (!directory)
+		return (double)NAN;
+	while (readdir(directory))
+		n++;
+	closedir(directory);
+	return n;
+}
+
+static double cpu_seconds(void)
+{
+	struct rusage usage;
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return (double)NAN;
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void print_process(struct exposition *exposition, const struct overview *overview)
+{
+	const struct trawld *trawld = overview->trawld;
+	print_one(exposition, "trawld_spool_bytes", EXPOSITION_GAUGE,
+		"Bytes that wait for sinks in the state.", (double)spool_bytes(trawld->store));
+	print_one(exposition, "trawld_spool_limit_bytes", EXPOSITION_GAUGE,
+		"Bytes that may wait before polling does.",
+		(double)trawld->setup->config->daemon.spool_limit);
+	print_one(exposition, "trawld_state_up", EXPOSITION_GAUGE,
+		"1: the state can be written, as far as was tried.",
+		!committer_failing(trawld->committer));
+	print_one(exposition, "process_resident_memory_bytes", EXPOSITION_GAUGE,
+		"Resident memory size.", resident_bytes());
+	print_one(exposition, "process_cpu_seconds", EXPOSITION_COUNTER, "User and system time.",
+		cpu_seconds());
+	print_one(exposition, "process_open_fds", EXPOSITION_GAUGE, "Open file descriptors.",
+		open_fds());
+	print_one(exposition, "process_start_time_seconds", EXPOSITION_GAUGE,
+		"When the process was started.", seconds(trawld->start_time));
+	exposition_family(exposition, "trawld_build_info", EXPOSITION_GAUGE, "1, and the version.");
+	exposition_sample(exposition, (const char *[]){"version", TRAWLD_VERSION, NULL}, 1);
+}
+
+void overview_print_metrics(const struct overview *overview, bool openmetrics, struct buf *out)
+{
+	struct exposition exposition = {.out = out, .openmetrics = openmetrics};
+	print_sources(&exposition, overview);
+	print_sinks(&exposition, overview);
+	print_process(&exposition, overview);
+	exposition_end(&exposition);
+}

@@ -1,0 +1,53 @@
+/* See overview.h. */
+#include "overview.h"
+
+#include "base/mem.h"
+
+static void add_sink(const struct sink_status *status, void *userdata)
+{
+	struct overview *overview = userdata;
+	overview->sinks = mem_grow(overview->sinks, overview->n_sinks, &overview->sinks_capacity,
+		sizeof(*overview->sinks));
+	overview->sinks[overview->n_sinks++] = *status;
+}
+
+void overview_take(struct overview *ret, const struct trawld *trawld)
+{
+	*ret = (struct overview){.trawld = trawld, .now_time = clock_wall()};
+	ret->n_sources = trawld->n_pollers;
+	ret->sources = mem_array(ret->n_sources, sizeof(*ret->sources));
+	for (size_t i = 0; i < ret->n_sources; i++) {
+		struct overview_source *source = &ret->sources[i];
+		source->poller = trawld->pollers[i];
+		runner_status(source->poller->runner, &source->runner);
+		intake_status(source->poller->intake, &source->intake);
+		source->lag_ns = source->runner.newest_time == NSEC_NONE
+					 ? NSEC_NONE
+					 : ret->now_time - source->runner.newest_time;
+	}
+	fanout_each_sink(trawld->fanout, add_sink, ret);
+}
+
+void overview_deinit(struct overview *overview)
+{
+	free(overview->sources);
+	free(overview->sinks);
+	*overview = (struct overview){0};
+}
+
+void overview_print_reasons(const struct overview *overview, struct buf *out)
+{
+	const struct trawld *trawld = overview->trawld;
+	if (committer_failing(trawld->committer))
+		buf_printf(out, "the state cannot be written: %s\n", trawld->state_fault.text);
+	if (trawld->stopping)
+		buf_append_text(out, "trawld is stopping\n");
+	for (size_t i = 0; i < overview->n_sources; i++) {
+		const struct overview_source *source = &overview->sources[i];
+		if (source->runner.last_success_time != NSEC_NONE || source->poller->rested)
+			continue;
+		buf_printf(out, "source %s has not worked yet%s%s\n", source->poller->source->name,
+			source->runner.failing ? ": " : "",
+			source->runner.failing ? source->runner.fault.text : "");
+	}
+}

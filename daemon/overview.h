@@ -1,0 +1,34 @@
+/* All sources and sinks at one moment: what /metrics, /readyz and /status are made of. */
+#ifndef TRAWLD_DAEMON_OVERVIEW_H
+#define TRAWLD_DAEMON_OVERVIEW_H
+
+#include "trawld.h"
+
+struct overview_source {
+	const struct poller *poller;
+	struct runner_status runner;
+	struct intake_status intake;
+	nsec_t lag_ns; /* now less the newest record's time; NSEC_NONE */
+};
+
+struct overview {
+	const struct trawld *trawld;
+	nsec_t now_time;
+	struct overview_source *sources;
+	size_t n_sources;
+	struct sink_status *sinks;
+	size_t n_sinks;
+	size_t sinks_capacity;
+};
+
+/* Borrows from TRAWLD: not to be kept over a turn of the loop. */
+void overview_take(struct overview *ret, const struct trawld *trawld);
+void overview_deinit(struct overview *overview);
+
+/* Why trawld is not ready, a line each; nothing: it is. */
+void overview_print_reasons(const struct overview *overview, struct buf *out);
+
+/* metrics.c */
+void overview_print_metrics(const struct overview *overview, bool openmetrics, struct buf *out);
+
+#endif

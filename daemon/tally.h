@@ -1,0 +1,30 @@
+/* What the daemon counts of one source for metrics and status, since the source was started. */
+#ifndef TRAWLD_DAEMON_TALLY_H
+#define TRAWLD_DAEMON_TALLY_H
+
+#include "exposition.h"
+
+#include "base/fault.h"
+
+#define TALLY_MINUTES 60
+#define TALLY_CLASSES (FAULT_INTERNAL + 1)
+#define TALLY_DURATIONS 11
+#define TALLY_SIZES 9
+
+struct tally {
+	uint64_t faults[TALLY_CLASSES];
+	struct histogram durations; /* seconds of a request */
+	struct histogram sizes; /* bytes of a page, decoded */
+	uint64_t duration_counts[TALLY_DURATIONS + 1];
+	uint64_t size_counts[TALLY_SIZES + 1];
+	uint64_t minutes[TALLY_MINUTES]; /* new records; a ring */
+	int64_t minute; /* the last that is in the ring */
+};
+
+void tally_init(struct tally *tally, nsec_t now_at);
+void tally_requested(struct tally *tally, nsec_t elapsed_ns, size_t body_size);
+void tally_records(struct tally *tally, nsec_t now_at, uint64_t n);
+/* The last hour, oldest minute first; the last one is the minute under way. */
+void tally_rate(const struct tally *tally, nsec_t now_at, uint64_t ret_minutes[TALLY_MINUTES]);
+
+#endif

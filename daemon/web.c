@@ -1,0 +1,250 @@
+/* See web.h. All that a client can size has a bound: connections, the memory of each, its time. */
+#include "web.h"
+
+#include <ev.h>
+#include <microhttpd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "listen_address.h"
+#include "overview.h"
+
+#define CONNECTIONS 32u
+#define CONNECTION_MEMORY ((size_t)16 << 10)
+#define CONNECTION_SECONDS 10u
+
+struct web {
+	struct trawld *trawld;
+	struct MHD_Daemon *daemon;
+	ev_io io;
+	ev_timer timer;
+	char *path; /* of the socket, or NULL */
+};
+
+struct answer {
+	unsigned status;
+	const char *type;
+	const char *policy; /* Content-Security-Policy */
+	struct buf body;
+};
+
+struct route {
+	const char *path;
+	void (*answer)(const struct overview *overview, const char *accept, struct answer *answer);
+};
+
+static void answer_metrics(
+	const struct overview *overview, const char *accept, struct answer *answer)
+{
+	bool openmetrics = exposition_wants_openmetrics(accept);
+	answer->type = openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+				   : "text/plain; version=0.0.4; charset=utf-8";
+	overview_print_metrics(overview, openmetrics, &answer->body);
+}
+
+static void answer_health(
+	const struct overview *overview, const char *accept, struct answer *answer)
+{
+	(void)overview;
+	(void)accept;
+	buf_append_text(&answer->body, "ok\n");
+}
+
+static void answer_ready(const struct overview *overview, const char *accept, struct answer *answer)
+{
+	(void)accept;
+	overview_print_reasons(overview, &answer->body);
+	if (answer->body.size > 0)
+		answer->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	else
+		buf_append_text(&answer->body, "ready\n");
+}
+
+static const struct route routes[] = {
+	{"/metrics", answer_metrics},
+	{"/healthz", answer_health},
+	{"/readyz", answer_ready},
+};
+
+static void find_answer(
+	const struct web *web, const char *path, const char *accept, struct answer *answer)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(path, routes[i].path) != 0)
+			continue;
+		struct overview overview;
+		overview_take(&overview, web->trawld);
+		routes[i].answer(&overview, accept, answer);
+		overview_deinit(&overview);
+		return;
+	}
+	answer->status = MHD_HTTP_NOT_FOUND;
+	buf_append_text(&answer->body, "There is /metrics, /healthz and /readyz.\n");
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)
+{
+	size_t size = answer->body.size;
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		size, buf_take(&answer->body), MHD_RESPMEM_MUST_FREE);
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", answer->type);
+	MHD_add_response_header(response, "Content-Security-Policy", answer->policy);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		MHD_add_response_header(response, "Allow", "GET, HEAD");
+	enum MHD_Result r = MHD_queue_response(connection, answer->status, response);
+	MHD_destroy_response(response);
+	return r;
+}
+
+static enum MHD_Result request_came(void *userdata, struct MHD_Connection *connection,
+	const char *path, const char *method, const char *version, const char *upload,
+	size_t *upload_size, void **request)
+{
+	struct answer answer = {
+		MHD_HTTP_OK, "text/plain; charset=utf-8", "default-src 'none'", BUF_NULL};
+	(void)version;
+	(void)upload;
+	(void)upload_size;
+	(void)request;
+	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
+		find_answer(userdata, path,
+			MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
+			&answer);
+	} else {
+		answer.status = MHD_HTTP_METHOD_NOT_ALLOWED;
+		buf_append_text(&answer.body, "Only GET and HEAD.\n");
+	}
+	return send_answer(connection, &answer);
+}
+
+static void run(struct web *web)
+{
+	struct ev_loop *loop = web->trawld->loop;
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	bool full = info->num_connections >= CONNECTIONS;
+	MHD_run(web->daemon);
+	if (full) /* it lets in new ones only in the run after the one that ended old ones */
+		MHD_run(web->daemon);
+	ev_timer_stop(loop, &web->timer);
+	if (MHD_get_timeout(web->daemon, &wait_ms) != MHD_YES)
+		return;
+	ev_now_update(loop);
+	ev_timer_set(&web->timer, (double)wait_ms / 1000, 0.);
+	ev_timer_start(loop, &web->timer);
+}
+
+static void readable(struct ev_loop *loop, ev_io *io, int events)
+{
+	(void)loop;
+	(void)events;
+	run(io->data);
+}
+
+static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	run(timer->data);
+}
+
+static bool start(struct web *web, int fd)
+{
+	web->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, request_came, web,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS, MHD_OPTION_END);
+	if (!web->daemon) {
+		close(fd);
+		return false;
+	}
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	ev_io_init(&web->io, readable, info->epoll_fd, EV_READ);
+	web->io.data = web;
+	ev_io_start(web->trawld->loop, &web->io);
+	ev_init(&web->timer, timer_fired);
+	web->timer.data = web;
+	return true;
+}
+
+static void tell(const struct listen_address *address, const char *text, unsigned port)
+{
+	if (address->socket.any.sa_family == AF_UNIX)
+		log_info(NULL, "status and metrics at %s", text);
+	else
+		log_info(NULL, "status and metrics at http://%.*s:%u/",
+			(int)(strrchr(text, ':') - text), text, port);
+	if (!listen_address_is_local(address))
+		log_notice(NULL,
+			"listen = %s is not loopback: whoever reaches it reads the names and "
+			"faults "
+			"of sources and sinks (no secrets)",
+			text);
+}
+
+int web_open(struct web **ret, struct trawld *trawld, const char *text, struct fault *reterr)
+{
+	struct listen_address address;
+	unsigned port;
+	int fd, r;
+	*ret = NULL;
+	r = listen_address_parse(&address, text, reterr);
+	if (r || address.size == 0)
+		return r;
+	r = listen_address_open(&address, &fd, &port, reterr);
+	if (r)
+		return r;
+	struct web *web = MEM_NEW(struct web);
+	web->trawld = trawld;
+	if (address.socket.any.sa_family == AF_UNIX)
+		web->path = mem_strdup(address.socket.un.sun_path);
+	if (!start(web, fd)) {
+		web_free(web);
+		return fault_set(reterr, FAULT_NETWORK, "the HTTP server cannot be started");
+	}
+	tell(&address, text, port);
+	*ret = web;
+	return 0;
+}
+
+void web_free(struct web *web)
+{
+	if (!web)
+		return;
+	if (web->daemon) {
+		ev_io_stop(web->trawld->loop, &web->io);
+		ev_timer_stop(web->trawld->loop, &web->timer);
+		MHD_stop_daemon(web->daemon);
+	}
+	if (web->path)
+		unlink(web->path);
+	free(web->path);
+	free(web);
+}
+
+void web_change(struct trawld *trawld, char **old)
+{
+	char **new = &trawld->setup->config->daemon.listen;
+	struct fault fault = FAULT_NULL;
+	if (strcmp(*old, *new) == 0)
+		return;
+	/* first the old one ends: the two may be one port */
+	web_free(trawld->web);
+	if (web_open(&trawld->web, trawld, *new, &fault) == 0)
+		return;
+	log_error(NULL, "listen = %s cannot be opened: %s; going back to %s until the next reload",
+		*new, fault.text, *old);
+	char *kept = *old;
+	*old = *new;
+	*new = kept;
+	if (web_open(&trawld->web, trawld, *new, &fault) != 0)
+		log_error(NULL, "listen = %s cannot be opened again: %s; no status and metrics",
+			*new, fault.text);
+}

@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+"""The status endpoint: metrics to the letter of their format, health, readiness, what is refused."""
+
+import re
+import signal
+import socket
+import sqlite3
+
+import harness
+from harness import TOKEN, wait_until
+from listen_http import ask, parse
+
+import outscale
+
+RECORDS = 2000
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
+
+
+class Listen(harness.Case):
+    def begin(self, *sections, listen="127.0.0.1:0", daemon=""):
+        self.configure(*sections, listen=listen, daemon=daemon)
+        self.trawld_daemon = self.daemon()
+        line = self.trawld_daemon.wait_log("status and metrics at")
+        if not listen.startswith("unix:"):
+            self.port = int(re.search(r":(\d+)/$", line)[1])
+        return self.trawld_daemon
+
+    def ask(self, path, *arguments, **more):
+        answer = ask(self.port, path, *arguments, **more)
+        self.assertNotIn(TOKEN, answer.text + str(answer.headers))
+        return answer
+
+    def metrics(self):
+        return parse(self.ask("/metrics").text)
+
+    def wait_metric(self, value, name, *labels):
+        wait_until(
+            lambda: self.metrics().get((name, *labels)) == value, "%s = %s" % (name, value)
+        )
+
+    def wait_ready(self, code):
+        wait_until(lambda: self.ask("/readyz").code == code, "/readyz to answer %d" % code)
+        return self.ask("/readyz").text
+
+
+class Metrics(Listen):
+    def test_values(self):
+        """After a poll with errors, repeats at page edges, a sink that is away, one that works."""
+        sim = self.cloudscale(RECORDS, "--page-size", "500")
+        sim.faults({"kind": "status", "status": 503, "times": 2})
+        blocker = self.dir / "blocked"
+        blocker.write_text("")
+        self.begin(
+            self.source(sim.url, more="interval = 200ms\nretry_max = 1s"),
+            self.file_sink(),
+            self.file_sink("dead", blocker / "x", "retry_max = 1s"),
+        )
+        acme, archive, dead = ("source", "acme"), ("sink", "archive"), ("sink", "dead")
+        self.wait_metric(RECORDS, "trawld_sink_delivered_records_total", archive)
+        self.wait_metric(0, "trawld_sink_up", dead)
+        self.wait_metric(RECORDS, "trawld_sink_pending_records", dead)
+        self.trawld_daemon.wait_log("works again")
+        found = self.metrics()
+        requests = found[("trawld_requests_total", acme)]
+        self.assertGreaterEqual(requests, 2 + RECORDS / 500)
+        self.assertEqual(found[("trawld_records_total", acme)], RECORDS)
+        self.assertEqual(found[("trawld_poll_errors_total", ("reason", "server"), acme)], 2)
+        self.assertEqual(found[("trawld_source_up", acme)], 1)
+        self.assertEqual(found[("trawld_gaps_total", acme)], 0)
+        self.assertEqual(found[("trawld_excluded_total", acme)], 0)
+        self.assertGreater(found[("trawld_lag_seconds", acme)], 0)
+        self.assertGreater(found[("trawld_last_success_timestamp_seconds", acme)], 1.6e9)
+        self.assertEqual(found[("trawld_sink_up", archive)], 1)
+        self.assertEqual(found[("trawld_sink_dead_letters_total", archive)], 0)
+        self.assertEqual(found[("trawld_sink_pending_records", archive)], 0)
+        self.assertEqual(found[("trawld_sink_delivered_records_total", dead)], 0)
+        self.assertGreater(found[("trawld_spool_bytes",)], 0)
+        self.assertEqual(found[("trawld_spool_limit_bytes",)], 1 << 30)
+        self.assertEqual(found[("trawld_state_up",)], 1)
+        self.assertGreater(found[("process_resident_memory_bytes",)], 1 << 20)
+        self.assertGreater(found[("process_cpu_seconds_total",)], 0)
+        self.assertGreater(found[("process_open_fds",)], 5)
+        self.assertGreater(found[("process_start_time_seconds",)], 1.6e9)
+        self.assertTrue(any(key[0] == "trawld_build_info" for key in found))
+        self.assertGreaterEqual(
+            found[("trawld_request_duration_seconds_count", acme)], 2 + RECORDS / 500
+        )
+        self.assertGreater(found[("trawld_page_bytes_sum", acme)], 100 * RECORDS)
+        blocker.unlink()
+        blocker.mkdir()
+        self.wait_metric(1, "trawld_sink_up", dead)
+        self.wait_metric(RECORDS, "trawld_sink_delivered_records_total", dead)
+        self.wait_metric(0, "trawld_spool_bytes")
+
+    def test_duplicates(self):
+        """A source whose windows overlap reads records twice and counts what it drops."""
+        sim = self.simulator("--count", "2000", name="outscale")
+        self.begin(
+            "[source oms]\nprovider = outscale\naccess_key = %s\nsecret_key = %s\nendpoint = %s\n"
+            "start = -3d\noverlap = 2h\ninterval = 200ms\nrate = off\n"
+            % (outscale.ACCESS_KEY, outscale.SECRET_KEY, sim.url),
+            self.file_sink(),
+        )
+        oms = ("source", "oms")
+        wait_until(
+            lambda: self.metrics()[("trawld_duplicates_total", oms)] > 100, "dropped records"
+        )
+        self.assertEqual(self.metrics()[("trawld_records_total", oms)], 2000)
+        self.assertNotIn(outscale.SECRET_KEY, self.ask("/metrics").text)
+
+    def test_openmetrics(self):
+        sim = self.cloudscale(10)
+        self.begin(self.source(sim.url, more="interval = 200ms"), self.file_sink())
+        self.wait_metric(10, "trawld_records_total", ("source", "acme"))
+        answer = self.ask("/metrics", headers={"Accept": OPENMETRICS})
+        self.assertIn("application/openmetrics-text", answer.headers["Content-Type"])
+        found = parse(answer.text, openmetrics=True)
+        self.assertEqual(found[("trawld_records_total", ("source", "acme"))], 10)
+        plain = self.ask("/metrics")
+        self.assertEqual(plain.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8")
+        self.assertEqual({key for key in parse(plain.text)}, set(found))
+
+
+class Health(Listen):
+    def test_a_source_that_never_worked(self):
+        sim = self.cloudscale(10)
+        sim.control(revoked=[TOKEN])
+        self.begin(
+            self.source(sim.url, more="interval = 200ms"),
+            self.file_sink(),
+        )
+        self.trawld_daemon.wait_log("401")
+        answer = self.ask("/readyz")
+        self.assertEqual(answer.code, 503)
+        self.assertIn("source acme has not worked yet", answer.text)
+        self.assertIn("401", answer.text)
+        self.assertEqual(self.ask("/healthz").code, 200)
+        self.wait_metric(0, "trawld_source_up", ("source", "acme"))
+        sim.control(revoked=[])
+        self.trawld_daemon.signal(signal.SIGUSR2)
+        self.assertEqual(self.wait_ready(200), "ready\n")
+        # what fails later is the alerts' to tell
+        sim.faults({"kind": "status", "status": 500})
+        self.wait_metric(0, "trawld_source_up", ("source", "acme"))
+        self.assertEqual(self.ask("/readyz").code, 200)
+
+    def test_a_state_that_cannot_be_written(self):
+        sim = self.cloudscale(20)
+        sim.control(visible=10)
+        self.begin(self.source(sim.url, more="interval = 200ms"), self.file_sink())
+        self.wait_ready(200)
+        database = sqlite3.connect(self.state / "trawld.db", isolation_level=None)
+        self.addCleanup(database.close)
+        database.execute("BEGIN IMMEDIATE")
+        sim.control(visible=20)
+        self.assertIn("the state cannot be written", self.wait_ready(503))
+        self.assertEqual(self.ask("/healthz").code, 200)
+        self.wait_metric(0, "trawld_state_up")
+        database.execute("ROLLBACK")
+        self.wait_ready(200)
+        self.wait_metric(1, "trawld_state_up")
+
+
+class Http(Listen):
+    def begin_plain(self, **more):
+        self.sim = self.cloudscale(10)
+        return self.begin(
+            self.source(self.sim.url, more="interval = 200ms"), self.file_sink(), **more
+        )
+
+    def test_what_is_refused(self):
+        self.begin_plain()
+        for path in ("/nothing", "/metrics/", "//metrics", "/%2e%2e/metrics"):
+            self.assertEqual(self.ask(path).code, 404, path)
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            answer = self.ask("/metrics", method)
+            self.assertEqual((answer.code, answer.headers["Allow"]), (405, "GET, HEAD"), method)
+        answer = self.ask("/metrics", "HEAD")
+        self.assertEqual((answer.code, answer.text), (200, ""))
+        for path in ("/metrics", "/healthz", "/readyz", "/nothing"):
+            headers = self.ask(path).headers
+            self.assertEqual(headers["Cache-Control"], "no-store")
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+            self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+
+    def test_clients_that_say_nothing(self):
+        """More of them than are let in, and a daemon that goes on all the same."""
+        self.begin_plain()
+        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(40)]
+        self.sim.control(visible=10)
+        self.wait_size(self.out, 1)
+        for client in idle:
+            client.close()
+        self.assertEqual(self.ask("/healthz").code, 200)
+        with socket.create_connection(("127.0.0.1", self.port)) as client:
+            client.settimeout(30 * harness.PATIENCE)
+            client.sendall(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000)
+            try:
+                self.assertNotIn(b" 200 ", client.recv(100))
+            except ConnectionError:
+                pass
+        self.assertEqual(self.trawld_daemon.stop(), 0)
+
+    def test_unix_socket(self):
+        path = self.dir / "trawld.sock"
+        self.begin_plain(listen="unix:%s" % path)
+        self.assertEqual(ask(path, "/healthz").code, 200)
+        self.assertEqual(path.stat().st_mode & 0o777, 0o660)
+        self.trawld_daemon.kill()
+        self.assertTrue(path.exists())
+        self.begin_plain(listen="unix:%s" % path)
+        self.assertEqual(ask(path, "/healthz").code, 200)
+        self.assertEqual(self.trawld_daemon.stop(), 0)
+        self.assertFalse(path.exists())
+
+    def test_an_address_that_is_taken(self):
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        sim = self.cloudscale(10)
+        sections = self.source(sim.url), self.file_sink()
+        self.configure(*sections, listen=address)
+        daemon = self.daemon()
+        self.assertEqual(daemon.wait(), 75)
+        self.assertIn("listen = %s cannot be opened" % address, daemon.text())
+        self.once()  # opens nothing
+
+    def test_an_address_that_is_none(self):
+        self.configure(self.source("http://127.0.0.1:9"), self.file_sink(), listen="example.net:80")
+        result = self.check(78)
+        self.assertIn("trawld.conf:3: listen: `example.net:80`", result.err)
+
+    def test_reload(self):
+        daemon = self.begin_plain()
+        first = self.port
+        sections = self.source(self.sim.url, more="interval = 200ms"), self.file_sink()
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        for listen, said in (
+            ("127.0.0.1:%d" % taken.getsockname()[1], "going back to"),
+            ("[::1]:0" if socket.has_ipv6 else "localhost:0", "reloaded"),
+            ("off", "reloaded"),
+        ):
+            mark = daemon.mark()
+            self.configure(*sections, listen=listen)
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_log("reloaded", mark)
+            self.assertIn(said, daemon.text(mark))
+            if listen != "off":
+                daemon.wait_log("status and metrics at", mark)
+        with self.assertRaises(OSError):
+            ask(first, "/healthz")
+
+
+if __name__ == "__main__":
+    harness.main()
