@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/timestamp.h"
 #include "store/spool.h"
-#include "trawld.h"
+#include "overview.h"
 
 json_t *status_json_text(const char *text)
 {
@@ -48,6 +48,26 @@ static json_t *lag_json(nsec_t newest_time)
 	return seconds_json(newest_time < now ? now - newest_time : 0);
 }
 
+static json_t *rate_json(const struct tally *tally)
+{
+	uint64_t minutes[TALLY_MINUTES];
+	json_t *rate = json_array();
+	tally_rate(tally, clock_monotonic(), minutes);
+	for (size_t i = 0; i < TALLY_MINUTES; i++)
+		json_array_append_new(rate, count_json(minutes[i]));
+	return rate;
+}
+
+static json_t *reasons_json(const struct trawld *trawld)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	struct overview overview;
+	overview_take(&overview, trawld);
+	overview_print_reasons(&overview, &text);
+	overview_deinit(&overview);
+	return text.size > 0 ? status_json_text(buf_text(&text)) : json_null();
+}
+
 static json_t *source_json(const struct poller *poller)
 {
 	struct runner_status status;
@@ -64,6 +84,9 @@ static json_t *source_json(const struct poller *poller)
 	json_object_set_new(source, "lag_seconds", lag_json(status.newest_time));
 	json_object_set_new(source, "records", count_json(intake.n_records));
 	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
+	json_object_set_new(source, "excluded", count_json(status.n_excluded));
+	json_object_set_new(source, "gaps", count_json(poller->n_gaps));
+	json_object_set_new(source, "requests", count_json(status.n_requests));
 	json_object_set_new(source, "errors", count_json(status.n_faults));
 	json_object_set_new(
 		source, "next_poll_in", waits ? seconds_json(status.next_poll_ns) : json_null());
@@ -72,6 +95,7 @@ static json_t *source_json(const struct poller *poller)
 	json_object_set_new(
 		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
 	json_object_set_new(source, "last_error", fault_json(status.failing, &status.fault));
+	json_object_set_new(source, "rate", rate_json(&poller->tally));
 	return source;
 }
 
@@ -87,6 +111,11 @@ static void add_sink(const struct sink_status *status, void *userdata)
 	json_object_set_new(sink, "last_success", time_json(status->last_success_time));
 	json_object_set_new(sink, "acknowledged", json_integer(status->acknowledged));
 	json_object_set_new(sink, "pending_records", count_json(status->pending_records));
+	json_object_set_new(sink, "oldest_pending_age",
+		status->oldest_time == NSEC_NONE
+			? json_null()
+			: seconds_json(clock_wall() - status->oldest_time));
+	json_object_set_new(sink, "retries", count_json(status->retries));
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
 	json_object_set_new(sink, "refused", count_json(status->refused_records));
 	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
@@ -109,6 +138,7 @@ json_t *status_json(const struct trawld *trawld)
 	fanout_each_sink(trawld->fanout, add_sink, sinks);
 	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
 	json_object_set_new(status, "since", time_json(trawld->start_time));
+	json_object_set_new(status, "not_ready", reasons_json(trawld));
 	json_object_set_new(status, "sources", sources);
 	json_object_set_new(status, "sinks", sinks);
 	json_object_set_new(status, "spool", spool_json(trawld));

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "listen_address.h"
 #include "overview.h"
+#include "status_json.h"
 
 #define CONNECTIONS 32u
 #define CONNECTION_MEMORY ((size_t)16 << 10)
@@ -60,10 +61,23 @@ static void answer_ready(const struct overview *overview, const char *accept, st
 		buf_append_text(&answer->body, "ready\n");
 }
 
+static void answer_status(
+	const struct overview *overview, const char *accept, struct answer *answer)
+{
+	(void)accept;
+	answer->type = "application/json";
+	json_t *status = status_json(overview->trawld);
+	char *text = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	buf_printf(&answer->body, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(status);
+}
+
 static const struct route routes[] = {
 	{"/metrics", answer_metrics},
 	{"/healthz", answer_health},
 	{"/readyz", answer_ready},
+	{"/status", answer_status},
 };
 
 static void find_answer(
@@ -79,7 +93,7 @@ static void find_answer(
 		return;
 	}
 	answer->status = MHD_HTTP_NOT_FOUND;
-	buf_append_text(&answer->body, "There is /metrics, /healthz and /readyz.\n");
+	buf_append_text(&answer->body, "There is /metrics, /healthz, /readyz and /status.\n");
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)

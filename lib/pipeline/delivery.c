@@ -542,6 +542,15 @@ bool delivery_is_failing(const struct delivery *delivery)
 	return delivery->failing;
 }
 
+static nsec_t delivery_oldest(const struct delivery *delivery)
+{
+	if (delivery->job)
+		return delivery->job->batches[0]->accepted_time;
+	if (delivery->queue.n_items > 0)
+		return delivery->queue.items[0]->accepted_time;
+	return NSEC_NONE;
+}
+
 void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 {
 	*ret = (struct sink_status){
@@ -549,6 +558,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.kind = delivery->sink->kind->name,
 		.acknowledged = delivery->acknowledged,
 		.pending_records = delivery->pending_records,
+		.oldest_time = delivery_oldest(delivery),
 		.delivered_records = delivery->delivered_records,
 		.refused_records = delivery->refused_records,
 		.retries = delivery->retries,

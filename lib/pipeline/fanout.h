@@ -70,6 +70,8 @@ struct sink_status {
 	const char *kind;
 	int64_t acknowledged; /* batch number */
 	uint64_t pending_records;
+	nsec_t oldest_time; /* when the oldest of them that is in memory was accepted; NSEC_NONE:
+			       none is */
 	uint64_t delivered_records; /* since start */
 	uint64_t refused_records; /* dead letters since start */
 	uint64_t retries;

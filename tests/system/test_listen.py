@@ -161,6 +161,109 @@ class Health(Listen):
         self.wait_metric(1, "trawld_state_up")
 
 
+SOURCE = {
+    "name": str,
+    "provider": str,
+    "state": str,
+    "last_success": str,
+    "newest_record": str,
+    "lag_seconds": float,
+    "records": int,
+    "duplicates": int,
+    "excluded": int,
+    "requests": int,
+    "errors": int,
+    "gaps": int,
+    "next_poll_in": float,
+    "position": str,
+    "target": str,
+    "total": int,
+    "last_error": str,
+    "rate": list,
+}
+SINK = {
+    "name": str,
+    "type": str,
+    "state": str,
+    "acknowledged": int,
+    "pending_records": int,
+    "oldest_pending_age": float,
+    "delivered": int,
+    "refused": int,
+    "retries": int,
+    "last_success": str,
+    "last_error": str,
+}
+NEVER_NULL = {"name", "provider", "type", "state", "rate", "records", "delivered"}
+
+
+class Status(Listen):
+    def assert_shape(self, found, shape):
+        self.assertEqual(set(found), set(shape))
+        for name, kind in shape.items():
+            if found[name] is not None or name in NEVER_NULL:
+                self.assertIsInstance(found[name], kind, name)
+            if isinstance(found[name], str) and name in ("last_success", "newest_record"):
+                self.assertRegex(found[name], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
+    def status(self):
+        answer = self.ask("/status")
+        self.assertEqual((answer.code, answer.headers["Content-Type"]), (200, "application/json"))
+        found = answer.json()
+        for source in found["sources"]:
+            self.assert_shape(source, SOURCE)
+        for sink in found["sinks"]:
+            self.assert_shape(sink, SINK)
+        return found
+
+    def test_schema_and_values(self):
+        sim = self.cloudscale(RECORDS, "--page-size", "500")
+        blocker = self.dir / "blocked"
+        blocker.write_text("")
+        self.begin(
+            self.source(sim.url, more="interval = 200ms"),
+            self.file_sink(),
+            self.file_sink("dead", blocker / "x"),
+        )
+        self.wait_metric(RECORDS, "trawld_sink_delivered_records_total", ("sink", "archive"))
+        self.wait_metric(0, "trawld_sink_up", ("sink", "dead"))
+        found = self.status()
+        (acme,) = found["sources"]
+        sinks = {sink["name"]: sink for sink in found["sinks"]}
+        self.assertEqual(
+            (acme["name"], acme["provider"], acme["records"], acme["errors"], acme["last_error"]),
+            ("acme", "cloudscale", RECORDS, 0, None),
+        )
+        self.assertEqual(len(acme["rate"]), 60)
+        self.assertEqual(sum(acme["rate"]), RECORDS)
+        self.assertGreater(sum(acme["rate"][-3:]), 0)
+        archive, dead = sinks["archive"], sinks["dead"]
+        self.assertEqual((archive["state"], archive["type"]), ("idle", "file"))
+        self.assertEqual((archive["delivered"], archive["last_error"]), (RECORDS, None))
+        self.assertEqual(archive["oldest_pending_age"], None)
+        self.assertEqual((dead["state"], dead["pending_records"]), ("failing", RECORDS))
+        self.assertGreaterEqual(dead["oldest_pending_age"], 0)
+        self.assertIn(str(blocker), dead["last_error"])
+        self.assertEqual(found["spool"]["limit"], 1 << 30)
+        self.assertGreater(found["spool"]["bytes"], 0)
+        self.assertEqual(found["not_ready"], None)
+
+    def test_no_secret_in_an_error(self):
+        """A server that puts the token it got into its error."""
+        sim = self.cloudscale(10)
+        echo = '{"detail": "no %s here"}' % TOKEN
+        sim.faults({"kind": "status", "status": 403, "body": echo})
+        self.begin(self.source(sim.url, more="interval = 200ms"), self.file_sink())
+        self.trawld_daemon.wait_log("403")
+        (acme,) = self.status()["sources"]
+        self.assertEqual(acme["state"], "auth")
+        self.assertIn("403", acme["last_error"])
+        self.assertGreater(acme["next_poll_in"], 0)
+        self.assertIn("acme", self.status()["not_ready"])
+        for path in ("/metrics", "/readyz", "/status", "/nothing"):
+            self.ask(path)  # looks for the token
+
+
 class Http(Listen):
     def begin_plain(self, **more):
         self.sim = self.cloudscale(10)
@@ -177,7 +280,7 @@ class Http(Listen):
             self.assertEqual((answer.code, answer.headers["Allow"]), (405, "GET, HEAD"), method)
         answer = self.ask("/metrics", "HEAD")
         self.assertEqual((answer.code, answer.text), (200, ""))
-        for path in ("/metrics", "/healthz", "/readyz", "/nothing"):
+        for path in ("/metrics", "/healthz", "/readyz", "/status", "/nothing"):
             headers = self.ask(path).headers
             self.assertEqual(headers["Cache-Control"], "no-store")
             self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
