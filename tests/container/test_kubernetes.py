@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""The manifests of conf/kubernetes: sound YAML, no root, and run with podman as they say."""
+
+import json
+import os
+import pathlib
+import re
+import tempfile
+import urllib.request
+
+import yaml
+from container import IMAGE, ROOT, USER, Image, podman
+from harness import TOKEN, wait_until
+
+import cloudscale
+
+FOLDER = ROOT / "conf" / "kubernetes"
+RECORDS = 700
+
+
+class Strict(yaml.SafeLoader):
+    """Refuses a key that is there twice, as Kubernetes does."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = {key for key in keys if keys.count(key) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, "twice: %s" % twice, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def documents(path):
+    return list(yaml.load_all(path.read_text(), Strict))
+
+
+class Manifest:
+    """One file: its ConfigMaps, its pod, the container trawld in it."""
+
+    def __init__(self, name):
+        self.documents = documents(FOLDER / name)
+        self.maps = {d["metadata"]["name"]: d for d in self.documents if d["kind"] == "ConfigMap"}
+        workload = next(d for d in self.documents if d["kind"] in ("CronJob", "StatefulSet"))
+        self.spec = workload["spec"]
+        job = self.spec.get("jobTemplate", {"spec": self.spec})["spec"]
+        self.job = job
+        self.template = job["template"]
+        self.pod = self.template["spec"]
+        self.trawld = next(c for c in self.pod["containers"] if c["name"] == "trawld")
+        self.volumes = {v["name"]: v for v in self.pod["volumes"]}
+        claims = [d for d in self.documents if d["kind"] == "PersistentVolumeClaim"]
+        claims += self.spec.get("volumeClaimTemplates", [])
+        self.claims = {claim["metadata"]["name"] for claim in claims}
+
+    def configuration(self):
+        """The text of trawld.conf."""
+        name = self.volumes["configuration"]["configMap"]["name"]
+        return self.maps[name]["data"]["trawld.conf"]
+
+
+class Kubernetes(Image):
+    def test_documents(self):
+        paths = sorted(FOLDER.iterdir())
+        self.assertEqual([p.name for p in paths], ["cronjob.yaml", "sidecar.yaml"])
+        for path in paths:
+            for document in documents(path):
+                self.assertLessEqual({"apiVersion", "kind", "metadata"}, set(document), path.name)
+                name = document["metadata"]["name"]
+                self.assertRegex(name, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+                self.assertNotEqual(document["kind"], "Secret", "secrets are not kept in files")
+
+    def test_rights(self):
+        for name in ("cronjob.yaml", "sidecar.yaml"):
+            manifest = Manifest(name)
+            pod = manifest.pod["securityContext"]
+            self.assertIs(manifest.pod["automountServiceAccountToken"], False)
+            self.assertIs(pod["runAsNonRoot"], True)
+            self.assertEqual(pod["fsGroup"], USER)
+            self.assertEqual(pod["seccompProfile"], {"type": "RuntimeDefault"})
+            for container in manifest.pod["containers"]:
+                context = container["securityContext"]
+                self.assertIs(context["readOnlyRootFilesystem"], True)
+                self.assertIs(context["allowPrivilegeEscalation"], False)
+                self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+            user = {**pod, **manifest.trawld["securityContext"]}
+            self.assertEqual((user["runAsUser"], user["runAsGroup"]), (USER, USER))
+
+    def test_names(self):
+        """What is named is there: volumes, claims, labels, ports."""
+        for name in ("cronjob.yaml", "sidecar.yaml"):
+            manifest = Manifest(name)
+            for mount in manifest.trawld["volumeMounts"]:
+                self.assertIn(mount["name"], set(manifest.volumes) | manifest.claims)
+            for volume in manifest.volumes.values():
+                claim = volume.get("persistentVolumeClaim")
+                if claim:
+                    self.assertIn(claim["claimName"], manifest.claims)
+        manifest = Manifest("cronjob.yaml")
+        self.assertEqual(manifest.trawld["args"], ["--once"])
+        self.assertEqual(manifest.spec["concurrencyPolicy"], "Forbid")
+        self.assertEqual(manifest.pod["restartPolicy"], "Never", "podFailurePolicy wants it")
+        (rule,) = manifest.job["podFailurePolicy"]["rules"]
+        self.assertNotIn(75, rule["onExitCodes"]["values"])
+        manifest = Manifest("sidecar.yaml")
+        labels = manifest.template["metadata"]["labels"]
+        self.assertEqual(manifest.spec["selector"]["matchLabels"], labels)
+        self.assertEqual(manifest.spec["replicas"], 1)
+        policy = next(d for d in manifest.documents if d["kind"] == "NetworkPolicy")
+        self.assertEqual(policy["spec"]["podSelector"]["matchLabels"], labels)
+        (port,) = manifest.trawld["ports"]
+        self.assertEqual(policy["spec"]["ingress"][0]["ports"], [{"port": port["containerPort"]}])
+        self.assertIn("\nlisten = 0.0.0.0:%d\n" % port["containerPort"], manifest.configuration())
+        for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+            asked = manifest.trawld[probe]["httpGet"]
+            self.assertEqual(asked, {"path": path, "port": port["name"]})
+
+    def mount(self, manifest, mount, text):
+        """A folder as Kubernetes would mount it: of root, readable or writable by fsGroup."""
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.dir))
+        volume = manifest.volumes.get(mount["name"], {})
+        if "configMap" in volume:
+            (folder / "trawld.conf").write_text(text)
+            mode = 0o755
+        elif "secret" in volume:
+            secret = folder / "acme"
+            secret.write_text(TOKEN)
+            os.chown(secret, 0, USER)
+            secret.chmod(volume["secret"]["defaultMode"])
+            mode = 0o755
+        else:
+            os.chown(folder, 0, USER)
+            (folder / "lost+found").mkdir(mode=0o700)
+            mode = 0o2775
+        folder.chmod(mode)
+        end = ":ro" if mount.get("readOnly") else ""
+        return "%s:%s%s" % (folder, mount["mountPath"], end)
+
+    def arguments(self, manifest, text):
+        context = manifest.trawld["securityContext"]
+        user = {**manifest.pod["securityContext"], **context}
+        options = ["--name", self.name, "--network", "host", "--read-only-tmpfs=false"]
+        options += ["--user", "%d:%d" % (user["runAsUser"], user["runAsGroup"])]
+        options += ["--cap-drop", "all"] if context["capabilities"]["drop"] == ["ALL"] else []
+        options += ["--read-only"] if context["readOnlyRootFilesystem"] else []
+        if not context["allowPrivilegeEscalation"]:
+            options += ["--security-opt", "no-new-privileges"]
+        for mount in manifest.trawld["volumeMounts"]:
+            options += ["--volume", self.mount(manifest, mount, text)]
+        return [*options, IMAGE, *manifest.trawld.get("args", [])]
+
+    def adapted(self, manifest):
+        """Its configuration, with the simulators for the cloud and the collector."""
+        self.receiver = self.simulator(name="http_receiver")
+        self.cloud = self.cloudscale(RECORDS)
+        url = "url = %s/ndjson" % self.receiver.url
+        text, found = re.subn(r"(?m)^url = .*", url, manifest.configuration())
+        self.assertEqual(found, 1)
+        # a port of this host that may be in use
+        text = re.sub(r"(?m)^listen = .*", "listen = off", text)
+        more = "endpoint = %s\nstart = earliest\nrate = off\ninterval = 200ms\n" % self.cloud.url
+        text, found = re.subn(r"(?m)^(\[source .*\n)", r"\g<1>" + more, text)
+        self.assertEqual(found, 1)
+        return text
+
+    def taken(self):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.receiver.url + "/got/ndjson") as answer:
+            batches = json.load(answer)
+        return [record for batch in batches if not batch["repeat"] for record in batch["records"]]
+
+    def check(self):
+        expected = cloudscale.expected_lines(1, 0, RECORDS).decode().splitlines()
+        self.assertEqual(self.taken(), expected)
+        self.assertEqual(self.receiver.stats()["violations"], [])
+
+    def test_cronjob(self):
+        manifest = Manifest("cronjob.yaml")
+        arguments = self.arguments(manifest, self.adapted(manifest))
+        for _ in range(2):
+            done = podman("run", "--rm", *arguments)
+            self.assertNotIn(TOKEN, done.stderr)
+            self.check()
+
+    def test_sidecar(self):
+        manifest = Manifest("sidecar.yaml")
+        podman("run", "--detach", *self.arguments(manifest, self.adapted(manifest)))
+        wait_until(lambda: len(self.taken()) >= RECORDS, "the records")
+        grace = manifest.pod["terminationGracePeriodSeconds"]
+        self.assertIn("\nshutdown_timeout = 20s\n", manifest.configuration())
+        self.assertGreater(grace, 20)
+        podman("stop", "--time", str(grace), self.name)
+        self.assertEqual(self.state_of()["ExitCode"], 0, self.log())
+        podman("start", self.name)
+        wait_until(lambda: self.log().count("1 source, 1 sink") == 2, "the second start")
+        podman("stop", "--time", str(grace), self.name)
+        self.check()
+
+    def test_as_they_are(self):
+        """The configurations without a change hold no fault."""
+        for name in ("cronjob.yaml", "sidecar.yaml"):
+            manifest = Manifest(name)
+            arguments = self.arguments(manifest, manifest.configuration())
+            place = arguments.index(IMAGE)
+            podman("run", "--rm", *arguments[: place + 1], "--check")
