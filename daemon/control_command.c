@@ -71,7 +71,7 @@ static json_t *poll_one(struct control_client *client, const char *name)
 		.begun_at = clock_monotonic(),
 		.under_way = runner.state == RUNNER_ASKING,
 	};
-	runner_wake(poller->runner);
+	runner_poll_now(poller->runner);
 	return NULL;
 }
 

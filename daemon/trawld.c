@@ -234,13 +234,14 @@ static void look_at_spool(struct trawld *trawld)
 		return;
 	trawld->spool_full = false;
 	log_notice(NULL, "the spool has room again: polling goes on");
-	trawld_poll_now(trawld);
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		runner_wake(trawld->pollers[i]->runner);
 }
 
 void trawld_poll_now(struct trawld *trawld)
 {
 	for (size_t i = 0; i < trawld->n_pollers; i++)
-		runner_wake(trawld->pollers[i]->runner);
+		runner_poll_now(trawld->pollers[i]->runner);
 }
 
 void trawld_progress(struct trawld *trawld)

@@ -16,6 +16,7 @@ struct rate {
 	nsec_t *taken_at; /* ring of the last count requests */
 	uint32_t position;
 	nsec_t held_until_at;
+	nsec_t refused_until_at; /* the credential was: NSEC_NONE: not */
 };
 
 static struct rate *rates;
@@ -47,7 +48,7 @@ struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns)
 	if (!rate) {
 		rate = MEM_NEW(struct rate);
 		rate->key = *key;
-		rate->held_until_at = NSEC_NONE;
+		rate->held_until_at = rate->refused_until_at = NSEC_NONE;
 		rate->next = rates;
 		rates = rate;
 	}
@@ -69,10 +70,22 @@ void rate_unref(struct rate *rate)
 	free(rate);
 }
 
+static nsec_t left(nsec_t until_at, nsec_t now_at)
+{
+	return until_at != NSEC_NONE && now_at < until_at ? until_at - now_at : 0;
+}
+
 nsec_t rate_held(const struct rate *rate, nsec_t now_at)
 {
-	bool held = rate && rate->held_until_at != NSEC_NONE && now_at < rate->held_until_at;
-	return held ? rate->held_until_at - now_at : 0;
+	nsec_t held = rate ? left(rate->held_until_at, now_at) : 0;
+	nsec_t refused = rate ? left(rate->refused_until_at, now_at) : 0;
+	return held > refused ? held : refused;
+}
+
+void rate_refused(struct rate *rate, nsec_t until_at)
+{
+	if (rate)
+		rate->refused_until_at = until_at;
 }
 
 nsec_t rate_take(struct rate *rate, nsec_t now_at)

@@ -16,6 +16,8 @@ struct rate;
 struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns);
 void rate_unref(struct rate *rate); /* NULL allowed */
 
+/* The credential was refused: nobody is to try it before UNTIL_AT (NSEC_NONE: it may be tried). */
+void rate_refused(struct rate *rate, nsec_t until_at);
 /* How long all of this credential wait yet, because the API said so or refused it; 0: not. */
 nsec_t rate_held(const struct rate *rate, nsec_t now_at);
 /* Takes a request out of the budget and returns 0, or returns how long to wait before asking again.

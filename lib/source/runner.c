@@ -179,7 +179,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 							       : definition->errors.auth_pause_ns;
 		/* all that call with this credential wait: a few more failures may lock it */
 		if (fault->status == 401)
-			rate_hold(runner->rate, clock_monotonic() + wait);
+			rate_refused(runner->rate, clock_monotonic() + wait);
 		break;
 	case FAULT_CONFIG:
 	case FAULT_LOOP:
@@ -530,6 +530,12 @@ void runner_free(struct runner *runner)
 	poll_deinit(&runner->poll);
 	free(runner->url);
 	free(runner);
+}
+
+void runner_poll_now(struct runner *runner)
+{
+	rate_refused(runner->rate, NSEC_NONE);
+	runner_wake(runner);
 }
 
 void runner_wake(struct runner *runner)

@@ -61,8 +61,10 @@ struct runner_setup {
 int runner_new(struct runner **ret, const struct runner_setup *setup, struct fault *reterr);
 void runner_free(struct runner *runner);
 
-void runner_wake(struct runner *runner); /* poll now, unless a request is under way (SIGUSR2, end of
-					    back-pressure) */
+/* Polls now, unless a request is under way. */
+void runner_wake(struct runner *runner);
+/* The same because a person wants it: also with a credential that was refused. */
+void runner_poll_now(struct runner *runner);
 void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
 
 enum runner_state {
