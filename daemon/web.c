@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "listen_address.h"
 #include "overview.h"
+#include "page_html.h"
 #include "status_json.h"
 
 #define CONNECTIONS 32u
@@ -73,7 +74,17 @@ static void answer_status(
 	json_decref(status);
 }
 
+static void answer_page(const struct overview *overview, const char *accept, struct answer *answer)
+{
+	(void)overview;
+	(void)accept;
+	answer->type = "text/html; charset=utf-8";
+	answer->policy = page_policy;
+	buf_append(&answer->body, page_html, page_html_size);
+}
+
 static const struct route routes[] = {
+	{"/", answer_page},
 	{"/metrics", answer_metrics},
 	{"/healthz", answer_health},
 	{"/readyz", answer_ready},
@@ -93,7 +104,7 @@ static void find_answer(
 		return;
 	}
 	answer->status = MHD_HTTP_NOT_FOUND;
-	buf_append_text(&answer->body, "There is /metrics, /healthz, /readyz and /status.\n");
+	buf_append_text(&answer->body, "There is /, /metrics, /healthz, /readyz and /status.\n");
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 
+struct findings;
 struct trawld;
 struct web;
 
@@ -15,7 +16,8 @@ struct web;
 int web_open(struct web **ret, struct trawld *trawld, const char *address, struct fault *reterr);
 void web_free(struct web *web); /* NULL allowed */
 
-/* Reload: goes over from OLD to the present setup's address; where that cannot be had it stays. */
-void web_change(struct trawld *trawld, char **old);
+/* Reload: goes over from OLD to the present setup's address; where that cannot be had it stays,
+ * which is a finding. */
+void web_change(struct trawld *trawld, char **old, struct findings *findings);
 
 #endif

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The status endpoint: metrics to the letter of their format, health, readiness, what is refused."""
 
+import base64
+import hashlib
 import re
 import signal
 import socket
@@ -262,6 +264,27 @@ class Status(Listen):
         self.assertIn("acme", self.status()["not_ready"])
         for path in ("/metrics", "/readyz", "/status", "/nothing"):
             self.ask(path)  # looks for the token
+
+
+class Page(Listen):
+    def test_page(self):
+        """One file that asks nothing of another host, and a policy by which it can run."""
+        sim = self.cloudscale(10)
+        self.begin(self.source(sim.url), self.file_sink())
+        answer = self.ask("/")
+        self.assertEqual(answer.code, 200)
+        self.assertEqual(answer.headers["Content-Type"], "text/html; charset=utf-8")
+        policy = answer.headers["Content-Security-Policy"]
+        self.assertTrue(policy.startswith("default-src 'none'; "), policy)
+        self.assertIn("connect-src 'self'", policy)
+        self.assertNotIn("unsafe", policy)
+        for tag in ("style", "script"):
+            (text,) = re.findall("<%s>(.*?)</%s>" % (tag, tag), answer.text, re.S)
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            self.assertIn("%s-src 'sha256-%s'" % (tag, digest), policy)
+        self.assertNotRegex(answer.text, r"(?i)\ssrc=|href=|url\(|@import|innerHTML|\sstyle=|\son\w+=")
+        elsewhere = set(re.findall(r"https?://[^\"\s]+", answer.text))
+        self.assertEqual(elsewhere, {"http://www.w3.org/2000/svg"})
 
 
 class Http(Listen):
