@@ -160,7 +160,7 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	trawld_route(trawld);
 	fanout_start(trawld->fanout);
 	add_pollers(trawld, findings);
-	web_change(trawld, &old->config->daemon.listen);
+	web_change(trawld, &old->config->daemon.listen, findings);
 	setup_free(old);
 	log_info(NULL, "reloaded: %zu sources, %zu sinks", new->n_sources, new->n_sinks);
 	return 0;

@@ -156,11 +156,13 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
 	int r = build(trawld);
-	if (r == 0 && !options->once)
-		r = listen_at(trawld);
 	if (r)
 		return r;
 	trawld->signals = signals_new(trawld);
+	if (!options->once)
+		r = listen_at(trawld);
+	if (r)
+		return r;
 	if (!options->once)
 		trawld->control = control_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",

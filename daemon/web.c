@@ -254,7 +254,7 @@ void web_free(struct web *web)
 	free(web);
 }
 
-void web_change(struct trawld *trawld, char **old)
+void web_change(struct trawld *trawld, char **old, struct findings *findings)
 {
 	char **new = &trawld->setup->config->daemon.listen;
 	struct fault fault = FAULT_NULL;
@@ -264,8 +264,10 @@ void web_change(struct trawld *trawld, char **old)
 	web_free(trawld->web);
 	if (web_open(&trawld->web, trawld, *new, &fault) == 0)
 		return;
-	log_error(NULL, "listen = %s cannot be opened: %s; going back to %s until the next reload",
-		*new, fault.text, *old);
+	findings_add(findings, NULL, 0,
+		"listen = %s cannot be opened: %s; going back to %s until the next reload", *new,
+		fault.text, *old);
+	log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	char *kept = *old;
 	*old = *new;
 	*new = kept;

@@ -242,9 +242,18 @@ class Control(harness.Case):
         self.begin()
         self.polled()
         text = self.conf.read_text()
-        self.conf.write_text(text.replace("listen = off", "listen = 127.0.0.1:9999"))
+        self.conf.write_text(text.replace("state_directory = ", "state_directory = /else"))
         result = self.ctl("reload")
-        self.assertIn("listen cannot change while running", result.err)
+        self.assertIn("state_directory cannot change while running", result.err)
+
+    def test_reload_of_an_address_that_is_taken(self):
+        self.begin()
+        self.polled()
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        address = "listen = 127.0.0.1:%d" % taken.getsockname()[1]
+        self.conf.write_text(self.conf.read_text().replace("listen = off", address))
+        self.assertIn("%s cannot be opened" % address, self.ctl("reload").err)
 
     # --- the socket ---
 

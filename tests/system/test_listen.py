@@ -126,20 +126,18 @@ class Metrics(Listen):
 class Health(Listen):
     def test_a_source_that_never_worked(self):
         sim = self.cloudscale(10)
-        sim.control(revoked=[TOKEN])
+        sim.faults({"kind": "status", "status": 503})
         self.begin(
-            self.source(sim.url, more="interval = 200ms"),
-            self.file_sink(),
+            self.source(sim.url, more="interval = 200ms\nretry_max = 1s"), self.file_sink()
         )
-        self.trawld_daemon.wait_log("401")
+        self.trawld_daemon.wait_log("503")
         answer = self.ask("/readyz")
         self.assertEqual(answer.code, 503)
         self.assertIn("source acme has not worked yet", answer.text)
-        self.assertIn("401", answer.text)
+        self.assertIn("HTTP 503", answer.text)
         self.assertEqual(self.ask("/healthz").code, 200)
         self.wait_metric(0, "trawld_source_up", ("source", "acme"))
-        sim.control(revoked=[])
-        self.trawld_daemon.signal(signal.SIGUSR2)
+        sim.faults()
         self.assertEqual(self.wait_ready(200), "ready\n")
         # what fails later is the alerts' to tell
         sim.faults({"kind": "status", "status": 500})
