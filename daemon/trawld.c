@@ -13,6 +13,7 @@
 #include "control.h"
 #include "notify.h"
 #include "once.h"
+#include "progress.h"
 #include "signals.h"
 #include "store/commit.h"
 #include "store/spool.h"
@@ -165,6 +166,8 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 		return r;
 	if (!options->once)
 		trawld->control = control_new(trawld);
+	else
+		trawld->progress = progress_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
 		setup->n_sources, setup->n_sources == 1 ? "" : "s", setup->n_sinks,
 		setup->n_sinks == 1 ? "" : "s", setup->config->daemon.state_directory);
@@ -176,6 +179,7 @@ int trawld_run(struct trawld *trawld)
 	notify_ready(trawld);
 	ev_run(trawld->loop, 0);
 	notify_stopping();
+	progress_end(trawld->progress);
 	if (trawld->options.once)
 		once_report(trawld);
 	return trawld->exit_code;
@@ -185,6 +189,7 @@ void trawld_close(struct trawld *trawld)
 {
 	signals_free(trawld->signals);
 	control_free(trawld->control);
+	progress_free(trawld->progress);
 	trawld->control = NULL;
 	web_free(trawld->web);
 	for (size_t i = 0; i < trawld->n_pollers; i++)

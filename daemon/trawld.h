@@ -17,6 +17,7 @@
 struct control;
 struct ev_loop;
 struct findings;
+struct progress;
 struct signals;
 struct web;
 
@@ -38,6 +39,7 @@ struct trawld {
 	struct signals *signals;
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
+	struct progress *progress; /* --once; else NULL */
 
 	nsec_t start_time; /* of the process */
 

@@ -14,6 +14,11 @@
 static bool prefixes;
 static enum log_level threshold = LOG_LEVEL_INFO;
 
+static struct {
+	void (*before)(void *userdata), (*after)(void *userdata);
+	void *userdata;
+} drawing;
+
 static const char *const level_names[] = {"error", "warning", "notice", "info", "debug"};
 
 void log_open(bool journal_prefixes)
@@ -24,6 +29,13 @@ void log_open(bool journal_prefixes)
 void log_set_level(enum log_level level)
 {
 	threshold = level;
+}
+
+void log_set_drawing(void (*before)(void *userdata), void (*after)(void *userdata), void *userdata)
+{
+	drawing.before = before;
+	drawing.after = after;
+	drawing.userdata = userdata;
 }
 
 bool log_enabled(enum log_level level)
@@ -67,6 +79,10 @@ void log_write(enum log_level level, const struct log_subject *subject, const ch
 	}
 	append_escaped(&line, buf_slice(&text));
 	buf_append_char(&line, '\n');
+	if (drawing.before)
+		drawing.before(drawing.userdata);
 	ssize_t written = write(STDERR_FILENO, line.data, line.size);
 	(void)written; /* nobody is left who could be told */
+	if (drawing.after)
+		drawing.after(drawing.userdata);
 }

@@ -26,6 +26,9 @@ struct log_subject {
 
 void log_open(bool journal_prefixes);
 void log_set_level(enum log_level level);
+/* For something that is drawn on the same terminal: BEFORE takes it away, AFTER a line draws it
+ * anew. NULL, NULL: nothing is. Neither may log. */
+void log_set_drawing(void (*before)(void *userdata), void (*after)(void *userdata), void *userdata);
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
