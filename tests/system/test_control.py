@@ -137,6 +137,20 @@ class Control(harness.Case):
         text = read_until(master, lambda text: text.count("SINK") >= 2)
         self.assertNotIn("\033", text)
 
+    def test_narrow_terminal(self):
+        """A fault that is longer than the line is cut, in the pipe it is whole."""
+        self.begin()
+        self.polled()
+        self.sim.faults({"kind": "status", "status": 503, "body": "y" * 150 + "END"})
+        fault = self.ctl("poll", "acme", expect=75).err.splitlines()[0].split(": ", 1)[1]
+        self.assertIn(fault, self.ctl("status").text)
+        child, master = self.terminal("status", size=(24, 75), NO_COLOR="1")
+        text = read_until(master, lambda text: "archive" in text)
+        self.assertIn(fault[:8], text)
+        self.assertNotIn("\033", text)
+        for line in text.splitlines():
+            self.assertLessEqual(len(line), 75, line)
+
     def test_watch_outlives_trawld(self):
         daemon = self.begin()
         self.polled()
@@ -301,6 +315,14 @@ class Control(harness.Case):
         self.assertEqual(self.path.stat().st_ino, inode)
         self.assertEqual(self.json()["sources"][0]["name"], "acme")
         self.assertEqual(first.stop(), 0)
+
+    def test_file_of_another_is_kept(self):
+        """What stands in the socket's place at the end goes only where it is still ours."""
+        daemon = self.begin()
+        self.path.rename(self.path.with_name("moved"))
+        self.path.write_text("mine")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.path.read_text(), "mine")
 
     def test_other_file_is_kept(self):
         self.path.parent.mkdir()
