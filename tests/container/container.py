@@ -63,7 +63,7 @@ class Image(harness.Case):
 
     def configure(self, url, more=""):
         self.conf.write_text(
-            "[daemon]\ncontrol = off\n"
+            "[daemon]\nlisten = off\ncontrol = off\n"
             "[source acme]\nprovider = cloudscale\ntoken = ${file:/run/secrets/trawld/acme}\n"
             "endpoint = %s\nstart = earliest\nrate = off\ninterval = 200ms\n%s\n"
             "[sink archive]\ntype = file\npath = /var/log/trawld/%%{source}.ndjson\n" % (url, more)

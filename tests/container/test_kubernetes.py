@@ -154,8 +154,8 @@ class Kubernetes(Image):
         url = "url = %s/ndjson" % self.receiver.url
         text, found = re.subn(r"(?m)^url = .*", url, manifest.configuration())
         self.assertEqual(found, 1)
-        # a port of this host that may be in use
-        text = re.sub(r"(?m)^listen = .*", "listen = off", text)
+        # the manifest's port may be in use on this host
+        text = re.sub(r"(?m)^listen = 0.0.0.0:.*", "listen = 127.0.0.1:0", text)
         more = "endpoint = %s\nstart = earliest\nrate = off\ninterval = 200ms\n" % self.cloud.url
         text, found = re.subn(r"(?m)^(\[source .*\n)", r"\g<1>" + more, text)
         self.assertEqual(found, 1)
@@ -172,6 +172,14 @@ class Kubernetes(Image):
         self.assertEqual(self.taken(), expected)
         self.assertEqual(self.receiver.stats()["violations"], [])
 
+    def probe(self, manifest, name):
+        """The status of an answer to the manifest's probe, asked at the port that the log names."""
+        found = wait_until(lambda: re.search(r"127\.0\.0\.1:([1-9][0-9]*)", self.log()), "the port")
+        path = manifest.trawld[name]["httpGet"]["path"]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open("http://127.0.0.1:%s%s" % (found[1], path), timeout=30) as answer:
+            return answer.status
+
     def test_cronjob(self):
         manifest = Manifest("cronjob.yaml")
         arguments = self.arguments(manifest, self.adapted(manifest))
@@ -184,6 +192,8 @@ class Kubernetes(Image):
         manifest = Manifest("sidecar.yaml")
         podman("run", "--detach", *self.arguments(manifest, self.adapted(manifest)))
         wait_until(lambda: len(self.taken()) >= RECORDS, "the records")
+        self.assertEqual(self.probe(manifest, "livenessProbe"), 200)
+        self.assertEqual(self.probe(manifest, "readinessProbe"), 200)
         grace = manifest.pod["terminationGracePeriodSeconds"]
         self.assertIn("\nshutdown_timeout = 20s\n", manifest.configuration())
         self.assertGreater(grace, 20)
