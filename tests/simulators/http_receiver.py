@@ -91,6 +91,8 @@ def lines_of(text):
 
 
 class Receiver(simlib.Simulator):
+    max_body = 256 << 20
+
     def start(self, options):
         self.names = ("ndjson", "array", "bulk", "loki", "splunk", "otlp")
         self.got = {name: [] for name in self.names}

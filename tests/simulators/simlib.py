@@ -90,7 +90,6 @@ import threading
 import time
 import urllib.parse
 
-MAX_BODY = 16 << 20
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
@@ -194,6 +193,8 @@ def _escapes_checked(text):
 
 class Simulator:
     """What a simulator derives from; the methods are told at the top of this file."""
+
+    max_body = 16 << 20  # a longer request ends its connection
 
     def __init__(self):
         self.lock = threading.RLock()
@@ -396,10 +397,13 @@ class _Connection(threading.Thread):
             self.sock.close()
 
     def _more(self):
-        data = self.sock.recv(65536)
+        self.buffer += self._receive(65536)
+
+    def _receive(self, size):
+        data = self.sock.recv(size)
         if not data:
             raise EOFError
-        self.buffer += data
+        return data
 
     def _read_request(self):
         while b"\r\n\r\n" not in self.buffer:
@@ -422,12 +426,12 @@ class _Connection(threading.Thread):
         return Request(method, target, headers, body, self.simulator.origin)
 
     def _read_exactly(self, size):
-        if size > MAX_BODY:
+        if size > self.simulator.max_body:
             raise ValueError("body too long")
-        while len(self.buffer) < size:
-            self._more()
-        data, self.buffer = self.buffer[:size], self.buffer[size:]
-        return data
+        data, self.buffer = bytearray(self.buffer[:size]), self.buffer[size:]
+        while len(data) < size:
+            data += self._receive(min(size - len(data), 1 << 20))
+        return bytes(data)
 
     def _read_chunks(self):
         body = b""

@@ -11,6 +11,13 @@ import cloudscale
 RECORDS = 5000
 
 
+def got(receiver, name):
+    """The requests that the receiver took at NAME."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(receiver.url + "/got/" + name) as answer:
+        return json.load(answer)
+
+
 class Http(harness.Case):
     def setUp(self):
         super().setUp()
@@ -36,9 +43,7 @@ class Http(harness.Case):
         )
 
     def got(self, name):
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.receiver.url + "/got/" + name) as answer:
-            return json.load(answer)
+        return got(self.receiver, name)
 
     def taken(self, name):
         return self.receiver.stats()["taken"][name]
