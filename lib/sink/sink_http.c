@@ -244,11 +244,31 @@ static void sink_http_renew(struct sink_http *http, struct fault *fault)
 	sink_http_later(http, fault);
 }
 
+/* nginx says 400 with a page where a client certificate is missing or foreign, or TLS was not
+ * spoken: no record is to blame. */
+static bool sink_http_is_tls_page(const struct http_response *response)
+{
+	static const char *const words[] = {"SSL certificate", "HTTPS port"};
+	struct slice type = http_headers_get(&response->headers, "Content-Type");
+	struct slice body = buf_slice(&response->body);
+
+	if (response->status != 400 || type.size < 9 ||
+		strncasecmp(type.data, "text/html", 9) != 0 || body.size == 0)
+		return false;
+	return memmem(body.data, body.size, words[0], strlen(words[0])) ||
+	       memmem(body.data, body.size, words[1], strlen(words[1]));
+}
+
 static enum sink_http_next sink_http_read(
 	struct sink_http *http, const struct http_response *response, struct fault *fault)
 {
-	if (http_outcome(response, SLICE_NULL, clock_wall(), fault) != FAULT_NONE)
-		return sink_http_judge(fault);
+	if (http_outcome(response, SLICE_NULL, clock_wall(), fault) != FAULT_NONE) {
+		if (!sink_http_is_tls_page(response))
+			return sink_http_judge(fault);
+		if (fault->wait_ns < HTTP_PATIENCE)
+			fault->wait_ns = HTTP_PATIENCE;
+		return SINK_HTTP_LATER;
+	}
 	if (http->encoding->read && http->encoding->read(&http->part, response, fault) != 0)
 		return SINK_HTTP_LATER;
 	return SINK_HTTP_TAKEN;
