@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "arguments.h"
+#include "journal_log.h"
 #include "trawld.h"
 
 #include "base/cleanup.h"
@@ -47,6 +48,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_open(getenv("JOURNAL_STREAM") != NULL);
+	journal_log_open();
 	struct setup *setup = load(&arguments);
 	if (!setup)
 		return EX_CONFIG;

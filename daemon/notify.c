@@ -1,23 +1,164 @@
-/* See notify.h. */
+/* See notify.h. The watchdog is a timer of the loop and nothing else: a loop that hangs is silent.
+ */
 #include "notify.h"
 
+#include <ev.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/timestamp.h"
 #include "trawld.h"
+
+#define STATUS_INTERVAL 5. /* seconds */
+#define STATUS_FAULT 200 /* bytes of a fault's text, at most */
+#define CLOSING_TIME (30 * NSEC_PER_SEC) /* for what comes after shutdown_timeout */
+
+struct notify {
+	struct trawld *trawld;
+	ev_timer status;
+	ev_timer watchdog;
+};
+
+struct sinks_seen {
+	uint64_t n_pending;
+	size_t n_failing;
+	struct buf *fault; /* of the first that fails */
+};
+
+static void append_fault(
+	struct buf *out, const char *kind, const char *name, const struct fault *fault)
+{
+	if (out->size == 0)
+		buf_printf(out, "%s %s: %.*s", kind, name, STATUS_FAULT, fault->text);
+}
+
+static void look_at_sink(const struct sink_status *status, void *userdata)
+{
+	struct sinks_seen *seen = userdata;
+	seen->n_pending += status->pending_records;
+	if (!status->failing)
+		return;
+	seen->n_failing++;
+	append_fault(seen->fault, "sink", status->name, &status->fault);
+}
+
+/* How far behind its newest record the source lies that is furthest behind. */
+static void append_lag(nsec_t oldest, const char *name, struct buf *out)
+{
+	if (oldest == NSEC_NONE)
+		return;
+	nsec_t age = clock_wall() - oldest;
+	buf_append_text(out, "; newest records are at most ");
+	timestamp_print_duration(age > 0 ? age / NSEC_PER_SEC * NSEC_PER_SEC : 0, out);
+	buf_printf(out, " old (%s)", name);
+}
+
+static void print_status(const struct trawld *trawld, struct buf *out)
+{
+	struct buf fault CLEANUP(buf_deinit) = BUF_NULL;
+	struct sinks_seen sinks = {.fault = &fault};
+	nsec_t oldest = NSEC_NONE;
+	const char *oldest_name = NULL;
+	size_t n_failing = 0;
+	for (size_t i = 0; i < trawld->n_pollers; i++) {
+		const char *name = trawld->pollers[i]->source->name;
+		struct runner_status status;
+		runner_status(trawld->pollers[i]->runner, &status);
+		if (status.failing) {
+			n_failing++;
+			append_fault(&fault, "source", name, &status.fault);
+		}
+		if (status.newest_time == NSEC_NONE ||
+			(oldest != NSEC_NONE && status.newest_time >= oldest))
+			continue;
+		oldest = status.newest_time;
+		oldest_name = name;
+	}
+	fanout_each_sink(trawld->fanout, look_at_sink, &sinks);
+	buf_printf(out, "%zu source%s", trawld->n_pollers, trawld->n_pollers == 1 ? "" : "s");
+	if (n_failing)
+		buf_printf(out, " (%zu failing)", n_failing);
+	buf_printf(out, ", %zu sink%s", trawld->setup->n_sinks,
+		trawld->setup->n_sinks == 1 ? "" : "s");
+	if (sinks.n_failing)
+		buf_printf(out, " (%zu failing)", sinks.n_failing);
+	append_lag(oldest, oldest_name, out);
+	if (sinks.n_pending)
+		buf_printf(
+			out, "; %llu records wait for sinks", (unsigned long long)sinks.n_pending);
+	if (fault.size)
+		buf_printf(out, "; %s", buf_text(&fault));
+	secret_mask_line(out);
+}
+
+static void send_status(const struct trawld *trawld, const char *before)
+{
+	struct buf status CLEANUP(buf_deinit) = BUF_NULL;
+	print_status(trawld, &status);
+	sd_notifyf(0, "%sSTATUS=%s", before, buf_text(&status));
+}
+
+static void status_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct notify *notify = timer->data;
+	(void)loop;
+	(void)events;
+	if (!notify->trawld->stopping)
+		send_status(notify->trawld, "");
+}
+
+static void watchdog_due(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)timer;
+	(void)events;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+struct notify *notify_new(struct trawld *trawld)
+{
+	uint64_t usec = 0;
+	if (!getenv("NOTIFY_SOCKET"))
+		return NULL;
+	struct notify *notify = MEM_NEW(struct notify);
+	notify->trawld = trawld;
+	ev_timer_init(&notify->status, status_due, STATUS_INTERVAL, STATUS_INTERVAL);
+	notify->status.data = notify;
+	ev_timer_start(trawld->loop, &notify->status);
+	double third = sd_watchdog_enabled(0, &usec) > 0 ? (double)usec / 1e6 / 3 : 0.;
+	ev_timer_init(&notify->watchdog, watchdog_due, 0., third);
+	if (third > 0.)
+		ev_timer_start(trawld->loop, &notify->watchdog);
+	return notify;
+}
+
+void notify_free(struct notify *notify)
+{
+	if (!notify)
+		return;
+	ev_timer_stop(notify->trawld->loop, &notify->status);
+	ev_timer_stop(notify->trawld->loop, &notify->watchdog);
+	free(notify);
+}
 
 void notify_ready(const struct trawld *trawld)
 {
-	sd_notifyf(0, "READY=1\nSTATUS=%zu sources, %zu sinks", trawld->setup->n_sources,
-		trawld->setup->n_sinks);
+	send_status(trawld, "READY=1\n");
 }
 
 void notify_reloading(void)
 {
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading the configuration anew",
 		(long long)(clock_monotonic() / NSEC_PER_USEC));
 }
 
-void notify_stopping(void)
+void notify_stopping(const struct trawld *trawld)
 {
-	sd_notify(0, "STOPPING=1");
+	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns + CLOSING_TIME;
+	sd_notifyf(0,
+		"STOPPING=1\nSTATUS=Letting the sinks take what was read\n"
+		"EXTEND_TIMEOUT_USEC=%lld",
+		(long long)(timeout / NSEC_PER_USEC));
 }

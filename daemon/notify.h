@@ -2,10 +2,17 @@
 #ifndef TRAWLD_DAEMON_NOTIFY_H
 #define TRAWLD_DAEMON_NOTIFY_H
 
+struct notify;
 struct trawld;
+
+/* Tells a line of status every few seconds and, where the manager asks for it (WatchdogSec=), that
+ * the loop still turns, at a third of that time. NULL where there is no manager. */
+struct notify *notify_new(struct trawld *trawld);
+void notify_free(struct notify *notify);
 
 void notify_ready(const struct trawld *trawld);
 void notify_reloading(void);
-void notify_stopping(void);
+/* Asks for as much time as shutdown_timeout may take, too. */
+void notify_stopping(const struct trawld *trawld);
 
 #endif

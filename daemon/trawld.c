@@ -168,6 +168,7 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 		trawld->control = control_new(trawld);
 	else
 		trawld->progress = progress_new(trawld);
+	trawld->notify = notify_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
 		setup->n_sources, setup->n_sources == 1 ? "" : "s", setup->n_sinks,
 		setup->n_sinks == 1 ? "" : "s", setup->config->daemon.state_directory);
@@ -178,7 +179,8 @@ int trawld_run(struct trawld *trawld)
 {
 	notify_ready(trawld);
 	ev_run(trawld->loop, 0);
-	notify_stopping();
+	if (!trawld->stopping)
+		notify_stopping(trawld);
 	progress_end(trawld->progress);
 	if (trawld->options.once)
 		once_report(trawld);
@@ -187,6 +189,7 @@ int trawld_run(struct trawld *trawld)
 
 void trawld_close(struct trawld *trawld)
 {
+	notify_free(trawld->notify);
 	signals_free(trawld->signals);
 	control_free(trawld->control);
 	progress_free(trawld->progress);
@@ -277,7 +280,7 @@ void trawld_stop(struct trawld *trawld)
 	if (trawld->options.once)
 		trawld->exit_code = EX_TEMPFAIL; /* not finished */
 	log_info(NULL, "stopping: what was read goes out to the sinks first");
-	notify_stopping();
+	notify_stopping(trawld);
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		runner_stop(trawld->pollers[i]->runner);
 	committer_flush(trawld->committer);

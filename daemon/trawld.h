@@ -18,6 +18,7 @@ struct control;
 struct ev_loop;
 struct findings;
 struct progress;
+struct notify;
 struct signals;
 struct web;
 
@@ -40,6 +41,7 @@ struct trawld {
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
 	struct progress *progress; /* --once; else NULL */
+	struct notify *notify;
 
 	nsec_t start_time; /* of the process */
 

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 
 static bool prefixes;
+static void (*divert)(enum log_level level, const struct log_subject *subject, struct slice text);
 static enum log_level threshold = LOG_LEVEL_INFO;
 
 static struct {
@@ -24,6 +25,12 @@ static const char *const level_names[] = {"error", "warning", "notice", "info", 
 void log_open(bool journal_prefixes)
 {
 	prefixes = journal_prefixes;
+}
+
+void log_divert(
+	void (*write)(enum log_level level, const struct log_subject *subject, struct slice text))
+{
+	divert = write;
 }
 
 void log_set_level(enum log_level level)
@@ -67,7 +74,9 @@ void log_write(enum log_level level, const struct log_subject *subject, const ch
 	buf_vprintf(&text, format, args);
 	va_end(args);
 	secret_mask(&text);
-	if (prefixes)
+	if (divert)
+		; /* the level goes beside the text */
+	else if (prefixes)
 		buf_printf(&line, "<%d>", (int)level);
 	else
 		buf_printf(&line, "%s: ", level_names[level - LOG_LEVEL_ERROR]);
@@ -78,6 +87,10 @@ void log_write(enum log_level level, const struct log_subject *subject, const ch
 		buf_append_text(&line, ": ");
 	}
 	append_escaped(&line, buf_slice(&text));
+	if (divert) {
+		divert(level, subject, buf_slice(&line));
+		return;
+	}
 	buf_append_char(&line, '\n');
 	if (drawing.before)
 		drawing.before(drawing.userdata);

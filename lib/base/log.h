@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "base/slice.h"
+
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
 	LOG_LEVEL_WARNING = 4,
@@ -25,6 +27,10 @@ struct log_subject {
 };
 
 void log_open(bool journal_prefixes);
+/* Takes each line in place of standard error: TEXT is what would be written, subject and all,
+ * without level and newline. NULL: standard error again. */
+void log_divert(
+	void (*write)(enum log_level level, const struct log_subject *subject, struct slice text));
 void log_set_level(enum log_level level);
 /* For something that is drawn on the same terminal: BEFORE takes it away, AFTER a line draws it
  * anew. NULL, NULL: nothing is. Neither may log. */
