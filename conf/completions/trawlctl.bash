@@ -1,0 +1,47 @@
+# bash completion for trawlctl(1)
+
+_trawlctl_sources()
+{
+	local file=$1 sections
+	sections=$(sed -n 's/^\[source[[:space:]]\{1,\}\([^]]*\)\].*/\1/p' \
+		"$file" "$(dirname "$file")"/conf.d/*.conf 2>/dev/null)
+	printf '%s\n' "$sections"
+}
+
+_trawlctl()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local commands="check cursor probe providers rewind" options="-c -h --config --help --version"
+	local command= file=/etc/trawld/trawld.conf i
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-c | --config) file=${COMP_WORDS[++i]} ;;
+		-*) ;;
+		*) [ -n "$command" ] || command=${COMP_WORDS[i]} ;;
+		esac
+	done
+	case $prev in
+	-c | --config)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--to)
+		mapfile -t COMPREPLY < <(compgen -W "-1h -1d earliest $(date -u +%Y-%m-%dT00:00:00Z)" -- "$cur")
+		return
+		;;
+	esac
+	case $command in
+	"") mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$cur") ;;
+	providers)
+		mapfile -t COMPREPLY < <(compgen -W "$(find "$(dirname "$file")/providers" \
+			/usr/share/trawld/providers -name '*.conf' 2>/dev/null |
+			sed 's|.*/||; s|\.conf$||')" -- "$cur")
+		;;
+	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --json" -- "$cur") ;;
+	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file")" -- "$cur") ;;
+	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --to" -- "$cur") ;;
+	esac
+}
+
+complete -F _trawlctl trawlctl
