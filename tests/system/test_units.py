@@ -58,5 +58,28 @@ class Units(harness.Case):
         self.assertEqual(pathlib.PurePath(pattern[4]).name, "conf.d")
 
 
+class Completion(harness.Case):
+    """What bash offers."""
+
+    def offers(self, *words):
+        done = subprocess.run(
+            ["bash", "-c", 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _trawlctl;'
+             ' printf "%s\\n" "${COMPREPLY[@]}"',
+             "bash", str(harness.SOURCE_ROOT / "conf/completions/trawlctl.bash"), "trawlctl", *words],
+            capture_output=True, text=True, timeout=30,
+        )
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_bash(self):
+        self.conf.write_text("[source acme-prod]\n[sink archive]\n")
+        (self.dir / "conf.d").mkdir()
+        (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
+        self.assertEqual(self.offers("pr"), ["probe", "providers"])
+        self.assertEqual(self.offers("-c", str(self.conf), "probe", ""), ["acme-prod", "other"])
+        self.assertEqual(self.offers("-c", str(self.conf), "rewind", "--"), ["--to"])
+        self.assertIn("earliest", self.offers("rewind", "other", "--to", ""))
+
+
 if __name__ == "__main__":
     harness.main()
