@@ -59,8 +59,14 @@ static int look_at_place(const struct control *control, const struct sockaddr_un
 static void give_to_group(struct control *control, const char *path)
 {
 	struct group *group = getgrnam(GROUP);
+	struct stat status;
 	control->group = (gid_t)-1;
-	if (group && chown(path, (uid_t)-1, group->gr_gid) == 0 && chmod(path, 0660) == 0)
+	if (!group || lstat(path, &status))
+		return;
+	/* the service is in that group, and may not use chown(2) */
+	if (status.st_gid != group->gr_gid && chown(path, (uid_t)-1, group->gr_gid))
+		return;
+	if (chmod(path, 0660) == 0)
 		control->group = group->gr_gid;
 }
 

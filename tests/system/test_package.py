@@ -179,6 +179,12 @@ class Package(harness.Case):
         first = [e for e in entries if e["MESSAGE"].startswith("trawld 0.")][0]
         self.assertEqual((first["PRIORITY"], first["_UID"] != "0"), ("6", True))
         self.assertFalse([e for e in entries if TOKEN in str(e) or OTHER in str(e)])
+        self.box.run("useradd", "--groups", "trawld", "keeper")
+        for user, code in (("root", 0), ("keeper", 0), ("nobody", None)):
+            done = self.box.run(
+                "setpriv", "--reuid", user, "--regid", "nogroup", "--init-groups", "--",
+                "trawlctl", "status", "--json", expect=code)
+            self.assertEqual(done.code == 0, code == 0, done.out)
         self.assertEqual(self.box.run("stat", "-c", "%U %a", LOGS, "/var/lib/trawld").out,
                          "trawld 750\ntrawld 700\n")
 

@@ -76,6 +76,7 @@ class Completion(harness.Case):
         (self.dir / "conf.d").mkdir()
         (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
         self.assertEqual(self.offers("pr"), ["probe", "providers"])
+        self.assertEqual(self.offers("status", "--w"), ["--watch"])
         self.assertEqual(self.offers("-c", str(self.conf), "probe", ""), ["acme-prod", "other"])
         self.assertEqual(self.offers("-c", str(self.conf), "rewind", "--"), ["--to"])
         self.assertIn("earliest", self.offers("rewind", "other", "--to", ""))
