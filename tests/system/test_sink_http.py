@@ -62,7 +62,7 @@ class Plain(Http):
         self.start("/ndjson", "ndjson")
         result = self.once()
         self.assert_records(self.once_each("ndjson"))
-        self.assertEqual(len(result.lines("413")), 1, result.err)
+        self.assertEqual(len(result.lines("(413)")), 1, result.err)
         self.assertEqual(self.dead_letters(), [])
 
     def test_one_too_large(self):

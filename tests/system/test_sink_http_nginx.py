@@ -112,7 +112,7 @@ class Nginx(Http):
         self.server("client_max_body_size 1000;")
         self.begin()
         result = self.once()
-        self.assertEqual(len(result.lines("413")), 1, result.err)
+        self.assertEqual(len(result.lines("(413)")), 1, result.err)
         self.assert_all()
         self.assertIn("413", self.nginx.statuses())
 
