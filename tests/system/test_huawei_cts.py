@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 """huawei-cts and otc-cts: windows of an hour, markers that end in many ways, two ways to log in."""
 
-import collections
 import json
 import os
 import random
 import time
 
 import harness
+import huawei
 from harness import wait_until
 
 import huawei_cts
@@ -24,7 +24,9 @@ AGENCY = {"agency_name": huawei_iam.AGENCY, "agency_domain": huawei_iam.AGENCY_D
 TRACES = {"path": huawei_cts.PATH}
 
 
-class Cts(harness.Case):
+class Cts(huawei.Case):
+    secrets = (*huawei.Case.secrets, huawei_iam.SECRET_KEY)
+
     def cts(self, count, *arguments, seed=1, first, last, otc=False, **settings):
         """A simulator whose traces stand between the seconds FIRST and LAST."""
         self.trail = huawei_cts.make_trail(seed, count, first, last)
@@ -58,28 +60,7 @@ class Cts(harness.Case):
             **identity,
             **changed,
         }
-        lines = ["%s = %s" % pair for pair in keys.items() if pair[1] is not None]
-        return "[source %s]\n%s\n%s\n" % (name, "\n".join(lines), more)
-
-    def assert_no_secret(self, text):
-        escaped = json.dumps(huawei_iam.PASSWORD)[1:-1]
-        for secret in (huawei_iam.SECRET_KEY, huawei_iam.PASSWORD, escaped):
-            self.assertNotIn(secret, text)
-
-    def once(self, expect=0, seconds=120):
-        result = super().once(expect, seconds)
-        self.assert_no_secret(result.err)
-        return result
-
-    def lines(self):
-        return self.out.read_bytes().split(b"\n")[:-1] if self.out.exists() else []
-
-    def assert_same(self, expected):
-        """The file holds EXPECTED, each line as often as there, in whatever order."""
-        found = collections.Counter(self.lines())
-        wanted = collections.Counter(expected)
-        self.assertEqual(sum((wanted - found).values()), 0, "lost")
-        self.assertEqual(sum((found - wanted).values()), 0, "twice or torn")
+        return self.source_text(name, keys, more)
 
 
 class Disturbed(Cts):

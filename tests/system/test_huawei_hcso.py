@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import harness
+import huawei
 from harness import wait_until
 
 import huawei_hcso
@@ -24,7 +25,9 @@ MODES = (
 )
 
 
-class Hcso(harness.Case):
+class Hcso(huawei.Case):
+    secrets = (*huawei.Case.secrets, huawei_hcso.APPCODE)
+
     def hcso(self, count, *arguments, seed=1, first, last, zone="UTC", **settings):
         """A simulator whose items stand between the seconds FIRST and LAST."""
         self.trail = huawei_hcso.make_trail(seed, count, first, last)
@@ -63,28 +66,7 @@ class Hcso(harness.Case):
             "project_id": huawei_iam.PROJECT_ID,
             **changed,
         }
-        lines = ["%s = %s" % pair for pair in keys.items() if pair[1] is not None]
-        return "[source %s]\n%s\n%s\n" % (name, "\n".join(lines), more)
-
-    def assert_no_secret(self, text):
-        escaped = json.dumps(huawei_iam.PASSWORD)[1:-1]
-        for secret in (huawei_hcso.APPCODE, huawei_iam.PASSWORD, escaped):
-            self.assertNotIn(secret, text)
-
-    def once(self, expect=0, seconds=120):
-        result = super().once(expect, seconds)
-        self.assert_no_secret(result.err)
-        return result
-
-    def lines(self):
-        return self.out.read_bytes().split(b"\n")[:-1] if self.out.exists() else []
-
-    def assert_same(self, expected):
-        """The file holds EXPECTED, each line as often as there, in whatever order."""
-        found = collections.Counter(self.lines())
-        wanted = collections.Counter(expected)
-        self.assertEqual(sum((wanted - found).values()), 0, "lost")
-        self.assertEqual(sum((found - wanted).values()), 0, "twice or torn")
+        return self.source_text(name, keys, more)
 
     def assert_covered(self, spans, first_ms, last_ms, most_ms):
         """SPANS reach from FIRST to LAST without a hole, none is longer than MOST."""
