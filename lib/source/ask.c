@@ -64,21 +64,14 @@ bool ask_skew(const struct http_response *response, nsec_t *ret_skew_ns)
 	return true;
 }
 
-static bool in_statuses(const int *statuses, size_t n, int status)
-{
-	for (size_t i = 0; i < n; i++)
-		if (statuses[i] == status)
-			return true;
-	return false;
-}
-
 void ask_classify(const struct poll *poll, bool stored, struct fault *fault)
 {
 	const struct definition *definition = poll->source->definition;
-	if (stored &&
-		in_statuses(definition->errors_lost, definition->n_errors_lost, fault->status))
+	if (stored && definition_lists_status(
+			      definition->errors_lost, definition->n_errors_lost, fault->status))
 		fault->class = FAULT_LOST;
-	else if (in_statuses(definition->errors_auth, definition->n_errors_auth, fault->status))
+	else if (definition_lists_status(
+			 definition->errors_auth, definition->n_errors_auth, fault->status))
 		fault->class = FAULT_AUTH;
 }
 

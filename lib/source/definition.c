@@ -281,6 +281,14 @@ void definition_names(const struct definition_path *path, struct str_list *names
 	qsort(names->items, names->n_items, sizeof(char *), compare_names);
 }
 
+bool definition_lists_status(const int *statuses, size_t n, int status)
+{
+	for (size_t i = 0; i < n; i++)
+		if (statuses[i] == status)
+			return true;
+	return false;
+}
+
 struct template_value definition_value(const char *name, void *userdata)
 {
 	const char *value = definition_parameter(userdata, name);

@@ -214,6 +214,9 @@ void definition_names(const struct definition_path *path, struct str_list *names
 /* The value of parameter NAME, or NULL. */
 const char *definition_parameter(const struct definition *definition, const char *name);
 
+/* Is STATUS one of the N that a key such as `lost` lists? */
+bool definition_lists_status(const int *statuses, size_t n, int status);
+
 /* What `${NAME}` is while a request is written: a parameter or a runtime variable. TEMPLATE_ABSENT:
  * unknown. USERDATA: the definition. */
 enum template_kind definition_known_variable(const char *name, void *definition);

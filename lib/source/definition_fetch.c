@@ -70,7 +70,6 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 {
 	const struct fetch_options *options = &reader->definition->fetch;
 	struct rows_format *rows = &reader->definition->rows;
-	char *zone CLEANUP_FREE = NULL;
 	rows->kind = (enum rows_kind)options->format;
 	if (rows->kind == ROWS_CSV)
 		read_csv(reader, section);
@@ -78,12 +77,8 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 		read_lines(reader, section);
 	rows->has_start = read_regex(reader, section, "start", options->start, &rows->start);
 	rows->has_raw = read_regex(reader, section, "raw", options->raw, &rows->raw);
-	if (options->time_zone)
-		reader_parameter_text(reader, section, "time_zone", options->time_zone, &zone);
-	if (options->time && timestamp_format_new(&rows->time_format, options->time_format, zone))
-		reader_fault(reader, section, zone ? "time_zone" : "time_format",
-			"time_format = %s%s%s: no such format or zone", options->time_format,
-			zone ? ", time_zone = " : "", zone ? zone : "");
+	reader_time_format(reader, section, options->time ? options->time_format : NULL,
+		options->time_zone, &rows->time_format);
 }
 
 /* The request for a link is optional; what belongs together must be together. */

@@ -68,6 +68,10 @@ struct template *reader_template(struct definition_reader *reader,
 int *reader_statuses(struct definition_reader *reader, struct ini_section *section, const char *key,
 	const struct str_list *list, size_t *ret_n);
 
+/* The keys time_format (FORMAT NULL: no time is read) and time_zone of SECTION. */
+void reader_time_format(struct definition_reader *reader, const struct ini_section *section,
+	const char *format, const char *zone_text, struct timestamp_format **ret);
+
 /* Option tables (definition_rows.c), one a section. */
 struct definition_rows {
 	const char *section;

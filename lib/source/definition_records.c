@@ -36,6 +36,18 @@ static void read_missing(struct definition_reader *reader, struct ini_section *s
 	reader_condition(reader, section, "expect", options->expect, &reader->definition->expect);
 }
 
+void reader_time_format(struct definition_reader *reader, const struct ini_section *section,
+	const char *format, const char *zone_text, struct timestamp_format **ret)
+{
+	char *zone CLEANUP_FREE = NULL;
+	if (zone_text)
+		reader_parameter_text(reader, section, "time_zone", zone_text, &zone);
+	if (format && timestamp_format_new(ret, format, zone))
+		reader_fault(reader, section, zone ? "time_zone" : "time_format",
+			"time_format = %s%s%s: no such format or zone", format,
+			zone ? ", time_zone = " : "", zone ? zone : "");
+}
+
 void reader_records(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -56,14 +68,8 @@ void reader_records(struct definition_reader *reader)
 	for (size_t i = 0; i < options->id.n_items; i++)
 		reader_pointer(reader, section, "id", options->id.items[i],
 			&definition->records_id[definition->n_records_id++]);
-	char *zone CLEANUP_FREE = NULL;
-	if (options->time_zone)
-		reader_parameter_text(reader, section, "time_zone", options->time_zone, &zone);
-	if (options->time_format &&
-		timestamp_format_new(&definition->time_format, options->time_format, zone))
-		reader_fault(reader, section, zone ? "time_zone" : "time_format",
-			"time_format = %s%s%s: no such format or zone", options->time_format,
-			zone ? ", time_zone = " : "", zone ? zone : "");
+	reader_time_format(reader, section, options->time_format, options->time_zone,
+		&definition->time_format);
 	read_conditions(reader, section);
 	read_missing(reader, section);
 }

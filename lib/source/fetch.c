@@ -257,14 +257,6 @@ static int take_link(
 	return 0;
 }
 
-static bool is_gone(const struct definition *definition, int status)
-{
-	for (size_t i = 0; i < definition->n_fetch_gone; i++)
-		if (definition->fetch_gone[i] == status)
-			return true;
-	return false;
-}
-
 static void next_document(struct fetch *fetch)
 {
 	fetch->at++;
@@ -275,8 +267,10 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 	struct fetch_document *ret_gone, struct fault *reterr)
 {
 	struct fetch_document *document = &fetch->documents[fetch->at];
+	const struct definition *definition = definition_of(fetch);
 	bool whole = response->fault.class == FAULT_NONE;
-	if (whole && is_gone(definition_of(fetch), response->status)) {
+	if (whole && definition_lists_status(
+			     definition->fetch_gone, definition->n_fetch_gone, response->status)) {
 		*ret_gone = *document;
 		*document = (struct fetch_document){0};
 		next_document(fetch);

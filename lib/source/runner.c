@@ -317,7 +317,8 @@ static void page_came(struct runner *runner, struct page *page)
 	bool new_chain = runner->poll.n_pages == 0;
 	bool stored = runner->poll.stored && !runner->gathers;
 	enum poll_verdict verdict;
-	poll_place_before(&runner->poll, &before);
+	if (runner->source->definition->fetches)
+		poll_place_before(&runner->poll, &before);
 	if (judge(runner, page, &verdict, &fault)) {
 		runner_failed(runner, &fault);
 		return;
