@@ -44,6 +44,9 @@ void overview_print_reasons(const struct overview *overview, struct buf *out)
 		buf_append_text(out, "trawld is stopping\n");
 	for (size_t i = 0; i < overview->n_sources; i++) {
 		const struct overview_source *source = &overview->sources[i];
+		if (source->poller->unreadable)
+			buf_printf(out, "source %s: the state cannot be read: %s\n",
+				source->poller->source->name, trawld->state_fault.text);
 		if (source->runner.last_success_time != NSEC_NONE || source->poller->rested)
 			continue;
 		buf_printf(out, "source %s has not worked yet%s%s\n", source->poller->source->name,

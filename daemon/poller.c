@@ -30,10 +30,16 @@ static bool may_poll(bool needs_window, void *userdata)
 	struct fault fault;
 	if (!trawld_may_poll(poller->trawld))
 		return false;
-	if (!needs_window || intake_ready(poller->intake, &fault))
-		return true;
-	trawld_store_failed(poller->trawld, &fault);
-	return false;
+	int r = needs_window ? intake_ready(poller->intake, &fault) : 0;
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(poller->trawld->committer, &fault);
+	else if (r && !poller->unreadable)
+		trawld_store_failed(poller->trawld, &fault);
+	if (r == 0 && poller->unreadable)
+		log_notice(
+			&poller->source->subject, "its state can be read again: polling goes on");
+	poller->unreadable = r != 0;
+	return r == 0;
 }
 
 static void rested(const struct fault *fault, void *userdata)

@@ -63,6 +63,7 @@ bool trawld_may_poll(struct trawld *trawld);
 /* Something came to rest: is that the end (--once, drain)? Also wakes sources when the spool has
  * room again. */
 void trawld_progress(struct trawld *trawld);
+/* The state cannot be read now. */
 void trawld_store_failed(struct trawld *trawld, const struct fault *fault);
 
 /* SIGTERM: no more polls, what is committed goes out, then the end; a second call ends at once. */

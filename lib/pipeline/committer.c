@@ -161,6 +161,14 @@ bool committer_flush(struct committer *committer)
 	return !committer->failing;
 }
 
+void committer_damaged(struct committer *committer, const struct fault *fault)
+{
+	if (committer->corrupt)
+		return;
+	committer_disarm(committer);
+	committer_failed(committer, STORE_E_CORRUPT, fault);
+}
+
 bool committer_failing(const struct committer *committer)
 {
 	return committer->failing;

@@ -29,6 +29,8 @@ void committer_on_settled(
 void committer_touch(struct committer *committer);
 /* Commits now whatever is collected. True: nothing is left. */
 bool committer_flush(struct committer *committer);
+/* A reader found that the state is damaged: nothing is written any more, said once. */
+void committer_damaged(struct committer *committer, const struct fault *fault);
 bool committer_failing(const struct committer *committer);
 
 #endif

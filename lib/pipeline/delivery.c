@@ -289,6 +289,10 @@ static void delivery_take(struct delivery *delivery)
 	struct fault fault = FAULT_NULL;
 	int r = queue_refill(&delivery->queue, delivery->plan_last, &fault);
 
+	if (r == STORE_E_CORRUPT) {
+		committer_damaged(delivery->setup.committer, &fault);
+		return;
+	}
 	if (r != 0) {
 		delivery_fail(delivery, &fault);
 		return;

@@ -54,16 +54,16 @@ void intake_free(struct intake *intake)
 	free(intake);
 }
 
-bool intake_ready(struct intake *intake, struct fault *reterr)
+int intake_ready(struct intake *intake, struct fault *reterr)
 {
 	if (window_is_loaded(intake->window))
-		return true;
+		return 0;
 	/* the window is read from rows: what is only collected must be among them */
 	if (commit_pending(intake->store) && !committer_flush(intake->committer)) {
 		fault_set(reterr, FAULT_STORE, "what was read cannot be committed now");
-		return false;
+		return STORE_E_FULL;
 	}
-	return window_load(intake->window, reterr) == 0;
+	return window_load(intake->window, reterr);
 }
 
 bool intake_known(const struct record *record, void *userdata)

@@ -29,8 +29,8 @@ void intake_accept(const struct runner_delivery *delivery, void *intake);
 bool intake_known(const struct record *record, void *intake);
 
 /* Reads the dedupe window if that was not done: to be called before a poll whose records have to be
- * looked up. False: it cannot be read now. */
-bool intake_ready(struct intake *intake, struct fault *reterr);
+ * looked up. Else STORE_E_*: it cannot be read now, or (STORE_E_CORRUPT) never. */
+int intake_ready(struct intake *intake, struct fault *reterr);
 
 struct intake_status {
 	uint64_t n_records; /* accepted since start */

@@ -16,6 +16,7 @@
 #define GATHER_BATCH 1000 /* records of one delivery of a sorted window */
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
 #define GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
+#define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
 #define SKEW_LARGE (60 * NSEC_PER_SEC) /* signatures are allowed more */
 
 static const char *const state_names[] = {
@@ -447,7 +448,9 @@ static void step(struct runner *runner)
 	bool needs_window = definition->n_records_id > 0 || definition->fetches ||
 			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
 	if (!runner->callbacks->may_poll(needs_window, runner->userdata)) {
+		nsec_t wait = runner->source->options.retry_max_ns;
 		runner->status.state = RUNNER_PRESSURE;
+		runner_arm(runner, wait < PRESSURE_WAIT ? wait : PRESSURE_WAIT);
 		return;
 	}
 	if (runner->fetching) {

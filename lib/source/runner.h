@@ -31,8 +31,9 @@ struct runner_callbacks {
 	void (*accept)(const struct runner_delivery *delivery, void *userdata);
 	/* Was a record with this key accepted before? ([resume] newest) */
 	bool (*known)(const struct record *record, void *userdata);
-	/* May it poll now? False: back-pressure; runner_wake when that ends. NEEDS_WINDOW: known
-	 * records will have to be told from new ones. */
+	/* May it poll now? False: back-pressure; runner_wake when that ends (it also asks again by
+	 * itself from time to time). NEEDS_WINDOW: known records will have to be told from new
+	 * ones. */
 	bool (*may_poll)(bool needs_window, void *userdata);
 	/* A poll caught up (FAULT NULL), or with give_up set an attempt was given up. */
 	void (*rested)(const struct fault *fault, void *userdata);

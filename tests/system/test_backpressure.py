@@ -2,6 +2,7 @@
 """A sink that is away: nothing is dropped, the pollers wait when the spool is full."""
 
 import os
+import sqlite3
 import time
 
 import harness
@@ -103,6 +104,21 @@ class Backpressure(harness.Case):
         self.once()
         self.assert_output(self.expected, self.dead)
         self.assertEqual(self.sim.stats()["requests"], 1)
+
+    def test_damaged_spool(self):
+        """What waits cannot be read any more: that is said and ends it, nothing is skipped."""
+        self.begin(1 << 30)
+        self.once(75)
+        state = sqlite3.connect(self.state / "trawld.db")
+        with state:
+            state.execute("UPDATE batches SET body = x'00' WHERE number = 1")
+        state.close()
+        self.unblock()
+        for mode in ([], ["--once"]):
+            result = self.trawld("-c", str(self.conf), *mode)
+            self.assertEqual(result.code, 73, result.err)
+            self.assertTrue(result.lines("trawld.db"), result.err)
+        self.assertFalse(self.dead.exists() and self.dead.read_bytes())
 
     def test_reader_of_standard_output_is_slow(self):
         """A pipe that nobody reads fills up; then all comes through it."""

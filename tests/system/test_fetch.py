@@ -2,6 +2,7 @@
 """[fetch]: the rows of files that an API lists, through links: each row once, in order."""
 
 import random
+import sqlite3
 
 import harness
 from harness import wait_until
@@ -105,6 +106,21 @@ class Fetch(harness.Case):
         self.assertFalse(self.out.exists() and self.out.read_bytes())
         self.sim.control(foreign=False)
         self.once()
+        self.assert_output(self.expected())
+
+    def test_known_records_damaged(self):
+        """A state that does not tell what is known ends the daemon, before a poll."""
+        self.begin(4)
+        self.once()
+        before = self.sim.stats()["requests"]
+        state = sqlite3.connect(self.state / "trawld.db")
+        with state:
+            state.execute("UPDATE batch_keys SET keys = substr(keys, 1, length(keys) - 1)")
+        state.close()
+        for result in (self.once(73), self.trawld("-c", str(self.conf))):
+            self.assertEqual(result.code, 73, result.err)
+            self.assertTrue(result.lines("trawld.db"), result.err)
+        self.assertEqual(self.sim.stats()["requests"], before)
         self.assert_output(self.expected())
 
     def test_kill(self):

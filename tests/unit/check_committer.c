@@ -197,6 +197,24 @@ START_TEST(a_corrupt_state_is_told_once_and_never_tried_again)
 }
 END_TEST
 
+START_TEST(what_a_reader_found_damaged_is_written_no_more)
+{
+	struct fault fault;
+
+	fault_set(&fault, FAULT_STORE, "a batch cannot be decoded");
+	add(1);
+	committer_damaged(committer, &fault);
+	committer_damaged(committer, &fault);
+	ck_assert(state_corrupt);
+	ck_assert_int_eq(n_state_faults, 1);
+	ck_assert(committer_failing(committer));
+	ck_assert(!committer_flush(committer));
+	ev_run(loop, 0); /* no watcher is left */
+	ck_assert_int_eq(n_done, 0);
+	ck_assert(commit_pending(store));
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("committer");
@@ -211,6 +229,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_full_disk_is_told_once_and_passes);
 	tcase_add_test(tcase, the_timer_tries_again);
 	tcase_add_test(tcase, a_corrupt_state_is_told_once_and_never_tried_again);
+	tcase_add_test(tcase, what_a_reader_found_damaged_is_written_no_more);
 	suite_add_tcase(suite, tcase);
 }
 

@@ -79,7 +79,7 @@ static size_t deliver(const char *text, enum record_scope scope, bool new_chain,
 		records[i].key = digest_id((struct slice){text + i, 1});
 	}
 	if (scope != RECORD_SCOPE_EXACT || (n && text[0] <= 'Z'))
-		ck_assert(intake_ready(intake, &fault));
+		ck_assert_int_eq(intake_ready(intake, &fault), 0);
 	intake_status(intake, &before);
 	intake_accept(&(struct runner_delivery){.records = {records, n},
 			      .scope = scope,

@@ -155,6 +155,20 @@ START_TEST(waits_under_pressure)
 }
 END_TEST
 
+START_TEST(pressure_ends_without_a_wake)
+{
+	struct fixture f;
+	set_up(&f, false, "{\"version\":1,\"exact\":true}");
+	ev_run(f.seen.loop, 0);
+	ck_assert_uint_eq(f.seen.n_asked, 1);
+	f.seen.may_poll = true;
+	ev_run(f.seen.loop, 0);
+	ck_assert_uint_gt(f.seen.n_asked, 1);
+	ck_assert_int_eq(f.seen.fault.class, FAULT_NETWORK);
+	tear_down(&f);
+}
+END_TEST
+
 START_TEST(foreign_state_is_refused)
 {
 	struct fixture f;
@@ -172,4 +186,5 @@ START_TEST(foreign_state_is_refused)
 }
 END_TEST
 
-UNIT_MAIN("runner", gives_up_after_some_attempts, waits_under_pressure, foreign_state_is_refused)
+UNIT_MAIN("runner", gives_up_after_some_attempts, waits_under_pressure,
+	pressure_ends_without_a_wake, foreign_state_is_refused)
