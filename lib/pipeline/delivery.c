@@ -358,6 +358,8 @@ static void delivery_refuse(struct delivery *delivery)
 		n -= delivery->reasons ? !delivery->reasons[i]
 				       : delivery->refused && !delivery->refused[i];
 	delivery_refuse_log(delivery, n);
+	if (n < delivery->job->n_records)
+		delivery->last_success_time = clock_wall();
 	delivery_works(delivery);
 	free(delivery->refused);
 	delivery->refused = NULL;

@@ -34,6 +34,7 @@ START_TEST(scripts)
 		{"x", 8, 4, 0, 3},
 		{"xxx", 0, 12, 0, 3},
 		{"p", 10, 2, 0, 3},
+		{"ppp", 6, 6, 0, 3},
 		{"rpxr", 6, 6, 2, 5},
 		{"dpd", 10, 2, 0, 3},
 	};
@@ -68,6 +69,8 @@ START_TEST(scripts)
 	ck_assert_msg(
 		text_count(buf_text(&fake->delivered), "\n") == rows[i].delivered, "row %zu", i);
 	ck_assert_uint_eq(status.pending_records, 0);
+	ck_assert_msg(
+		(status.last_success_time != NSEC_NONE) == (rows[i].delivered > 0), "row %zu", i);
 	ck_assert_int_eq(spool_sink_get(store, "out", &number, &position, NULL, &fault), 0);
 	ck_assert_int_eq(number, 3);
 	ck_assert_uint_eq(spool_bytes(store), 0);
@@ -427,7 +430,7 @@ static void add_tests(Suite *suite)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, pipeline_setup, pipeline_teardown);
-	tcase_add_loop_test(tcase, scripts, 0, 8);
+	tcase_add_loop_test(tcase, scripts, 0, 9);
 	tcase_add_test(tcase, what_waits_goes_through_the_spool_in_order);
 	tcase_add_test(tcase, a_queue_is_bounded);
 	tcase_add_test(tcase, a_retried_job_is_the_same);
