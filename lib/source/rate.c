@@ -17,6 +17,9 @@ struct rate {
 	uint32_t position;
 	nsec_t held_until_at;
 	nsec_t refused_until_at; /* the credential was: NSEC_NONE: not */
+	bool good; /* the credential was taken the last time */
+	const struct rate_turn *trying; /* NULL: nobody is */
+	struct rate_turn *waiting; /* for that to end */
 };
 
 static struct rate *rates;
@@ -84,8 +87,53 @@ nsec_t rate_held(const struct rate *rate, nsec_t now_at)
 
 void rate_refused(struct rate *rate, nsec_t until_at)
 {
-	if (rate)
-		rate->refused_until_at = until_at;
+	if (!rate)
+		return;
+	rate->refused_until_at = until_at;
+	rate->good = false;
+}
+
+static void leave(struct rate *rate, struct rate_turn *turn)
+{
+	struct rate_turn **link = &rate->waiting;
+	while (*link && *link != turn)
+		link = &(*link)->next;
+	if (*link)
+		*link = turn->next;
+	turn->waits = false;
+}
+
+bool rate_turn_take(struct rate *rate, struct rate_turn *turn)
+{
+	if (!rate || rate->good || rate->trying == turn)
+		return true;
+	if (!rate->trying) {
+		leave(rate, turn);
+		rate->trying = turn;
+		return true;
+	}
+	if (!turn->waits) {
+		turn->next = rate->waiting;
+		rate->waiting = turn;
+		turn->waits = true;
+	}
+	return false;
+}
+
+void rate_turn_end(struct rate *rate, struct rate_turn *turn, bool good)
+{
+	if (!rate)
+		return;
+	leave(rate, turn);
+	rate->good |= good;
+	if (rate->trying != turn)
+		return;
+	rate->trying = NULL;
+	while (rate->waiting) {
+		struct rate_turn *next = rate->waiting;
+		leave(rate, next);
+		next->wake(next->userdata);
+	}
 }
 
 nsec_t rate_take(struct rate *rate, nsec_t now_at)

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "http/auth.h"
 #include "source/ask.h"
-#include "source/rate.h"
 #include "source/source_auth.h"
 
 #define GATHER_LIMIT (64u << 20)
@@ -105,6 +104,7 @@ static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t 
 
 static void wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
 {
+	rate_turn_end(runner->rate, &runner->turn, false);
 	runner->n_attempts++;
 	runner->status.n_pauses++;
 	if (runner->give_up && (!is_passing(fault->class) || wait_ns > GIVE_UP_WAIT ||
@@ -362,13 +362,22 @@ static void learn_skew(struct runner *runner, const struct http_response *respon
 	}
 }
 
+/* A document's own link carries what it needs. */
+static bool sends_credential(const struct runner *runner)
+{
+	return !runner->fetching || runner->fetch.need == FETCH_LINK;
+}
+
 static void request_done(struct http_response *response, void *userdata)
 {
 	struct runner *runner = userdata;
 	struct fault fault = FAULT_NULL;
 	struct page page CLEANUP(page_deinit) = PAGE_NULL;
+	bool proves = sends_credential(runner);
 	runner->request = NULL;
-	if (!runner->fetching || runner->fetch.need == FETCH_LINK)
+	if (!proves || response->status != 401) /* refused: once more, or wait_after() */
+		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
+	if (proves)
 		learn_skew(runner, response);
 	if (runner->callbacks->requested)
 		runner->callbacks->requested(
@@ -386,10 +395,9 @@ void runner_send(struct runner *runner)
 	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
 	struct http_transport transport = runner->source->transport;
 	struct fault fault = FAULT_NULL;
-	bool proves = !runner->fetching || runner->fetch.need == FETCH_LINK;
 	int r = runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
 				 : ask_write(&runner->poll, &message, &fault);
-	if (r == 0 && proves)
+	if (r == 0 && sends_credential(runner))
 		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
 	if (r) {
 		runner_failed(runner, &fault);
@@ -428,6 +436,15 @@ void runner_ask(struct runner *runner)
 		wait_after(runner, &fault, held);
 		return;
 	}
+	if (held > 0) {
+		rate_turn_end(runner->rate, &runner->turn, false);
+		runner_arm(runner, held);
+		return;
+	}
+	if (!rate_turn_take(runner->rate, &runner->turn)) {
+		runner->status.state = RUNNER_ASKING;
+		return;
+	}
 	nsec_t wait = rate_take(runner->rate, clock_monotonic());
 	if (wait > 0) {
 		runner_arm(runner, wait);
@@ -463,6 +480,11 @@ static void step(struct runner *runner)
 		runner_ask(runner);
 	else
 		rest(runner);
+}
+
+static void turn_came(void *userdata)
+{
+	runner_wake(userdata);
 }
 
 static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
@@ -505,6 +527,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	gather_init(&runner->gather, GATHER_LIMIT);
 	ev_init(&runner->timer, timer_fired);
 	runner->timer.data = runner;
+	runner->turn = (struct rate_turn){.wake = turn_came, .userdata = runner};
 
 	struct id credential;
 	int r = source_auth_new(setup->source, setup->client, &runner->auth, &credential, reterr);
@@ -528,6 +551,7 @@ void runner_free(struct runner *runner)
 	http_request_cancel(runner->request);
 	auth_prepare_cancel(runner->waiter);
 	auth_free(runner->auth);
+	rate_turn_end(runner->rate, &runner->turn, false);
 	rate_unref(runner->rate);
 	gather_clear(&runner->gather);
 	fetch_deinit(&runner->fetch);
@@ -557,6 +581,7 @@ void runner_stop(struct runner *runner)
 	auth_prepare_cancel(runner->waiter);
 	runner->request = NULL;
 	runner->waiter = NULL;
+	rate_turn_end(runner->rate, &runner->turn, false);
 }
 
 void runner_status(const struct runner *runner, struct runner_status *ret)

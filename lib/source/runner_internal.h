@@ -10,10 +10,10 @@
 #include "source/fetch.h"
 #include "source/gather.h"
 #include "source/poll.h"
+#include "source/rate.h"
 
 struct auth;
 struct auth_waiter;
-struct rate;
 
 struct runner {
 	struct ev_loop *loop;
@@ -32,6 +32,7 @@ struct runner {
 	size_t fetch_excluded;
 	struct auth *auth;
 	struct rate *rate;
+	struct rate_turn turn;
 	struct auth_waiter *waiter;
 	struct http_request *request;
 	char *url; /* of the request under way */

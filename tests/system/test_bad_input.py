@@ -237,19 +237,21 @@ class BadInput(harness.Case):
         self.configure(first, self.file_sink())
         daemon = self.daemon()
         daemon.wait_log("retrying in 5m")
+        others = [
+            self.source(sim.url, "other%d" % n, "revoked", more="interval = 1ms")
+            for n in range(5)
+        ]
         self.configure(
-            first,
-            *(
-                self.source(sim.url, "other%d" % n, "revoked", more="interval = 1ms")
-                for n in range(5)
-            ),
-            self.source(sim.url, "good", more="interval = 1ms"),
-            self.file_sink(),
+            first, *others, self.source(sim.url, "good", more="interval = 1ms"), self.file_sink()
         )
         daemon.signal(harness.signal.SIGHUP)
         self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 100)))
+        self.assertEqual(sim.stats()["statuses"]["401"], 1)
+        # all are to try at once: one does
+        daemon.signal(harness.signal.SIGUSR2)
+        wait_until(lambda: sim.stats()["statuses"]["401"] > 1, "the token to be tried")
         self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(sim.stats()["statuses"], {"200": sim.stats()["statuses"]["200"], "401": 1})
+        self.assertEqual(sim.stats()["statuses"]["401"], 2)
         # a single run does not wait for what the credential waits for
         self.configure(
             *(self.source(sim.url, "other%d" % n, "revoked") for n in range(3)),
@@ -257,6 +259,7 @@ class BadInput(harness.Case):
         )
         result = self.once(75)
         self.assertEqual(len(result.lines("giving up for this run")), 3)
+        self.assertEqual(sim.stats()["statuses"]["401"], 3)
 
 
 class Passing(harness.Case):
