@@ -68,6 +68,11 @@ static double source_up(const struct overview_source *source)
 	return source->runner.last_success_time != NSEC_NONE && !source->runner.failing;
 }
 
+static double clock_skew(const struct overview_source *source)
+{
+	return seconds(source->runner.skew_ns);
+}
+
 static const struct source_row source_rows[] = {
 	{"trawld_records", EXPOSITION_COUNTER, "New records accepted.", records},
 	{"trawld_duplicates", EXPOSITION_COUNTER, "Records dropped because they were known.",
@@ -81,11 +86,22 @@ static const struct source_row source_rows[] = {
 	{"trawld_last_success_timestamp_seconds", EXPOSITION_GAUGE,
 		"When a page was last read without a fault.", last_success},
 	{"trawld_source_up", EXPOSITION_GAUGE, "1: the last attempt worked.", source_up},
+	{"trawld_clock_skew_seconds", EXPOSITION_GAUGE,
+		"The server's clock less this host's, 0 up to two seconds.", clock_skew},
 };
 
 static double pending(const struct sink_status *sink)
 {
 	return (double)sink->pending_records;
+}
+
+/* Not known while what waits was not read back into memory. */
+static double oldest_pending(const struct sink_status *sink)
+{
+	if (sink->pending_records == 0)
+		return 0;
+	return sink->oldest_time == NSEC_NONE ? (double)NAN
+					      : seconds(clock_wall() - sink->oldest_time);
 }
 
 static double delivered(const struct sink_status *sink)
@@ -103,6 +119,11 @@ static double retries(const struct sink_status *sink)
 	return (double)sink->retries;
 }
 
+static double sink_success(const struct sink_status *sink)
+{
+	return seconds(sink->last_success_time);
+}
+
 static double sink_up(const struct sink_status *sink)
 {
 	return !sink->failing;
@@ -111,6 +132,8 @@ static double sink_up(const struct sink_status *sink)
 static const struct sink_row sink_rows[] = {
 	{"trawld_sink_pending_records", EXPOSITION_GAUGE, "Records that wait for the sink.",
 		pending},
+	{"trawld_sink_oldest_pending_seconds", EXPOSITION_GAUGE,
+		"How long the oldest of them has waited.", oldest_pending},
 	{"trawld_sink_delivered_records", EXPOSITION_COUNTER, "Records that the sink acknowledged.",
 		delivered},
 	{"trawld_sink_dead_letters", EXPOSITION_COUNTER,
@@ -118,6 +141,8 @@ static const struct sink_row sink_rows[] = {
 		dead_letters},
 	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that were to be sent again.", retries},
 	{"trawld_sink_up", EXPOSITION_GAUGE, "1: the last delivery worked.", sink_up},
+	{"trawld_sink_last_success_timestamp_seconds", EXPOSITION_GAUGE,
+		"When the sink last acknowledged something.", sink_success},
 };
 
 static const char *name_of(const struct overview_source *source)
@@ -141,6 +166,21 @@ static void print_faults(struct exposition *exposition, const struct overview *o
 	}
 }
 
+/* The present fault, which stays while it is tried again: what alerts tell faults apart by. */
+static void print_present_faults(struct exposition *exposition, const struct overview *overview)
+{
+	exposition_family(exposition, "trawld_source_fault", EXPOSITION_GAUGE,
+		"1 while attempts fail, by the class of the last fault.");
+	for (size_t i = 0; i < overview->n_sources; i++) {
+		const struct runner_status *runner = &overview->sources[i].runner;
+		if (runner->failing)
+			exposition_sample(exposition,
+				(const char *[]){"source", name_of(&overview->sources[i]), "reason",
+					fault_class_to_string(runner->fault.class), NULL},
+				1);
+	}
+}
+
 static void print_sources(struct exposition *exposition, const struct overview *overview)
 {
 	for (size_t row = 0; row < sizeof(source_rows) / sizeof(source_rows[0]); row++) {
@@ -153,6 +193,7 @@ static void print_sources(struct exposition *exposition, const struct overview *
 		}
 	}
 	print_faults(exposition, overview);
+	print_present_faults(exposition, overview);
 	exposition_family(exposition, "trawld_request_duration_seconds", EXPOSITION_HISTOGRAM,
 		"How long requests took.");
 	for (size_t i = 0; i < overview->n_sources; i++)
@@ -231,6 +272,8 @@ static void print_process(struct exposition *exposition, const struct overview *
 	print_one(exposition, "trawld_state_up", EXPOSITION_GAUGE,
 		"1: the state can be written, as far as was tried.",
 		!committer_failing(trawld->committer));
+	print_one(exposition, "trawld_config_last_reload_successful", EXPOSITION_GAUGE,
+		"1: all of the last configuration is in use.", !trawld->reload_failed);
 	print_one(exposition, "process_resident_memory_bytes", EXPOSITION_GAUGE,
 		"Resident memory size.", resident_bytes());
 	print_one(exposition, "process_cpu_seconds", EXPOSITION_COUNTER, "User and system time.",

@@ -170,6 +170,7 @@ int trawld_reload(struct trawld *trawld, struct findings *findings)
 {
 	notify_reloading();
 	int code = reload(trawld, findings);
+	trawld->reload_failed = code != 0 || findings->n_items > 0;
 	notify_ready(trawld);
 	return code;
 }

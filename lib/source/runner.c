@@ -589,6 +589,7 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	const struct poll *poll = &runner->poll;
 	bool window = runner->source->definition->resume.window && poll->open;
 	*ret = runner->status;
+	ret->skew_ns = poll->skew_ns;
 	ret->newest_time = poll->place.newest_time;
 	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
 	ret->total = poll->open ? poll->total : -1;

@@ -86,6 +86,7 @@ struct runner_status {
 	uint64_t n_faults;
 	uint64_t n_pauses; /* polls that broke off, to go on later */
 	nsec_t last_success_time; /* NSEC_NONE: never */
+	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */
 	nsec_t newest_time; /* newest record accepted; NSEC_NONE */
 	nsec_t next_poll_ns; /* from now; 0: not waiting */
 	int64_t total, n_elements; /* of the open chain; total -1: the API does not tell */

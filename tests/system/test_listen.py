@@ -68,6 +68,8 @@ class Metrics(Listen):
         self.assertEqual(found[("trawld_records_total", acme)], RECORDS)
         self.assertEqual(found[("trawld_poll_errors_total", ("reason", "server"), acme)], 2)
         self.assertEqual(found[("trawld_source_up", acme)], 1)
+        self.assertFalse([key for key in found if key[0] == "trawld_source_fault"])
+        self.assertEqual(found[("trawld_clock_skew_seconds", acme)], 0)
         self.assertEqual(found[("trawld_gaps_total", acme)], 0)
         self.assertEqual(found[("trawld_excluded_total", acme)], 0)
         self.assertGreater(found[("trawld_lag_seconds", acme)], 0)
@@ -76,6 +78,11 @@ class Metrics(Listen):
         self.assertEqual(found[("trawld_sink_dead_letters_total", archive)], 0)
         self.assertEqual(found[("trawld_sink_pending_records", archive)], 0)
         self.assertEqual(found[("trawld_sink_delivered_records_total", dead)], 0)
+        self.assertEqual(found[("trawld_sink_oldest_pending_seconds", archive)], 0)
+        self.assertGreater(found[("trawld_sink_oldest_pending_seconds", dead)], 0)
+        self.assertLess(found[("trawld_sink_oldest_pending_seconds", dead)], 3600)
+        self.assertGreater(found[("trawld_sink_last_success_timestamp_seconds", archive)], 1.6e9)
+        self.assertNotIn(("trawld_sink_last_success_timestamp_seconds", dead), found)
         self.assertGreater(found[("trawld_spool_bytes",)], 0)
         self.assertEqual(found[("trawld_spool_limit_bytes",)], 1 << 30)
         self.assertEqual(found[("trawld_state_up",)], 1)
@@ -93,6 +100,43 @@ class Metrics(Listen):
         self.wait_metric(1, "trawld_sink_up", dead)
         self.wait_metric(RECORDS, "trawld_sink_delivered_records_total", dead)
         self.wait_metric(0, "trawld_spool_bytes")
+
+    def test_present_fault(self):
+        """One sample while it lasts, by its class, through every further attempt."""
+        sim = self.cloudscale(10)
+        sim.control(clock_offset=600)
+        self.begin(
+            self.source(sim.url, more="interval = 200ms\nretry_max = 1s"), self.file_sink()
+        )
+        acme = ("source", "acme")
+        self.wait_metric(1, "trawld_source_up", acme)
+        self.assertAlmostEqual(self.metrics()[("trawld_clock_skew_seconds", acme)], 600, delta=60)
+        for status, reason in ((503, "server"), (403, "auth")):
+            sim.faults({"kind": "status", "status": status})
+            self.wait_metric(1, "trawld_source_fault", ("reason", reason), acme)
+            found = [key for key in self.metrics() if key[0] == "trawld_source_fault"]
+            self.assertEqual(found, [("trawld_source_fault", ("reason", reason), acme)])
+        sim.faults()
+        self.trawld_daemon.signal(signal.SIGUSR2)
+        self.wait_metric(1, "trawld_source_up", acme)
+        self.assertFalse([key for key in self.metrics() if key[0] == "trawld_source_fault"])
+
+    def test_reload(self):
+        sim = self.cloudscale(10)
+        sections = self.source(sim.url), self.file_sink()
+        daemon = self.begin(*sections)
+        self.wait_metric(1, "trawld_config_last_reload_successful")
+        good = self.conf.read_text()
+        self.conf.write_text(good + "[nonsense]\n")
+        daemon.signal(signal.SIGHUP)
+        self.wait_metric(0, "trawld_config_last_reload_successful")
+        self.conf.write_text(good)
+        daemon.signal(signal.SIGHUP)
+        self.wait_metric(1, "trawld_config_last_reload_successful")
+        # a new value that only a restart can bring is told, too
+        self.conf.write_text(good.replace(str(self.state), str(self.dir / "elsewhere")))
+        daemon.signal(signal.SIGHUP)
+        self.wait_metric(0, "trawld_config_last_reload_successful")
 
     def test_duplicates(self):
         """A source whose windows overlap reads records twice and counts what it drops."""
