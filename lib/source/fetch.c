@@ -12,6 +12,7 @@
 #define RUN_ROWS 1000
 #define RUN_BYTES ((size_t)1 << 20)
 #define LINKS_REFUSED 3 /* then it is no matter of a link that was too old */
+#define GONE_KEPT 65536 /* then it is told anew */
 #define DOCUMENT_TIMEOUT (15 * NSEC_PER_MIN)
 
 static const struct definition *definition_of(const struct fetch *fetch)
@@ -58,13 +59,14 @@ void fetch_clear(struct fetch *fetch)
 	place_deinit(&fetch->place);
 	buf_deinit(&fetch->texts);
 	free(fetch->records);
-	*fetch = (struct fetch){.empty = fetch->empty};
+	*fetch = (struct fetch){.empty = fetch->empty, .gone = fetch->gone};
 }
 
 void fetch_deinit(struct fetch *fetch)
 {
 	fetch_clear(fetch);
 	idset_deinit(&fetch->empty);
+	idset_deinit(&fetch->gone);
 }
 
 static char *take_text(struct slice text)
@@ -92,7 +94,12 @@ static int read_from(const struct source *source, const struct record *record,
 	struct slice name = record->id_text.data ? record->id_text : from;
 	buf_append_slice(&label, name);
 	*ret = (struct fetch_document){
-		digest_id(from), take_text(from), buf_take(&label), record->time};
+		.key = digest_id(from),
+		.listed = digest_id(record->text),
+		.from = take_text(from),
+		.label = buf_take(&label),
+		.time = record->time,
+	};
 	return 0;
 }
 
@@ -154,7 +161,12 @@ static void begin_document(struct fetch *fetch)
 void fetch_begin(struct fetch *fetch, const struct source *source, struct records records,
 	const struct place *place, fetch_known_fn known, void *userdata)
 {
-	*fetch = (struct fetch){.source = source, .place = PLACE_NULL, .empty = fetch->empty};
+	*fetch = (struct fetch){
+		.source = source,
+		.place = PLACE_NULL,
+		.empty = fetch->empty,
+		.gone = fetch->gone,
+	};
 	place_copy(&fetch->place, place);
 	fetch->documents = mem_array(records.n_items, sizeof(struct fetch_document));
 	struct idset listed CLEANUP(idset_deinit) = IDSET_NULL;
@@ -273,6 +285,9 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 			     definition->fetch_gone, definition->n_fetch_gone, response->status)) {
 		*ret_gone = *document;
 		*document = (struct fetch_document){0};
+		if (fetch->gone.n_ids >= GONE_KEPT)
+			idset_clear(&fetch->gone);
+		ret_gone->told = !idset_add(&fetch->gone, &ret_gone->listed);
 		next_document(fetch);
 		return 0;
 	}

@@ -16,9 +16,11 @@
 
 struct fetch_document {
 	struct id key; /* digest of FROM */
+	struct id listed; /* digest of the listed record as it is */
 	char *from;
 	char *label; /* what messages and the rows' IDs call it: the listed record's ID */
 	nsec_t time;
+	bool told; /* gone: as it was at an earlier poll */
 };
 
 enum fetch_need {
@@ -48,6 +50,7 @@ struct fetch {
 	size_t capacity;
 	struct idset empty; /* documents without a row, which nothing else makes known; kept by
 			       fetch_clear */
+	struct idset gone; /* listed digests of documents that are gone; kept by fetch_clear */
 };
 
 #define FETCH_NULL ((struct fetch){0})
@@ -71,7 +74,8 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 	struct http_transport *ret_transport, struct fault *reterr);
 
 /* Its answer. 0, or a fault: the same document is begun again, behind the rows that were handed
- * out. *RET_GONE: the document is not there any more and was passed over; DOCUMENT says which. */
+ * out. *RET_GONE: the document is not there any more and was passed over; its members say which,
+ * and whether that is news. */
 int fetch_answer(struct fetch *fetch, struct http_response *response, nsec_t now_time,
 	struct fetch_document *ret_gone, struct fault *reterr);
 void fetch_document_deinit(struct fetch_document *document);

@@ -88,13 +88,14 @@ void runner_fetch_answer(struct runner *runner, struct http_response *response)
 		runner_failed(runner, &fault);
 		return;
 	}
-	if (gone.label) {
+	if (gone.label && !gone.told) {
 		log_error(&runner->source->subject,
 			"document %s was listed but is no longer there (HTTP %d): its records are "
 			"missing; going on with the next one",
 			gone.label, response->status);
 		runner->callbacks->gap(gone.time, gone.time, runner->userdata);
-		runner_succeeded(runner);
 	}
+	if (gone.label)
+		runner_succeeded(runner);
 	runner_arm(runner, 0);
 }

@@ -7,7 +7,8 @@ credential, when it was used before, or when the simulator was told to. File n h
 its text is a pure function of n. Every third file is gzip, every ninth gzip in two members.
 
 POST /_sim/control: "refuse_links": N, the next N documents are answered 403; "gone": [n, ...];
-"foreign": true, links lead to another host; "damaged": {"n": bytes}, so many of a gzip file are sent.
+"foreign": true, links lead to another host; "sizes": {"n": bytes}, listed with file n;
+"damaged": {"n": bytes}, so many of a gzip file are sent.
 """
 
 import functools
@@ -61,11 +62,12 @@ class Files(simlib.Simulator):
         self.links = {}
         self.refuse_links = 0
         self.gone = []
+        self.sizes = {}
         self.foreign = False
         self.damaged = {}
 
     def control(self, settings):
-        for name in ("refuse_links", "gone", "foreign", "damaged"):
+        for name in ("refuse_links", "gone", "foreign", "damaged", "sizes"):
             if name in settings:
                 setattr(self, name, settings.pop(name))
 
@@ -83,11 +85,14 @@ class Files(simlib.Simulator):
     def list(self, query):
         low, high = int(query["from"]), int(query["to"])
         files = [
-            {"id": "file-%d" % n, "at": BASE_S + n * STEP_S}
+            {"id": "file-%d" % n, "at": BASE_S + n * STEP_S, **self.size_of(n)}
             for n in reversed(range(self.options.files))
             if low <= BASE_S + n * STEP_S < high
         ]
         return simlib.answer_json({"files": files})
+
+    def size_of(self, n):
+        return {"size": self.sizes[str(n)]} if str(n) in self.sizes else {}
 
     def link(self, body):
         n = int(body["id"].removeprefix("file-"))

@@ -80,6 +80,34 @@ class Fetch(harness.Case):
         self.assertEqual(len(result.lines("gap:")), 2)
         self.assertNotIn("Signature", result.err)
 
+    def test_gone_is_told_once(self):
+        """However often it is listed, until the listing of it changes; a file that is there again
+        comes."""
+        self.begin(12)
+        self.sim.control(gone=[9, 11])
+        daemon = self.daemon()
+
+        def asked():
+            return sum(e["target"].startswith("/object/9%") for e in self.sim.log())
+
+        def told(mark=0):
+            lines = daemon.text(mark).splitlines()
+            return [line for line in lines if "no longer there" in line or "gap:" in line]
+
+        wait_until(lambda: asked() >= 4, "the file to be asked for again and again")
+        self.assertEqual(len(told()), 4, daemon.text())
+        mark = daemon.mark()
+        self.sim.control(sizes={"9": 7})
+        seen = asked()
+        wait_until(lambda: asked() >= seen + 4, "the file to be asked for again and again")
+        self.assertEqual(len(told(mark)), 2, daemon.text(mark))
+        self.assertIn("file-9", told(mark)[0])
+        self.sim.control(gone=[])
+        self.wait_size(self.out, len(self.expected()))
+        self.assertEqual(daemon.stop(), 0)
+        lines = sorted(self.out.read_bytes().splitlines())
+        self.assertEqual(lines, sorted(self.expected().splitlines()))
+
     def test_damaged_file(self):
         """Of a file that is cut short the whole rows come, once, also over a kill -9; then the
         rest."""
