@@ -17,8 +17,8 @@ def source(tag):
 
 
 policy = (
-    "default-src 'none'; style-src %s; script-src %s; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'" % (source(b"style"), source(b"script"))
+    "default-src 'none'; style-src %s; script-src %s; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'" % (source(b"style"), source(b"script"))
 )
 rows = [page[at : at + 20] for at in range(0, len(page), 20)]
 with open(sys.argv[2], "w") as out:

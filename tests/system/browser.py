@@ -1,0 +1,104 @@
+"""A real Chromium without a window (test_page.py): pages opened, sizes and themes put on, what it
+asked for and what it complained of kept."""
+
+import json
+import os
+import pathlib
+import shutil
+
+from harness import PATIENCE, wait_until
+
+CHROMIUM = "/usr/bin/chromium"
+DRIVER = "/usr/bin/chromedriver"
+
+
+def missing():
+    """Why there can be no browser here, or None."""
+    for program in (CHROMIUM, DRIVER):
+        if not shutil.which(program):
+            return "no %s here (Debian: chromium, chromium-driver)" % program
+    try:
+        import selenium.webdriver  # noqa: F401
+    except ImportError:
+        return "no selenium here (Debian: python3-selenium)"
+    return None
+
+
+class Browser:
+    def __init__(self, folder):
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",  # of no use to root, and it loads our own page only
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-proxy-server",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--user-data-dir=%s" % (folder / "chromium"),
+            "--lang=en",
+        ):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
+        # the client of the driver speaks to loopback only, whatever the environment says
+        os.environ["no_proxy"] = "*"
+        self.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+        self.driver.set_page_load_timeout(60 * PATIENCE)
+        self.driver.set_script_timeout(60 * PATIENCE)
+        self.sent = []
+
+    def close(self):
+        self.driver.quit()
+
+    def screen(self, width, height, theme="light"):
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": theme}]},
+        )
+
+    def forget(self):
+        """What was asked for and complained of until now."""
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+        self.driver.get_log("performance")
+        self.sent = []
+
+    def open(self, url):
+        self.driver.get(url)
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, script, what, *arguments, seconds=30):
+        """Until the script answers something true; that."""
+        return wait_until(lambda: self.run(script, *arguments), what, seconds)
+
+    def console(self):
+        """What the page wrote or was told since the last call."""
+        return ["%(level)s %(message)s" % entry for entry in self.driver.get_log("browser")]
+
+    def requests(self):
+        """The addresses asked for since then, in order; what is data: comes from nowhere."""
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                self.sent.append(message["params"]["request"]["url"])
+        return [url for url in self.sent if not url.startswith("data:")]
+
+    def picture(self, name):
+        """Into the folder of TRAWLD_SCREENSHOTS, where that is set."""
+        folder = os.environ.get("TRAWLD_SCREENSHOTS")
+        if not folder:
+            return
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(pathlib.Path(folder) / (name + ".png")))
