@@ -134,9 +134,9 @@ static struct control_client **free_slot(struct control *control)
 }
 
 /* Said if the socket takes it at once. */
-static void turn_away(int fd, const char *text)
+static void turn_away(int fd, int code, const char *text)
 {
-	json_t *value = control_refusal(EX_TEMPFAIL, text);
+	json_t *value = control_refusal(code, text);
 	char *line = json_dumps(value, JSON_COMPACT);
 	if (line) {
 		send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_MORE);
@@ -156,11 +156,12 @@ static void connected(struct ev_loop *loop, ev_io *watcher, int events)
 		return;
 	struct control_client **slot = free_slot(control);
 	if (!control_socket_allows(control, fd)) {
-		turn_away(fd, "only root, trawld's own user and members of its group may ask");
+		turn_away(fd, EX_NOPERM,
+			"only root, trawld's own user and members of its group may ask");
 		return;
 	}
 	if (!slot) {
-		turn_away(fd, "too many others ask at the moment: try again");
+		turn_away(fd, EX_TEMPFAIL, "too many others ask at the moment: try again");
 		return;
 	}
 	struct control_client *client = MEM_NEW(struct control_client);

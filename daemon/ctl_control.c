@@ -34,12 +34,14 @@ char *ctl_control_path(const struct ctl_arguments *arguments)
 
 static int no_daemon(const char *path, int error)
 {
-	if (error == EACCES || error == EPERM)
+	if (error == EACCES || error == EPERM) {
 		fprintf(stderr,
 			"trawlctl: %s: no right to ask this trawld; root, its own user and members "
 			"of the group trawld may\n",
 			path);
-	else if (error == EAGAIN)
+		return EX_NOPERM;
+	}
+	if (error == EAGAIN)
 		fprintf(stderr, "trawlctl: trawld (%s) does not answer: it hangs or is stopped\n",
 			path);
 	else if (error == ENOENT || error == ECONNREFUSED)

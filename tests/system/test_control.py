@@ -376,7 +376,7 @@ class Control(harness.Case):
             capture_output=True,
             timeout=60 * harness.PATIENCE,
         )
-        self.assertEqual(done.returncode, 75, done.stderr)
+        self.assertEqual(done.returncode, 77, done.stderr)
         return done.stderr
 
     # --- what peers may do to it ---
