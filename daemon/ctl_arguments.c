@@ -41,7 +41,7 @@ static void print_help(const struct ctl_command *commands)
 	     "  -h, --help         print this and end\n"
 	     "\n"
 	     "exit codes: 0 fine, 64 usage, 70 internal fault, 73 the state cannot be used,\n"
-	     "75 it did not work (try again), 78 configuration\n"
+	     "75 it did not work (try again), 77 no right to ask trawld, 78 configuration\n"
 	     "manual: trawlctl(1), trawld(8), trawld.conf(5), trawld-provider(5)");
 }
 

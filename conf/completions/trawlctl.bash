@@ -27,7 +27,7 @@ _trawlctl()
 		return
 		;;
 	--to)
-		mapfile -t COMPREPLY < <(compgen -W "-1h -1d earliest $(date -u +%Y-%m-%dT00:00:00Z)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "-1h -1d earliest now $(date -u +%Y-%m-%dT00:00:00Z)" -- "$cur")
 		return
 		;;
 	esac
@@ -40,7 +40,8 @@ _trawlctl()
 		;;
 	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --json" -- "$cur") ;;
 	status) mapfile -t COMPREPLY < <(compgen -W "--json --watch" -- "$cur") ;;
-	probe | poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file")" -- "$cur") ;;
+	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --all" -- "$cur") ;;
+	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file")" -- "$cur") ;;
 	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --to" -- "$cur") ;;
 	esac
 }
