@@ -1,18 +1,20 @@
 #!/usr/bin/python3
-"""The Debian package on a Debian of its own: built, examined, installed, configured, run, reloaded,
-killed, frozen, rotated, upgraded, removed, purged, as an administrator does it. Exit code 77 with
-the reason where such a Debian cannot be made."""
+"""The Debian package on a Debian of its own: built twice, examined, installed, configured, run with
+every sink, reloaded, killed, frozen, rotated, upgraded, removed, purged, and put over a much older
+one, as an administrator does it. Exit code 77 with the reason where such a Debian cannot be made."""
 
+import concurrent.futures
 import json
 import shutil
-import subprocess
 import sys
 import unittest
 import urllib.request
 
 import harness
 import machine
-from harness import SOURCE_ROOT, TOKEN, wait_until
+import rsyslog
+from harness import TOKEN, wait_until
+from package import PackageCase, flowing
 
 import cloudscale
 
@@ -24,74 +26,50 @@ while read -r hash id count; do
 	echo "ok $id"
 done
 """
+# a program that keeps its own records elsewhere, in a language that comes with every Debian
+KEEP = """#!/usr/bin/perl
+$| = 1;
+while (<STDIN>) {
+	if (/^# (\\S+)/) { ($id, @lines) = ($1) }
+	elsif ($_ ne "\\n") { push @lines, $_ }
+	elsif (open(OUT, ">>", "/srv/audit/records")) { print OUT @lines; close(OUT); print "ok $id\\n" }
+	else { print "retry $!\\n" }
+}
+"""
+NETWORK = ("udp", "tcp", "tls", "relp")
 DROP_IN = """[Service]
 LoadCredential=acme-token:/etc/trawld/secrets/acme-token
 LoadCredentialEncrypted=other-token:/etc/trawld/secrets/other-token.cred
 """
 
 
-class Package(harness.Case):
-    def setUp(self):
-        super().setUp()
-        why = machine.missing()
-        for tool in ("dpkg-buildpackage", "dh", "lintian"):
-            why = why or (None if shutil.which(tool) else "no %s here" % tool)
-        if why:
-            self.skipTest(why)
-        self.dir = self.dir.resolve()
-
-    def command(self, *words, cwd=None, timeout=600):
-        done = subprocess.run(
-            words, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout,
-            env={**self.environment(), "DEB_BUILD_OPTIONS": "nocheck parallel=2"},
-        )
-        self.assertEqual(done.returncode, 0, done.stdout[-5000:])
-        return done.stdout
-
-    def build(self):
-        """The .deb of a copy of the tree, which stays as it is."""
-        tree = self.dir / "build" / "trawld"
-        listed = subprocess.run(
-            ["git", "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"],
-            cwd=SOURCE_ROOT, capture_output=True, check=True,
-        ).stdout.decode()
-        for name in listed.split("\0"):
-            if name and (SOURCE_ROOT / name).is_file():
-                (tree / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(SOURCE_ROOT / name, tree / name)
-        self.command("dpkg-buildpackage", "-us", "-uc", "-b", cwd=tree)
-        (changes,) = tree.parent.glob("trawld_*.changes")
-        print(self.command(
-            "lintian", "--allow-root", "--fail-on", "error,warning", "--info", str(changes)
-        ))
-        (package,) = tree.parent.glob("trawld_*.deb")
-        return package
-
-    def higher(self, package):
-        """The same with a higher version, and one more line in the example."""
-        tree = self.dir / "higher"
-        self.command("dpkg-deb", "-R", str(package), str(tree))
-        control = tree / "DEBIAN" / "control"
-        control.write_text(control.read_text().replace("Version: ", "Version: 9:", 1))
-        with open(tree / "etc/trawld/trawld.conf", "a") as file:
-            file.write("# a new line of the example\n")
-        path = self.dir / "higher.deb"
-        self.command("dpkg-deb", "--root-owner-group", "-b", str(tree), str(path))
-        return path
-
-    def install(self, package):
+class Package(PackageCase):
+    def install(self, package, expect=0, options=("--force-confold",)):
         shutil.copy(package, self.box.path("/root/trawld.deb"))
-        self.box.run("dpkg", "--force-confold", "-i", "/root/trawld.deb")
+        return self.box.run("dpkg", *options, "-i", "/root/trawld.deb", expect=expect).out
+
+    def receive(self):
+        """A rsyslogd for each transport, on this host's loopback."""
+        keys = rsyslog.certificates(self.dir / "keys")
+        self.syslogs = {}
+        for kind in NETWORK:
+            settings = {k: keys[k] for k in ("ca", "cert", "key")} if kind == "tls" else {}
+            self.syslogs[kind] = rsyslog.Receiver(self.dir / kind, kind, **settings)
+            self.addCleanup(self.syslogs[kind].stop)
+        shutil.copy(keys["ca"], self.box.path("/etc/trawld/ca.pem"))
 
     def configuration(self):
         sinks = (
             "[sink archive]\ntype = file\npath = %s%%{source}.ndjson\n"
+            "[sink out]\ntype = stdout\n"
             "[sink devlog]\ntype = syslog\naddress = unix:/dev/log\n"
             "[sink log]\ntype = journal\nretry_max = 1s\n"
             "[sink far]\ntype = http\nurl = %s/ndjson\nretry_max = 1s\nbatch_age = 100ms\n"
             "[sink run]\ntype = exec\ncommand = /usr/local/bin/ack\nretry_max = 1s\n"
         ) % (LOGS, self.receiver.url)
+        for kind, receiver in self.syslogs.items():
+            sinks += "[sink %s]\ntype = syslog\naddress = %s\nretry_max = 1s\n%s" % (
+                kind, receiver.address(), "ca_file = /etc/trawld/ca.pem\n" if kind == "tls" else "")
         source = "interval = 200ms\nretry_max = 1s\n"
         return (
             "[daemon]\nlisten = off\n"
@@ -126,27 +104,36 @@ class Package(harness.Case):
             what, seconds=60,
         )
 
+    def packages(self):
+        changes = self.build("build")
+        package = self.package(changes)
+        self.examined(changes)
+        self.reproducible(changes)
+        return package, self.higher(package), self.older(package)
+
     def test_life(self):
-        package = self.build()
         self.box = machine.Machine(self.dir)
         self.addCleanup(self.box.stop)
-        why = self.box.make() or self.box.boot()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            making = pool.submit(self.box.make)
+            package, higher, older = self.packages()
+            why = making.result()
+        why = why or self.box.boot()
         if why:
             self.skipTest(why)
-        self.acme = self.simulator("--project", "%s=1:2000" % TOKEN, "--page-size", "50")
+        self.acme = self.simulator("--project", "%s=1:9000" % TOKEN, "--page-size", "50")
         self.other = self.simulator("--project", "%s=2:300" % OTHER)
         self.receiver = self.simulator(name="http_receiver")
         self.acme.control(visible=200)
         self.other.control(visible=300)
-        for step in (
-            self.installed, self.configured, self.every_sink, self.reloaded, self.killed,
-            self.frozen, self.rotated, self.instance,
+        for step, *arguments in (
+            (self.installed, package), (self.configured,), (self.asked,), (self.every_sink,),
+            (self.relaxed,), (self.reloaded,), (self.killed,), (self.frozen,), (self.rotated,),
+            (self.instance,), (self.upgraded, higher), (self.purged,),
+            (self.from_older, older, package),
         ):
             print("step:", step.__name__, flush=True)
-            step() if step != self.installed else step(package)
-        print("step: upgraded, purged", flush=True)
-        self.upgraded(self.higher(package))
-        self.purged()
+            step(*arguments)
 
     def installed(self, package):
         """Enabled, not started, not failed: there is no source yet."""
@@ -156,8 +143,16 @@ class Package(harness.Case):
         self.box.run("systemctl", "start", "trawld")
         self.assertEqual(self.box.show("trawld", "ActiveState"), "inactive")
         self.assertEqual(self.box.show("trawld", "Result"), "exec-condition")
+        self.assertEqual(self.box.show("trawld", "NRestarts"), "0")
+        self.assertEqual(self.box.run("systemctl", "--failed", "--quiet").out, "")
         exposure = self.box.run("systemd-analyze", "security", "--threshold=15", "trawld").out
         print(exposure.splitlines()[-1])
+        said = self.box.run("systemd-analyze", "verify", "--man=no", "trawld.service",
+                            "trawld@two.service").out
+        self.assertEqual(said, "")
+        modes = self.box.run("stat", "-c", "%U %a", "/etc/trawld", "/etc/trawld/trawld.conf",
+                             "/etc/trawld/conf.d", "/etc/trawld/secrets").out
+        self.assertEqual(modes, "root 755\nroot 644\nroot 755\nroot 700\n")
 
     def configured(self):
         self.box.write("/etc/trawld/secrets/acme-token", TOKEN + "\n", 0o600)
@@ -167,6 +162,7 @@ class Package(harness.Case):
         self.box.path("/etc/trawld/secrets/plain").unlink()
         self.box.write("/etc/systemd/system/trawld.service.d/secrets.conf", DROP_IN)
         self.box.write("/usr/local/bin/ack", ACK, 0o755)
+        self.receive()
         self.box.write("/etc/trawld/trawld.conf", self.configuration())
         self.box.run("systemctl", "daemon-reload")
         self.box.run("systemctl", "start", "trawld")
@@ -174,19 +170,24 @@ class Package(harness.Case):
         self.wait_records("other.ndjson", 2, 300)
         wait_until(lambda: "newest records" in self.box.show("trawld", "StatusText"), "the status")
         status = self.box.run("systemctl", "status", "trawld").out
-        self.assertIn("2 sources, 5 sinks; newest records", status)
+        self.assertIn("2 sources, 10 sinks; newest records", status)
         entries = self.journal("_SYSTEMD_UNIT=trawld.service")
         first = [e for e in entries if e["MESSAGE"].startswith("trawld 0.")][0]
         self.assertEqual((first["PRIORITY"], first["_UID"] != "0"), ("6", True))
         self.assertFalse([e for e in entries if TOKEN in str(e) or OTHER in str(e)])
-        self.box.run("useradd", "--groups", "trawld", "keeper")
-        for user, code in (("root", 0), ("keeper", 0), ("nobody", None)):
-            done = self.box.run(
-                "setpriv", "--reuid", user, "--regid", "nogroup", "--init-groups", "--",
-                "trawlctl", "status", "--json", expect=code)
-            self.assertEqual(done.code == 0, code == 0, done.out)
         self.assertEqual(self.box.run("stat", "-c", "%U %a", LOGS, "/var/lib/trawld").out,
                          "trawld 750\ntrawld 700\n")
+
+    def asked(self):
+        """trawlctl as root, as a member of the group, as nobody in particular."""
+        self.box.run("useradd", "--groups", "trawld", "keeper")
+        for user, code in (("root", 0), ("keeper", 0), ("nobody", 77)):
+            for command in (("status",), ("status", "--json"), ("poll", "acme"), ("reload",)):
+                done = self.box.run(
+                    "setpriv", "--reuid", user, "--regid", "nogroup", "--init-groups", "--",
+                    "trawlctl", *command, expect=code)
+                self.assertEqual("no right to ask" in done.out, code == 77, done.out)
+                self.assertNotIn(TOKEN, done.out)
 
     def every_sink(self):
         """All of them have all records, from inside the sandbox."""
@@ -206,8 +207,37 @@ class Package(harness.Case):
             lambda: len(self.journal("_SYSTEMD_UNIT=trawld.service", "_TRANSPORT=syslog")) >= 200,
             "the records behind /dev/log",
         )
-        entries = self.journal("_SYSTEMD_UNIT=trawld.service", "PROVIDER=cloudscale")
-        self.assertEqual([e["MESSAGE"] for e in entries], expected)
+        for match in ("PROVIDER=cloudscale", "_TRANSPORT=stdout"):
+            entries = self.journal("_SYSTEMD_UNIT=trawld.service", match)
+            self.assertEqual([e["MESSAGE"] for e in entries], expected, match)
+        for kind, receiver in self.syslogs.items():
+            receiver.wait_count(200)
+            self.assertEqual([m.msg for m in receiver.messages()], expected, kind)
+
+    def relaxed(self):
+        """A program that writes elsewhere: it cannot, that is said, and one line lets it."""
+        folder = self.box.path("/srv/audit")
+        folder.mkdir()
+        self.box.run("chown", "trawld", "/srv/audit")
+        self.box.write("/usr/local/bin/keep", KEEP, 0o755)
+        self.box.write("/etc/trawld/conf.d/elsewhere.conf", (
+            "[sink elsewhere]\ntype = exec\ncommand = /usr/local/bin/keep\nretry_max = 1s\n"))
+        self.box.run("systemctl", "reload", "trawld")
+        wait_until(lambda: self.box.show("trawld", "ActiveState") == "active", "the reload's end")
+        self.acme.control(visible=260)
+        wait_until(lambda: "(1 failing)" in self.box.show("trawld", "StatusText"), "the status")
+        self.assertRegex(self.box.show("trawld", "StatusText"),
+                         "sinks .1 failing.; .*sink elsewhere: .*Read-only file system")
+        self.assertTrue(self.journal("_SYSTEMD_UNIT=trawld.service", "SINK=elsewhere", "PRIORITY=4"))
+        self.assertFalse((folder / "records").exists())
+        self.box.write("/etc/systemd/system/trawld.service.d/elsewhere.conf",
+                       "[Service]\nReadWritePaths=/srv/audit\n")
+        self.box.run("systemctl", "daemon-reload")
+        self.box.run("systemctl", "restart", "trawld")
+        expected = cloudscale.expected_lines(1, 200, 260)
+        self.wait_size(folder / "records", len(expected))
+        self.assert_output(expected, folder / "records")
+        self.wait_records("acme.ndjson", 1, 260)
 
     def reloaded(self):
         pid = self.main_pid()
@@ -265,24 +295,45 @@ class Package(harness.Case):
 
     def instance(self):
         self.box.write("/etc/trawld/instances/two/trawld.conf", (
-            "[daemon]\nlisten = off\n" + self.source(self.other.url, "mine", OTHER)
+            "[daemon]\nlisten = off\ncontrol = /run/trawld-two/control\n"
+            + self.source(self.other.url, "mine", OTHER)
             + "[sink archive]\ntype = file\npath = ${env:LOGS_DIRECTORY}/%{source}.ndjson\n"
         ))
+        pid = self.main_pid()
         self.box.run("systemctl", "start", "trawld@two")
         self.wait_records("two/mine.ndjson", 2, 300)
         self.assertTrue(self.box.path("/var/lib/trawld/instances/two/trawld.db").exists())
+        status = json.loads(self.box.run(
+            "trawlctl", "-c", "/etc/trawld/instances/two/trawld.conf", "status", "--json").out)
+        self.assertEqual([source["name"] for source in status["sources"]], ["mine"])
+        exposure = self.box.run("systemd-analyze", "security", "--threshold=15", "trawld@two").out
+        print(exposure.splitlines()[-1])
+        self.assertEqual(self.main_pid(), pid)
 
     def upgraded(self, package):
-        """A higher version goes on where the old one was; the edited configuration stays."""
+        """While records flow. A conffile that was edited is asked about, and stays; one that was
+        not is the new one. Both services run the new program, and go on where the old one was."""
         pids = self.main_pid(), self.box.show("trawld@two", "MainPID")
-        self.acme.control(visible=1400)
-        self.install(package)
-        self.wait_restart(pids[0], "the new version")
-        self.assertNotIn(self.box.show("trawld@two", "MainPID"), ("0", pids[1]))
         new = self.box.path(LOGS + "acme.ndjson")
-        self.wait_size(new, len(cloudscale.expected_lines(1, 1200, 1400)))
-        self.assert_output(cloudscale.expected_lines(1, 1200, 1400), new)
+        with flowing(self.acme, 1300) as shown:
+            self.wait_size(new, len(cloudscale.expected_lines(1, 1200, 1310)))
+            said = self.install(package, expect=1, options=())
+            self.assertIn("end of file on stdin at conffile prompt", said)
+            # in the middle of it nothing is touched, and the old program goes on
+            self.assertEqual((self.main_pid(), self.box.show("trawld@two", "MainPID")), pids)
+            self.box.run("dpkg", "--force-confold", "--configure", "trawld")
+            self.wait_restart(pids[0], "the new version")
+            size = new.stat().st_size
+            wait_until(lambda: new.stat().st_size > size, "records under the new version")
+        self.assertNotIn(self.box.show("trawld@two", "MainPID"), ("0", pids[1]))
+        expected = cloudscale.expected_lines(1, 1200, shown[-1])
+        self.wait_size(new, len(expected))
+        self.assert_output(expected, new)
+        self.wait_records("two/mine.ndjson", 2, 300)
         self.assertEqual(self.box.path("/etc/trawld/trawld.conf").read_text(), self.configuration())
+        line = "# a new line of the package's\n"
+        self.assertIn(line, self.box.path("/etc/trawld/trawld.conf.dpkg-dist").read_text())
+        self.assertIn(line, self.box.path("/etc/logrotate.d/trawld").read_text())
         self.assertEqual(self.box.run("trawld", "--check", expect=None).code, 78)  # no credentials
 
     def purged(self):
@@ -297,6 +348,37 @@ class Package(harness.Case):
                      "/etc/systemd/system/multi-user.target.wants/trawld.service"):
             self.assertFalse(self.box.path(name).exists(), name)
         self.assertEqual(self.box.path(LOGS + "acme.ndjson").read_bytes(), archive)
+
+    def from_older(self, older, package):
+        """The state, the configuration and the unit of an old program, taken over in full flow."""
+        if not older:
+            print("no upgrade from an old program: the history of this clone does not reach back")
+            return
+        acme = self.simulator("--project", "%s=4:9000" % TOKEN, "--page-size", "50")
+        self.install(older)
+        self.box.run("rm", "-r", "/etc/systemd/system/trawld.service.d",
+                     "/etc/trawld/conf.d/elsewhere.conf")
+        self.box.run("systemctl", "daemon-reload")
+        self.box.write("/etc/trawld/trawld.conf", (
+            "[daemon]\nlisten = off\n" + self.source(acme.url, "old", more="interval = 200ms")
+            + "[sink archive]\ntype = file\npath = %s%%{source}.ndjson\n" % LOGS))
+        path = self.box.path(LOGS + "old.ndjson")
+        acme.control(visible=400)
+        self.box.run("systemctl", "start", "trawld")
+        self.wait_records("old.ndjson", 4, 400)
+        pid = self.main_pid()
+        with flowing(acme, 400) as shown:
+            self.wait_size(path, len(cloudscale.expected_lines(4, 0, 420)))
+            self.assertFalse(self.box.path("/usr/bin/trawlctl").exists())
+            self.install(package)
+            self.wait_restart(pid, "the new program")
+            size = path.stat().st_size
+            wait_until(lambda: path.stat().st_size > size, "records under the new program")
+        self.wait_records("old.ndjson", 4, shown[-1])
+        status = json.loads(self.box.run("trawlctl", "status", "--json").out)
+        self.assertEqual([source["name"] for source in status["sources"]], ["old"])
+        # it went on from the old place, and did not ask for all of them again
+        self.assertLess(acme.stats()["served"][TOKEN], shown[-1] + 400)
 
 
 if __name__ == "__main__":
