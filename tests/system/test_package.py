@@ -276,6 +276,10 @@ class Package(PackageCase):
         self.box.run("systemctl", "daemon-reload")
         self.box.run("systemctl", "restart", "trawld")
         pid = self.main_pid()
+        heard = int(self.box.show("trawld", "WatchdogTimestampMonotonic"))
+        wait_until(lambda: int(self.box.show("trawld", "WatchdogTimestampMonotonic")) > heard,
+                   "a sign of life")
+        self.assertEqual(self.main_pid(), pid)
         self.box.run("systemctl", "kill", "--kill-who=main", "-s", "STOP", "trawld")
         self.acme.control(visible=1200, delay=0)
         self.wait_restart(pid, "the watchdog")
