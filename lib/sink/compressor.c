@@ -1,6 +1,7 @@
 /* See compressor.h. The levels are the programs' own defaults. */
 #include "sink/compressor.h"
 
+#include <limits.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -104,4 +105,29 @@ int compressor_add(struct compressor *compressor, struct slice data, bool last, 
 	if (compressor->compression == COMPRESSION_GZIP)
 		return compressor_add_gzip(compressor, data, last, out, reterr);
 	return compressor_add_zstd(compressor, data, last, out, reterr);
+}
+
+int compressor_replace(enum compression compression, struct buf *body, struct fault *reterr)
+{
+	struct compressor *compressor;
+	struct buf out = BUF_NULL;
+	int r;
+
+	if (compression == COMPRESSION_NONE)
+		return 0;
+	if (body->size > UINT_MAX)
+		return fault_set(reterr, FAULT_INTERNAL,
+			"%zu bytes are too many to compress at once", body->size);
+	r = compressor_new(&compressor, compression, reterr);
+	if (r != 0)
+		return r;
+	r = compressor_add(compressor, buf_slice(body), true, &out, reterr);
+	compressor_free(compressor);
+	if (r != 0) {
+		buf_deinit(&out);
+		return r;
+	}
+	buf_deinit(body);
+	*body = out;
+	return 0;
 }

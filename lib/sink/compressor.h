@@ -1,6 +1,7 @@
 /*
  * A stream compressor: bytes in, gzip or zstd out, in pieces of the caller's choice. Both formats
- * carry a check of the content, so that a damaged file is noticed by whoever unpacks it.
+ * carry a check of the content, so that damage is noticed by whoever unpacks it. The same bytes in
+ * the same pieces give the same bytes.
  */
 #ifndef TRAWLD_SINK_COMPRESSOR_H
 #define TRAWLD_SINK_COMPRESSOR_H
@@ -10,7 +11,8 @@
 
 enum compression { COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
 
-extern const char *const compression_names[]; /* by enum compression, NULL-terminated */
+/* By enum compression, NULL-terminated; Content-Encoding has the same names. */
+extern const char *const compression_names[];
 
 const char *compression_suffix(enum compression compression); /* "", ".gz", ".zst" */
 
@@ -24,5 +26,9 @@ void compressor_free(struct compressor *compressor); /* NULL allowed */
  * or FAULT_INTERNAL. */
 int compressor_add(struct compressor *compressor, struct slice data, bool last, struct buf *out,
 	struct fault *reterr);
+
+/* BODY is replaced by what it becomes, all at once. COMPRESSION_NONE leaves it. 0, or
+ * FAULT_INTERNAL: BODY is as before. */
+int compressor_replace(enum compression compression, struct buf *body, struct fault *reterr);
 
 #endif

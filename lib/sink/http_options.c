@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "http/url.h"
-#include "sink/http_compress.h"
+#include "sink/compressor.h"
 #include "sink/http_encoding.h"
 
 #define ANSWER_MAX ((size_t)64 << 20) /* Elasticsearch says some hundred bytes for each record */
@@ -233,7 +233,7 @@ const struct option http_option_rows[] = {
 		.type = OPTION_CHOICE,
 		.offset = HTTP_OPTION(compression),
 		.default_text = "none",
-		.choices = http_compression_names,
+		.choices = compression_names,
 		.help = "of requests: none, gzip or zstd",
 	},
 	{

@@ -12,7 +12,7 @@ struct http_options {
 	int encoding; /* index into http_encodings */
 	struct option_pairs headers;
 	struct option_pairs auth;
-	int compression; /* enum http_compression */
+	int compression; /* enum compression */
 	int64_t batch_records;
 	uint64_t batch_bytes; /* record text */
 	nsec_t batch_age_ns;

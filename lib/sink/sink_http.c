@@ -21,7 +21,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "http/outcome.h"
-#include "sink/http_compress.h"
+#include "sink/compressor.h"
 #include "sink/http_encoding.h"
 
 /* Pauses between two questions for a receipt. */
@@ -153,11 +153,11 @@ static int sink_http_write(
 		http->encoding->prepare(&http->part, message);
 	http->encoding->write(&http->part, &message->body);
 	sink_http_key(http, message);
-	if (http->options->compression != HTTP_COMPRESSION_NONE)
+	if (http->options->compression != COMPRESSION_NONE)
 		http_headers_set(&message->headers, "Content-Encoding",
-			slice_of(http_compression_names[http->options->compression]));
-	return http_compress(
-		(enum http_compression)http->options->compression, &message->body, reterr);
+			slice_of(compression_names[http->options->compression]));
+	return compressor_replace(
+		(enum compression)http->options->compression, &message->body, reterr);
 }
 
 /* The texts of wrong addresses say what to look at. */
