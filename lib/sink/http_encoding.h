@@ -18,8 +18,8 @@
 struct http_part {
 	const struct http_options *options;
 	struct http_parts *parts; /* takes the refusals */
-	size_t first; /* index in the job */
-	const struct sink_record *records;
+	size_t first; /* its place in PARTS */
+	const struct sink_record *records; /* while it is written */
 	size_t n_records;
 	enum record_format format;
 	const char *channel; /* a GUID of this process and sink */
@@ -40,9 +40,10 @@ struct http_encoding {
 		struct http_part *part, const struct http_response *response, struct fault *reterr);
 	/* Further headers. May be NULL. */
 	void (*prepare)(const struct http_part *part, struct http_message *message);
-	/* Both NULL where an answer says all. Else: the question what became of part->receipt (into
-	 * MESSAGE, which has the options' headers), and whether its answer says: delivered. */
-	void (*ask)(const struct http_part *part, struct http_message *message);
+	/* Both NULL where an answer says all. Else: the question what became of the receipts of N
+	 * parts (into MESSAGE, which has the options' headers), and whether its answer says of one:
+	 * delivered. */
+	void (*ask)(const struct http_part *const *parts, size_t n, struct http_message *message);
 	int (*confirmed)(const struct http_part *part, const struct http_response *response,
 		bool *ret, struct fault *reterr);
 };

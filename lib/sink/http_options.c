@@ -149,6 +149,20 @@ void http_options_check(
 			"client_cert is needed, too");
 }
 
+void http_options_message(const struct http_options *options, struct http_message *message)
+{
+	const struct option_pairs *headers = &options->headers;
+
+	message->method = mem_strdup(http_methods[options->method]);
+	message->url = mem_strdup(options->url);
+	message->has_body = true;
+	http_headers_add(&message->headers, "Content-Type",
+		slice_of(http_encodings[options->encoding]->content_type));
+	for (size_t i = 0; i < headers->n_items; i++)
+		http_headers_set(&message->headers, headers->items[i].name,
+			slice_of(headers->items[i].value));
+}
+
 struct http_transport http_options_transport(const struct http_options *options)
 {
 	return (struct http_transport){
@@ -262,6 +276,15 @@ const struct option http_option_rows[] = {
 		.min = 0,
 		.max = NSEC_PER_MIN,
 		.help = "how long records may wait for more",
+	},
+	{
+		.name = "in_flight",
+		.type = OPTION_COUNT,
+		.offset = HTTP_OPTION(in_flight),
+		.default_text = "1",
+		.min = 1,
+		.max = HTTP_IN_FLIGHT_MAX,
+		.help = "requests under way at once, at most; of one source always one",
 	},
 	{
 		.name = "timeout",

@@ -6,6 +6,8 @@
 
 #include "http/auth.h"
 
+#define HTTP_IN_FLIGHT_MAX 32
+
 struct http_options {
 	char *url;
 	int method; /* index into http_methods */
@@ -16,6 +18,7 @@ struct http_options {
 	int64_t batch_records;
 	uint64_t batch_bytes; /* record text */
 	nsec_t batch_age_ns;
+	int64_t in_flight; /* requests, at most HTTP_IN_FLIGHT_MAX */
 	nsec_t timeout_ns;
 	char *ca_file;
 	char *client_cert;
@@ -32,7 +35,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 22
+#define N_HTTP_OPTION_ROWS 23
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */
@@ -42,6 +45,9 @@ void http_options_check(
 /* The auth.* keys as an auth kind; CLIENT may be NULL where nothing is sent. 0 or FAULT_CONFIG. */
 int http_options_auth(const struct http_options *options, struct http_client *client,
 	struct auth **ret, struct fault *reterr);
+
+/* What every request has: method, address and headers. */
+void http_options_message(const struct http_options *options, struct http_message *message);
 
 /* Borrows from OPTIONS. */
 struct http_transport http_options_transport(const struct http_options *options);

@@ -1,8 +1,9 @@
 /*
- * A job cut into requests. Each request takes the next records up to the configured bounds; one
- * that the receiver finds too large, or refuses without saying which record is to blame, is halved,
- * left half first, so that the order stays. The cuts depend on the job, the bounds and the
- * receiver's answers only: a retry, also after a crash, sends the same requests.
+ * A job cut into requests. Records stand in lanes, one after the other: one lane holds all of them,
+ * or each source has its own. Each request takes the next records of a lane up to the configured
+ * bounds; one that the receiver finds too large, or refuses without saying which record is to
+ * blame, is halved, left half first, so that the order in a lane stays. The cuts depend on the job,
+ * the bounds and the receiver's answers only: a retry, also after a crash, sends the same requests.
  *
  * What is decided stays decided while the same job is tried again.
  */
@@ -13,33 +14,48 @@
 
 #define HTTP_PARTS_DEPTH 64 /* more halvings than a job can have */
 
+struct http_lane {
+	size_t next; /* the first place without a verdict */
+	size_t end; /* the first place of another lane */
+	size_t ends[HTTP_PARTS_DEPTH]; /* the part in hand ends at the last of these, its right
+					  neighbours at those before */
+	size_t n_ends;
+	bool busy; /* its part in hand is under way: for the owner's use, false after a begin */
+};
+
+/* A place is where a record stands when the lanes are laid end to end. */
 struct http_parts {
 	const struct sink_job *job;
 	char id[33]; /* of the job; "": none yet */
 	size_t n_records; /* as the job's, which may be gone after its end */
-	size_t next; /* the first record without a verdict */
-	size_t ends[HTTP_PARTS_DEPTH]; /* the part in hand ends at the last of these, its right
-					  neighbours at those before */
-	size_t n_ends;
-	char **reasons; /* one a record; NULL: not refused. NULL: none is */
+	struct http_lane *lanes;
+	size_t n_lanes;
+	size_t *indexes; /* in the job, of each place; NULL: the same */
+	char **reasons; /* one a record of the job; NULL: not refused. NULL: none is */
 	size_t n_refused;
-	bool over; /* every record is decided */
 };
 
 #define HTTP_PARTS_NULL ((struct http_parts){0})
 
-/* Goes on with JOB where it was left, or begins. */
-void http_parts_begin(struct http_parts *parts, const struct sink_job *job);
+/* Goes on with JOB where it was left, or begins: with a lane for each source (BY_SOURCE, the same
+ * each time), or with one. */
+void http_parts_begin(struct http_parts *parts, const struct sink_job *job, bool by_source);
 void http_parts_deinit(struct http_parts *parts);
+/* Every record is decided. */
+bool http_parts_is_over(const struct http_parts *parts);
 
-/* The part in hand, at least one record. False: every record is decided. */
-bool http_parts_next(struct http_parts *parts, size_t max_records, size_t max_bytes,
+/* The part in hand of a lane, N records from place FIRST on, N > 0. False: the lane's records are
+ * decided. */
+bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, size_t max_bytes,
 	size_t *ret_first, size_t *ret_n);
+/* Its records. *SCRATCH is NULL, or an array for the caller to free after them. */
+const struct sink_record *http_parts_records(
+	const struct http_parts *parts, size_t first, size_t n, struct sink_record **scratch);
 /* The part in hand is decided. */
-void http_parts_done(struct http_parts *parts);
+void http_parts_done(struct http_parts *parts, size_t lane);
 /* The part in hand becomes its left half. False: it is a single record. */
-bool http_parts_halve(struct http_parts *parts);
-/* The receiver will never take record INDEX of the job. REASON is copied. */
-void http_parts_refuse(struct http_parts *parts, size_t index, const char *reason);
+bool http_parts_halve(struct http_parts *parts, size_t lane);
+/* The receiver will never take the record at PLACE. REASON is copied. */
+void http_parts_refuse(struct http_parts *parts, size_t place, const char *reason);
 
 #endif

@@ -118,8 +118,9 @@ static int splunk_read(
 }
 
 /* .../services/collector[/event] becomes .../services/collector/ack?channel=... */
-static void splunk_ask(const struct http_part *part, struct http_message *message)
+static void splunk_ask(const struct http_part *const *asked, size_t n, struct http_message *message)
 {
+	const struct http_part *part = asked[0]; /* the channel is one for all */
 	struct buf url = BUF_NULL;
 	struct url_parts parts;
 	size_t size = 0;
@@ -135,7 +136,12 @@ static void splunk_ask(const struct http_part *part, struct http_message *messag
 	buf_append_text(&url, part->channel);
 	free(message->url);
 	message->url = buf_take(&url);
-	buf_printf(&message->body, "{\"acks\":[%" PRId64 "]}", part->receipt);
+	free(message->method);
+	message->method = mem_strdup("POST");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&message->body, "%s%" PRId64, i == 0 ? "{\"acks\":[" : ",",
+			asked[i]->receipt);
+	buf_append_text(&message->body, "]}");
 	splunk_prepare(part, message);
 }
 

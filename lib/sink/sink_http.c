@@ -1,79 +1,65 @@
 /*
  * Records to an HTTP receiver, at least once: a job is cut into requests (http_parts.h), each is
  * sent until it is answered, and what the answer says of each record is the encoding's to read.
+ * What an answer leads to is in http_verdict.h.
  *
- * What an answer leads to:
- *   2xx                       what the encoding reads in it
- *   413                       the request is halved; a single record is refused
- *   400, 422 and other 4xx    the same: halving finds the records to blame, the rest arrives
- *   401, 403                  a fetched token is renewed once; then the sink waits for a person
- *   3xx, 404, 405, 407, ...   the same, as these speak of the address and never of a record
- *   408, 409, 423, 429, 5xx   later, as without an answer (409: the request is being worked on)
+ * Several requests may be under way at once, but never two of one source: then the records of a
+ * source reach the receiver in order whatever happens to a request. When one is to be sent again
+ * later, no other is begun; those under way come to their end, and what they bring stays decided
+ * when the job is tried again.
  */
 #include "sink/sinks.h"
 
 #include <ev.h>
 #include <stddef.h>
-#include <strings.h>
 
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "http/outcome.h"
 #include "sink/compressor.h"
+#include "sink/http_call.h"
 #include "sink/http_encoding.h"
+#include "sink/http_receipts.h"
+#include "sink/http_verdict.h"
 
-/* Pauses between two questions for a receipt. */
-#define SINK_HTTP_ASK_MIN (200 * NSEC_PER_MSEC)
-#define SINK_HTTP_ASK_MAX (5 * NSEC_PER_SEC)
+/* A request under way, from its taking to the verdict on its records. */
+struct http_flight {
+	struct sink_http *http;
+	struct http_part part;
+	size_t lane;
+	struct http_call call;
+	bool under_way;
+	bool renewed; /* it was tried with a fresh token */
+};
 
 struct sink_http {
 	struct sink base;
 	const struct http_options *options;
 	const struct http_encoding *encoding;
-	struct http_client *client;
-	struct http_transport transport;
-	struct auth *auth;
+	struct http_sender sender;
 	char *place;
 	struct secret *secrets; /* what headers hold of credentials: masked in messages */
 	size_t n_secrets;
 
 	struct http_parts parts;
-	struct http_part part; /* in hand */
-	struct auth_waiter *waiter;
-	struct http_request *request;
+	struct http_flight *flights; /* options->in_flight of them */
+	size_t n_under_way;
+	size_t turn; /* the lane that is looked at first */
+	struct http_receipts receipts;
 	char channel[37];
-	bool asking; /* for the receipt of the part in hand, which is taken */
-	nsec_t ask_until_at;
-	nsec_t ask_pause_ns;
-	struct fault unconfirmed; /* what the last question brought */
-	ev_timer ask_timer;
-	struct ev_loop *loop;
-	bool renewed; /* this request was tried with a fresh token */
+	bool stepping;
+	bool failing; /* nothing more is begun; the job is to be tried again: */
+	struct fault fault;
 	bool size_told; /* the log knows that requests are too large */
 };
-
-enum sink_http_next {
-	SINK_HTTP_TAKEN,
-	SINK_HTTP_LATER,
-	SINK_HTTP_RENEW, /* with a fresh token, if that may help */
-	SINK_HTTP_HALVE,
-};
-
-static void sink_http_go(struct sink_http *http);
 
 static struct log_subject sink_http_subject(const struct sink_http *http)
 {
 	return (struct log_subject){"sink", http->base.name, http->place};
 }
 
-/* --- answers to the delivery --- */
-
-static void sink_http_later(struct sink_http *http, const struct fault *fault)
-{
-	sink_finish(&http->base, SINK_RETRY, NULL, fault);
-}
+/* --- what is under way --- */
 
 static void sink_http_end(struct sink_http *http)
 {
@@ -81,6 +67,10 @@ static void sink_http_end(struct sink_http *http)
 	struct fault fault = FAULT_NULL;
 	size_t first = 0;
 
+	if (http->failing) {
+		sink_finish(&http->base, SINK_RETRY, NULL, &http->fault);
+		return;
+	}
 	if (parts->n_refused == 0) {
 		sink_finish(&http->base, SINK_DELIVERED, NULL, NULL);
 		return;
@@ -91,41 +81,99 @@ static void sink_http_end(struct sink_http *http)
 	sink_finish_reasons(&http->base, (const char *const *)parts->reasons, &fault);
 }
 
-/* --- one request --- */
-
-/* Takes the next part in hand. False: the job is answered. */
-static bool sink_http_take(struct sink_http *http)
+static bool sink_http_take_of(struct sink_http *http, struct http_flight *flight, size_t lane)
 {
-	struct http_part *part = &http->part;
+	struct http_part *part = &flight->part;
 
-	http->renewed = false;
-	http->asking = false;
-	part->receipt = -1;
-	if (!http_parts_next(&http->parts, (size_t)http->options->batch_records,
-		    (size_t)http->options->batch_bytes, &part->first, &part->n_records)) {
-		sink_http_end(http);
+	if (http->parts.lanes[lane].busy ||
+		!http_parts_next(&http->parts, lane, (size_t)http->options->batch_records,
+			(size_t)http->options->batch_bytes, &part->first, &part->n_records))
 		return false;
-	}
-	part->records = http->parts.job->records + part->first;
+	http->parts.lanes[lane].busy = true;
+	part->receipt = -1;
 	part->format = http->parts.job->format;
+	flight->lane = lane;
+	flight->renewed = false;
+	flight->under_way = true;
+	http->n_under_way++;
 	return true;
+}
+
+/* The next part of a lane that has none under way. NULL: no more for now. */
+static struct http_flight *sink_http_take(struct sink_http *http)
+{
+	struct http_flight *flight = http->flights;
+
+	if (http->n_under_way == (size_t)http->options->in_flight)
+		return NULL;
+	while (flight->under_way)
+		flight++;
+	for (size_t i = 0; i < http->parts.n_lanes; i++) {
+		size_t lane = (http->turn + i) % http->parts.n_lanes;
+
+		if (sink_http_take_of(http, flight, lane)) {
+			http->turn = lane + 1;
+			return flight;
+		}
+	}
+	return NULL;
 }
 
 static void sink_http_step(struct sink_http *http)
 {
-	if (sink_http_take(http))
-		sink_http_go(http);
+	struct http_flight *flight;
+
+	if (http->stepping)
+		return;
+	http->stepping = true;
+	while (!http->failing && (flight = sink_http_take(http)))
+		http_call_start(&flight->call);
+	http->stepping = false;
+	if (http->n_under_way == 0)
+		sink_http_end(http);
 }
+
+/* The last thing that is done with a flight: the job may be over with it. */
+static void sink_http_land(struct http_flight *flight)
+{
+	struct sink_http *http = flight->http;
+
+	flight->under_way = false;
+	http->n_under_way--;
+	http->parts.lanes[flight->lane].busy = false;
+	sink_http_step(http);
+}
+
+static void sink_http_decided(struct http_flight *flight)
+{
+	http_parts_done(&flight->http->parts, flight->lane);
+	sink_http_land(flight);
+}
+
+/* The first fault is told; the pause is long enough for all. */
+static void sink_http_later(struct http_flight *flight, const struct fault *fault)
+{
+	struct sink_http *http = flight->http;
+
+	if (!http->failing)
+		http->fault = *fault;
+	else if (http->fault.wait_ns < fault->wait_ns)
+		http->fault.wait_ns = fault->wait_ns;
+	http->failing = true;
+	sink_http_land(flight);
+}
+
+/* --- one request --- */
 
 /* The same for every try of a request and for no other: made of the job's name, the place in it and
  * the body, since jobs of two machines, or from before a lost state, may have one name. */
-static void sink_http_key(const struct sink_http *http, struct http_message *message)
+static void sink_http_key(const struct http_flight *flight, struct http_message *message)
 {
 	struct buf text = BUF_NULL;
 	struct id id = digest_id(buf_slice(&message->body));
 	char hex[33];
 
-	buf_printf(&text, "%s %zu ", http->parts.id, http->part.first);
+	buf_printf(&text, "%s %zu ", flight->http->parts.id, flight->part.first);
 	buf_append(&text, id.bytes, sizeof(id.bytes));
 	id = digest_id(buf_slice(&text));
 	digest_hex(id.bytes, sizeof(id.bytes), hex);
@@ -134,82 +182,31 @@ static void sink_http_key(const struct sink_http *http, struct http_message *mes
 }
 
 static int sink_http_write(
-	struct sink_http *http, struct http_message *message, struct fault *reterr)
+	struct http_call *call, struct http_message *message, struct fault *reterr)
 {
-	const struct option_pairs *headers = &http->options->headers;
+	struct http_flight *flight = call->userdata;
+	struct sink_http *http = flight->http;
+	enum compression compression = (enum compression)http->options->compression;
+	struct http_part *part = &flight->part;
+	struct sink_record *scratch;
 
-	message->method = mem_strdup(http->asking ? "POST" : http_methods[http->options->method]);
-	message->url = mem_strdup(http->options->url);
-	http_headers_add(&message->headers, "Content-Type", slice_of(http->encoding->content_type));
-	for (size_t i = 0; i < headers->n_items; i++)
-		http_headers_set(&message->headers, headers->items[i].name,
-			slice_of(headers->items[i].value));
-	message->has_body = true;
-	if (http->asking) {
-		http->encoding->ask(&http->part, message);
-		return 0;
-	}
+	http_options_message(http->options, message);
 	if (http->encoding->prepare)
-		http->encoding->prepare(&http->part, message);
-	http->encoding->write(&http->part, &message->body);
-	sink_http_key(http, message);
-	if (http->options->compression != COMPRESSION_NONE)
+		http->encoding->prepare(part, message);
+	part->records = http_parts_records(&http->parts, part->first, part->n_records, &scratch);
+	http->encoding->write(part, &message->body);
+	part->records = NULL;
+	free(scratch);
+	sink_http_key(flight, message);
+	if (compression != COMPRESSION_NONE)
 		http_headers_set(&message->headers, "Content-Encoding",
-			slice_of(compression_names[http->options->compression]));
-	return compressor_replace(
-		(enum compression)http->options->compression, &message->body, reterr);
+			slice_of(compression_names[compression]));
+	return compressor_replace(compression, &message->body, reterr);
 }
 
-/* The texts of wrong addresses say what to look at. */
-static void sink_http_blame_address(struct fault *fault)
+static void sink_http_tell_size(struct http_flight *flight)
 {
-	struct fault told = *fault;
-
-	fault_set(fault, FAULT_CONFIG, "%s (is url right?)", told.text);
-	fault->status = told.status;
-	fault->wait_ns = told.wait_ns;
-}
-
-static enum sink_http_next sink_http_judge(struct fault *fault)
-{
-	switch (fault->class) {
-	case FAULT_AUTH:
-		return SINK_HTTP_RENEW;
-	case FAULT_CONFIG:
-		break;
-	default:
-		return SINK_HTTP_LATER;
-	}
-	switch (fault->status) {
-	case 409:
-	case 423:
-		return SINK_HTTP_LATER;
-	case 402:
-	case 404:
-	case 405:
-	case 406:
-	case 407:
-	case 410:
-	case 411:
-	case 414:
-	case 415:
-	case 426:
-	case 431:
-	case 451:
-		break;
-	default:
-		if (fault->status >= 400 && fault->status <= 499)
-			return SINK_HTTP_HALVE;
-		break;
-	}
-	sink_http_blame_address(fault);
-	if (fault->wait_ns < HTTP_PATIENCE)
-		fault->wait_ns = HTTP_PATIENCE;
-	return SINK_HTTP_LATER;
-}
-
-static void sink_http_tell_size(struct sink_http *http)
-{
+	struct sink_http *http = flight->http;
 	struct log_subject subject = sink_http_subject(http);
 
 	if (http->size_told)
@@ -218,181 +215,80 @@ static void sink_http_tell_size(struct sink_http *http)
 	log_notice(&subject,
 		"the receiver takes no request of %zu records (413); sending smaller ones. A lower "
 		"batch_bytes or batch_records saves it the trouble",
-		http->part.n_records);
+		flight->part.n_records);
 }
 
-static void sink_http_halve(struct sink_http *http, const struct fault *fault)
+static void sink_http_halve(struct http_flight *flight, const struct fault *fault)
 {
+	struct http_parts *parts = &flight->http->parts;
+
 	if (fault->status == 413)
-		sink_http_tell_size(http);
-	if (!http_parts_halve(&http->parts)) {
-		http_parts_refuse(&http->parts, http->part.first, fault->text);
-		http_parts_done(&http->parts);
-	}
-	sink_http_step(http);
-}
-
-static void sink_http_renew(struct sink_http *http, struct fault *fault)
-{
-	if (!http->renewed && auth_reject(http->auth)) {
-		http->renewed = true;
-		sink_http_go(http);
+		sink_http_tell_size(flight);
+	if (http_parts_halve(parts, flight->lane)) {
+		sink_http_land(flight);
 		return;
 	}
-	if (fault->wait_ns < HTTP_PATIENCE)
-		fault->wait_ns = HTTP_PATIENCE;
-	sink_http_later(http, fault);
+	http_parts_refuse(parts, flight->part.first, fault->text);
+	sink_http_decided(flight);
 }
 
-/* nginx says 400 with a page where a client certificate is missing or foreign, or TLS was not
- * spoken: no record is to blame. */
-static bool sink_http_is_tls_page(const struct http_response *response)
+static void sink_http_renew(struct http_flight *flight, struct fault *fault)
 {
-	static const char *const words[] = {"SSL certificate", "HTTPS port"};
-	struct slice type = http_headers_get(&response->headers, "Content-Type");
-	struct slice body = buf_slice(&response->body);
-
-	if (response->status != 400 || type.size < 9 ||
-		strncasecmp(type.data, "text/html", 9) != 0 || body.size == 0)
-		return false;
-	return memmem(body.data, body.size, words[0], strlen(words[0])) ||
-	       memmem(body.data, body.size, words[1], strlen(words[1]));
-}
-
-static enum sink_http_next sink_http_read(
-	struct sink_http *http, const struct http_response *response, struct fault *fault)
-{
-	if (http_outcome(response, SLICE_NULL, clock_wall(), fault) != FAULT_NONE) {
-		if (!sink_http_is_tls_page(response))
-			return sink_http_judge(fault);
-		if (fault->wait_ns < HTTP_PATIENCE)
-			fault->wait_ns = HTTP_PATIENCE;
-		return SINK_HTTP_LATER;
-	}
-	if (http->encoding->read && http->encoding->read(&http->part, response, fault) != 0)
-		return SINK_HTTP_LATER;
-	return SINK_HTTP_TAKEN;
-}
-
-/* --- receipts --- */
-
-static void sink_http_ask_later(struct sink_http *http)
-{
-	nsec_t now_at = clock_monotonic();
-	struct fault fault = FAULT_NULL;
-
-	if (now_at >= http->ask_until_at) {
-		fault_set(&fault, FAULT_TIMEOUT,
-			"what was sent is not acknowledged in time%s%s; it will be sent again",
-			http->unconfirmed.text[0] ? ": " : "", http->unconfirmed.text);
-		sink_http_later(http, &fault);
+	if (!flight->renewed && http_call_renew(&flight->call)) {
+		flight->renewed = true;
+		http_call_start(&flight->call);
 		return;
 	}
-	ev_now_update(http->loop);
-	ev_timer_set(&http->ask_timer, (double)http->ask_pause_ns / (double)NSEC_PER_SEC, 0.);
-	ev_timer_start(http->loop, &http->ask_timer);
-	if (http->ask_pause_ns < SINK_HTTP_ASK_MAX)
-		http->ask_pause_ns *= 2;
+	http_verdict_be_patient(fault);
+	sink_http_later(flight, fault);
 }
 
-static void sink_http_on_ask(struct ev_loop *loop, ev_timer *timer, int events)
+static void sink_http_done(
+	struct http_call *call, struct http_response *response, struct fault *fault)
 {
-	(void)loop;
-	(void)events;
-	sink_http_go(timer->data);
-}
+	struct http_flight *flight = call->userdata;
+	struct sink_http *http = flight->http;
+	enum http_verdict verdict = HTTP_LATER;
 
-static void sink_http_taken(struct sink_http *http)
-{
-	if (http->part.receipt < 0) {
-		http_parts_done(&http->parts);
-		sink_http_step(http);
-		return;
+	if (response)
+		verdict = http_verdict(http->encoding, &flight->part, response, fault);
+	switch (verdict) {
+	case HTTP_TAKEN:
+		if (flight->part.receipt >= 0)
+			http_receipts_add(&http->receipts, &flight->part);
+		else
+			sink_http_decided(flight);
+		break;
+	case HTTP_LATER:
+		sink_http_later(flight, fault);
+		break;
+	case HTTP_RENEW:
+		sink_http_renew(flight, fault);
+		break;
+	case HTTP_HALVE:
+		sink_http_halve(flight, fault);
+		break;
 	}
-	http->asking = true;
-	http->unconfirmed = FAULT_NULL;
-	http->ask_pause_ns = SINK_HTTP_ASK_MIN;
-	http->ask_until_at = clock_monotonic() + http->options->ack_timeout_ns;
-	sink_http_ask_later(http);
 }
 
-/* Whatever goes wrong with the question, it is asked again until the time is over. */
-static void sink_http_on_receipt(struct sink_http *http, const struct http_response *response)
-{
-	struct fault fault = FAULT_NULL;
-	bool confirmed = false;
-
-	if (http_outcome(response, SLICE_NULL, clock_wall(), &fault) == FAULT_NONE)
-		http->encoding->confirmed(&http->part, response, &confirmed, &fault);
-	if (confirmed) {
-		http_parts_done(&http->parts);
-		sink_http_step(http);
-		return;
-	}
-	if (fault.class == FAULT_AUTH)
-		auth_reject(http->auth);
-	http->unconfirmed = fault;
-	sink_http_ask_later(http);
-}
-
-static void sink_http_on_done(struct http_response *response, void *userdata)
+static void sink_http_acknowledged(
+	struct http_part *part, const struct fault *fault, void *userdata)
 {
 	struct sink_http *http = userdata;
-	struct fault fault = FAULT_NULL;
+	struct http_flight *flight = http->flights;
 
-	http->request = NULL;
-	if (http->asking) {
-		sink_http_on_receipt(http, response);
-		return;
-	}
-	switch (sink_http_read(http, response, &fault)) {
-	case SINK_HTTP_TAKEN:
-		sink_http_taken(http);
-		break;
-	case SINK_HTTP_LATER:
-		sink_http_later(http, &fault);
-		break;
-	case SINK_HTTP_RENEW:
-		sink_http_renew(http, &fault);
-		break;
-	case SINK_HTTP_HALVE:
-		sink_http_halve(http, &fault);
-		break;
-	}
-}
-
-static void sink_http_send(struct sink_http *http)
-{
-	struct http_message message = HTTP_MESSAGE_NULL;
-	struct fault fault = FAULT_NULL;
-
-	if (sink_http_write(http, &message, &fault) != 0 ||
-		auth_apply(http->auth, &message, clock_wall(), &fault) != 0)
-		sink_http_later(http, &fault);
-	else
-		http->request = http_request_start(
-			http->client, &message, &http->transport, sink_http_on_done, http);
-	http_message_deinit(&message);
-}
-
-static void sink_http_on_ready(const struct fault *fault, void *userdata)
-{
-	struct sink_http *http = userdata;
-
-	http->waiter = NULL;
+	while (&flight->part != part)
+		flight++;
 	if (fault)
-		sink_http_later(http, fault);
+		sink_http_later(flight, fault);
 	else
-		sink_http_send(http);
+		sink_http_decided(flight);
 }
 
-/* Sends the part in hand, when the credential is ready. */
-static void sink_http_go(struct sink_http *http)
-{
-	http->waiter = auth_prepare(http->auth, sink_http_on_ready, http);
-	if (!http->waiter)
-		sink_http_send(http);
-}
+static const struct http_call_kind sink_http_call = {
+	.write = sink_http_write,
+	.done = sink_http_done,
+};
 
 /* --- the kind --- */
 
@@ -437,7 +333,24 @@ static void sink_http_make_channel(struct sink_http *http)
 	digest_hex(bytes, sizeof(bytes), hex);
 	snprintf(http->channel, sizeof(http->channel), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
 		hex + 12, hex + 16, hex + 20);
-	http->part.channel = http->channel;
+}
+
+static void sink_http_make_flights(struct sink_http *http)
+{
+	size_t n = (size_t)http->options->in_flight;
+
+	http->flights = mem_array(n, sizeof(*http->flights));
+	for (size_t i = 0; i < n; i++) {
+		struct http_flight *flight = &http->flights[i];
+
+		flight->http = http;
+		flight->part.options = http->options;
+		flight->part.parts = &http->parts;
+		flight->part.channel = http->channel;
+		flight->call.kind = &sink_http_call;
+		flight->call.sender = &http->sender;
+		flight->call.userdata = flight;
+	}
 }
 
 static int sink_http_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
@@ -452,23 +365,24 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http = MEM_NEW(struct sink_http);
 	http->base.kind = &sink_http;
 	http->base.name = mem_strdup(setup->name);
-	http->base.gather = (struct sink_gather){
-		.age_ns = options->batch_age_ns,
-		.n_records = (size_t)options->batch_records,
-		.bytes = (size_t)options->batch_bytes,
-	};
+	http->base.gather.age_ns = options->batch_age_ns;
+	if (options->in_flight == 1) { /* else as many sources in a job as it can hold */
+		http->base.gather.n_records = (size_t)options->batch_records;
+		http->base.gather.bytes = (size_t)options->batch_bytes;
+	}
 	http->options = options;
 	http->encoding = http_encodings[options->encoding];
-	http->client = setup->client;
-	http->transport = http_options_transport(options);
-	http->auth = auth;
+	http->sender = (struct http_sender){
+		.client = setup->client,
+		.transport = http_options_transport(options),
+		.auth = auth,
+	};
 	http->place = mem_strdup(setup->place);
-	http->part.options = options;
-	http->part.parts = &http->parts;
-	http->loop = setup->loop;
-	ev_timer_init(&http->ask_timer, sink_http_on_ask, 0., 0.);
-	http->ask_timer.data = http;
 	sink_http_make_channel(http);
+	sink_http_make_flights(http);
+	http_receipts_init(&http->receipts, http->encoding, &http->sender, setup->loop);
+	http->receipts.ended = sink_http_acknowledged;
+	http->receipts.userdata = http;
 	sink_http_keep_secrets(http);
 	*ret = &http->base;
 	return 0;
@@ -478,7 +392,9 @@ static void sink_http_deliver(struct sink *sink, struct sink_job *job)
 {
 	struct sink_http *http = (struct sink_http *)sink;
 
-	http_parts_begin(&http->parts, job);
+	http->failing = false;
+	http->turn = 0;
+	http_parts_begin(&http->parts, job, http->options->in_flight > 1);
 	sink_http_step(http);
 }
 
@@ -486,11 +402,12 @@ static void sink_http_cancel(struct sink *sink)
 {
 	struct sink_http *http = (struct sink_http *)sink;
 
-	ev_timer_stop(http->loop, &http->ask_timer);
-	http_request_cancel(http->request);
-	http->request = NULL;
-	auth_prepare_cancel(http->waiter);
-	http->waiter = NULL;
+	http_receipts_cancel(&http->receipts);
+	for (size_t i = 0; i < (size_t)http->options->in_flight; i++) {
+		http_call_cancel(&http->flights[i].call);
+		http->flights[i].under_way = false;
+	}
+	http->n_under_way = 0;
 }
 
 static void sink_http_destroy(struct sink *sink)
@@ -498,8 +415,9 @@ static void sink_http_destroy(struct sink *sink)
 	struct sink_http *http = (struct sink_http *)sink;
 
 	sink_http_cancel(sink);
-	auth_free(http->auth);
+	auth_free(http->sender.auth);
 	http_parts_deinit(&http->parts);
+	free(http->flights);
 	for (size_t i = 0; i < http->n_secrets; i++)
 		secret_deinit(&http->secrets[i]);
 	free(http->secrets);

@@ -40,7 +40,7 @@ static void setup(void)
 	options = (struct http_options){.url = (char *)"https://h/x"};
 	job = (struct sink_job){.records = records, .n_records = 3, .id = "j"};
 	parts = HTTP_PARTS_NULL;
-	http_parts_begin(&parts, &job);
+	http_parts_begin(&parts, &job, false);
 	part = (struct http_part){&options, &parts, 0, records, 3, RECORD_RAW};
 }
 
@@ -369,15 +369,23 @@ START_TEST(splunk_receipts)
 	struct http_message message = HTTP_MESSAGE_NULL;
 	struct http_response response = {.status = 200};
 	struct fault fault = FAULT_NULL;
+	struct http_part later = part;
+	const struct http_part *asked[] = {&part, &later};
 	bool confirmed = true;
 
 	options.ack = true;
 	options.url = (char *)splunk_urls[_i].url;
 	part.channel = "C";
 	part.receipt = 12;
-	http_splunk.ask(&part, &message);
+	later.receipt = 7;
+	http_splunk.ask(asked, 1, &message);
 	ck_assert_str_eq(message.url, splunk_urls[_i].wanted);
 	ck_assert_str_eq(buf_text(&message.body), "{\"acks\":[12]}");
+	ck_assert_str_eq(message.method, "POST");
+	buf_clear(&message.body);
+	http_splunk.ask(asked, 2, &message);
+	ck_assert_str_eq(message.url, splunk_urls[_i].wanted);
+	ck_assert_str_eq(buf_text(&message.body), "{\"acks\":[12,7]}");
 	ck_assert(slice_is(http_headers_get(&message.headers, "X-Splunk-Request-Channel"), "C"));
 	buf_append_text(&response.body, "{\"acks\":{\"1\":true,\"12\":false}}");
 	ck_assert_int_eq(http_splunk.confirmed(&part, &response, &confirmed, &fault), 0);

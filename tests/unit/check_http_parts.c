@@ -33,7 +33,7 @@ static void play(struct http_parts *parts, size_t max_records, size_t max_bytes,
 {
 	size_t first, n;
 
-	while (http_parts_next(parts, max_records, max_bytes, &first, &n)) {
+	while (http_parts_next(parts, 0, max_records, max_bytes, &first, &n)) {
 		bool bad = n > fits;
 
 		for (size_t i = first; i < first + n; i++)
@@ -41,13 +41,13 @@ static void play(struct http_parts *parts, size_t max_records, size_t max_bytes,
 		buf_printf(out, "%zu+%zu", first, n);
 		if (!bad) {
 			buf_append_text(out, ". ");
-			http_parts_done(parts);
-		} else if (http_parts_halve(parts)) {
+			http_parts_done(parts, 0);
+		} else if (http_parts_halve(parts, 0)) {
 			buf_append_text(out, "/ ");
 		} else {
 			buf_append_text(out, "x ");
 			http_parts_refuse(parts, first, "bad");
-			http_parts_done(parts);
+			http_parts_done(parts, 0);
 		}
 	}
 }
@@ -77,7 +77,7 @@ START_TEST(requests_of_a_job)
 	struct sink_job *job = job_of(rows[_i].sizes, rows[_i].n, "a");
 	struct buf out = BUF_NULL;
 
-	http_parts_begin(&parts, job);
+	http_parts_begin(&parts, job, false);
 	play(&parts, rows[_i].max_records, rows[_i].max_bytes, rows[_i].fits, &out);
 	ck_assert_str_eq(buf_text(&out), rows[_i].wanted);
 	ck_assert_uint_eq(parts.n_refused, rows[_i].n_refused);
@@ -85,7 +85,7 @@ START_TEST(requests_of_a_job)
 		ck_assert((parts.reasons[i] != NULL) == (rows[_i].sizes[i] == 13));
 	/* a job that came to its end begins anew, should it come again */
 	buf_clear(&out);
-	http_parts_begin(&parts, job);
+	http_parts_begin(&parts, job, false);
 	play(&parts, rows[_i].max_records, rows[_i].max_bytes, rows[_i].fits, &out);
 	ck_assert_str_eq(buf_text(&out), rows[_i].wanted);
 	http_parts_deinit(&parts);
@@ -103,27 +103,27 @@ START_TEST(going_on_where_it_was_left)
 	size_t first, n;
 	struct buf out = BUF_NULL;
 
-	http_parts_begin(&parts, job);
-	ck_assert(http_parts_next(&parts, 10, 100, &first, &n));
-	ck_assert(http_parts_halve(&parts));
-	ck_assert(http_parts_next(&parts, 10, 100, &first, &n));
-	ck_assert(http_parts_halve(&parts));
-	ck_assert(http_parts_next(&parts, 10, 100, &first, &n));
-	http_parts_done(&parts);
-	ck_assert(http_parts_next(&parts, 10, 100, &first, &n));
+	http_parts_begin(&parts, job, false);
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(http_parts_halve(&parts, 0));
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(http_parts_halve(&parts, 0));
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	http_parts_done(&parts, 0);
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
 	http_parts_refuse(&parts, 1, "bad");
 	http_parts_refuse(&parts, 1, "bad again");
-	http_parts_done(&parts);
-	ck_assert(http_parts_next(&parts, 10, 100, &first, &n));
+	http_parts_done(&parts, 0);
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
 	/* the same job again: after a pause, only what has no verdict */
-	http_parts_begin(&parts, job);
+	http_parts_begin(&parts, job, false);
 	play(&parts, 10, 100, 10, &out);
 	ck_assert_str_eq(buf_text(&out), "2+2. ");
 	ck_assert_uint_eq(parts.n_refused, 1);
 	ck_assert_str_eq(parts.reasons[1], "bad");
 	/* another one; the old one is gone meanwhile */
 	job_drop(job);
-	http_parts_begin(&parts, other);
+	http_parts_begin(&parts, other, false);
 	ck_assert_uint_eq(parts.n_refused, 0);
 	buf_clear(&out);
 	play(&parts, 10, 100, 10, &out);
@@ -134,6 +134,117 @@ START_TEST(going_on_where_it_was_left)
 }
 END_TEST
 
+/* The lanes of a job whose records come from SOURCES, a letter each; a batch is a run of letters.
+ * "lane: the records of its parts" for parts of up to three. */
+static void lanes_of(const char *sources, struct buf *out)
+{
+	size_t n = strlen(sources);
+	size_t sizes[32] = {0};
+	struct batch *batches[32] = {NULL};
+	struct sink_job *job = job_of(sizes, n, "a");
+	struct http_parts parts = HTTP_PARTS_NULL;
+	struct sink_record *scratch;
+	size_t first, size;
+
+	for (size_t i = 0; i < n; i++) {
+		char name[2] = {sources[i], '\0'};
+
+		batches[i] = i > 0 && sources[i] == sources[i - 1] ? batch_ref(batches[i - 1])
+								   : batch_new(name, "p", 0);
+		job->records[i].batch = batches[i];
+		job->records[i].view.index = i;
+	}
+	http_parts_begin(&parts, job, true);
+	for (size_t lane = 0; lane < parts.n_lanes; lane++) {
+		buf_printf(out, "%zu:", lane);
+		while (http_parts_next(&parts, lane, 3, 100, &first, &size)) {
+			const struct sink_record *records =
+				http_parts_records(&parts, first, size, &scratch);
+
+			for (size_t i = 0; i < size; i++) {
+				buf_printf(out, " %s%zu", records[i].batch->source,
+					records[i].view.index);
+				if (records[i].batch->source[0] == 'x')
+					http_parts_refuse(&parts, first + i, "bad");
+			}
+			buf_append_char(out, '.');
+			free(scratch);
+			http_parts_done(&parts, lane);
+		}
+		buf_append_char(out, '\n');
+	}
+	ck_assert(http_parts_is_over(&parts));
+	for (size_t i = 0; i < n; i++) {
+		ck_assert((parts.reasons && parts.reasons[i]) == (sources[i] == 'x'));
+		batch_unref(batches[i]);
+	}
+	http_parts_deinit(&parts);
+	job_drop(job);
+}
+
+START_TEST(lanes)
+{
+	static const char *const wanted[][2] = {
+		{"a", "0: a0.\n"},
+		{"aaaa", "0: a0 a1 a2. a3.\n"},
+		{"ab", "0: a0.\n1: b1.\n"},
+		{"baab", "0: b0 b3.\n1: a1 a2.\n"},
+		{"abcabcabcabc", "0: a0 a3 a6. a9.\n1: b1 b4 b7. b10.\n2: c2 c5 c8. c11.\n"},
+		{"aaxbxxa", "0: a0 a1 a6.\n1: x2 x4 x5.\n2: b3.\n"},
+	};
+	struct buf out = BUF_NULL;
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		buf_clear(&out);
+		lanes_of(wanted[i][0], &out);
+		ck_assert_str_eq(buf_text(&out), wanted[i][1]);
+	}
+	buf_deinit(&out);
+}
+END_TEST
+
+/* One lane halves and refuses while the other goes on; the job tried again knows of both. */
+START_TEST(lanes_go_on_where_they_were_left)
+{
+	static const size_t sizes[] = {1, 1, 1, 1, 1, 1};
+	struct http_parts parts = HTTP_PARTS_NULL;
+	struct sink_job *job = job_of(sizes, 6, "a");
+	struct batch *batches[2] = {batch_new("a", "p", 0), batch_new("b", "p", 0)};
+	size_t first, n;
+
+	for (size_t i = 0; i < 6; i++)
+		job->records[i].batch = batches[i % 2];
+	http_parts_begin(&parts, job, true);
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	parts.lanes[0].busy = true;
+	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert_uint_eq(first, 3);
+	ck_assert(http_parts_halve(&parts, 1));
+	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	http_parts_refuse(&parts, first, "bad");
+	http_parts_done(&parts, 1);
+	http_parts_begin(&parts, job, true);
+	ck_assert(!parts.lanes[0].busy);
+	ck_assert_str_eq(parts.reasons[1], "bad");
+	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(first == 0 && n == 3);
+	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(first == 4 && n == 1);
+	http_parts_done(&parts, 1);
+	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(first == 5 && n == 1);
+	http_parts_done(&parts, 1);
+	ck_assert(!http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(!http_parts_is_over(&parts));
+	http_parts_done(&parts, 0);
+	ck_assert(http_parts_is_over(&parts));
+	http_parts_deinit(&parts);
+	batch_unref(batches[0]);
+	batch_unref(batches[1]);
+	job_drop(job);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("http_parts");
@@ -141,6 +252,8 @@ int main(void)
 
 	tcase_add_loop_test(tcase, requests_of_a_job, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tcase, going_on_where_it_was_left);
+	tcase_add_test(tcase, lanes);
+	tcase_add_test(tcase, lanes_go_on_where_they_were_left);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
