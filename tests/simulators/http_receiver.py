@@ -18,7 +18,8 @@ holds one of them is refused with 400 as the protocol does it; "tokens": {"NAME"
 Authorization header}; "busy_items": N, that many times a bulk answer has items with 429;
 "behind": seconds a Loki entry may be behind the newest; "ack_after": N polls until an
 acknowledgement is true, -1: never; "reject": otlp says of so many requests that N of their records
-were rejected, [requests, N].
+were rejected, [requests, N]. /_sim/stats tells what is left of "busy_items" and, as "rejects",
+of "reject".
 """
 
 import gzip
@@ -126,6 +127,8 @@ class Receiver(simlib.Simulator):
             "repeats": {name: sum(r["repeat"] for r in self.got[name]) for name in self.names},
             "documents": len(self.documents),
             "conflicts": self.conflicts,
+            "busy_items": self.settings["busy_items"],
+            "rejects": self.settings["reject"][0],
         }
 
     # --- what all share ---
@@ -301,6 +304,8 @@ class Receiver(simlib.Simulator):
             entries = self.loki_entries(text)
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             self.violation(request, 400, str(fault))
+        if self.poisoned(text):
+            return answer_text("a line of this push is refused\n", 400)
         # as Loki does it: what can be kept is kept, then the whole is refused
         late = []
         taken = []

@@ -40,6 +40,7 @@ On the command line of every simulator: --port N (0 = any free one), --gzip, --t
 
 POST /_sim/control takes a JSON object and answers {} or 400:
     "faults": [FAULT, ...]   replaces the list; "faults": [] ends all faults
+    "more_faults": [FAULT, ...]    appends to it
     "fault_seed": N          of the random numbers for "probability"
     "gzip": true|false       gzip where the request accepts it
     "delay": SECONDS         before every answer
@@ -252,6 +253,8 @@ class Simulator:
     def _control(self, settings):
         if "faults" in settings:
             self.faults = [_fault_checked(f) for f in settings.pop("faults")]
+        if "more_faults" in settings:
+            self.faults += [_fault_checked(f) for f in settings.pop("more_faults")]
         if "fault_seed" in settings:
             self.random = random.Random(settings.pop("fault_seed"))
         for name in ("gzip", "delay", "clock_offset", "clock_step"):

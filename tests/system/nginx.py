@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -71,6 +72,9 @@ class Nginx:
     def is_ready(self):
         if self.process.poll() is not None:
             raise AssertionError("nginx ended:\n" + (self.folder / "error.log").read_text())
+        return self.is_listening()
+
+    def is_listening(self):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -78,6 +82,17 @@ class Nginx:
         """Of the requests that it has answered, in order."""
         lines = (self.folder / "access.log").read_text().splitlines()
         return [line.split('" ')[1].split()[0] for line in lines]
+
+    def kill(self):
+        """kill -9, of its workers too."""
+        children = "/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)
+        with open(children) as file:
+            workers = [int(word) for word in file.read().split()]
+        self.process.kill()
+        self.process.wait()
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not self.is_listening(), "the end of nginx")
 
     def stop(self):
         if self.process.poll() is None:

@@ -148,13 +148,24 @@ class Receiver:
                     return int(line.split()[-1])
         raise AssertionError("rsyslogd does not listen")
 
+    def _queues(self):
+        """[(is it the receiver's own socket, bytes to send, bytes to read)] of its connections."""
+        mark, table = " 0100007F:%04X " % self.port, "udp" if self.kind == "udp" else "tcp"
+        with open("/proc/net/" + table) as file:
+            rows = [line.split() for line in file if mark in line]
+        for row in rows:
+            if table == "udp" or row[3] != "0A":  # of a socket that listens it is something else
+                sent, received = row[4].split(":")
+                yield row[1] == mark.strip(), int(sent, 16), int(received, 16)
+
     def unread(self):
-        """Bytes that wait in its TCP sockets."""
-        with open("/proc/net/tcp") as file:
-            queues = [
-                line.split()[4] for line in file if " 0100007F:%04X " % self.port in line[:30]
-            ]
-        return sum(int(queue.partition(":")[2], 16) for queue in queues)
+        """Bytes that wait in its sockets, as the kernel counts them."""
+        return sum(received for own, _, received in self._queues() if own)
+
+    def waiting(self):
+        """Bytes sent to it that it has not read, wherever they are."""
+        queues = list(self._queues())
+        return sum(sent for own, sent, _ in queues if not own) + self.unread()
 
     def send_signal(self, number):
         self.process.send_signal(number)

@@ -2,7 +2,6 @@
 """The syslog sink against rsyslogd: every transport, its restarts, its certificates."""
 
 import re
-import signal
 import sqlite3
 import sys
 import unittest
@@ -147,62 +146,6 @@ class Syslog(harness.Case):
             return database.execute("SELECT count(*) FROM batches").fetchone() == (0,)
         finally:
             database.close()
-
-    def test_relp_killed_midway(self):
-        """Killed with messages in its socket that it has not read, fewer than the window and more:
-        none is lost."""
-        receiver = self.receiver("relp")
-        self.begin(receiver.address())
-        self.sim.control(visible=2000)
-        daemon = self.daemon()
-        receiver.wait_count(2000)
-        for visible in (2100, 4000):
-            receiver.send_signal(signal.SIGSTOP)
-            self.sim.control(visible=visible)
-            self.wait_served(visible)
-            mark = daemon.mark()
-            wait_until(receiver.unread, "messages in the socket")
-            receiver.stop(signal.SIGKILL)
-            daemon.wait_log("nothing is lost", mark)
-            receiver.start()
-            receiver.wait_count(visible)
-        self.sim.control(visible=RECORDS)
-        receiver.wait_count(RECORDS)
-        self.assertEqual(daemon.stop(), 0, daemon.text())
-        found = [m.msg for m in receiver.messages()]
-        missing, repeated = self.assert_order(found, self.expected(), repeated=2 * 128)
-        print("relp: %d missing, %d repeated after two kills" % (missing, repeated))
-
-    def test_stopped_while_records_flow(self):
-        """TERM in the middle of the flow: RELP loses nothing and repeats a window at most; TCP
-        repeats jobs, and can lose what only the receiver's kernel had."""
-        for kind in ("relp", "tcp"):
-            with self.subTest(kind=kind):
-                self.setUp()
-                receiver = self.receiver(kind)
-                count = 4 * RECORDS
-                self.begin(receiver.address(), count=count)
-                self.sim.control(visible=0)
-                daemon = self.daemon()
-                for visible in range(0, count + 1, 1000):
-                    self.sim.control(visible=visible)
-                    if visible in (count // 4, count // 2):
-                        receiver.stop()
-                        receiver.start()
-                self.wait_served(count)
-                wait_until(lambda: self.acknowledged_all(), "all to be acknowledged", 60)
-                self.assertEqual(daemon.stop(), 0, daemon.text())
-                receiver.stop()
-                found = [m.msg for m in receiver.messages()]
-                expected = self.expected(count)
-                allowed = (0, 256) if kind == "relp" else (count, count)
-                missing, repeated = self.assert_order(found, expected, *allowed)
-                print("%s: %d missing, %d repeated over two restarts" % (kind, missing, repeated))
-
-    def wait_served(self, count):
-        wait_until(
-            lambda: self.sim.stats()["served"][harness.TOKEN] >= count, "all to be asked for", 60
-        )
 
     # --- certificates ---
 
