@@ -7,7 +7,8 @@
  * MSG_DONTWAIT, and what cannot be opened anew (a regular file keeps its offset) is written as it
  * is.
  *
- * "Delivered" means: in the pipe. A job that breaks off is sent again from its beginning.
+ * "Delivered" means: in the pipe. A job that breaks off is sent again from its beginning, on a line
+ * of its own: who reads the same pipe next finds half a line and no record that was grown together.
  */
 #include "sink/sinks.h"
 
@@ -35,6 +36,7 @@ struct sink_stdout {
 	const struct sink_job *job; /* NULL: none */
 	struct job_text text;
 	struct slice rest; /* of the piece being written */
+	bool torn; /* what was written last does not end a line */
 };
 
 static void sink_stdout_stop(struct sink_stdout *out)
@@ -85,6 +87,8 @@ static void sink_stdout_write(struct sink_stdout *out)
 			written += (size_t)n;
 			out->rest.data += n;
 			out->rest.size -= (size_t)n;
+			if (n > 0)
+				out->torn = out->rest.data[-1] != '\n';
 		} else if (errno == EAGAIN) {
 			ev_io_start(out->loop, &out->io);
 			return;
@@ -152,7 +156,7 @@ static void sink_stdout_deliver(struct sink *sink, struct sink_job *job)
 	struct sink_stdout *out = (struct sink_stdout *)sink;
 
 	out->job = job;
-	out->rest = SLICE_NULL;
+	out->rest = out->torn ? SLICE("\n") : SLICE_NULL;
 	job_text_init(&out->text, job);
 	sink_stdout_write(out);
 }

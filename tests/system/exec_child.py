@@ -39,6 +39,8 @@ def peek():
 
 def next_word():
     word = peek()
+    if not words():  # nor overwrites what is being written
+        return word
     (folder / "script").write_text(" ".join(words()[1:]))
     return word
 
@@ -62,6 +64,10 @@ def read_batch():
         if not line.endswith(b"\n"):
             return None
         lines.append(line)
+        if peek() == "half" and len(lines) == int(count) // 2:
+            next_word()
+            event(half=batch, count=int(count))
+            os.kill(os.getpid(), 9)
 
 
 def go_on_after_the_end():
@@ -104,6 +110,14 @@ def main():
             sys.exit(3)
         elif word == "die":
             os.kill(os.getpid(), 9)
+        elif word == "unanswered":
+            take(name, lines)
+            os.kill(os.getpid(), 9)
+        elif word == "late":
+            while not (folder / "go").exists():
+                time.sleep(0.01)
+            take(name, lines)
+            say("ok " + name)
         elif word == "hang":
             subprocess.Popen(["sleep", "3600"])
             time.sleep(3600)
