@@ -8,6 +8,7 @@
 #include "http/url.h"
 #include "sink/compressor.h"
 #include "sink/http_encoding.h"
+#include "sink/http_login.h"
 
 #define ANSWER_MAX ((size_t)64 << 20) /* Elasticsearch says some hundred bytes for each record */
 
@@ -31,6 +32,11 @@ static void fault_at(struct findings *findings, const struct ini_section *sectio
 		entry ? ": " : "", text);
 }
 
+static bool is_in_clear(const struct http_options *options, const char *url)
+{
+	return !url_is_https(url) && !url_is_loopback(url) && !options->insecure_http;
+}
+
 static void check_url(const struct http_options *options, const struct ini_section *section,
 	struct findings *findings)
 {
@@ -42,8 +48,7 @@ static void check_url(const struct http_options *options, const struct ini_secti
 		fault_at(findings, section, entry,
 			"an http:// or https:// address is wanted, without user and password "
 			"(see auth.type)");
-	else if (!url_is_https(options->url) && !url_is_loopback(options->url) &&
-		 !options->insecure_http)
+	else if (is_in_clear(options, options->url))
 		fault_at(findings, section, entry,
 			"this address is not https: records and credential would go over the "
 			"network in clear; set insecure_http = yes if that is meant");
@@ -74,25 +79,44 @@ static bool is_own_header(const char *name)
 	return false;
 }
 
+const char *http_header_fault(const char *name, const char *value)
+{
+	if (!is_token(name))
+		return "this is no name of a header";
+	if (is_own_header(name))
+		return "trawld sets this header itself";
+	for (const char *p = value; *p; p++) {
+		if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
+			return "the value holds a line break or another control character";
+	}
+	return NULL;
+}
+
 static void check_headers(const struct http_options *options, const struct ini_section *section,
 	struct findings *findings)
 {
 	for (size_t i = 0; i < options->headers.n_items; i++) {
 		const struct option_pair *pair = &options->headers.items[i];
-		const struct ini_entry *entry = find_pair(section, "header", pair);
+		const char *fault = http_header_fault(pair->name, pair->value);
 
-		if (!is_token(pair->name))
-			fault_at(findings, section, entry, "this is no name of a header");
-		else if (is_own_header(pair->name))
-			fault_at(findings, section, entry, "trawld sets this header itself");
-		for (const char *p = pair->value; *p; p++) {
-			if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f) {
-				fault_at(findings, section, entry,
-					"the value holds a line break or another control "
-					"character");
-				break;
-			}
-		}
+		if (fault)
+			fault_at(findings, section, find_pair(section, "header", pair), fault);
+	}
+}
+
+/* Where a secret goes to get a token. */
+static void check_token_address(const struct http_options *options,
+	const struct ini_section *section, struct findings *findings)
+{
+	static const char *const keys[] = {"auth.token_url", "login.url"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct ini_entry *entry = ini_section_find(section, keys[i]);
+
+		if (entry && is_in_clear(options, entry->value))
+			fault_at(findings, section, entry,
+				"this address is not https: the secret would go over the network "
+				"in clear; set insecure_http = yes if that is meant");
 	}
 }
 
@@ -105,6 +129,8 @@ static void check_auth(const struct http_options *options, const struct ini_sect
 
 	if (http_options_auth(options, NULL, &auth, &fault) != 0)
 		fault_at(findings, section, entry, fault.text);
+	else
+		check_token_address(options, section, findings);
 	auth_free(auth);
 }
 
@@ -185,7 +211,8 @@ int http_options_auth(const struct http_options *options, struct http_client *cl
 		.client = client,
 		.transport = http_options_transport(options),
 	};
-	int r;
+	bool login;
+	int r = 0;
 
 	for (size_t i = 0; i < pairs->n_items; i++) {
 		if (strcmp(pairs->items[i].name, "type") == 0)
@@ -193,12 +220,15 @@ int http_options_auth(const struct http_options *options, struct http_client *cl
 		else
 			settings[setup.n_settings++] = pairs->items[i];
 	}
+	login = setup.type && strcmp(setup.type, "login") == 0;
 	if (!setup.type && setup.n_settings > 0)
 		r = fault_set(reterr, FAULT_CONFIG, "auth.%s needs auth.type", settings[0].name);
-	else if (setup.type && strcmp(setup.type, "login") == 0)
-		r = fault_set(reterr, FAULT_CONFIG,
-			"auth.type login is for sources; oauth2_client fetches a token here");
-	else
+	else if (login)
+		r = http_login_setup(options, &setup, reterr);
+	else if (options->login.n_items > 0)
+		r = fault_set(reterr, FAULT_CONFIG, "login.%s needs auth.type = login",
+			options->login.items[0].name);
+	if (r == 0)
 		r = auth_new(ret, &setup, reterr);
 	free(settings);
 	return r;
@@ -241,6 +271,12 @@ const struct option http_option_rows[] = {
 		.type = OPTION_PAIRS,
 		.offset = HTTP_OPTION(auth),
 		.help = "auth.type and its keys",
+	},
+	{
+		.name = "login",
+		.type = OPTION_PAIRS,
+		.offset = HTTP_OPTION(login),
+		.help = "the request for a token of auth.type = login",
 	},
 	{
 		.name = "compression",

@@ -14,6 +14,7 @@ struct http_options {
 	int encoding; /* index into http_encodings */
 	struct option_pairs headers;
 	struct option_pairs auth;
+	struct option_pairs login;
 	int compression; /* enum compression */
 	int64_t batch_records;
 	uint64_t batch_bytes; /* record text */
@@ -35,7 +36,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 23
+#define N_HTTP_OPTION_ROWS 24
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */
@@ -45,6 +46,9 @@ void http_options_check(
 /* The auth.* keys as an auth kind; CLIENT may be NULL where nothing is sent. 0 or FAULT_CONFIG. */
 int http_options_auth(const struct http_options *options, struct http_client *client,
 	struct auth **ret, struct fault *reterr);
+
+/* Why NAME: VALUE cannot be a header of the user's, or NULL. */
+const char *http_header_fault(const char *name, const char *value);
 
 /* What every request has: method, address and headers. */
 void http_options_message(const struct http_options *options, struct http_message *message);

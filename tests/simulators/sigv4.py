@@ -3,9 +3,11 @@
 Written from the rules that the vendors publish, independently of libcurl, which signs.
 """
 
+import calendar
 import hashlib
 import hmac
 import re
+import time
 
 
 class Scheme:
@@ -37,6 +39,47 @@ def signature(scheme, secret_key, date, region, canonical):
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
     text = "\n".join((scheme.algorithm, date, "/".join(scope), hashed))
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def check(request, now, access_key, secret_key, region, skew):
+    """(algorithm, what is wrong or None) of a request; SKEW: seconds that its date may be away."""
+    match = re.fullmatch(
+        r"(\S+) Credential=([^/ ]+)/(\d{8})/([^/ ]+)/([^/ ]+)/([^/ ,]+), ?"
+        r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})",
+        request.headers.get("authorization", ""),
+    )
+    scheme = SCHEMES.get(match[1]) if match else None
+    if not scheme:
+        return None, "the Authorization header cannot be read"
+    return scheme.algorithm, _fault(
+        request, now, access_key, secret_key, region, skew, scheme, match.groups()[1:]
+    )
+
+
+def _fault(request, now, access_key, secret_key, wanted_region, skew, scheme, parts):
+    given_key, day, region, service, end, names, given = parts
+    date = request.headers.get(scheme.date_header, "")
+    if not re.fullmatch(r"\d{8}T\d{6}Z", date) or date[:8] != day:
+        return "the date"
+    if (region, service, end) != (wanted_region, "api", scheme.end):
+        return "the credential's scope"
+    signed = names.split(";")
+    if signed != sorted(set(signed)) or not {"host", scheme.date_header} <= set(signed):
+        return "the signed headers"
+    if any(name not in request.headers for name in signed):
+        return "a signed header is missing"
+    if not request.headers["host"]:
+        return "Host"
+    if abs(now - calendar.timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))) > skew:
+        return "the request's date is too far away"
+    if given_key != access_key:
+        return "the access key"
+    canonical = canonical_request(
+        request.method, request.target, request.headers, signed, request.body
+    )
+    if not hmac.compare_digest(signature(scheme, secret_key, date, region, canonical), given):
+        return "the signature"
+    return None
 
 
 def self_test():

@@ -166,7 +166,7 @@ class Keys(harness.Case):
         self.faulty("url = https://h/\nauth.type = bearer", "token")
         self.faulty("url = https://h/\nauth.type = beare", "bearer")
         self.faulty("url = https://h/\nauth.token = x", "auth.type")
-        self.faulty("url = https://h/\nauth.type = login", "oauth2_client")
+        self.faulty("url = https://h/\nauth.type = login", "login.url")
         self.faulty("url = https://h/\nclient_key = /x", "client_cert")
         self.faulty("url = https://h/\nbatch_records = 0", "batch_records")
 
