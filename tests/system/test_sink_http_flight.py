@@ -38,6 +38,7 @@ class Flight(http_sink.Http):
             *sections,
             self.sink(path, encoding, more),
             self.file_sink(path=self.dir / "%{source}.ndjson"),
+            daemon="shutdown_timeout = 1s",
         )
         self.receiver.faults({"kind": "status", "status": 503, "path": path})
         daemon = self.daemon()
@@ -157,13 +158,20 @@ class Flight(http_sink.Http):
 
     def test_killed(self):
         """A job that was under way is sent again, request for request, in order."""
+        self.ends_amid(lambda daemon: daemon.kill())
+
+    def test_stopped(self):
+        """The same where the end of trawld does not wait for the answers."""
+        self.ends_amid(lambda daemon: daemon.stop())
+
+    def ends_amid(self, end):
         daemon = self.begin(more="format = envelope")
         self.receiver.control(limit=LIMIT, hold=True, faults=[])
         self.release_until_full()
         for source in self.receiver.stats()["under_way"][:2]:
             self.release(source)
         wait_until(lambda: len(self.receiver.stats()["under_way"]) == LIMIT, "all places taken")
-        daemon.kill()
+        end(daemon)
         self.receiver.control(hold=False)
         wait_until(lambda: not self.receiver.stats()["under_way"], "an empty receiver")
         self.receiver.control(crashed=True, shuffle=0.005)
@@ -171,7 +179,7 @@ class Flight(http_sink.Http):
         wait_until(self.all_taken, "all records")
         self.assertEqual(daemon.stop(), 0, daemon.text())
         self.assert_all()
-        self.assertGreaterEqual(self.told("kill"), LIMIT)
+        self.assertGreaterEqual(self.told(self.id()), LIMIT)
 
     def test_refused(self):
         """The records to blame are found in the lane of their source; none other is lost."""
