@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "http/url.h"
 
 /* The [auth] settings that have a value; KEY gets all of them as text. */
 static size_t render_settings(const struct source *source, const struct auth_definition *auth,
@@ -22,6 +23,21 @@ static size_t render_settings(const struct source *source, const struct auth_def
 		buf_deinit(&value);
 	}
 	return n;
+}
+
+/* The secret goes there to get a token. */
+static int check_token_url(const struct source *source, const struct option_pair *settings,
+	size_t n, struct fault *reterr)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *url = settings[i].value;
+		if (strcmp(settings[i].name, "token_url") == 0 && !url_is_https(url) &&
+			!url_is_loopback(url) && !source->options.insecure_http)
+			return fault_set(reterr, FAULT_CONFIG,
+				"token_url is not https: the secret would go over the network in "
+				"clear; set insecure_http = yes if that is meant");
+	}
+	return 0;
 }
 
 static int make_auth(const struct source *source, const struct auth_definition *definition,
@@ -46,7 +62,9 @@ static int make_auth(const struct source *source, const struct auth_definition *
 		.expires_from = definition->login_expires,
 	};
 	setup.transport.origin = NULL;
-	int r = auth_new(ret, &setup, reterr);
+	int r = check_token_url(source, settings, n, reterr);
+	if (r == 0)
+		r = auth_new(ret, &setup, reterr);
 	for (size_t i = 0; i < n; i++) {
 		secret_wipe(settings[i].value, strlen(settings[i].value));
 		free(settings[i].value);

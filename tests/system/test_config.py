@@ -154,6 +154,34 @@ class Config(harness.Case):
                 self.write(GOOD.replace(good, bad))
                 self.assert_faults((line, word))
 
+    def test_token_in_clear(self):
+        """The secret that a token costs does not go over the network in clear either."""
+        text = (pathlib.Path(PROVIDERS) / "cloudscale.conf").read_text()
+        for old, new in (
+            ("token = required secret", "token = required secret\ntoken_url = required"),
+            ("type = bearer", "type = oauth2_client\ntoken_url = ${token_url}\nclient_id = me"),
+            ("\ntoken = ${token}", "\nclient_secret = ${token}"),
+        ):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        folder = self.dir / "definitions"
+        folder.mkdir()
+        (folder / "clear.conf").write_text(text)
+        good = GOOD.replace("PROVIDERS", str(folder)).replace("= cloudscale", "= clear")
+        for url, more, bad in (
+            ("https://login.example.net/token", "", False),
+            ("http://127.0.0.1:9/token", "", False),
+            ("http://login.example.net/token", "", True),
+            ("http://login.example.net/token", "\ninsecure_http = yes", False),
+        ):
+            with self.subTest(url=url, more=more):
+                more = "token_url = %s%s" % (url, more)
+                self.write(good.replace("interval = 1m", more))
+                if bad:
+                    self.assert_faults((7, "token_url", "insecure_http"))
+                else:
+                    self.check(0)
+
     def test_all_in_one_run(self):
         """Every fault with its own line, past blank lines, comments and continuations."""
         text = GOOD.replace("listen = off", "\n# comment\nlisen = off").replace(
