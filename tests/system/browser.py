@@ -57,9 +57,11 @@ class Browser:
         self.driver.quit()
 
     def screen(self, width, height, theme="light"):
+        self.width = width
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
+             "screenWidth": width, "screenHeight": height},
         )
         self.driver.execute_cdp_cmd(
             "Emulation.setEmulatedMedia",

@@ -86,7 +86,7 @@ judge(get("find"), getComputedStyle(get("find")).borderTopColor, 3, "edge of the
 return [n, pale];
 """
 
-WIDTH = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+WIDTH = "return document.documentElement.scrollWidth"
 
 
 def commas(n):
@@ -187,8 +187,7 @@ class Page(harness.Case):
         self.assertLessEqual(set(self.browser.requests()), {self.url, self.url + "status"})
 
     def assert_fits(self, what):
-        wide, room = self.browser.run(WIDTH)
-        self.assertLessEqual(wide, room, what)
+        self.assertLessEqual(self.browser.run(WIDTH), self.browser.width, what)
 
     def each_look(self, name):
         """Every size and theme: nothing over the edge, all legible."""
@@ -197,7 +196,7 @@ class Page(harness.Case):
                 what = "%s-%s-%s" % (name, size, theme)
                 self.browser.screen(*screen, theme)
                 self.browser.wait(
-                    "return innerWidth == arguments[0] && "
+                    "return screen.width == arguments[0] && "
                     "matchMedia('(prefers-color-scheme: dark)').matches == arguments[1]",
                     "the screen", screen[0], theme == "dark",
                 )  # fmt: skip
