@@ -14,8 +14,10 @@
 #define N_COLUMNS 6
 #define WATCH_SECONDS 2
 #define PATIENCE_SECONDS 10
+#define NO_LIMIT SIZE_MAX
+#define NAME_COLUMNS 16 /* are left to a name when there is little room */
 
-/* One line of a table: the last cell takes what is left of the terminal. */
+/* One line of a table: the last cell stands below it where the terminal is too narrow for it. */
 struct line {
 	char *cells[N_COLUMNS];
 	const char *colour; /* of the second cell; NULL: none */
@@ -46,38 +48,92 @@ static void table_add(struct table *table, const char *colour, char *const cells
 		line->cells[i] = cells[i];
 }
 
-static void print_cells(const struct line *line, const struct table *table, const size_t *widths,
-	const struct terminal *terminal, struct buf *out)
+/* Names give way to the columns behind them. */
+static void find_widths(
+	const struct table *table, const struct terminal *terminal, size_t ret_widths[N_COLUMNS])
 {
-	size_t column = 0;
-	for (size_t i = 0; i + 1 < N_COLUMNS; i++) {
-		const char *colour = i == 1 && terminal->colours ? line->colour : NULL;
-		if (terminal->columns && column + widths[i] + 2 > terminal->columns)
-			return;
-		buf_append_text(out, colour ? colour : "");
-		terminal_append_cell(out, line->cells[i], widths[i], table->right[i]);
-		buf_append_text(out, colour ? "\033[0m" : "");
-		buf_append_text(out, "  ");
-		column += widths[i] + 2;
-	}
-	if (terminal->columns == 0 || column + 8 < terminal->columns)
-		terminal_append(out, line->cells[N_COLUMNS - 1],
-			terminal->columns ? terminal->columns - column : 0);
-}
-
-static void table_print(const struct table *table, const struct terminal *terminal, struct buf *out)
-{
-	size_t widths[N_COLUMNS] = {0};
+	size_t rest = 0;
+	memset(ret_widths, 0, N_COLUMNS * sizeof(*ret_widths));
 	for (size_t i = 0; i < table->n_lines; i++)
 		for (size_t j = 0; j < N_COLUMNS; j++) {
 			size_t width = terminal_columns(table->lines[i].cells[j]);
-			widths[j] = width > widths[j] ? width : widths[j];
+			ret_widths[j] = width > ret_widths[j] ? width : ret_widths[j];
 		}
+	for (size_t j = 1; j + 1 < N_COLUMNS; j++)
+		rest += 2 + ret_widths[j];
+	if (!terminal->columns || ret_widths[0] + rest <= terminal->columns)
+		return;
+	size_t room = terminal->columns > rest ? terminal->columns - rest : 0;
+	room = room > NAME_COLUMNS ? room : NAME_COLUMNS;
+	ret_widths[0] = ret_widths[0] < room ? ret_widths[0] : room;
+}
+
+/* How many of the columns before the last have room; *RET_USED: what they and the gaps take. */
+static size_t columns_shown(const size_t *widths, const struct terminal *terminal, size_t *ret_used)
+{
+	size_t n = 0;
+	*ret_used = 0;
+	while (n + 1 < N_COLUMNS &&
+		(!terminal->columns || *ret_used + widths[n] <= terminal->columns))
+		*ret_used += widths[n++] + 2;
+	return n;
+}
+
+static void end_line(struct buf *out)
+{
+	while (out->size && out->data[out->size - 1] == ' ')
+		out->data[--out->size] = '\0';
+	buf_append_char(out, '\n');
+}
+
+static void print_line(const struct table *table, size_t at, const size_t *widths,
+	const struct terminal *terminal, struct buf *out)
+{
+	const struct line *line = &table->lines[at];
+	const char *last = line->cells[N_COLUMNS - 1];
+	size_t used, n = columns_shown(widths, terminal, &used);
+	for (size_t i = 0; i < n; i++) {
+		const char *colour = i == 1 && terminal->colours ? line->colour : NULL;
+		buf_append_text(out, colour ? colour : "");
+		terminal_append_cell(out, line->cells[i], widths[i], table->right[i]);
+		buf_append_text(out, colour ? "\033[0m" : "");
+		if (i + 1 < n || !terminal->columns || used < terminal->columns)
+			buf_append_text(out, "  ");
+	}
+	bool fits = !terminal->columns ||
+		    (n + 1 == N_COLUMNS && used + terminal_columns(last) <= terminal->columns);
+	if (fits)
+		terminal_append(out, last, 0);
+	end_line(out);
+	if (!fits && at > 0 && *last)
+		terminal_append_lines(out, last, terminal->columns, 4);
+}
+
+static size_t count_lines(const struct buf *text)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < text->size; i++)
+		n += text->data[i] == '\n';
+	return n;
+}
+
+/* At most LIMIT lines; when that is not all of them, the last says how many things are not there.
+ */
+static void table_print(
+	const struct table *table, const struct terminal *terminal, size_t limit, struct buf *out)
+{
+	size_t widths[N_COLUMNS], n_used = 0;
+	find_widths(table, terminal, widths);
 	for (size_t i = 0; i < table->n_lines; i++) {
-		print_cells(&table->lines[i], table, widths, terminal, out);
-		while (out->size && out->data[out->size - 1] == ' ')
-			out->data[--out->size] = '\0';
-		buf_append_char(out, '\n');
+		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+		bool ends = i + 1 == table->n_lines;
+		print_line(table, i, widths, terminal, &line);
+		n_used += count_lines(&line);
+		if (n_used + !ends > limit) {
+			buf_printf(out, "and %zu more\n", table->n_lines - i);
+			return;
+		}
+		buf_append_slice(out, buf_slice(&line));
 	}
 }
 
@@ -128,46 +184,83 @@ static const char *colour_of(const json_t *object)
 	return strcmp(state, "pressure") == 0 ? "\033[33m" : "\033[32m";
 }
 
-static void add_heading(struct table *table, const char *const *names)
+static void source_cells(const json_t *source, char *ret_cells[N_COLUMNS])
 {
+	ret_cells[0] = mem_strdup(text_of(source, "name"));
+	ret_cells[1] = mem_strdup(text_of(source, "state"));
+	ret_cells[2] = lag_text(source);
+	ret_cells[3] = count_of(source, "records");
+	ret_cells[4] = since_text(source, "last_success", " ago");
+	ret_cells[5] = mem_strdup(text_of(source, "last_error"));
+}
+
+static void sink_cells(const json_t *sink, char *ret_cells[N_COLUMNS])
+{
+	ret_cells[0] = mem_strdup(text_of(sink, "name"));
+	ret_cells[1] = mem_strdup(text_of(sink, "state"));
+	ret_cells[2] = count_of(sink, "pending_records");
+	ret_cells[3] = count_of(sink, "delivered");
+	ret_cells[4] = since_text(sink, "last_success", " ago");
+	ret_cells[5] = mem_strdup(text_of(sink, "last_error"));
+}
+
+struct list {
+	const char *key, *word, *headings[N_COLUMNS];
+	void (*cells)(const json_t *object, char *ret_cells[N_COLUMNS]);
+};
+
+static const struct list sources = {
+	.key = "sources",
+	.word = "source",
+	.headings = {"SOURCE", "STATE", "LAG", "RECORDS", "LAST SUCCESS", "LAST ERROR"},
+	.cells = source_cells,
+};
+
+static const struct list sinks = {
+	.key = "sinks",
+	.word = "sink",
+	.headings = {"SINK", "STATE", "WAITING", "RECORDS", "LAST SUCCESS", "LAST ERROR"},
+	.cells = sink_cells,
+};
+
+static bool is_failing(const json_t *object)
+{
+	return *text_of(object, "last_error") != '\0';
+}
+
+/* Those that fail first. */
+static void print_list(const json_t *status, const struct list *list,
+	const struct terminal *terminal, size_t limit, struct buf *out)
+{
+	struct table table CLEANUP(table_deinit) = {.right = {[2] = true, [3] = true, [4] = true}};
 	char *cells[N_COLUMNS];
-	for (size_t i = 0; i < N_COLUMNS; i++)
-		cells[i] = mem_strdup(names[i]);
-	table_add(table, NULL, cells);
+	size_t i;
+	json_t *object;
+	for (size_t j = 0; j < N_COLUMNS; j++)
+		cells[j] = mem_strdup(list->headings[j]);
+	table_add(&table, NULL, cells);
+	for (int failing = 1; failing >= 0; failing--)
+		json_array_foreach(json_object_get(status, list->key), i, object)
+		{
+			if (is_failing(object) != failing)
+				continue;
+			list->cells(object, cells);
+			table_add(&table, colour_of(object), cells);
+		}
+	table_print(&table, terminal, limit, out);
 }
 
-static void print_sources(const json_t *status, const struct terminal *terminal, struct buf *out)
+/* "3 sources, 1 failing" */
+static size_t append_counts(const json_t *status, const struct list *list, struct buf *out)
 {
-	static const char *const names[] = {
-		"SOURCE", "STATE", "LAG", "RECORDS", "LAST SUCCESS", "LAST ERROR"};
-	struct table table CLEANUP(table_deinit) = {.right = {[2] = true, [3] = true, [4] = true}};
-	size_t i;
-	json_t *source;
-	add_heading(&table, names);
-	json_array_foreach(json_object_get(status, "sources"), i, source) table_add(&table,
-		colour_of(source),
-		(char *[]){mem_strdup(text_of(source, "name")),
-			mem_strdup(text_of(source, "state")), lag_text(source),
-			count_of(source, "records"), since_text(source, "last_success", " ago"),
-			mem_strdup(text_of(source, "last_error"))});
-	table_print(&table, terminal, out);
-}
-
-static void print_sinks(const json_t *status, const struct terminal *terminal, struct buf *out)
-{
-	static const char *const names[] = {
-		"SINK", "STATE", "WAITING", "RECORDS", "LAST SUCCESS", "LAST ERROR"};
-	struct table table CLEANUP(table_deinit) = {.right = {[2] = true, [3] = true, [4] = true}};
-	size_t i;
-	json_t *sink;
-	add_heading(&table, names);
-	json_array_foreach(json_object_get(status, "sinks"), i, sink) table_add(&table,
-		colour_of(sink),
-		(char *[]){mem_strdup(text_of(sink, "name")), mem_strdup(text_of(sink, "state")),
-			count_of(sink, "pending_records"), count_of(sink, "delivered"),
-			since_text(sink, "last_success", " ago"),
-			mem_strdup(text_of(sink, "last_error"))});
-	table_print(&table, terminal, out);
+	size_t i, n_failing = 0, n = json_array_size(json_object_get(status, list->key));
+	json_t *object;
+	json_array_foreach(json_object_get(status, list->key), i, object) n_failing +=
+		is_failing(object);
+	buf_printf(out, "%zu %s%s", n, list->word, n == 1 ? "" : "s");
+	if (n_failing)
+		buf_printf(out, ", %zu failing", n_failing);
+	return n_failing;
 }
 
 static char *size_text(const json_t *object, const char *name)
@@ -182,20 +275,51 @@ static char *size_text(const json_t *object, const char *name)
 	return mem_printf("%.*f %s", unit ? 1 : 0, size, units[unit]);
 }
 
-static void print_table(const json_t *status, const struct terminal *terminal, struct buf *out)
+static void print_head(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	struct buf head CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf counts CLEANUP(buf_deinit) = BUF_NULL;
 	const json_t *spool = json_object_get(status, "spool");
 	char *since CLEANUP_FREE = since_text(status, "since", "");
 	char *bytes CLEANUP_FREE = size_text(spool, "bytes");
 	char *limit CLEANUP_FREE = size_text(spool, "limit");
 	buf_printf(&head, "trawld %s, up %s, spool %s of %s", text_of(status, "version"), since,
 		bytes, limit);
-	terminal_append(out, buf_text(&head), terminal->columns);
-	buf_append_text(out, "\n\n");
-	print_sources(status, terminal, out);
+	terminal_append_lines(out, buf_text(&head), terminal->columns, 0);
+	size_t n_failing = append_counts(status, &sources, &counts);
+	buf_append_text(&counts, "; ");
+	n_failing += append_counts(status, &sinks, &counts);
+	const char *colour = n_failing ? "\033[31m" : "\033[32m";
+	buf_append_text(out, terminal->colours ? colour : "");
+	terminal_append_lines(out, buf_text(&counts), terminal->columns, 0);
+	buf_append_text(out, terminal->colours ? "\033[0m\n" : "\n");
+}
+
+/* WHOLE, or so much of it that the terminal shows it at once. */
+static void print_table(
+	const json_t *status, const struct terminal *terminal, bool whole, struct buf *out)
+{
+	struct buf below CLEANUP(buf_deinit) = BUF_NULL;
+	size_t rows = terminal->rows > 12 ? terminal->rows : 12;
+	print_head(status, terminal, out);
+	print_list(status, &sinks, terminal, whole ? NO_LIMIT : rows / 2 - 2, &below);
+	/* but the line between the lists, and the one where the cursor stands */
+	size_t used = count_lines(out) + count_lines(&below) + 2;
+	print_list(status, &sources, terminal, whole ? NO_LIMIT : rows - used, out);
 	buf_append_char(out, '\n');
-	print_sinks(status, terminal, out);
+	buf_append_slice(out, buf_slice(&below));
+}
+
+/* Over what stands there, without a moment of emptiness between. */
+static void redraw(const struct buf *text)
+{
+	fputs("\033[H", stdout);
+	for (size_t i = 0; i < text->size; i++) {
+		if (text->data[i] == '\n')
+			fputs("\033[K", stdout);
+		putchar(text->data[i]);
+	}
+	fputs("\033[J", stdout);
 }
 
 static int show(const char *path, const struct ctl_arguments *arguments, bool redraws)
@@ -211,10 +335,11 @@ static int show(const char *path, const struct ctl_arguments *arguments, bool re
 	if (text)
 		buf_printf(&out, "%s\n", text);
 	else if (code == 0)
-		print_table(status, &terminal, &out);
+		print_table(status, &terminal, !redraws, &out);
 	if (redraws && code == 0)
-		fputs("\033[H\033[J", stdout);
-	fwrite(buf_text(&out), 1, out.size, stdout);
+		redraw(&out);
+	else
+		fwrite(buf_text(&out), 1, out.size, stdout);
 	json_decref(answer);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* See terminal.h. */
 #include "terminal.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,14 +23,17 @@ struct terminal terminal_of(int fd)
 	return terminal;
 }
 
-/* The bytes of the character at TEXT, which is not its end. */
+/* The bytes of the character at TEXT, which is not its end; 1 for what is no UTF-8. */
 static size_t character(const char *text)
 {
-	size_t n = 1;
-	if (((unsigned char)text[0] & 0xc0) != 0xc0)
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 1;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 1;
+	/* longer than it need be: a control character in disguise */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90))
 		return 1;
-	while (n < 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
-		n++;
 	return n;
 }
 
@@ -69,7 +73,45 @@ void terminal_append_cell(struct buf *out, const char *text, size_t columns, boo
 	size_t n = terminal_columns(text);
 	for (size_t i = n; right && i < columns; i++)
 		buf_append_char(out, ' ');
-	terminal_append(out, text, columns);
+	bool cut = n > columns && columns > 2;
+	terminal_append(out, text, cut ? columns - 2 : columns);
+	buf_append_text(out, cut ? ".." : "");
 	for (size_t i = n; !right && i < columns; i++)
 		buf_append_char(out, ' ');
+}
+
+/* The bytes and characters of TEXT that make one line of at most COLUMNS: up to a blank, if any. */
+static size_t line_size(const char *text, size_t columns, size_t *ret_columns)
+{
+	size_t size = 0, n = 0, blank_size = 0, blank_columns = 0;
+	while (text[size] && n < columns) {
+		if (text[size] == ' ' && n > 0) {
+			blank_size = size;
+			blank_columns = n;
+		}
+		size += character(text + size);
+		n++;
+	}
+	bool whole = !text[size] || text[size] == ' ' || blank_size == 0;
+	*ret_columns = whole ? n : blank_columns;
+	return whole ? size : blank_size;
+}
+
+void terminal_append_lines(struct buf *out, const char *text, size_t columns, size_t indent)
+{
+	size_t room = columns > indent ? columns - indent : 1;
+	if (columns == 0)
+		room = SIZE_MAX;
+	do {
+		size_t n, size = line_size(text, room, &n);
+		for (size_t i = 0; i < indent; i++)
+			buf_append_char(out, ' ');
+		for (size_t end = size; end > 1 && text[end - 1] == ' '; end--)
+			n--;
+		terminal_append(out, text, n);
+		buf_append_char(out, '\n');
+		text += size;
+		while (*text == ' ')
+			text++;
+	} while (*text);
 }

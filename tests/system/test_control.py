@@ -128,8 +128,10 @@ class Control(harness.Case):
         self.begin()
         self.polled()
         child, master = self.terminal("status", "--watch", size=(24, 40))
-        text = read_until(master, lambda text: text.count("\033[H\033[J") >= 2)
+        text = read_until(master, lambda text: text.count("\033[J\033[H") >= 2)
         self.assertIn("\033[32mresting\033[0m", text)
+        # each line is drawn over the one that stood there
+        self.assertEqual(text.count("\r\n"), text.count("\033[K\r\n"))
         for line in re.sub(r"\033\[\w*[mHJ]", "", text).splitlines():
             self.assertLessEqual(len(line), 40, line)
         child.terminate()
@@ -139,7 +141,7 @@ class Control(harness.Case):
         self.assertNotIn("\033", text)
 
     def test_narrow_terminal(self):
-        """A fault that is longer than the line is cut, in the pipe it is whole."""
+        """A fault that is longer than the line stands below it, in the pipe behind it."""
         self.begin()
         self.polled()
         self.sim.faults({"kind": "status", "status": 503, "body": "y" * 150 + "END"})
@@ -147,10 +149,42 @@ class Control(harness.Case):
         self.assertIn(fault, self.ctl("status").text)
         child, master = self.terminal("status", size=(24, 75), NO_COLOR="1")
         text = read_until(master, lambda text: "archive" in text)
-        self.assertIn(fault[:8], text)
         self.assertNotIn("\033", text)
         for line in text.splitlines():
             self.assertLessEqual(len(line), 75, line)
+        below = re.search(r"(?m)^acme [^\n]*\n((?: {4}[^\n]*\n)+)", text.replace("\r", ""))[1]
+        self.assertEqual(re.sub(r"\s", "", below), re.sub(r"\s", "", fault))
+
+    def test_many_sources(self):
+        """What fails comes first, and --watch shows no more than there are rows."""
+        sim = self.simulator("--project=good=1:5", "--project=bad=2:5")
+        sim.control(forbidden=["bad"])
+        name = "customer-%02d-of-a-rather-long-name-in-this-table"
+        self.write(
+            *(
+                self.source(sim.url, name % i, "bad" if i == 37 else "good", "interval = 1h")
+                for i in range(40)
+            ),
+            self.file_sink(),
+        )
+        daemon = self.listening()
+        daemon.signal(signal.SIGUSR2)
+        daemon.wait_log("403")
+        words = "40 sources, 1 failing; 1 sink"
+        wait_until(lambda: words in self.ctl("status").text, "the fault to be told")
+        rows = [row for row in self.ctl("status").text.splitlines() if row.startswith("customer")]
+        self.assertEqual([row.split()[0] for row in rows][:2], [name % 37, name % 0])
+        self.assertEqual(len(rows), 40)
+        child, master = self.terminal("status", "--watch", size=(24, 60), NO_COLOR="1")
+        text = read_until(master, lambda text: text.count("\033[J") >= 2)
+        drawn = re.sub(r"\033\[\w*[mHJK]", "", text.split("\033[J")[0]).splitlines()
+        self.assertLessEqual(len(drawn), 23)
+        self.assertEqual(drawn[1], words)
+        self.assertTrue(drawn[4].startswith("customer-37-of-a-r.."), drawn)
+        self.assertIn("auth", drawn[4])
+        self.assertIn("403", drawn[5])
+        self.assertTrue(any(re.fullmatch(r"and \d\d more", line) for line in drawn), drawn)
+        self.assertTrue(any(line.startswith("archive ") for line in drawn), drawn)
 
     def test_watch_outlives_trawld(self):
         daemon = self.begin()
