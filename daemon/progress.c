@@ -178,13 +178,16 @@ static size_t name_columns(const struct trawld *trawld)
 static void add_sources(struct progress *progress, const struct terminal *terminal, struct buf *out)
 {
 	const struct trawld *trawld = progress->trawld;
-	size_t n = trawld->n_pollers, n_rested = 0, width = name_columns(trawld);
+	size_t n = trawld->n_pollers, n_rested = 0, n_given_up = 0;
+	size_t width = name_columns(trawld);
 	bool all = n < terminal->rows;
 	size_t n_left = all ? n : terminal->rows > 2 ? terminal->rows - 2 : 1;
 	for (size_t i = 0; i < n; i++) {
 		struct buf words CLEANUP(buf_deinit) = BUF_NULL;
 		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
-		n_rested += trawld->pollers[i]->rested;
+		bool given_up = trawld->pollers[i]->given_up.class != FAULT_NONE;
+		n_rested += trawld->pollers[i]->rested && !given_up;
+		n_given_up += given_up;
 		const char *colour = describe(progress, i, &words);
 		if (n_left == 0 || (!all && trawld->pollers[i]->rested))
 			continue;
@@ -196,6 +199,8 @@ static void add_sources(struct progress *progress, const struct terminal *termin
 	if (!all) {
 		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
 		buf_printf(&line, "%zu of %zu sources are done", n_rested, n);
+		if (n_given_up)
+			buf_printf(&line, ", %zu given up", n_given_up);
 		add_line(progress, terminal, NULL, buf_text(&line), out);
 	}
 }

@@ -192,6 +192,15 @@ class Progress(harness.Case):
         run.end()
         self.assertEqual(run.screen(), ["31 of 31 sources are done", ""])
 
+    def test_given_up_among_many(self):
+        """What was given up is not told as done."""
+        sim = self.simulator("--project=p=1:20", "--project=bad=2:20")
+        sim.control(forbidden=["bad"])
+        sources = [self.source(sim.url, "s%02d" % i, "bad" if i == 7 else "p") for i in range(30)]
+        run = self.begin(*sources, level="error", rows=10)
+        run.end(75)
+        self.assertEqual(run.screen()[-2:], ["29 of 30 sources are done, 1 given up", ""])
+
     def test_dumb(self):
         sim = self.cloudscale(100)
         text = self.begin(self.source(sim.url), TERM="dumb").end()
