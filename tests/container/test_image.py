@@ -52,7 +52,11 @@ class Contents(Image):
             self.assertIn("/usr/share/doc/%s/copyright" % path.rpartition("/")[2], files)
 
     def test_configuration(self):
-        config = json.loads(podman("image", "inspect", IMAGE).stdout)[0]["Config"]
+        image = json.loads(podman("image", "inspect", IMAGE).stdout)[0]
+        print("the image has %.1f MB" % (image["Size"] / 1e6), flush=True)
+        # README.md says 30
+        self.assertLess(image["Size"], 35e6)
+        config = image["Config"]
         self.assertEqual(config["User"], "%d:%d" % (USER, USER))
         self.assertEqual(list(config["Volumes"]), ["/var/lib/trawld"])
         self.assertEqual(config["Entrypoint"], ["/usr/sbin/trawld"])

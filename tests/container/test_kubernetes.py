@@ -6,11 +6,13 @@ import os
 import pathlib
 import re
 import tempfile
+import unittest
 import urllib.request
 
 import yaml
 from container import IMAGE, ROOT, USER, Image, podman
 from harness import TOKEN, wait_until
+from kubernetes_schema import object_faults
 
 import cloudscale
 
@@ -57,15 +59,46 @@ class Manifest:
         return self.maps[name]["data"]["trawld.conf"]
 
 
+class Schema(unittest.TestCase):
+    """The manifests as the API's server reads them."""
+
+    def test_manifests(self):
+        for path in sorted(FOLDER.iterdir()):
+            for document in documents(path):
+                self.assertEqual(object_faults(document), [], path.name)
+
+    def test_faults(self):
+        """What somebody could write by mistake is found."""
+        for name, old, new, words in (
+            ("cronjob", "readOnlyRootFilesystem", "readOnlyRootFileSystem", "there is no field"),
+            ("cronjob", "concurrencyPolicy: Forbid", "concurrencyPolicy: forbid", "cannot be"),
+            ("cronjob", "  schedule: \"*/15 * * * *\"\n", "", "schedule is missing"),
+            ("cronjob", "storage: 2Gi", "storage: 2GB", "cannot be '2GB'"),
+            ("cronjob", "values: [64", "values: [0, 64", "cannot be 0"),
+            ("cronjob", "runAsUser: 65532", "runAsUser: \"65532\"", "cannot be '65532'"),
+            ("cronjob", "defaultMode: 0440", "defaultMode: 4400", "cannot be 4400"),
+            ("cronjob", "apiVersion: batch/v1", "apiVersion: batch/v1beta1", "no such object"),
+            ("sidecar", "port: status", "port: Status", "cannot be 'Status'"),
+            ("sidecar", "  serviceName: collector\n", "", "serviceName is missing"),
+            ("sidecar", "drop: [ALL]", "drop: ALL", "no list"),
+            ("sidecar", "containerPort: 9464", "containerPort: 94640", "cannot be 94640"),
+        ):
+            text = (FOLDER / (name + ".yaml")).read_text()
+            self.assertIn(old, text)
+            found = [
+                fault
+                for document in yaml.load_all(text.replace(old, new), Strict)
+                for fault in object_faults(document)
+            ]
+            self.assertTrue(found and all(words in fault for fault in found), (new, found))
+
+
 class Kubernetes(Image):
     def test_documents(self):
         paths = sorted(FOLDER.iterdir())
         self.assertEqual([p.name for p in paths], ["cronjob.yaml", "sidecar.yaml"])
         for path in paths:
             for document in documents(path):
-                self.assertLessEqual({"apiVersion", "kind", "metadata"}, set(document), path.name)
-                name = document["metadata"]["name"]
-                self.assertRegex(name, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
                 self.assertNotEqual(document["kind"], "Secret", "secrets are not kept in files")
 
     def test_rights(self):
@@ -104,6 +137,9 @@ class Kubernetes(Image):
         labels = manifest.template["metadata"]["labels"]
         self.assertEqual(manifest.spec["selector"]["matchLabels"], labels)
         self.assertEqual(manifest.spec["replicas"], 1)
+        service = next(d for d in manifest.documents if d["kind"] == "Service")
+        self.assertEqual(service["metadata"]["name"], manifest.spec["serviceName"])
+        self.assertEqual(service["spec"]["selector"], labels)
         policy = next(d for d in manifest.documents if d["kind"] == "NetworkPolicy")
         self.assertEqual(policy["spec"]["podSelector"]["matchLabels"], labels)
         (port,) = manifest.trawld["ports"]
@@ -112,10 +148,12 @@ class Kubernetes(Image):
         for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
             asked = manifest.trawld[probe]["httpGet"]
             self.assertEqual(asked, {"path": path, "port": port["name"]})
+        self.assertEqual(service["spec"]["ports"][0]["targetPort"], port["name"])
 
     def mount(self, manifest, mount, text):
         """A folder as Kubernetes would mount it: of root, readable or writable by fsGroup."""
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.dir))
+        self.folders[mount["name"]] = folder
         volume = manifest.volumes.get(mount["name"], {})
         if "configMap" in volume:
             (folder / "trawld.conf").write_text(text)
@@ -137,6 +175,7 @@ class Kubernetes(Image):
     def arguments(self, manifest, text):
         context = manifest.trawld["securityContext"]
         user = {**manifest.pod["securityContext"], **context}
+        self.folders = {}
         options = ["--name", self.name, "--network", "host", "--read-only-tmpfs=false"]
         options += ["--user", "%d:%d" % (user["runAsUser"], user["runAsGroup"])]
         options += ["--cap-drop", "all"] if context["capabilities"]["drop"] == ["ALL"] else []
@@ -187,6 +226,35 @@ class Kubernetes(Image):
             done = podman("run", "--rm", *arguments)
             self.assertNotIn(TOKEN, done.stderr)
             self.check()
+
+    def test_cronjob_codes(self):
+        """A run that may do better later ends with a code that is tried again, others with one that
+        fails the job at once."""
+        manifest = Manifest("cronjob.yaml")
+        (rule,) = manifest.job["podFailurePolicy"]["rules"]
+        self.assertEqual((rule["action"], rule["onExitCodes"]["operator"]), ("FailJob", "In"))
+        text = self.adapted(manifest)
+        arguments = self.arguments(manifest, text)
+
+        def code(*more, settings=text):
+            (self.folders["configuration"] / "trawld.conf").write_text(settings)
+            return podman("run", "--rm", *arguments, *more, expect=None).returncode
+
+        found = {"usage": code("--nonsense"), "configuration": code(settings=text + "nonsense = 1\n")}
+        daemon = [one for one in arguments if one != "--once"]
+        daemon[daemon.index(self.name)] = self.name + "-other"
+        self.addCleanup(podman, "rm", "--force", "--time", "0", self.name + "-other", expect=None)
+        (self.folders["configuration"] / "trawld.conf").write_text(text)
+        podman("run", "--detach", *daemon)
+        wait_until(lambda: len(self.taken()) >= RECORDS, "the records")
+        found["state in use"] = code()
+        podman("stop", "--time", "30", self.name + "-other")
+        self.assertEqual(set(found.values()), set(rule["onExitCodes"]["values"]), found)
+        self.cloud.control(revoked=[TOKEN])
+        self.assertEqual(code(), 75)
+        self.cloud.control(revoked=[])
+        self.assertEqual(code(), 0)
+        self.check()
 
     def test_sidecar(self):
         manifest = Manifest("sidecar.yaml")
