@@ -287,8 +287,15 @@ class Package(PackageCase):
                          if "Watchdog timeout" in e["MESSAGE"]])
         self.wait_records("acme.ndjson", 1, 1200)
 
+    def open_files(self):
+        return self.box.run("sh", "-c", "readlink /proc/%d/fd/*" % self.main_pid(),
+                            expect=None).out
+
     def rotated(self):
+        """The snippet's signal makes trawld let go of the old file before the next record comes."""
+        self.assertIn(LOGS + "acme.ndjson\n", self.open_files())
         self.box.run("logrotate", "--force", "/etc/logrotate.d/trawld")
+        wait_until(lambda: LOGS + "acme.ndjson.1\n" not in self.open_files(), "the old file's end")
         old = self.box.path(LOGS + "acme.ndjson.1").read_bytes()
         self.assertEqual(old, cloudscale.expected_lines(1, 0, 1200))
         self.acme.control(visible=1300)
