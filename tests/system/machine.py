@@ -57,6 +57,7 @@ class Machine:
 
     def boot(self):
         """None, or why systemd-nspawn does not run here."""
+        self.leader = None
         with open(self.console, "wb") as out:
             self.process = subprocess.Popen(
                 ["unshare", "--mount", "sh", "-c", BOOT, "sh", str(self.root)],

@@ -5,6 +5,7 @@ one, as an administrator does it. Exit code 77 with the reason where such a Debi
 
 import concurrent.futures
 import json
+import os
 import shutil
 import sys
 import unittest
@@ -129,7 +130,7 @@ class Package(PackageCase):
         for step, *arguments in (
             (self.installed, package), (self.configured,), (self.asked,), (self.every_sink,),
             (self.relaxed,), (self.reloaded,), (self.killed,), (self.frozen,), (self.rotated,),
-            (self.instance,), (self.upgraded, higher), (self.purged,),
+            (self.instance,), (self.powered_off,), (self.upgraded, higher), (self.purged,),
             (self.from_older, older, package),
         ):
             print("step:", step.__name__, flush=True)
@@ -168,9 +169,9 @@ class Package(PackageCase):
         self.box.run("systemctl", "start", "trawld")
         self.wait_records("acme.ndjson", 1, 200)
         self.wait_records("other.ndjson", 2, 300)
-        wait_until(lambda: "newest records" in self.box.show("trawld", "StatusText"), "the status")
-        status = self.box.run("systemctl", "status", "trawld").out
-        self.assertIn("2 sources, 10 sinks; newest records", status)
+        words = "2 sources, 10 sinks; newest records"
+        wait_until(lambda: words in self.box.show("trawld", "StatusText"), "the status")
+        self.assertIn(words, self.box.run("systemctl", "status", "trawld").out)
         entries = self.journal("_SYSTEMD_UNIT=trawld.service")
         first = [e for e in entries if e["MESSAGE"].startswith("trawld 0.")][0]
         self.assertEqual((first["PRIORITY"], first["_UID"] != "0"), ("6", True))
@@ -311,7 +312,7 @@ class Package(PackageCase):
             + "[sink archive]\ntype = file\npath = ${env:LOGS_DIRECTORY}/%{source}.ndjson\n"
         ))
         pid = self.main_pid()
-        self.box.run("systemctl", "start", "trawld@two")
+        self.box.run("systemctl", "enable", "--now", "trawld@two")
         self.wait_records("two/mine.ndjson", 2, 300)
         self.assertTrue(self.box.path("/var/lib/trawld/instances/two/trawld.db").exists())
         status = json.loads(self.box.run(
@@ -321,13 +322,24 @@ class Package(PackageCase):
         print(exposure.splitlines()[-1])
         self.assertEqual(self.main_pid(), pid)
 
+    def powered_off(self):
+        """Without a warning; with the system both services start again, and go on."""
+        self.box.stop()
+        self.acme.control(visible=1400)
+        self.assertIsNone(self.box.boot())
+        new = self.box.path(LOGS + "acme.ndjson")
+        self.wait_size(new, len(cloudscale.expected_lines(1, 1200, 1400)))
+        self.assert_output(cloudscale.expected_lines(1, 1200, 1400), new)
+        wait_until(lambda: self.box.show("trawld@two", "ActiveState") == "active", "the instance")
+        self.wait_records("two/mine.ndjson", 2, 300)
+
     def upgraded(self, package):
         """While records flow. A conffile that was edited is asked about, and stays; one that was
         not is the new one. Both services run the new program, and go on where the old one was."""
         pids = self.main_pid(), self.box.show("trawld@two", "MainPID")
         new = self.box.path(LOGS + "acme.ndjson")
-        with flowing(self.acme, 1300) as shown:
-            self.wait_size(new, len(cloudscale.expected_lines(1, 1200, 1310)))
+        with flowing(self.acme, 1400) as shown:
+            self.wait_size(new, len(cloudscale.expected_lines(1, 1200, 1410)))
             said = self.install(package, expect=1, options=())
             self.assertIn("end of file on stdin at conffile prompt", said)
             # in the middle of it nothing is touched, and the old program goes on
@@ -356,8 +368,9 @@ class Package(PackageCase):
         archive = self.box.path(LOGS + "acme.ndjson").read_bytes()
         self.box.run("dpkg", "--purge", "trawld")
         for name in ("/var/lib/trawld", "/etc/trawld/trawld.conf", "/etc/logrotate.d/trawld",
-                     "/etc/systemd/system/multi-user.target.wants/trawld.service"):
-            self.assertFalse(self.box.path(name).exists(), name)
+                     "/etc/systemd/system/multi-user.target.wants/trawld.service",
+                     "/etc/systemd/system/multi-user.target.wants/trawld@two.service"):
+            self.assertFalse(os.path.lexists(self.box.path(name)), name)
         self.assertEqual(self.box.path(LOGS + "acme.ndjson").read_bytes(), archive)
 
     def from_older(self, older, package):
