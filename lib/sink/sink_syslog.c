@@ -9,6 +9,11 @@
  * certificate or has no server behind it, does so at the start: the first job of a connection is
  * held for SETTLE_NS.
  *
+ * A message that is longer than the receiver takes is cut by it in a datagram and in RELP, but over
+ * a plain stream rsyslogd goes on reading in the middle of it: the rest of a record becomes
+ * messages of their own, and above its limit of a frame the whole rest of the connection does. So
+ * what is over max_message does not go into a plain stream; it is refused.
+ *
  * A job that breaks off is sent again: with RELP from the first message without an answer, else
  * from its beginning. The connection stays open between jobs; one that the receiver closes then is
  * simply made again. Back-off is delivery.c's.
@@ -34,6 +39,8 @@
 #define SETTLE_NS NSEC_PER_SEC /* of a new connection */
 #define QUIET_NS (200 * NSEC_PER_MSEC) /* with nothing in the send queue */
 #define UDP_SIZE_MAX ((size_t)65507)
+#define LARGE_SIZE ((size_t)64 << 10) /* max_message where none is configured */
+#define STREAM_SIZE ((size_t)8192) /* that of plain streams: RFC 5424, 6.1 */
 #define DATAGRAM_SIZE_MIN ((size_t)SYSLOG_HEADER_MAX + 100)
 #define LARGE_LOG_PERIOD NSEC_PER_HOUR
 
@@ -48,13 +55,16 @@ struct sink_syslog {
 	bool open;
 	nsec_t open_at;
 	bool lines; /* a message ends with a line feed */
-	size_t datagram_max; /* lowered when the socket takes no more */
+	size_t datagram_max; /* lowered when the socket takes no more; 0: no datagrams */
+	size_t stream_max; /* of a plain stream, longer ones are refused; 0: none */
+	size_t large_size; /* it is said that longer ones come */
 	struct relp relp;
 
 	const struct sink_job *job; /* NULL: none */
 	size_t n_taken; /* records of the job that are formatted */
 	size_t n_confirmed; /* records of the job that need not be sent again */
 	char job_id[33]; /* what n_confirmed belongs to */
+	bool *refused; /* records of the job; NULL: none is */
 	struct buf out; /* being sent */
 	size_t out_at;
 	struct buf message;
@@ -123,18 +133,22 @@ static void connect_receiver(struct sink_syslog *syslog)
 static void opened(struct sink_syslog *syslog)
 {
 	bool datagram = http_stream_is_datagram(syslog->stream);
+	bool plain = !datagram && !syslog->target.address.relp;
 	size_t max = syslog->options->max_message;
 
+	if (max == 0)
+		max = plain ? STREAM_SIZE : LARGE_SIZE;
 	syslog->open = true;
 	syslog->open_at = clock_monotonic();
 	syslog->datagram_max = 0;
+	syslog->stream_max = plain ? max : 0;
+	syslog->large_size = max;
 	if (syslog->target.address.kind == HTTP_STREAM_UDP && max > UDP_SIZE_MAX)
 		max = UDP_SIZE_MAX;
 	if (datagram)
 		syslog->datagram_max = max;
-	syslog->lines = !datagram && !syslog->target.address.relp &&
-			(syslog->options->framing == SYSLOG_LINES ||
-				syslog->target.address.kind == HTTP_STREAM_UNIX);
+	syslog->lines = plain && (syslog->options->framing == SYSLOG_LINES ||
+					 syslog->target.address.kind == HTTP_STREAM_UNIX);
 	syslog->target.style.plain = syslog->lines;
 	if (syslog->target.address.relp)
 		relp_begin(&syslog->relp, &syslog->out);
@@ -156,9 +170,19 @@ static void leave_job(struct sink_syslog *syslog)
 
 static void finish(struct sink_syslog *syslog)
 {
+	struct fault fault = FAULT_NULL;
+
 	leave_job(syslog);
 	syslog->job_id[0] = '\0';
-	sink_finish(&syslog->base, SINK_DELIVERED, NULL, NULL);
+	if (!syslog->refused) {
+		sink_finish(&syslog->base, SINK_DELIVERED, NULL, NULL);
+		return;
+	}
+	fault_set(&fault, FAULT_REFUSED,
+		"as messages they are over max_message (%zu bytes); relp carries any, and "
+		"max_message may be what the receiver is set up for",
+		syslog->stream_max);
+	sink_finish_partly(&syslog->base, syslog->refused, &fault);
 }
 
 static void fail(struct sink_syslog *syslog, const struct fault *fault)
@@ -227,16 +251,29 @@ static void note_large(struct sink_syslog *syslog, size_t size)
 	syslog->large_logged_at = now_at;
 }
 
-static void format(struct sink_syslog *syslog, const struct sink_record *record)
+/* False: the receiver is not to have it. */
+static bool format(struct sink_syslog *syslog, const struct sink_record *record)
 {
 	unsigned severity = syslog_severity_of(syslog->target.severity, record->view.text);
 	struct buf *message = &syslog->message;
 
 	buf_clear(message);
 	if (syslog_format(&syslog->target.style, severity, record, clock_wall(),
-		    syslog->datagram_max, message) ||
-		(syslog->datagram_max == 0 && message->size > syslog->options->max_message))
+		    syslog->datagram_max, message)) {
 		note_large(syslog, message->size);
+	} else if (message->size > syslog->large_size) {
+		if (syslog->stream_max > 0)
+			return false;
+		note_large(syslog, message->size);
+	}
+	return true;
+}
+
+static void refuse(struct sink_syslog *syslog, size_t index)
+{
+	if (!syslog->refused)
+		syslog->refused = mem_array(syslog->job->n_records, sizeof(bool));
+	syslog->refused[index] = true;
 }
 
 static void frame(struct sink_syslog *syslog)
@@ -264,7 +301,10 @@ static bool fill(struct sink_syslog *syslog)
 	while (job && syslog->n_taken < job->n_records && syslog->out.size < OUT_SIZE) {
 		if (syslog->target.address.relp && !relp_has_room(&syslog->relp))
 			break;
-		format(syslog, &job->records[syslog->n_taken++]);
+		if (!format(syslog, &job->records[syslog->n_taken++])) {
+			refuse(syslog, syslog->n_taken - 1);
+			continue;
+		}
 		frame(syslog);
 		if (syslog->datagram_max > 0)
 			break;
@@ -447,6 +487,8 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 	if (strcmp(syslog->job_id, job->id) != 0)
 		syslog->n_confirmed = 0;
 	memcpy(syslog->job_id, job->id, sizeof(syslog->job_id));
+	free(syslog->refused);
+	syslog->refused = NULL;
 	syslog->job = job;
 	syslog->n_taken = syslog->n_confirmed;
 	syslog->target.style.format = job->format;
@@ -477,6 +519,7 @@ static void sink_syslog_free(struct sink_syslog *syslog)
 	buf_deinit(&syslog->out);
 	buf_deinit(&syslog->message);
 	syslog_target_deinit(&syslog->target);
+	free(syslog->refused);
 	free(syslog->place);
 	free(syslog->base.name);
 	free(syslog);

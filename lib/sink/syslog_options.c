@@ -73,9 +73,9 @@ const struct option syslog_option_rows[SYSLOG_N_OPTIONS] = {
 	ROW(severity_map, "severity_map", OPTION_LIST, .help = "glob=severity, ...; first match"),
 	ROW(hostname, "hostname", OPTION_STRING, .help = "HOSTNAME; default: this host's"),
 	ROW(app_name, "app_name", OPTION_STRING, .default_text = "trawld", .help = "APP-NAME"),
-	ROW(max_message, "max_message", OPTION_SIZE, .default_text = "64KiB", .min = 2048,
-		.max = (int64_t)1 << 30,
-		.help = "a longer message is cut in a datagram, else sent whole and logged"),
+	ROW(max_message, "max_message", OPTION_SIZE, .min = 2048, .max = (int64_t)1 << 30,
+		.help = "a longer message is cut in a datagram, sent whole by RELP, else refused; "
+			"default: 64KiB, 8KiB over tcp, tls and stream sockets"),
 	ROW(ca_file, "ca_file", OPTION_STRING, .help = "certificates to trust, not the system's"),
 	ROW(client_cert, "client_cert", OPTION_STRING, .help = "certificate to show, PEM"),
 	ROW(client_key, "client_key", OPTION_STRING, .help = "its private key, PEM"),

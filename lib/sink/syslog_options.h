@@ -19,7 +19,7 @@ struct syslog_options {
 	struct str_list severity_map;
 	char *hostname;
 	char *app_name;
-	uint64_t max_message;
+	uint64_t max_message; /* 0: by transport */
 	char *ca_file;
 	char *client_cert;
 	char *client_key;

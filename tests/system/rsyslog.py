@@ -45,14 +45,14 @@ MODULES = {
 INPUTS = {
     "udp": 'type="imudp" rcvbufSize="8m" ' + ON_PORT,
     "tcp": 'type="imtcp" listenPortFileName="%(portfile)s" ' + ON_PORT,
-    "relp": 'type="imrelp" maxDataSize="1m" ' + ON_PORT,
-    "relps": 'type="imrelp" maxDataSize="1m" ' + ON_PORT + " " + TLS,
+    "relp": 'type="imrelp" maxDataSize="%(largest)s" ' + ON_PORT,
+    "relps": 'type="imrelp" maxDataSize="%(largest)s" ' + ON_PORT + " " + TLS,
     "unix": 'type="imuxsock" socket="%(path)s" createPath="on" ratelimit.interval="0" ' + OWN_TIME,
     "ptcp": 'type="imptcp" path="%(path)s" unlink="on"',
 }
 INPUTS["tls"] = INPUTS["tcp"]
 CONFIGURATION = """
-global(workDirectory="%(folder)s" maxMessageSize="1m" parser.escapeControlCharactersOnReceive="off")
+global(workDirectory="%(folder)s" maxMessageSize="%(largest)s" parser.escapeControlCharactersOnReceive="off")
 %(keys)s
 main_queue(queue.type="direct")
 module(%(module)s)
@@ -75,7 +75,7 @@ def free_port(kind):
 
 class Receiver:
     def __init__(self, folder, kind, **settings):
-        """KIND as in INPUTS; SETTINGS for tls and relps: authmode, ca, cert, key."""
+        """KIND as in INPUTS; SETTINGS: largest message; for tls and relps: authmode, ca, cert, key."""
         self.folder = folder
         self.kind = kind
         self.settings = settings
@@ -98,6 +98,7 @@ class Receiver:
     def configuration(self):
         values = {
             "authmode": "anon",
+            "largest": "1m",
             **self.settings,
             "folder": self.folder,
             "port": self.port,
@@ -195,7 +196,7 @@ class Receiver:
     def messages(self):
         lines = self.bytes().split(b"\n")
         assert lines.pop() == b"", "the last line is not whole"
-        return [Message(*line.decode().split("\t", 7)) for line in lines]
+        return [Message(*line.decode(errors="replace").split("\t", 7)) for line in lines]
 
 
 def certificates(folder, name="ca", hosts="DNS:localhost,IP:127.0.0.1"):

@@ -5,13 +5,11 @@ unchanged or is a dead letter with a reason, and none of them is taken for two."
 import json
 
 import harness
+import syslog_peer
 from harness import wait_until
+from hostile_source import LARGE, Hostile
 from http_sink import got
 
-import hostile
-import syslog_peer
-
-LARGE = 30 << 20
 PATHS = {  # encoding: path, name at the receiver
     "ndjson": ("/ndjson", "ndjson"),
     "json_array": ("/array", "array"),
@@ -22,35 +20,7 @@ PATHS = {  # encoding: path, name at the receiver
 }
 
 
-class Hostile(harness.Case):
-    def begin(self, *sinks, size=0):
-        self.expected = hostile.records()
-        if size:
-            self.expected.append(hostile.large(size))
-        api = self.simulator("--large", str(size), name="hostile")
-        source = (
-            "[source acme]\nprovider = custom\nrequest.url = %s/records\nrate = off\n"
-            "request.query.page = ${page.cursor}\npage.cursor = /next\nstart = -1h\n"
-            "request.query.since = ${window.start}\nresume.window = yes\n"
-            "records.at = /records\nrecords.id = /id\nrecords.time = /at\n" % api.url
-        )
-        self.configure(source, *sinks)
-
-    def assert_texts(self, found, expected=None):
-        expected = self.expected if expected is None else expected
-        for number, (text, wanted) in enumerate(zip(found, expected)):
-            if text != wanted:
-                at = next((i for i, (a, b) in enumerate(zip(text, wanted)) if a != b), -1)
-                at = min(len(text), len(wanted)) if at < 0 else at
-                near = slice(max(at - 40, 0), at + 40)
-                self.fail("record %d at %d: %r, not %r" % (number, at, text[near], wanted[near]))
-        self.assertEqual(len(found), len(expected))
-
-    def dead_letters(self, sink="far"):
-        path = self.state / "dead-letters" / (sink + ".ndjson")
-        text = path.read_bytes().decode() if path.exists() else ""
-        return [json.loads(line) for line in text.split("\n")[:-1]]
-
+class Sinks(Hostile):
     # --- files ---
 
     def test_files(self):
@@ -75,10 +45,12 @@ class Hostile(harness.Case):
 
     def syslog_sink(self, peer, more=""):
         framing = "framing = lines\n" if peer.kind == "lines" else ""
-        return "[sink %s]\ntype = syslog\naddress = %s\n%s%s\n" % (
+        whole = "" if peer.kind == "udp" else "max_message = 1GiB\n"
+        return "[sink %s]\ntype = syslog\naddress = %s\n%s%s%s\n" % (
             peer.kind,
             peer.address(),
             framing,
+            whole,
             more,
         )
 
