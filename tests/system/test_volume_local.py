@@ -2,6 +2,7 @@
 """50,000 records to the sinks of this machine at once: a file whose directory goes away, the reader
 of standard output, a program and the systemd journal, each stopped, killed, slow and gone in turn."""
 
+import fcntl
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import harness
 import journald
 from harness import wait_until
-from volume import JOB, RECORDS, Kind, Lines, Volume
+from volume import JOB, RECORDS, STEP, Kind, Lines, Volume
 
 CHILD = harness.SOURCE_ROOT / "tests" / "system" / "exec_child.py"
 MINE = "SYSLOG_IDENTIFIER=trawld"
@@ -85,6 +86,8 @@ class Stdout(Kind):
 
     def open(self):
         self.fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        if STEP * 250 < 65536:  # it must hold less than what piles up
+            fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, 4096)
         self.reading = True
 
     def arrived(self):
@@ -98,6 +101,12 @@ class Stdout(Kind):
             self.data += data
             self.n += data.count(b"\n")
         return self.n
+
+    def is_done(self):
+        self.arrived()  # reads
+        if self.case.delivered(self.name) < RECORDS:
+            return False
+        return self.arrived() >= RECORDS  # all is in the pipe: this was the last of it
 
     def pause(self):
         self.reading = False

@@ -4,7 +4,7 @@ One source feeds several sinks of one daemon. Each Kind has a plan: what happens
 when so many records have arrived. The source never shows much more than the next disturbance needs,
 so each one comes while records flow, however fast the machine is. At the end Trace says what came
 twice and what is missing; a kind says how much of either its promise allows. TRAWLD_VOLUME: another
-number of records.
+number of records, at least 10,000.
 """
 
 import collections
@@ -19,6 +19,7 @@ import cloudscale
 
 RECORDS = int(os.environ.get("TRAWLD_VOLUME", "50000"))
 PAGE = 50
+STEP = RECORDS // 200
 JOB = 64 * PAGE  # records of a job, at most (lib/pipeline/job.h)
 
 
@@ -189,19 +190,19 @@ class Volume(harness.Case):
         return int(sum(samples.get((metric, ("sink", name)), 0) for metric in names))
 
     def show(self, count):
-        """The source has at least COUNT records."""
-        count = min(count, RECORDS)
+        """The source has at least COUNT records, if each disturbance to come still has its own."""
+        count = min(count, RECORDS - STEP * sum(len(kind.plan) for kind in self.kinds))
         if count > self.visible:
             self.visible = count
             self.cloud.control(visible=count)
 
-    def feed(self, kind):
-        """A few records are still to come for KIND, enough for what is to happen to it."""
-        self.show(kind.arrived() + RECORDS // 100)
+    def feed(self, kind, count=STEP):
+        """STEP records at least are still to come for KIND, and up to COUNT: once an action."""
+        self.show(min(kind.arrived(), self.visible) + count)
 
     def pile_up(self, kind):
-        """trawld has some more records than have arrived at KIND."""
-        self.show(kind.arrived() + self.ahead)
+        """The same, and trawld has them all."""
+        self.feed(kind, self.ahead)
         wanted = self.visible
         wait_until(lambda: self.cloud.stats()["served"][harness.TOKEN] >= wanted, "records", 60)
 
