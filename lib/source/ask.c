@@ -1,9 +1,6 @@
 /* See ask.h. */
 #include "source/ask.h"
 
-#include "base/cleanup.h"
-#include "http/outcome.h"
-
 int ask_place(
 	const struct source *source, const char *text, struct place *ret, struct fault *reterr)
 {
@@ -45,11 +42,7 @@ int ask_write(const struct poll *poll, struct http_message *ret, struct fault *r
 int ask_read(const struct poll *poll, struct http_response *response, const char *url,
 	nsec_t now_time, struct page *page, struct fault *reterr)
 {
-	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
-	if (response->status >= 300)
-		page_error_message(poll->source, buf_slice(&response->body), &words);
-	int r = (int)http_outcome(
-		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
+	int r = page_outcome(poll->source, response, now_time, reterr);
 	return r ? r
 		 : page_read(page, poll->source, response, url, poll->place.newest_time, reterr);
 }
@@ -67,6 +60,8 @@ bool ask_skew(const struct http_response *response, nsec_t *ret_skew_ns)
 void ask_classify(const struct poll *poll, bool stored, struct fault *fault)
 {
 	const struct definition *definition = poll->source->definition;
+	if (fault->passing)
+		return;
 	if (stored && definition_lists_status(
 			      definition->errors_lost, definition->n_errors_lost, fault->status))
 		fault->class = FAULT_LOST;

@@ -395,6 +395,9 @@ void definition_free(struct definition *definition)
 	for (size_t i = 0; i < definition->n_errors_incomplete; i++)
 		condition_deinit(&definition->errors_incomplete[i]);
 	free(definition->errors_incomplete);
+	for (size_t i = 0; i < definition->n_errors_retry; i++)
+		condition_deinit(&definition->errors_retry[i]);
+	free(definition->errors_retry);
 	pointer_deinit(&definition->fetch_from);
 	pointer_deinit(&definition->fetch_link);
 	request_deinit(&definition->link_request);

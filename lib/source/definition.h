@@ -132,6 +132,7 @@ struct fetch_options {
 struct errors_options {
 	char *message;
 	struct str_list incomplete; /* conditions */
+	struct str_list retry; /* conditions */
 	struct str_list lost;
 	struct str_list auth; /* further statuses that mean 401 */
 	nsec_t auth_pause_ns;
@@ -188,6 +189,8 @@ struct definition {
 	struct pointer errors_message;
 	struct condition *errors_incomplete;
 	size_t n_errors_incomplete;
+	struct condition *errors_retry;
+	size_t n_errors_retry;
 	int *errors_lost;
 	size_t n_errors_lost;
 	int *errors_auth;

@@ -219,6 +219,16 @@ int *reader_statuses(struct definition_reader *reader, struct ini_section *secti
 	return statuses;
 }
 
+static struct condition *read_tests(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const struct str_list *list, size_t *ret_n)
+{
+	struct condition *conditions = mem_array(list->n_items, sizeof(*conditions));
+	for (size_t i = 0; i < list->n_items; i++)
+		*ret_n +=
+			reader_condition(reader, section, key, list->items[i], &conditions[*ret_n]);
+	return conditions;
+}
+
 void reader_errors(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -226,12 +236,10 @@ void reader_errors(struct definition_reader *reader)
 	struct ini_section *section = ini_find(&definition->ini, "errors", NULL);
 	reader_options(reader, &rows_errors, section, options, NULL);
 	reader_pointer(reader, section, "message", options->message, &definition->errors_message);
-	definition->errors_incomplete =
-		mem_array(options->incomplete.n_items, sizeof(struct condition));
-	for (size_t i = 0; i < options->incomplete.n_items; i++)
-		definition->n_errors_incomplete += reader_condition(reader, section, "incomplete",
-			options->incomplete.items[i],
-			&definition->errors_incomplete[definition->n_errors_incomplete]);
+	definition->errors_incomplete = read_tests(reader, section, "incomplete",
+		&options->incomplete, &definition->n_errors_incomplete);
+	definition->errors_retry =
+		read_tests(reader, section, "retry", &options->retry, &definition->n_errors_retry);
 	definition->errors_lost = reader_statuses(
 		reader, section, "lost", &options->lost, &definition->n_errors_lost);
 	definition->errors_auth = reader_statuses(

@@ -154,6 +154,8 @@ static const struct option errors[] = {
 	ROW(errors_options, incomplete, "incomplete", OPTION_LINES,
 		.help = "conditions, one a line; an answer with status 200 that fulfils one is not "
 			"whole"),
+	ROW(errors_options, retry, "retry", OPTION_LINES,
+		.help = "conditions, one a line; an error that fulfils one will pass"),
 	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410",
 		.help = "statuses that mean: this cursor or link is gone"),
 	ROW(errors_options, auth, "auth", OPTION_LIST,

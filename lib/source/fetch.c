@@ -248,11 +248,7 @@ static int take_link(
 {
 	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
-	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
-	if (response->status >= 300)
-		page_error_message(fetch->source, buf_slice(&response->body), &words);
-	int r = (int)http_outcome(
-		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
+	int r = page_outcome(fetch->source, response, now_time, reterr);
 	if (r)
 		return r;
 	r = splitter_run(fetch->source->link_plan, buf_slice(&response->body), &split, reterr);

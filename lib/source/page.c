@@ -396,12 +396,35 @@ void page_deinit(struct page *page)
 	*page = PAGE_NULL;
 }
 
-void page_error_message(const struct source *source, struct slice body, struct buf *out)
+/* The API's own words go to WORDS; true: it says that it will pass. */
+static bool read_error(const struct source *source, struct slice body, struct buf *words)
 {
 	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	const struct definition *definition = source->definition;
 	struct fault fault;
 	if (!source->error_plan || splitter_run(source->error_plan, body, &split, &fault))
-		return;
-	if (!is_nothing(split.envelope[0]))
-		json_decode(split.envelope[0], out);
+		return false;
+	if (source->error_message >= 0 && !is_nothing(split.envelope[source->error_message]))
+		json_decode(split.envelope[source->error_message], words);
+	for (size_t i = 0; i < definition->n_errors_retry; i++)
+		if (condition_holds(&definition->errors_retry[i],
+			    split.envelope[source->error_retry + (int)i]))
+			return true;
+	return false;
+}
+
+int page_outcome(const struct source *source, const struct http_response *response, nsec_t now_time,
+	struct fault *reterr)
+{
+	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
+	bool passing =
+		response->status >= 300 && read_error(source, buf_slice(&response->body), &words);
+	int r = (int)http_outcome(
+		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
+	/* an attempt with a refused credential may lock it: that is never only tried again */
+	if (!passing || response->fault.class != FAULT_NONE || response->status == 401)
+		return r;
+	reterr->class = FAULT_SERVER;
+	reterr->passing = true;
+	return FAULT_SERVER;
 }

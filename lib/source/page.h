@@ -39,7 +39,9 @@ int page_read(struct page *page, const struct source *source, struct http_respon
 	const char *url, nsec_t last_time, struct fault *reterr);
 void page_deinit(struct page *page);
 
-/* The API's own words in an error body, appended to OUT; nothing when it has none. */
-void page_error_message(const struct source *source, struct slice body, struct buf *out);
+/* What an answer's status means (outcome.h), in the API's own words; with [errors] retry also what
+ * its body means. 0, or the class of the fault. */
+int page_outcome(const struct source *source, const struct http_response *response, nsec_t now_time,
+	struct fault *reterr);
 
 #endif

@@ -114,6 +114,23 @@ static struct splitter_plan *compile_value(const struct pointer *pointer)
 	return splitter_plan_new(&(struct splitter_wanted){.envelope = &pointer, .n_envelope = 1});
 }
 
+static struct splitter_plan *compile_error(struct source *source)
+{
+	const struct definition *definition = source->definition;
+	struct columns envelope = {0};
+	source->error_message = column_add(&envelope, &definition->errors_message);
+	source->error_retry = (int)envelope.n_items;
+	for (size_t i = 0; i < definition->n_errors_retry; i++)
+		column_add(&envelope, &definition->errors_retry[i].pointer);
+	struct splitter_plan *plan =
+		envelope.n_items == 0
+			? NULL
+			: splitter_plan_new(&(struct splitter_wanted){
+				  .envelope = envelope.items, .n_envelope = envelope.n_items});
+	free(envelope.items);
+	return plan;
+}
+
 static void compile_plans(struct source *source)
 {
 	const struct definition *definition = source->definition;
@@ -130,7 +147,7 @@ static void compile_plans(struct source *source)
 	});
 	free(fields.items);
 	free(envelope.items);
-	source->error_plan = compile_value(&definition->errors_message);
+	source->error_plan = compile_error(source);
 	source->fetch_plan = compile_value(&definition->fetch_from);
 	source->link_plan = compile_value(&definition->fetch_link);
 }

@@ -49,7 +49,7 @@ struct source {
 
 	/* one plan for answers with status 200, one for error bodies */
 	struct splitter_plan *plan;
-	struct splitter_plan *error_plan; /* NULL: no errors.message */
+	struct splitter_plan *error_plan; /* NULL: nothing is looked for */
 	struct splitter_plan *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
 	struct splitter_plan *link_plan; /* of the answer with a link: fetch.link */
 	/* columns of the plans; -1: not asked for */
@@ -57,6 +57,7 @@ struct source {
 		column_last_resume;
 	int envelope_page, envelope_resume, envelope_total, envelope_incomplete, envelope_expect,
 		envelope_ends;
+	int error_message, error_retry;
 };
 
 /* From a checked section; NULL with findings. PATH: where definitions are. */

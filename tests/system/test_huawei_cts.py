@@ -399,7 +399,7 @@ class Refusals(Cts):
         self.assertEqual(simulator.stats()["bad_signatures"], 1)
 
     def test_query_failed(self):
-        """CTS.0300, at the first page and on the way: the window is asked again."""
+        """CTS.0300, at the first page and on the way: the same page is asked again, soon."""
         now = int(time.time())
         failed = {"error_code": "CTS.0300", "error_msg": "Query failed, try again later."}
         simulator = self.cts(3000, first=now - 5000, last=now - 3600)
@@ -408,16 +408,30 @@ class Refusals(Cts):
             {**TRACES, "kind": "status", "status": 404, "json": failed, "at": [13]},
         )
         self.configure(
-            self.cts_source(
-                simulator.url, KEY, more="start = -2h\nrate = off\nretry_max = 10ms"
-            ),
-            self.file_sink(),
+            self.cts_source(simulator.url, KEY, more="start = -2h\nrate = off"), self.file_sink()
         )
-        daemon = self.daemon()
-        daemon.wait_log("Query failed, try again later")
-        self.wait_size(self.out, sum(len(line) + 1 for line in self.expected()))
-        self.assertEqual(daemon.stop(), 0)
+        # as a fault of the request it would end the run
+        result = self.once()
+        self.assertTrue(result.lines("Query failed, try again later"))
+        self.assertFalse(result.lines("cursor"), result.err)
         self.assert_same(self.expected())
+        targets = [entry["target"] for entry in simulator.log()]
+        for number in (1, 4, 9, 13):
+            self.assertEqual(targets[number - 1], targets[number], number)
+
+    def test_other_refusals(self):
+        """A 400 with another code is a fault of the request, and ends a run."""
+        now = int(time.time())
+        simulator = self.cts(30, first=now - 5000, last=now - 3600)
+        simulator.faults(
+            {**TRACES, "kind": "status", "status": 400,
+             "json": {"error_code": "CTS.0203", "error_msg": "Ill-formed."}}
+        )
+        self.configure(
+            self.cts_source(simulator.url, KEY, more="start = -2h\nrate = off"), self.file_sink()
+        )
+        self.assertIn("Ill-formed", self.once(75).err)
+        self.assertEqual(simulator.stats()["requests"], 1)
 
     def test_configuration(self):
         self.otc = False

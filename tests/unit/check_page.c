@@ -1,4 +1,5 @@
 /* From an answer to records: what is taken out of a page, and what makes it refused whole. */
+#include "source/ask.h"
 #include "source/page.h"
 
 #include "base/cleanup.h"
@@ -183,6 +184,45 @@ START_TEST(refusals)
 }
 END_TEST
 
+START_TEST(errors_that_pass)
+{
+	static const char keys[] = BASE "errors.message = /m\n"
+					"errors.retry = /code in E1, E2\n\t/busy = true\n";
+	static const struct {
+		int status;
+		const char *body;
+		enum fault_class class;
+	} cases[] = {
+		{400, "{\"code\":\"E1\"}", FAULT_SERVER},
+		{400, "{\"code\":\"E2\",\"m\":\"x\"}", FAULT_SERVER},
+		{403, "{\"busy\":true}", FAULT_SERVER},
+		{400, "{\"code\":\"E3\",\"m\":\"x\"}", FAULT_CONFIG},
+		{400, "{\"m\":\"x\"}", FAULT_CONFIG},
+		{400, "code E1", FAULT_CONFIG},
+		{401, "{\"code\":\"E1\"}", FAULT_AUTH},
+		{503, "{\"code\":\"E3\"}", FAULT_SERVER},
+		{200, "{\"code\":\"E1\"}", FAULT_NONE},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		struct fault fault = FAULT_NULL;
+		struct http_response response = {.status = cases[i].status};
+		source_fixture_good(&f, keys);
+		buf_append_text(&response.body, cases[i].body);
+		int r = page_outcome(f.source, &response, 0, &fault);
+		ck_assert_msg(r == (int)cases[i].class && fault.class == cases[i].class,
+			"case %zu: %d: %s", i, r, fault.text);
+		/* the status of a lost cursor counts only where the body did not decide */
+		struct poll poll = {.source = f.source};
+		ask_classify(&poll, true, &fault);
+		bool lost = cases[i].status == 400 && cases[i].class == FAULT_CONFIG;
+		ck_assert_msg(fault.class == (lost ? FAULT_LOST : cases[i].class), "case %zu", i);
+		buf_deinit(&response.body);
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
 START_TEST(taken_as_empty)
 {
 	static const struct {
@@ -289,5 +329,5 @@ START_TEST(cursors_keep_their_text)
 END_TEST
 
 UNIT_MAIN("page", records_and_places, only_some_of_the_excluded_are_kept, compound_ids_do_not_meet,
-	ids_are_told_apart, digest_is_of_the_text_without_white_space, refusals, taken_as_empty,
-	ties_at_a_page_edge, cursors_keep_their_text)
+	ids_are_told_apart, digest_is_of_the_text_without_white_space, refusals, errors_that_pass,
+	taken_as_empty, ties_at_a_page_edge, cursors_keep_their_text)
