@@ -9,6 +9,7 @@
 #include "trawld.h"
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 
 /* All faults at once; NULL: there were some, and they were printed. */
 static struct setup *load(const struct arguments *arguments)
@@ -35,6 +36,7 @@ int main(int argc, char **argv)
 {
 	struct arguments arguments;
 	struct trawld trawld;
+	mem_keep_small();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not the end */
 	prctl(PR_SET_DUMPABLE,

@@ -47,6 +47,16 @@ char *buf_reserve(struct buf *buf, size_t size)
 	return buf->data + buf->size;
 }
 
+void buf_trim(struct buf *buf)
+{
+	if (buf->size == 0) {
+		buf_deinit(buf);
+	} else if (buf->capacity > buf->size + 1) {
+		buf->capacity = buf->size + 1;
+		buf->data = mem_resize(buf->data, buf->capacity);
+	}
+}
+
 int buf_append(struct buf *buf, const void *data, size_t size)
 {
 	char *to = buf_reserve(buf, size);

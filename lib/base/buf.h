@@ -39,6 +39,9 @@ int buf_vprintf(struct buf *buf, const char *format, va_list args)
  * writes there and then adds to buf->size. */
 char *buf_reserve(struct buf *buf, size_t size);
 
+/* Gives back what is reserved and not used. */
+void buf_trim(struct buf *buf);
+
 static inline struct slice buf_slice(const struct buf *buf)
 {
 	return (struct slice){buf->data ? buf->data : "", buf->size};

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +19,20 @@ static _Noreturn void out_of_memory(void)
 	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
 	(void)written;
 	_exit(EX_SOFTWARE);
+}
+
+/* glibc raises its bound for mappings of their own with every larger one that is freed, up to 32
+ * MiB, and keeps twice as much of what lies on the heap: one large page, and a daemon would stay
+ * large. A bound that is set stays. */
+#define MAPPED_SIZE (256 << 10)
+#define KEPT_SIZE (2 << 20)
+
+void mem_keep_small(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, MAPPED_SIZE);
+	mallopt(M_TRIM_THRESHOLD, KEPT_SIZE);
+#endif
 }
 
 void *mem_alloc(size_t size)

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* Large buffers go back to the kernel when they are freed; once, at the start of the program. */
+void mem_keep_small(void);
+
 /* Returns SIZE zeroed bytes, never NULL (also for SIZE 0). */
 void *mem_alloc(size_t size);
 

@@ -124,6 +124,9 @@ static void delivery_fail(struct delivery *delivery, const struct fault *fault)
 		log_debug(&subject, "%s; trying again in %s", fault->text, buf_text(&wait));
 	}
 	buf_deinit(&wait);
+	/* what follows can be read again when the sink is back */
+	if (delivery->job)
+		queue_restart(&delivery->queue, job_last(delivery->job));
 	delivery->waiting = true;
 	delivery_arm(delivery, delivery->wait_ns);
 	delivery_changed(delivery);
@@ -287,7 +290,8 @@ static bool delivery_gathers(struct delivery *delivery)
 static void delivery_take(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
-	int r = queue_refill(&delivery->queue, delivery->plan_last, &fault);
+	int r = queue_refill(
+		&delivery->queue, delivery->plan_last, &delivery->sink->gather, &fault);
 
 	if (r == STORE_E_CORRUPT) {
 		committer_damaged(delivery->setup.committer, &fault);

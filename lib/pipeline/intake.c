@@ -107,6 +107,10 @@ static struct batch *make_batch(struct intake *intake, const struct runner_deliv
 	if (delivery->scope == RECORD_SCOPE_PAGE ||
 		(delivery->scope == RECORD_SCOPE_CHAIN && delivery->new_chain))
 		idset_clear(&intake->chain);
+	size_t size = 0;
+	for (size_t i = 0; i < delivery->records.n_items; i++)
+		size += delivery->records.items[i].text.size + 1;
+	batch_reserve(batch, delivery->records.n_items, size);
 	for (size_t i = 0; i < delivery->records.n_items; i++) {
 		const struct record *record = &delivery->records.items[i];
 		bool is_last = i + 1 == delivery->records.n_items;
@@ -120,6 +124,7 @@ static struct batch *make_batch(struct intake *intake, const struct runner_deliv
 	batch->keep_ids = delivery->scope != RECORD_SCOPE_ROWS || delivery->document_ends;
 	batch->newest_time = delivery->key_time;
 	intake->status.n_records += batch->n_records;
+	batch_trim(batch);
 	if (batch->n_records)
 		return batch;
 	batch_unref(batch);

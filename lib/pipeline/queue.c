@@ -1,6 +1,7 @@
 /*
  * The queue of one sink. It never holds more than JOB_MAX_BATCHES batches or, but for the last one,
- * JOB_MAX_BYTES; so a sink that is away costs that much, however large the spool grows.
+ * JOB_MAX_BYTES, however large the spool grows; less where the queues of all sinks together have
+ * come to their bound. A batch that several queues hold is in memory once.
  */
 #include "pipeline/queue.h"
 
@@ -42,20 +43,36 @@ static void queue_push(struct queue *queue, struct batch *batch)
 	queue->taken = batch->number;
 }
 
+static bool has_room(const struct queue *queue, size_t max_bytes)
+{
+	if (max_bytes > QUEUE_LEAST_BYTES && spool_memory(queue->store) >= QUEUES_MEMORY_BYTES)
+		max_bytes = QUEUE_LEAST_BYTES;
+	return queue->n_items < JOB_MAX_BATCHES && queue->bytes < max_bytes;
+}
+
 void queue_offer(struct queue *queue, struct batch *batch)
 {
 	if (batch->number <= queue->taken)
 		return;
-	if (queue->n_items == JOB_MAX_BATCHES || queue->bytes >= QUEUE_MEMORY_BYTES)
+	if (!has_room(queue, QUEUE_MEMORY_BYTES))
 		queue->behind = true;
 	if (!queue->behind)
 		queue_push(queue, batch_ref(batch));
 }
 
-int queue_refill(struct queue *queue, int64_t until, struct fault *reterr)
+static size_t bound(size_t wanted, size_t ceiling)
 {
-	while (queue->behind && queue->n_items < JOB_MAX_BATCHES &&
-		(queue->bytes < JOB_MAX_BYTES || queue->taken < until)) {
+	return wanted > 0 && wanted < ceiling ? wanted : ceiling;
+}
+
+int queue_refill(
+	struct queue *queue, int64_t until, const struct sink_gather *gather, struct fault *reterr)
+{
+	size_t max_bytes = bound(gather->bytes, JOB_MAX_BYTES);
+
+	while (queue->behind &&
+		(has_room(queue, max_bytes) ||
+			(queue->taken < until && queue->n_items < JOB_MAX_BATCHES))) {
 		struct batch *batch = NULL;
 		int r = spool_next(
 			queue->store, queue->taken, queue->wanted, queue->userdata, &batch, reterr);
@@ -68,11 +85,6 @@ int queue_refill(struct queue *queue, int64_t until, struct fault *reterr)
 			queue->behind = false;
 	}
 	return 0;
-}
-
-static size_t bound(size_t wanted, size_t ceiling)
-{
-	return wanted > 0 && wanted < ceiling ? wanted : ceiling;
 }
 
 size_t queue_measure(const struct queue *queue, int64_t until, const struct sink_gather *gather)

@@ -11,6 +11,10 @@
 struct store;
 
 #define QUEUE_MEMORY_BYTES ((size_t)4 << 20) /* what offers may fill */
+/* All queues and jobs share this: while the batches in memory take more, a queue gets no more than
+ * QUEUE_LEAST_BYTES (or one batch, or what UNTIL asks for). */
+#define QUEUES_MEMORY_BYTES ((size_t)10 << 20)
+#define QUEUE_LEAST_BYTES ((size_t)1 << 20)
 
 typedef bool (*queue_wanted_fn)(const char *source, void *userdata);
 
@@ -34,9 +38,9 @@ void queue_deinit(struct queue *queue);
 void queue_restart(struct queue *queue, int64_t taken);
 /* A new batch, the last of the spool. References it when it is kept. */
 void queue_offer(struct queue *queue, struct batch *batch);
-/* Reads from the spool until a full job is in memory, everything up to UNTIL too; 0 or STORE_E_*.
- */
-int queue_refill(struct queue *queue, int64_t until, struct fault *reterr);
+/* Reads from the spool what the next job takes, everything up to UNTIL too; 0 or STORE_E_*. */
+int queue_refill(
+	struct queue *queue, int64_t until, const struct sink_gather *gather, struct fault *reterr);
 /* How many items the next job takes: all up to UNTIL when the first is not after it, else what the
  * bounds of a job and of GATHER allow. */
 size_t queue_measure(const struct queue *queue, int64_t until, const struct sink_gather *gather);

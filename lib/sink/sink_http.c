@@ -189,11 +189,15 @@ static int sink_http_write(
 	enum compression compression = (enum compression)http->options->compression;
 	struct http_part *part = &flight->part;
 	struct sink_record *scratch;
+	size_t size = 0;
 
 	http_options_message(http->options, message);
 	if (http->encoding->prepare)
 		http->encoding->prepare(part, message);
 	part->records = http_parts_records(&http->parts, part->first, part->n_records, &scratch);
+	for (size_t i = 0; i < part->n_records; i++)
+		size += part->records[i].view.text.size + 2;
+	buf_reserve(&message->body, size);
 	http->encoding->write(part, &message->body);
 	part->records = NULL;
 	free(scratch);

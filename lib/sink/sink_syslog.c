@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "http/stream.h"
+#include "pipeline/job.h"
 #include "sink/relp.h"
 #include "sink/syslog_options.h"
 
@@ -62,6 +63,8 @@ struct sink_syslog {
 
 	const struct sink_job *job; /* NULL: none */
 	size_t n_taken; /* records of the job that are formatted */
+	struct job_cursor cursor; /* after them */
+	struct job_cursor last; /* before the last of them */
 	size_t n_confirmed; /* records of the job that need not be sent again */
 	char job_id[33]; /* what n_confirmed belongs to */
 	bool *refused; /* records of the job; NULL: none is */
@@ -295,13 +298,17 @@ static void frame(struct sink_syslog *syslog)
 static bool fill(struct sink_syslog *syslog)
 {
 	const struct sink_job *job = syslog->job;
+	struct sink_record record;
 
 	buf_clear(&syslog->out);
 	syslog->out_at = 0;
 	while (job && syslog->n_taken < job->n_records && syslog->out.size < OUT_SIZE) {
 		if (syslog->target.address.relp && !relp_has_room(&syslog->relp))
 			break;
-		if (!format(syslog, &job->records[syslog->n_taken++])) {
+		syslog->last = syslog->cursor;
+		job_next(job, &syslog->cursor, &record);
+		syslog->n_taken++;
+		if (!format(syslog, &record)) {
 			refuse(syslog, syslog->n_taken - 1);
 			continue;
 		}
@@ -325,6 +332,7 @@ static bool shorten(struct sink_syslog *syslog)
 	}
 	syslog->datagram_max = syslog->out.size / 2;
 	syslog->n_taken--;
+	syslog->cursor = syslog->last;
 	buf_clear(&syslog->out);
 	return true;
 }
@@ -478,6 +486,16 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* --- the contract --- */
 
+static void skip_confirmed(struct sink_syslog *syslog)
+{
+	struct sink_record record;
+
+	syslog->cursor = (struct job_cursor){0};
+	syslog->n_taken = syslog->n_confirmed;
+	for (size_t i = 0; i < syslog->n_confirmed; i++)
+		job_next(syslog->job, &syslog->cursor, &record);
+}
+
 static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 {
 	struct sink_syslog *syslog = (struct sink_syslog *)sink;
@@ -490,7 +508,7 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 	free(syslog->refused);
 	syslog->refused = NULL;
 	syslog->job = job;
-	syslog->n_taken = syslog->n_confirmed;
+	skip_confirmed(syslog);
 	syslog->target.style.format = job->format;
 	syslog->unacknowledged = 0;
 	syslog->quiet_at = NSEC_NONE;
@@ -592,6 +610,7 @@ const struct sink_kind sink_syslog = {
 	.options = syslog_option_rows,
 	.n_options = SYSLOG_N_OPTIONS,
 	.options_size = sizeof(struct syslog_options),
+	.capabilities = SINK_WHOLE_BATCH,
 	.check = sink_syslog_check,
 	.create = sink_syslog_create,
 	.deliver = sink_syslog_deliver,

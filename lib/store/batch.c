@@ -17,10 +17,12 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "store/pool.h"
 
 #define FORMAT 1
 #define HEAD_SIZE 32
 #define COLUMNS_SIZE 16 /* a record's */
+#define CLAIM_BELIEVED ((size_t)4 << 20)
 
 struct batch *batch_new(const char *source, const char *provider, nsec_t accepted_time)
 {
@@ -45,6 +47,7 @@ void batch_unref(struct batch *batch)
 {
 	if (!batch || --batch->n_refs > 0)
 		return;
+	batch_pool_remove(batch);
 	buf_deinit(&batch->body);
 	buf_deinit(&batch->id_text);
 	free(batch->records);
@@ -55,15 +58,38 @@ void batch_unref(struct batch *batch)
 }
 
 /* records and ids grow together. */
-static void make_room(struct batch *batch)
+static void set_capacity(struct batch *batch, size_t capacity)
 {
-	size_t capacity = batch->capacity ? 2 * batch->capacity : 16;
-
-	if (batch->n_records < batch->capacity)
-		return;
 	batch->records = mem_resize(batch->records, capacity * sizeof(batch->records[0]));
 	batch->ids = mem_resize(batch->ids, capacity * sizeof(batch->ids[0]));
 	batch->capacity = capacity;
+}
+
+static void make_room(struct batch *batch)
+{
+	if (batch->n_records == batch->capacity)
+		set_capacity(batch, batch->capacity ? 2 * batch->capacity : 16);
+}
+
+void batch_reserve(struct batch *batch, size_t n_records, size_t size)
+{
+	if (batch->capacity - batch->n_records < n_records)
+		set_capacity(batch, batch->n_records + n_records);
+	buf_reserve(&batch->body, size);
+}
+
+void batch_trim(struct batch *batch)
+{
+	if (batch->capacity > batch->n_records)
+		set_capacity(batch, batch->n_records);
+	buf_trim(&batch->body);
+	buf_trim(&batch->id_text);
+}
+
+size_t batch_memory(const struct batch *batch)
+{
+	return sizeof(*batch) + batch->body.capacity + batch->id_text.capacity +
+	       batch->capacity * (sizeof(batch->records[0]) + sizeof(batch->ids[0]));
 }
 
 void batch_add(struct batch *batch, struct slice text, const struct id *key, struct slice id_text,
@@ -201,8 +227,9 @@ void batch_encode(const struct batch *batch, struct buf *out)
 }
 
 /*
- * The size that the frame claims is a ceiling only: memory grows with what really comes out, so a
- * damaged head cannot ask for more than the content is worth.
+ * The size that the frame claims is a ceiling, and up to CLAIM_BELIEVED what is reserved; beyond it
+ * memory grows with what really comes out, so a damaged head cannot ask for more than the content
+ * is worth.
  */
 static const char *decompress(struct slice encoded, struct buf *out)
 {
@@ -221,6 +248,7 @@ static const char *decompress(struct slice encoded, struct buf *out)
 		context = ZSTD_createDCtx();
 	assert(context);
 	ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+	buf_reserve(out, (claimed < CLAIM_BELIEVED ? claimed : CLAIM_BELIEVED) + step);
 	while (left > 0) {
 		output = (ZSTD_outBuffer){buf_reserve(out, step), step, 0};
 		if (!output.dst)
@@ -309,6 +337,7 @@ static const char *take_apart(struct buf *plain, struct slice ids, struct batch 
 	plain->limit = 0;
 	ret->body = *plain;
 	*plain = BUF_NULL;
+	batch_trim(ret);
 	return NULL;
 }
 

@@ -23,6 +23,8 @@ struct batch_record {
 	nsec_t time; /* the record's own time; NSEC_NONE: unknown */
 };
 
+struct batch_pool;
+
 struct batch {
 	unsigned n_refs;
 	int64_t number; /* position in the spool, assigned by the commit; 0 before */
@@ -37,11 +39,19 @@ struct batch {
 	size_t capacity;
 	struct buf body;
 	struct buf id_text; /* ID texts without separators */
+	struct batch_pool *pool; /* that it is in, once it is committed; see pool.h */
+	struct batch *pool_next;
 };
 
 struct batch *batch_new(const char *source, const char *provider, nsec_t accepted_time);
 struct batch *batch_ref(struct batch *batch);
 void batch_unref(struct batch *batch); /* NULL allowed */
+
+/* Room for N_RECORDS more with SIZE bytes of text, line feeds included: they are added without
+ * growing. batch_trim gives back what was not used. */
+void batch_reserve(struct batch *batch, size_t n_records, size_t size);
+void batch_trim(struct batch *batch);
+size_t batch_memory(const struct batch *batch); /* bytes */
 
 /* Appends one record: TEXT is already on one line. ID_TEXT may be SLICE_NULL (hash as ID). */
 void batch_add(struct batch *batch, struct slice text, const struct id *key, struct slice id_text,

@@ -24,13 +24,7 @@
 
 static size_t page_memory(const struct pending_page *page)
 {
-	const struct batch *batch = page->batch;
-
-	if (!batch)
-		return 0;
-	return batch->body.capacity + batch->id_text.capacity +
-	       batch->capacity * (sizeof(batch->records[0]) + sizeof(batch->ids[0])) +
-	       page->encoded_size;
+	return page->batch ? batch_memory(page->batch) + page->encoded_size : 0;
 }
 
 static void encode_page(struct store *store, struct pending_page *page)
@@ -390,8 +384,11 @@ int commit_run(struct store *store, struct fault *reterr)
 	clear_marks(store);
 	pages = take_pages(store, &n_pages);
 	for (size_t i = 0; i < n_pages; i++) {
-		if (pages[i].batch)
-			store->last_number = pages[i].batch->number = pages[i].number;
+		if (!pages[i].batch)
+			continue;
+		batch_pool_remove(pages[i].batch); /* collected twice */
+		store->last_number = pages[i].batch->number = pages[i].number;
+		batch_pool_add(&store->pool, pages[i].batch);
 	}
 	shrink(store);
 	for (size_t i = 0; i < n_pages; i++) {

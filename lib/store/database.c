@@ -337,6 +337,7 @@ void store_close(struct store *store)
 	if (store->lock_fd >= 0)
 		close(store->lock_fd); /* after the database: the next owner finds it at rest */
 	buf_deinit(&store->scratch);
+	batch_pool_deinit(&store->pool);
 	free(store->path);
 	free(store);
 }

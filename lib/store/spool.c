@@ -19,6 +19,11 @@ uint64_t spool_bytes(const struct store *store)
 	return store->committed_bytes + store->pages_encoded;
 }
 
+size_t spool_memory(const struct store *store)
+{
+	return store->pool.bytes;
+}
+
 /* What to do with the waiting batches above AFTER of a wanted source. */
 typedef int (*wanted_source_fn)(
 	struct store *store, int64_t source_id, int64_t after, void *out, struct fault *reterr);
@@ -88,8 +93,12 @@ static int read_batch(struct store *store, int64_t number, struct batch **ret, s
 	const char *source, *provider;
 	struct batch *batch;
 	bool row = false;
-	int r = statement_get(store, STATEMENT_BATCH_GET, &statement, reterr);
+	int r;
 
+	*ret = batch_pool_find(&store->pool, number);
+	if (*ret)
+		return 0;
+	r = statement_get(store, STATEMENT_BATCH_GET, &statement, reterr);
 	if (r)
 		return r;
 	sqlite3_bind_int64(statement, 1, number);
@@ -111,6 +120,7 @@ static int read_batch(struct store *store, int64_t number, struct batch **ret, s
 		return r;
 	}
 	batch->number = number;
+	batch_pool_add(&store->pool, batch);
 	*ret = batch;
 	return 0;
 }

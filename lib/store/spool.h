@@ -12,8 +12,13 @@ int64_t spool_last(const struct store *store);
  * spool_limit bounds. Kept in memory, exact after open. */
 uint64_t spool_bytes(const struct store *store);
 
+/* Bytes of memory that the committed batches hold of which there are references, each counted once.
+ */
+size_t spool_memory(const struct store *store);
+
 /* Reads the first batch with a number above AFTER for which WANTED(source, userdata) is true. *RET
- * is a new reference, or NULL when there is none. A row that cannot be decoded is STORE_E_CORRUPT.
+ * is a new reference, to the batch that is in memory when there is one, or NULL when none waits. A
+ * row that cannot be decoded is STORE_E_CORRUPT.
  */
 int spool_next(struct store *store, int64_t after,
 	bool (*wanted)(const char *source, void *userdata), void *userdata, struct batch **ret,

@@ -12,6 +12,7 @@
 #include "store/batch.h"
 #include "store/commit.h"
 #include "store/database.h"
+#include "store/pool.h"
 
 #define STORE_PAGE_SIZE 4096 /* of SQLite; keep the text in database.c the same */
 
@@ -104,6 +105,7 @@ struct store {
 	size_t n_marks;
 	size_t marks_capacity;
 	struct buf scratch; /* for encoding */
+	struct batch_pool pool;
 };
 
 /* --- database.c --- */

@@ -56,5 +56,22 @@ START_TEST(reserved_room_is_there)
 }
 END_TEST
 
+START_TEST(trimming_gives_back_what_is_not_used)
+{
+	struct buf buf = BUF_NULL;
+	buf_reserve(&buf, 3000);
+	buf_append_text(&buf, "abc");
+	buf_trim(&buf);
+	ck_assert_uint_eq(buf.capacity, 4);
+	ck_assert_str_eq(buf.data, "abc");
+	buf_append_text(&buf, "def");
+	ck_assert_str_eq(buf.data, "abcdef");
+	buf_clear(&buf);
+	buf_trim(&buf);
+	ck_assert_ptr_null(buf.data);
+	ck_assert_uint_eq(buf.capacity, 0);
+}
+END_TEST
+
 UNIT_MAIN("buf", appends_and_stays_terminated, ceiling_refuses_and_changes_nothing,
-	reserved_room_is_there)
+	reserved_room_is_there, trimming_gives_back_what_is_not_used)

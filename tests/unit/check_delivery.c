@@ -2,7 +2,6 @@
 #include "pipeline/delivery.h"
 
 #include "base/random.h"
-#include "pipeline/queue.h"
 #include "pipeline_fixture.h"
 
 static size_t dead_letters(void)
@@ -98,36 +97,28 @@ START_TEST(what_waits_goes_through_the_spool_in_order)
 }
 END_TEST
 
-START_TEST(a_queue_is_bounded)
+START_TEST(a_failing_sink_keeps_its_job_only)
 {
-	static const struct sink_gather no_bounds;
-	struct queue queue;
-	struct fault fault;
+	struct fake *fake = pipeline_simple(&fake_bodies);
+	size_t job_memory;
 
-	queue_init(&queue, store, fixture_any, NULL, 0);
-	for (int i = 0; i < 6; i++)
-		fixture_add("a", i, 40000, 1000, "{}"); /* about 0.8 MB each */
-	fixture_run();
-	ck_assert_int_eq(queue_refill(&queue, 0, &fault), 0);
-	ck_assert_uint_eq(queue.n_items, 6);
-	ck_assert(!queue.behind);
-	ck_assert_uint_gt(queue.bytes, QUEUE_MEMORY_BYTES);
-	for (int i = 6; i < 30; i++) {
-		struct batch *batch = fixture_batch("a", i, 40000, 1000);
-
-		commit_add_page(store, "a", batch, "{}", NULL, NULL);
-		fixture_run();
-		queue_offer(&queue, batch);
-		batch_unref(batch);
-	}
-	ck_assert_uint_eq(queue.n_items, 6); /* no offer had room */
-	ck_assert(queue.behind);
-	ck_assert_int_eq(queue_refill(&queue, 0, &fault), 0);
-	ck_assert_uint_lt(queue.bytes, JOB_MAX_BYTES + (1 << 20));
-	ck_assert_uint_ge(queue.bytes, JOB_MAX_BYTES);
-	ck_assert_uint_eq(queue_measure(&queue, 0, &no_bounds), queue.n_items - 1);
-	ck_assert_uint_eq(queue_measure(&queue, 3, &no_bounds), 3); /* a plan */
-	queue_deinit(&queue);
+	fake->script = "h";
+	pipeline_pages("a", 0, 1, 10);
+	RUN_UNTIL(fake->held);
+	job_memory = spool_memory(store);
+	ck_assert_uint_gt(job_memory, 0);
+	pipeline_pages("a", 1, 20, 10);
+	ck_assert(committer_flush(committer));
+	ck_assert_uint_gt(spool_memory(store), 10 * job_memory);
+	fake_release(fake, 'r');
+	ck_assert_uint_eq(spool_memory(store), job_memory);
+	pipeline_pages("a", 20, 30, 10);
+	ck_assert(committer_flush(committer));
+	ck_assert_uint_eq(spool_memory(store), job_memory);
+	fanout_retry_now(fanout);
+	pipeline_settle();
+	ck_delivered(fake, 0, 30, 10);
+	ck_assert_uint_eq(spool_memory(store), 0);
 }
 END_TEST
 
@@ -432,7 +423,7 @@ static void add_tests(Suite *suite)
 	tcase_add_checked_fixture(tcase, pipeline_setup, pipeline_teardown);
 	tcase_add_loop_test(tcase, scripts, 0, 9);
 	tcase_add_test(tcase, what_waits_goes_through_the_spool_in_order);
-	tcase_add_test(tcase, a_queue_is_bounded);
+	tcase_add_test(tcase, a_failing_sink_keeps_its_job_only);
 	tcase_add_test(tcase, a_retried_job_is_the_same);
 	tcase_add_test(tcase, waits);
 	tcase_add_test(tcase, the_timer_ends_a_wait);
