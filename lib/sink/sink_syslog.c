@@ -9,11 +9,6 @@
  * certificate or has no server behind it, does so at the start: the first job of a connection is
  * held for SETTLE_NS.
  *
- * A message that is longer than the receiver takes is cut by it in a datagram and in RELP, but over
- * a plain stream rsyslogd goes on reading in the middle of it: the rest of a record becomes
- * messages of their own, and above its limit of a frame the whole rest of the connection does. So
- * what is over max_message does not go into a plain stream; it is refused.
- *
  * A job that breaks off is sent again: with RELP from the first message without an answer, else
  * from its beginning. The connection stays open between jobs; one that the receiver closes then is
  * simply made again. Back-off is delivery.c's.
@@ -27,8 +22,7 @@
 #include "base/timestamp.h"
 #include "http/stream.h"
 #include "pipeline/job.h"
-#include "sink/relp.h"
-#include "sink/syslog_options.h"
+#include "sink/syslog_writer.h"
 
 #define OUT_SIZE ((size_t)256 << 10) /* messages are gathered up to this */
 #define TURN_SIZE ((size_t)1 << 20) /* bytes written before the loop has its turn */
@@ -39,26 +33,19 @@
 #define LOOK_WAIT_MAX_NS (50 * NSEC_PER_MSEC)
 #define SETTLE_NS NSEC_PER_SEC /* of a new connection */
 #define QUIET_NS (200 * NSEC_PER_MSEC) /* with nothing in the send queue */
-#define UDP_SIZE_MAX ((size_t)65507)
-#define LARGE_SIZE ((size_t)64 << 10) /* max_message where none is configured */
-#define STREAM_SIZE ((size_t)8192) /* that of plain streams: RFC 5424, 6.1 */
-#define DATAGRAM_SIZE_MIN ((size_t)SYSLOG_HEADER_MAX + 100)
-#define LARGE_LOG_PERIOD NSEC_PER_HOUR
 
 struct sink_syslog {
 	struct sink base;
 	const struct syslog_options *options;
 	struct ev_loop *loop;
 	char *place;
+	struct log_subject subject;
 	struct syslog_target target;
+	struct syslog_writer writer;
 
 	struct http_stream *stream; /* NULL: not connected */
 	bool open;
 	nsec_t open_at;
-	bool lines; /* a message ends with a line feed */
-	size_t datagram_max; /* lowered when the socket takes no more; 0: no datagrams */
-	size_t stream_max; /* of a plain stream, longer ones are refused; 0: none */
-	size_t large_size; /* it is said that longer ones come */
 	struct relp relp;
 
 	const struct sink_job *job; /* NULL: none */
@@ -70,15 +57,11 @@ struct sink_syslog {
 	bool *refused; /* records of the job; NULL: none is */
 	struct buf out; /* being sent */
 	size_t out_at;
-	struct buf message;
 	size_t unacknowledged;
 	nsec_t quiet_at; /* since when the send queue is empty; NSEC_NONE: it is not */
 	nsec_t look_wait_ns;
 	ev_timer timer; /* goes on by itself */
 	ev_timer watchdog; /* nothing has moved */
-
-	uint64_t n_large; /* records over max_message since that was last said */
-	nsec_t large_logged_at; /* NSEC_NONE: never */
 };
 
 static void step(struct sink_syslog *syslog);
@@ -135,24 +118,9 @@ static void connect_receiver(struct sink_syslog *syslog)
 
 static void opened(struct sink_syslog *syslog)
 {
-	bool datagram = http_stream_is_datagram(syslog->stream);
-	bool plain = !datagram && !syslog->target.address.relp;
-	size_t max = syslog->options->max_message;
-
-	if (max == 0)
-		max = plain ? STREAM_SIZE : LARGE_SIZE;
 	syslog->open = true;
 	syslog->open_at = clock_monotonic();
-	syslog->datagram_max = 0;
-	syslog->stream_max = plain ? max : 0;
-	syslog->large_size = max;
-	if (syslog->target.address.kind == HTTP_STREAM_UDP && max > UDP_SIZE_MAX)
-		max = UDP_SIZE_MAX;
-	if (datagram)
-		syslog->datagram_max = max;
-	syslog->lines = plain && (syslog->options->framing == SYSLOG_LINES ||
-					 syslog->target.address.kind == HTTP_STREAM_UNIX);
-	syslog->target.style.plain = syslog->lines;
+	syslog_writer_begin(&syslog->writer, http_stream_is_datagram(syslog->stream));
 	if (syslog->target.address.relp)
 		relp_begin(&syslog->relp, &syslog->out);
 }
@@ -164,9 +132,9 @@ static void leave_job(struct sink_syslog *syslog)
 	syslog->job = NULL;
 	ev_timer_stop(syslog->loop, &syslog->timer);
 	ev_timer_stop(syslog->loop, &syslog->watchdog);
-	if (syslog->out.capacity > 8 * OUT_SIZE || syslog->message.capacity > 8 * OUT_SIZE) {
+	if (syslog->out.capacity > 8 * OUT_SIZE || syslog->writer.message.capacity > 8 * OUT_SIZE) {
 		buf_deinit(&syslog->out);
-		buf_deinit(&syslog->message);
+		syslog_writer_deinit(&syslog->writer);
 		syslog->out_at = 0;
 	}
 }
@@ -184,13 +152,12 @@ static void finish(struct sink_syslog *syslog)
 	fault_set(&fault, FAULT_REFUSED,
 		"as messages they are over max_message (%zu bytes); relp carries any, and "
 		"max_message may be what the receiver is set up for",
-		syslog->stream_max);
+		syslog->writer.stream_max);
 	sink_finish_partly(&syslog->base, syslog->refused, &fault);
 }
 
 static void fail(struct sink_syslog *syslog, const struct fault *fault)
 {
-	struct log_subject subject = {"sink", syslog->base.name, syslog->place};
 	struct fault copy = *fault;
 	bool busy = syslog->job != NULL;
 
@@ -199,8 +166,8 @@ static void fail(struct sink_syslog *syslog, const struct fault *fault)
 	if (busy)
 		sink_finish(&syslog->base, SINK_RETRY, NULL, &copy);
 	else
-		log_debug(&subject, "%s between two jobs; connecting again for the next one",
-			copy.text);
+		log_debug(&syslog->subject,
+			"%s between two jobs; connecting again for the next one", copy.text);
 }
 
 /* Datagrams that the receiver has are not sent again, and the socket that knows whether they were
@@ -231,67 +198,11 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* --- messages --- */
 
-static void note_large(struct sink_syslog *syslog, size_t size)
-{
-	struct log_subject subject = {"sink", syslog->base.name, syslog->place};
-	nsec_t now_at = clock_monotonic();
-
-	syslog->n_large++;
-	if (syslog->large_logged_at != NSEC_NONE &&
-		now_at - syslog->large_logged_at < LARGE_LOG_PERIOD)
-		return;
-	if (syslog->datagram_max > 0)
-		log_warning(&subject,
-			"%llu records did not fit a datagram of %zu bytes and were cut, with "
-			"truncated=\"true\"; tcp, tls or relp carry them whole",
-			(unsigned long long)syslog->n_large, syslog->datagram_max);
-	else
-		log_warning(&subject,
-			"%llu records make messages over max_message, the last one of %zu bytes; "
-			"they are sent whole, the receiver may cut them",
-			(unsigned long long)syslog->n_large, size);
-	syslog->n_large = 0;
-	syslog->large_logged_at = now_at;
-}
-
-/* False: the receiver is not to have it. */
-static bool format(struct sink_syslog *syslog, const struct sink_record *record)
-{
-	unsigned severity = syslog_severity_of(syslog->target.severity, record->view.text);
-	struct buf *message = &syslog->message;
-
-	buf_clear(message);
-	if (syslog_format(&syslog->target.style, severity, record, clock_wall(),
-		    syslog->datagram_max, message)) {
-		note_large(syslog, message->size);
-	} else if (message->size > syslog->large_size) {
-		if (syslog->stream_max > 0)
-			return false;
-		note_large(syslog, message->size);
-	}
-	return true;
-}
-
 static void refuse(struct sink_syslog *syslog, size_t index)
 {
 	if (!syslog->refused)
 		syslog->refused = mem_array(syslog->job->n_records, sizeof(bool));
 	syslog->refused[index] = true;
-}
-
-static void frame(struct sink_syslog *syslog)
-{
-	struct slice message = buf_slice(&syslog->message);
-
-	if (syslog->target.address.relp) {
-		relp_send(&syslog->relp, message, &syslog->out);
-		return;
-	}
-	if (syslog->datagram_max == 0 && !syslog->lines)
-		buf_printf(&syslog->out, "%zu ", message.size);
-	buf_append_slice(&syslog->out, message);
-	if (syslog->lines)
-		buf_append_char(&syslog->out, '\n');
 }
 
 /* The next messages into the empty OUT. False: there are none, or the window is full. */
@@ -308,12 +219,9 @@ static bool fill(struct sink_syslog *syslog)
 		syslog->last = syslog->cursor;
 		job_next(job, &syslog->cursor, &record);
 		syslog->n_taken++;
-		if (!format(syslog, &record)) {
+		if (!syslog_writer_put(&syslog->writer, &record, &syslog->out))
 			refuse(syslog, syslog->n_taken - 1);
-			continue;
-		}
-		frame(syslog);
-		if (syslog->datagram_max > 0)
+		else if (syslog->writer.datagram_max > 0)
 			break;
 	}
 	return syslog->out.size > 0;
@@ -324,13 +232,12 @@ static bool shorten(struct sink_syslog *syslog)
 {
 	struct fault fault = FAULT_NULL;
 
-	if (syslog->out.size / 2 < DATAGRAM_SIZE_MIN) {
+	if (!syslog_writer_shorten(&syslog->writer, syslog->out.size)) {
 		fault_set(&fault, FAULT_NETWORK, "%s takes no datagram of %zu bytes",
 			syslog->target.address.target, syslog->out.size);
 		fail(syslog, &fault);
 		return false;
 	}
-	syslog->datagram_max = syslog->out.size / 2;
 	syslog->n_taken--;
 	syslog->cursor = syslog->last;
 	buf_clear(&syslog->out);
@@ -400,7 +307,7 @@ static bool transmit(struct sink_syslog *syslog)
 		if (n == 0)
 			return false;
 		n_sent += (size_t)n;
-		n_datagrams += syslog->datagram_max > 0;
+		n_datagrams += syslog->writer.datagram_max > 0;
 		syslog->out_at += (size_t)n;
 		moved(syslog);
 	}
@@ -535,7 +442,7 @@ static void sink_syslog_free(struct sink_syslog *syslog)
 {
 	relp_deinit(&syslog->relp);
 	buf_deinit(&syslog->out);
-	buf_deinit(&syslog->message);
+	syslog_writer_deinit(&syslog->writer);
 	syslog_target_deinit(&syslog->target);
 	free(syslog->refused);
 	free(syslog->place);
@@ -586,7 +493,14 @@ static int sink_syslog_create(
 	syslog->options = setup->options;
 	syslog->loop = setup->loop;
 	syslog->place = mem_strdup(setup->place);
-	syslog->large_logged_at = NSEC_NONE;
+	syslog->subject = (struct log_subject){"sink", syslog->base.name, syslog->place};
+	syslog->writer = (struct syslog_writer){
+		.subject = &syslog->subject,
+		.options = syslog->options,
+		.target = &syslog->target,
+		.relp = &syslog->relp,
+		.large_logged_at = NSEC_NONE,
+	};
 	relp_deinit(&syslog->relp);
 	ev_init(&syslog->timer, on_timer);
 	syslog->timer.data = syslog;
