@@ -51,7 +51,7 @@ class File(Kind):
 
     def obstacle(self):
         away = self.case.dir / ("away%d" % len(self.parts))
-        mark = self.case.running.mark()
+        mark = self.case.mark(self.name)
         self.folder.rename(away)
         self.folder.write_text("a file where a directory was")
         self.case.pile_up(self)
@@ -115,7 +115,7 @@ class Stdout(Kind):
 
     def leave(self):
         """In the middle of a job; what is in the pipe is there for the next reader."""
-        mark = self.case.running.mark()
+        mark = self.case.mark(self.name)
         self.reading = False
         self.case.pile_up(self)
         os.close(self.fd)
@@ -269,13 +269,14 @@ class Journal(Kind):
 
     def vanish(self):
         """The socket, too: what is in its queue is lost, the rest waits."""
-        mark = self.case.running.mark()
+        mark = self.case.mark(self.name)
+        self.receiver.hold()
+        self.case.pile_up(self)
         self.receiver.end(signal.SIGKILL)
         self.receiver.close()
         with open(QUEUE) as file:
             self.missing_allowed += int(file.read()) + 2
         self.jumps_allowed += 1
-        self.case.pile_up(self)
         self.case.running.wait_log("no journald listens at", mark)
         self.receiver.open()
         self.receiver.start()

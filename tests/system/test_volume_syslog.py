@@ -125,7 +125,7 @@ class Syslog(Kind):
 
     def leave(self):
         """Away until trawld has noticed."""
-        mark = self.case.running.mark()
+        mark = self.case.mark(self.name)
         self.end_with(signal.SIGTERM)
         self.case.pile_up(self)
         self.case.running.wait_log("sink %s" % self.name, mark)

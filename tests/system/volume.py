@@ -183,9 +183,19 @@ class Volume(harness.Case):
         self.running = self.daemon(out)
         wait_until((self.dir / "status").exists, "the status endpoint")
 
+    def metrics(self):
+        return parse(ask(self.dir / "status", "/metrics").text)
+
+    def mark(self, name):
+        """A place in the log behind which a new failure of this sink is told: it has none now."""
+        mark = self.running.mark()
+        is_up = ("trawld_sink_up", ("sink", name))
+        wait_until(lambda: self.metrics()[is_up] == 1, "the sink to work again", 60)
+        return mark
+
     def delivered(self, name):
         """Records that trawld counts as delivered by this sink, or as refused for good."""
-        samples = parse(ask(self.dir / "status", "/metrics").text)
+        samples = self.metrics()
         names = ("trawld_sink_delivered_records_total", "trawld_sink_dead_letters_total")
         return int(sum(samples.get((metric, ("sink", name)), 0) for metric in names))
 
@@ -196,9 +206,9 @@ class Volume(harness.Case):
             self.visible = count
             self.cloud.control(visible=count)
 
-    def feed(self, kind, count=STEP):
+    def feed(self, kind, count=0):
         """STEP records at least are still to come for KIND, and up to COUNT: once an action."""
-        self.show(min(kind.arrived(), self.visible) + count)
+        self.show(max(min(kind.arrived(), self.visible) + count, self.visible + STEP))
 
     def pile_up(self, kind):
         """The same, and trawld has them all."""
