@@ -221,7 +221,8 @@ void runner_deliver(struct runner *runner, struct runner_delivery delivery)
 	delivery.key_time = definition->resume.window ? runner->poll.piece.end_time : newest;
 	if (newest != NSEC_NONE && (delivery.key_time == NSEC_NONE || delivery.key_time < newest))
 		delivery.key_time = newest;
-	delivery.horizon = poll_horizon(&runner->poll);
+	delivery.horizon =
+		delivery.place && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
 	runner->callbacks->accept(&delivery, runner->userdata);
 }
 

@@ -20,7 +20,8 @@ struct runner_delivery {
 	bool new_chain; /* first records of a chain: RECORD_SCOPE_CHAIN counts anew */
 	const char *place; /* text of the place behind these records */
 	nsec_t key_time; /* until when keys matter is counted from here */
-	nsec_t horizon; /* keys older than this may go; NSEC_NONE: keep */
+	nsec_t horizon; /* keys older than this may go; NSEC_NONE: keep, the place that they would
+			   be read again from has not moved yet */
 	size_t n_excluded;
 	bool document_ends; /* RECORD_SCOPE_ROWS: the last record has the document's key, which is
 			       to be known from here on */

@@ -291,6 +291,20 @@ class Lists(Case):
             self.assertEqual(after[0], before[1] - DAY)
         self.assertEqual(len(spans), 27)
 
+    def test_known_after_an_outage(self):
+        """Two days without a poll: what the window goes over again is handed on in parts, and known
+        to the last of them."""
+        self.begin(3000, first=-20 * 3600, last=-3 * 3600)
+        self.configure(self.taurus(self.user(), more="interval = 20ms"), self.file_sink())
+        daemon = self.daemon()
+        self.wait_size(self.out, sum(len(line) + 1 for line in self.lines()))
+        self.sim.control(clock_offset=2 * DAY)
+        # the poll under way learns of it; the next one is a whole one
+        seen = self.sim.stats()["requests"]
+        wait_until(lambda: self.sim.stats()["requests"] > seen + 120, "polls", 60)
+        self.assertEqual(daemon.stop(), 0)
+        self.assert_files()
+
     def test_growing_file(self):
         """The same file with another size and end is one more record."""
         self.begin(50, first=-5 * 3600, last=-3600, late=0, delay=0)
