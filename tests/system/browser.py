@@ -97,6 +97,15 @@ class Browser:
                 self.sent.append(message["params"]["request"]["url"])
         return [url for url in self.sent if not url.startswith("data:")]
 
+    def spoken(self):
+        """What a screen reader is told of: (role, name)."""
+        tree = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})
+        return {
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in tree["nodes"]
+            if not node["ignored"]
+        }
+
     def picture(self, name):
         """Into the folder of TRAWLD_SCREENSHOTS, where that is set."""
         folder = os.environ.get("TRAWLD_SCREENSHOTS")

@@ -283,8 +283,26 @@ class Values(Page):
         total = self.browser.run("return get('total').textContent")
         self.assertTrue(total.startswith("1,540 "), total)
         self.each_look("3")
+        for screen in (PHONE, DESK):
+            self.browser.screen(*screen)
+            self.assert_spoken()
         self.assert_quiet()
         self.assertEqual(self.browser.run("return document.documentElement.lang"), "en")
+
+    def assert_spoken(self):
+        """Tables, headings and states for who does not see them."""
+        spoken = self.browser.spoken()
+        for wanted in (
+            ("heading", "trawld"), ("heading", "Sources 3, 1 failing"), ("main", ""),
+            ("table", "Sources 3, 1 failing"), ("table", "Sinks 2, 1 failing"),
+            ("columnheader", "Lag"), ("columnheader", "Last success"),
+            ("rowheader", "acme-prod cloudscale"), ("rowheader", "archive file"),
+            ("cell", "access refused"), ("status", ""),
+            ("StaticText", "1 of 2 sinks and 1 of 3 sources are failing"),
+        ):  # fmt: skip
+            self.assertIn(wanted, spoken)
+        plots = [name for role, name in spoken if role in ("img", "image")]
+        self.assertTrue(any("at most 1,540 in a minute" in name for name in plots), plots)
 
     def test_fails_and_recovers(self):
         """What fails comes first, with its error as text whatever stands in it; then it is over."""
