@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What --once shows while it runs: drawn in place on a terminal, plain lines elsewhere."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -70,8 +71,7 @@ class Terminal:
     def __init__(self, case, rows=24, columns=120, out=subprocess.DEVNULL, **environment):
         self.master, slave = pty.openpty()
         case.addCleanup(os.close, self.master)
-        size = struct.pack("HHHH", rows, columns, 0, 0)
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, size)
+        self.resize(rows, columns)
         self.process = subprocess.Popen(
             [harness.TRAWLD, "-c", str(case.conf), "--once"],
             env={**case.environment(), "TERM": "xterm", **environment},
@@ -82,6 +82,11 @@ class Terminal:
         case.addCleanup(lambda: (self.process.kill(), self.process.wait()))
         os.close(slave)
         self.text = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
+
+    def resize(self, rows, columns):
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, size)
 
     def read(self, seconds):
         """False: it has ended."""
@@ -89,7 +94,7 @@ class Terminal:
         if not ready:
             raise AssertionError("waited in vain, the terminal got %r" % self.text)
         try:
-            self.text += os.read(self.master, 65536).decode()
+            self.text += self.decoder.decode(os.read(self.master, 65536))
             return True
         except OSError:
             return False
@@ -180,6 +185,23 @@ class Progress(harness.Case):
         sim.control(delay=0)
         run.end()
         self.assertEqual(run.screen(), ["acme  2000 records,", ""])
+
+    def test_resized(self):
+        """The next drawing is for the size that the terminal has then."""
+        sims = [self.slow(seed=seed) for seed in range(1, 5)]
+        sources = [self.source(sim.url, "s%d" % i) for i, sim in enumerate(sims)]
+        run = self.begin(*sources, level="error")
+        run.wait_for(r"s3 +\d{2,} records, \d+/s, at 20\d\d-\d\d-\d\dT\S+Z")
+        run.resize(24, 16)
+        run.text = ""
+        run.wait_for(r"s3  \d+ rec[ords,]*\033\[K")
+        run.resize(3, 120)
+        run.text = ""
+        run.wait_for(r"\n\d of 4 sources are done")
+        for sim in sims:
+            sim.control(delay=0)
+        text = run.end()
+        self.assertTrue(text.endswith("4 of 4 sources are done\033[K\n\033[J".replace("\n", "\r\n")))
 
     def test_more_sources_than_lines(self):
         sims = [self.simulator("--project", "p=%d:20" % seed) for seed in range(1, 3)]
