@@ -10,6 +10,11 @@ from harness import PATIENCE, wait_until
 
 CHROMIUM = "/usr/bin/chromium"
 DRIVER = "/usr/bin/chromedriver"
+# Pages wait an eighth of what they mean to; those that mean to wait long have much to do.
+HURRY = (
+    "const slowly = setTimeout;"
+    "window.setTimeout = (call, ms) => slowly(call, ms < 3000 ? ms / 8 : ms);"
+)
 
 
 def missing():
@@ -51,6 +56,7 @@ class Browser:
         self.driver = webdriver.Chrome(service=Service(DRIVER), options=options)
         self.driver.set_page_load_timeout(60 * PATIENCE)
         self.driver.set_script_timeout(60 * PATIENCE)
+        self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HURRY})
         self.sent = []
 
     def close(self):
