@@ -16,7 +16,6 @@
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
 #define GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
 #define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
-#define SKEW_LARGE (60 * NSEC_PER_SEC) /* signatures are allowed more */
 
 static const char *const state_names[] = {
 	"resting", "asking", "backing-off", "auth", "pressure", "stopped"};
@@ -24,11 +23,6 @@ static const char *const state_names[] = {
 const char *runner_state_to_string(enum runner_state state)
 {
 	return state_names[state];
-}
-
-nsec_t runner_now(const struct runner *runner)
-{
-	return clock_wall() + runner->poll.skew_ns;
 }
 
 void runner_arm(struct runner *runner, nsec_t wait_ns)
@@ -319,6 +313,7 @@ static void page_came(struct runner *runner, struct page *page)
 	bool new_chain = runner->poll.n_pages == 0;
 	bool stored = runner->poll.stored && !runner->gathers;
 	enum poll_verdict verdict;
+	report_gap(runner);
 	if (runner->source->definition->fetches)
 		poll_place_before(&runner->poll, &before);
 	if (judge(runner, page, &verdict, &fault)) {
@@ -332,6 +327,7 @@ static void page_came(struct runner *runner, struct page *page)
 		if (verdict != POLL_AGAIN && (verdict != POLL_MORE || runner->poll.n_restarts == 0))
 			runner_succeeded(runner);
 	runner->status.n_pages++;
+	runner->fresh = false;
 	runner->status.n_excluded += page->n_excluded;
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);
@@ -343,24 +339,6 @@ static void page_came(struct runner *runner, struct page *page)
 		runner_fetch_begin(runner, &before, verdict);
 	else
 		runner_go_on(runner, verdict);
-}
-
-static void learn_skew(struct runner *runner, const struct http_response *response)
-{
-	nsec_t skew;
-	runner->skew_moved = false;
-	if (!ask_skew(response, &skew))
-		return;
-	nsec_t moved = skew - runner->poll.skew_ns;
-	runner->skew_moved = moved > SKEW_LARGE || moved < -SKEW_LARGE;
-	runner->poll.skew_ns = skew;
-	if ((skew > SKEW_LARGE || skew < -SKEW_LARGE) && !runner->skew_told) {
-		runner->skew_told = true;
-		log_notice(&runner->source->subject,
-			"the server's clock differs from this host's by %lld s: windows follow the "
-			"server's",
-			(long long)(skew / NSEC_PER_SEC));
-	}
 }
 
 /* A document's own link carries what it needs. */
@@ -378,12 +356,13 @@ static void request_done(struct http_response *response, void *userdata)
 	runner->request = NULL;
 	if (!proves || response->status != 401) /* refused: once more, or wait_after() */
 		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
-	if (proves)
-		learn_skew(runner, response);
+	bool anew = proves && runner_learn_clock(runner, response);
 	if (runner->callbacks->requested)
 		runner->callbacks->requested(
 			response->elapsed_ns, response->body.size, runner->userdata);
-	if (runner->fetching)
+	if (anew)
+		runner_arm(runner, 0);
+	else if (runner->fetching)
 		runner_fetch_answer(runner, response);
 	else if (ask_read(&runner->poll, response, runner->url, runner_now(runner), &page, &fault))
 		runner_failed(runner, &fault);
@@ -475,9 +454,8 @@ static void step(struct runner *runner)
 		runner_fetch_step(runner);
 		return;
 	}
-	bool asks = poll_begin(&runner->poll, runner_now(runner));
-	report_gap(runner);
-	if (asks)
+	/* a gap is told when an answer has told the server's clock */
+	if (poll_begin(&runner->poll, runner_now(runner)))
 		runner_ask(runner);
 	else
 		rest(runner);
@@ -517,6 +495,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	runner->callbacks = setup->callbacks;
 	runner->userdata = setup->userdata;
 	runner->give_up = setup->give_up;
+	runner->fresh = !setup->place;
 	runner->gathers = ask_gathers(setup->source);
 	runner->backoff = BACKOFF_DEFAULT;
 	runner->backoff.max_ns = setup->source->options.retry_max_ns;

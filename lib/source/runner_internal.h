@@ -43,6 +43,8 @@ struct runner {
 	unsigned n_attempts; /* failed ones since the last success */
 	unsigned n_lost; /* cursors given up since one was of use */
 	bool auth_retried; /* a fresh token was tried already */
+	bool fresh; /* began without a place, and no page was accepted yet */
+	bool clock_known; /* an answer had a Date */
 	bool skew_told;
 	bool skew_moved; /* the last answer told of another clock than its request was made by */
 	struct runner_status status;
@@ -50,8 +52,6 @@ struct runner {
 
 /* --- runner.c --- */
 
-/* The server's now. */
-nsec_t runner_now(const struct runner *runner);
 /* The next step, in WAIT_NS. */
 void runner_arm(struct runner *runner, nsec_t wait_ns);
 /* Fills in the times that a delivery is kept by, and hands it on. */
@@ -63,6 +63,15 @@ void runner_ask(struct runner *runner);
 void runner_send(struct runner *runner);
 /* What a verdict asks for after its page was handed on. */
 void runner_go_on(struct runner *runner, enum poll_verdict verdict);
+
+/* --- runner_clock.c --- */
+
+/* The server's now. */
+nsec_t runner_now(const struct runner *runner);
+/* Takes the server's clock from an answer to a request with the credential. True: it shows that the
+ * poll began by a wrong clock; it is dropped, and to be begun anew in place of reading the answer.
+ */
+bool runner_learn_clock(struct runner *runner, const struct http_response *response);
 
 /* --- runner_fetch.c --- */
 

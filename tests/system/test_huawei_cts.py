@@ -265,6 +265,31 @@ class Pages(Cts):
         self.assert_same(self.expected())
 
 
+    def test_host_clock_ahead(self):
+        """By more than traces are kept: the first answer tells the time, so that a start counts
+        from the server's now, and nothing is taken for lost."""
+        now = int(time.time()) - 9 * 86400
+        for identity in (KEY, USER):
+            simulator = self.cts(
+                3000, first=now - 86400, last=now - 3600, clock_offset=-9 * 86400
+            )
+            self.out.unlink(missing_ok=True)
+            self.state = self.dir / ("state-%d" % (identity is KEY))
+            self.configure(
+                self.cts_source(simulator.url, identity, more="start = -2d\nrate = off"),
+                self.file_sink(),
+            )
+            for _ in range(2):
+                result = self.once()
+                self.assertEqual(result.lines("gap:"), [])
+                self.assert_same(self.expected())
+            ends = [end for _, end in simulator.stats()["windows"]]
+            # of each run the request that brought the time; a wrong signature is no window
+            self.assertEqual(
+                sum(end > (now + 3600) * 1000 for end in ends), 2 if identity is USER else 0
+            )
+
+
 class Agency(Cts):
     """The project is another account's, which lends an agency."""
 

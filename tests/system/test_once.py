@@ -2,6 +2,7 @@
 """--once delivers every record once and in order; a second run only what is new."""
 
 import json
+import time
 
 import harness
 from harness import TOKEN
@@ -76,6 +77,19 @@ class Once(harness.Case):
         wanted = [n for n in range(900) if times[n] >= edge]
         self.assert_output(b"".join(cloudscale.record_line(1, n) + b"\n" for n in wanted))
         self.assertEqual(set(simulator.stats()["statuses"]), {"200"})
+
+    def test_start_by_the_servers_clock(self):
+        """A start counts back from the server's now, which the first answer tells."""
+        simulator = self.cloudscale(1000)
+        end_s = (cloudscale.BASE_US + 1000 * cloudscale.STEP_US) / 1e6
+        simulator.control(clock_offset=end_s - time.time())
+        source = self.source(simulator.url).replace("start = earliest", "start = -200s")
+        self.configure(source, self.file_sink())
+        self.once()
+        n_lines = self.out.read_bytes().count(b"\n")
+        self.assertTrue(300 < n_lines < 700, n_lines)
+        starts = [e["target"] for e in simulator.log() if "start=" in e["target"]]
+        self.assertEqual(len(starts), 2)
 
     def test_two_projects(self):
         simulator = self.simulator("--project", "one=5:300", "--project", "two=6:40")
