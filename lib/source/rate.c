@@ -18,6 +18,7 @@ struct rate {
 	nsec_t held_until_at;
 	nsec_t refused_until_at; /* the credential was: NSEC_NONE: not */
 	bool good; /* the credential was taken the last time */
+	nsec_t skew_ns; /* NSEC_NONE: not known */
 	const struct rate_turn *trying; /* NULL: nobody is */
 	struct rate_turn *waiting; /* for that to end */
 };
@@ -51,7 +52,7 @@ struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns)
 	if (!rate) {
 		rate = MEM_NEW(struct rate);
 		rate->key = *key;
-		rate->held_until_at = rate->refused_until_at = NSEC_NONE;
+		rate->held_until_at = rate->refused_until_at = rate->skew_ns = NSEC_NONE;
 		rate->next = rates;
 		rates = rate;
 	}
@@ -134,6 +135,17 @@ void rate_turn_end(struct rate *rate, struct rate_turn *turn, bool good)
 		leave(rate, next);
 		next->wake(next->userdata);
 	}
+}
+
+void rate_set_skew(struct rate *rate, nsec_t skew_ns)
+{
+	if (rate)
+		rate->skew_ns = skew_ns;
+}
+
+nsec_t rate_skew(const struct rate *rate)
+{
+	return rate ? rate->skew_ns : NSEC_NONE;
 }
 
 nsec_t rate_take(struct rate *rate, nsec_t now_at)

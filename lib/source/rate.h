@@ -41,6 +41,11 @@ bool rate_turn_take(struct rate *rate, struct rate_turn *turn);
  * it only waits: the turn is given back, if there is one. */
 void rate_turn_end(struct rate *rate, struct rate_turn *turn, bool good);
 
+/* What the server's clock shows more than this host's, as an answer to one of them told; NSEC_NONE:
+ * none has yet. */
+void rate_set_skew(struct rate *rate, nsec_t skew_ns);
+nsec_t rate_skew(const struct rate *rate);
+
 /* The server said: nothing before UNTIL_AT (429). All users wait. */
 void rate_hold(struct rate *rate, nsec_t until_at);
 

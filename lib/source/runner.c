@@ -454,6 +454,7 @@ static void step(struct runner *runner)
 		runner_fetch_step(runner);
 		return;
 	}
+	runner_share_clock(runner);
 	/* a gap is told when an answer has told the server's clock */
 	if (poll_begin(&runner->poll, runner_now(runner)))
 		runner_ask(runner);

@@ -51,18 +51,33 @@ static bool drop_poll(struct runner *runner)
 	return true;
 }
 
-bool runner_learn_clock(struct runner *runner, const struct http_response *response)
+/* True: the poll was dropped. */
+static bool set(struct runner *runner, nsec_t skew)
 {
-	nsec_t skew;
-	runner->skew_moved = false;
-	if (!ask_skew(response, &skew))
-		return false;
 	nsec_t moved = skew - runner->poll.skew_ns;
 	bool first = !runner->clock_known;
 	runner->skew_moved = moved > SKEW_LARGE || moved < -SKEW_LARGE;
 	runner->poll.skew_ns = skew;
 	runner->clock_known = true;
 	tell(runner);
-	return first && runner->skew_moved && !runner->fetching && drop_poll(runner) &&
-	       !waits(response->status);
+	return first && runner->skew_moved && !runner->fetching && drop_poll(runner);
+}
+
+bool runner_learn_clock(struct runner *runner, const struct http_response *response)
+{
+	nsec_t skew;
+	runner->skew_moved = false;
+	if (!ask_skew(response, &skew))
+		return false;
+	rate_set_skew(runner->rate, skew);
+	return set(runner, skew) && !waits(response->status);
+}
+
+void runner_share_clock(struct runner *runner)
+{
+	nsec_t skew = rate_skew(runner->rate);
+	if (runner->clock_known || skew == NSEC_NONE)
+		return;
+	set(runner, skew);
+	runner->skew_moved = false; /* no request of its own was refused for it */
 }

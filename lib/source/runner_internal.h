@@ -72,6 +72,8 @@ nsec_t runner_now(const struct runner *runner);
  * poll began by a wrong clock; it is dropped, and to be begun anew in place of reading the answer.
  */
 bool runner_learn_clock(struct runner *runner, const struct http_response *response);
+/* Before a request: the clock that another source with the same credential has learned. */
+void runner_share_clock(struct runner *runner);
 
 /* --- runner_fetch.c --- */
 

@@ -411,16 +411,22 @@ class Refusals(Cts):
         self.assertEqual(simulator.stats()["bad_signatures"], 1)
 
     def test_wrong_clock(self):
-        """This host's clock is hours away: signed again with the server's, once."""
+        """This host's clock is hours away: signed again with the server's, once, also when several
+        sources use the key: five bad signatures in a row lock it."""
         now = int(time.time())
         simulator = self.cts(
             500, first=now - 5000, last=now - 3600, clock_offset=7200
         )
+        names = ["audit%d" % n for n in range(6)]
+        more = "start = -2h\nrate = off"
         self.configure(
-            self.cts_source(simulator.url, KEY, more="start = -2h\nrate = off"), self.file_sink()
+            *[self.cts_source(simulator.url, KEY, name, more) for name in names],
+            self.file_sink(path=self.dir / "%{source}.ndjson"),
         )
         self.once()
-        self.assert_same(self.expected())
+        for name in names:
+            self.out = self.dir / (name + ".ndjson")
+            self.assert_same(self.expected())
         self.assertEqual(simulator.stats()["bad_signatures"], 1)
 
     def test_query_failed(self):
