@@ -36,6 +36,13 @@ AGENCY_DOMAIN = "delegating-account"
 SECRET_KEY = "huaweiSecretKey/with+signs0000000000001x"
 
 
+def password_login(project):
+    """The body of a token request: the user's password, for PROJECT ({"id": ...})."""
+    user = {"name": USER, "password": PASSWORD, "domain": {"name": DOMAIN}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    return json.dumps({"auth": {"identity": identity, "scope": {"project": project}}})
+
+
 def quote(text):
     return urllib.parse.quote(text, safe="-_.~")
 

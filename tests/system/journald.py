@@ -37,6 +37,17 @@ def is_there():
     return os.path.exists(PROGRAM) and shutil.which("journalctl") and shutil.which("unshare")
 
 
+def started(case):
+    """One that runs until CASE ends; where none can, CASE is skipped."""
+    if not is_there():
+        case.skipTest("no systemd-journald, journalctl or unshare here")
+    receiver = Journald(case.dir)
+    case.addCleanup(receiver.stop)
+    if not receiver.open() or not receiver.start():
+        case.skipTest("journald cannot run in a namespace here: " + receiver.words[-300:])
+    return receiver
+
+
 class Journald:
     """After start() it runs. pid: that of journald itself."""
 

@@ -148,23 +148,7 @@ class Strict(Case):
         status, headers, _ = self.ask(
             "POST",
             huawei_iam.TOKEN_PATH,
-            json.dumps(
-                {
-                    "auth": {
-                        "identity": {
-                            "methods": ["password"],
-                            "password": {
-                                "user": {
-                                    "name": huawei_iam.USER,
-                                    "password": huawei_iam.PASSWORD,
-                                    "domain": {"name": huawei_iam.DOMAIN},
-                                }
-                            },
-                        },
-                        "scope": {"project": {"id": huawei_iam.PROJECT_ID}},
-                    }
-                }
-            ),
+            huawei_iam.password_login({"id": huawei_iam.PROJECT_ID}),
             token=None,
         )
         self.assertEqual(status, 201)

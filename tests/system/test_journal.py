@@ -19,15 +19,6 @@ def entries_of(receiver):
 
 
 class JournalCase(harness.Case):
-    def journald(self):
-        if not journald.is_there():
-            self.skipTest("no systemd-journald, journalctl or unshare here")
-        receiver = journald.Journald(self.dir)
-        self.addCleanup(receiver.stop)
-        if not receiver.open() or not receiver.start():
-            self.skipTest("journald cannot run in a namespace here: " + receiver.words[-300:])
-        return receiver
-
     def sink(self, path, more=""):
         return "[sink log]\ntype = journal\nsocket = %s\nretry_max = 1s\n%s\n" % (path, more)
 
@@ -46,7 +37,7 @@ class JournalCase(harness.Case):
 
 class Journal(JournalCase):
     def test_fields(self):
-        receiver = self.journald()
+        receiver = journald.started(self)
         simulator = self.cloudscale(1000, "--page-size", "100")
         self.configure(self.source(simulator.url), self.sink(receiver.socket, "severity = notice"))
         self.once()
@@ -70,7 +61,7 @@ class Journal(JournalCase):
         self.assertEqual(len(entries_of(receiver)), 1000)
 
     def test_envelope(self):
-        receiver = self.journald()
+        receiver = journald.started(self)
         simulator = self.cloudscale(10)
         self.configure(self.source(simulator.url), self.sink(receiver.socket, "format = envelope"))
         self.once()
@@ -81,7 +72,7 @@ class Journal(JournalCase):
 
     def test_long_records(self):
         """Far longer than a datagram, and with all that JSON text can hold."""
-        receiver = self.journald()
+        receiver = journald.started(self)
         simulator = self.cloudscale(4)
         text = '{"n":%d,"text":"%s","é":"\\n\\u0000\\ud83d\\ude80"}'
         texts = [text % (n, "ü" * size) for n, size in enumerate((10, 100_000, 250_000, 6_000_000))]
@@ -113,14 +104,14 @@ class Journal(JournalCase):
         result = self.once(75)
         self.assertEqual(len(result.lines("trying again")), 1, result.err)
         self.assertEqual(len(result.lines("no journald listens at")), 2, result.err)
-        receiver = self.journald()
+        receiver = journald.started(self)
         path.symlink_to(receiver.socket)
         self.once()
         self.wait_entries(receiver, 300)
 
     def test_restart(self):
         """journald goes and another comes while trawld runs."""
-        first = self.journald()
+        first = journald.started(self)
         path = self.dir / "socket"
         path.symlink_to(first.socket)
         simulator = self.cloudscale(100)
@@ -132,7 +123,7 @@ class Journal(JournalCase):
         first.stop()
         simulator.control(visible=200)
         daemon.wait_log("no journald listens at")
-        second = self.journald()
+        second = journald.started(self)
         (self.dir / "new").symlink_to(second.socket)
         (self.dir / "new").rename(path)
         entries = self.wait_entries(second, 100)

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """The http sink proves who it is and reaches its receiver in every way that a source can."""
 
-import json
 import unittest
 
 import harness
@@ -16,23 +15,7 @@ import cloudscale
 import huawei_iam
 
 RECORDS = 600
-LOGIN_BODY = json.dumps(
-    {
-        "auth": {
-            "identity": {
-                "methods": ["password"],
-                "password": {
-                    "user": {
-                        "name": huawei_iam.USER,
-                        "password": huawei_iam.PASSWORD,
-                        "domain": {"name": huawei_iam.DOMAIN},
-                    }
-                },
-            },
-            "scope": {"project": {"name": huawei_iam.PROJECT_NAME}},
-        }
-    }
-)
+LOGIN_BODY = huawei_iam.password_login({"name": huawei_iam.PROJECT_NAME})
 OAUTH2 = {
     "auth.token_url": "%(url)s/oauth/token",
     "auth.client_id": right.CLIENT,
