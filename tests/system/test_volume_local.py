@@ -52,8 +52,10 @@ class File(Kind):
     def obstacle(self):
         away = self.case.dir / ("away%d" % len(self.parts))
         mark = self.case.mark(self.name)
+        self.case.freeze()  # it would make the directory anew
         self.folder.rename(away)
         self.folder.write_text("a file where a directory was")
+        self.case.thaw()
         self.case.pile_up(self)
         self.case.running.wait_log("sink file", mark)
         self.folder.unlink()

@@ -226,7 +226,7 @@ class Volume(harness.Case):
                 for n, action in enumerate(kind.plan)
             ]
 
-    def drive(self, seconds=150):
+    def drive(self, seconds=200):
         self.spread(self.kinds)
 
         def question():
