@@ -360,6 +360,7 @@ const struct sink_kind sink_journal = {
 	.options = sink_journal_rows,
 	.n_options = sizeof(sink_journal_rows) / sizeof(sink_journal_rows[0]),
 	.options_size = sizeof(struct sink_journal_options),
+	.capabilities = SINK_WHOLE_BATCH,
 	.check = sink_journal_check,
 	.create = sink_journal_create,
 	.deliver = sink_journal_deliver,
