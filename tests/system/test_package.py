@@ -83,12 +83,7 @@ class Package(PackageCase):
     def wait_records(self, name, seed, n):
         path = self.box.path(LOGS + name)
         expected = cloudscale.expected_lines(seed, 0, n)
-        try:
-            self.wait_size(path, len(expected), seconds=60)
-        except AssertionError:
-            print(self.box.run("systemctl", "status", "trawld", expect=None).out)
-            print(self.box.run("journalctl", "-u", "trawld", "-n", "40", expect=None).out)
-            raise
+        self.wait_size(path, len(expected), seconds=60)
         self.assert_output(expected, path)
 
     def journal(self, *matches):
@@ -134,7 +129,12 @@ class Package(PackageCase):
             (self.from_older, older, package),
         ):
             print("step:", step.__name__, flush=True)
-            step(*arguments)
+            try:
+                step(*arguments)
+            except Exception:
+                for command in ("systemctl status -n 0 trawld", "journalctl -n 80 -o short-precise"):
+                    print(self.box.run(*command.split(), expect=None).out)
+                raise
 
     def installed(self, package):
         """Enabled, not started, not failed: there is no source yet."""
