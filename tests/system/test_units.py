@@ -51,7 +51,7 @@ class Units(harness.Case):
     def test_condition(self):
         """Not started by the example as it is; started by a source."""
         text = (UNITS / "trawld.service").read_text()
-        pattern = re.search(r'^ExecCondition=/bin/grep (-\S+) "([^"]+)" (\S+) (\S+)$', text, re.M)
+        pattern = re.search(r'^ExecCondition=\+/bin/grep (-\S+) "([^"]+)" (\S+) (\S+)$', text, re.M)
         example = harness.SOURCE_ROOT / "conf" / "trawld.conf"
         own = self.dir / "own.conf"
         own.write_text("# mine\n[source acme]\nprovider = cloudscale\n")
