@@ -514,6 +514,8 @@ void delivery_retry_now(struct delivery *delivery)
 
 void delivery_hurry(struct delivery *delivery)
 {
+	if (delivery->hurried)
+		return;
 	delivery->hurried = true;
 	delivery_schedule(delivery);
 }

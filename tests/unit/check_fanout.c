@@ -280,6 +280,33 @@ START_TEST(progress_and_status)
 }
 END_TEST
 
+static void on_progress_hurry(void *userdata)
+{
+	int *n = userdata;
+
+	++*n;
+	fanout_hurry(fanout);
+}
+
+/* What --once does: it must not keep the loop from resting. */
+START_TEST(hurrying_at_each_progress_comes_to_rest)
+{
+	int n = 0, n_before;
+
+	sinks_setup();
+	fanout_on_progress(fanout, on_progress_hurry, &n);
+	pipeline_pages("a", 0, 1, 3);
+	pipeline_settle();
+	for (int i = 0; i < 10; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_int_gt(n, 0);
+	n_before = n;
+	for (int i = 0; i < 100; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_int_eq(n, n_before);
+}
+END_TEST
+
 START_TEST(conditions_are_checked)
 {
 	static const char text[] = "[sink s]\ntype = fake\ninclude = /a = b\n  nonsense\n";
@@ -327,6 +354,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_source_that_is_gone_at_start_is_released);
 	tcase_add_test(tcase, a_new_route_counts_from_now);
 	tcase_add_test(tcase, progress_and_status);
+	tcase_add_test(tcase, hurrying_at_each_progress_comes_to_rest);
 	tcase_add_test(tcase, conditions_are_checked);
 	suite_add_tcase(suite, tcase);
 }
