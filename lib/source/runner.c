@@ -1,6 +1,6 @@
 /*
- * One source at work: ask, wait, hand on. Every way a request can end comes through request_done()
- * and from there to page_came() or failed(); every wait is the one timer.
+ * One source at work: ask, wait, hand on. Every way a request can end (runner_request.c) comes to
+ * runner_page_came() or runner_failed(); every wait is the one timer.
  */
 #include "source/runner_internal.h"
 
@@ -14,7 +14,6 @@
 #define GATHER_LIMIT (64u << 20)
 #define GATHER_BATCH 1000 /* records of one delivery of a sorted window */
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
-#define GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
 #define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
 
 static const char *const state_names[] = {
@@ -96,12 +95,12 @@ static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t 
 	runner->status.fault = *fault;
 }
 
-static void wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
+void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
 {
 	rate_turn_end(runner->rate, &runner->turn, false);
 	runner->n_attempts++;
 	runner->status.n_pauses++;
-	if (runner->give_up && (!is_passing(fault->class) || wait_ns > GIVE_UP_WAIT ||
+	if (runner->give_up && (!is_passing(fault->class) || wait_ns > RUNNER_GIVE_UP_WAIT ||
 				       runner->n_attempts > GIVE_UP_ATTEMPTS)) {
 		tell_fault(runner, fault, -1);
 		stop_with(runner, fault);
@@ -121,7 +120,7 @@ static void recover_lost(struct runner *runner, const struct fault *fault)
 	report_gap(runner);
 	if (++runner->n_lost > 1) {
 		poll_halve(&runner->poll);
-		wait_after(runner, fault, backoff_next(&runner->backoff));
+		runner_wait_after(runner, fault, backoff_next(&runner->backoff));
 		return;
 	}
 	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
@@ -191,7 +190,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 		nsec_t next = backoff_next(&runner->backoff);
 		wait = wait > next ? wait : next;
 	}
-	wait_after(runner, fault, wait);
+	runner_wait_after(runner, fault, wait);
 }
 
 void runner_succeeded(struct runner *runner)
@@ -305,7 +304,7 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	return r;
 }
 
-static void page_came(struct runner *runner, struct page *page)
+void runner_page_came(struct runner *runner, struct page *page)
 {
 	struct fault fault = FAULT_NULL;
 	struct place before CLEANUP(place_deinit) = PLACE_NULL;
@@ -339,102 +338,6 @@ static void page_came(struct runner *runner, struct page *page)
 		runner_fetch_begin(runner, &before, verdict);
 	else
 		runner_go_on(runner, verdict);
-}
-
-/* A document's own link carries what it needs. */
-static bool sends_credential(const struct runner *runner)
-{
-	return !runner->fetching || runner->fetch.need == FETCH_LINK;
-}
-
-static void request_done(struct http_response *response, void *userdata)
-{
-	struct runner *runner = userdata;
-	struct fault fault = FAULT_NULL;
-	struct page page CLEANUP(page_deinit) = PAGE_NULL;
-	bool proves = sends_credential(runner);
-	runner->request = NULL;
-	if (!proves || response->status != 401) /* refused: once more, or wait_after() */
-		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
-	bool anew = proves && runner_learn_clock(runner, response);
-	if (runner->callbacks->requested)
-		runner->callbacks->requested(
-			response->elapsed_ns, response->body.size, runner->userdata);
-	if (anew)
-		runner_arm(runner, 0);
-	else if (runner->fetching)
-		runner_fetch_answer(runner, response);
-	else if (ask_read(&runner->poll, response, runner->url, runner_now(runner), &page, &fault))
-		runner_failed(runner, &fault);
-	else
-		page_came(runner, &page);
-}
-
-void runner_send(struct runner *runner)
-{
-	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
-	struct http_transport transport = runner->source->transport;
-	struct fault fault = FAULT_NULL;
-	int r = runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
-				 : ask_write(&runner->poll, &message, &fault);
-	if (r == 0 && sends_credential(runner))
-		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
-	if (r) {
-		runner_failed(runner, &fault);
-		return;
-	}
-	if (!runner->fetching) {
-		free(runner->url);
-		runner->url = mem_strdup(message.url);
-	}
-	runner->status.state = RUNNER_ASKING;
-	runner->status.n_requests++;
-	runner->request =
-		http_request_start(runner->client, &message, &transport, request_done, runner);
-}
-
-static void auth_ready(const struct fault *fault, void *userdata)
-{
-	struct runner *runner = userdata;
-	runner->waiter = NULL;
-	if (!fault) {
-		runner_send(runner);
-		return;
-	}
-	struct fault copy = *fault;
-	runner->auth_retried = true; /* the token request itself failed: no second one at once */
-	runner_failed(runner, &copy);
-}
-
-void runner_ask(struct runner *runner)
-{
-	nsec_t held = rate_held(runner->rate, clock_monotonic());
-	if (runner->give_up && held > GIVE_UP_WAIT) {
-		struct fault fault;
-		fault_set(&fault, FAULT_THROTTLED,
-			"another source with the same credential was told to wait, or was refused");
-		wait_after(runner, &fault, held);
-		return;
-	}
-	if (held > 0) {
-		rate_turn_end(runner->rate, &runner->turn, false);
-		runner_arm(runner, held);
-		return;
-	}
-	if (!rate_turn_take(runner->rate, &runner->turn)) {
-		runner->status.state = RUNNER_ASKING;
-		return;
-	}
-	nsec_t wait = rate_take(runner->rate, clock_monotonic());
-	if (wait > 0) {
-		runner_arm(runner, wait);
-		return;
-	}
-	runner->waiter = auth_prepare(runner->auth, auth_ready, runner);
-	if (!runner->waiter)
-		runner_send(runner);
-	else
-		runner->status.state = RUNNER_ASKING;
 }
 
 static void step(struct runner *runner)

@@ -58,9 +58,11 @@ void runner_arm(struct runner *runner, nsec_t wait_ns);
 void runner_deliver(struct runner *runner, struct runner_delivery delivery);
 void runner_failed(struct runner *runner, struct fault *fault);
 void runner_succeeded(struct runner *runner);
-/* Accounts for the request in the rate, gets the credential ready, then sends. */
-void runner_ask(struct runner *runner);
-void runner_send(struct runner *runner);
+#define RUNNER_GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
+/* The next attempt is after WAIT_NS, or (--once) there is none. */
+void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns);
+/* A page that could be read. */
+void runner_page_came(struct runner *runner, struct page *page);
 /* What a verdict asks for after its page was handed on. */
 void runner_go_on(struct runner *runner, enum poll_verdict verdict);
 
@@ -85,5 +87,13 @@ void runner_fetch_step(struct runner *runner);
 void runner_fetch_answer(struct runner *runner, struct http_response *response);
 /* A document cannot be had as it is listed: its window is to be listed again. */
 void runner_fetch_abandon(struct runner *runner);
+
+/* --- runner_request.c --- */
+
+/* Accounts for the request in the rate, gets the credential ready, then sends. */
+void runner_ask(struct runner *runner);
+/* Sends at once: what needs no credential. Ends in runner_page_came(), runner_fetch_answer() or
+ * runner_failed(). */
+void runner_send(struct runner *runner);
 
 #endif

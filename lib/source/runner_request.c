@@ -1,0 +1,103 @@
+/* One request of a source: its turn, its credential, then what came of it. */
+#include "source/runner_internal.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "http/auth.h"
+#include "source/ask.h"
+
+/* A document's own link carries what it needs. */
+static bool sends_credential(const struct runner *runner)
+{
+	return !runner->fetching || runner->fetch.need == FETCH_LINK;
+}
+
+static void request_done(struct http_response *response, void *userdata)
+{
+	struct runner *runner = userdata;
+	struct fault fault = FAULT_NULL;
+	struct page page CLEANUP(page_deinit) = PAGE_NULL;
+	bool proves = sends_credential(runner);
+	runner->request = NULL;
+	if (!proves || response->status != 401) /* refused: once more, or runner_wait_after() */
+		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
+	bool anew = proves && runner_learn_clock(runner, response);
+	if (runner->callbacks->requested)
+		runner->callbacks->requested(
+			response->elapsed_ns, response->body.size, runner->userdata);
+	if (anew)
+		runner_arm(runner, 0);
+	else if (runner->fetching)
+		runner_fetch_answer(runner, response);
+	else if (ask_read(&runner->poll, response, runner->url, runner_now(runner), &page, &fault))
+		runner_failed(runner, &fault);
+	else
+		runner_page_came(runner, &page);
+}
+
+void runner_send(struct runner *runner)
+{
+	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	struct http_transport transport = runner->source->transport;
+	struct fault fault = FAULT_NULL;
+	int r = runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
+				 : ask_write(&runner->poll, &message, &fault);
+	if (r == 0 && sends_credential(runner))
+		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
+	if (r) {
+		runner_failed(runner, &fault);
+		return;
+	}
+	if (!runner->fetching) {
+		free(runner->url);
+		runner->url = mem_strdup(message.url);
+	}
+	runner->status.state = RUNNER_ASKING;
+	runner->status.n_requests++;
+	runner->request =
+		http_request_start(runner->client, &message, &transport, request_done, runner);
+}
+
+static void auth_ready(const struct fault *fault, void *userdata)
+{
+	struct runner *runner = userdata;
+	runner->waiter = NULL;
+	if (!fault) {
+		runner_send(runner);
+		return;
+	}
+	struct fault copy = *fault;
+	runner->auth_retried = true; /* the token request itself failed: no second one at once */
+	runner_failed(runner, &copy);
+}
+
+void runner_ask(struct runner *runner)
+{
+	nsec_t held = rate_held(runner->rate, clock_monotonic());
+	if (runner->give_up && held > RUNNER_GIVE_UP_WAIT) {
+		struct fault fault;
+		fault_set(&fault, FAULT_THROTTLED,
+			"another source with the same credential was told to wait, or was refused");
+		runner_wait_after(runner, &fault, held);
+		return;
+	}
+	if (held > 0) {
+		rate_turn_end(runner->rate, &runner->turn, false);
+		runner_arm(runner, held);
+		return;
+	}
+	if (!rate_turn_take(runner->rate, &runner->turn)) {
+		runner->status.state = RUNNER_ASKING;
+		return;
+	}
+	nsec_t wait = rate_take(runner->rate, clock_monotonic());
+	if (wait > 0) {
+		runner_arm(runner, wait);
+		return;
+	}
+	runner->waiter = auth_prepare(runner->auth, auth_ready, runner);
+	if (!runner->waiter)
+		runner_send(runner);
+	else
+		runner->status.state = RUNNER_ASKING;
+}
