@@ -6,6 +6,7 @@ package systemd. As on a real machine the socket is not journald's own: this fil
 in the namespace, is its systemd. It holds the socket while journald is started, killed and away.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -103,6 +104,12 @@ class Journald:
 
     def go_on(self):
         os.kill(self.pid, signal.SIGCONT)
+
+    def entries(self):
+        """What it holds of trawld, as journalctl prints it."""
+        self.journalctl("--sync")
+        text = self.journalctl("--all", "--output", "json", "SYSLOG_IDENTIFIER=trawld")
+        return [json.loads(line) for line in text.splitlines()]
 
     def journalctl(self, *arguments):
         command = ["journalctl", "--directory", str(self.root / "run/log/journal"), "--quiet"]

@@ -11,8 +11,8 @@ import threading
 import time
 
 import harness
+import journald
 from harness import TOKEN, TRAWLD, wait_until
-from test_journal import JournalCase
 
 import cloudscale
 
@@ -126,28 +126,28 @@ class Notify(harness.Case):
         self.manager.wait("WATCHDOG", "1", n=told + 3)
 
 
-class JournalLog(JournalCase):
-    def run_in(self, journald, shell):
-        """trawld --once where only JOURNALD's sockets are, standard error a pipe."""
+class JournalLog(harness.Case):
+    def run_in(self, receiver, shell):
+        """trawld --once where only RECEIVER's sockets are, standard error a pipe."""
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
         return subprocess.run(
-            ["nsenter", "--target", str(journald.process.pid), "--mount", *user,
+            ["nsenter", "--target", str(receiver.process.pid), "--mount", *user,
              "sh", "-c", shell, "sh", TRAWLD, "-c", str(self.conf), "--once"],
             env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
         )
 
     def test_fields(self):
-        journald = self.journald()
+        receiver = journald.started(self)
         sim = self.cloudscale(10)
         self.configure(
             self.source(sim.url), self.source(sim.url, name="broken", token="wr0ng-token-of-acme"),
             self.file_sink(), "[sink away]\ntype = syslog\naddress = unix:%s/none\n" % self.dir,
         )
-        done = self.run_in(journald, STREAM)
+        done = self.run_in(receiver, STREAM)
         self.assertEqual(done.returncode, 75, done.stderr)
         self.assertEqual(done.stderr, b"")
-        wait_until(lambda: len(journald.entries()) >= 4, "the entries")
-        entries = journald.entries()
+        wait_until(lambda: len(receiver.entries()) >= 4, "the entries")
+        entries = receiver.entries()
         broken = [e for e in entries if e.get("SOURCE") == "broken"]
         self.assertEqual(broken[0]["PRIORITY"], "4", broken)
         self.assertIn("source broken (", broken[0]["MESSAGE"])
@@ -160,13 +160,13 @@ class JournalLog(JournalCase):
 
     def test_another_stream(self):
         """Inherited from a service, but standard error leads elsewhere: the lines stay there."""
-        journald = self.journald()
+        receiver = journald.started(self)
         sim = self.cloudscale(10)
         self.configure(self.source(sim.url), self.file_sink())
-        done = self.run_in(journald, 'export JOURNAL_STREAM=1:2; exec "$@"')
+        done = self.run_in(receiver, 'export JOURNAL_STREAM=1:2; exec "$@"')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(b"<6>source acme", done.stderr)
-        self.assertEqual(journald.entries(), [])
+        self.assertEqual(receiver.entries(), [])
 
 
 if __name__ == "__main__":
