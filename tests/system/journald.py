@@ -6,6 +6,7 @@ package systemd. As on a real machine the socket is not journald's own: this fil
 in the namespace, is its systemd. It holds the socket while journald is started, killed and away.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -116,7 +117,8 @@ class Journald:
         return subprocess.run([*command, *arguments], capture_output=True).stdout
 
     def stop(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it could not begin
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
 

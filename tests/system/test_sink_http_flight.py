@@ -234,7 +234,8 @@ class Flight(http_sink.Http):
         questions = [x for x in self.receiver.log() if x["target"].startswith(asked)]
         sizes = [len(json.loads(x["body"])["acks"]) for x in questions]
         print("receipts: %d questions about up to %d requests" % (len(sizes), max(sizes)))
-        self.assertEqual(max(sizes), LIMIT)
+        self.assertGreater(max(sizes), 1)
+        self.assertLessEqual(max(sizes), LIMIT)
         self.assertLess(len(sizes), len(self.got("splunk")))
         found = {name: [] for name in SOURCES}
         for request in self.got("splunk"):
