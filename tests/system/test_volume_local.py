@@ -188,13 +188,23 @@ class Exec(Kind):
     def child(self):
         return self.events("start")[-1]["start"]
 
+    def signalled(self, number):
+        """Whether there was a program for it: the next one starts with the next batch."""
+        try:
+            os.kill(self.child(), number)
+            return True
+        except ProcessLookupError:
+            return False
+
     def kill(self):
         self.batches += 1
         self.restarts += 1
-        os.kill(self.child(), signal.SIGKILL)
+        self.case.feed(self)
+        wait_until(lambda: self.signalled(signal.SIGKILL), "the program")
 
     def stop(self):
-        os.kill(self.child(), signal.SIGSTOP)
+        self.case.feed(self)
+        wait_until(lambda: self.signalled(signal.SIGSTOP), "the program")
         self.case.pile_up(self)
         os.kill(self.child(), signal.SIGCONT)
 

@@ -181,7 +181,13 @@ class Volume(harness.Case):
             listen="unix:%s" % (self.dir / "status"),
         )
         self.running = self.daemon(out)
-        wait_until((self.dir / "status").exists, "the status endpoint")
+        wait_until(self.is_listening, "the status endpoint")
+
+    def is_listening(self):
+        try:
+            return self.metrics()
+        except OSError:
+            return False
 
     def metrics(self):
         return parse(ask(self.dir / "status", "/metrics").text)
