@@ -119,15 +119,18 @@ def sizes():
                 start = None
 
 
+def tool(*names):
+    """The first of these programs that is installed; without any the check is skipped, but in CI."""
+    for name in names:
+        if shutil.which(name):
+            return name
+    print("%s is not installed" % names[-1])
+    sys.exit(1 if os.environ.get("CI") else 77)
+
+
 def style():
     """clang-format has nothing to change."""
-    program = shutil.which("clang-format-14") or shutil.which("clang-format")
-    if not program:
-        if os.environ.get("CI"):
-            yield ".clang-format", "clang-format is missing"
-            return
-        print("clang-format is not installed")
-        sys.exit(77)
+    program = tool("clang-format-14", "clang-format")
     paths = list(sources("lib", "daemon", "tests"))
     result = subprocess.run(
         [program, "--style=file", "--dry-run", "-Werror", *paths],
@@ -224,6 +227,18 @@ def manual():
     file = "tests/definitions/fjordcloud.conf"
     if example_of_page(page, file) != (ROOT / file).read_text():
         yield "man/trawld-provider.5", "its example is not %s" % file
+
+
+def pages():
+    """mandoc has nothing to say of the manual pages."""
+    paths = sorted((ROOT / "man").glob("*.[1-8]"))
+    result = subprocess.run(
+        [tool("mandoc"), "-Tlint", "-Wwarning", *paths], capture_output=True, text=True
+    )
+    for line in result.stdout.splitlines() + result.stderr.splitlines():
+        yield "man", line.removeprefix("mandoc: ")
+    if result.returncode > 4 or not paths:
+        yield "man", "mandoc did not read the pages"
 
 
 def main():
