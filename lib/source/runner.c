@@ -476,6 +476,8 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	ret->skew_ns = poll->skew_ns;
 	ret->newest_time = poll->place.newest_time;
 	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
+	if (ret->state == RUNNER_PRESSURE && ret->next_poll_ns > 0)
+		ret->next_poll_ns = 0; /* it only looks again then */
 	ret->total = poll->open ? poll->total : -1;
 	ret->n_elements = poll->open ? poll->n_elements : 0;
 	ret->position_time = window ? poll->piece.start_time : NSEC_NONE;

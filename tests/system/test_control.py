@@ -69,6 +69,22 @@ class Control(harness.Case):
 
     # --- status ---
 
+    def test_full_spool(self):
+        """A poll that back-pressure keeps from beginning is answered at once; no instant of the
+        next one is named."""
+        (self.dir / "blocked").write_text("")
+        self.sim = self.cloudscale(2000, "--page-size", "100")
+        self.write(
+            self.source(self.sim.url, more="interval = 1h"),
+            self.file_sink("dead", self.dir / "blocked" / "dead.ndjson", "retry_max = 1h"),
+            daemon="spool_limit = 4KiB",
+        )
+        self.listening().wait_log("spool is full")
+        wait_until(lambda: self.json()["sources"][0]["state"] == "pressure", "the source to wait")
+        self.assertIsNone(self.json()["sources"][0]["next_poll_in"])
+        for _ in range(2):
+            self.assertIn("polling waits", self.ctl("poll", "acme", expect=75).err)
+
     def test_status(self):
         self.begin()
         self.polled()
