@@ -49,8 +49,7 @@ struct sink_syslog {
 	struct relp relp;
 
 	const struct sink_job *job; /* NULL: none */
-	size_t n_taken; /* records of the job that are formatted */
-	struct job_cursor cursor; /* after them */
+	struct job_cursor taken; /* after the records of the job that are formatted */
 	struct job_cursor last; /* before the last of them */
 	size_t n_confirmed; /* records of the job that need not be sent again */
 	char job_id[33]; /* what n_confirmed belongs to */
@@ -189,7 +188,7 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 		fail(syslog, &fault);
 		return;
 	}
-	syslog->n_confirmed = syslog->n_taken - (syslog->out_at < syslog->out.size);
+	syslog->n_confirmed = syslog->taken.index - (syslog->out_at < syslog->out.size);
 	buf_clear(&syslog->out);
 	syslog->out_at = 0;
 	leave_job(syslog);
@@ -213,14 +212,13 @@ static bool fill(struct sink_syslog *syslog)
 
 	buf_clear(&syslog->out);
 	syslog->out_at = 0;
-	while (job && syslog->n_taken < job->n_records && syslog->out.size < OUT_SIZE) {
+	while (job && syslog->taken.index < job->n_records && syslog->out.size < OUT_SIZE) {
 		if (syslog->target.address.relp && !relp_has_room(&syslog->relp))
 			break;
-		syslog->last = syslog->cursor;
-		job_next(job, &syslog->cursor, &record);
-		syslog->n_taken++;
+		syslog->last = syslog->taken;
+		job_next(job, &syslog->taken, &record);
 		if (!syslog_writer_put(&syslog->writer, &record, &syslog->out))
-			refuse(syslog, syslog->n_taken - 1);
+			refuse(syslog, syslog->taken.index - 1);
 		else if (syslog->writer.datagram_max > 0)
 			break;
 	}
@@ -238,8 +236,7 @@ static bool shorten(struct sink_syslog *syslog)
 		fail(syslog, &fault);
 		return false;
 	}
-	syslog->n_taken--;
-	syslog->cursor = syslog->last;
+	syslog->taken = syslog->last;
 	buf_clear(&syslog->out);
 	return true;
 }
@@ -397,10 +394,9 @@ static void skip_confirmed(struct sink_syslog *syslog)
 {
 	struct sink_record record;
 
-	syslog->cursor = (struct job_cursor){0};
-	syslog->n_taken = syslog->n_confirmed;
-	for (size_t i = 0; i < syslog->n_confirmed; i++)
-		job_next(syslog->job, &syslog->cursor, &record);
+	syslog->taken = (struct job_cursor){0};
+	while (syslog->taken.index < syslog->n_confirmed)
+		job_next(syslog->job, &syslog->taken, &record);
 }
 
 static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
