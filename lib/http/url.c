@@ -97,6 +97,11 @@ bool url_is_https(const char *url)
 	return url && strncasecmp(url, "https://", 8) == 0;
 }
 
+bool url_is_in_clear(const char *url)
+{
+	return !url_is_https(url) && !url_is_loopback(url);
+}
+
 bool url_is_loopback(const char *url)
 {
 	CLEANUP(cleanup_handle) CURLU *handle = NULL;

@@ -24,6 +24,8 @@ int url_replace_origin(const char *url, const char *endpoint, char **ret_url);
 /* True for 127.0.0.0/8, [::1] and localhost. */
 bool url_is_loopback(const char *url);
 bool url_is_https(const char *url);
+/* What is sent there can be read on the way: neither https nor loopback. */
+bool url_is_in_clear(const char *url);
 
 /* Percent-encodes everything but A-Z a-z 0-9 - _ . ~ (RFC 3986 section 2.3), byte by byte,
  * upper-case hex. */

@@ -34,7 +34,7 @@ static void fault_at(struct findings *findings, const struct ini_section *sectio
 
 static bool is_in_clear(const struct http_options *options, const char *url)
 {
-	return !url_is_https(url) && !url_is_loopback(url) && !options->insecure_http;
+	return url_is_in_clear(url) && !options->insecure_http;
 }
 
 static void check_url(const struct http_options *options, const struct ini_section *section,

@@ -211,8 +211,7 @@ static int check_link(const struct fetch *fetch, struct fault *reterr)
 			"the link to document %s leads to %s, where documents of this API are not "
 			"expected: not followed (allow_origins = %s would allow it)",
 			fetch->documents[fetch->at].label, origin, origin);
-	if (!url_is_https(fetch->link) && !url_is_loopback(fetch->link) &&
-		!source->options.insecure_http)
+	if (url_is_in_clear(fetch->link) && !source->options.insecure_http)
 		return fault_set(reterr, FAULT_ORIGIN,
 			"the link to document %s is not https: not followed (insecure_http = yes "
 			"would allow it)",

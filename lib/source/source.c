@@ -194,7 +194,7 @@ static void find_origin(
 			source->name, message.url);
 		return;
 	}
-	if (!url_is_https(message.url) && !url_is_loopback(message.url) && !options->insecure_http)
+	if (url_is_in_clear(message.url) && !options->insecure_http)
 		fault_at(findings, section, "endpoint",
 			"this address is not https: the credential would go over the network in "
 			"clear; set insecure_http = yes if that is meant");
@@ -232,8 +232,7 @@ static void check_login(const struct source *source, const struct source_login *
 			"[source %s]: the address of the login is no http:// or https:// URL%s%s",
 			source->name, message.url ? ": " : ", a parameter it needs is not set",
 			message.url ? message.url : "");
-	else if (!url_is_https(message.url) && !url_is_loopback(message.url) &&
-		 !source->options.insecure_http)
+	else if (url_is_in_clear(message.url) && !source->options.insecure_http)
 		findings_add(findings, section->file, section->line,
 			"[source %s]: the login at %s is not https: the password would go over the "
 			"network in clear; set insecure_http = yes if that is meant",

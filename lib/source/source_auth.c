@@ -29,14 +29,12 @@ static size_t render_settings(const struct source *source, const struct auth_def
 static int check_token_url(const struct source *source, const struct option_pair *settings,
 	size_t n, struct fault *reterr)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *url = settings[i].value;
-		if (strcmp(settings[i].name, "token_url") == 0 && !url_is_https(url) &&
-			!url_is_loopback(url) && !source->options.insecure_http)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(settings[i].name, "token_url") == 0 &&
+			url_is_in_clear(settings[i].value) && !source->options.insecure_http)
 			return fault_set(reterr, FAULT_CONFIG,
 				"token_url is not https: the secret would go over the network in "
 				"clear; set insecure_http = yes if that is meant");
-	}
 	return 0;
 }
 

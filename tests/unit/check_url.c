@@ -180,6 +180,9 @@ static const struct {
 START_TEST(kind_of_a_url)
 {
 	ck_assert_msg(url_is_loopback(kinds[_i].url) == kinds[_i].is_loopback, "case %d", _i);
+	ck_assert_msg(
+		url_is_in_clear(kinds[_i].url) == (!kinds[_i].is_https && !kinds[_i].is_loopback),
+		"case %d", _i);
 	ck_assert_msg(url_is_https(kinds[_i].url) == kinds[_i].is_https, "case %d", _i);
 }
 END_TEST
