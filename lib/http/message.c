@@ -60,6 +60,23 @@ void http_headers_remove(struct http_headers *headers, const char *name)
 	remove_named(headers, name, SIZE_MAX);
 }
 
+bool http_header_name_is_valid(const char *name)
+{
+	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *name && name[strspn(name, allowed)] == '\0';
+}
+
+bool http_header_value_is_valid(const char *value)
+{
+	for (; *value; value++) {
+		if (((unsigned char)*value < 0x20 && *value != '\t') || *value == 0x7f)
+			return false;
+	}
+	return true;
+}
+
 struct slice http_headers_get(const struct http_headers *headers, const char *name)
 {
 	for (size_t i = 0; i < headers->n_items; i++) {

@@ -23,6 +23,10 @@ void http_headers_add(struct http_headers *headers, const char *name, struct sli
 void http_headers_set(struct http_headers *headers, const char *name,
 	struct slice value); /* replaces every one of that name */
 void http_headers_remove(struct http_headers *headers, const char *name);
+/* May a header have this name (a token of RFC 9110 section 5.6.2), this value (no control character
+ * but a tab)? */
+bool http_header_name_is_valid(const char *name);
+bool http_header_value_is_valid(const char *value);
 /* The first value, names compared without case; SLICE_NULL when absent. */
 struct slice http_headers_get(const struct http_headers *headers, const char *name);
 void http_headers_deinit(struct http_headers *headers); /* wipes values: they may hold tokens */

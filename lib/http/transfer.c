@@ -241,24 +241,6 @@ static void set_method(struct http_request *request, const struct http_message *
 	}
 }
 
-/* RFC 9110 section 5.6.2 */
-static bool is_token(const char *text)
-{
-	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-	return *text && text[strspn(text, allowed)] == '\0';
-}
-
-static bool is_header_value(const char *text)
-{
-	for (; *text; text++) {
-		if (((unsigned char)*text < 0x20 && *text != '\t') || *text == 0x7f)
-			return false;
-	}
-	return true;
-}
-
 static void add_line(struct http_request *request, const char *line)
 {
 	request->header_lines = curl_slist_append(request->header_lines, line);
@@ -270,7 +252,8 @@ static bool set_headers(struct http_request *request, const struct http_message 
 		const struct http_header *header = &message->headers.items[i];
 		char *line;
 
-		if (!is_token(header->name) || !is_header_value(header->value)) {
+		if (!http_header_name_is_valid(header->name) ||
+			!http_header_value_is_valid(header->value)) {
 			/* Neither is shown: a value that broke out may be a token. */
 			fault_set(&request->response.fault, FAULT_CONFIG,
 				"header %zu of the request holds a line break or another "

@@ -57,15 +57,6 @@ static void check_url(const struct http_options *options, const struct ini_secti
 	free(origin);
 }
 
-/* RFC 9110 section 5.6.2 */
-static bool is_token(const char *text)
-{
-	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-	return *text && text[strspn(text, allowed)] == '\0';
-}
-
 static bool is_own_header(const char *name)
 {
 	static const char *const own[] = {"Host", "Content-Length", "Content-Encoding",
@@ -81,14 +72,12 @@ static bool is_own_header(const char *name)
 
 const char *http_header_fault(const char *name, const char *value)
 {
-	if (!is_token(name))
+	if (!http_header_name_is_valid(name))
 		return "this is no name of a header";
 	if (is_own_header(name))
 		return "trawld sets this header itself";
-	for (const char *p = value; *p; p++) {
-		if (((unsigned char)*p < 0x20 && *p != '\t') || *p == 0x7f)
-			return "the value holds a line break or another control character";
-	}
+	if (!http_header_value_is_valid(value))
+		return "the value holds a line break or another control character";
 	return NULL;
 }
 
