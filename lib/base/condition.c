@@ -61,6 +61,13 @@ void condition_deinit(struct condition *condition)
 	*condition = CONDITION_NULL;
 }
 
+void conditions_free(struct condition *conditions, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		condition_deinit(&conditions[i]);
+	free(conditions);
+}
+
 static bool matches(const struct condition *condition, struct slice value)
 {
 	for (size_t i = 0; i < condition->globs.n_items; i++)

@@ -38,6 +38,7 @@ enum {
 
 int condition_parse(struct condition *ret, struct slice text);
 void condition_deinit(struct condition *condition);
+void conditions_free(struct condition *conditions, size_t n); /* the array, too */
 /* VALUE: the text to match as said above, or SLICE_NULL when the pointer leads nowhere. */
 bool condition_test(const struct condition *condition, struct slice value);
 

@@ -78,9 +78,7 @@ void selection_free(struct selection *selection)
 	splitter_plan_free(selection->plan);
 	split_deinit(&selection->split);
 	buf_deinit(&selection->scratch);
-	for (size_t i = 0; i < selection->n_conditions; i++)
-		condition_deinit(&selection->conditions[i]);
-	free(selection->conditions);
+	conditions_free(selection->conditions, selection->n_conditions);
 	free(selection);
 }
 

@@ -381,23 +381,15 @@ void definition_free(struct definition *definition)
 		pointer_deinit(&definition->records_id[i]);
 	free(definition->records_id);
 	timestamp_format_free(definition->time_format);
-	for (size_t i = 0; i < definition->n_conditions; i++)
-		condition_deinit(&definition->conditions[i]);
-	free(definition->conditions);
+	conditions_free(definition->conditions, definition->n_conditions);
 	condition_deinit(&definition->expect);
 	place_definition_deinit(&definition->page_place);
 	place_definition_deinit(&definition->resume_place);
 	pointer_deinit(&definition->page_total);
-	for (size_t i = 0; i < definition->n_page_end_tests; i++)
-		condition_deinit(&definition->page_end_tests[i]);
-	free(definition->page_end_tests);
+	conditions_free(definition->page_end_tests, definition->n_page_end_tests);
 	pointer_deinit(&definition->errors_message);
-	for (size_t i = 0; i < definition->n_errors_incomplete; i++)
-		condition_deinit(&definition->errors_incomplete[i]);
-	free(definition->errors_incomplete);
-	for (size_t i = 0; i < definition->n_errors_retry; i++)
-		condition_deinit(&definition->errors_retry[i]);
-	free(definition->errors_retry);
+	conditions_free(definition->errors_incomplete, definition->n_errors_incomplete);
+	conditions_free(definition->errors_retry, definition->n_errors_retry);
 	pointer_deinit(&definition->fetch_from);
 	pointer_deinit(&definition->fetch_link);
 	request_deinit(&definition->link_request);

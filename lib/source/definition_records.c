@@ -7,21 +7,25 @@
 #include "base/number.h"
 #include "base/str.h"
 
+/* Those of the list KEY that are right, behind the first *N of CONDITIONS. */
+static void append_tests(struct definition_reader *reader, const struct ini_section *section,
+	const char *key, const struct str_list *list, struct condition *conditions, size_t *n)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		*n += reader_condition(reader, section, key, list->items[i], &conditions[*n]);
+}
+
 static void read_conditions(struct definition_reader *reader, struct ini_section *section)
 {
 	struct definition *definition = reader->definition;
 	const struct records_options *options = &definition->records;
-	size_t n = 0;
 	definition->conditions = mem_array(
 		options->include.n_items + options->exclude.n_items, sizeof(struct condition));
-	for (size_t i = 0; i < options->include.n_items; i++)
-		n += reader_condition(reader, section, "include", options->include.items[i],
-			&definition->conditions[n]);
-	definition->n_include = n;
-	for (size_t i = 0; i < options->exclude.n_items; i++)
-		n += reader_condition(reader, section, "exclude", options->exclude.items[i],
-			&definition->conditions[n]);
-	definition->n_conditions = n;
+	append_tests(reader, section, "include", &options->include, definition->conditions,
+		&definition->n_conditions);
+	definition->n_include = definition->n_conditions;
+	append_tests(reader, section, "exclude", &options->exclude, definition->conditions,
+		&definition->n_conditions);
 }
 
 static void read_missing(struct definition_reader *reader, struct ini_section *section)
@@ -223,9 +227,7 @@ static struct condition *read_tests(struct definition_reader *reader, struct ini
 	const char *key, const struct str_list *list, size_t *ret_n)
 {
 	struct condition *conditions = mem_array(list->n_items, sizeof(*conditions));
-	for (size_t i = 0; i < list->n_items; i++)
-		*ret_n +=
-			reader_condition(reader, section, key, list->items[i], &conditions[*ret_n]);
+	append_tests(reader, section, key, list, conditions, ret_n);
 	return conditions;
 }
 
