@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "conf/findings.h"
+#include "overview.h"
 #include "status_json.h"
 #include "trawld.h"
 
@@ -20,8 +21,11 @@ json_t *control_refusal(int code, const char *text)
 static json_t *status(const struct trawld *trawld)
 {
 	json_t *value = json_object();
+	struct overview overview;
+	overview_take(&overview, trawld);
 	json_object_set_new(value, "ok", json_true());
-	json_object_set_new(value, "status", status_json(trawld));
+	json_object_set_new(value, "status", status_json(&overview));
+	overview_deinit(&overview);
 	return value;
 }
 

@@ -40,12 +40,10 @@ static json_t *fault_json(bool failing, const struct fault *fault)
 	return failing ? status_json_text(fault->text) : json_null();
 }
 
-static json_t *lag_json(nsec_t newest_time)
+/* A clock that is behind the newest record's makes no lag. */
+static json_t *lag_json(nsec_t lag_ns)
 {
-	nsec_t now = clock_wall();
-	if (newest_time == NSEC_NONE)
-		return json_null();
-	return seconds_json(newest_time < now ? now - newest_time : 0);
+	return lag_ns == NSEC_NONE ? json_null() : seconds_json(lag_ns > 0 ? lag_ns : 0);
 }
 
 static json_t *rate_json(const struct tally *tally)
@@ -58,30 +56,26 @@ static json_t *rate_json(const struct tally *tally)
 	return rate;
 }
 
-static json_t *reasons_json(const struct trawld *trawld)
+static json_t *reasons_json(const struct overview *overview)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	struct overview overview;
-	overview_take(&overview, trawld);
-	overview_print_reasons(&overview, &text);
-	overview_deinit(&overview);
+	overview_print_reasons(overview, &text);
 	return text.size > 0 ? status_json_text(buf_text(&text)) : json_null();
 }
 
-static json_t *source_json(const struct poller *poller)
+static json_t *source_json(const struct overview_source *from)
 {
-	struct runner_status status;
-	struct intake_status intake;
+	const struct poller *poller = from->poller;
+	struct runner_status status = from->runner;
+	struct intake_status intake = from->intake;
 	json_t *source = json_object();
-	runner_status(poller->runner, &status);
-	intake_status(poller->intake, &intake);
 	bool waits = status.state != RUNNER_STOPPED && status.next_poll_ns > 0;
 	json_object_set_new(source, "name", status_json_text(poller->source->name));
 	json_object_set_new(source, "provider", status_json_text(poller->source->options.provider));
 	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
 	json_object_set_new(source, "last_success", time_json(status.last_success_time));
 	json_object_set_new(source, "newest_record", time_json(status.newest_time));
-	json_object_set_new(source, "lag_seconds", lag_json(status.newest_time));
+	json_object_set_new(source, "lag_seconds", lag_json(from->lag_ns));
 	json_object_set_new(source, "records", count_json(intake.n_records));
 	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
 	json_object_set_new(source, "excluded", count_json(status.n_excluded));
@@ -99,9 +93,9 @@ static json_t *source_json(const struct poller *poller)
 	return source;
 }
 
-static void add_sink(const struct sink_status *status, void *userdata)
+static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 {
-	json_t *sinks = userdata, *sink = json_object();
+	json_t *sink = json_object();
 	const char *state = status->failing           ? "failing"
 			    : status->pending_records ? "delivering"
 						      : "idle";
@@ -112,14 +106,13 @@ static void add_sink(const struct sink_status *status, void *userdata)
 	json_object_set_new(sink, "acknowledged", json_integer(status->acknowledged));
 	json_object_set_new(sink, "pending_records", count_json(status->pending_records));
 	json_object_set_new(sink, "oldest_pending_age",
-		status->oldest_time == NSEC_NONE
-			? json_null()
-			: seconds_json(clock_wall() - status->oldest_time));
+		status->oldest_time == NSEC_NONE ? json_null()
+						 : seconds_json(now_time - status->oldest_time));
 	json_object_set_new(sink, "retries", count_json(status->retries));
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
 	json_object_set_new(sink, "refused", count_json(status->refused_records));
 	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
-	json_array_append_new(sinks, sink);
+	return sink;
 }
 
 static json_t *spool_json(const struct trawld *trawld)
@@ -130,15 +123,17 @@ static json_t *spool_json(const struct trawld *trawld)
 	return spool;
 }
 
-json_t *status_json(const struct trawld *trawld)
+json_t *status_json(const struct overview *overview)
 {
+	const struct trawld *trawld = overview->trawld;
 	json_t *status = json_object(), *sources = json_array(), *sinks = json_array();
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		json_array_append_new(sources, source_json(trawld->pollers[i]));
-	fanout_each_sink(trawld->fanout, add_sink, sinks);
+	for (size_t i = 0; i < overview->n_sources; i++)
+		json_array_append_new(sources, source_json(&overview->sources[i]));
+	for (size_t i = 0; i < overview->n_sinks; i++)
+		json_array_append_new(sinks, sink_json(&overview->sinks[i], overview->now_time));
 	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
 	json_object_set_new(status, "since", time_json(trawld->start_time));
-	json_object_set_new(status, "not_ready", reasons_json(trawld));
+	json_object_set_new(status, "not_ready", reasons_json(overview));
 	json_object_set_new(status, "sources", sources);
 	json_object_set_new(status, "sinks", sinks);
 	json_object_set_new(status, "spool", spool_json(trawld));

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-struct trawld;
+struct overview;
 
 /*
  * A new reference:
@@ -21,7 +21,7 @@ struct trawld;
  * process. What is not known, does not apply, or (last_error) is over is null. States of a source:
  * resting, asking, backing-off, auth, pressure, stopped; of a sink: idle, delivering, failing.
  */
-json_t *status_json(const struct trawld *trawld);
+json_t *status_json(const struct overview *overview);
 
 /* TEXT as a string; what is no UTF-8 in it (faults quote their peers) becomes U+FFFD. */
 json_t *status_json_text(const char *text);

@@ -67,7 +67,7 @@ static void answer_status(
 {
 	(void)accept;
 	answer->type = "application/json";
-	json_t *status = status_json(overview->trawld);
+	json_t *status = status_json(overview);
 	char *text = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	buf_printf(&answer->body, "%s\n", text ? text : "{}");
 	free(text);
