@@ -1,7 +1,7 @@
 /*
  * What went wrong, for people and for the decision what follows: filled where it happened, carried
- * up unchanged, printed once by daemon/. The class is a row of the failure table (README "When
- * something fails").
+ * up unchanged, printed once by daemon/. The class is a row of the failure table (FAILURES in
+ * trawld(8)).
  */
 #ifndef TRAWLD_BASE_FAULT_H
 #define TRAWLD_BASE_FAULT_H
