@@ -11,9 +11,9 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "http/auth.h"
-#include "http/client.h"
-#include "http/outcome.h"
+#include "net/auth/auth.h"
+#include "net/client.h"
+#include "net/outcome.h"
 #include "source/ask.h"
 #include "source/source_auth.h"
 #include "store/cursor.h"

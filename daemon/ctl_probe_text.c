@@ -9,7 +9,7 @@
 #include "base/timestamp.h"
 #include "ctl_mask.h"
 #include "ctl_place.h"
-#include "http/outcome.h"
+#include "net/outcome.h"
 #include "pipeline/selection.h"
 
 /* Headers of an answer that say something about the answer, the budget or the place. */

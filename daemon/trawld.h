@@ -11,7 +11,7 @@
 #include "poller.h"
 #include "setup.h"
 
-#include "http/client.h"
+#include "net/client.h"
 #include "store/database.h"
 
 struct control;

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "http/outcome.h"
-#include "http/url.h"
+#include "net/outcome.h"
+#include "net/url.h"
 #include "source/splitter.h"
 
 #define BULK_ID_MAX 512 /* bytes, the API's own limit */

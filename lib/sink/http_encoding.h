@@ -6,7 +6,7 @@
 #ifndef TRAWLD_SINK_HTTP_ENCODING_H
 #define TRAWLD_SINK_HTTP_ENCODING_H
 
-#include "http/message.h"
+#include "net/message.h"
 #include "pipeline/sink.h"
 #include "sink/http_options.h"
 #include "sink/http_parts.h"

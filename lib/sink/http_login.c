@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "http/url.h"
+#include "net/url.h"
 #include "sink/http_options.h"
 #include "source/splitter.h"
 

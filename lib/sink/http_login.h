@@ -8,7 +8,7 @@
 #ifndef TRAWLD_SINK_HTTP_LOGIN_H
 #define TRAWLD_SINK_HTTP_LOGIN_H
 
-#include "http/auth.h"
+#include "net/auth/auth.h"
 
 struct http_options;
 

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
-#include "http/url.h"
+#include "net/url.h"
 #include "sink/compressor.h"
 #include "sink/http_encoding.h"
 #include "sink/http_login.h"

@@ -4,7 +4,7 @@
 
 #include "conf/option.h"
 
-#include "http/auth.h"
+#include "net/auth/auth.h"
 
 #define HTTP_IN_FLIGHT_MAX 32
 

@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/number.h"
-#include "http/outcome.h"
+#include "net/outcome.h"
 #include "source/splitter.h"
 
 static void otlp_attribute(const char *name, struct slice value, struct buf *out)

@@ -1,7 +1,7 @@
 /* See http_receipts.h. */
 #include "sink/http_receipts.h"
 
-#include "http/outcome.h"
+#include "net/outcome.h"
 
 /* Pauses between two questions. */
 #define RECEIPTS_PAUSE_MIN (200 * NSEC_PER_MSEC)

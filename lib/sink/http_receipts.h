@@ -7,7 +7,7 @@
 
 #include <ev.h>
 
-#include "sink/http_call.h"
+#include "net/http_call.h"
 #include "sink/http_encoding.h"
 
 struct http_receipt {

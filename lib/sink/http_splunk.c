@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "http/url.h"
+#include "net/url.h"
 #include "source/splitter.h"
 
 static void splunk_check(const struct http_options *options, const struct ini_section *section,

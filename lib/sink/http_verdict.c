@@ -3,7 +3,7 @@
 
 #include <strings.h>
 
-#include "http/outcome.h"
+#include "net/outcome.h"
 
 void http_verdict_be_patient(struct fault *fault)
 {

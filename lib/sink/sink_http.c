@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "sink/compressor.h"
-#include "sink/http_call.h"
+#include "net/http_call.h"
 #include "sink/http_encoding.h"
 #include "sink/http_receipts.h"
 #include "sink/http_verdict.h"

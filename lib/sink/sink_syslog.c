@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "http/stream.h"
+#include "net/stream.h"
 #include "pipeline/job.h"
 #include "sink/syslog_writer.h"
 

@@ -3,7 +3,7 @@
 #define TRAWLD_SINK_SYSLOG_ADDRESS_H
 
 #include "base/fault.h"
-#include "http/stream.h"
+#include "net/stream.h"
 
 struct syslog_address {
 	enum http_stream_kind kind;

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "http/auth.h"
+#include "net/auth/auth.h"
 
 /* Keys of a request section; `header.NAME` and `query.NAME` beside them. */
 const char *const reader_request_keys[] = {"method", "url", "body", "body_type", "when", NULL};

@@ -6,8 +6,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "http/outcome.h"
-#include "http/url.h"
+#include "net/outcome.h"
+#include "net/url.h"
 
 #define RUN_ROWS 1000
 #define RUN_BYTES ((size_t)1 << 20)

@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
-#include "http/outcome.h"
-#include "http/url.h"
+#include "net/outcome.h"
+#include "net/url.h"
 
 #define EXCERPT_SIZE 200
 #define NEXT_MAX (64 * 1024) /* a cursor or link longer than this is refused */

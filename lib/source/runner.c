@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
-#include "http/auth.h"
+#include "net/auth/auth.h"
 #include "source/ask.h"
 #include "source/source_auth.h"
 

@@ -6,7 +6,7 @@
 #ifndef TRAWLD_SOURCE_RUNNER_H
 #define TRAWLD_SOURCE_RUNNER_H
 
-#include "http/client.h"
+#include "net/client.h"
 #include "source/record.h"
 #include "source/source.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "http/auth.h"
+#include "net/auth/auth.h"
 #include "source/ask.h"
 
 /* A document's own link carries what it needs. */

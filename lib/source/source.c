@@ -5,8 +5,8 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
-#include "http/auth.h"
-#include "http/url.h"
+#include "net/auth/auth.h"
+#include "net/url.h"
 #include "source/source_auth.h"
 
 #define ROW(member, key, option_type, ...)                                                         \

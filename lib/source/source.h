@@ -7,7 +7,7 @@
 
 #include "base/idset.h"
 #include "base/log.h"
-#include "http/message.h"
+#include "net/message.h"
 #include "source/definition.h"
 #include "source/place.h"
 #include "source/splitter.h"

@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
-#include "http/url.h"
+#include "net/url.h"
 
 /* The [auth] settings that have a value; KEY gets all of them as text. */
 static size_t render_settings(const struct source *source, const struct auth_definition *auth,

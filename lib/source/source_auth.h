@@ -2,7 +2,7 @@
 #ifndef TRAWLD_SOURCE_SOURCE_AUTH_H
 #define TRAWLD_SOURCE_SOURCE_AUTH_H
 
-#include "http/auth.h"
+#include "net/auth/auth.h"
 #include "source/source.h"
 
 /* SOURCE outlives the credential. *RET_CREDENTIAL: a digest of origin and credential, the same for

@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "http/url.h"
+#include "net/url.h"
 
 static struct template_value value_time(nsec_t time)
 {

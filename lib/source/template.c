@@ -11,7 +11,7 @@
 #include "base/number.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "http/url.h"
+#include "net/url.h"
 #include "source/template_internal.h"
 
 enum value_format {

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1])
-LAYERS = ["base", "conf", "store", "http", "source", "pipeline", "sink"]
+LAYERS = ["base", "conf", "store", "net", "source", "pipeline", "sink"]
 FUNCTION_LINES = 60
 FILE_LINES = 600
 BANNED = (
@@ -46,7 +46,7 @@ def arrows():
     """A folder includes only what stands before it; foreign libraries only where they belong."""
     homes = {
         "sqlite3.h": ("store",),
-        "curl/curl.h": ("http",),
+        "curl/curl.h": ("net",),
         "zstd.h": ("store", "sink"),
         "zlib.h": ("source", "sink"),
         "microhttpd.h": (),
@@ -193,7 +193,7 @@ def definition_keys():
         listed = re.search(r"\b%s\[\] = \{(.*?)\}" % name, (ROOT / request).read_text(), re.S)[1]
         for key in re.findall(r'"([a-z_]+)"', listed):
             yield request, section, key
-    for path in sources("lib/http"):
+    for path in sources("lib/net"):
         if path.name.startswith("auth_"):
             for listed in re.findall(r"keys\[\] = \{(.*?)\}", path.read_text(), re.S):
                 for key in re.findall(r'"([a-z_]+)"', listed):

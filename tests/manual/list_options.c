@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "conf/config.h"
-#include "http/auth.h"
+#include "net/auth/auth.h"
 #include "pipeline/fanout.h"
 #include "sink/sinks.h"
 #include "source/source.h"

@@ -1,9 +1,10 @@
-/* lib/http/auth.c and auth_simple.c: the array of kinds, the check of keys, the constant proofs. */
+/* lib/net/auth/auth.c and auth_simple.c: the array of kinds, the check of keys, the constant
+ * proofs. */
 #include <check.h>
 
 #include "base/mem.h"
 
-#include "http/auth.h"
+#include "net/auth/auth.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define N_PAIRS 5

@@ -1,5 +1,5 @@
 /*
- * lib/http/auth_huawei.c, sdk_hmac.c, query.c. Vector 3 is the worked example of Huawei's "API
+ * lib/net/auth/auth_huawei.c, sdk_hmac.c, query.c. Vector 3 is the worked example of Huawei's "API
  * Request Signing Guide"; the others were computed independently from the rules of that guide and
  * of the vendor's SDKs (signer.go, signer.py).
  */
@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#include "http/auth.h"
-#include "http/query.h"
-#include "http/sdk_hmac.h"
+#include "net/auth/auth.h"
+#include "net/query.h"
+#include "net/auth/sdk_hmac.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define N_HEADERS 4

@@ -1,6 +1,6 @@
 /*
- * lib/http/auth_sigv4.c with libcurl's signature, seen from the other end: the request goes to a
- * peer that plays the proxy and sends back what arrived, so host names and dates can be those of
+ * lib/net/auth/auth_sigv4.c with libcurl's signature, seen from the other end: the request goes to
+ * a peer that plays the proxy and sends back what arrived, so host names and dates can be those of
  * published examples. Every signature is recomputed here from what arrived, with digest.h alone.
  */
 #include "http_peer.h"
@@ -12,7 +12,7 @@
 #include "base/digest.h"
 #include "base/str.h"
 
-#include "http/auth.h"
+#include "net/auth/auth.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define N_HEADERS 4

@@ -1,6 +1,7 @@
 /*
- * lib/http/auth_token.c, token_answer.c, auth_oauth2.c, auth_login.c: one fetch for many, renewal
- * before the end by a clock that the test moves, back-off, rejection, and who is called when.
+ * lib/net/auth/auth_token.c, token_answer.c, auth_oauth2.c, auth_login.c: one fetch for many,
+ * renewal before the end by a clock that the test moves, back-off, rejection, and who is called
+ * when.
  */
 #include "http_peer.h"
 
@@ -10,7 +11,7 @@
 #include "base/random.h"
 #include "base/timestamp.h"
 
-#include "http/auth_token.h"
+#include "net/auth/auth_token.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 

@@ -1,5 +1,5 @@
 /*
- * lib/http/client.c, transfer.c and curl_fault.c against a scripted peer: what comes back, what is
+ * lib/net/client.c, transfer.c and curl_fault.c against a scripted peer: what comes back, what is
  * refused, and what is said. When callbacks come is in check_client_calls.c.
  */
 #include "http_peer.h"

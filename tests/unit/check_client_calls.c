@@ -1,5 +1,5 @@
 /*
- * lib/http/client.c: when DONE is called, how often, and what it may do: cancel, start, free the
+ * lib/net/client.c: when DONE is called, how often, and what it may do: cancel, start, free the
  * client.
  */
 #include "http_peer.h"

@@ -1,9 +1,9 @@
-/* lib/http/message.c: headers by name, replacing, removing, what is wiped. */
+/* lib/net/message.c: headers by name, replacing, removing, what is wiped. */
 #include <check.h>
 
 #include "base/mem.h"
 
-#include "http/message.h"
+#include "net/message.h"
 
 START_TEST(names_are_compared_without_case)
 {

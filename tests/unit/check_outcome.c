@@ -1,11 +1,11 @@
-/* lib/http/outcome.c: every status, every way to ask for a pause, excerpts without secrets. */
+/* lib/net/outcome.c: every status, every way to ask for a pause, excerpts without secrets. */
 #include <check.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "base/secret.h"
 
-#include "http/outcome.h"
+#include "net/outcome.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define NOW (INT64_C(1757924100) * NSEC_PER_SEC) /* 2025-09-15T08:15:00Z */

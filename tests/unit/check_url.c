@@ -1,9 +1,9 @@
-/* lib/http/url.c and link_header.c: origins, resolution (RFC 3986 5.4), escapes, Link headers. */
+/* lib/net/url.c and link_header.c: origins, resolution (RFC 3986 5.4), escapes, Link headers. */
 #include <check.h>
 
 #include "base/mem.h"
 
-#include "http/url.h"
+#include "net/url.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 

@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-#include "http/client.h"
+#include "net/client.h"
 
 #ifndef PEER_DIRECTORY /* where the peer's script is: beside this file */
 #define PEER_DIRECTORY __FILE__

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A scripted HTTP peer for the unit tests of lib/http.
+"""A scripted HTTP peer for the unit tests of lib/net.
 
 Started by http_peer.h. Prints its ports (plain, then TLS if CERT and KEY are given) on one line and
 ends when its standard input closes. What it answers is said by the path, so that one peer serves

@@ -1,0 +1,95 @@
+/*
+ * Ways to prove who is calling, as an array of kinds behind one interface. The caller prepares
+ * (which may fetch a token), then applies to each message just before it is sent: every retry is
+ * signed anew.
+ */
+#ifndef TRAWLD_NET_AUTH_H
+#define TRAWLD_NET_AUTH_H
+
+#include "net/client.h"
+
+#include "base/secret.h"
+#include "conf/option.h"
+
+struct auth;
+
+/*
+ * The kinds and their keys (brackets: optional):
+ *   none
+ *   bearer         token
+ *   basic          user [password]
+ *   header         name value
+ *   sigv4          provider (osc, aws) service region access_key secret_key
+ *   huawei_aksk    access_key secret_key [project_id] [domain_id] [security_token]
+ *   oauth2_client  token_url client_id client_secret [scope] [client_auth] (form, basic) [header]
+ *   login          [header]
+ * `header` names the header that carries a fetched token: Authorization (then with `Bearer `) for
+ * oauth2_client, X-Auth-Token for login.
+ *
+ * sigv4 is carried out by libcurl when the request goes out, with the system's clock. NOW_TIME of
+ * auth_apply makes a difference only where it is more than a minute away from that clock: then a
+ * date header is added, which libcurl uses (and 7.88 sends twice, with the same value). The query
+ * of the URL is put into canonical form, since libcurl 7.88 signs it as it stands. Whatever header
+ * the message has is signed, so headers come before auth_apply and stay as they are after it.
+ *
+ * A fetched token is renewed max(30 min, 5 % of its life) before its end (but not before half of
+ * it is over), its life taken from the server's own times and measured by the monotonic clock.
+ * While renewing fails the old one serves. After a failed fetch the next one waits (1 s to 5 min;
+ * 1 to 15 min where the credentials were refused); who prepares meanwhile gets that fault with
+ * wait_ns set.
+ */
+
+/* The keys of an [auth] section (source definition) or auth.* (sink), values already expanded. */
+struct auth_setup {
+	const char *type; /* none bearer basic header sigv4 huawei_aksk oauth2_client login */
+	const struct option_pair
+		*settings; /* type-specific keys: token; user, password; name, value; provider,
+			      service, region, access_key, secret_key ... */
+	size_t n_settings;
+	struct http_client *client; /* for kinds that fetch a token; outlives the auth */
+	struct http_transport transport; /* for that fetch; copied with its strings, no redirects */
+	/* login only: the request that fetches a token, rendered by the owner of the template */
+	void (*login_render)(struct http_message *out, void *userdata);
+	void *login_userdata;
+	/* login only: proves who asks for the token. NULL: the request does. Taken over when
+	 * auth_new returns 0. */
+	struct auth *login_caller;
+	const char *token_from; /* `header:X-Subject-Token` or a JSON Pointer */
+	/* JSON Pointer to an RFC 3339 time (a member `issued_at` beside it is used, too), a number
+	 * of seconds, or epoch seconds; NULL: 1 h */
+	const char *expires_from;
+};
+
+/* What a kind takes, for --check: NULL-terminated key names and which of them are required. NULL:
+ * no such kind. */
+struct auth_kind_info {
+	const char *type;
+	const char *const *keys;
+	const char *const *required;
+};
+const struct auth_kind_info *auth_kind_find(const char *type);
+const char *const *auth_kind_names(void); /* NULL-terminated */
+
+/* 0 or FAULT_CONFIG (type, missing, unknown or unusable key; the value is never shown). Strings are
+ * copied. */
+int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *reterr);
+void auth_free(struct auth *auth); /* pending waiters are dropped without a call */
+
+/* FAULT is NULL when the credential is ready. Exactly once, never inside auth_prepare, not after
+ * auth_prepare_cancel. Many waiters share one token request. The waiter is gone afterwards; the
+ * callback may cancel others and free the auth. */
+typedef void (*auth_ready_fn)(const struct fault *fault, void *userdata);
+struct auth_waiter;
+/* Returns NULL when no waiting is needed: apply at once. */
+struct auth_waiter *auth_prepare(struct auth *auth, auth_ready_fn ready, void *userdata);
+void auth_prepare_cancel(struct auth_waiter *waiter);
+
+/* Adds the proof to MESSAGE. NOW_TIME goes into signatures; the caller corrects it by the server's
+ * Date. 0 or FAULT_AUTH, FAULT_CONFIG. */
+int auth_apply(
+	struct auth *auth, struct http_message *message, nsec_t now_time, struct fault *reterr);
+
+/* The server said 401: drops a fetched token. True: a fresh one may cure it, try once more. */
+bool auth_reject(struct auth *auth);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * What an auth kind is to auth.c: one constant row and one struct that begins with struct auth.
+ * Nothing outside lib/net includes it.
+ */
+#ifndef TRAWLD_NET_AUTH_INTERNAL_H
+#define TRAWLD_NET_AUTH_INTERNAL_H
+
+#include "net/auth/auth.h"
+
+struct auth_kind {
+	struct auth_kind_info info;
+	/* SETUP has been checked against info: the required keys are there and not empty, no other
+	 * keys are. Outcomes as auth_new. */
+	int (*create)(struct auth **ret, const struct auth_setup *setup, struct fault *reterr);
+	void (*destroy)(struct auth *auth);
+	/* NULL: always ready */
+	struct auth_waiter *(*prepare)(struct auth *auth, auth_ready_fn ready, void *userdata);
+	int (*apply)(struct auth *auth, struct http_message *message, nsec_t now_time,
+		struct fault *reterr);
+	bool (*reject)(struct auth *auth); /* NULL: nothing to drop */
+};
+
+/* Each kind's state has this as its first member. */
+struct auth {
+	const struct auth_kind *kind;
+};
+
+extern const struct auth_kind auth_none;
+extern const struct auth_kind auth_bearer;
+extern const struct auth_kind auth_basic;
+extern const struct auth_kind auth_header;
+extern const struct auth_kind auth_sigv4;
+extern const struct auth_kind auth_huawei_aksk;
+extern const struct auth_kind auth_oauth2_client;
+extern const struct auth_kind auth_login;
+
+/* The value of KEY; SLICE_NULL when it is not set or empty. */
+struct slice auth_setting(const struct auth_setup *setup, const char *key);
+
+/* True when TEXT can be sent in a header as it is: no control characters. */
+bool auth_is_sendable(struct slice text);
+
+#endif

@@ -1,0 +1,192 @@
+/*
+ * libcurl's codes in our words, at the border and nowhere else. The texts name the host, how far
+ * the request got, and what a person can do; never a path, a query, a header or a body.
+ */
+#include "net/client_internal.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+
+#include "net/url.h"
+
+char *curl_fault_size(uint64_t size)
+{
+	static const struct {
+		uint64_t unit;
+		const char *name;
+	} units[] = {{1024 * 1024, "MiB"}, {1024, "KiB"}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (size >= units[i].unit && size % units[i].unit == 0)
+			return mem_printf("%llu %s", (unsigned long long)(size / units[i].unit),
+				units[i].name);
+	}
+	return mem_printf("%llu bytes", (unsigned long long)size);
+}
+
+/* libcurl's own sentence about this failure, or its general one. Used for TLS only, where the
+ * reason is not to be had otherwise. */
+static const char *reason(const struct http_request *request, CURLcode result)
+{
+	static const char prefix[] = "SSL certificate problem: ";
+
+	if (!request->error[0])
+		return curl_easy_strerror(result);
+	if (strncmp(request->error, prefix, sizeof(prefix) - 1) == 0)
+		return request->error + sizeof(prefix) - 1;
+	return request->error;
+}
+
+static curl_off_t info_size(struct http_request *request, CURLINFO what)
+{
+	curl_off_t value = 0;
+
+	curl_easy_getinfo(request->easy, what, &value);
+	return value;
+}
+
+static void fault_timeout(struct http_request *request, const char *host)
+{
+	CLEANUP(buf_deinit) struct buf after = BUF_NULL;
+	curl_off_t size = info_size(request, CURLINFO_SIZE_DOWNLOAD_T);
+	bool connected = info_size(request, CURLINFO_PRETRANSFER_TIME_T) > 0;
+	bool resolved = info_size(request, CURLINFO_NAMELOOKUP_TIME_T) > 0;
+	nsec_t elapsed = clock_monotonic() - request->started_at;
+
+	timestamp_print_duration(
+		(elapsed + NSEC_PER_MSEC / 2) / NSEC_PER_MSEC * NSEC_PER_MSEC, &after);
+	if (!connected)
+		fault_set(&request->response.fault, FAULT_TIMEOUT, "timed out after %s %s %s",
+			buf_text(&after), resolved ? "connecting to" : "looking up", host);
+	else if (request->response.status == 0)
+		fault_set(&request->response.fault, FAULT_TIMEOUT,
+			"timed out after %s waiting for an answer from %s", buf_text(&after), host);
+	else
+		fault_set(&request->response.fault, FAULT_TIMEOUT,
+			"timed out after %s in the middle of the answer from %s (%lld bytes came)",
+			buf_text(&after), host, (long long)size);
+}
+
+static void fault_connect(struct http_request *request, const char *host)
+{
+	long error = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &error);
+	fault_set(&request->response.fault, FAULT_NETWORK, "cannot connect to %s%s: %s", host,
+		request->transport.proxy ? " through the proxy" : "",
+		error ? strerror((int)error) : "no address answered");
+}
+
+/* The hint helps where the issuer is unknown, not where a known one's certificate ran out. */
+static void fault_verify(struct http_request *request, CURLcode result, const char *host)
+{
+	const char *why = reason(request, result);
+	bool issuer = strstr(why, "issuer") || strstr(why, "self-signed") ||
+		      strstr(why, "self signed") || strstr(why, "first certificate");
+
+	fault_set(&request->response.fault, FAULT_NETWORK,
+		"the TLS certificate of %s is not accepted: %s%s", host, why,
+		issuer ? " (a private authority is named by ca_file)" : "");
+}
+
+static void fault_cut(struct http_request *request, CURLcode result, const char *host)
+{
+	long connect_status = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+	if (connect_status / 100 > 2)
+		fault_set(&request->response.fault, FAULT_NETWORK,
+			"the proxy does not connect to %s: HTTP %ld", host, connect_status);
+	else if (request->response.status != 0)
+		fault_set(&request->response.fault, FAULT_NETWORK,
+			"the answer from %s was cut short after %lld bytes", host,
+			(long long)info_size(request, CURLINFO_SIZE_DOWNLOAD_T));
+	else
+		fault_set(&request->response.fault, FAULT_NETWORK,
+			"%s closed the connection without an answer: %s", host,
+			curl_easy_strerror(result));
+}
+
+static bool fault_of_setting(struct http_request *request, CURLcode result)
+{
+	const struct http_transport *transport = &request->transport;
+	struct fault *fault = &request->response.fault;
+
+	switch (result) {
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+		fault_set(fault, FAULT_CONFIG, "the URL is not an absolute http or https URL");
+		return true;
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		fault_set(fault, FAULT_NETWORK, "the name of the proxy cannot be resolved");
+		return true;
+	case CURLE_PROXY:
+		fault_set(fault, FAULT_NETWORK, "the proxy cannot be used: %s",
+			reason(request, result));
+		return true;
+	case CURLE_SSL_CACERT_BADFILE:
+		fault_set(fault, FAULT_CONFIG, "ca_file %s cannot be used",
+			transport->ca_file ? transport->ca_file : "of the system");
+		return true;
+	case CURLE_SSL_CERTPROBLEM:
+		fault_set(fault, FAULT_CONFIG, "client_cert or client_key cannot be used: %s",
+			reason(request, result));
+		return true;
+	default:
+		return false;
+	}
+}
+
+void curl_fault(struct http_request *request, CURLcode result)
+{
+	CLEANUP_FREE char *origin = NULL;
+	struct fault *fault = &request->response.fault;
+	const char *host = "the server";
+
+	if (fault->class != FAULT_NONE || fault_of_setting(request, result))
+		return;
+	if (url_origin(request->url, &origin) == 0)
+		host = strstr(origin, "://") + 3;
+	switch (result) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		fault_set(fault, FAULT_NETWORK, "the name of %s cannot be resolved", host);
+		break;
+	case CURLE_COULDNT_CONNECT:
+		fault_connect(request, host);
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		fault_timeout(request, host);
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+		fault_verify(request, result, host);
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+		fault_set(fault, FAULT_NETWORK, "TLS with %s failed: %s", host,
+			reason(request, result));
+		break;
+	case CURLE_BAD_CONTENT_ENCODING:
+		fault_set(
+			fault, FAULT_BODY, "the compressed answer from %s cannot be decoded", host);
+		break;
+	case CURLE_OUT_OF_MEMORY: /* what libcurl says of a header above 100 KiB */
+#if LIBCURL_VERSION_NUM >= 0x080600
+	case CURLE_TOO_LARGE:
+#endif
+		fault_set(fault, FAULT_LIMIT, "the headers of the answer from %s are too large",
+			host);
+		break;
+	case CURLE_PARTIAL_FILE:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+		fault_cut(request, result, host);
+		break;
+	default:
+		fault_set(fault, FAULT_NETWORK, "the request to %s failed: %s", host,
+			curl_easy_strerror(result));
+	}
+}

@@ -1,0 +1,427 @@
+/*
+ * One request as an easy handle: the message turned into options, the answer gathered under its
+ * ceilings, redirects judged. Nothing of an answer that broke a rule is handed on: its body is
+ * emptied and the fault says why. The multi handle, the loop and DONE are client.c's.
+ */
+#include "net/client_internal.h"
+
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/str.h"
+#include "base/timestamp.h"
+
+#include "net/url.h"
+
+#define TIMEOUT_NS (60 * NSEC_PER_SEC)
+#define CONNECT_TIMEOUT_NS (15 * NSEC_PER_SEC)
+#define BODY_SIZE_MAX ((size_t)64 * 1024 * 1024)
+#define RATIO_MAX 100
+#define RATIO_FROM ((size_t)1024 * 1024) /* small answers may compress as well as they like */
+#define HEADER_SIZE_MAX ((size_t)64 * 1024)
+#define HEADERS_SIZE_MAX ((size_t)256 * 1024)
+#define N_REDIRECTS_MAX 5
+
+static long to_ms(nsec_t duration_ns)
+{
+	return duration_ns <= 0 ? 1 : (long)((duration_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+}
+
+/* A new status line: what came before it (100 Continue, a redirect's answer) is not the answer. */
+static void response_restart(struct http_request *request)
+{
+	struct http_response *response = &request->response;
+
+	http_headers_deinit(&response->headers);
+	buf_clear(&response->body);
+	response->status = 0;
+	response->server_time = NSEC_NONE;
+	request->content_length = -1;
+	request->content_encoded = false;
+	request->headers_done = false;
+}
+
+static int parse_status(struct slice line)
+{
+	const char *blank = memchr(line.data, ' ', line.size);
+	int status = 0;
+
+	for (const char *at = blank ? blank + 1 : NULL;
+		at && at < line.data + line.size && *at >= '0' && *at <= '9' && status < 1000; at++)
+		status = status * 10 + (*at - '0');
+	return status;
+}
+
+static void note_length(struct http_request *request, struct slice value)
+{
+	int64_t length = 0;
+
+	for (size_t i = 0; i < value.size; i++) {
+		if (value.data[i] < '0' || value.data[i] > '9' || length > INT64_MAX / 16)
+			return;
+		length = length * 10 + (value.data[i] - '0');
+	}
+	request->content_length = length;
+}
+
+static void add_header(struct http_request *request, struct slice line)
+{
+	const char *colon = memchr(line.data, ':', line.size);
+	CLEANUP_FREE char *name = NULL;
+	struct slice value;
+
+	if (!colon)
+		return;
+	name = mem_strndup(line.data, (size_t)(colon - line.data));
+	value = str_trim((struct slice){colon + 1, line.size - (size_t)(colon + 1 - line.data)});
+	if (strcasecmp(name, "Date") == 0)
+		(void)timestamp_parse_http(value, &request->response.server_time);
+	else if (strcasecmp(name, "Content-Length") == 0)
+		note_length(request, value);
+	else if (strcasecmp(name, "Content-Encoding") == 0)
+		request->content_encoded = !slice_is(value, "identity");
+	http_headers_add(&request->response.headers, name, value);
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *userdata)
+{
+	struct http_request *request = userdata;
+	struct slice line = {data, size * n};
+	struct slice text = str_trim(line);
+
+	if (line.size > 5 && memcmp(data, "HTTP/", 5) == 0) {
+		response_restart(request);
+		request->response.status = parse_status(line);
+	}
+	request->headers_size += line.size;
+	if (line.size > HEADER_SIZE_MAX || request->headers_size > HEADERS_SIZE_MAX) {
+		fault_set(&request->response.fault, FAULT_LIMIT,
+			line.size > HEADER_SIZE_MAX
+				? "a header of the answer is larger than 64 KiB"
+				: "the headers of the answer are larger than 256 KiB");
+		return 0;
+	}
+	if (text.size == 0)
+		request->headers_done = true;
+	else if (!request->headers_done) /* what follows a body (trailers) decides nothing */
+		add_header(request, text);
+	return line.size;
+}
+
+static void fault_too_large(struct http_request *request)
+{
+	CLEANUP_FREE char *limit = curl_fault_size(request->transport.max_body);
+
+	if (request->content_length > 0 && !request->content_encoded)
+		fault_set(&request->response.fault, FAULT_LIMIT,
+			"the answer is %lld bytes long, more than max_page (%s)",
+			(long long)request->content_length, limit);
+	else
+		fault_set(&request->response.fault, FAULT_LIMIT,
+			"the answer is larger than max_page (%s)", limit);
+}
+
+static uint64_t wire_size(struct http_request *request)
+{
+	curl_off_t size = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_SIZE_DOWNLOAD_T, &size);
+	return (uint64_t)size;
+}
+
+/* libcurl counts a read after it has passed it on, so while the body flows one read is granted;
+ * at the end the count is exact and SLACK is 0. */
+static bool ratio_exceeded(struct http_request *request, uint64_t slack)
+{
+	size_t size = request->response.body.size;
+
+	if (!request->content_encoded || size < RATIO_FROM ||
+		size / request->transport.max_ratio <= wire_size(request) + slack)
+		return false;
+	fault_set(&request->response.fault, FAULT_LIMIT,
+		"the answer unpacks to more than %u times its size", request->transport.max_ratio);
+	return true;
+}
+
+/* A body of known length gets its place at once; the kernel gives pages only as they are filled. */
+static bool make_room(struct http_request *request)
+{
+	struct buf *body = &request->response.body;
+	int64_t length = request->content_length;
+
+	if (body->size > 0 || length <= 0 || request->content_encoded)
+		return true;
+	return (uint64_t)length <= body->limit && buf_reserve(body, (size_t)length);
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *userdata)
+{
+	struct http_request *request = userdata;
+
+	size *= n;
+	if (size == 0)
+		return 0;
+	if (!make_room(request) || buf_append(&request->response.body, data, size) != 0) {
+		fault_too_large(request);
+		return 0;
+	}
+	return ratio_exceeded(request, TRANSFER_BUFFER_SIZE) ? 0 : size;
+}
+
+static void set_defaults(struct http_transport *transport)
+{
+	if (transport->timeout_ns == 0)
+		transport->timeout_ns = TIMEOUT_NS;
+	if (transport->connect_timeout_ns == 0)
+		transport->connect_timeout_ns = CONNECT_TIMEOUT_NS;
+	if (transport->max_body == 0)
+		transport->max_body = BODY_SIZE_MAX;
+	if (transport->max_ratio == 0)
+		transport->max_ratio = RATIO_MAX;
+}
+
+void transfer_set_transport(struct http_request *request)
+{
+	const struct http_transport *transport = &request->transport;
+	CURL *easy = request->easy;
+
+	set_defaults(&request->transport);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for DNS */
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* what was signed is what is sent */
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	/* The empty text also keeps the environment's proxies out. */
+	curl_easy_setopt(easy, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(transport->timeout_ns));
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, to_ms(transport->connect_timeout_ns));
+	if (transport->ca_file) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, transport->ca_file);
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* in place of, not besides */
+	}
+	if (transport->client_cert) {
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, transport->client_cert);
+		curl_easy_setopt(easy, CURLOPT_SSLKEY,
+			transport->client_key ? transport->client_key : transport->client_cert);
+	}
+}
+
+/* The body is copied: the caller's message may go. */
+static void set_method(struct http_request *request, const struct http_message *message)
+{
+	const char *method = message->method ? message->method : "GET";
+	CURL *easy = request->easy;
+	bool is_post = strcmp(method, "POST") == 0;
+
+	request->may_redirect = strcmp(method, "GET") == 0 && !message->has_body;
+	if (message->has_body || is_post) {
+		request->body_size = message->body.size;
+		request->body = mem_alloc(request->body_size + 1);
+		if (request->body_size > 0)
+			memcpy(request->body, message->body.data, request->body_size);
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+		if (!is_post)
+			curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	} else if (strcmp(method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	} else if (!request->may_redirect) {
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+	}
+}
+
+static void add_line(struct http_request *request, const char *line)
+{
+	request->header_lines = curl_slist_append(request->header_lines, line);
+}
+
+static bool set_headers(struct http_request *request, const struct http_message *message)
+{
+	for (size_t i = 0; i < message->headers.n_items; i++) {
+		const struct http_header *header = &message->headers.items[i];
+		char *line;
+
+		if (!http_header_name_is_valid(header->name) ||
+			!http_header_value_is_valid(header->value)) {
+			/* Neither is shown: a value that broke out may be a token. */
+			fault_set(&request->response.fault, FAULT_CONFIG,
+				"header %zu of the request holds a line break or another "
+				"character that no header can carry",
+				i + 1);
+			return false;
+		}
+		/* `Name;` is libcurl's spelling for an empty value, `Name:` would drop it. */
+		line = header->value[0] ? mem_printf("%s: %s", header->name, header->value)
+					: mem_printf("%s;", header->name);
+		add_line(request, line);
+		secret_wipe(line, strlen(line));
+		free(line);
+	}
+	/* libcurl would call every body a web form. */
+	if (request->body && request->body_size > 0 &&
+		!http_headers_get(&message->headers, "Content-Type").data)
+		add_line(request, "Content-Type: application/octet-stream");
+	/* Asking first costs a second where nobody answers; with sigv4 each line here is signed. */
+	if (!message->sigv4)
+		add_line(request, "Expect:");
+	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->header_lines);
+	return true;
+}
+
+static void set_all(
+	struct http_request *request, const struct http_message *message, const char *user_agent)
+{
+	CLEANUP_FREE char *origin = NULL;
+	CURL *easy = request->easy;
+
+	if (url_origin(message->url, &origin) != 0) {
+		curl_fault(request, CURLE_URL_MALFORMAT);
+		return;
+	}
+	transfer_set_transport(request);
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
+	set_method(request, message);
+	if (!set_headers(request, message))
+		return;
+	curl_easy_setopt(easy, CURLOPT_URL, request->url);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)request);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, (void *)request);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, (void *)request);
+	if (message->sigv4) {
+		curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, message->sigv4);
+		curl_easy_setopt(easy, CURLOPT_USERNAME, message->sigv4_user);
+		curl_easy_setopt(easy, CURLOPT_PASSWORD, message->sigv4_secret);
+	}
+}
+
+struct http_request *transfer_new(struct http_client *client, const struct http_message *message,
+	const struct http_transport *transport, const char *user_agent)
+{
+	struct http_request *request = MEM_NEW(struct http_request);
+
+	request->client = client;
+	request->url = mem_strdup(message->url ? message->url : "");
+	request->transport = transport ? *transport : (struct http_transport){0};
+	set_defaults(&request->transport);
+	request->response.body = BUF_LIMITED(request->transport.max_body);
+	response_restart(request);
+	request->started_at = clock_monotonic();
+	request->easy = curl_easy_init();
+	if (request->easy)
+		set_all(request, message, user_agent);
+	else
+		fault_set(&request->response.fault, FAULT_INTERNAL, "cannot start a request");
+	return request;
+}
+
+void transfer_close(struct http_request *request)
+{
+	curl_easy_cleanup(request->easy);
+	request->easy = NULL;
+	for (struct curl_slist *line = request->header_lines; line; line = line->next)
+		secret_wipe(line->data, strlen(line->data));
+	curl_slist_free_all(request->header_lines);
+	request->header_lines = NULL;
+	if (request->body)
+		secret_wipe(request->body, request->body_size);
+	free(request->body);
+	request->body = NULL;
+}
+
+void transfer_free(struct http_request *request)
+{
+	transfer_close(request);
+	http_headers_deinit(&request->response.headers);
+	buf_deinit(&request->response.body);
+	secret_wipe(request->url, strlen(request->url));
+	free(request->url);
+	free(request);
+}
+
+static bool is_redirect(int status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static bool origins_equal(const char *one, const char *other)
+{
+	CLEANUP_FREE char *a = NULL;
+	CLEANUP_FREE char *b = NULL;
+
+	return url_origin(one, &a) == 0 && url_origin(other, &b) == 0 && strcmp(a, b) == 0;
+}
+
+static enum transfer_next follow(struct http_request *request, const char *target)
+{
+	nsec_t left_ns = request->transport.timeout_ns - (clock_monotonic() - request->started_at);
+
+	free(request->url);
+	request->url = mem_strdup(target);
+	request->n_redirects++;
+	request->error[0] = '\0';
+	request->headers_size = 0;
+	response_restart(request);
+	curl_easy_setopt(request->easy, CURLOPT_URL, request->url);
+	curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, to_ms(left_ns));
+	return TRANSFER_AGAIN;
+}
+
+/* The answer is whole. A redirect is followed only where the token may go anyway. */
+static enum transfer_next judge_redirect(struct http_request *request)
+{
+	struct slice location = http_headers_get(&request->response.headers, "Location");
+	CLEANUP_FREE char *target = NULL;
+	CLEANUP_FREE char *origin = NULL;
+
+	if (!is_redirect(request->response.status) || !request->transport.origin || !location.data)
+		return TRANSFER_DONE;
+	if (url_resolve(request->url, location.data, &target) != 0 ||
+		url_origin(target, &origin) != 0) {
+		fault_set(&request->response.fault, FAULT_ORIGIN,
+			"redirected to something that is no http or https URL");
+	} else if (!origins_equal(target, request->transport.origin)) {
+		fault_set(&request->response.fault, FAULT_ORIGIN,
+			"redirected to %s, which is not the configured origin", origin);
+	} else if (request->n_redirects == N_REDIRECTS_MAX) {
+		fault_set(&request->response.fault, FAULT_ORIGIN,
+			"redirected more than %d times, at last to %s", N_REDIRECTS_MAX, origin);
+	} else if (request->may_redirect) {
+		return follow(request, target);
+	}
+	return TRANSFER_DONE;
+}
+
+enum transfer_next transfer_end(struct http_request *request, CURLcode result)
+{
+	enum transfer_next next = TRANSFER_DONE;
+	struct http_response *response = &request->response;
+
+	response->wire_size += wire_size(request);
+	if (result != CURLE_OK)
+		curl_fault(request, result);
+	else if (response->fault.class == FAULT_NONE && !ratio_exceeded(request, 0))
+		next = judge_redirect(request);
+	if (next == TRANSFER_AGAIN)
+		return next;
+	if (response->fault.class != FAULT_NONE)
+		buf_deinit(&response->body);
+	response->elapsed_ns = clock_monotonic() - request->started_at;
+	transfer_close(request);
+	return next;
+}

@@ -1,0 +1,307 @@
+/*
+ * URLs. What host a URL leads to is asked of libcurl's own parser, because libcurl is what will
+ * connect: a second opinion on `http://a\@b` or `127.1` is how tokens leak. Splitting and resolving
+ * are done on the bytes, so that nothing is re-encoded and what was signed is what is sent.
+ */
+#include "net/url.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#define URL_SIZE_MAX ((size_t)64 * 1024) /* a link is the peer's: it needs a ceiling */
+
+static void cleanup_curl(char **text)
+{
+	curl_free(*text);
+}
+
+static void cleanup_handle(CURLU **handle)
+{
+	curl_url_cleanup(*handle);
+}
+
+/* No white space, no control characters and one of our two schemes, written out with `://`: libcurl
+ * forgives more (`http:host`, blanks), we do not. */
+static bool is_plain(const char *url)
+{
+	size_t scheme = strncasecmp(url, "http://", 7) == 0    ? 7
+			: strncasecmp(url, "https://", 8) == 0 ? 8
+							       : 0;
+	size_t size = 0;
+
+	if (scheme == 0 || strchr("/?#", url[scheme]))
+		return false;
+	for (const unsigned char *at = (const unsigned char *)url; *at; at++) {
+		if (*at <= 0x20 || *at == 0x7f || ++size > URL_SIZE_MAX)
+			return false;
+	}
+	return true;
+}
+
+static int url_parse(const char *url, CURLU **ret)
+{
+	CLEANUP(cleanup_handle) CURLU *handle = NULL;
+	CLEANUP(cleanup_curl) char *zone = NULL;
+
+	if (!url || !is_plain(url))
+		return URL_E_SYNTAX;
+	handle = curl_url();
+	if (!handle)
+		return -ENOMEM;
+	if (curl_url_set(handle, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) !=
+		CURLUE_OK)
+		return URL_E_SYNTAX;
+	/* A zone is a way of this host, not a part of the name: two origins would look equal. */
+	if (curl_url_get(handle, CURLUPART_ZONEID, &zone, 0) == CURLUE_OK)
+		return URL_E_SYNTAX;
+	*ret = handle;
+	handle = NULL;
+	return 0;
+}
+
+static void lower_case(char *text)
+{
+	for (; *text; text++) {
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text - 'A' + 'a');
+	}
+}
+
+int url_origin(const char *url, char **ret_origin)
+{
+	CLEANUP(cleanup_handle) CURLU *handle = NULL;
+	CLEANUP(cleanup_curl) char *scheme = NULL;
+	CLEANUP(cleanup_curl) char *host = NULL;
+	CLEANUP(cleanup_curl) char *port = NULL;
+	int r = url_parse(url, &handle);
+
+	if (r != 0)
+		return r;
+	if (curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+		curl_url_get(handle, CURLUPART_HOST, &host, 0) != CURLUE_OK || !*host ||
+		curl_url_get(handle, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
+		return URL_E_SYNTAX;
+	*ret_origin = mem_printf("%s://%s:%s", scheme, host, port);
+	lower_case(*ret_origin);
+	return 0;
+}
+
+bool url_is_https(const char *url)
+{
+	return url && strncasecmp(url, "https://", 8) == 0;
+}
+
+bool url_is_in_clear(const char *url)
+{
+	return !url_is_https(url) && !url_is_loopback(url);
+}
+
+bool url_is_loopback(const char *url)
+{
+	CLEANUP(cleanup_handle) CURLU *handle = NULL;
+	CLEANUP(cleanup_curl) char *host = NULL;
+	CLEANUP_FREE char *bare = NULL;
+	struct in_addr four;
+	struct in6_addr six;
+	size_t size;
+
+	if (url_parse(url, &handle) != 0 ||
+		curl_url_get(handle, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+		return false;
+	if (strcasecmp(host, "localhost") == 0)
+		return true;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return (ntohl(four.s_addr) >> 24) == 127;
+	size = strlen(host);
+	if (size < 2 || host[0] != '[')
+		return false;
+	bare = mem_strndup(host + 1, size - 2);
+	return inet_pton(AF_INET6, bare, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+void url_escape(struct slice text, struct buf *out)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < text.size; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			c == '-' || c == '_' || c == '.' || c == '~') {
+			buf_append_char(out, (char)c);
+		} else {
+			char code[3] = {'%', digits[c >> 4], digits[c & 15]};
+
+			buf_append(out, code, sizeof(code));
+		}
+	}
+}
+
+/* Up to the first of ENDS, which *AT then points at. */
+static struct slice take_until(const char **at, const char *ends)
+{
+	struct slice part = {*at, strcspn(*at, ends)};
+
+	*at += part.size;
+	return part;
+}
+
+int url_split(const char *url, struct url_parts *ret)
+{
+	struct url_parts parts = {0};
+	const char *at = url;
+
+	if (!url || !is_plain(url))
+		return URL_E_SYNTAX;
+	parts.scheme = take_until(&at, ":");
+	at += 3;
+	parts.authority = take_until(&at, "/?#");
+	if (memchr(parts.authority.data, '@', parts.authority.size))
+		return URL_E_SYNTAX;
+	parts.path = take_until(&at, "?#");
+	if (*at == '?') {
+		at++;
+		parts.query = take_until(&at, "#");
+	}
+	*ret = parts;
+	return 0;
+}
+
+/* RFC 3986 section 5.2.4: `.` goes, `..` takes the segment before it along. OUT begins at START. */
+static void append_without_dots(struct buf *out, struct slice path)
+{
+	size_t start = out->size;
+	const char *at = path.data;
+	const char *end = path.data + path.size;
+
+	while (at < end) {
+		const char *stop = memchr(at + 1, '/', (size_t)(end - at - 1));
+		struct slice segment = {at, (size_t)((stop ? stop : end) - at)};
+		bool last = !stop;
+
+		at += segment.size;
+		if (slice_is(segment, "/.") || slice_is(segment, "/..")) {
+			if (segment.size == 3) {
+				while (out->size > start && out->data[--out->size] != '/')
+					;
+			}
+			if (last)
+				buf_append_char(out, '/');
+			continue;
+		}
+		buf_append_slice(out, segment);
+	}
+	if (out->data)
+		out->data[out->size] = '\0';
+}
+
+/* RFC 3986 section 5.2.3: the reference stands beside the base's last segment. */
+static void append_merged(struct buf *out, struct slice base_path, struct slice reference_path)
+{
+	CLEANUP(buf_deinit) struct buf merged = BUF_NULL;
+	size_t keep = base_path.size;
+
+	while (keep > 0 && base_path.data[keep - 1] != '/')
+		keep--;
+	if (keep > 0)
+		buf_append(&merged, base_path.data, keep);
+	else
+		buf_append_char(&merged, '/');
+	buf_append_slice(&merged, reference_path);
+	append_without_dots(out, buf_slice(&merged));
+}
+
+static bool has_scheme(const char *reference)
+{
+	size_t size = strcspn(reference, ":/?#");
+
+	return reference[size] == ':' && size > 0;
+}
+
+static void append_reference(struct buf *out, const struct url_parts *base, const char *reference)
+{
+	const char *at = reference;
+	struct slice path;
+
+	buf_append_slice(out, base->scheme);
+	if (strncmp(reference, "//", 2) == 0) {
+		buf_printf(out, ":%.*s", (int)strcspn(reference, "#"), reference);
+		return;
+	}
+	buf_append_text(out, "://");
+	buf_append_slice(out, base->authority);
+	path = take_until(&at, "?#");
+	if (path.size == 0)
+		buf_append_slice(out, base->path);
+	else if (path.data[0] == '/')
+		append_without_dots(out, path);
+	else
+		append_merged(out, base->path, path);
+	if (*at == '?') {
+		buf_append_slice(out, take_until(&at, "#"));
+	} else if (path.size == 0 && base->query.data) {
+		buf_append_char(out, '?');
+		buf_append_slice(out, base->query);
+	}
+}
+
+int url_resolve(const char *base, const char *reference, char **ret_url)
+{
+	CLEANUP(buf_deinit) struct buf out = BUF_NULL;
+	CLEANUP_FREE char *origin = NULL;
+	struct url_parts parts;
+	int r = url_split(base, &parts);
+
+	if (r != 0)
+		return r;
+	if (!reference || strlen(reference) > URL_SIZE_MAX)
+		return URL_E_SYNTAX;
+	if (has_scheme(reference))
+		buf_append_text(&out, reference);
+	else
+		append_reference(&out, &parts, reference);
+	r = url_origin(
+		buf_text(&out), &origin); /* refuses what libcurl could not or may not open */
+	if (r != 0)
+		return r;
+	*ret_url = buf_take(&out);
+	return 0;
+}
+
+int url_replace_origin(const char *url, const char *endpoint, char **ret_url)
+{
+	CLEANUP(buf_deinit) struct buf out = BUF_NULL;
+	CLEANUP_FREE char *origin = NULL;
+	struct url_parts from;
+	struct url_parts to;
+	int r = url_split(url, &from);
+
+	if (r == 0)
+		r = url_split(endpoint, &to);
+	if (r != 0)
+		return r;
+	if (to.query.data)
+		return URL_E_SYNTAX;
+	while (to.path.size > 0 && to.path.data[to.path.size - 1] == '/')
+		to.path.size--;
+	buf_append_slice(&out, to.scheme);
+	buf_append_text(&out, "://");
+	buf_append_slice(&out, to.authority);
+	buf_append_slice(&out, to.path);
+	buf_append_slice(&out, from.path);
+	if (from.query.data) {
+		buf_append_char(&out, '?');
+		buf_append_slice(&out, from.query);
+	}
+	r = url_origin(buf_text(&out), &origin);
+	if (r != 0)
+		return r;
+	*ret_url = buf_take(&out);
+	return 0;
+}

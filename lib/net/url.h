@@ -1,0 +1,48 @@
+/* URLs by libcurl's URL API (RFC 3986): the origin that holds a token is compared here and nowhere
+ * else. */
+#ifndef TRAWLD_NET_URL_H
+#define TRAWLD_NET_URL_H
+
+#include "base/buf.h"
+
+enum {
+	URL_E_SYNTAX = 1, /* no absolute http or https URL */
+};
+
+/* `scheme://host:port` in lower case with the port always there; user info is refused
+ * (URL_E_SYNTAX). */
+int url_origin(const char *url, char **ret_origin);
+
+/* REFERENCE resolved against BASE (RFC 3986 section 5). An absolute reference is taken byte for
+ * byte; nothing is re-encoded. */
+int url_resolve(const char *base, const char *reference, char **ret_url);
+
+/* Scheme, host and port of ENDPOINT (its path, without a final '/', is put before the path) in
+ * place of URL's: `endpoint =` of a source. */
+int url_replace_origin(const char *url, const char *endpoint, char **ret_url);
+
+/* True for 127.0.0.0/8, [::1] and localhost. */
+bool url_is_loopback(const char *url);
+bool url_is_https(const char *url);
+/* What is sent there can be read on the way: neither https nor loopback. */
+bool url_is_in_clear(const char *url);
+
+/* Percent-encodes everything but A-Z a-z 0-9 - _ . ~ (RFC 3986 section 2.3), byte by byte,
+ * upper-case hex. */
+void url_escape(struct slice text, struct buf *out);
+
+/* The parts of an absolute URL, borrowed from it: authority `host[:port]` as written, path (""
+ * allowed), query without '?' (SLICE_NULL: none). */
+struct url_parts {
+	struct slice scheme;
+	struct slice authority;
+	struct slice path;
+	struct slice query;
+};
+int url_split(const char *url, struct url_parts *ret);
+
+/* The target of `rel="next"` (REL) in a Link header's value, RFC 8288; *RET is NULL when there is
+ * none. */
+void url_from_link_header(struct slice value, const char *rel, char **ret);
+
+#endif
