@@ -433,8 +433,8 @@ static void sink_http_destroy(struct sink *sink)
 const struct sink_kind sink_http = {
 	.name = "http",
 	.summary = "batches of records to an HTTP receiver",
-	.promise = "at least once, retries the same to the byte; once where the receiver knows "
-		   "what it has",
+	.promise = "at least once; retries are byte-identical, so a receiver that deduplicates "
+		   "gets each record once",
 	.options = http_option_rows,
 	.n_options = N_HTTP_OPTION_ROWS,
 	.options_size = sizeof(struct http_options),

@@ -3,8 +3,8 @@
 
 LIST prints the option tables. In the entry of each key (or of several) the manual has to say, in these
 words: Required, or "default X", or "default:" and words where the table has no text; "a duration from
-X to Y" (size, number), "yes or no", the choices as "a, b or c", "with commas", "one a line", "an octal
-mode". The section of a kind of sink begins with "Delivery:" and its promise. It names no other keys.
+X to Y" (size, number), "yes or no", the choices as "a, b or c", "comma-separated", "one per line", "an
+octal mode". The section of a kind of sink begins with "Delivery:" and its promise. It names no other keys.
 """
 
 import re
@@ -107,7 +107,7 @@ def wanted(kind, required, default, least, most, choices):
     elif kind == "choice":
         names = choices.split(",")
         yield ", ".join(names[:-1]) + " or " + names[-1]
-    words = {"bool": "yes or no", "list": "with commas", "lines": "one a line"}
+    words = {"bool": "yes or no", "list": "comma-separated", "lines": "one per line"}
     words["mode"] = "an octal mode"
     if kind in words:
         yield words[kind]
