@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "base/json_scan.h"
+#include "base/json_skip.h"
 
 enum json_kind json_kind_of(struct slice value)
 {

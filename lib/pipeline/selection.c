@@ -1,7 +1,7 @@
 /*
- * Selection by conditions. All pointers of all conditions are looked up in one pass of the splitter
- * over the record's text, so a record costs the same with one condition as with ten; nothing of the
- * record is decoded but the strings that are compared.
+ * Selection by conditions. All pointers of all conditions are looked up in one pass of the JSON
+ * scanner over the record's text, so a record costs the same with one condition as with ten;
+ * nothing of the record is decoded but the strings that are compared.
  */
 #include "pipeline/selection.h"
 
@@ -9,14 +9,14 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 struct selection {
 	struct condition *conditions; /* includes, then excludes */
 	size_t n_conditions;
 	size_t n_includes;
-	struct splitter_plan *plan; /* NULL: no conditions */
-	struct split split;
+	struct json_scanner *plan; /* NULL: no conditions */
+	struct json_scan scan;
 	struct buf scratch;
 };
 
@@ -38,14 +38,14 @@ static int selection_add(struct selection *selection, const char *key, const str
 static void selection_compile(struct selection *selection)
 {
 	const struct pointer **pointers = mem_array(selection->n_conditions, sizeof(*pointers));
-	struct splitter_wanted wanted = {
+	struct json_scanner_wanted wanted = {
 		.envelope = pointers,
 		.n_envelope = selection->n_conditions,
 	};
 
 	for (size_t i = 0; i < selection->n_conditions; i++)
 		pointers[i] = &selection->conditions[i].pointer;
-	selection->plan = splitter_plan_new(&wanted);
+	selection->plan = json_scanner_new(&wanted);
 	free(pointers);
 }
 
@@ -75,8 +75,8 @@ void selection_free(struct selection *selection)
 {
 	if (!selection)
 		return;
-	splitter_plan_free(selection->plan);
-	split_deinit(&selection->split);
+	json_scanner_free(selection->plan);
+	json_scan_deinit(&selection->scan);
 	buf_deinit(&selection->scratch);
 	conditions_free(selection->conditions, selection->n_conditions);
 	free(selection);
@@ -89,7 +89,7 @@ bool selection_is_all(const struct selection *selection)
 
 static bool selection_fulfils(struct selection *selection, size_t index)
 {
-	struct slice value = selection->split.envelope[index];
+	struct slice value = selection->scan.envelope[index];
 
 	if (value.data)
 		value = json_content(value, &selection->scratch);
@@ -102,7 +102,7 @@ bool selection_wants(struct selection *selection, struct slice record)
 
 	if (selection->n_conditions == 0)
 		return true;
-	if (splitter_run(selection->plan, record, &selection->split, NULL) != 0)
+	if (json_scanner_run(selection->plan, record, &selection->scan, NULL) != 0)
 		return true;
 	for (size_t i = 0; i < selection->n_includes && !wanted; i++)
 		wanted = selection_fulfils(selection, i);

@@ -15,7 +15,7 @@
 #include "base/number.h"
 #include "net/outcome.h"
 #include "net/url.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 #define BULK_ID_MAX 512 /* bytes, the API's own limit */
 
@@ -158,26 +158,25 @@ static int bulk_item(struct http_part *part, size_t index, const struct slice *f
 }
 
 /* Twice: nothing may be entered as refused that is sent again. */
-static int bulk_items(struct http_part *part, const struct split *split, struct fault *reterr)
+static int bulk_items(struct http_part *part, const struct json_scan *scan, struct fault *reterr)
 {
 	int r = 0;
 
 	for (int note = 0; note <= 1; note++) {
 		for (size_t i = 0; i < part->n_records && r == 0; i++)
-			r = bulk_item(
-				part, i, &split->fields[i * N_BULK_FIELDS], note == 1, reterr);
+			r = bulk_item(part, i, &scan->fields[i * N_BULK_FIELDS], note == 1, reterr);
 	}
 	return r;
 }
 
-static int bulk_judge(struct http_part *part, const struct split *split, struct fault *reterr)
+static int bulk_judge(struct http_part *part, const struct json_scan *scan, struct fault *reterr)
 {
-	struct slice errors = split->envelope[0];
+	struct slice errors = scan->envelope[0];
 
-	if (split->array == SPLIT_ARRAY_FOUND && split->n_elements == part->n_records)
-		return bulk_items(part, split, reterr);
+	if (scan->array == JSON_SCAN_ARRAY_FOUND && scan->n_elements == part->n_records)
+		return bulk_items(part, scan, reterr);
 	/* a filter_path in the address may leave the items out where all went well */
-	if (split->array == SPLIT_ARRAY_ABSENT && slice_is(errors, "false"))
+	if (scan->array == JSON_SCAN_ARRAY_ABSENT && slice_is(errors, "false"))
 		return 0;
 	return fault_set(reterr, FAULT_BODY,
 		"the answer does not say what became of each of %zu records", part->n_records);
@@ -189,15 +188,15 @@ static int bulk_read(
 	struct pointer pointers[N_BULK_FIELDS + 2] = {0};
 	const struct pointer *fields[N_BULK_FIELDS];
 	const struct pointer *errors = &pointers[N_BULK_FIELDS];
-	struct splitter_wanted wanted = {
+	struct json_scanner_wanted wanted = {
 		.records = &pointers[N_BULK_FIELDS + 1],
 		.envelope = &errors,
 		.n_envelope = 1,
 		.fields = fields,
 		.n_fields = N_BULK_FIELDS,
 	};
-	struct split split = SPLIT_NULL;
-	struct splitter_plan *plan;
+	struct json_scan scan = JSON_SCAN_NULL;
+	struct json_scanner *plan;
 	int r;
 
 	for (int i = 0; i < N_BULK_FIELDS; i++) {
@@ -206,12 +205,12 @@ static int bulk_read(
 	}
 	pointer_parse(&pointers[N_BULK_FIELDS], SLICE("/errors"));
 	pointer_parse(&pointers[N_BULK_FIELDS + 1], SLICE("/items"));
-	plan = splitter_plan_new(&wanted);
-	r = splitter_run(plan, buf_slice(&response->body), &split, reterr);
+	plan = json_scanner_new(&wanted);
+	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
 	if (r == 0)
-		r = bulk_judge(part, &split, reterr);
-	split_deinit(&split);
-	splitter_plan_free(plan);
+		r = bulk_judge(part, &scan, reterr);
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
 	for (int i = 0; i < N_BULK_FIELDS + 2; i++)
 		pointer_deinit(&pointers[i]);
 	return r;

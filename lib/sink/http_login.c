@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "net/url.h"
 #include "sink/http_options.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 static const char *const login_keys[] = {"url", "method", "body", "token", "expires", NULL};
 
@@ -50,13 +50,13 @@ static void login_render(struct http_message *out, void *userdata)
 
 static bool login_is_json(const char *text)
 {
-	struct splitter_wanted wanted = {0};
-	struct splitter_plan *plan = splitter_plan_new(&wanted);
-	struct split split = SPLIT_NULL;
-	bool valid = splitter_run(plan, slice_of(text), &split, NULL) == 0;
+	struct json_scanner_wanted wanted = {0};
+	struct json_scanner *plan = json_scanner_new(&wanted);
+	struct json_scan scan = JSON_SCAN_NULL;
+	bool valid = json_scanner_run(plan, slice_of(text), &scan, NULL) == 0;
 
-	split_deinit(&split);
-	splitter_plan_free(plan);
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
 	return valid;
 }
 

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 #define LOKI_VALUE_MAX 1024 /* of a label; Loki refuses records with more than 2048 */
 
@@ -25,8 +25,8 @@ struct loki_label {
 struct loki_labels {
 	struct loki_label *items;
 	size_t n_items;
-	struct splitter_plan *plan; /* NULL: no pointers */
-	struct split split;
+	struct json_scanner *plan; /* NULL: no pointers */
+	struct json_scan scan;
 	struct buf scratch;
 };
 
@@ -96,7 +96,7 @@ static void loki_check(const struct http_options *options, const struct ini_sect
 static void loki_labels_init(struct loki_labels *labels, const struct str_list *list)
 {
 	const struct pointer **pointers = mem_array(list->n_items, sizeof(*pointers));
-	struct splitter_wanted wanted = {.envelope = pointers};
+	struct json_scanner_wanted wanted = {.envelope = pointers};
 
 	*labels = (struct loki_labels){.items = mem_array(list->n_items, sizeof(*labels->items))};
 	for (size_t i = 0; i < list->n_items; i++) {
@@ -109,7 +109,7 @@ static void loki_labels_init(struct loki_labels *labels, const struct str_list *
 			pointers[wanted.n_envelope++] = &label->pointer;
 	}
 	if (wanted.n_envelope > 0)
-		labels->plan = splitter_plan_new(&wanted);
+		labels->plan = json_scanner_new(&wanted);
 	free(pointers);
 }
 
@@ -118,8 +118,8 @@ static void loki_labels_deinit(struct loki_labels *labels)
 	for (size_t i = 0; i < labels->n_items; i++)
 		loki_label_deinit(&labels->items[i]);
 	free(labels->items);
-	splitter_plan_free(labels->plan);
-	split_deinit(&labels->split);
+	json_scanner_free(labels->plan);
+	json_scan_deinit(&labels->scan);
 	buf_deinit(&labels->scratch);
 }
 
@@ -139,7 +139,7 @@ static void loki_labels_print(
 	struct loki_labels *labels, const struct sink_record *record, struct buf *out)
 {
 	bool found = labels->plan &&
-		     splitter_run(labels->plan, record->view.text, &labels->split, NULL) == 0;
+		     json_scanner_run(labels->plan, record->view.text, &labels->scan, NULL) == 0;
 	size_t n = 0;
 
 	buf_append_text(out, "{\"source\":");
@@ -150,7 +150,7 @@ static void loki_labels_print(
 		struct slice value = slice_of(label->text);
 
 		if (pointer_is_set(&label->pointer)) {
-			value = found ? labels->split.envelope[n] : SLICE_NULL;
+			value = found ? labels->scan.envelope[n] : SLICE_NULL;
 			n++;
 			if (value.data && json_kind_of(value) == JSON_KIND_NULL)
 				value = SLICE_NULL;

@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "net/outcome.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 static void otlp_attribute(const char *name, struct slice value, struct buf *out)
 {
@@ -81,10 +81,10 @@ static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 }
 
 /* A 64-bit integer is a string in this form of JSON; a number is allowed. */
-static int otlp_judge(struct http_part *part, const struct split *split, struct fault *reterr)
+static int otlp_judge(struct http_part *part, const struct json_scan *scan, struct fault *reterr)
 {
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
-	struct slice rejected = split->envelope[0];
+	struct slice rejected = scan->envelope[0];
 	int64_t n;
 
 	if (!rejected.data || json_kind_of(rejected) == JSON_KIND_NULL)
@@ -93,7 +93,7 @@ static int otlp_judge(struct http_part *part, const struct split *split, struct 
 		return fault_set(reterr, FAULT_BODY,
 			"partialSuccess.rejectedLogRecords of the answer is no number");
 	if (n > 0)
-		otlp_refuse(part, n, split->envelope[1]);
+		otlp_refuse(part, n, scan->envelope[1]);
 	return 0;
 }
 
@@ -102,21 +102,21 @@ static int otlp_read(
 {
 	struct pointer pointers[2] = {0};
 	const struct pointer *envelope[2] = {&pointers[0], &pointers[1]};
-	struct splitter_wanted wanted = {.envelope = envelope, .n_envelope = 2};
-	struct split split = SPLIT_NULL;
-	struct splitter_plan *plan;
+	struct json_scanner_wanted wanted = {.envelope = envelope, .n_envelope = 2};
+	struct json_scan scan = JSON_SCAN_NULL;
+	struct json_scanner *plan;
 	int r;
 
 	if (response->body.size == 0)
 		return 0;
 	pointer_parse(&pointers[0], SLICE("/partialSuccess/rejectedLogRecords"));
 	pointer_parse(&pointers[1], SLICE("/partialSuccess/errorMessage"));
-	plan = splitter_plan_new(&wanted);
-	r = splitter_run(plan, buf_slice(&response->body), &split, reterr);
+	plan = json_scanner_new(&wanted);
+	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
 	if (r == 0)
-		r = otlp_judge(part, &split, reterr);
-	split_deinit(&split);
-	splitter_plan_free(plan);
+		r = otlp_judge(part, &scan, reterr);
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
 	pointer_deinit(&pointers[0]);
 	pointer_deinit(&pointers[1]);
 	return r;

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "net/url.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 static void splunk_check(const struct http_options *options, const struct ini_section *section,
 	struct findings *findings)
@@ -74,19 +74,19 @@ static int splunk_find(const struct http_response *response, const char *const *
 {
 	struct pointer pointers[2] = {0};
 	const struct pointer *wanted_pointers[2] = {&pointers[0], &pointers[1]};
-	struct splitter_wanted wanted = {.envelope = wanted_pointers, .n_envelope = n};
-	struct split split = SPLIT_NULL;
-	struct splitter_plan *plan;
+	struct json_scanner_wanted wanted = {.envelope = wanted_pointers, .n_envelope = n};
+	struct json_scan scan = JSON_SCAN_NULL;
+	struct json_scanner *plan;
 	int r;
 
 	for (size_t i = 0; i < n; i++)
 		pointer_parse(&pointers[i], slice_of(texts[i]));
-	plan = splitter_plan_new(&wanted);
-	r = splitter_run(plan, buf_slice(&response->body), &split, reterr);
+	plan = json_scanner_new(&wanted);
+	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
 	for (size_t i = 0; i < n && r == 0; i++)
-		ret[i] = split.envelope[i];
-	split_deinit(&split);
-	splitter_plan_free(plan);
+		ret[i] = scan.envelope[i];
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
 	for (size_t i = 0; i < n; i++)
 		pointer_deinit(&pointers[i]);
 	return r;

@@ -1,9 +1,9 @@
-/* See syslog_severity.h. The record is not decoded: the splitter finds the one value. */
+/* See syslog_severity.h. The record is not decoded: the JSON scanner finds the one value. */
 #include "sink/syslog_severity.h"
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 #include "sink/syslog_format.h"
 
@@ -14,8 +14,8 @@ struct rule {
 
 struct syslog_severity {
 	unsigned fallback;
-	struct splitter_plan *plan; /* NULL: no `severity_from` */
-	struct split split;
+	struct json_scanner *plan; /* NULL: no `severity_from` */
+	struct json_scan scan;
 	struct buf scratch;
 	struct rule *rules;
 	size_t n_rules;
@@ -43,13 +43,13 @@ static int set_pointer(struct syslog_severity *severity, const char *from, struc
 {
 	struct pointer pointer = POINTER_NULL;
 	const struct pointer *list[] = {&pointer};
-	struct splitter_wanted wanted = {.envelope = list, .n_envelope = 1};
+	struct json_scanner_wanted wanted = {.envelope = list, .n_envelope = 1};
 
 	if (pointer_parse(&pointer, slice_of(from)) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
 			"severity_from: '%s' is no JSON Pointer (wanted: /name or /outer/inner)",
 			from);
-	severity->plan = splitter_plan_new(&wanted);
+	severity->plan = json_scanner_new(&wanted);
 	pointer_deinit(&pointer);
 	return 0;
 }
@@ -83,8 +83,8 @@ void syslog_severity_free(struct syslog_severity *severity)
 {
 	if (!severity)
 		return;
-	splitter_plan_free(severity->plan);
-	split_deinit(&severity->split);
+	json_scanner_free(severity->plan);
+	json_scan_deinit(&severity->scan);
 	buf_deinit(&severity->scratch);
 	for (size_t i = 0; i < severity->n_rules; i++)
 		free(severity->rules[i].glob);
@@ -97,10 +97,11 @@ unsigned syslog_severity_of(struct syslog_severity *severity, struct slice recor
 	unsigned result = severity->fallback;
 	struct slice value;
 
-	if (!severity->plan || splitter_run(severity->plan, record, &severity->split, NULL) != 0 ||
-		!severity->split.envelope[0].data)
+	if (!severity->plan ||
+		json_scanner_run(severity->plan, record, &severity->scan, NULL) != 0 ||
+		!severity->scan.envelope[0].data)
 		return result;
-	value = json_content(severity->split.envelope[0], &severity->scratch);
+	value = json_content(severity->scan.envelope[0], &severity->scratch);
 	for (size_t i = 0; i < severity->n_rules; i++) {
 		if (str_glob(severity->rules[i].glob, value))
 			return severity->rules[i].severity;

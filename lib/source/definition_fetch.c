@@ -52,7 +52,7 @@ static void read_lines(struct definition_reader *reader, struct ini_section *sec
 	struct pointer time = POINTER_NULL;
 	const struct pointer *wanted = &time;
 	reader_pointer(reader, section, "time", reader->definition->fetch.time, &time);
-	rows->plan = splitter_plan_new(&(struct splitter_wanted){
+	rows->plan = json_scanner_new(&(struct json_scanner_wanted){
 		.envelope = &wanted, .n_envelope = pointer_is_set(&time)});
 	pointer_deinit(&time);
 }

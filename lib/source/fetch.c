@@ -77,13 +77,13 @@ static char *take_text(struct slice text)
 static int read_from(const struct source *source, const struct record *record,
 	struct fetch_document *ret, struct fault *reterr)
 {
-	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct buf label CLEANUP(buf_deinit) = BUF_NULL;
-	int r = splitter_run(source->fetch_plan, record->text, &split, reterr);
+	int r = json_scanner_run(source->fetch_plan, record->text, &scan, reterr);
 	if (r)
 		return r;
-	struct slice value = split.envelope[0];
+	struct slice value = scan.envelope[0];
 	if (!value.data || json_kind_of(value) == JSON_KIND_NULL)
 		return fault_set(reterr, FAULT_BODY,
 			"the answer is refused whole: a listed document has nothing at `%s` "
@@ -245,15 +245,15 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 static int take_link(
 	struct fetch *fetch, struct http_response *response, nsec_t now_time, struct fault *reterr)
 {
-	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	int r = page_outcome(fetch->source, response, now_time, reterr);
 	if (r)
 		return r;
-	r = splitter_run(fetch->source->link_plan, buf_slice(&response->body), &split, reterr);
+	r = json_scanner_run(fetch->source->link_plan, buf_slice(&response->body), &scan, reterr);
 	if (r)
 		return r;
-	struct slice value = split.envelope[0];
+	struct slice value = scan.envelope[0];
 	if (!value.data || json_kind_of(value) != JSON_KIND_STRING)
 		return fault_set(reterr, FAULT_BODY,
 			"the answer has no address of document %s at `%s` ([fetch] link)",

@@ -1,5 +1,5 @@
 /*
- * From an answer to records. Nothing of a page is used until all of it is valid: the splitter
+ * From an answer to records. Nothing of a page is used until all of it is valid: the JSON scanner
  * checks the whole text, then the places are read, then the records are made; a fault at any step
  * leaves the page to be refused whole.
  */
@@ -27,13 +27,13 @@ static int refuse(
 
 static struct slice envelope(const struct page *page, int column)
 {
-	return column < 0 ? SLICE_NULL : page->split.envelope[column];
+	return column < 0 ? SLICE_NULL : page->scan.envelope[column];
 }
 
 static struct slice field(const struct page *page, size_t element, int column)
 {
 	return column < 0 ? SLICE_NULL
-			  : page->split.fields[element * page->split.n_fields + (size_t)column];
+			  : page->scan.fields[element * page->scan.n_fields + (size_t)column];
 }
 
 static bool condition_holds(const struct condition *condition, struct slice value)
@@ -95,7 +95,7 @@ static bool same_text(struct slice a, struct slice b)
 static int read_last(const struct page *page, const struct place_definition *place, int column,
 	const char *url, char **ret, struct fault *reterr)
 {
-	size_t n = page->split.n_elements, at = n;
+	size_t n = page->scan.n_elements, at = n;
 	if (n == 0)
 		return 0;
 	struct slice value = field(page, n - 1, column);
@@ -165,10 +165,10 @@ static int check_array(const struct page *page, const struct source *source, str
 {
 	const struct definition *definition = source->definition;
 	char *what CLEANUP_FREE = NULL;
-	if (page->split.array == SPLIT_ARRAY_FOUND || definition->records_lines)
+	if (page->scan.array == JSON_SCAN_ARRAY_FOUND || definition->records_lines)
 		return 0;
-	bool missing =
-		page->split.array == SPLIT_ARRAY_ABSENT || page->split.array == SPLIT_ARRAY_NULL;
+	bool missing = page->scan.array == JSON_SCAN_ARRAY_ABSENT ||
+		       page->scan.array == JSON_SCAN_ARRAY_NULL;
 	if (missing && definition->records.missing &&
 		(source->envelope_expect < 0 || condition_holds(&definition->expect,
 							envelope(page, source->envelope_expect))))
@@ -185,13 +185,13 @@ static struct slice record_text(
 	const struct page *page, const struct source *source, size_t element)
 {
 	return source->column_item >= 0 ? field(page, element, source->column_item)
-					: page->split.elements[element].raw;
+					: page->scan.elements[element].raw;
 }
 
 /* A record is an object: something else in the array is not what the definition describes. */
 static int check_records(const struct page *page, const struct source *source, struct fault *reterr)
 {
-	for (size_t i = 0; i < page->split.n_elements; i++) {
+	for (size_t i = 0; i < page->scan.n_elements; i++) {
 		struct slice record = record_text(page, source, i);
 		if (!record.data || json_kind_of(record) != JSON_KIND_OBJECT)
 			return refuse(page, reterr, FAULT_BODY,
@@ -288,7 +288,7 @@ static struct id text_key(const struct record *record, struct buf *scratch)
 static void read_records(struct page *page, const struct source *source, nsec_t last_time)
 {
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
-	size_t n = page->split.n_elements;
+	size_t n = page->scan.n_elements;
 	page->n_elements = n;
 	if (page->records_capacity < n) {
 		page->records = mem_resize(page->records, n * sizeof(struct record));
@@ -302,7 +302,7 @@ static void read_records(struct page *page, const struct source *source, nsec_t 
 			continue;
 		}
 		struct record *record = &page->records[page->n_records++];
-		record->spaced = page->split.elements[i].spaced;
+		record->spaced = page->scan.elements[i].spaced;
 		record->text = record_text(page, source, i);
 		record->id_text = SLICE_NULL;
 		read_time(page, source, i, record, &last_time, &scratch);
@@ -371,7 +371,7 @@ int page_read(struct page *page, const struct source *source, struct http_respon
 	page->server_time = response->server_time;
 	page->body = response->body;
 	response->body = BUF_NULL;
-	int r = splitter_run(source->plan, buf_slice(&page->body), &page->split, &fault);
+	int r = json_scanner_run(source->plan, buf_slice(&page->body), &page->scan, &fault);
 	if (r)
 		r = refuse(page, reterr, fault.class, fault.text);
 	else
@@ -389,7 +389,7 @@ void page_deinit(struct page *page)
 {
 	buf_deinit(&page->body);
 	buf_deinit(&page->ids);
-	split_deinit(&page->split);
+	json_scan_deinit(&page->scan);
 	free(page->records);
 	free(page->next);
 	free(page->resume);
@@ -399,16 +399,16 @@ void page_deinit(struct page *page)
 /* The API's own words go to WORDS; true: it says that it will pass. */
 static bool read_error(const struct source *source, struct slice body, struct buf *words)
 {
-	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	const struct definition *definition = source->definition;
 	struct fault fault;
-	if (!source->error_plan || splitter_run(source->error_plan, body, &split, &fault))
+	if (!source->error_plan || json_scanner_run(source->error_plan, body, &scan, &fault))
 		return false;
-	if (source->error_message >= 0 && !is_nothing(split.envelope[source->error_message]))
-		json_decode(split.envelope[source->error_message], words);
+	if (source->error_message >= 0 && !is_nothing(scan.envelope[source->error_message]))
+		json_decode(scan.envelope[source->error_message], words);
 	for (size_t i = 0; i < definition->n_errors_retry; i++)
 		if (condition_holds(&definition->errors_retry[i],
-			    split.envelope[source->error_retry + (int)i]))
+			    scan.envelope[source->error_retry + (int)i]))
 			return true;
 	return false;
 }

@@ -11,7 +11,7 @@
 struct page {
 	struct buf body; /* owns what the records point into */
 	struct buf ids; /* decoded ID texts */
-	struct split split;
+	struct json_scan scan;
 	struct record *records; /* those that are to be accepted, in the API's order */
 	size_t n_records;
 	size_t records_capacity;

@@ -281,7 +281,7 @@ static size_t records_among(const struct page *page, size_t n)
 	if (n >= page->n_elements)
 		return page->n_records;
 	while (count < page->n_records &&
-		page->records[count].text.data < page->split.elements[n].raw.data)
+		page->records[count].text.data < page->scan.elements[n].raw.data)
 		count++;
 	return count;
 }

@@ -13,7 +13,7 @@ void rows_format_deinit(struct rows_format *format)
 	if (format->has_raw)
 		regfree(&format->raw);
 	str_list_deinit(&format->columns);
-	splitter_plan_free(format->plan);
+	json_scanner_free(format->plan);
 	timestamp_format_free(format->time_format);
 	*format = (struct rows_format){0};
 }
@@ -239,16 +239,17 @@ static bool print_columns(
 static bool print_json(
 	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
 {
-	struct split split CLEANUP(split_deinit) = SPLIT_NULL;
+	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct fault fault;
 	nsec_t time;
 	row = str_trim(row);
-	if (row.size == 0 || row.data[0] != '{' || splitter_run(format->plan, row, &split, &fault))
+	if (row.size == 0 || row.data[0] != '{' ||
+		json_scanner_run(format->plan, row, &scan, &fault))
 		return false;
-	if (format->time_format && split.envelope[0].data &&
+	if (format->time_format && scan.envelope[0].data &&
 		timestamp_parse(
-			format->time_format, json_content(split.envelope[0], &scratch), &time) == 0)
+			format->time_format, json_content(scan.envelope[0], &scratch), &time) == 0)
 		*ret_time = time;
 	json_minify(row, out);
 	return true;

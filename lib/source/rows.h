@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 /* A longer row is cut into several. */
 #define ROW_MAX ((size_t)16 << 20)
@@ -32,7 +32,7 @@ struct rows_format {
 	int rest; /* the column that takes what the others leave, with any quotes and delimiters in
 		     it; -1: none, quotes are doubled as RFC 4180 says */
 	int time; /* csv: the column that holds the time; -1: none */
-	struct splitter_plan *plan; /* lines: its one envelope value, if any, is the time */
+	struct json_scanner *plan; /* lines: its one envelope value, if any, is the time */
 	struct timestamp_format *time_format;
 };
 

@@ -1,5 +1,5 @@
 /* A source's options, and what is compiled from its definition before the first request: the
- * splitter plans, the origin. */
+ * JSON scanners, the origin. */
 #include "source/source.h"
 
 #include "base/cleanup.h"
@@ -107,14 +107,15 @@ static void compile_envelope(struct source *source, struct columns *envelope)
 }
 
 /* For one value of a document; NULL: none is wanted. */
-static struct splitter_plan *compile_value(const struct pointer *pointer)
+static struct json_scanner *compile_value(const struct pointer *pointer)
 {
 	if (!pointer_is_set(pointer))
 		return NULL;
-	return splitter_plan_new(&(struct splitter_wanted){.envelope = &pointer, .n_envelope = 1});
+	return json_scanner_new(
+		&(struct json_scanner_wanted){.envelope = &pointer, .n_envelope = 1});
 }
 
-static struct splitter_plan *compile_error(struct source *source)
+static struct json_scanner *compile_error(struct source *source)
 {
 	const struct definition *definition = source->definition;
 	struct columns envelope = {0};
@@ -122,10 +123,10 @@ static struct splitter_plan *compile_error(struct source *source)
 	source->error_retry = (int)envelope.n_items;
 	for (size_t i = 0; i < definition->n_errors_retry; i++)
 		column_add(&envelope, &definition->errors_retry[i].pointer);
-	struct splitter_plan *plan =
+	struct json_scanner *plan =
 		envelope.n_items == 0
 			? NULL
-			: splitter_plan_new(&(struct splitter_wanted){
+			: json_scanner_new(&(struct json_scanner_wanted){
 				  .envelope = envelope.items, .n_envelope = envelope.n_items});
 	free(envelope.items);
 	return plan;
@@ -137,7 +138,7 @@ static void compile_plans(struct source *source)
 	struct columns fields = {0}, envelope = {0};
 	compile_fields(source, &fields);
 	compile_envelope(source, &envelope);
-	source->plan = splitter_plan_new(&(struct splitter_wanted){
+	source->plan = json_scanner_new(&(struct json_scanner_wanted){
 		.records = definition->records_lines ? NULL : &definition->records_at,
 		.lines = definition->records_lines,
 		.envelope = envelope.items,
@@ -346,10 +347,10 @@ void source_free(struct source *source)
 	struct option_table table = {source_option_rows, n_source_option_rows, &source->options};
 	options_deinit(&table);
 	definition_free(source->definition);
-	splitter_plan_free(source->plan);
-	splitter_plan_free(source->error_plan);
-	splitter_plan_free(source->fetch_plan);
-	splitter_plan_free(source->link_plan);
+	json_scanner_free(source->plan);
+	json_scanner_free(source->error_plan);
+	json_scanner_free(source->fetch_plan);
+	json_scanner_free(source->link_plan);
 	str_list_deinit(&source->origins);
 	free(source->origin);
 	free(source->name);

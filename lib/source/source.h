@@ -10,7 +10,7 @@
 #include "net/message.h"
 #include "source/definition.h"
 #include "source/place.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 struct source_options {
 	char *provider;
@@ -48,10 +48,10 @@ struct source {
 	struct str_list origins; /* the same and allow_origins, as url_origin writes them */
 
 	/* one plan for answers with status 200, one for error bodies */
-	struct splitter_plan *plan;
-	struct splitter_plan *error_plan; /* NULL: nothing is looked for */
-	struct splitter_plan *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
-	struct splitter_plan *link_plan; /* of the answer with a link: fetch.link */
+	struct json_scanner *plan;
+	struct json_scanner *error_plan; /* NULL: nothing is looked for */
+	struct json_scanner *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
+	struct json_scanner *link_plan; /* of the answer with a link: fetch.link */
 	/* columns of the plans; -1: not asked for */
 	int column_item, column_id, column_time, column_conditions, column_last_page,
 		column_last_resume;

@@ -115,8 +115,8 @@ START_TEST(json_lines)
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t time = 0;
 	pointer_parse(&pointer, SLICE("/at"));
-	format.plan =
-		splitter_plan_new(&(struct splitter_wanted){.envelope = &wanted, .n_envelope = 1});
+	format.plan = json_scanner_new(
+		&(struct json_scanner_wanted){.envelope = &wanted, .n_envelope = 1});
 	pointer_deinit(&pointer);
 	timestamp_format_new(&format.time_format, "epoch_s", NULL);
 	rows_record(&format, SLICE(" {\"b\" : 1.50, \"at\" : 7}"), &out, &time);

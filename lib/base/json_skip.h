@@ -2,8 +2,8 @@
  * Skipping inside JSON strings, sixteen bytes at a step where SSE2 is there (every amd64): shared
  * by the splitter and json.c.
  */
-#ifndef TRAWLD_BASE_JSON_SCAN_H
-#define TRAWLD_BASE_JSON_SCAN_H
+#ifndef TRAWLD_BASE_JSON_SKIP_H
+#define TRAWLD_BASE_JSON_SKIP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,16 +1,16 @@
 /*
- * The page splitter: one pass, recursive descent of at most SPLITTER_MAX_DEPTH levels, validating
- * everything and noting only what the plan asks for. What is wanted is a trie of pointer tokens
- * walked beside the text: a value nobody asks for is only checked.
+ * The JSON scanner: one pass, recursive descent of at most JSON_SCANNER_MAX_DEPTH levels,
+ * validating everything and noting only what the plan asks for. What is wanted is a trie of pointer
+ * tokens walked beside the text: a value nobody asks for is only checked.
  *
  * Deliberately accepted although jansson refuses it, because the records are passed on as they are
  * and never converted: numbers of any size, half a surrogate pair as an escape, U+0000 in a key.
  */
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "base/json_scan.h"
+#include "base/json_skip.h"
 #include "base/mem.h"
 
 struct trie {
@@ -24,7 +24,7 @@ struct trie {
 	bool records; /* this is the array of records */
 };
 
-struct splitter_plan {
+struct json_scanner {
 	struct trie envelope;
 	struct trie element;
 	size_t n_envelope;
@@ -33,11 +33,11 @@ struct splitter_plan {
 };
 
 struct parse {
-	const struct splitter_plan *plan;
+	const struct json_scanner *plan;
 	const char *start, *p, *end;
 	unsigned depth;
 	bool spaced; /* white space was skipped since this was last cleared */
-	struct split *split;
+	struct json_scan *scan;
 	struct slice *columns; /* where slots of the trie in use go */
 	struct buf key; /* scratch for keys with escapes */
 	const char *error; /* what is wrong at p */
@@ -81,9 +81,9 @@ static void trie_deinit(struct trie *node)
 	free(node->name);
 }
 
-struct splitter_plan *splitter_plan_new(const struct splitter_wanted *wanted)
+struct json_scanner *json_scanner_new(const struct json_scanner_wanted *wanted)
 {
-	struct splitter_plan *plan = MEM_NEW(struct splitter_plan);
+	struct json_scanner *plan = MEM_NEW(struct json_scanner);
 	plan->n_envelope = wanted->n_envelope;
 	plan->n_fields = wanted->n_fields;
 	plan->lines = wanted->lines;
@@ -96,7 +96,7 @@ struct splitter_plan *splitter_plan_new(const struct splitter_wanted *wanted)
 	return plan;
 }
 
-void splitter_plan_free(struct splitter_plan *plan)
+void json_scanner_free(struct json_scanner *plan)
 {
 	if (!plan)
 		return;
@@ -105,12 +105,12 @@ void splitter_plan_free(struct splitter_plan *plan)
 	free(plan);
 }
 
-void split_deinit(struct split *split)
+void json_scan_deinit(struct json_scan *scan)
 {
-	free(split->elements);
-	free(split->fields);
-	free(split->envelope);
-	*split = SPLIT_NULL;
+	free(scan->elements);
+	free(scan->fields);
+	free(scan->envelope);
+	*scan = JSON_SCAN_NULL;
 }
 
 static bool fail(struct parse *parse, const char *error)
@@ -256,8 +256,8 @@ static void forget(struct parse *parse, const struct trie *node)
 	for (size_t i = 0; i < node->n_children; i++)
 		forget(parse, &node->children[i]);
 	if (node->records) {
-		parse->split->array = SPLIT_ARRAY_ABSENT;
-		parse->split->n_elements = 0;
+		parse->scan->array = JSON_SCAN_ARRAY_ABSENT;
+		parse->scan->n_elements = 0;
 	}
 }
 
@@ -324,7 +324,7 @@ static bool parse_separator(struct parse *parse, char close, bool *ret_more)
 static bool enter(struct parse *parse)
 {
 	parse->p++;
-	if (++parse->depth > SPLITTER_MAX_DEPTH) {
+	if (++parse->depth > JSON_SCANNER_MAX_DEPTH) {
 		parse->too_deep = true;
 		return fail(parse, "nesting");
 	}
@@ -376,26 +376,26 @@ static bool parse_array(struct parse *parse, const struct trie *node)
 /* One record at p, with a row of columns of its own. */
 static bool parse_element(struct parse *parse)
 {
-	struct split *split = parse->split;
+	struct json_scan *scan = parse->scan;
 	size_t n_fields = parse->plan->n_fields;
-	if (split->n_elements == SPLITTER_MAX_ELEMENTS) {
+	if (scan->n_elements == JSON_SCANNER_MAX_ELEMENTS) {
 		parse->too_many = true;
 		return fail(parse, "records");
 	}
-	split->elements = mem_grow(split->elements, split->n_elements, &split->elements_capacity,
-		sizeof(struct split_element));
-	while ((split->n_elements + 1) * n_fields > split->fields_capacity)
-		split->fields = mem_grow(split->fields, split->fields_capacity,
-			&split->fields_capacity, sizeof(struct slice));
+	scan->elements = mem_grow(scan->elements, scan->n_elements, &scan->elements_capacity,
+		sizeof(struct json_scan_element));
+	while ((scan->n_elements + 1) * n_fields > scan->fields_capacity)
+		scan->fields = mem_grow(scan->fields, scan->fields_capacity, &scan->fields_capacity,
+			sizeof(struct slice));
 	struct slice *envelope = parse->columns;
-	parse->columns = n_fields ? split->fields + split->n_elements * n_fields : NULL;
+	parse->columns = n_fields ? scan->fields + scan->n_elements * n_fields : NULL;
 	if (n_fields)
 		memset(parse->columns, 0, n_fields * sizeof(struct slice));
 	parse->spaced = false;
 	const char *start = parse->p;
 	bool good = parse_value(parse, &parse->plan->element);
-	split->elements[split->n_elements++] =
-		(struct split_element){{start, (size_t)(parse->p - start)}, parse->spaced};
+	scan->elements[scan->n_elements++] =
+		(struct json_scan_element){{start, (size_t)(parse->p - start)}, parse->spaced};
 	parse->columns = envelope;
 	return good;
 }
@@ -403,7 +403,7 @@ static bool parse_element(struct parse *parse)
 static bool parse_records(struct parse *parse)
 {
 	bool more = true;
-	parse->split->array = SPLIT_ARRAY_FOUND;
+	parse->scan->array = JSON_SCAN_ARRAY_FOUND;
 	if (!enter(parse))
 		return false;
 	if (close_empty(parse, ']'))
@@ -450,9 +450,9 @@ static bool parse_value(struct parse *parse, const struct trie *node)
 		good = parse_records(parse);
 	} else {
 		if (node->records)
-			parse->split->array = start < parse->end && *start == 'n'
-						      ? SPLIT_ARRAY_NULL
-						      : SPLIT_ARRAY_OTHER;
+			parse->scan->array = start < parse->end && *start == 'n'
+						     ? JSON_SCAN_ARRAY_NULL
+						     : JSON_SCAN_ARRAY_OTHER;
 		good = parse_plain(parse, node);
 	}
 	for (size_t i = 0; i < node->n_slots; i++)
@@ -473,7 +473,7 @@ static bool parse_document(struct parse *parse)
 static bool parse_lines(struct parse *parse)
 {
 	const char *end = parse->end;
-	parse->split->array = SPLIT_ARRAY_FOUND;
+	parse->scan->array = JSON_SCAN_ARRAY_FOUND;
 	while (parse->p < end) {
 		const char *line_end = memchr(parse->p, '\n', (size_t)(end - parse->p));
 		parse->end = line_end ? line_end : end;
@@ -490,7 +490,7 @@ static bool parse_lines(struct parse *parse)
 	return true;
 }
 
-int splitter_run(const struct splitter_plan *plan, struct slice text, struct split *ret,
+int json_scanner_run(const struct json_scanner *plan, struct slice text, struct json_scan *ret,
 	struct fault *reterr)
 {
 	if (!text.data)
@@ -499,8 +499,8 @@ int splitter_run(const struct splitter_plan *plan, struct slice text, struct spl
 		.start = text.data,
 		.p = text.data,
 		.end = text.data + text.size,
-		.split = ret};
-	ret->array = SPLIT_ARRAY_ABSENT;
+		.scan = ret};
+	ret->array = JSON_SCAN_ARRAY_ABSENT;
 	ret->n_elements = 0;
 	ret->n_fields = plan->n_fields;
 	if (plan->n_envelope > ret->envelope_capacity || !ret->envelope) {
@@ -515,10 +515,10 @@ int splitter_run(const struct splitter_plan *plan, struct slice text, struct spl
 		return 0;
 	if (parse.too_deep)
 		return fault_set(reterr, FAULT_LIMIT, "JSON nested deeper than %d levels",
-			SPLITTER_MAX_DEPTH);
+			JSON_SCANNER_MAX_DEPTH);
 	if (parse.too_many)
 		return fault_set(
-			reterr, FAULT_LIMIT, "more than %d records", SPLITTER_MAX_ELEMENTS);
+			reterr, FAULT_LIMIT, "more than %d records", JSON_SCANNER_MAX_ELEMENTS);
 	return fault_set(reterr, FAULT_BODY, "not JSON: %s, at byte %zu", parse.error,
 		(size_t)(parse.p - parse.start));
 }

@@ -1,6 +1,6 @@
-/* The page splitter: what it takes, what it refuses, what it finds. The fuzz target compares it
+/* The JSON scanner: what it takes, what it refuses, what it finds. The fuzz target compares it
  * with jansson at length. */
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 #include "base/mem.h"
 #include "check_unit.h"
@@ -11,8 +11,8 @@ static const char page[] =
 
 struct fixture {
 	struct pointer records, envelope[2], fields[2];
-	struct splitter_plan *plan;
-	struct split split;
+	struct json_scanner *plan;
+	struct json_scan scan;
 	struct fault fault;
 };
 
@@ -30,7 +30,7 @@ static void set_up(struct fixture *fixture, const char *records)
 	}
 	if (records)
 		pointer_parse(&fixture->records, slice_of(records));
-	fixture->plan = splitter_plan_new(&(struct splitter_wanted){
+	fixture->plan = json_scanner_new(&(struct json_scanner_wanted){
 		records ? &fixture->records : NULL, !records, envelope, 2, fields, 2});
 }
 
@@ -41,13 +41,13 @@ static void tear_down(struct fixture *fixture)
 		pointer_deinit(&fixture->fields[i]);
 	}
 	pointer_deinit(&fixture->records);
-	splitter_plan_free(fixture->plan);
-	split_deinit(&fixture->split);
+	json_scanner_free(fixture->plan);
+	json_scan_deinit(&fixture->scan);
 }
 
 static int run(struct fixture *fixture, const char *text)
 {
-	return splitter_run(fixture->plan, slice_of(text), &fixture->split, &fixture->fault);
+	return json_scanner_run(fixture->plan, slice_of(text), &fixture->scan, &fixture->fault);
 }
 
 START_TEST(finds_records_and_fields)
@@ -55,15 +55,15 @@ START_TEST(finds_records_and_fields)
 	struct fixture f;
 	set_up(&f, "/results");
 	ck_assert_int_eq(run(&f, page), 0);
-	ck_assert_int_eq(f.split.array, SPLIT_ARRAY_FOUND);
-	ck_assert_uint_eq(f.split.n_elements, 2);
-	ck_assert(slice_is(f.split.elements[0].raw, "{\"id\":1,\"t\":{\"s\":\"\\u00e9\"}}"));
-	ck_assert(!f.split.elements[0].spaced);
-	ck_assert(slice_is(f.split.elements[1].raw, "{\"id\" : 2}"));
-	ck_assert(f.split.elements[1].spaced);
-	ck_assert(slice_is(f.split.fields[0], "1") && slice_is(f.split.fields[1], "\"\\u00e9\""));
-	ck_assert(slice_is(f.split.fields[2], "2") && !f.split.fields[3].data);
-	ck_assert(slice_is(f.split.envelope[0], "null") && !f.split.envelope[1].data);
+	ck_assert_int_eq(f.scan.array, JSON_SCAN_ARRAY_FOUND);
+	ck_assert_uint_eq(f.scan.n_elements, 2);
+	ck_assert(slice_is(f.scan.elements[0].raw, "{\"id\":1,\"t\":{\"s\":\"\\u00e9\"}}"));
+	ck_assert(!f.scan.elements[0].spaced);
+	ck_assert(slice_is(f.scan.elements[1].raw, "{\"id\" : 2}"));
+	ck_assert(f.scan.elements[1].spaced);
+	ck_assert(slice_is(f.scan.fields[0], "1") && slice_is(f.scan.fields[1], "\"\\u00e9\""));
+	ck_assert(slice_is(f.scan.fields[2], "2") && !f.scan.fields[3].data);
+	ck_assert(slice_is(f.scan.envelope[0], "null") && !f.scan.envelope[1].data);
 	tear_down(&f);
 }
 END_TEST
@@ -74,7 +74,7 @@ START_TEST(cut_at_every_byte)
 	set_up(&f, "/results");
 	for (size_t size = 0; size < sizeof(page) - 1; size++) {
 		char *text = mem_strndup(page, size);
-		ck_assert_msg(splitter_run(f.plan, (struct slice){text, size}, &f.split,
+		ck_assert_msg(json_scanner_run(f.plan, (struct slice){text, size}, &f.scan,
 				      &f.fault) == FAULT_BODY,
 			"taken after %zu bytes", size);
 		free(text);
@@ -87,28 +87,28 @@ START_TEST(arrays_elsewhere)
 {
 	static const struct {
 		const char *records, *text;
-		enum split_array array;
+		enum json_scan_array array;
 		size_t n;
 	} cases[] = {
-		{"/results", "{}", SPLIT_ARRAY_ABSENT, 0},
-		{"/results", "{\"results\":{}}", SPLIT_ARRAY_OTHER, 0},
-		{"/results", "{\"results\":null}", SPLIT_ARRAY_NULL, 0},
-		{"/results", "{\"results\":[]}", SPLIT_ARRAY_FOUND, 0},
-		{"/results", "{\"results\":[1],\"results\":[2,3]}", SPLIT_ARRAY_FOUND, 2},
-		{"/results", "{\"results\":[1],\"results\":7}", SPLIT_ARRAY_OTHER, 0},
-		{"/results", "[{\"results\":[1]}]", SPLIT_ARRAY_ABSENT, 0},
-		{"/a/b", "{\"a\":{\"b\":[1]},\"a\":{}}", SPLIT_ARRAY_ABSENT, 0},
-		{"/a/1", "{\"a\":[0,[5,6]]}", SPLIT_ARRAY_FOUND, 2},
-		{"", "[1,[2],{}]", SPLIT_ARRAY_FOUND, 3},
-		{"", "{}", SPLIT_ARRAY_OTHER, 0},
-		{NULL, "{\"id\":1}\n\n {\"id\":2} \r\n3", SPLIT_ARRAY_FOUND, 3},
+		{"/results", "{}", JSON_SCAN_ARRAY_ABSENT, 0},
+		{"/results", "{\"results\":{}}", JSON_SCAN_ARRAY_OTHER, 0},
+		{"/results", "{\"results\":null}", JSON_SCAN_ARRAY_NULL, 0},
+		{"/results", "{\"results\":[]}", JSON_SCAN_ARRAY_FOUND, 0},
+		{"/results", "{\"results\":[1],\"results\":[2,3]}", JSON_SCAN_ARRAY_FOUND, 2},
+		{"/results", "{\"results\":[1],\"results\":7}", JSON_SCAN_ARRAY_OTHER, 0},
+		{"/results", "[{\"results\":[1]}]", JSON_SCAN_ARRAY_ABSENT, 0},
+		{"/a/b", "{\"a\":{\"b\":[1]},\"a\":{}}", JSON_SCAN_ARRAY_ABSENT, 0},
+		{"/a/1", "{\"a\":[0,[5,6]]}", JSON_SCAN_ARRAY_FOUND, 2},
+		{"", "[1,[2],{}]", JSON_SCAN_ARRAY_FOUND, 3},
+		{"", "{}", JSON_SCAN_ARRAY_OTHER, 0},
+		{NULL, "{\"id\":1}\n\n {\"id\":2} \r\n3", JSON_SCAN_ARRAY_FOUND, 3},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fixture f;
 		set_up(&f, cases[i].records);
 		ck_assert_msg(run(&f, cases[i].text) == 0, "case %zu: %s", i, f.fault.text);
-		ck_assert_msg(f.split.array == cases[i].array && f.split.n_elements == cases[i].n,
-			"case %zu: %d, %zu", i, f.split.array, f.split.n_elements);
+		ck_assert_msg(f.scan.array == cases[i].array && f.scan.n_elements == cases[i].n,
+			"case %zu: %d, %zu", i, f.scan.array, f.scan.n_elements);
 		tear_down(&f);
 	}
 }
@@ -166,9 +166,9 @@ START_TEST(nesting)
 	memset(text, '[', 100000);
 	memset(text + 100000, ']', 100000);
 	ck_assert_int_eq(run(&f, text), FAULT_LIMIT);
-	ck_assert_int_eq(run(&f, text + 100000 - SPLITTER_MAX_DEPTH - 1), FAULT_LIMIT);
-	text[100000 + SPLITTER_MAX_DEPTH] = '\0';
-	ck_assert_int_eq(run(&f, text + 100000 - SPLITTER_MAX_DEPTH), 0);
+	ck_assert_int_eq(run(&f, text + 100000 - JSON_SCANNER_MAX_DEPTH - 1), FAULT_LIMIT);
+	text[100000 + JSON_SCANNER_MAX_DEPTH] = '\0';
+	ck_assert_int_eq(run(&f, text + 100000 - JSON_SCANNER_MAX_DEPTH), 0);
 	free(text);
 	tear_down(&f);
 }
@@ -189,11 +189,11 @@ START_TEST(fidelity)
 			tokens[i], tokens[i]);
 		char *raw = mem_printf("{ \"id\" : %s }", tokens[i]);
 		ck_assert_msg(run(&f, text) == 0, "case %zu: %s", i, f.fault.text);
-		ck_assert_uint_eq(f.split.n_elements, 2);
-		ck_assert_msg(slice_is(f.split.elements[0].raw, raw) && f.split.elements[0].spaced,
+		ck_assert_uint_eq(f.scan.n_elements, 2);
+		ck_assert_msg(slice_is(f.scan.elements[0].raw, raw) && f.scan.elements[0].spaced,
 			"case %zu: record", i);
-		ck_assert_msg(slice_is(f.split.fields[0], tokens[i]), "case %zu: field", i);
-		ck_assert_msg(slice_is(f.split.elements[1].raw, tokens[i]), "case %zu: second", i);
+		ck_assert_msg(slice_is(f.scan.fields[0], tokens[i]), "case %zu: field", i);
+		ck_assert_msg(slice_is(f.scan.elements[1].raw, tokens[i]), "case %zu: second", i);
 		free(raw);
 		free(text);
 	}
@@ -222,11 +222,11 @@ START_TEST(duplicate_keys)
 		char *text = mem_printf("{\"results\":[0],\"next\":1,\"results\":[%s],\"next\":2}",
 			cases[i].record);
 		ck_assert_msg(run(&f, text) == 0, "case %zu: %s", i, f.fault.text);
-		ck_assert_uint_eq(f.split.n_elements, 1);
-		ck_assert(slice_is(f.split.envelope[0], "2"));
+		ck_assert_uint_eq(f.scan.n_elements, 1);
+		ck_assert(slice_is(f.scan.envelope[0], "2"));
 		for (size_t j = 0; j < 2; j++) {
 			const char *expected = j ? cases[i].s : cases[i].id;
-			struct slice found = f.split.fields[j];
+			struct slice found = f.scan.fields[j];
 			ck_assert_msg(expected ? slice_is(found, expected) : !found.data,
 				"case %zu: field %zu is %.*s", i, j, (int)found.size, found.data);
 		}
@@ -249,8 +249,8 @@ START_TEST(lines)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		ck_assert_msg(run(&f, cases[i].text) == cases[i].outcome, "case %zu", i);
 	ck_assert_int_eq(run(&f, "{\"id\":1}\n{\"t\":{\"s\":2}}"), 0);
-	ck_assert(slice_is(f.split.fields[0], "1") && !f.split.fields[1].data);
-	ck_assert(!f.split.fields[2].data && slice_is(f.split.fields[3], "2"));
+	ck_assert(slice_is(f.scan.fields[0], "1") && !f.scan.fields[1].data);
+	ck_assert(!f.scan.fields[2].data && slice_is(f.scan.fields[3], "2"));
 	tear_down(&f);
 }
 END_TEST
@@ -270,9 +270,9 @@ START_TEST(spaced_records)
 	set_up(&f, "/results");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		ck_assert_msg(run(&f, cases[i].text) == 0, "case %zu: %s", i, f.fault.text);
-		ck_assert_uint_eq(f.split.n_elements, 3);
+		ck_assert_uint_eq(f.scan.n_elements, 3);
 		for (size_t j = 0; j < 3; j++)
-			ck_assert_msg(f.split.elements[j].spaced == cases[i].spaced[j],
+			ck_assert_msg(f.scan.elements[j].spaced == cases[i].spaced[j],
 				"case %zu: record %zu", i, j);
 	}
 	tear_down(&f);
@@ -286,13 +286,13 @@ START_TEST(names_the_byte)
 	ck_assert_int_eq(run(&f, "{\"a\":1,}"), FAULT_BODY);
 	ck_assert_str_eq(f.fault.text, "not JSON: a member without a name, at byte 7");
 	/* a NUL is a byte like others, and what was found before a fault is not left standing */
-	ck_assert_int_eq(
-		splitter_run(f.plan, (struct slice){"[1]\0", 4}, &f.split, &f.fault), FAULT_BODY);
-	ck_assert_int_eq(
-		splitter_run(f.plan, (struct slice){"\"\0\"", 3}, &f.split, &f.fault), FAULT_BODY);
-	ck_assert_int_eq(splitter_run(f.plan, SLICE_NULL, &f.split, &f.fault), FAULT_BODY);
+	ck_assert_int_eq(json_scanner_run(f.plan, (struct slice){"[1]\0", 4}, &f.scan, &f.fault),
+		FAULT_BODY);
+	ck_assert_int_eq(json_scanner_run(f.plan, (struct slice){"\"\0\"", 3}, &f.scan, &f.fault),
+		FAULT_BODY);
+	ck_assert_int_eq(json_scanner_run(f.plan, SLICE_NULL, &f.scan, &f.fault), FAULT_BODY);
 	ck_assert_int_eq(run(&f, "{}"), 0);
-	ck_assert(f.split.array == SPLIT_ARRAY_ABSENT && f.split.n_elements == 0);
+	ck_assert(f.scan.array == JSON_SCAN_ARRAY_ABSENT && f.scan.n_elements == 0);
 	tear_down(&f);
 }
 END_TEST
@@ -302,11 +302,11 @@ START_TEST(too_many_elements)
 {
 	struct pointer root = POINTER_NULL;
 	pointer_parse(&root, SLICE(""));
-	struct splitter_plan *plan =
-		splitter_plan_new(&(struct splitter_wanted){&root, false, NULL, 0, NULL, 0});
-	struct split split = SPLIT_NULL;
+	struct json_scanner *plan =
+		json_scanner_new(&(struct json_scanner_wanted){&root, false, NULL, 0, NULL, 0});
+	struct json_scan scan = JSON_SCAN_NULL;
 	struct fault fault = FAULT_NULL;
-	size_t size = 2 * (SPLITTER_MAX_ELEMENTS + 1) + 1;
+	size_t size = 2 * (JSON_SCANNER_MAX_ELEMENTS + 1) + 1;
 	char *text = mem_alloc(size);
 	memset(text, '0', size);
 	for (size_t i = 0; i < size; i += 2)
@@ -314,17 +314,18 @@ START_TEST(too_many_elements)
 	text[0] = '[';
 	text[size - 1] = ']';
 	ck_assert_int_eq(
-		splitter_run(plan, (struct slice){text, size}, &split, &fault), FAULT_LIMIT);
+		json_scanner_run(plan, (struct slice){text, size}, &scan, &fault), FAULT_LIMIT);
 	ck_assert_msg(strstr(fault.text, "records") != NULL, "%s", fault.text);
 	text[size - 3] = ']';
-	ck_assert_int_eq(splitter_run(plan, (struct slice){text, size - 2}, &split, &fault), 0);
-	ck_assert_uint_eq(split.n_elements, SPLITTER_MAX_ELEMENTS);
+	ck_assert_int_eq(json_scanner_run(plan, (struct slice){text, size - 2}, &scan, &fault), 0);
+	ck_assert_uint_eq(scan.n_elements, JSON_SCANNER_MAX_ELEMENTS);
 	free(text);
-	split_deinit(&split);
-	splitter_plan_free(plan);
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
 	pointer_deinit(&root);
 }
 END_TEST
 
-UNIT_MAIN("splitter", finds_records_and_fields, cut_at_every_byte, arrays_elsewhere, takes, refuses,
-	nesting, fidelity, duplicate_keys, lines, spaced_records, names_the_byte, too_many_elements)
+UNIT_MAIN("JSON scanner", finds_records_and_fields, cut_at_every_byte, arrays_elsewhere, takes,
+	refuses, nesting, fidelity, duplicate_keys, lines, spaced_records, names_the_byte,
+	too_many_elements)

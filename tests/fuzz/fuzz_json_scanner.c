@@ -1,8 +1,9 @@
 /*
- * The splitter against jansson: both accept or refuse the same texts, find the same values at the
- * same pointers and the same records. Where the splitter deliberately takes more (splitter.c says
- * why) the text is rewritten first into one that jansson takes if and only if the difference is a
- * documented one: so these texts are compared, too. A body of lines is held against its lines.
+ * the JSON scanner against jansson: both accept or refuse the same texts, find the same values at
+ * the same pointers and the same records. Where the JSON scanner deliberately takes more
+ * (json_scanner.c says why) the text is rewritten first into one that jansson takes if and only if
+ * the difference is a documented one: so these texts are compared, too. A body of lines is held
+ * against its lines.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,7 +23,7 @@ enum { N_ENVELOPE = 5, N_FIELDS = 4 };
 static const char *const field_texts[] = {"/a", "/b/c", "/0", ""};
 
 static struct pointer envelope[N_ENVELOPE], fields[N_FIELDS], records;
-static struct splitter_plan *plan, *lines_plan;
+static struct json_scanner *plan, *lines_plan;
 
 static void make_plan(void)
 {
@@ -36,10 +37,10 @@ static void make_plan(void)
 		field_refs[i] = &fields[i];
 	}
 	assert(pointer_parse(&records, SLICE("/r")) == 0);
-	plan = splitter_plan_new(&(struct splitter_wanted){
+	plan = json_scanner_new(&(struct json_scanner_wanted){
 		&records, false, envelope_refs, N_ENVELOPE, field_refs, N_FIELDS});
-	lines_plan = splitter_plan_new(
-		&(struct splitter_wanted){NULL, true, NULL, 0, field_refs, N_FIELDS});
+	lines_plan = json_scanner_new(
+		&(struct json_scanner_wanted){NULL, true, NULL, 0, field_refs, N_FIELDS});
 }
 
 static bool is_digit(char c)
@@ -157,30 +158,30 @@ static void compare(struct slice slice, json_t *expected)
 	buf_deinit(&text);
 }
 
-static void compare_records(const struct split *split, json_t *root)
+static void compare_records(const struct json_scan *scan, json_t *root)
 {
 	json_t *array = pointer_find(&records, root);
-	assert((split->array == SPLIT_ARRAY_ABSENT) == (array == NULL));
-	assert((split->array == SPLIT_ARRAY_FOUND) == json_is_array(array));
-	assert(split->n_elements == json_array_size(array));
-	for (size_t i = 0; i < split->n_elements; i++) {
+	assert((scan->array == JSON_SCAN_ARRAY_ABSENT) == (array == NULL));
+	assert((scan->array == JSON_SCAN_ARRAY_FOUND) == json_is_array(array));
+	assert(scan->n_elements == json_array_size(array));
+	for (size_t i = 0; i < scan->n_elements; i++) {
 		json_t *element = json_array_get(array, i);
-		compare(split->elements[i].raw, element);
+		compare(scan->elements[i].raw, element);
 		for (size_t j = 0; j < N_FIELDS; j++)
-			compare(split->fields[i * N_FIELDS + j], pointer_find(&fields[j], element));
+			compare(scan->fields[i * N_FIELDS + j], pointer_find(&fields[j], element));
 		struct buf text = BUF_NULL;
-		json_minify(split->elements[i].raw, &text);
-		assert(split->elements[i].spaced == (text.size != split->elements[i].raw.size));
+		json_minify(scan->elements[i].raw, &text);
+		assert(scan->elements[i].spaced == (text.size != scan->elements[i].raw.size));
 		buf_deinit(&text);
 	}
 }
 
 /* TEXT is one that both take. */
-static void compare_values(const struct split *split, json_t *root)
+static void compare_values(const struct json_scan *scan, json_t *root)
 {
 	for (size_t i = 0; i < N_ENVELOPE; i++)
-		compare(split->envelope[i], pointer_find(&envelope[i], root));
-	compare_records(split, root);
+		compare(scan->envelope[i], pointer_find(&envelope[i], root));
+	compare_records(scan, root);
 }
 
 static unsigned n_openings(struct slice text)
@@ -193,12 +194,12 @@ static unsigned n_openings(struct slice text)
 
 static void check_document(struct slice text)
 {
-	struct split split = SPLIT_NULL;
+	struct json_scan scan = JSON_SCAN_NULL;
 	struct fault fault;
 	struct buf taken = BUF_NULL;
-	int r = splitter_run(plan, text, &split, &fault);
+	int r = json_scanner_run(plan, text, &scan, &fault);
 	if (r == FAULT_LIMIT) {
-		assert(n_openings(text) > SPLITTER_MAX_DEPTH);
+		assert(n_openings(text) > JSON_SCANNER_MAX_DEPTH);
 	} else if (text.size && memchr(text.data, '\0', text.size)) {
 		assert(r != 0); /* jansson passes over some raw NUL bytes */
 	} else {
@@ -206,20 +207,20 @@ static void check_document(struct slice text)
 			json_loadb(text.data, text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		assert(!root || r == 0);
 		if (root)
-			compare_values(&split, root);
+			compare_values(&scan, root);
 		rewrite(text, &taken);
 		json_t *other = json_loadb(
 			buf_text(&taken), taken.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		assert((other != NULL) == (r == 0));
 		if (other && !root) {
-			assert(splitter_run(plan, buf_slice(&taken), &split, &fault) == 0);
-			compare_values(&split, other);
+			assert(json_scanner_run(plan, buf_slice(&taken), &scan, &fault) == 0);
+			compare_values(&scan, other);
 		}
 		json_decref(other);
 		json_decref(root);
 	}
 	buf_deinit(&taken);
-	split_deinit(&split);
+	json_scan_deinit(&scan);
 }
 
 static bool is_space(char c)
@@ -239,11 +240,11 @@ static struct slice trim(struct slice text)
 /* A body of lines is taken if each line is, and yields each line that is not blank. */
 static void check_lines(struct slice text)
 {
-	struct split split = SPLIT_NULL, single = SPLIT_NULL;
+	struct json_scan scan = JSON_SCAN_NULL, single = JSON_SCAN_NULL;
 	struct fault fault;
 	bool good = true;
 	size_t n = 0;
-	int r = splitter_run(lines_plan, text, &split, &fault);
+	int r = json_scanner_run(lines_plan, text, &scan, &fault);
 	while (text.size && good) {
 		const char *feed = memchr(text.data, '\n', text.size);
 		size_t size = feed ? (size_t)(feed - text.data) : text.size;
@@ -252,14 +253,14 @@ static void check_lines(struct slice text)
 			text.data + size + (feed != NULL), text.size - size - (feed != NULL)};
 		if (line.size == 0)
 			continue;
-		good = splitter_run(plan, line, &single, &fault) == 0;
-		assert(!good || r != 0 || slice_equal(split.elements[n].raw, line));
+		good = json_scanner_run(plan, line, &single, &fault) == 0;
+		assert(!good || r != 0 || slice_equal(scan.elements[n].raw, line));
 		n++;
 	}
 	assert((r == 0) == good);
-	assert(r != 0 || split.n_elements == n);
-	split_deinit(&split);
-	split_deinit(&single);
+	assert(r != 0 || scan.n_elements == n);
+	json_scan_deinit(&scan);
+	json_scan_deinit(&single);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

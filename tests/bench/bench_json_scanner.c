@@ -1,8 +1,8 @@
 /*
- * How fast the splitter reads pages: for each kind of page its size, its records and MB/s, beside
- * jansson on the same text. The pages are generated here, always the same bytes.
+ * How fast the JSON scanner reads pages: for each kind of page its size, its records and MB/s,
+ * beside jansson on the same text. The pages are generated here, always the same bytes.
  *
- * usage: bench_splitter [SECONDS]        how long each figure is measured, 1 when not given
+ * usage: bench_json_scanner [SECONDS]        how long each figure is measured, 1 when not given
  */
 #include <stdio.h>
 
@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/number.h"
-#include "source/splitter.h"
+#include "base/json_scanner.h"
 
 enum { N_RECORDS = 1000, N_FIELDS = 4, CHUNK = 8 };
 
@@ -88,7 +88,7 @@ static char *make_page(const struct kind *kind)
 	return text;
 }
 
-static struct splitter_plan *make_plan(void)
+static struct json_scanner *make_plan(void)
 {
 	static const char *const names[N_FIELDS] = {
 		"/request_id", "/timestamp", "/status", "/user/name"};
@@ -100,8 +100,8 @@ static struct splitter_plan *make_plan(void)
 		pointer_parse(&fields[i], slice_of(names[i]));
 		wanted[i] = &fields[i];
 	}
-	struct splitter_plan *plan = splitter_plan_new(
-		&(struct splitter_wanted){&records, false, envelope, 1, wanted, N_FIELDS});
+	struct json_scanner *plan = json_scanner_new(
+		&(struct json_scanner_wanted){&records, false, envelope, 1, wanted, N_FIELDS});
 	for (size_t i = 0; i < N_FIELDS; i++)
 		pointer_deinit(&fields[i]);
 	pointer_deinit(&records);
@@ -114,16 +114,16 @@ static double rate(size_t bytes, nsec_t began)
 	return (double)bytes * 1e3 / (double)(clock_monotonic() - began);
 }
 
-static double measure_splitter(
-	const struct splitter_plan *plan, struct slice page, struct split *split, nsec_t duration)
+static double measure_json_scanner(
+	const struct json_scanner *plan, struct slice page, struct json_scan *scan, nsec_t duration)
 {
 	struct fault fault;
 	size_t bytes = 0;
 	nsec_t began = clock_monotonic();
 	do {
 		for (int i = 0; i < CHUNK; i++, bytes += page.size)
-			if (splitter_run(plan, page, split, &fault) ||
-				split->n_elements != N_RECORDS) {
+			if (json_scanner_run(plan, page, scan, &fault) ||
+				scan->n_elements != N_RECORDS) {
 				fputs("the page was refused\n", stderr);
 				exit(1);
 			}
@@ -131,16 +131,16 @@ static double measure_splitter(
 	return rate(bytes, began);
 }
 
-static double measure_minify(const struct split *split, nsec_t duration)
+static double measure_minify(const struct json_scan *scan, nsec_t duration)
 {
 	struct buf out = BUF_NULL;
 	size_t bytes = 0;
 	nsec_t began = clock_monotonic();
 	do {
 		buf_clear(&out);
-		for (size_t i = 0; i < split->n_elements; i++) {
-			json_minify(split->elements[i].raw, &out);
-			bytes += split->elements[i].raw.size;
+		for (size_t i = 0; i < scan->n_elements; i++) {
+			json_minify(scan->elements[i].raw, &out);
+			bytes += scan->elements[i].raw.size;
 		}
 	} while (clock_monotonic() - began < duration);
 	buf_deinit(&out);
@@ -162,25 +162,25 @@ int main(int argc, char **argv)
 {
 	int64_t seconds = 1;
 	if (argc > 2 || (argc == 2 && number_parse(slice_of(argv[1]), 1, 3600, &seconds))) {
-		fputs("usage: bench_splitter [SECONDS]\n", stderr);
+		fputs("usage: bench_json_scanner [SECONDS]\n", stderr);
 		return 64;
 	}
 	nsec_t duration = seconds * NSEC_PER_SEC;
-	struct splitter_plan *plan = make_plan();
-	struct split split = SPLIT_NULL;
+	struct json_scanner *plan = make_plan();
+	struct json_scan scan = JSON_SCAN_NULL;
 	printf("%-26s %9s %8s %12s %9s %9s\n", "page", "bytes", "MB/s", "records/s", "minify",
 		"jansson");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		char *text = make_page(&kinds[i]);
 		struct slice page = slice_of(text);
-		double speed = measure_splitter(plan, page, &split, duration);
-		double minify = measure_minify(&split, duration);
+		double speed = measure_json_scanner(plan, page, &scan, duration);
+		double minify = measure_minify(&scan, duration);
 		double jansson = measure_jansson(page, duration);
 		printf("%-26s %9zu %8.0f %12.0f %9.0f %9.0f\n", kinds[i].name, page.size, speed,
 			speed * 1e6 * N_RECORDS / (double)page.size, minify, jansson);
 		free(text);
 	}
-	split_deinit(&split);
-	splitter_plan_free(plan);
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
 	return 0;
 }
