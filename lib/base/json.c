@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/json_skip.h"
+#include "base/utf8.h"
 
 enum json_kind json_kind_of(struct slice value)
 {
@@ -129,38 +130,6 @@ int json_minify(struct slice value, struct buf *out)
 	return 0;
 }
 
-/* The length of the valid UTF-8 sequence at P, or 0. */
-static size_t utf8_size(const unsigned char *p, size_t rest)
-{
-	unsigned min, c;
-	size_t n;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] < 0xe0) {
-		n = 2;
-		min = 0x80;
-		c = p[0] & 31;
-	} else if (p[0] >= 0xe0 && p[0] < 0xf0) {
-		n = 3;
-		min = 0x800;
-		c = p[0] & 15;
-	} else if (p[0] >= 0xf0 && p[0] < 0xf5) {
-		n = 4;
-		min = 0x10000;
-		c = p[0] & 7;
-	} else {
-		return 0;
-	}
-	if (rest < n)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 63);
-	}
-	return c < min || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
-}
-
 static void encode_special(unsigned char c, struct buf *out)
 {
 	static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -179,7 +148,7 @@ int json_encode(struct slice text, struct buf *out)
 		const unsigned char *start = p;
 		size_t n = 1;
 		while (p < end && *p >= 0x20 && *p != '"' && *p != '\\' &&
-			(n = utf8_size(p, (size_t)(end - p))))
+			(n = utf8_size((const char *)p, (size_t)(end - p))))
 			p += n;
 		r = buf_append(out, start, (size_t)(p - start));
 		if (p == end)

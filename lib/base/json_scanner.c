@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/json_skip.h"
+#include "base/utf8.h"
 #include "base/mem.h"
 
 struct trie {
@@ -131,28 +132,10 @@ static inline void skip_space(struct parse *parse)
 	}
 }
 
-/* One multi-byte UTF-8 sequence (RFC 3629: no overlong forms, no surrogates, nothing above
- * U+10FFFF). */
 static bool check_utf8(struct parse *parse)
 {
-	const unsigned char *p = (const unsigned char *)parse->p;
-	size_t rest = (size_t)(parse->end - parse->p), n;
-	unsigned low = 0x80, high = 0xbf;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-		n = 2;
-	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		n = 3;
-		low = p[0] == 0xe0 ? 0xa0 : 0x80;
-		high = p[0] == 0xed ? 0x9f : 0xbf;
-	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		n = 4;
-		low = p[0] == 0xf0 ? 0x90 : 0x80;
-		high = p[0] == 0xf4 ? 0x8f : 0xbf;
-	} else {
-		return fail(parse, "a byte that is not UTF-8");
-	}
-	if (rest < n || p[1] < low || p[1] > high || (n > 2 && (p[2] & 0xc0) != 0x80) ||
-		(n > 3 && (p[3] & 0xc0) != 0x80))
+	size_t n = utf8_size(parse->p, (size_t)(parse->end - parse->p));
+	if (n == 0)
 		return fail(parse, "a byte that is not UTF-8");
 	parse->p += n;
 	return true;

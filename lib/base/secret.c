@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -26,32 +27,6 @@ void secret_wipe(void *data, size_t size)
 {
 	if (data && size)
 		explicit_bzero(data, size);
-}
-
-static void append_percent(struct buf *out, struct slice text)
-{
-	static const char plain[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] && strchr(plain, text.data[i]))
-			buf_append_char(out, text.data[i]);
-		else
-			buf_printf(out, "%%%02X", (unsigned char)text.data[i]);
-	}
-}
-
-static void append_base64(struct buf *out, struct slice text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	/* whole groups only: what follows a secret in the encoded text changes the last one */
-	for (size_t i = 0; i + 3 <= text.size; i += 3) {
-		uint32_t group = (uint32_t)(unsigned char)text.data[i] << 16 |
-				 (uint32_t)(unsigned char)text.data[i + 1] << 8 |
-				 (unsigned char)text.data[i + 2];
-		for (int shift = 18; shift >= 0; shift -= 6)
-			buf_append_char(out, digits[group >> shift & 63]);
-	}
 }
 
 /* Inside a JSON string; nothing when that is the text itself. */
@@ -91,8 +66,9 @@ void secret_register(struct slice text)
 	entry = &entries[at];
 	*entry = (struct entry){.n_refs = 1};
 	buf_append_slice(&entry->forms[0], text);
-	append_percent(&entry->forms[1], text);
-	append_base64(&entry->forms[2], text);
+	encode_percent(text, &entry->forms[1]);
+	/* whole groups only: what follows a secret in the encoded text changes the last one */
+	encode_base64((struct slice){text.data, text.size - text.size % 3}, &entry->forms[2]);
 	append_json(&entry->forms[3], text);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "net/outcome.h"
 
+#include "base/utf8.h"
 #include "base/cleanup.h"
 #include "base/secret.h"
 #include "base/timestamp.h"
@@ -171,28 +172,6 @@ static nsec_t asked_wait(const struct http_response *response, nsec_t now_time)
 	return until(seconds * NSEC_PER_SEC, response, now_time);
 }
 
-/* How long a well-formed UTF-8 sequence at AT is; 0: none. */
-static size_t utf8_size(const unsigned char *at, size_t size)
-{
-	size_t need = at[0] < 0x80   ? 1
-		      : at[0] < 0xc2 ? 0
-		      : at[0] < 0xe0 ? 2
-		      : at[0] < 0xf0 ? 3
-		      : at[0] < 0xf5 ? 4
-				     : 0;
-
-	if (need == 0 || need > size)
-		return 0;
-	for (size_t i = 1; i < need; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-		(at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return need;
-}
-
 /* U+0080 to U+009F are control characters, too: terminals obey some of them. */
 static bool is_control(const unsigned char *at, size_t size)
 {
@@ -207,7 +186,7 @@ static void append_printable(struct slice text, size_t limit, struct buf *out)
 	size_t written = 0;
 
 	while (i < text.size) {
-		size_t size = utf8_size(at + i, text.size - i);
+		size_t size = utf8_size(text.data + i, text.size - i);
 		bool bad = size == 0 || is_control(at + i, size);
 
 		if (size == 0)

@@ -1,6 +1,7 @@
 /* See query.h. The pairs are few (a request's own parameters), so they are sorted as an array. */
 #include "net/query.h"
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -11,39 +12,13 @@ struct pair {
 	struct buf value;
 };
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-void query_decode(struct slice text, bool plus_is_blank, struct buf *out)
-{
-	for (size_t i = 0; i < text.size; i++) {
-		char c = text.data[i];
-		int high = i + 2 < text.size ? hex_value(text.data[i + 1]) : -1;
-		int low = i + 2 < text.size ? hex_value(text.data[i + 2]) : -1;
-
-		if (c == '%' && high >= 0 && low >= 0) {
-			c = (char)(high << 4 | low);
-			i += 2;
-		} else if (c == '+' && plus_is_blank) {
-			c = ' ';
-		}
-		buf_append_char(out, c);
-	}
-}
-
 static void decode_part(struct slice text, enum query_order order, struct buf *out)
 {
 	struct buf plain = BUF_NULL;
 
-	query_decode(text, true, &plain);
+	decode_percent(text, true, &plain);
 	if (order == QUERY_ORDER_ENCODED)
-		url_escape(buf_slice(&plain), out);
+		encode_percent(buf_slice(&plain), out);
 	else
 		buf_append_slice(out, buf_slice(&plain));
 	buf_deinit(&plain);
@@ -71,7 +46,7 @@ static void append_part(struct buf *out, const struct buf *part, enum query_orde
 	if (order == QUERY_ORDER_ENCODED)
 		buf_append_slice(out, buf_slice(part));
 	else
-		url_escape(buf_slice(part), out);
+		encode_percent(buf_slice(part), out);
 }
 
 void query_canonical(struct slice query, enum query_order order, struct buf *out)

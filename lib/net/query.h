@@ -17,7 +17,4 @@ enum query_order {
  * as servers read it. A pair without '=' gets one. */
 void query_canonical(struct slice query, enum query_order order, struct buf *out);
 
-/* Appends TEXT with %XX undone; PLUS_IS_BLANK as in forms. */
-void query_decode(struct slice text, bool plus_is_blank, struct buf *out);
-
 #endif

@@ -125,24 +125,6 @@ bool url_is_loopback(const char *url)
 	return inet_pton(AF_INET6, bare, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-void url_escape(struct slice text, struct buf *out)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < text.size; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-
-		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-			c == '-' || c == '_' || c == '.' || c == '~') {
-			buf_append_char(out, (char)c);
-		} else {
-			char code[3] = {'%', digits[c >> 4], digits[c & 15]};
-
-			buf_append(out, code, sizeof(code));
-		}
-	}
-}
-
 /* Up to the first of ENDS, which *AT then points at. */
 static struct slice take_until(const char **at, const char *ends)
 {

@@ -27,10 +27,6 @@ bool url_is_https(const char *url);
 /* What is sent there can be read on the way: neither https nor loopback. */
 bool url_is_in_clear(const char *url);
 
-/* Percent-encodes everything but A-Z a-z 0-9 - _ . ~ (RFC 3986 section 2.3), byte by byte,
- * upper-case hex. */
-void url_escape(struct slice text, struct buf *out);
-
 /* The parts of an absolute URL, borrowed from it: authority `host[:port]` as written, path (""
  * allowed), query without '?' (SLICE_NULL: none). */
 struct url_parts {

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/timestamp.h"
@@ -139,24 +140,6 @@ void syslog_style_deinit(struct syslog_style *style)
 
 /* --- structured data --- */
 
-/* Bytes of the UTF-8 character at TEXT (RFC 3629 section 4), 0 when there is none. */
-static size_t character_size(const char *text, const char *end)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t size = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if ((p[0] >= 0x80 && p[0] < 0xc2) || p[0] > 0xf4 || size > (size_t)(end - text))
-		return 0;
-	for (size_t i = 1; i < size; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] >= 0xa0) ||
-		(p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] >= 0x90))
-		return 0;
-	return size;
-}
-
 /* RFC 5424 section 6.3.3. Control characters and bytes that are no UTF-8 in the way that receivers
  * write them: #012. */
 static void append_param(struct buf *out, const char *name, struct slice value, size_t max)
@@ -167,7 +150,7 @@ static void append_param(struct buf *out, const char *name, struct slice value, 
 	buf_printf(out, " %s=\"", name);
 	stop = out->size + max;
 	for (const char *p = value.data; p < end && out->size < stop;) {
-		size_t size = character_size(p, end);
+		size_t size = utf8_size(p, (size_t)(end - p));
 		unsigned char c = (unsigned char)*p;
 
 		if (size == 0 || c < 0x20 || c == 0x7f) {

@@ -4,6 +4,7 @@
  */
 #include "source/source.h"
 
+#include "base/encode.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "net/url.h"
@@ -72,9 +73,9 @@ static int append_query(
 		if (r)
 			return r;
 		buf_append_char(url, strchr(buf_text(url), '?') ? '&' : '?');
-		url_escape(slice_of(request->query[i].name), url);
+		encode_percent(slice_of(request->query[i].name), url);
 		buf_append_char(url, '=');
-		url_escape(buf_slice(&value), url);
+		encode_percent(buf_slice(&value), url);
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "source/template.h"
 
+#include "base/encode.h"
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -304,7 +305,7 @@ static void append_content(struct buf *value, bool is_json, struct buf *out, boo
 	if (is_json && text.size && text.data[0] == '"')
 		text = json_content(text, &scratch);
 	if (escape)
-		url_escape(text, out);
+		encode_percent(text, out);
 	else
 		buf_append_slice(out, text);
 }

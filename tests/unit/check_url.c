@@ -1,4 +1,4 @@
-/* lib/net/url.c and link_header.c: origins, resolution (RFC 3986 5.4), escapes, Link headers. */
+/* lib/net/url.c and link_header.c: origins, resolution (RFC 3986 5.4), Link headers. */
 #include <check.h>
 
 #include "base/mem.h"
@@ -187,19 +187,6 @@ START_TEST(kind_of_a_url)
 }
 END_TEST
 
-START_TEST(escape_every_byte)
-{
-	struct buf out = BUF_NULL;
-
-	url_escape(SLICE("AZaz09-_.~ +:/?#&=%\"\x7f\xc3\xa9"), &out);
-	ck_assert_str_eq(buf_text(&out), "AZaz09-_.~%20%2B%3A%2F%3F%23%26%3D%25%22%7F%C3%A9");
-	buf_clear(&out);
-	url_escape((struct slice){"\0", 1}, &out);
-	ck_assert_str_eq(buf_text(&out), "%00");
-	buf_deinit(&out);
-}
-END_TEST
-
 static const struct {
 	const char *url;
 	const char *parts[4]; /* scheme, authority, path, query; scheme NULL: refused */
@@ -281,7 +268,6 @@ int main(void)
 	tcase_add_loop_test(cases, resolve_a_reference, 0, N(resolutions));
 	tcase_add_loop_test(cases, replace_the_origin, 0, N(replacements));
 	tcase_add_loop_test(cases, kind_of_a_url, 0, N(kinds));
-	tcase_add_test(cases, escape_every_byte);
 	tcase_add_loop_test(cases, split_a_url, 0, N(splits));
 	tcase_add_loop_test(cases, next_in_a_link_header, 0, N(links));
 	suite_add_tcase(suite, cases);

@@ -5,6 +5,7 @@
  */
 #include "net/auth/auth_token.h"
 
+#include "base/encode.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 
@@ -26,7 +27,7 @@ static void append_field(struct buf *out, const char *name, struct slice value)
 	if (out->size > 0)
 		buf_append_char(out, '&');
 	buf_printf(out, "%s=", name);
-	url_escape(value, out);
+	encode_percent(value, out);
 }
 
 static void oauth2_render(struct auth_token *self, struct http_message *out)
@@ -91,8 +92,8 @@ static int make_basic(struct oauth2 *oauth2, struct fault *reterr)
 	struct option_pair pairs[2];
 	int r;
 
-	url_escape(slice_of(oauth2->client_id), &user);
-	url_escape(
+	encode_percent(slice_of(oauth2->client_id), &user);
+	encode_percent(
 		(struct slice){oauth2->client_secret.text, oauth2->client_secret.size}, &password);
 	pairs[0] = (struct option_pair){.name = (char *)"user", .value = user.data};
 	pairs[1] = (struct option_pair){.name = (char *)"password", .value = password.data};

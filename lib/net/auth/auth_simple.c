@@ -7,6 +7,7 @@
 #include <ctype.h>
 
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 
 struct simple {
@@ -78,23 +79,6 @@ static int bearer_create(struct auth **ret, const struct auth_setup *setup, stru
 	return simple_create(ret, "Authorization", token, &value);
 }
 
-static void append_base64(struct buf *out, struct slice text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *at = (const unsigned char *)text.data;
-
-	for (size_t i = 0; i < text.size; i += 3) {
-		size_t n = text.size - i < 3 ? text.size - i : 3;
-		unsigned group = (unsigned)at[i] << 16 | (n > 1 ? (unsigned)at[i + 1] << 8 : 0) |
-				 (n > 2 ? at[i + 2] : 0);
-		char quad[4] = {digits[group >> 18], digits[group >> 12 & 63],
-			n > 1 ? digits[group >> 6 & 63] : '=', n > 2 ? digits[group & 63] : '='};
-
-		buf_append(out, quad, sizeof(quad));
-	}
-}
-
 static int basic_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
 	CLEANUP(wipe) struct buf pair = BUF_NULL;
@@ -110,7 +94,7 @@ static int basic_create(struct auth **ret, const struct auth_setup *setup, struc
 	if (password.data) /* empty is allowed: many APIs take their key as the user */
 		buf_append_slice(&pair, password);
 	buf_append_text(&value, "Basic ");
-	append_base64(&value, buf_slice(&pair));
+	encode_base64(buf_slice(&pair), &value);
 	return simple_create(ret, "Authorization", password.data ? password : user, &value);
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <strings.h>
 
+#include "base/encode.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -75,8 +76,9 @@ static void append_path(struct slice path, struct buf *out)
 		const char *stop = memchr(at, '/', (size_t)(end - at));
 		CLEANUP(buf_deinit) struct buf plain = BUF_NULL;
 
-		query_decode((struct slice){at, (size_t)((stop ? stop : end) - at)}, false, &plain);
-		url_escape(buf_slice(&plain), out);
+		decode_percent(
+			(struct slice){at, (size_t)((stop ? stop : end) - at)}, false, &plain);
+		encode_percent(buf_slice(&plain), out);
 		if (!stop)
 			break;
 		buf_append_char(out, '/');

@@ -1,0 +1,12 @@
+/* UTF-8 as RFC 3629 section 4 defines it: no overlong forms, no surrogates, nothing above U+10FFFF.
+ */
+#ifndef TRAWLD_BASE_UTF8_H
+#define TRAWLD_BASE_UTF8_H
+
+#include <stddef.h>
+
+/* The length of the valid sequence that begins at TEXT (SIZE bytes, at least 1); 0: there is none.
+ */
+size_t utf8_size(const char *text, size_t size);
+
+#endif
