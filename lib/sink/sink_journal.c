@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "pipeline/job.h"
+#include "sink/journal_limit.h"
 
 #define SINK_JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define SINK_JOURNAL_TURN ((size_t)1 << 20) /* bytes sent before the loop has its turn */
@@ -320,8 +321,10 @@ static int sink_journal_create(
 	struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	struct sink_journal *journal = MEM_NEW(struct sink_journal);
+	struct log_subject subject = {"sink", setup->name, setup->place};
 
 	(void)reterr;
+	journal_limit_check(&subject);
 	journal->base.kind = &sink_journal;
 	journal->base.name = mem_strdup(setup->name);
 	journal->options = setup->options;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,6 +23,7 @@
 
 #include "base/mem.h"
 #include "pipeline/job.h"
+#include "sink/journal_limit.h"
 
 #define SINK_STDOUT_TURN ((size_t)1 << 20) /* bytes written before the loop has its turn */
 
@@ -115,7 +117,18 @@ static void sink_stdout_on_turn(struct ev_loop *loop, ev_timer *watcher, int eve
 	sink_stdout_write(watcher->data);
 }
 
-static void sink_stdout_open(struct sink_stdout *out)
+/* $JOURNAL_STREAM names the stream of the journal that systemd has connected the service to. */
+static bool sink_stdout_is_journal(const struct stat *status)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char *own = mem_printf("%ju:%ju", (uintmax_t)status->st_dev, (uintmax_t)status->st_ino);
+	bool same = stream && strcmp(stream, own) == 0;
+
+	free(own);
+	return same;
+}
+
+static void sink_stdout_open(struct sink_stdout *out, const struct log_subject *subject)
 {
 	struct stat status;
 	int fd;
@@ -124,6 +137,8 @@ static void sink_stdout_open(struct sink_stdout *out)
 	if (fstat(STDOUT_FILENO, &status) < 0)
 		return; /* closed: the first write says so */
 	out->socket = S_ISSOCK(status.st_mode);
+	if (sink_stdout_is_journal(&status))
+		journal_limit_check(subject);
 	if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
 		return;
 	fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
@@ -137,12 +152,13 @@ static int sink_stdout_create(
 	struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	struct sink_stdout *out = MEM_NEW(struct sink_stdout);
+	struct log_subject subject = {"sink", setup->name, setup->place};
 
 	(void)reterr;
 	out->base.kind = &sink_stdout;
 	out->base.name = mem_strdup(setup->name);
 	out->loop = setup->loop;
-	sink_stdout_open(out);
+	sink_stdout_open(out, &subject);
 	ev_io_init(&out->io, sink_stdout_on_room, out->fd, EV_WRITE);
 	out->io.data = out;
 	ev_timer_init(&out->turn, sink_stdout_on_turn, 0., 0.);

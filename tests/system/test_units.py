@@ -48,6 +48,13 @@ class Units(harness.Case):
         self.assertEqual(lines("trawld.service"), lines("trawld@.service"))
         self.assertGreater(len(lines("trawld.service")), 50)
 
+    def test_journal_takes_all_records(self):
+        """journald's default limit drops records; an interval of 0 would not lift it."""
+        for name in ("trawld.service", "trawld@.service"):
+            with self.subTest(unit=name):
+                text = (UNITS / name).read_text()
+                self.assertEqual(re.findall(r"^LogRateLimit.*", text, re.M), ["LogRateLimitBurst=100000000"])
+
     def test_condition(self):
         """Not started by the example as it is; started by a source."""
         text = (UNITS / "trawld.service").read_text()
