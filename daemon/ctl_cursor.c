@@ -71,8 +71,8 @@ static void print_none(const struct config *config, const char *name, bool json)
 		json_encode(slice_of(start), &out);
 		buf_append_char(&out, '}');
 	} else {
-		buf_printf(&out, "source %s\n  no place is kept yet: it begins at start = %s", name,
-			start);
+		buf_printf(
+			&out, "source %s\n  no saved cursor: starts from start = %s", name, start);
 	}
 	puts(buf_text(&out));
 }
@@ -81,9 +81,9 @@ static void describe(const struct config *config, const struct row *row, const s
 {
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	buf_printf(&out, "source %s%s\n", row->source,
-		ctl_find_source(config, row->source) ? "" : ", not configured any more");
+		ctl_find_source(config, row->source) ? "" : " (no longer configured)");
 	place_describe(place, 2, &out);
-	buf_printf(&out, "  %-14s  ", "kept since");
+	buf_printf(&out, "  %-15s  ", "saved at");
 	place_describe_time(row->updated_time - row->updated_time % NSEC_PER_SEC, &out);
 	puts(buf_text(&out));
 }

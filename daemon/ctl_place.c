@@ -1,4 +1,4 @@
-/* See ctl_place.h. A place does not say by what its source is asked; what it holds tells enough. */
+/* See ctl_place.h. A cursor does not say how its source is paged; what it contains tells enough. */
 #include "ctl_place.h"
 
 #include "base/cleanup.h"
@@ -6,12 +6,12 @@
 #include "base/timestamp.h"
 #include "ctl_mask.h"
 
-#define WIDTH 14
+#define WIDTH 15
 
 void place_describe_time(nsec_t time, struct buf *out)
 {
 	if (time == NSEC_NONE)
-		buf_append_text(out, "the earliest record that the API has");
+		buf_append_text(out, "the earliest record of the API");
 	else
 		timestamp_print_rfc3339(time, time % NSEC_PER_SEC ? 9 : 0, out);
 }
@@ -66,14 +66,14 @@ static void span_line(const struct place *place, int indent, struct buf *out)
 {
 	if (place->start_time == NSEC_NONE)
 		return;
-	begin_line(place->end_time == NSEC_NONE ? "asking from" : "open window", indent, out);
+	begin_line(place->end_time == NSEC_NONE ? "requesting from" : "open window", indent, out);
 	place_describe_time(place->start_time, out);
 	if (place->end_time != NSEC_NONE) {
 		buf_append_text(out, " to ");
 		place_describe_time(place->end_time, out);
 	}
 	if (place->until_time != NSEC_NONE && place->until_time > place->end_time) {
-		buf_append_text(out, ", then on to ");
+		buf_append_text(out, ", then up to ");
 		place_describe_time(place->until_time, out);
 	}
 	buf_append_char(out, '\n');
@@ -83,14 +83,14 @@ void place_describe(const struct place *place, int indent, struct buf *out)
 {
 	bool begins = !place->resume && !place->page && place->start_time == NSEC_NONE &&
 		      place->watermark_time == NSEC_NONE;
-	text_line("goes on at", place->resume, indent, out);
+	text_line("next request", place->resume, indent, out);
 	text_line("next page", place->page, indent, out);
 	count_line("next offset", place->offset, indent, out);
-	count_line("next page no", place->number, indent, out);
+	count_line("next page no.", place->number, indent, out);
 	span_line(place, indent, out);
 	time_line("read up to", place->watermark_time, indent, out);
 	time_line("newest record", place->newest_time, indent, out);
-	begin_line(begins ? "begins at" : "began at", indent, out);
+	begin_line(begins ? "starts from" : "started from", indent, out);
 	place_describe_time(place->started_time, out);
 	buf_append_char(out, '\n');
 }

@@ -219,8 +219,8 @@ static int load_place(struct session *session, const char *directory)
 	return 0;
 }
 
-/* The next request of the source. A window that opens only later (start = now, with a lag) is no
- * reason to show nothing: then the last minute that can be asked is asked. */
+/* The next request of the source. If its window starts only later (start = now, with a lag),
+ * the last minute that can be requested is shown instead. */
 static void begin(struct probe *probe)
 {
 	nsec_t now = clock_wall();
@@ -240,15 +240,14 @@ static int report(const struct probe *probe)
 	}
 	if (probe->size) {
 		printf("\nbody, %zu bytes", probe->size);
-		printf("%s\n  %s\n", probe->excerpt.size < probe->size ? ", it begins" : "",
+		printf("%s\n  %s\n", probe->excerpt.size < probe->size ? ", starting with" : "",
 			buf_text(&probe->excerpt));
 	}
 	fflush(stdout);
 	fprintf(stderr, "trawlctl: source %s (%s): %s\n", probe->source->name, probe->source->place,
 		probe->fault.text);
 	if (probe->fault.class == FAULT_LOST)
-		fputs("trawlctl: the place is gone at the API: trawld gives it up and goes on by "
-		      "time\n",
+		fputs("trawlctl: the API rejected the saved cursor; trawld will resume by time\n",
 			stderr);
 	return probe->fault.class == FAULT_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
 }

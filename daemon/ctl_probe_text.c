@@ -6,13 +6,14 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "ctl_mask.h"
 #include "ctl_place.h"
 #include "net/outcome.h"
 #include "pipeline/selection.h"
 
-/* Headers of an answer that say something about the answer, the budget or the place. */
+/* Headers of a response that tell something about the response, the rate limit or the cursor. */
 static const char *const answer_headers[] = {"Content-Type", "Content-Encoding", "Date",
 	"Retry-After", "Link", "Location", "WWW-Authenticate", NULL};
 
@@ -31,20 +32,18 @@ void probe_show_place(const struct probe *probe)
 		probe->source->options.provider);
 	place_describe(&poll->place, 2, &text);
 	if (probe->early)
-		puts("There is nothing to ask yet: the last minute that can be asked is asked "
-		     "instead.");
+		puts("Nothing is due yet; showing the most recent minute that the API can return.");
 	else if (probe->has_place)
-		printf("Asked from the place that the state keeps:\n%s", buf_text(&text));
+		printf("Continuing from the saved cursor:\n%s", buf_text(&text));
 	else
-		printf("The state keeps no place: asked from start = %s\n",
-			probe->source->options.start);
+		printf("No saved cursor: starting from start = %s\n", probe->source->options.start);
 	if (poll->ask.end_time != NSEC_NONE) {
 		print_time("  window          ", poll->ask.start_time, " to ");
 		print_time("", poll->ask.end_time, "\n");
 	}
 	if (poll->gap.start_time != NSEC_NONE) {
 		print_time("  gap             ", poll->gap.start_time, " to ");
-		print_time("", poll->gap.end_time, ": the API does not keep that long\n");
+		print_time("", poll->gap.end_time, ": the API no longer keeps these records\n");
 	}
 }
 
@@ -128,7 +127,7 @@ void probe_show_request(const struct probe *probe, const struct http_message *me
 		print_body(buf_slice(&message->body));
 }
 
-/* --- the answer --- */
+/* --- the response --- */
 
 static bool is_shown(const struct probe *probe, const char *name)
 {
@@ -156,10 +155,10 @@ void probe_show_answer(const struct probe *probe, const struct http_response *re
 	const char *after =
 		response->elapsed_ns < NSEC_PER_MSEC ? "less than 1ms" : buf_text(&elapsed);
 	if (response->status == 0) {
-		printf("\nno answer after %s\n", after);
+		printf("\nno response after %s\n", after);
 		return;
 	}
-	printf("\nanswer: status %d, %zu bytes", response->status, response->body.size);
+	printf("\nresponse: status %d, %zu bytes", response->status, response->body.size);
 	if (response->wire_size != response->body.size)
 		printf(" (%llu on the wire)", (unsigned long long)response->wire_size);
 	printf(", after %s\n", after);
@@ -192,22 +191,23 @@ static void print_records(const struct probe *probe)
 	const struct records *records = &probe->records;
 	size_t n = records->n_items;
 	size_t n_shown = probe->all || n < PROBE_RECORDS ? n : PROBE_RECORDS;
-	printf("\nnew records: %zu, of %zu in the answer (%zu excluded, %zu known already)\n", n,
-		probe->page.n_elements, probe->page.n_excluded, probe->n_known);
+	printf("\nnew records: %zu of %zu in the response (%zu excluded, %zu duplicate%s)\n", n,
+		probe->page.n_elements, probe->page.n_excluded, probe->n_known,
+		str_plural(probe->n_known));
 	for (size_t i = 0; i < n_shown; i++)
 		print_record(records->items[i].text);
 	print_more(n, n_shown);
 	if (probe->page.n_without_id)
-		printf("%zu of them have no ID where the definition says: the digest of their text "
-		       "stands in\n",
+		printf("records without the ID that the definition names: %zu (identified by a "
+		       "digest "
+		       "of their text)\n",
 			probe->page.n_without_id);
 	if (probe->page.n_without_time)
-		printf("%zu of them have no time that can be read where the definition says\n",
-			probe->page.n_without_time);
+		printf("records without a readable time: %zu\n", probe->page.n_without_time);
 	size_t n_excluded =
 		probe->page.n_excluded < PAGE_EXCLUDED ? probe->page.n_excluded : PAGE_EXCLUDED;
 	if (n_excluded)
-		puts("\nexcluded by the definition, no sink gets them:");
+		puts("\nexcluded by the definition, no sink gets these:");
 	for (size_t i = 0; i < n_excluded; i++)
 		print_record(probe->page.excluded[i]);
 	print_more(probe->page.n_excluded, n_excluded);
@@ -244,16 +244,17 @@ static void print_kept(const struct probe *probe)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	if (!probe->kept) {
-		printf("\nThe place would stay: %s\n",
-			probe->early ? "this was no request of the source's own"
+		printf("\nThe cursor would not change%s.\n",
+			probe->early ? ": the source itself would not make this request"
 			: probe->verdict == POLL_AGAIN
-				? "the API gives less than the window holds, it is asked again in "
-				  "halves"
-				: "it moves when the last page of the window is read");
+				? ": the response does not contain the entire window, which would "
+				  "be "
+				  "requested again in halves"
+				: " until the last page of the window has been read");
 		return;
 	}
 	place_describe(&probe->poll.place, 2, &text);
-	printf("\nThe place that would be kept with these records:\n%s", buf_text(&text));
+	printf("\nThe cursor that would be stored with these records:\n%s", buf_text(&text));
 }
 
 void probe_show_page(const struct probe *probe)
@@ -263,7 +264,7 @@ void probe_show_page(const struct probe *probe)
 	print_kept(probe);
 	if (!probe->early)
 		puts(probe->verdict == POLL_CAUGHT_UP
-				? "The source would have caught up: trawld rests for its interval."
-				: "There is more: trawld asks on at once.");
+				? "No more pages: trawld would now wait for the poll interval."
+				: "More pages follow: trawld would request the next one at once.");
 	puts("Nothing was changed.");
 }

@@ -21,6 +21,11 @@ struct slice str_trim(struct slice text)
 	return text;
 }
 
+const char *str_plural(unsigned long long n)
+{
+	return n == 1 ? "" : "s";
+}
+
 bool str_starts(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

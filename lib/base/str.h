@@ -7,6 +7,9 @@
 /* Without white space (space, tab, CR, LF) at both ends. */
 struct slice str_trim(struct slice text);
 
+/* "" for one, "s" for any other number: printf("%zu record%s", n, str_plural(n)). */
+const char *str_plural(unsigned long long n);
+
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 

@@ -175,7 +175,7 @@ class Cursor(harness.Case):
             self.source(simulator.url, "later"),
             self.file_sink(),
         )
-        self.assertIn("it begins at start = earliest", self.ctl("cursor", "acme").text)
+        self.assertIn("starts from start = earliest", self.ctl("cursor", "acme").text)
         none = json.loads(self.ctl("cursor", "acme", "--json").text)
         self.assertEqual(
             none, {"source": "acme", "updated": None, "place": None, "start": "earliest"}
@@ -184,9 +184,9 @@ class Cursor(harness.Case):
         self.once()
         text = self.ctl("cursor", "acme").text
         link = r"%s%s\?cursor=\d+" % (re.escape(simulator.url), PATH)
-        self.assertRegex(text, r"(?m)^  goes on at +the API's link %s$" % link)
+        self.assertRegex(text, r"(?m)^  next request +the API's link %s$" % link)
         self.assertRegex(text, r"(?m)^  newest record +2025-12-11T12:00:\d\d\.\d+Z$")
-        self.assertRegex(text, r"(?m)^  kept since +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        self.assertRegex(text, r"(?m)^  saved at +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         row = json.loads(self.ctl("cursor", "acme", "--json").text)
         self.assertEqual(row["source"], "acme")
         self.assertRegex(row["updated"], r"^\d{4}-\d\d-\d\dT")
@@ -200,7 +200,7 @@ class Cursor(harness.Case):
         self.configure(self.source(simulator.url), self.file_sink())
         self.once()
         self.configure(self.source(simulator.url, "other"), self.file_sink())
-        self.assertIn("source acme, not configured any more", self.ctl("cursor").text)
+        self.assertIn("source acme (no longer configured)", self.ctl("cursor").text)
         self.ctl("cursor", "acme")
         self.assertIn("`acme`", self.ctl("cursor", "acne", expect=64).err)
 
@@ -210,7 +210,7 @@ class Cursor(harness.Case):
         self.configure(self.source(simulator.url), self.file_sink())
         self.once()
         self.configure(self.source(simulator.url, token="${credential:acme}"), self.file_sink())
-        self.assertIn("goes on at", self.ctl("cursor", "acme").text)
+        self.assertIn("next request", self.ctl("cursor", "acme").text)
         self.ctl("probe", "acme", expect=78)
 
     def test_damaged_place(self):
@@ -232,8 +232,8 @@ class Rewind(harness.Case):
         self.once()
         result = self.ctl("rewind", "acme", "--to", "earliest")
         self.assertIn("the next poll begins at the earliest record", result.text)
-        self.assertIn("begins at", self.ctl("cursor", "acme").text)
-        self.assertIn("100 known already", self.ctl("probe", "acme").text)
+        self.assertIn("starts from", self.ctl("cursor", "acme").text)
+        self.assertIn("100 duplicates", self.ctl("probe", "acme").text)
         simulator.control(reset_numbers=True)
         self.once()
         self.assertEqual(simulator.log()[0]["target"], PATH)

@@ -42,17 +42,17 @@ class Probe(Ctl):
         text = self.ctl("probe", "acme").text
         self.assertFalse(self.state.exists())
         self.assertFalse(self.out.exists())
-        self.assertIn("asked from start = earliest", text)
+        self.assertIn("starting from start = earliest", text)
         self.assertIn("GET %s%s\n" % (simulator.url, PATH), text)
         self.assertIn("Authorization: ***", text)
-        self.assertRegex(text, r"answer: status 200, \d+ bytes, after ")
+        self.assertRegex(text, r"response: status 200, \d+ bytes, after ")
         self.assertRegex(text, r"\n  Date: .* GMT\n")
-        self.assertIn("new records: 50, of 50 in the answer", text)
+        self.assertIn("new records: 50 of 50 in the response", text)
         self.assertEqual(self.records(text), self.lines(0, 10))
         self.assertIn("... and 40 more", text)
         link = r"next page +the API's link %s%s\?cursor=\d+\n"
         self.assertRegex(text, link % (simulator.url, PATH))
-        self.assertIn("There is more", text)
+        self.assertIn("More pages follow", text)
         self.assertEqual(self.records(self.ctl("probe", "acme", "--all").text), self.lines(0, 50))
         self.assertEqual(simulator.stats()["requests"], 2)
         self.once()
@@ -69,14 +69,14 @@ class Probe(Ctl):
         self.assertEqual(self.state_dump(), before)
         self.assertTrue(self.files() == files, "the files changed")
         self.assertEqual(self.records(text), self.lines(120, 130))
-        self.assertIn("Asked from the place that the state keeps", text)
-        self.assertIn("caught up", text)
+        self.assertIn("Continuing from the saved cursor", text)
+        self.assertIn("No more pages", text)
         self.once()
         asked = self.targets(simulator)
         self.assertEqual(asked[0], asked[1])
         self.assert_output(cloudscale.expected_lines(1, 0, 130))
         # and what it says would be kept is what trawld then keeps
-        kept = re.search(r"would be kept with these records:\n  goes on at +(.*)\n", text)[1]
+        kept = re.search(r"would be stored with these records:\n  next request +(.*)\n", text)[1]
         self.assertIn(kept, self.ctl("cursor", "acme").text)
 
     def test_state_of_a_killed_daemon(self):
@@ -125,7 +125,7 @@ class Probe(Ctl):
         paused = [line for line in new if '"server_pause"' in line]
         self.assertTrue(created and paused)
         self.assertIn(
-            "new records: %d, of 60 in the answer (%d excluded, %d known already)"
+            "new records: %d of 60 in the response (%d excluded, %d duplicates)"
             % (len(new), len(created), len(known)),
             text,
         )
@@ -151,12 +151,12 @@ class Probe(Ctl):
                 result = self.ctl("probe", "acme", expect=code)
                 self.assertIn("GET " + simulator.url, result.text)
                 self.assertRegex(result.err, r"source acme \(trawld\.conf:\d+\): .*%s" % says)
-                self.assertNotIn("would be kept", result.text)
+                self.assertNotIn("would be stored", result.text)
                 if "retry_after" in fault:
                     self.assertIn("Retry-After: 7", result.text)
         self.assertFalse(self.state.exists())
         simulator.stop()
-        self.assertIn("no answer after", self.ctl("probe", "acme", expect=75).text)
+        self.assertIn("no response after", self.ctl("probe", "acme", expect=75).text)
 
     def test_lost_place(self):
         simulator = self.cloudscale(60)
@@ -164,7 +164,7 @@ class Probe(Ctl):
         self.once()
         simulator.control(expired_before=1000)
         before = self.state_dump()
-        self.assertIn("goes on by time", self.ctl("probe", "acme", expect=75).err)
+        self.assertIn("resume by time", self.ctl("probe", "acme", expect=75).err)
         self.assertEqual(self.state_dump(), before)
 
     def test_unknown_source(self):
@@ -204,16 +204,16 @@ class Windows(Ctl):
                        (("a", 1), ("b", 2), ("c", 3))]
         simulator.faults({"kind": "body", "json": {"list": rows, "next": "p2"}})
         text = self.ctl("probe", "other").text
-        self.assertIn("new records: 3, of 5 in the answer (1 excluded, 1 known already)", text)
+        self.assertIn("new records: 3 of 5 in the response (1 excluded, 1 duplicate)", text)
         self.assertEqual(self.records(text), sorted_rows)
         self.assertEqual(
             self.records(text, "excluded by"), ['{"id":"x","at":"2025-12-11T12:00:02Z"}']
         )
-        self.assertIn("The place would stay: it moves when the last page", text)
+        self.assertIn("The cursor would not change until the last page", text)
         simulator.faults({"kind": "body", "json": {"list": rows}})
         text = self.ctl("probe", "other").text
         self.assertEqual(self.records(text), sorted_rows)
-        self.assertRegex(text, r"would be kept with these records:\n  read up to ")
+        self.assertRegex(text, r"would be stored with these records:\n  read up to ")
 
     def test_nothing_to_ask_yet(self):
         """Just begun, with a lag: the minute before shows what there is to see."""
@@ -223,9 +223,9 @@ class Windows(Ctl):
             self.SOURCE % simulator.url + "start = now\nlag = 1h\n", self.file_sink()
         )
         text = self.ctl("probe", "other").text
-        self.assertIn("the last minute that can be asked", text)
+        self.assertIn("the most recent minute", text)
         self.assertIn('\n  {"a":1}\n', text)
-        self.assertIn("The place would stay", text)
+        self.assertIn("The cursor would not change: ", text)
 
 
 class Secrets(Ctl):
@@ -341,7 +341,7 @@ url = /more
         echo = {"kind": "status", "status": 401, "json": {"wrong": self.PASSWORD}}
         simulator.faults({"path": "/login", **echo})
         result = self.ctl("probe", "other", expect=75)
-        self.assertIn("answer: status 401", result.text)
+        self.assertIn("response: status 401", result.text)
         self.assertNotIn("/log?", result.text)
         self.assertIn("401", result.err)
         self.assertNotIn("ord/&x", result.text + result.err)

@@ -100,7 +100,7 @@ class WorkedExample(harness.Case):
         text = self.ctl("probe", "fjord").text
         self.assertNotIn(fjordcloud.SECRET, text)
         self.assertNotIn("session-", text)
-        wanted = ("POST", "/audit/v3/search", '"limit":500', "363, of 500", "fa-002502")
+        wanted = ("POST", "/audit/v3/search", '"limit":500', "363 of 500", "fa-002502")
         for part in (*wanted, "137 excluded"):
             self.assertIn(part, text)
         self.assertFalse(self.out.exists())

@@ -89,4 +89,12 @@ START_TEST(splits)
 }
 END_TEST
 
-UNIT_MAIN("str", globs, glob_is_not_exponential, nearest, splits)
+START_TEST(plurals)
+{
+	ck_assert_str_eq(str_plural(0), "s");
+	ck_assert_str_eq(str_plural(1), "");
+	ck_assert_str_eq(str_plural(2), "s");
+}
+END_TEST
+
+UNIT_MAIN("str", globs, glob_is_not_exponential, nearest, splits, plurals)
