@@ -23,6 +23,28 @@ void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE])
 		__builtin_trap();
 }
 
+struct evp_md_ctx_st *digest_begin(void)
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+
+	if (!digest || !EVP_DigestInit_ex2(digest, EVP_sha256(), NULL))
+		__builtin_trap();
+	return digest;
+}
+
+void digest_add(struct evp_md_ctx_st *digest, struct slice data)
+{
+	if (!EVP_DigestUpdate(digest, data.data, data.size))
+		__builtin_trap();
+}
+
+void digest_end(struct evp_md_ctx_st *digest, uint8_t ret[DIGEST_SIZE])
+{
+	if (!EVP_DigestFinal_ex(digest, ret, NULL))
+		__builtin_trap();
+	EVP_MD_CTX_free(digest);
+}
+
 void digest_hmac_sha256(struct slice key, struct slice data, uint8_t ret[DIGEST_SIZE])
 {
 	if (!HMAC(EVP_sha256(), key.data, (int)key.size, (const unsigned char *)data.data,

@@ -6,10 +6,16 @@
 #include "base/idset.h"
 #include "base/slice.h"
 
+struct evp_md_ctx_st;
+
 #define DIGEST_SIZE 32
 #define DIGEST_HEX_SIZE (2 * DIGEST_SIZE + 1)
 
 void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE]);
+/* The same piece by piece: begin, any number of adds, end; end also frees. */
+struct evp_md_ctx_st *digest_begin(void);
+void digest_add(struct evp_md_ctx_st *digest, struct slice data);
+void digest_end(struct evp_md_ctx_st *digest, uint8_t ret[DIGEST_SIZE]);
 void digest_hmac_sha256(struct slice key, struct slice data, uint8_t ret[DIGEST_SIZE]);
 /* The first 16 bytes of SHA-256: a record's key. */
 struct id digest_id(struct slice data);

@@ -10,15 +10,28 @@
 #include "base/mem.h"
 #include "pipeline/selection.h"
 
-static void job_name(struct sink_job *job, const char *sink)
+const char *job_id(struct sink_job *job)
 {
-	struct buf text = BUF_NULL;
-	struct id id;
+	uint8_t whole[DIGEST_SIZE];
+	struct evp_md_ctx_st *digest;
+	struct buf head = BUF_NULL;
+	struct job_text text;
+	struct slice piece;
 
-	buf_printf(&text, "%s\n%" PRId64 "\n%" PRId64, sink, job_first(job), job_last(job));
-	id = digest_id(buf_slice(&text));
-	digest_hex(id.bytes, sizeof(id.bytes), job->id);
-	buf_deinit(&text);
+	if (*job->id)
+		return job->id;
+	digest = digest_begin();
+	buf_printf(
+		&head, "%s\n%" PRId64 "\n%" PRId64 "\n", job->sink, job_first(job), job_last(job));
+	digest_add(digest, buf_slice(&head));
+	buf_deinit(&head);
+	job_text_init(&text, job);
+	while (job_text_next(&text, job->n_batches, &piece))
+		digest_add(digest, piece);
+	job_text_deinit(&text);
+	digest_end(digest, whole);
+	digest_hex(whole, sizeof(struct id), job->id);
+	return job->id;
 }
 
 static void job_select(struct sink_job *job, struct selection *selection, size_t n_all)
@@ -46,9 +59,9 @@ struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t 
 	job->batches = mem_dup(batches, n * sizeof(*batches));
 	job->n_batches = n;
 	job->format = format;
+	job->sink = mem_strdup(sink);
 	for (size_t i = 0; i < n; i++)
 		n_all += batches[i]->n_records;
-	job_name(job, sink);
 	if (selection_is_all(selection) && bodies && format == RECORD_RAW) {
 		job->whole = true;
 		job->n_records = n_all;
@@ -66,6 +79,7 @@ void job_free(struct sink_job *job)
 		batch_unref(job->batches[i]);
 	free(job->batches);
 	free(job->records);
+	free(job->sink);
 	free(job);
 }
 

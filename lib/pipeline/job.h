@@ -19,6 +19,11 @@ struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t 
 	struct selection *selection, enum record_format format, bool bodies);
 void job_free(struct sink_job *job); /* NULL allowed */
 
+/* The job's ID: a digest of the sink, the first and last number, and the text of the records as
+ * job_text gives it. The same for every retry, also after a restart when the job has the same
+ * bounds; never the same for other bytes, also where a restored state uses a number again. Costs a
+ * digest of the text at the first call. */
+const char *job_id(struct sink_job *job);
 int64_t job_first(const struct sink_job *job);
 int64_t job_last(const struct sink_job *job);
 

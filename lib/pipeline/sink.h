@@ -27,7 +27,7 @@ enum {
 	SINK_REOPEN = 1 << 1, /* reacts to SIGUSR1 */
 	SINK_WHOLE_BATCH = 1 << 2, /* can take the NDJSON body of an unfiltered batch as it is */
 	SINK_STABLE_JOB =
-		1 << 3, /* a job's batches and id are made durable before its first deliver, so
+		1 << 3, /* a job's batches are made durable before its first deliver, so
 			   that they are the same after a crash; not with SINK_EXACTLY_ONCE */
 };
 
@@ -111,8 +111,8 @@ struct sink_job {
 	size_t n_records; /* >= 1: jobs without records are acknowledged without the sink */
 	bool whole; /* nothing was left out: a batch's body may be used as it is */
 	enum record_format format;
-	char id[33]; /* digest of sink, first and last number. The same for every retry in one
-			process; also after a restart for SINK_STABLE_JOB kinds */
+	char *sink; /* its name */
+	char id[33]; /* "": not asked for yet; see job_id */
 };
 
 /* Makes POSITION durable now, without an acknowledgement: what an exactly-once kind must do before

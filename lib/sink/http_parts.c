@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "pipeline/job.h"
 
 void http_parts_deinit(struct http_parts *parts)
 {
@@ -77,15 +78,16 @@ static void parts_split(struct http_parts *parts)
 	free(lane_of);
 }
 
-void http_parts_begin(struct http_parts *parts, const struct sink_job *job, bool by_source)
+void http_parts_begin(struct http_parts *parts, struct sink_job *job, bool by_source)
 {
-	bool anew = http_parts_is_over(parts) || strcmp(parts->id, job->id) != 0;
+	const char *id = job_id(job);
+	bool anew = http_parts_is_over(parts) || strcmp(parts->id, id) != 0;
 
 	if (anew)
 		http_parts_deinit(parts);
 	parts->job = job;
 	parts->n_records = job->n_records;
-	memcpy(parts->id, job->id, sizeof(parts->id));
+	memcpy(parts->id, id, sizeof(parts->id));
 	if (anew && by_source) {
 		parts_split(parts);
 	} else if (anew) {

@@ -45,7 +45,7 @@ struct sink_exec {
 	struct child child;
 	ev_timer turn; /* goes on after others had their turn */
 	ev_timer timer; /* the child has neither read nor answered */
-	const struct sink_job *job; /* NULL: none */
+	struct sink_job *job; /* NULL: none */
 	struct job_text text;
 	struct buf frame; /* first and last line */
 	struct slice rest; /* of the piece being written */
@@ -168,7 +168,7 @@ static void sink_exec_on_line(struct slice line, bool cut, void *userdata)
 	ok = sink_exec_after(line, "ok");
 	retry = sink_exec_after(line, "retry");
 	refuse = sink_exec_after(line, "refuse");
-	if (ok.data && (ok.size == 0 || slice_is(ok, exec->job->id))) {
+	if (ok.data && (ok.size == 0 || slice_is(ok, job_id(exec->job)))) {
 		sink_exec_finish(exec, SINK_DELIVERED, NULL);
 	} else if (retry.data) {
 		fault_set(&fault, FAULT_THROTTLED, "the command says: later%s%.*s",
@@ -245,7 +245,7 @@ static bool sink_exec_next(struct sink_exec *exec)
 	switch (exec->state) {
 	case SINK_EXEC_HEAD:
 		buf_clear(&exec->frame);
-		buf_printf(&exec->frame, "# %s %zu\n", exec->job->id, exec->job->n_records);
+		buf_printf(&exec->frame, "# %s %zu\n", job_id(exec->job), exec->job->n_records);
 		exec->rest = buf_slice(&exec->frame);
 		exec->state = SINK_EXEC_BODY;
 		return true;

@@ -49,7 +49,7 @@ struct sink_journal {
 	struct job_cursor cursor;
 	struct buf entry; /* the next to be sent; empty: none. Below journald's bounds (768 MiB a
 			     field), since a batch is */
-	char id[33]; /* of the job that N_SENT belongs to */
+	int64_t sent_last; /* the last number of the job that N_SENT belongs to */
 	size_t n_sent; /* records of it that journald has */
 };
 
@@ -271,10 +271,9 @@ static void sink_journal_deliver(struct sink *sink, struct sink_job *job)
 	struct sink_record record;
 	int error;
 
-	if (strcmp(journal->id, job->id) != 0) {
-		memcpy(journal->id, job->id, sizeof(journal->id));
+	if (journal->sent_last != job_last(job))
 		journal->n_sent = 0;
-	}
+	journal->sent_last = job_last(job);
 	journal->job = job;
 	buf_clear(&journal->entry);
 	journal->cursor = (struct job_cursor){0};

@@ -52,7 +52,7 @@ struct sink_syslog {
 	struct job_cursor taken; /* after the records of the job that are formatted */
 	struct job_cursor last; /* before the last of them */
 	size_t n_confirmed; /* records of the job that need not be sent again */
-	char job_id[33]; /* what n_confirmed belongs to */
+	int64_t confirmed_last; /* the job's that n_confirmed belongs to; 0: none */
 	bool *refused; /* records of the job; NULL: none is */
 	struct buf out; /* being sent */
 	size_t out_at;
@@ -143,7 +143,7 @@ static void finish(struct sink_syslog *syslog)
 	struct fault fault = FAULT_NULL;
 
 	leave_job(syslog);
-	syslog->job_id[0] = '\0';
+	syslog->confirmed_last = 0;
 	if (!syslog->refused) {
 		sink_finish(&syslog->base, SINK_DELIVERED, NULL, NULL);
 		return;
@@ -405,9 +405,9 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 
 	if (syslog->open)
 		(void)receive(syslog); /* closed by the receiver since the last job? */
-	if (strcmp(syslog->job_id, job->id) != 0)
+	if (syslog->confirmed_last != job_last(job))
 		syslog->n_confirmed = 0;
-	memcpy(syslog->job_id, job->id, sizeof(syslog->job_id));
+	syslog->confirmed_last = job_last(job);
 	free(syslog->refused);
 	syslog->refused = NULL;
 	syslog->job = job;

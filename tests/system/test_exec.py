@@ -7,6 +7,7 @@ TRAWLD_TEST_SEED repeats a run of the kills.
 import json
 import os
 import random
+import shutil
 import sys
 
 import harness
@@ -115,6 +116,23 @@ class Exec(harness.Case):
         first = self.events("id")[:3]
         self.assertEqual(len({event["id"] for event in first}), 1)
         self.assertEqual([event["word"] for event in first], ["retry", "retry", "ok"])
+
+    def test_restored_state(self):
+        """A number that a restored state uses again names other records: so does the ID."""
+        simulator = self.cloudscale(200)
+        simulator.control(visible=100)
+        self.configure(self.source(simulator.url), self.sink())
+        self.once()
+        shutil.copytree(self.state, self.dir / "backup")
+        simulator.control(visible=150)
+        self.once()
+        shutil.rmtree(self.state)
+        shutil.copytree(self.dir / "backup", self.state)
+        simulator.control(visible=200)
+        self.once()
+        lines = cloudscale.expected_lines(1, 0, 200)
+        taken = (self.dir / "taken").read_bytes()
+        self.assertEqual(set(taken.splitlines()), set(lines.splitlines()))
 
     def test_ends(self):
         for word, phrase in (

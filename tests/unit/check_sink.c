@@ -47,8 +47,8 @@ START_TEST(prints)
 END_TEST
 
 /* Three batches, the middle one without records; numbers 5, 6, 9. */
-static struct sink_job *make_job(
-	const char *exclude, enum record_format format, bool bodies, size_t n)
+static struct sink_job *make_job_from(
+	int first, const char *exclude, enum record_format format, bool bodies, size_t n)
 {
 	static const int64_t numbers[] = {5, 6, 9};
 	struct str_list none = STR_LIST_NULL, list = STR_LIST_NULL;
@@ -58,7 +58,7 @@ static struct sink_job *make_job(
 	struct fault fault;
 
 	for (size_t i = 0; i < 3; i++) {
-		batches[i] = fixture_batch("a", (int)i, i == 1 ? 0 : n, 0);
+		batches[i] = fixture_batch("a", first + (int)i, i == 1 ? 0 : n, 0);
 		batches[i]->number = numbers[i];
 	}
 	str_list_split(&list, slice_of(exclude), '|');
@@ -67,6 +67,12 @@ static struct sink_job *make_job(
 	selection_free(selection);
 	str_list_deinit(&list);
 	return job;
+}
+
+static struct sink_job *make_job(
+	const char *exclude, enum record_format format, bool bodies, size_t n)
+{
+	return make_job_from(0, exclude, format, bodies, n);
 }
 
 START_TEST(jobs)
@@ -127,17 +133,39 @@ START_TEST(jobs)
 }
 END_TEST
 
+/* An ID comes again with the same bytes and with no others, also under the numbers that a restored
+ * state gives a second time. */
 START_TEST(names)
 {
-	struct sink_job *a = make_job("", RECORD_RAW, true, 1);
-	struct sink_job *b = make_job("/i = 0", RECORD_ENVELOPE, false, 2);
+	static const struct {
+		int first;
+		const char *exclude;
+		enum record_format format;
+		bool bodies;
+		bool same;
+	} rows[] = {
+		{0, "", RECORD_RAW, true, true},
+		{0, "", RECORD_RAW, false, true},
+		{0, "/i = no", RECORD_RAW, true, true},
+		{1, "", RECORD_RAW, true, false},
+		{0, "/i = 0", RECORD_RAW, true, false},
+		{0, "", RECORD_ENVELOPE, true, false},
+	};
+	struct sink_job *first = make_job("", RECORD_RAW, true, 3);
 
-	ck_assert_int_eq(job_first(a), 5);
-	ck_assert_int_eq(job_last(a), 9);
-	ck_assert_uint_eq(strlen(a->id), 32);
-	ck_assert_str_eq(a->id, b->id); /* sink and numbers decide, nothing else */
-	job_free(a);
-	job_free(b);
+	ck_assert_int_eq(job_first(first), 5);
+	ck_assert_int_eq(job_last(first), 9);
+	ck_assert_uint_eq(strlen(job_id(first)), 32);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sink_job *job = make_job_from(
+			rows[i].first, rows[i].exclude, rows[i].format, rows[i].bodies, 3);
+
+		ck_assert_int_eq(job_first(job), 5);
+		ck_assert_msg((strcmp(job_id(job), job_id(first)) == 0) == rows[i].same,
+			"row %zu: %s and %s", i, job_id(job), job_id(first));
+		job_free(job);
+	}
+	job_free(first);
 }
 END_TEST
 

@@ -44,7 +44,7 @@ struct fake {
 	nsec_t ask_ns; /* what a retry asks for */
 	int n_recover_faults; /* so many recover() calls fail first */
 	char *recovered_with; /* position; "" when there was none */
-	const struct sink_job *held;
+	struct sink_job *held;
 	size_t n_calls;
 	size_t n_cancels;
 	size_t n_reopens;
@@ -150,7 +150,7 @@ static inline void fake_deliver(struct sink *sink, struct sink_job *job)
 
 	ck_assert_ptr_null(fake->held);
 	ck_assert_uint_lt(fake->n_calls, FAKE_JOBS);
-	memcpy(fake->ids[fake->n_calls], job->id, sizeof(job->id));
+	memcpy(fake->ids[fake->n_calls], job_id(job), sizeof(job->id));
 	fake->n_batches[fake->n_calls++] = job->n_batches;
 	if (answer == 'h')
 		fake->held = job;
