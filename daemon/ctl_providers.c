@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "ctl_mask.h"
+#include "source/source_auth.h"
 
 #define CUSTOM "custom" /* the one provider without a file */
 #define CUSTOM_TITLE "any API: the source section holds the whole definition"
@@ -72,7 +73,11 @@ static struct definition *load(
 	const char *name, const struct definition_path *path, struct findings *findings)
 {
 	struct findings ignored CLEANUP(findings_deinit) = FINDINGS_NULL;
-	return definition_load(name, path, NULL, strcmp(name, CUSTOM) == 0 ? &ignored : findings);
+	if (strcmp(name, CUSTOM) == 0)
+		return definition_load(name, path, NULL, &ignored);
+	struct definition *definition = definition_load(name, path, NULL, findings);
+	source_auth_check(definition, findings);
+	return definition;
 }
 
 static int list_all(const struct definition_path *path, const struct str_list *names)

@@ -161,3 +161,9 @@ const char *str_nearest(const char *name, const char *const *candidates, size_t 
 	}
 	return best;
 }
+
+char *str_hint(const char *name, const char *const *candidates, size_t n_candidates)
+{
+	const char *nearest = str_nearest(name, candidates, n_candidates);
+	return nearest ? mem_printf(": did you mean `%s`?", nearest) : mem_strdup("");
+}

@@ -40,4 +40,8 @@ bool str_glob(const char *pattern, struct slice text);
  * letters on). */
 const char *str_nearest(const char *name, const char *const *candidates, size_t n_candidates);
 
+/* ": did you mean `x`?" to end a message with, or "" when no candidate is near; the caller frees.
+ */
+char *str_hint(const char *name, const char *const *candidates, size_t n_candidates);
+
 #endif

@@ -9,20 +9,38 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "conf/ini.h"
 
-void findings_add(
-	struct findings *findings, const char *file, unsigned line, const char *format, ...)
+static void add(struct findings *findings, const char *file, unsigned line, const char *format,
+	va_list args)
 {
 	struct buf text = BUF_NULL;
-	va_list args;
-	va_start(args, format);
 	buf_vprintf(&text, format, args);
-	va_end(args);
 	secret_mask_line(&text);
 	findings->items = mem_grow(
 		findings->items, findings->n_items, &findings->capacity, sizeof(struct finding));
 	findings->items[findings->n_items++] =
 		(struct finding){mem_strdup(file), line, buf_take(&text)};
+}
+
+void findings_add(
+	struct findings *findings, const char *file, unsigned line, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	add(findings, file, line, format, args);
+	va_end(args);
+}
+
+void findings_add_at(struct findings *findings, const struct ini_section *section, const char *key,
+	const char *format, ...)
+{
+	const struct ini_entry *entry = key ? ini_section_find(section, key) : NULL;
+	va_list args;
+	va_start(args, format);
+	add(findings, entry ? entry->file : section->file, entry ? entry->line : section->line,
+		format, args);
+	va_end(args);
 }
 
 void findings_deinit(struct findings *findings)

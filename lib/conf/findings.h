@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct ini_section;
+
 struct finding {
 	char *file; /* NULL: about no file in particular */
 	unsigned line; /* 0: about the file as a whole */
@@ -25,6 +27,9 @@ struct findings {
 
 void findings_add(struct findings *findings, const char *file, unsigned line, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
+/* At the line of KEY in SECTION, or, where it is not set or NULL, at the section's. */
+void findings_add_at(struct findings *findings, const struct ini_section *section, const char *key,
+	const char *format, ...) __attribute__((format(printf, 4, 5)));
 void findings_deinit(struct findings *findings);
 /* `file:line: message`, one a line, in order of file (as first met) and line; secrets masked. */
 void findings_print(struct findings *findings, FILE *out);

@@ -315,6 +315,8 @@ struct source *source_new(
 	if (source->options.provider)
 		source->definition =
 			definition_load(source->options.provider, path, section, findings);
+	if (source->definition)
+		source_auth_check(source->definition, findings);
 	/* an unknown provider's parameters are unknown, too: one finding is enough */
 	if (source->definition && (source->definition->file || is_custom(source)))
 		report_unknown(source, &table, section, findings);

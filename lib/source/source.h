@@ -8,7 +8,7 @@
 #include "base/idset.h"
 #include "base/log.h"
 #include "net/message.h"
-#include "source/definition.h"
+#include "definition/definition.h"
 #include "source/place.h"
 #include "base/json_scanner.h"
 

@@ -4,7 +4,62 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "net/url.h"
+
+static size_t count(const char *const *names)
+{
+	size_t n = 0;
+	while (names[n])
+		n++;
+	return n;
+}
+
+static bool takes_key(const struct auth_kind_info *kind, const char *key)
+{
+	bool takes = strcmp(key, "type") == 0 || strcmp(key, "when") == 0;
+	for (size_t i = 0; kind->keys[i]; i++)
+		takes |= strcmp(key, kind->keys[i]) == 0;
+	return takes;
+}
+
+static void check_keys(const struct auth_kind_info *kind, const struct ini_section *section,
+	struct findings *findings)
+{
+	for (size_t i = 0; i < section->n_entries; i++) {
+		const char *key = section->entries[i].key;
+		char *hint CLEANUP_FREE = str_hint(key, kind->keys, count(kind->keys));
+		if (!takes_key(kind, key))
+			findings_add_at(findings, section, key,
+				"unknown key `%s` for auth type %s%s", key, kind->type, hint);
+	}
+	for (size_t i = 0; kind->required[i]; i++)
+		if (!ini_section_find(section, kind->required[i]))
+			findings_add_at(findings, section, "type", "auth type %s needs `%s`",
+				kind->type, kind->required[i]);
+}
+
+static void check_auth(const struct auth_definition *auth, struct findings *findings)
+{
+	const struct auth_kind_info *kind = auth->type ? auth_kind_find(auth->type) : NULL;
+	if (!auth->section)
+		return;
+	if (kind) {
+		check_keys(kind, auth->section, findings);
+		return;
+	}
+	const char *const *names = auth_kind_names();
+	char *hint CLEANUP_FREE = str_hint(auth->type, names, count(names));
+	findings_add_at(
+		findings, auth->section, "type", "unknown auth type `%s`%s", auth->type, hint);
+}
+
+void source_auth_check(const struct definition *definition, struct findings *findings)
+{
+	check_auth(&definition->auth, findings);
+	if (definition->auth.caller)
+		check_auth(definition->auth.caller, findings);
+}
 
 /* The [auth] settings that have a value; KEY gets all of them as text. */
 static size_t render_settings(const struct source *source, const struct auth_definition *auth,

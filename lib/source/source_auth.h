@@ -5,6 +5,10 @@
 #include "net/auth/auth.h"
 #include "source/source.h"
 
+/* Reports [auth] sections of DEFINITION whose type does not exist, whose settings the type does not
+ * take, or that miss one it requires. */
+void source_auth_check(const struct definition *definition, struct findings *findings);
+
 /* SOURCE outlives the credential. *RET_CREDENTIAL: a digest of origin and credential, the same for
  * every source that calls with the same one (they share a request budget). 0, or FAULT_CONFIG. */
 int source_auth_new(const struct source *source, struct http_client *client, struct auth **ret,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1])
-LAYERS = ["base", "conf", "store", "net", "source", "pipeline", "sink"]
+LAYERS = ["base", "conf", "definition", "store", "net", "source", "pipeline", "sink"]
 FUNCTION_LINES = 60
 FILE_LINES = 600
 BANNED = (
@@ -182,13 +182,13 @@ def option_keys(text):
 
 def definition_keys():
     """(file, section, key) of everything that a provider definition may say."""
-    rows = "lib/source/definition_rows.c"
+    rows = "lib/definition/definition_rows.c"
     tables = re.split(r"^static const struct option ", (ROOT / rows).read_text(), flags=re.M)[1:]
     for table in tables:
         section = re.match(r"[a-z]+", table)[0]
         for key in sorted(option_keys(table.split("\n};")[0])):
             yield rows, section, key
-    request = "lib/source/definition_request.c"
+    request = "lib/definition/definition_request.c"
     for name, section in (("reader_request_keys", "request"), ("login_keys", "login")):
         listed = re.search(r"\b%s\[\] = \{(.*?)\}" % name, (ROOT / request).read_text(), re.S)[1]
         for key in re.findall(r'"([a-z_]+)"', listed):

@@ -1,5 +1,5 @@
 /* Documents to rows, rows to records: log files as programs write them, in pieces of any size. */
-#include "source/rows.h"
+#include "definition/rows.h"
 
 #include "base/cleanup.h"
 #include "check_unit.h"

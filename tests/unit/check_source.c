@@ -87,6 +87,13 @@ START_TEST(faults)
 		{RECORDS LOGIN "login.url = http://iam.example/t\n", "login at http://iam.example"},
 		{RECORDS LOGIN "login.url = iam.example/t\n", "no http:// or https:// URL: iam"},
 		{RECORDS LOGIN "login.url = https://h/${page.cursor}\n", "is not set"},
+		{RECORDS "request.url = https://h/${window.start}\nauth.type = baerer\n",
+			"unknown auth type `baerer`: did you mean `bearer`?"},
+		{RECORDS "request.url = https://h/${window.start}\nauth.type = bearer\n",
+			"auth type bearer needs `token`"},
+		{RECORDS "request.url = https://h/${window.start}\nauth.type = bearer\n"
+			 "auth.token = tttt\nauth.tokn = t\n",
+			"unknown key `tokn` for auth type bearer: did you mean `token`?"},
 		{RECORDS "request.url = https://h/${window.start}\nintervall = 5s\n", "`interval`"},
 		{RECORDS "request.url = https://h/${window.start}\nlagg = 5s\n", "`lag`"},
 		{RECORDS "request.url = https://h/${window.start}\nauth.type = sigv4\n"

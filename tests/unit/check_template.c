@@ -1,5 +1,5 @@
 /* Templates of text, of URLs and of JSON bodies. */
-#include "source/template.h"
+#include "definition/template.h"
 
 #include "check_unit.h"
 

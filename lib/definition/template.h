@@ -8,8 +8,8 @@
  * A variable without a value makes the whole text absent: the member, query parameter or header is
  * left out.
  */
-#ifndef TRAWLD_SOURCE_TEMPLATE_H
-#define TRAWLD_SOURCE_TEMPLATE_H
+#ifndef TRAWLD_DEFINITION_TEMPLATE_H
+#define TRAWLD_DEFINITION_TEMPLATE_H
 
 #include "base/buf.h"
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* The option tables of a provider definition: every key of trawld-provider(5) but the free-form
  * ones of [parameters], [request], [auth], [login]. */
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #define ROW(struct_type, member, key, option_type, ...)                                            \
 	{                                                                                          \

@@ -1,8 +1,8 @@
 /* Between the files that make up the definition's reader. */
-#ifndef TRAWLD_SOURCE_DEFINITION_INTERNAL_H
-#define TRAWLD_SOURCE_DEFINITION_INTERNAL_H
+#ifndef TRAWLD_DEFINITION_DEFINITION_INTERNAL_H
+#define TRAWLD_DEFINITION_DEFINITION_INTERNAL_H
 
-#include "source/definition.h"
+#include "definition/definition.h"
 
 struct definition_reader {
 	struct definition *definition;

@@ -8,8 +8,8 @@
  * not what the format says, or that `raw` matches at its beginning, becomes {"row":"its text"}:
  * nothing of a document is left out.
  */
-#ifndef TRAWLD_SOURCE_ROWS_H
-#define TRAWLD_SOURCE_ROWS_H
+#ifndef TRAWLD_DEFINITION_ROWS_H
+#define TRAWLD_DEFINITION_ROWS_H
 
 #include <regex.h>
 

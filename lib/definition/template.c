@@ -3,7 +3,7 @@
  * become part of what is parsed: a parameter that holds `${` or a quote stays data. Knows nothing
  * of definitions: names and values come through callbacks.
  */
-#include "source/template.h"
+#include "definition/template.h"
 
 #include "base/encode.h"
 #include "base/cleanup.h"
@@ -12,8 +12,7 @@
 #include "base/number.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "net/url.h"
-#include "source/template_internal.h"
+#include "definition/template_internal.h"
 
 enum value_format {
 	FORMAT_NONE,

@@ -1,13 +1,11 @@
 /* [request], [request.first], [request.next], [login] and [auth] of a definition. */
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #include <ctype.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/auth/auth.h"
-
 /* Keys of a request section; `header.NAME` and `query.NAME` beside them. */
 const char *const reader_request_keys[] = {"method", "url", "body", "body_type", "when", NULL};
 static const char *const login_keys[] = {"token", "expires", "auth", NULL};
@@ -227,30 +225,6 @@ static void read_login(struct definition_reader *reader, const char *name,
 		read_caller(reader, section, auth);
 }
 
-static void check_auth_keys(struct definition_reader *reader, struct ini_section *section,
-	const struct auth_kind_info *kind)
-{
-	size_t n_keys = 0;
-	while (kind->keys[n_keys])
-		n_keys++;
-	for (size_t i = 0; i < section->n_entries; i++) {
-		const char *key = section->entries[i].key;
-		bool known = strcmp(key, "type") == 0 || strcmp(key, "when") == 0;
-		for (size_t j = 0; j < n_keys; j++)
-			known |= strcmp(key, kind->keys[j]) == 0;
-		if (known)
-			continue;
-		const char *nearest = str_nearest(key, kind->keys, n_keys);
-		reader_fault(reader, section, key, "unknown key `%s` for auth type %s%s%s%s", key,
-			kind->type, nearest ? ": did you mean `" : "", nearest ? nearest : "",
-			nearest ? "`?" : "");
-	}
-	for (size_t j = 0; kind->required[j]; j++)
-		if (!ini_section_find(section, kind->required[j]))
-			reader_fault(reader, section, "type", "auth type %s needs `%s`", kind->type,
-				kind->required[j]);
-}
-
 /* No [auth] at all is `none`; variants of which none applies are the source's fault. */
 static void without_auth(struct definition_reader *reader)
 {
@@ -265,29 +239,16 @@ static void without_auth(struct definition_reader *reader)
 		}
 }
 
-static void fault_auth_type(
-	struct definition_reader *reader, struct ini_section *section, const char *type)
-{
-	const char *const *names = auth_kind_names();
-	size_t n = 0;
-	while (names[n])
-		n++;
-	const char *nearest = str_nearest(type, names, n);
-	reader_fault(reader, section, "type", "auth type `%s` is unknown%s%s%s", type,
-		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
-}
-
 static void read_auth(struct definition_reader *reader, struct ini_section *section,
 	struct auth_definition *auth, bool is_caller)
 {
 	struct ini_entry *type = ini_section_find(section, "type");
-	const struct auth_kind_info *kind = type ? auth_kind_find(type->value) : NULL;
-	if (!kind) {
-		fault_auth_type(reader, section, type ? type->value : "");
+	if (!type) {
+		reader_fault(reader, section, NULL, "[auth] needs `type`");
 		return;
 	}
 	auth->type = mem_strdup(type->value);
-	check_auth_keys(reader, section, kind);
+	auth->section = section;
 	for (size_t i = 0; i < section->n_entries; i++) {
 		struct ini_entry *entry = &section->entries[i];
 		if (strcmp(entry->key, "type") != 0 && strcmp(entry->key, "when") != 0)

@@ -1,6 +1,6 @@
 /* [records], [page], [resume], [limits] and [errors] of a definition, and what must hold between
  * sections. */
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"

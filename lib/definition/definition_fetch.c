@@ -1,5 +1,5 @@
 /* [fetch] of a definition: documents behind what a page lists. */
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
 /* See rows.h. */
-#include "source/rows.h"
+#include "definition/rows.h"
 
 #include "base/cleanup.h"
 #include "base/json.h"

@@ -4,12 +4,12 @@
  * structure. Numbers keep what jansson prints for them: they are the definition author's, not a
  * record's.
  */
-#include "source/template.h"
+#include "definition/template.h"
 
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "source/template_internal.h"
+#include "definition/template_internal.h"
 
 #include <jansson.h>
 

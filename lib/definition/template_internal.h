@@ -1,8 +1,8 @@
 /* Between template.c and json_template.c. */
-#ifndef TRAWLD_SOURCE_TEMPLATE_INTERNAL_H
-#define TRAWLD_SOURCE_TEMPLATE_INTERNAL_H
+#ifndef TRAWLD_DEFINITION_TEMPLATE_INTERNAL_H
+#define TRAWLD_DEFINITION_TEMPLATE_INTERNAL_H
 
-#include "source/template.h"
+#include "definition/template.h"
 
 /* The text as a JSON value: exactly one variable with a JSON value gives that value, everything
  * else a string. */

@@ -3,7 +3,7 @@
  * of each section. What the sections mean stands in definition_request.c and definition_records.c;
  * this file is the frame.
  */
-#include "source/definition.h"
+#include "definition/definition.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #define CUSTOM "custom"
 

@@ -1,6 +1,6 @@
 /* [parameters]: what a definition asks of the source that uses it, and the values that the source
  * gives. */
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"

@@ -6,12 +6,12 @@
  * A definition belongs to one source: variants (`[auth NAME]` with `when =`) are chosen by the
  * source's parameters. Templates are parsed; values come at request time (source.h).
  */
-#ifndef TRAWLD_SOURCE_DEFINITION_H
-#define TRAWLD_SOURCE_DEFINITION_H
+#ifndef TRAWLD_DEFINITION_DEFINITION_H
+#define TRAWLD_DEFINITION_DEFINITION_H
 
 #include "conf/option.h"
-#include "source/rows.h"
-#include "source/template.h"
+#include "definition/rows.h"
+#include "definition/template.h"
 
 #include "base/condition.h"
 #include "base/timestamp.h"
@@ -49,9 +49,11 @@ struct request_definition {
 	struct template *text; /* body with body_type = text or form */
 };
 
-/* [auth] and, for type login, its [login]. */
+/* [auth] and, for type login, its [login]. Whether the type exists and takes these settings is
+ * known where credentials are made (source_auth_check). */
 struct auth_definition {
 	char *type;
+	const struct ini_section *section; /* NULL: there is no [auth] */
 	struct named_template *settings;
 	size_t n_settings;
 	struct request_definition login; /* method NULL: none */

@@ -4,7 +4,7 @@
  * checked, so a wrong inline value is reported at its own place. Where a section has variants, the
  * key goes into each: whichever applies has it.
  */
-#include "source/definition_internal.h"
+#include "definition/definition_internal.h"
 
 #include "base/mem.h"
 #include "base/str.h"
