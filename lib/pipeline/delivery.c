@@ -7,74 +7,22 @@
  * Left to others: what a sink means by "delivered" (the kind), which sinks a source has and when
  * bodies are released (fanout.c), when acknowledgements become durable (committer.c).
  */
-#include "pipeline/delivery.h"
+#include "pipeline/delivery_internal.h"
 
 #include <assert.h>
-#include <ev.h>
 #include <inttypes.h>
 
-#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/timestamp.h"
-#include "pipeline/deadletter.h"
-#include "pipeline/queue.h"
 #include "pipeline/selection.h"
 #include "store/commit.h"
 #include "store/spool.h"
 
 #define DELIVERY_WAIT_MAX NSEC_PER_DAY /* a receiver cannot ask for more */
 
-enum delivery_state {
-	DELIVERY_RECOVER, /* the sink does not know its place yet */
-	DELIVERY_READY, /* no job in hand */
-	DELIVERY_SEND, /* a job is to be handed over */
-	DELIVERY_SENDING, /* the sink has it */
-	DELIVERY_REFUSE, /* dead letters are to be written before it can be acknowledged */
-};
-
-struct delivery {
-	struct delivery_setup setup;
-	char *place;
-	struct sink *sink;
-	struct selection *selection;
-	ev_timer timer;
-	enum delivery_state state;
-	bool started;
-	bool waiting; /* the timer runs a back-off */
-	nsec_t gather_until_at; /* a job waits for more; NSEC_NONE: none does */
-	bool hurried; /* none waits any longer */
-
-	int64_t acknowledged;
-	char *position;
-
-	struct queue queue; /* what follows the job */
-	struct sink_job *job;
-	struct sink_job *spent; /* acknowledged, but the sink may still be inside deliver() */
-	bool planned; /* the job's bounds are in the state */
-	int64_t plan_first, plan_last; /* bounds that a former process planned; 0: none */
-	bool *refused; /* with DELIVERY_REFUSE; NULL: all */
-	const char *const *reasons; /* the sink's; NULL: refused says which */
-	char *refused_position;
-	struct fault refusal;
-
-	struct backoff backoff;
-	bool failing;
-	nsec_t failing_since_at;
-	unsigned failing_tries;
-	nsec_t wait_ns;
-	struct fault fault;
-	nsec_t refusal_logged_at; /* NSEC_NONE: never */
-
-	uint64_t pending_records;
-	uint64_t delivered_records;
-	uint64_t refused_records;
-	uint64_t retries;
-	nsec_t last_success_time;
-};
-
-static struct log_subject delivery_subject(const struct delivery *delivery)
+struct log_subject delivery_subject(const struct delivery *delivery)
 {
 	return (struct log_subject){"sink", delivery->sink->name, delivery->place};
 }
@@ -102,7 +50,7 @@ static void delivery_schedule(struct delivery *delivery)
 		delivery_arm(delivery, 0);
 }
 
-static void delivery_fail(struct delivery *delivery, const struct fault *fault)
+void delivery_fail(struct delivery *delivery, const struct fault *fault)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	struct buf wait = BUF_NULL;
@@ -132,7 +80,7 @@ static void delivery_fail(struct delivery *delivery, const struct fault *fault)
 	delivery_changed(delivery);
 }
 
-static void delivery_works(struct delivery *delivery)
+void delivery_works(struct delivery *delivery)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	struct buf since = BUF_NULL;
@@ -160,8 +108,7 @@ static void delivery_keep_position(struct delivery *delivery, const char *positi
 }
 
 /* The job in hand is done: N_REFUSED of its records are dead letters. */
-static void delivery_acknowledge(
-	struct delivery *delivery, const char *position, uint64_t n_refused)
+void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused)
 {
 	struct sink_job *job = delivery->job;
 	uint64_t n_all = 0;
@@ -331,48 +278,6 @@ static void delivery_recover(struct delivery *delivery)
 	delivery_schedule(delivery);
 }
 
-static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
-{
-	struct log_subject subject = delivery_subject(delivery);
-	nsec_t now_at = clock_monotonic();
-
-	/* a receiver that refuses everything must not fill the log; the counter tells the rest */
-	if (delivery->refusal_logged_at != NSEC_NONE &&
-		now_at - delivery->refusal_logged_at < NSEC_PER_MIN)
-		return;
-	delivery->refusal_logged_at = now_at;
-	log_warning(&subject,
-		"%" PRIu64 " records are refused for good: %s; they are kept in "
-		"%s/dead-letters/%s.ndjson",
-		n, delivery->refusal.text, delivery->setup.state_directory, delivery->sink->name);
-}
-
-static void delivery_refuse(struct delivery *delivery)
-{
-	struct fault fault = FAULT_NULL;
-	char *position = delivery->refused_position;
-	uint64_t n = delivery->job->n_records;
-
-	if (deadletter_write(delivery->setup.state_directory, delivery->sink->name, delivery->job,
-		    delivery->refused, delivery->reasons, delivery->refusal.text, &fault) != 0) {
-		delivery_fail(delivery, &fault);
-		return;
-	}
-	for (size_t i = 0; i < delivery->job->n_records; i++)
-		n -= delivery->reasons ? !delivery->reasons[i]
-				       : delivery->refused && !delivery->refused[i];
-	delivery_refuse_log(delivery, n);
-	if (n < delivery->job->n_records)
-		delivery->last_success_time = clock_wall();
-	delivery_works(delivery);
-	free(delivery->refused);
-	delivery->refused = NULL;
-	delivery->reasons = NULL;
-	delivery->refused_position = NULL;
-	delivery_acknowledge(delivery, position, n);
-	free(position);
-}
-
 void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
 	const bool *refused, const char *const *reasons, const struct fault *fault)
 {
@@ -524,59 +429,4 @@ void delivery_reopen(struct delivery *delivery)
 {
 	if (delivery->sink->kind->reopen)
 		delivery->sink->kind->reopen(delivery->sink);
-}
-
-const char *delivery_name(const struct delivery *delivery)
-{
-	return delivery->sink->name;
-}
-
-int64_t delivery_acknowledged(const struct delivery *delivery)
-{
-	return delivery->acknowledged;
-}
-
-const char *delivery_position(const struct delivery *delivery)
-{
-	return delivery->position;
-}
-
-bool delivery_is_idle(const struct delivery *delivery)
-{
-	const struct sink_kind *kind = delivery->sink->kind;
-
-	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
-	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
-}
-
-bool delivery_is_failing(const struct delivery *delivery)
-{
-	return delivery->failing;
-}
-
-static nsec_t delivery_oldest(const struct delivery *delivery)
-{
-	if (delivery->job)
-		return delivery->job->batches[0]->accepted_time;
-	if (delivery->queue.n_items > 0)
-		return delivery->queue.items[0]->accepted_time;
-	return NSEC_NONE;
-}
-
-void delivery_status(const struct delivery *delivery, struct sink_status *ret)
-{
-	*ret = (struct sink_status){
-		.name = delivery->sink->name,
-		.kind = delivery->sink->kind->name,
-		.acknowledged = delivery->acknowledged,
-		.pending_records = delivery->pending_records,
-		.oldest_time = delivery_oldest(delivery),
-		.delivered_records = delivery->delivered_records,
-		.refused_records = delivery->refused_records,
-		.retries = delivery->retries,
-		.failing = delivery->failing,
-		.fault = delivery->fault,
-		.wait_ns = delivery->wait_ns,
-		.last_success_time = delivery->last_success_time,
-	};
 }

@@ -1,0 +1,75 @@
+/* What the parts of delivery.c share: one sink's queue as it is. */
+#ifndef TRAWLD_PIPELINE_DELIVERY_INTERNAL_H
+#define TRAWLD_PIPELINE_DELIVERY_INTERNAL_H
+
+#include <ev.h>
+
+#include "base/backoff.h"
+#include "base/log.h"
+#include "pipeline/delivery.h"
+#include "pipeline/job.h"
+#include "pipeline/queue.h"
+
+struct selection;
+
+enum delivery_state {
+	DELIVERY_RECOVER, /* the sink does not know its place yet */
+	DELIVERY_READY, /* no job in hand */
+	DELIVERY_SEND, /* a job is to be handed over */
+	DELIVERY_SENDING, /* the sink has it */
+	DELIVERY_REFUSE, /* dead letters are to be written before it can be acknowledged */
+};
+
+struct delivery {
+	struct delivery_setup setup;
+	char *place;
+	struct sink *sink;
+	struct selection *selection;
+	ev_timer timer;
+	enum delivery_state state;
+	bool started;
+	bool waiting; /* the timer runs a back-off */
+	nsec_t gather_until_at; /* a job waits for more; NSEC_NONE: none does */
+	bool hurried; /* none waits any longer */
+
+	int64_t acknowledged;
+	char *position;
+
+	struct queue queue; /* what follows the job */
+	struct sink_job *job;
+	struct sink_job *spent; /* acknowledged, but the sink may still be inside deliver() */
+	bool planned; /* the job's bounds are in the state */
+	int64_t plan_first, plan_last; /* bounds that a former process planned; 0: none */
+	bool *refused; /* with DELIVERY_REFUSE; NULL: all */
+	const char *const *reasons; /* the sink's; NULL: refused says which */
+	char *refused_position;
+	struct fault refusal;
+
+	struct backoff backoff;
+	bool failing;
+	nsec_t failing_since_at;
+	unsigned failing_tries;
+	nsec_t wait_ns;
+	struct fault fault;
+	nsec_t refusal_logged_at; /* NSEC_NONE: never */
+
+	uint64_t pending_records;
+	uint64_t delivered_records;
+	uint64_t refused_records;
+	uint64_t retries;
+	nsec_t last_success_time;
+};
+
+struct log_subject delivery_subject(const struct delivery *delivery);
+
+/* The next step comes after a back-off, and not before fault->wait_ns. */
+void delivery_fail(struct delivery *delivery, const struct fault *fault);
+/* Ends what delivery_fail began. */
+void delivery_works(struct delivery *delivery);
+/* The job in hand is done: N_REFUSED of its records are dead letters. */
+void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused);
+
+/* A step: writes the dead letters of the job in hand, then acknowledges it. */
+void delivery_refuse(struct delivery *delivery);
+
+#endif

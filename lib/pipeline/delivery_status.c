@@ -1,0 +1,57 @@
+/* What a delivery says of itself. */
+#include "pipeline/delivery_internal.h"
+
+const char *delivery_name(const struct delivery *delivery)
+{
+	return delivery->sink->name;
+}
+
+int64_t delivery_acknowledged(const struct delivery *delivery)
+{
+	return delivery->acknowledged;
+}
+
+const char *delivery_position(const struct delivery *delivery)
+{
+	return delivery->position;
+}
+
+bool delivery_is_idle(const struct delivery *delivery)
+{
+	const struct sink_kind *kind = delivery->sink->kind;
+
+	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
+	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
+}
+
+bool delivery_is_failing(const struct delivery *delivery)
+{
+	return delivery->failing;
+}
+
+static nsec_t delivery_oldest(const struct delivery *delivery)
+{
+	if (delivery->job)
+		return delivery->job->batches[0]->accepted_time;
+	if (delivery->queue.n_items > 0)
+		return delivery->queue.items[0]->accepted_time;
+	return NSEC_NONE;
+}
+
+void delivery_status(const struct delivery *delivery, struct sink_status *ret)
+{
+	*ret = (struct sink_status){
+		.name = delivery->sink->name,
+		.kind = delivery->sink->kind->name,
+		.acknowledged = delivery->acknowledged,
+		.pending_records = delivery->pending_records,
+		.oldest_time = delivery_oldest(delivery),
+		.delivered_records = delivery->delivered_records,
+		.refused_records = delivery->refused_records,
+		.retries = delivery->retries,
+		.failing = delivery->failing,
+		.fault = delivery->fault,
+		.wait_ns = delivery->wait_ns,
+		.last_success_time = delivery->last_success_time,
+	};
+}
