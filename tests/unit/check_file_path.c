@@ -1,5 +1,5 @@
 /* Paths of file sinks, and the list of kinds. */
-#include "sink/file_path.h"
+#include "sink/file/file_path.h"
 
 #include "sink/sinks.h"
 #include "store_fixture.h"

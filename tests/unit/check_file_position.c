@@ -1,6 +1,6 @@
 /* The file sink after a crash, a kill -9 or a full disk: nothing lost, repeated or cut that is not
  * ours. */
-#include "sink/file_position.h"
+#include "sink/file/file_position.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>

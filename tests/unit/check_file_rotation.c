@@ -1,9 +1,9 @@
 /* Rotation and compression of the file sink: every state that a crash can leave between the steps,
  * jobs that end a file in their middle, and names that are taken. */
-#include "sink/file_rotation.h"
+#include "sink/file/file_rotation.h"
 
-#include "sink/file_compress.h"
-#include "sink/file_position.h"
+#include "sink/file/file_compress.h"
+#include "sink/file/file_position.h"
 #include "sink_file_fixture.h"
 
 /* Appends the plain or gzip file NAME to OUT. False: there is none. */

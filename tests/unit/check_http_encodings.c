@@ -1,5 +1,5 @@
 /* What each encoding sends, to the byte, and what it reads in answers. */
-#include "sink/http_encoding.h"
+#include "sink/http/http_encoding.h"
 
 #include <check.h>
 

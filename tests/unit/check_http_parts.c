@@ -1,5 +1,5 @@
 /* How a job is cut into requests, and which follow from what a receiver answers. */
-#include "sink/http_parts.h"
+#include "sink/http/http_parts.h"
 
 #include <check.h>
 

@@ -1,6 +1,6 @@
 /* RELP without a network: frames to the byte, answers in any order and any pieces, bad receivers.
  */
-#include "sink/relp.h"
+#include "sink/syslog/relp.h"
 
 #include "check_unit.h"
 

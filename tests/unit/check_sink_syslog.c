@@ -10,7 +10,7 @@
 #include <sys/un.h>
 
 #include "pipeline_fixture.h"
-#include "sink/relp.h"
+#include "sink/syslog/relp.h"
 
 static union {
 	char bytes[256];

@@ -1,12 +1,12 @@
 /* Syslog messages: the RFCs' rules to the byte, and input that would like to be two messages. */
-#include "sink/syslog_format.h"
+#include "sink/syslog/syslog_format.h"
 
 #include "check_unit.h"
 
 #include "base/digest.h"
 #include "base/timestamp.h"
-#include "sink/syslog_address.h"
-#include "sink/syslog_severity.h"
+#include "sink/syslog/syslog_address.h"
+#include "sink/syslog/syslog_severity.h"
 
 static struct batch *batch;
 static struct sink_record record;

@@ -1,0 +1,320 @@
+/*
+ * Recovery of a file sink. Bytes are cut only where it is certain that they are ours: the bytes
+ * just before the acknowledged size are those that we left there (an empty file: the inode is the
+ * same).
+ *
+ *   at the path                               what follows
+ *   ours, longer                              cut
+ *   ours, of the size                         nothing
+ *   same inode, shorter or other content      truncated by someone (copytruncate): append
+ *   another file, or none                     look for the inode beside it: logrotate renamed it
+ */
+#include "sink/file/file_position.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sink/file/file_path.h"
+
+#define FILE_POSITION_FLAGS (O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+
+struct file_place {
+	const char *path;
+	ino_t inode;
+	int64_t size;
+	const char *check;
+	const char *source; /* NULL: written before it was noted */
+	const char *provider;
+};
+
+/* --- the list --- */
+
+void file_targets_add(struct file_targets *targets, struct file_target *target)
+{
+	targets->items = mem_grow(
+		targets->items, targets->n_items, &targets->capacity, sizeof(*targets->items));
+	targets->items[targets->n_items++] = target;
+}
+
+struct file_target *file_targets_find(const struct file_targets *targets, const char *path)
+{
+	for (size_t i = 0; i < targets->n_items; i++) {
+		if (strcmp(targets->items[i]->path, path) == 0)
+			return targets->items[i];
+	}
+	return NULL;
+}
+
+void file_targets_remove(struct file_targets *targets, size_t index)
+{
+	file_target_free(targets->items[index]);
+	targets->items[index] = targets->items[--targets->n_items];
+}
+
+void file_targets_clear(struct file_targets *targets)
+{
+	while (targets->n_items > 0)
+		file_targets_remove(targets, targets->n_items - 1);
+	free(targets->items);
+	*targets = (struct file_targets){0};
+}
+
+/* --- the text --- */
+
+static void file_position_print_name(const char *key, const char *name, struct buf *out)
+{
+	if (!name)
+		return;
+	buf_printf(out, ",\"%s\":", key);
+	json_encode(slice_of(name), out);
+}
+
+void file_position_print(const struct file_position *position, struct buf *out)
+{
+	const struct file_targets *targets = &position->targets;
+
+	buf_append_text(out, "{\"files\":[");
+	for (size_t i = 0; i < targets->n_items; i++) {
+		const struct file_target *target = targets->items[i];
+
+		buf_append_text(out, i > 0 ? ",{\"path\":" : "{\"path\":");
+		json_encode(slice_of(target->path), out);
+		buf_printf(out, ",\"inode\":%" PRId64 ",\"size\":%" PRId64 ",\"check\":\"%s\"",
+			(int64_t)target->inode, target->size, target->check);
+		file_position_print_name("source", target->source, out);
+		file_position_print_name("provider", target->provider, out);
+		buf_append_char(out, '}');
+	}
+	buf_printf(out, "],\"through\":%" PRId64 ",\"closed\":", position->through);
+	file_closer_print(position->closer, out);
+	buf_append_char(out, '}');
+}
+
+/* --- recovery --- */
+
+/* Is the open file FD the one of PLACE, perhaps with more at its end? */
+static int file_place_is_ours(const struct file_place *place, int fd, const struct stat *status,
+	bool *ret, struct fault *reterr)
+{
+	char check[33];
+	int r;
+
+	*ret = false;
+	if (!S_ISREG(status->st_mode) || status->st_size < place->size)
+		return 0;
+	if (place->size == 0) {
+		*ret = status->st_ino == place->inode;
+		return 0;
+	}
+	r = file_target_sum(fd, place->path, place->size, check, reterr);
+	if (r == 0)
+		*ret = strcmp(check, place->check) == 0;
+	return r;
+}
+
+static int file_place_cut(const struct file_place *place, const char *path, int fd,
+	const struct stat *status, const struct log_subject *subject, struct fault *reterr)
+{
+	if (status->st_size == place->size)
+		return 0;
+	if (ftruncate(fd, place->size) < 0 || fsync(fd) < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot cut %s: %s", path, strerror(errno));
+	log_notice(subject,
+		"cut %" PRId64 " bytes off the end of %s that were written but not acknowledged; "
+		"they are delivered again",
+		(int64_t)status->st_size - place->size, path);
+	return 0;
+}
+
+/* A rotated file keeps the beginning of its name: `audit.ndjson` is `audit.ndjson.1` or
+ * `audit-20250101.ndjson` then. */
+static bool file_place_may_be(const struct file_place *place, const char *name)
+{
+	const char *slash = strrchr(place->path, '/');
+	const char *base = slash ? slash + 1 : place->path;
+	size_t stem = strcspn(base, ".");
+
+	return strncmp(name, base, stem > 0 ? stem : strlen(base)) == 0;
+}
+
+/* Cuts the file NAME in DIRECTORY when it is the one of PLACE. *RET_FOUND says so. */
+static int file_place_try(const struct file_place *place, DIR *directory, const char *name,
+	const struct log_subject *subject, bool *ret_found, struct fault *reterr)
+{
+	int fd = openat(dirfd(directory), name, FILE_POSITION_FLAGS);
+	struct stat status;
+	int r = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0
+				       : fault_set(reterr, FAULT_STORE, "cannot open %s: %s", name,
+						 strerror(errno));
+	if (fstat(fd, &status) < 0)
+		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", name, strerror(errno));
+	if (r == 0)
+		r = file_place_is_ours(place, fd, &status, ret_found, reterr);
+	if (r == 0 && *ret_found)
+		r = file_place_cut(place, name, fd, &status, subject, reterr);
+	close(fd);
+	return r;
+}
+
+static int file_place_search(
+	const struct file_place *place, const struct log_subject *subject, struct fault *reterr)
+{
+	char *path = file_path_directory(place->path);
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+	bool found = false;
+	int r = 0;
+
+	if (!directory && errno != ENOENT)
+		r = fault_set(reterr, FAULT_STORE, "cannot read %s: %s", path, strerror(errno));
+	while (r == 0 && directory && !found && (entry = readdir(directory))) {
+		if (entry->d_ino == place->inode && file_place_may_be(place, entry->d_name))
+			r = file_place_try(
+				place, directory, entry->d_name, subject, &found, reterr);
+	}
+	if (r == 0 && !found)
+		log_warning(subject,
+			"%s is gone or was replaced, and no renamed file beside it is the one; "
+			"what was written to it after the last acknowledgement is delivered again",
+			place->path);
+	if (directory)
+		closedir(directory);
+	free(path);
+	return r;
+}
+
+/* FD, at the path, is not what we left: has it the inode, then it was truncated. */
+static int file_place_replaced(const struct file_place *place, int fd, const struct stat *status,
+	struct file_targets *targets, const struct log_subject *subject, struct fault *reterr)
+{
+	struct file_target *target;
+	int r;
+
+	if (status->st_ino != place->inode) {
+		close(fd);
+		return file_place_search(place, subject, reterr);
+	}
+	log_notice(subject,
+		"%s was truncated by someone else (%" PRId64 " bytes, %" PRId64
+		" are acknowledged); going on at its end",
+		place->path, (int64_t)status->st_size, place->size);
+	r = file_target_adopt(&target, place->path, fd, subject, reterr);
+	if (r == 0)
+		file_targets_add(targets, target);
+	return r;
+}
+
+static int file_place_recover(const struct file_place *place, struct file_targets *targets,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	int fd = open(place->path, FILE_POSITION_FLAGS);
+	struct file_target *target;
+	struct stat status;
+	bool ours = false;
+	int r = 0;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return file_place_search(place, subject, reterr);
+	if (fd < 0)
+		return fault_set(
+			reterr, FAULT_STORE, "cannot open %s: %s", place->path, strerror(errno));
+	if (fstat(fd, &status) < 0)
+		r = fault_set(
+			reterr, FAULT_STORE, "cannot look at %s: %s", place->path, strerror(errno));
+	if (r == 0)
+		r = file_place_is_ours(place, fd, &status, &ours, reterr);
+	if (r == 0 && !ours)
+		return file_place_replaced(place, fd, &status, targets, subject, reterr);
+	if (r == 0)
+		r = file_place_cut(place, place->path, fd, &status, subject, reterr);
+	if (r != 0) {
+		close(fd);
+		return r;
+	}
+	r = file_target_adopt(&target, place->path, fd, subject, reterr);
+	if (r != 0)
+		return r;
+	target->stored = target->size == place->size;
+	target->source = mem_strdup(place->source);
+	target->provider = mem_strdup(place->provider);
+	file_targets_add(targets, target);
+	return 0;
+}
+
+static int file_position_each(json_t *files, struct file_targets *targets,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	json_t *item;
+	size_t index;
+
+	json_array_foreach(files, index, item)
+	{
+		struct file_place place = {0};
+		json_int_t inode, size;
+		int r;
+
+		if (json_unpack(item, "{s:s,s:I,s:I,s:s,s?s,s?s}", "path", &place.path, "inode",
+			    &inode, "size", &size, "check", &place.check, "source", &place.source,
+			    "provider", &place.provider) != 0 ||
+			size < 0 || !place.source != !place.provider)
+			return fault_set(
+				reterr, FAULT_STORE, "the stored position is not readable");
+		place.inode = (ino_t)inode;
+		place.size = size;
+		r = file_place_recover(&place, targets, subject, reterr);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int file_position_parse(json_t *root, struct file_position *position,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	json_t *files, *closed = NULL;
+	json_int_t through = 0;
+	int r;
+
+	if (json_unpack(root, "{s:o,s?I,s?o}", "files", &files, "through", &through, "closed",
+		    &closed) != 0 ||
+		!json_is_array(files) || through < 0)
+		return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
+	r = file_position_each(files, &position->targets, subject, reterr);
+	if (r != 0)
+		return r;
+	position->through = through;
+	return file_closer_recover(position->closer, closed, reterr);
+}
+
+int file_position_recover(const char *text, struct file_position *position,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	json_t *root;
+	int r;
+
+	file_targets_clear(&position->targets);
+	file_closer_clear(position->closer);
+	position->through = 0;
+	if (!text)
+		return 0;
+	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	r = file_position_parse(root, position, subject, reterr);
+	json_decref(root);
+	if (r != 0) {
+		file_targets_clear(&position->targets);
+		file_closer_clear(position->closer);
+	}
+	return r;
+}

@@ -1,0 +1,272 @@
+/*
+ * A file of a file sink. A failed write or fdatasync is undone by cutting the file back to the
+ * known size and writing the job anew: after a failed fdatasync the kernel may have dropped the
+ * dirty pages, so calling it again would prove nothing.
+ *
+ * copytruncate while a job is being written: what was written before the cut may be in the copy or
+ * nowhere. The job is then written again: a repeat can be found by its IDs, a loss cannot. That is
+ * why the manual asks for rename and SIGUSR1 (or nothing: a rename is noticed).
+ */
+#include "sink/file/file_target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/mem.h"
+#include "sink/file/file_path.h"
+
+#define FILE_TARGET_SUMMED 4096 /* bytes before the end that the check covers */
+
+/* O_NONBLOCK only matters until the file is known to be regular: a FIFO must not stop the loop. */
+#define FILE_TARGET_FLAGS (O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+
+int file_target_sum(
+	int fd, const char *path, int64_t size, char ret_check[33], struct fault *reterr)
+{
+	char bytes[FILE_TARGET_SUMMED];
+	int64_t wanted = size < (int64_t)sizeof(bytes) ? size : (int64_t)sizeof(bytes);
+	int64_t have = 0;
+	struct id id;
+
+	while (have < wanted) {
+		ssize_t n = pread(
+			fd, bytes + have, (size_t)(wanted - have), (off_t)(size - wanted + have));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_set(
+				reterr, FAULT_STORE, "cannot read %s: %s", path, strerror(errno));
+		if (n == 0)
+			return fault_set(reterr, FAULT_STORE, "%s became shorter", path);
+		have += n;
+	}
+	id = digest_id((struct slice){bytes, (size_t)have});
+	digest_hex(id.bytes, sizeof(id.bytes), ret_check);
+	return 0;
+}
+
+/* A last line that does not end is not ours to cut: it gets its line feed. */
+static int file_target_end_line(struct file_target *target, struct fault *reterr)
+{
+	char last;
+
+	if (target->size == 0)
+		return 0;
+	if (pread(target->fd, &last, 1, target->size - 1) != 1)
+		return fault_set(
+			reterr, FAULT_STORE, "cannot read %s: %s", target->path, strerror(errno));
+	if (last == '\n')
+		return 0;
+	if (write(target->fd, "\n", 1) != 1)
+		return fault_set(
+			reterr, FAULT_STORE, "cannot write %s: %s", target->path, strerror(errno));
+	target->size++;
+	return 0;
+}
+
+/* Takes the file as it is now. */
+static int file_target_measure(
+	struct file_target *target, const struct stat *status, struct fault *reterr)
+{
+	int r;
+
+	target->inode = status->st_ino;
+	target->size = status->st_size;
+	target->stored = false;
+	r = file_target_end_line(target, reterr);
+	if (r == 0)
+		r = file_target_sum(target->fd, target->path, target->size, target->check, reterr);
+	return r;
+}
+
+int file_target_adopt(struct file_target **ret, const char *path, int fd,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	struct file_target *target = MEM_NEW(struct file_target);
+	struct stat status;
+	int r = 0;
+
+	target->path = mem_strdup(path);
+	target->fd = fd;
+	if (fstat(fd, &status) < 0)
+		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
+	else if (!S_ISREG(status.st_mode))
+		r = fault_set(reterr, FAULT_STORE, "%s is not a regular file", path);
+	if (r == 0)
+		r = file_target_measure(target, &status, reterr);
+	if (r != 0) {
+		file_target_free(target);
+		return r;
+	}
+	if (target->size > status.st_size)
+		log_notice(subject, "the last line of %s did not end; a line feed was added", path);
+	*ret = target;
+	return 0;
+}
+
+/* Makes the file; the umask does not count, the name is made durable. */
+static int file_target_make(
+	int *ret_fd, const char *path, const struct file_modes *modes, struct fault *reterr)
+{
+	int r = file_path_make_directories(path, modes->directory, reterr);
+	int fd;
+
+	if (r != 0)
+		return r;
+	fd = open(path, FILE_TARGET_FLAGS | O_CREAT | O_EXCL, modes->file);
+	if (fd < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot make %s: %s", path, strerror(errno));
+	if (fchmod(fd, modes->file) < 0)
+		r = fault_set(reterr, FAULT_STORE, "cannot set the mode of %s: %s", path,
+			strerror(errno));
+	if (r == 0)
+		r = file_path_sync_directory(path, reterr);
+	if (r != 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+int file_target_open(struct file_target **ret, const char *path, const struct file_modes *modes,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	int fd = open(path, FILE_TARGET_FLAGS);
+	int r;
+
+	if (fd < 0 && errno != ENOENT)
+		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
+	if (fd < 0) {
+		r = file_target_make(&fd, path, modes, reterr);
+		if (r != 0)
+			return r;
+	}
+	return file_target_adopt(ret, path, fd, subject, reterr);
+}
+
+void file_target_free(struct file_target *target)
+{
+	if (!target)
+		return;
+	close(target->fd);
+	free(target->path);
+	free(target->source);
+	free(target->provider);
+	free(target);
+}
+
+int file_target_check(
+	struct file_target *target, const struct log_subject *subject, struct fault *reterr)
+{
+	struct stat status;
+
+	if (target->torn && ftruncate(target->fd, target->size) < 0)
+		return fault_set(
+			reterr, FAULT_STORE, "cannot cut %s: %s", target->path, strerror(errno));
+	target->torn = false;
+	if (lstat(target->path, &status) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return FILE_TARGET_E_MOVED;
+		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
+			strerror(errno));
+	}
+	if (status.st_ino != target->inode)
+		return FILE_TARGET_E_MOVED;
+	if (fstat(target->fd, &status) < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
+			strerror(errno));
+	if (status.st_nlink == 0)
+		return FILE_TARGET_E_MOVED;
+	if (status.st_size == target->size)
+		return 0;
+	if (status.st_size < target->size)
+		log_notice(subject,
+			"%s was cut by someone else from %" PRId64 " to %" PRId64
+			" bytes; going on at its end",
+			target->path, target->size, (int64_t)status.st_size);
+	else
+		log_warning(subject,
+			"someone else wrote %" PRId64
+			" bytes to %s; going on after them, but a file sink needs a "
+			"file of its own",
+			(int64_t)status.st_size - target->size, target->path);
+	return file_target_measure(target, &status, reterr);
+}
+
+int file_target_append(
+	struct file_target *target, struct iovec *iov, size_t n_iov, struct fault *reterr)
+{
+	while (n_iov > 0) {
+		ssize_t n = writev(target->fd, iov, (int)n_iov);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_set(reterr, FAULT_STORE, "cannot write %s: %s", target->path,
+				strerror(errno));
+		target->written += n;
+		while (n_iov > 0 && (size_t)n >= iov->iov_len) {
+			n -= (ssize_t)iov->iov_len;
+			iov++;
+			n_iov--;
+		}
+		if (n_iov > 0) {
+			iov->iov_base = (char *)iov->iov_base + n;
+			iov->iov_len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int file_target_sync(struct file_target *target, const struct file_modes *modes,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	struct stat status;
+	int r;
+
+	if (modes->sync && fdatasync(target->fd) < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot make %s durable: %s", target->path,
+			strerror(errno));
+	if (fstat(target->fd, &status) < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
+			strerror(errno));
+	if (status.st_size < target->size + target->written) {
+		/* nothing of what is there now may be cut by the undo */
+		r = file_target_measure(target, &status, reterr);
+		target->written = 0;
+		if (r != 0)
+			return r;
+		return fault_set(reterr, FAULT_STORE,
+			"%s was cut by someone else while it was written", target->path);
+	}
+	if (status.st_size > target->size + target->written)
+		log_warning(subject,
+			"someone else writes to %s, too: a file sink needs a file of "
+			"its own",
+			target->path);
+	target->next_size = status.st_size;
+	return file_target_sum(
+		target->fd, target->path, target->next_size, target->next_check, reterr);
+}
+
+void file_target_accept(struct file_target *target)
+{
+	if (target->touched) {
+		target->size = target->next_size;
+		memcpy(target->check, target->next_check, sizeof(target->check));
+	}
+	target->written = 0;
+}
+
+void file_target_undo(struct file_target *target)
+{
+	if (target->written > 0 && ftruncate(target->fd, target->size) < 0)
+		target->torn = true; /* the next check tries again, and so does recovery */
+	target->written = 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * Jobs into files: which file each batch goes to, the parts that a job is written in, and which
+ * files are closed after it.
+ *
+ * A part is written whole and made durable, or undone. A job is one part unless a file is full in
+ * its middle: then the part ends before the batch that does not fit, and the next begins with the
+ * rotation. What the position says of the files is true between parts.
+ */
+#ifndef TRAWLD_SINK_FILE_WRITER_H
+#define TRAWLD_SINK_FILE_WRITER_H
+
+#include "pipeline/job.h"
+#include "sink/file/file_position.h"
+
+struct file_writer {
+	struct log_subject subject;
+	const char *pattern; /* the path */
+	bool timed; /* the path changes with time */
+	struct file_modes modes;
+	int64_t max_size; /* 0: no bound */
+	struct file_position position;
+	struct file_closer closer; /* its store() makes the position durable */
+	const struct sink_job *job; /* NULL: none */
+	size_t first; /* batch of the job that the next part begins with, */
+	size_t record; /* and its first listed record */
+	struct file_target *aims[JOB_MAX_BATCHES]; /* where each batch of a part goes */
+};
+
+void file_writer_deinit(struct file_writer *writer);
+
+/* The next part of writer->job. 0, or FAULT_STORE: nothing of the part is in the files, but of
+ * parts before it is. The job is done when writer->first is past its last batch. */
+int file_writer_part(struct file_writer *writer, struct fault *reterr);
+/* Takes JOB in hand; what the files have of it already is skipped. */
+void file_writer_begin(struct file_writer *writer, const struct sink_job *job);
+
+/* Closes files of past periods, and any that the part before did not touch when too many are open.
+ * QUIET: there was none. */
+void file_writer_tidy(struct file_writer *writer, bool quiet);
+/* Closes all files, so that each is opened anew. One that still has to be cut stays. */
+void file_writer_reopen(struct file_writer *writer);
+
+#endif

@@ -1,0 +1,358 @@
+/*
+ * Records into files, each exactly once across kill -9 and power loss.
+ *
+ * A job is written whole, made durable (one fdatasync a file), and answered with the sizes of the
+ * files; the sizes are stored in the transaction that acknowledges the job. After a crash each file
+ * is cut back to its stored size and what is not acknowledged is delivered again.
+ *
+ * So a job may only write behind a size that is stored: a file that is new, was opened anew, or was
+ * changed by someone else is entered in the stored position first. That costs one more commit, once
+ * a file and period.
+ *
+ * A rename (logrotate without a signal) is noticed before the next job; a new period of the path's
+ * strftime conversions is a new file. Writing blocks the loop for as long as the disk takes: a job
+ * is bounded, and what cannot be written cannot be acknowledged anyway.
+ *
+ * max_size can end a file in the middle of a job, between two batches. The job is then written in
+ * parts, each made durable for itself, and the stored position says through which batch the files
+ * hold it: a job that comes again after a crash goes on behind that batch. A file that ends is
+ * first listed in the stored position as closed, under the name that it is to get, then renamed,
+ * then (file_closer.c) compressed; a new one takes its place and is entered as any new file is.
+ */
+#include "sink/sinks.h"
+
+#include <ev.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "sink/file/file_path.h"
+#include "sink/file/file_writer.h"
+
+#define SINK_FILE_SIZE_MIN (64 << 10)
+#define SINK_FILE_LOOK 60. /* seconds between two looks for periods that are over */
+
+struct sink_file_options {
+	char *path;
+	int64_t mode;
+	int64_t directory_mode;
+	bool fsync;
+	uint64_t max_size; /* 0: no bound */
+	int64_t keep; /* 0: all */
+	int compress; /* enum compression */
+};
+
+struct sink_file {
+	struct sink base;
+	struct ev_loop *loop;
+	char *place;
+	struct file_writer writer;
+	ev_timer look; /* periods end also while nothing comes */
+	ev_timer turn; /* the next part of the job */
+};
+
+static void sink_file_check_key(const struct ini_section *section, const char *key,
+	const char *text, struct findings *findings)
+{
+	const struct ini_entry *entry = ini_section_find(section, key);
+
+	if (entry)
+		findings_add(findings, entry->file, entry->line, "%s: %s", key, text);
+}
+
+static void sink_file_check(
+	const void *data, const struct ini_section *section, struct findings *findings)
+{
+	const struct sink_file_options *options = data;
+	const struct ini_entry *entry = ini_section_find(section, "path");
+	struct fault fault;
+
+	if (!entry || !options->path)
+		return;
+	if (file_path_check(options->path, &fault) != 0) {
+		findings_add(findings, entry->file, entry->line, "%s", fault.text);
+		return;
+	}
+	if (options->keep > 0 && options->max_size == 0)
+		sink_file_check_key(section, "keep",
+			"counts the files that max_size has rotated, and max_size is not set",
+			findings);
+	if (options->compress != COMPRESSION_NONE && options->max_size == 0 &&
+		!file_path_is_timed(options->path))
+		sink_file_check_key(section, "compress",
+			"no file is ever closed here: set max_size, or a path that changes with "
+			"time",
+			findings);
+}
+
+/* Makes the position as it is now durable. */
+static bool sink_file_store(void *userdata)
+{
+	struct sink_file *file = userdata;
+	struct file_targets *targets = &file->writer.position.targets;
+	struct buf text = BUF_NULL;
+	bool stored;
+
+	file_position_print(&file->writer.position, &text);
+	stored = sink_store_position(&file->base, buf_text(&text));
+	buf_deinit(&text);
+	if (!stored)
+		return false;
+	for (size_t i = 0; i < targets->n_items; i++)
+		targets->items[i]->stored = true;
+	file->writer.closer.stored = true;
+	return true;
+}
+
+static void sink_file_on_look(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct sink_file *file = watcher->data;
+
+	(void)loop;
+	(void)events;
+	if (!file->writer.job)
+		file_writer_tidy(&file->writer, true);
+}
+
+/* --- a job --- */
+
+static void sink_file_arm(struct sink_file *file)
+{
+	if (ev_is_active(&file->turn))
+		return;
+	ev_timer_set(&file->turn, 0., 0.);
+	ev_timer_start(file->loop, &file->turn);
+}
+
+/* A closed file that is done may have armed the turn in the moment of the last part. */
+static void sink_file_rest(struct sink_file *file)
+{
+	ev_timer_stop(file->loop, &file->turn);
+	file->writer.job = NULL;
+}
+
+static void sink_file_answer(struct sink_file *file)
+{
+	struct buf text = BUF_NULL;
+
+	sink_file_rest(file);
+	file_writer_tidy(&file->writer, false);
+	file_position_print(&file->writer.position, &text);
+	sink_finish(&file->base, SINK_DELIVERED, buf_text(&text), NULL);
+	buf_deinit(&text);
+}
+
+/* One part of the job; others have their turn before the next. */
+static void sink_file_step(struct sink_file *file)
+{
+	struct file_writer *writer = &file->writer;
+	struct fault fault = FAULT_NULL;
+
+	if (file_closer_full(&writer->closer))
+		return; /* until a file is compressed */
+	if (file_writer_part(writer, &fault) != 0) {
+		sink_file_rest(file);
+		sink_finish(&file->base, SINK_RETRY, NULL, &fault);
+	} else if (writer->first == writer->job->n_batches) {
+		sink_file_answer(file);
+	} else {
+		sink_file_arm(file);
+	}
+}
+
+static void sink_file_on_turn(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)events;
+	ev_timer_stop(loop, watcher);
+	sink_file_step(watcher->data);
+}
+
+/* A closed file is done. */
+static void sink_file_progress(void *userdata)
+{
+	struct sink_file *file = userdata;
+
+	if (file->writer.job)
+		sink_file_arm(file);
+	sink_progress(&file->base);
+}
+
+static void sink_file_deliver(struct sink *sink, struct sink_job *job)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+
+	file_writer_begin(&file->writer, job);
+	if (file->writer.first == job->n_batches)
+		sink_file_answer(file);
+	else
+		sink_file_step(file);
+}
+
+/* --- the rest of the contract --- */
+
+static void sink_file_init(struct sink_file *file, const struct sink_file_options *options)
+{
+	struct file_writer *writer = &file->writer;
+
+	writer->subject = (struct log_subject){"sink", file->base.name, file->place};
+	writer->pattern = options->path;
+	writer->timed = file_path_is_timed(options->path);
+	writer->modes = (struct file_modes){
+		.file = (mode_t)options->mode,
+		.directory = (mode_t)options->directory_mode,
+		.sync = options->fsync,
+	};
+	writer->max_size = (int64_t)options->max_size;
+	writer->closer = (struct file_closer){
+		.loop = file->loop,
+		.subject = writer->subject,
+		.compression = (enum compression)options->compress,
+		.keep = options->keep,
+		.store = sink_file_store,
+		.progress = sink_file_progress,
+		.userdata = file,
+	};
+	file_closer_init(&writer->closer);
+	writer->position.closer = &writer->closer;
+}
+
+static int sink_file_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
+{
+	const struct sink_file_options *options = setup->options;
+	struct sink_file *file;
+	int r = file_path_check(options->path, reterr);
+
+	if (r != 0)
+		return r;
+	file = MEM_NEW(struct sink_file);
+	file->base.kind = &sink_file;
+	file->base.name = mem_strdup(setup->name);
+	file->place = mem_strdup(setup->place);
+	file->loop = setup->loop;
+	sink_file_init(file, options);
+	ev_timer_init(&file->turn, sink_file_on_turn, 0., 0.);
+	file->turn.data = file;
+	ev_timer_init(&file->look, sink_file_on_look, SINK_FILE_LOOK, SINK_FILE_LOOK);
+	file->look.data = file;
+	if (file->writer.timed && options->compress != COMPRESSION_NONE)
+		ev_timer_start(file->loop, &file->look);
+	*ret = &file->base;
+	return 0;
+}
+
+static int sink_file_recover(struct sink *sink, const char *position, struct fault *reterr)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+
+	return file_position_recover(
+		position, &file->writer.position, &file->writer.subject, reterr);
+}
+
+static void sink_file_cancel(struct sink *sink)
+{
+	sink_file_rest((struct sink_file *)sink);
+}
+
+static void sink_file_reopen(struct sink *sink)
+{
+	file_writer_reopen(&((struct sink_file *)sink)->writer);
+}
+
+static bool sink_file_busy(const struct sink *sink)
+{
+	return file_closer_busy(&((const struct sink_file *)sink)->writer.closer);
+}
+
+static void sink_file_destroy(struct sink *sink)
+{
+	struct sink_file *file = (struct sink_file *)sink;
+
+	sink_file_cancel(sink);
+	ev_timer_stop(file->loop, &file->look);
+	file_writer_deinit(&file->writer);
+	free(file->place);
+	free(file->base.name);
+	free(file);
+}
+
+#define FILE_OPTION(member) offsetof(struct sink_file_options, member)
+
+static const struct option sink_file_rows[] = {
+	{
+		.name = "path",
+		.type = OPTION_STRING,
+		.offset = FILE_OPTION(path),
+		.flags = OPTION_REQUIRED,
+		.help = "the file; %{source}, %{provider} and strftime conversions (UTC) allowed",
+	},
+	{
+		.name = "mode",
+		.type = OPTION_MODE,
+		.offset = FILE_OPTION(mode),
+		.default_text = "0640",
+		.help = "of files that are made, whatever the umask",
+	},
+	{
+		.name = "directory_mode",
+		.type = OPTION_MODE,
+		.offset = FILE_OPTION(directory_mode),
+		.default_text = "0750",
+		.help = "of directories that are made, whatever the umask",
+	},
+	{
+		.name = "fsync",
+		.type = OPTION_BOOL,
+		.offset = FILE_OPTION(fsync),
+		.default_text = "yes",
+		.help = "no: exactly once across kill -9, but not across power loss",
+	},
+	{
+		.name = "max_size",
+		.type = OPTION_SIZE,
+		.offset = FILE_OPTION(max_size),
+		.min = SINK_FILE_SIZE_MIN,
+		.max = INT64_MAX / 4,
+		.help = "a file that would become longer is renamed to PATH.000001 and so on",
+	},
+	{
+		.name = "keep",
+		.type = OPTION_COUNT,
+		.offset = FILE_OPTION(keep),
+		.min = 1,
+		.max = 1000000,
+		.help = "of the files that max_size has rotated; default: all",
+	},
+	{
+		.name = "compress",
+		.type = OPTION_CHOICE,
+		.offset = FILE_OPTION(compress),
+		.default_text = "none",
+		.choices = compression_names,
+		.help = "of closed files: none, gzip or zstd",
+	},
+};
+
+static const char *sink_file_target(const void *data)
+{
+	const struct sink_file_options *options = data;
+	return options->path;
+}
+
+const struct sink_kind sink_file = {
+	.name = "file",
+	.summary = "JSON lines in files, rotated and compressed if wanted",
+	.promise = "exactly once, across kill -9 and power loss",
+	.options = sink_file_rows,
+	.n_options = sizeof(sink_file_rows) / sizeof(sink_file_rows[0]),
+	.options_size = sizeof(struct sink_file_options),
+	.capabilities = SINK_EXACTLY_ONCE | SINK_REOPEN | SINK_WHOLE_BATCH,
+	.check = sink_file_check,
+	.target = sink_file_target,
+	.create = sink_file_create,
+	.recover = sink_file_recover,
+	.deliver = sink_file_deliver,
+	.cancel = sink_file_cancel,
+	.reopen = sink_file_reopen,
+	.busy = sink_file_busy,
+	.destroy = sink_file_destroy,
+};

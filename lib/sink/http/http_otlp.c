@@ -1,0 +1,130 @@
+/*
+ * OpenTelemetry logs (OTLP/HTTP) in the JSON form of its protocol buffers: the record's text is the
+ * body of a log record.
+ *
+ * A receiver may take a request in part, and then says how many records it rejected but not which;
+ * the protocol forbids to send such a request again. So all of it is kept as refused: what was
+ * delivered is there twice, nothing is lost.
+ */
+#include "sink/http/http_encoding.h"
+
+#include <inttypes.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "net/outcome.h"
+#include "base/json_scanner.h"
+
+static void otlp_attribute(const char *name, struct slice value, struct buf *out)
+{
+	buf_printf(out, "{\"key\":\"%s\",\"value\":{\"stringValue\":", name);
+	json_encode(value, out);
+	buf_append_text(out, "}}");
+}
+
+static void otlp_record(
+	const struct sink_record *record, enum record_format format, struct buf *out)
+{
+	CLEANUP(buf_deinit) struct buf text = BUF_NULL;
+	char scratch[33];
+
+	buf_append_char(out, '{');
+	if (record->view.time != NSEC_NONE)
+		buf_printf(out, "\"timeUnixNano\":\"%" PRId64 "\",", record->view.time);
+	buf_printf(out, "\"observedTimeUnixNano\":\"%" PRId64 "\",\"body\":{\"stringValue\":",
+		record->batch->accepted_time);
+	sink_record_print(record, format, &text);
+	json_encode(buf_slice(&text), out);
+	buf_append_text(out, "},\"attributes\":[");
+	otlp_attribute("trawld.source", slice_of(record->batch->source), out);
+	buf_append_char(out, ',');
+	otlp_attribute("trawld.provider", slice_of(record->batch->provider), out);
+	buf_append_char(out, ',');
+	otlp_attribute("trawld.record_id", batch_id_text(&record->view, scratch), out);
+	buf_append_text(out, "]}");
+}
+
+static void otlp_write(const struct http_part *part, struct buf *out)
+{
+	buf_append_text(out, "{\"resourceLogs\":[{\"resource\":{\"attributes\":[");
+	otlp_attribute("service.name", SLICE("trawld"), out);
+	buf_append_text(out, "]},\"scopeLogs\":[{\"scope\":{\"name\":\"trawld\"},\"logRecords\":[");
+	for (size_t i = 0; i < part->n_records; i++) {
+		if (i > 0)
+			buf_append_char(out, ',');
+		otlp_record(&part->records[i], part->format, out);
+	}
+	buf_append_text(out, "]}]}]}");
+}
+
+/* --- the answer --- */
+
+static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
+{
+	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
+	CLEANUP(buf_deinit) struct buf reason = BUF_NULL;
+
+	if ((size_t)n < part->n_records)
+		buf_printf(&reason,
+			"the receiver rejected %" PRId64
+			" of the %zu records of a request and did not say which; all are kept here",
+			n, part->n_records);
+	else
+		buf_append_text(&reason, "the receiver rejected every record of the request");
+	if (words.data) {
+		buf_append_text(&reason, ": ");
+		http_excerpt(json_content(words, &scratch), 200, &reason);
+	}
+	for (size_t i = 0; i < part->n_records; i++)
+		http_parts_refuse(part->parts, part->first + i, buf_text(&reason));
+}
+
+/* A 64-bit integer is a string in this form of JSON; a number is allowed. */
+static int otlp_judge(struct http_part *part, const struct json_scan *scan, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
+	struct slice rejected = scan->envelope[0];
+	int64_t n;
+
+	if (!rejected.data || json_kind_of(rejected) == JSON_KIND_NULL)
+		return 0;
+	if (number_parse(json_content(rejected, &scratch), 0, INT64_MAX, &n) != 0)
+		return fault_set(reterr, FAULT_BODY,
+			"partialSuccess.rejectedLogRecords of the answer is no number");
+	if (n > 0)
+		otlp_refuse(part, n, scan->envelope[1]);
+	return 0;
+}
+
+static int otlp_read(
+	struct http_part *part, const struct http_response *response, struct fault *reterr)
+{
+	struct pointer pointers[2] = {0};
+	const struct pointer *envelope[2] = {&pointers[0], &pointers[1]};
+	struct json_scanner_wanted wanted = {.envelope = envelope, .n_envelope = 2};
+	struct json_scan scan = JSON_SCAN_NULL;
+	struct json_scanner *plan;
+	int r;
+
+	if (response->body.size == 0)
+		return 0;
+	pointer_parse(&pointers[0], SLICE("/partialSuccess/rejectedLogRecords"));
+	pointer_parse(&pointers[1], SLICE("/partialSuccess/errorMessage"));
+	plan = json_scanner_new(&wanted);
+	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
+	if (r == 0)
+		r = otlp_judge(part, &scan, reterr);
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
+	pointer_deinit(&pointers[0]);
+	pointer_deinit(&pointers[1]);
+	return r;
+}
+
+const struct http_encoding http_otlp = {
+	.name = "otlp",
+	.content_type = "application/json",
+	.write = otlp_write,
+	.read = otlp_read,
+};

@@ -1,0 +1,181 @@
+/* See http_parts.h. */
+#include "sink/http/http_parts.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "pipeline/job.h"
+
+void http_parts_deinit(struct http_parts *parts)
+{
+	for (size_t i = 0; parts->reasons && i < parts->n_records; i++)
+		free(parts->reasons[i]);
+	free(parts->reasons);
+	free(parts->indexes);
+	free(parts->lanes);
+	*parts = HTTP_PARTS_NULL;
+}
+
+bool http_parts_is_over(const struct http_parts *parts)
+{
+	for (size_t i = 0; i < parts->n_lanes; i++) {
+		if (parts->lanes[i].next < parts->lanes[i].end)
+			return false;
+	}
+	return true;
+}
+
+/* --- lanes --- */
+
+static void parts_add_lane(struct http_parts *parts)
+{
+	parts->lanes = mem_resize(parts->lanes, (parts->n_lanes + 1) * sizeof(*parts->lanes));
+	parts->lanes[parts->n_lanes++] = (struct http_lane){0};
+}
+
+/* The lane of each record, in the order in which the sources come; the lanes' ends are counts. */
+static size_t *parts_assign(struct http_parts *parts)
+{
+	const struct sink_job *job = parts->job;
+	size_t *lane_of = mem_array(job->n_records, sizeof(*lane_of));
+	const char **sources = NULL;
+	size_t lane = 0;
+
+	for (size_t i = 0; i < job->n_records; i++) {
+		const struct batch *batch = job->records[i].batch;
+
+		if (i == 0 || batch != job->records[i - 1].batch) {
+			for (lane = 0; lane < parts->n_lanes; lane++) {
+				if (strcmp(sources[lane], batch->source) == 0)
+					break;
+			}
+		}
+		if (lane == parts->n_lanes) {
+			parts_add_lane(parts);
+			sources = mem_resize(sources, parts->n_lanes * sizeof(*sources));
+			sources[lane] = batch->source;
+		}
+		lane_of[i] = lane;
+		parts->lanes[lane].end++;
+	}
+	free(sources);
+	return lane_of;
+}
+
+static void parts_split(struct http_parts *parts)
+{
+	size_t *lane_of = parts_assign(parts);
+	size_t end = 0;
+
+	for (size_t i = 0; i < parts->n_lanes; i++) {
+		parts->lanes[i].next = end;
+		end += parts->lanes[i].end;
+		parts->lanes[i].end = parts->lanes[i].next;
+	}
+	parts->indexes = mem_array(parts->n_records, sizeof(*parts->indexes));
+	for (size_t i = 0; i < parts->n_records; i++)
+		parts->indexes[parts->lanes[lane_of[i]].end++] = i;
+	free(lane_of);
+}
+
+void http_parts_begin(struct http_parts *parts, struct sink_job *job, bool by_source)
+{
+	const char *id = job_id(job);
+	bool anew = http_parts_is_over(parts) || strcmp(parts->id, id) != 0;
+
+	if (anew)
+		http_parts_deinit(parts);
+	parts->job = job;
+	parts->n_records = job->n_records;
+	memcpy(parts->id, id, sizeof(parts->id));
+	if (anew && by_source) {
+		parts_split(parts);
+	} else if (anew) {
+		parts_add_lane(parts);
+		parts->lanes[0].end = parts->n_records;
+	}
+	for (size_t i = 0; i < parts->n_lanes; i++)
+		parts->lanes[i].busy = false;
+}
+
+/* --- parts --- */
+
+static size_t parts_index(const struct http_parts *parts, size_t place)
+{
+	return parts->indexes ? parts->indexes[place] : place;
+}
+
+static size_t parts_measure(const struct http_parts *parts, const struct http_lane *lane,
+	size_t max_records, size_t max_bytes)
+{
+	size_t end = lane->next;
+	size_t bytes = 0;
+
+	while (end < lane->end && end - lane->next < max_records) {
+		size_t size = parts->job->records[parts_index(parts, end)].view.text.size;
+
+		if (end > lane->next && (size > max_bytes || bytes > max_bytes - size))
+			break;
+		bytes += size;
+		end++;
+	}
+	return end;
+}
+
+bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, size_t max_bytes,
+	size_t *ret_first, size_t *ret_n)
+{
+	struct http_lane *own = &parts->lanes[lane];
+
+	if (own->n_ends == 0) {
+		if (own->next == own->end)
+			return false;
+		own->ends[own->n_ends++] = parts_measure(parts, own, max_records, max_bytes);
+	}
+	*ret_first = own->next;
+	*ret_n = own->ends[own->n_ends - 1] - own->next;
+	return true;
+}
+
+const struct sink_record *http_parts_records(
+	const struct http_parts *parts, size_t first, size_t n, struct sink_record **scratch)
+{
+	*scratch = NULL;
+	if (!parts->indexes)
+		return parts->job->records + first;
+	*scratch = mem_array(n, sizeof(**scratch));
+	for (size_t i = 0; i < n; i++)
+		(*scratch)[i] = parts->job->records[parts->indexes[first + i]];
+	return *scratch;
+}
+
+void http_parts_done(struct http_parts *parts, size_t lane)
+{
+	struct http_lane *own = &parts->lanes[lane];
+
+	own->next = own->ends[--own->n_ends];
+}
+
+bool http_parts_halve(struct http_parts *parts, size_t lane)
+{
+	struct http_lane *own = &parts->lanes[lane];
+	size_t n = own->ends[own->n_ends - 1] - own->next;
+
+	if (n < 2)
+		return false;
+	assert(own->n_ends < HTTP_PARTS_DEPTH);
+	own->ends[own->n_ends++] = own->next + n / 2;
+	return true;
+}
+
+void http_parts_refuse(struct http_parts *parts, size_t place, const char *reason)
+{
+	size_t index = parts_index(parts, place);
+
+	if (!parts->reasons)
+		parts->reasons = mem_array(parts->job->n_records, sizeof(*parts->reasons));
+	if (parts->reasons[index])
+		return;
+	parts->reasons[index] = mem_strdup(reason);
+	parts->n_refused++;
+}

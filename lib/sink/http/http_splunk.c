@@ -1,0 +1,170 @@
+/*
+ * Splunk's HTTP Event Collector: event objects one after the other, the record inside unchanged.
+ * With `ack = yes` the answer is a receipt only: what it stands for is delivered once the indexer
+ * says so, which is asked for until then.
+ */
+#include "sink/http/http_encoding.h"
+
+#include <inttypes.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "net/url.h"
+#include "base/json_scanner.h"
+
+static void splunk_check(const struct http_options *options, const struct ini_section *section,
+	struct findings *findings)
+{
+	const struct ini_entry *entry = ini_section_find(section, "ack_timeout");
+
+	if (entry && !options->ack)
+		findings_add(findings, entry->file, entry->line, "ack_timeout needs ack = yes");
+}
+
+/* Seconds with milliseconds; the fraction counts upwards from the second before, also before 1970.
+ */
+static void splunk_time(nsec_t time, struct buf *out)
+{
+	int64_t ms = time / NSEC_PER_MSEC - (time % NSEC_PER_MSEC < 0);
+	int64_t size = ms < 0 ? -ms : ms;
+
+	buf_printf(out, "%s%" PRId64 ".%03" PRId64, ms < 0 ? "-" : "", size / 1000, size % 1000);
+}
+
+static void splunk_member(const char *name, const char *value, struct buf *out)
+{
+	if (!value || !*value)
+		return;
+	buf_printf(out, ",\"%s\":", name);
+	json_encode(slice_of(value), out);
+}
+
+static void splunk_write(const struct http_part *part, struct buf *out)
+{
+	const struct http_options *options = part->options;
+
+	for (size_t i = 0; i < part->n_records; i++) {
+		const struct sink_record *record = &part->records[i];
+		nsec_t time = record->view.time;
+
+		buf_append_text(out, "{\"time\":");
+		splunk_time(time == NSEC_NONE ? record->batch->accepted_time : time, out);
+		splunk_member("host", options->host, out);
+		splunk_member(
+			"source", options->source ? options->source : record->batch->source, out);
+		splunk_member("sourcetype", options->sourcetype, out);
+		splunk_member("index", options->index, out);
+		buf_append_text(out, ",\"event\":");
+		sink_record_print(record, part->format, out);
+		buf_append_char(out, '}');
+	}
+}
+
+static void splunk_prepare(const struct http_part *part, struct http_message *message)
+{
+	if (part->options->ack)
+		http_headers_set(
+			&message->headers, "X-Splunk-Request-Channel", slice_of(part->channel));
+}
+
+/* The values at two pointers of an answer; SLICE_NULL where there is none. */
+static int splunk_find(const struct http_response *response, const char *const *texts, size_t n,
+	struct slice *ret, struct fault *reterr)
+{
+	struct pointer pointers[2] = {0};
+	const struct pointer *wanted_pointers[2] = {&pointers[0], &pointers[1]};
+	struct json_scanner_wanted wanted = {.envelope = wanted_pointers, .n_envelope = n};
+	struct json_scan scan = JSON_SCAN_NULL;
+	struct json_scanner *plan;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		pointer_parse(&pointers[i], slice_of(texts[i]));
+	plan = json_scanner_new(&wanted);
+	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
+	for (size_t i = 0; i < n && r == 0; i++)
+		ret[i] = scan.envelope[i];
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
+	for (size_t i = 0; i < n; i++)
+		pointer_deinit(&pointers[i]);
+	return r;
+}
+
+static int splunk_read(
+	struct http_part *part, const struct http_response *response, struct fault *reterr)
+{
+	static const char *const texts[] = {"/code", "/ackId"};
+	struct slice values[2];
+	int r = splunk_find(response, texts, 2, values, reterr);
+
+	if (r != 0)
+		return r;
+	if (!slice_is(values[0], "0"))
+		return fault_set(reterr, FAULT_BODY,
+			"the answer has no code 0: is url that of an "
+			"event collector?");
+	if (!part->options->ack)
+		return 0;
+	if (!values[1].data || number_parse(values[1], 0, INT64_MAX, &part->receipt) != 0) {
+		fault_set(reterr, FAULT_CONFIG,
+			"the answer has no ackId: switch on indexer acknowledgement for the token, "
+			"or set ack = no");
+		reterr->wait_ns = HTTP_PATIENCE;
+		return FAULT_CONFIG;
+	}
+	return 0;
+}
+
+/* .../services/collector[/event] becomes .../services/collector/ack?channel=... */
+static void splunk_ask(const struct http_part *const *asked, size_t n, struct http_message *message)
+{
+	const struct http_part *part = asked[0]; /* the channel is one for all */
+	struct buf url = BUF_NULL;
+	struct url_parts parts;
+	size_t size = 0;
+
+	if (url_split(part->options->url, &parts) == 0)
+		size = (size_t)(parts.path.data - part->options->url) + parts.path.size;
+	buf_append(&url, part->options->url, size);
+	if (str_ends(buf_text(&url), "/event"))
+		url.size -= strlen("/event");
+	else if (str_ends(buf_text(&url), "/"))
+		url.size--;
+	buf_append_text(&url, "/ack?channel=");
+	buf_append_text(&url, part->channel);
+	free(message->url);
+	message->url = buf_take(&url);
+	free(message->method);
+	message->method = mem_strdup("POST");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&message->body, "%s%" PRId64, i == 0 ? "{\"acks\":[" : ",",
+			asked[i]->receipt);
+	buf_append_text(&message->body, "]}");
+	splunk_prepare(part, message);
+}
+
+static int splunk_confirmed(const struct http_part *part, const struct http_response *response,
+	bool *ret, struct fault *reterr)
+{
+	char *text = mem_printf("/acks/%" PRId64, part->receipt);
+	const char *const texts[] = {text};
+	struct slice value;
+	int r = splunk_find(response, texts, 1, &value, reterr);
+
+	free(text);
+	*ret = r == 0 && slice_is(value, "true");
+	return r;
+}
+
+const struct http_encoding http_splunk = {
+	.name = "splunk_hec",
+	.content_type = "application/json",
+	.check = splunk_check,
+	.prepare = splunk_prepare,
+	.write = splunk_write,
+	.read = splunk_read,
+	.ask = splunk_ask,
+	.confirmed = splunk_confirmed,
+};

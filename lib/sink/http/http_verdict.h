@@ -1,0 +1,29 @@
+/*
+ * What an answer to records leads to:
+ *   2xx                       what the encoding reads in it
+ *   413                       the request is halved; a single record is refused
+ *   400, 422 and other 4xx    the same: halving finds the records to blame, the rest arrives
+ *   401, 403                  a fetched token is renewed once; then the sink waits for a person
+ *   3xx, 404, 405, 407, ...   the same, as these speak of the address and never of a record
+ *   408, 409, 423, 429, 5xx   later, as without an answer (409: the request is being worked on)
+ */
+#ifndef TRAWLD_SINK_HTTP_VERDICT_H
+#define TRAWLD_SINK_HTTP_VERDICT_H
+
+#include "sink/http/http_encoding.h"
+
+enum http_verdict {
+	HTTP_TAKEN, /* every record is decided, or part->receipt is to be asked for */
+	HTTP_LATER,
+	HTTP_RENEW, /* with a fresh token, if that may help; else later */
+	HTTP_HALVE,
+};
+
+/* *FAULT says why it is not taken. */
+enum http_verdict http_verdict(const struct http_encoding *encoding, struct http_part *part,
+	const struct http_response *response, struct fault *fault);
+
+/* Only a person can help: no try for HTTP_PATIENCE. */
+void http_verdict_be_patient(struct fault *fault);
+
+#endif

@@ -1,0 +1,447 @@
+/*
+ * Records to an HTTP receiver, at least once: a job is cut into requests (http_parts.h), each is
+ * sent until it is answered, and what the answer says of each record is the encoding's to read.
+ * What an answer leads to is in http_verdict.h.
+ *
+ * Several requests may be under way at once, but never two of one source: then the records of a
+ * source reach the receiver in order whatever happens to a request. When one is to be sent again
+ * later, no other is begun; those under way come to their end, and what they bring stays decided
+ * when the job is tried again.
+ */
+#include "sink/sinks.h"
+
+#include <ev.h>
+#include <stddef.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "sink/compressor.h"
+#include "net/http_call.h"
+#include "sink/http/http_encoding.h"
+#include "sink/http/http_receipts.h"
+#include "sink/http/http_verdict.h"
+
+/* A request under way, from its taking to the verdict on its records. */
+struct http_flight {
+	struct sink_http *http;
+	struct http_part part;
+	size_t lane;
+	struct http_call call;
+	bool under_way;
+	bool renewed; /* it was tried with a fresh token */
+};
+
+struct sink_http {
+	struct sink base;
+	const struct http_options *options;
+	const struct http_encoding *encoding;
+	struct http_sender sender;
+	char *place;
+	struct secret *secrets; /* what headers hold of credentials: masked in messages */
+	size_t n_secrets;
+
+	struct http_parts parts;
+	struct http_flight *flights; /* options->in_flight of them */
+	size_t n_under_way;
+	size_t turn; /* the lane that is looked at first */
+	struct http_receipts receipts;
+	char channel[37];
+	bool stepping;
+	bool failing; /* nothing more is begun; the job is to be tried again: */
+	struct fault fault;
+	bool size_told; /* the log knows that requests are too large */
+};
+
+static struct log_subject sink_http_subject(const struct sink_http *http)
+{
+	return (struct log_subject){"sink", http->base.name, http->place};
+}
+
+/* --- what is under way --- */
+
+static void sink_http_end(struct sink_http *http)
+{
+	struct http_parts *parts = &http->parts;
+	struct fault fault = FAULT_NULL;
+	size_t first = 0;
+
+	if (http->failing) {
+		sink_finish(&http->base, SINK_RETRY, NULL, &http->fault);
+		return;
+	}
+	if (parts->n_refused == 0) {
+		sink_finish(&http->base, SINK_DELIVERED, NULL, NULL);
+		return;
+	}
+	while (!parts->reasons[first])
+		first++;
+	fault_set(&fault, FAULT_REFUSED, "%s", parts->reasons[first]);
+	sink_finish_reasons(&http->base, (const char *const *)parts->reasons, &fault);
+}
+
+static bool sink_http_take_of(struct sink_http *http, struct http_flight *flight, size_t lane)
+{
+	struct http_part *part = &flight->part;
+
+	if (http->parts.lanes[lane].busy ||
+		!http_parts_next(&http->parts, lane, (size_t)http->options->batch_records,
+			(size_t)http->options->batch_bytes, &part->first, &part->n_records))
+		return false;
+	http->parts.lanes[lane].busy = true;
+	part->receipt = -1;
+	part->format = http->parts.job->format;
+	flight->lane = lane;
+	flight->renewed = false;
+	flight->under_way = true;
+	http->n_under_way++;
+	return true;
+}
+
+/* The next part of a lane that has none under way. NULL: no more for now. */
+static struct http_flight *sink_http_take(struct sink_http *http)
+{
+	struct http_flight *flight = http->flights;
+
+	if (http->n_under_way == (size_t)http->options->in_flight)
+		return NULL;
+	while (flight->under_way)
+		flight++;
+	for (size_t i = 0; i < http->parts.n_lanes; i++) {
+		size_t lane = (http->turn + i) % http->parts.n_lanes;
+
+		if (sink_http_take_of(http, flight, lane)) {
+			http->turn = lane + 1;
+			return flight;
+		}
+	}
+	return NULL;
+}
+
+static void sink_http_step(struct sink_http *http)
+{
+	struct http_flight *flight;
+
+	if (http->stepping)
+		return;
+	http->stepping = true;
+	while (!http->failing && (flight = sink_http_take(http)))
+		http_call_start(&flight->call);
+	http->stepping = false;
+	if (http->n_under_way == 0)
+		sink_http_end(http);
+}
+
+/* The last thing that is done with a flight: the job may be over with it. */
+static void sink_http_land(struct http_flight *flight)
+{
+	struct sink_http *http = flight->http;
+
+	flight->under_way = false;
+	http->n_under_way--;
+	http->parts.lanes[flight->lane].busy = false;
+	sink_http_step(http);
+}
+
+static void sink_http_decided(struct http_flight *flight)
+{
+	http_parts_done(&flight->http->parts, flight->lane);
+	sink_http_land(flight);
+}
+
+/* The first fault is told; the pause is long enough for all. */
+static void sink_http_later(struct http_flight *flight, const struct fault *fault)
+{
+	struct sink_http *http = flight->http;
+
+	if (!http->failing)
+		http->fault = *fault;
+	else if (http->fault.wait_ns < fault->wait_ns)
+		http->fault.wait_ns = fault->wait_ns;
+	http->failing = true;
+	sink_http_land(flight);
+}
+
+/* --- one request --- */
+
+/* The same for every try of a request and for no other: made of the job's name, the place in it and
+ * the body, since jobs of two machines, or from before a lost state, may have one name. */
+static void sink_http_key(const struct http_flight *flight, struct http_message *message)
+{
+	struct buf text = BUF_NULL;
+	struct id id = digest_id(buf_slice(&message->body));
+	char hex[33];
+
+	buf_printf(&text, "%s %zu ", flight->http->parts.id, flight->part.first);
+	buf_append(&text, id.bytes, sizeof(id.bytes));
+	id = digest_id(buf_slice(&text));
+	digest_hex(id.bytes, sizeof(id.bytes), hex);
+	http_headers_set(&message->headers, "Idempotency-Key", slice_of(hex));
+	buf_deinit(&text);
+}
+
+static int sink_http_write(
+	struct http_call *call, struct http_message *message, struct fault *reterr)
+{
+	struct http_flight *flight = call->userdata;
+	struct sink_http *http = flight->http;
+	enum compression compression = (enum compression)http->options->compression;
+	struct http_part *part = &flight->part;
+	struct sink_record *scratch;
+	size_t size = 0;
+
+	http_options_message(http->options, message);
+	if (http->encoding->prepare)
+		http->encoding->prepare(part, message);
+	part->records = http_parts_records(&http->parts, part->first, part->n_records, &scratch);
+	for (size_t i = 0; i < part->n_records; i++)
+		size += part->records[i].view.text.size + 2;
+	buf_reserve(&message->body, size);
+	http->encoding->write(part, &message->body);
+	part->records = NULL;
+	free(scratch);
+	sink_http_key(flight, message);
+	if (compression != COMPRESSION_NONE)
+		http_headers_set(&message->headers, "Content-Encoding",
+			slice_of(compression_names[compression]));
+	return compressor_replace(compression, &message->body, reterr);
+}
+
+static void sink_http_tell_size(struct http_flight *flight)
+{
+	struct sink_http *http = flight->http;
+	struct log_subject subject = sink_http_subject(http);
+
+	if (http->size_told)
+		return;
+	http->size_told = true;
+	log_notice(&subject,
+		"the receiver takes no request of %zu records (413); sending smaller ones. A lower "
+		"batch_bytes or batch_records saves it the trouble",
+		flight->part.n_records);
+}
+
+static void sink_http_halve(struct http_flight *flight, const struct fault *fault)
+{
+	struct http_parts *parts = &flight->http->parts;
+
+	if (fault->status == 413)
+		sink_http_tell_size(flight);
+	if (http_parts_halve(parts, flight->lane)) {
+		sink_http_land(flight);
+		return;
+	}
+	http_parts_refuse(parts, flight->part.first, fault->text);
+	sink_http_decided(flight);
+}
+
+static void sink_http_renew(struct http_flight *flight, struct fault *fault)
+{
+	if (!flight->renewed && http_call_renew(&flight->call)) {
+		flight->renewed = true;
+		http_call_start(&flight->call);
+		return;
+	}
+	http_verdict_be_patient(fault);
+	sink_http_later(flight, fault);
+}
+
+static void sink_http_done(
+	struct http_call *call, struct http_response *response, struct fault *fault)
+{
+	struct http_flight *flight = call->userdata;
+	struct sink_http *http = flight->http;
+	enum http_verdict verdict = HTTP_LATER;
+
+	if (response)
+		verdict = http_verdict(http->encoding, &flight->part, response, fault);
+	switch (verdict) {
+	case HTTP_TAKEN:
+		if (flight->part.receipt >= 0)
+			http_receipts_add(&http->receipts, &flight->part);
+		else
+			sink_http_decided(flight);
+		break;
+	case HTTP_LATER:
+		sink_http_later(flight, fault);
+		break;
+	case HTTP_RENEW:
+		sink_http_renew(flight, fault);
+		break;
+	case HTTP_HALVE:
+		sink_http_halve(flight, fault);
+		break;
+	}
+}
+
+static void sink_http_acknowledged(
+	struct http_part *part, const struct fault *fault, void *userdata)
+{
+	struct sink_http *http = userdata;
+	struct http_flight *flight = http->flights;
+
+	while (&flight->part != part)
+		flight++;
+	if (fault)
+		sink_http_later(flight, fault);
+	else
+		sink_http_decided(flight);
+}
+
+static const struct http_call_kind sink_http_call = {
+	.write = sink_http_write,
+	.done = sink_http_done,
+};
+
+/* --- the kind --- */
+
+static void sink_http_keep_secret(struct sink_http *http, struct slice text)
+{
+	http->secrets = mem_resize(http->secrets, (http->n_secrets + 1) * sizeof(*http->secrets));
+	http->secrets[http->n_secrets] = SECRET_NULL;
+	secret_set(&http->secrets[http->n_secrets++], text);
+}
+
+/* A credential may be written out in the configuration: it is masked all the same, with its scheme
+ * and without it. */
+static void sink_http_keep_secrets(struct sink_http *http)
+{
+	static const char *const parts[] = {"auth", "token", "key", "secret", "cookie", NULL};
+	const struct option_pairs *headers = &http->options->headers;
+
+	for (size_t i = 0; i < headers->n_items; i++) {
+		const char *value = headers->items[i].value;
+		const char *blank = strchr(value, ' ');
+		bool secret = headers->items[i].secret;
+
+		for (size_t k = 0; parts[k]; k++)
+			secret = secret || strcasestr(headers->items[i].name, parts[k]);
+		if (!secret)
+			continue;
+		sink_http_keep_secret(http, slice_of(value));
+		if (blank)
+			sink_http_keep_secret(http, slice_of(blank + 1));
+	}
+}
+
+/* A random UUID, RFC 9562 version 4. */
+static void sink_http_make_channel(struct sink_http *http)
+{
+	unsigned char bytes[16];
+	char hex[33];
+
+	random_bytes(bytes, sizeof(bytes));
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	digest_hex(bytes, sizeof(bytes), hex);
+	snprintf(http->channel, sizeof(http->channel), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
+		hex + 12, hex + 16, hex + 20);
+}
+
+static void sink_http_make_flights(struct sink_http *http)
+{
+	size_t n = (size_t)http->options->in_flight;
+
+	http->flights = mem_array(n, sizeof(*http->flights));
+	for (size_t i = 0; i < n; i++) {
+		struct http_flight *flight = &http->flights[i];
+
+		flight->http = http;
+		flight->part.options = http->options;
+		flight->part.parts = &http->parts;
+		flight->part.channel = http->channel;
+		flight->call.kind = &sink_http_call;
+		flight->call.sender = &http->sender;
+		flight->call.userdata = flight;
+	}
+}
+
+static int sink_http_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
+{
+	const struct http_options *options = setup->options;
+	struct sink_http *http;
+	struct auth *auth = NULL;
+	int r = http_options_auth(options, setup->client, &auth, reterr);
+
+	if (r != 0)
+		return r;
+	http = MEM_NEW(struct sink_http);
+	http->base.kind = &sink_http;
+	http->base.name = mem_strdup(setup->name);
+	http->base.gather.age_ns = options->batch_age_ns;
+	if (options->in_flight == 1) { /* else as many sources in a job as it can hold */
+		http->base.gather.n_records = (size_t)options->batch_records;
+		http->base.gather.bytes = (size_t)options->batch_bytes;
+	}
+	http->options = options;
+	http->encoding = http_encodings[options->encoding];
+	http->sender = (struct http_sender){
+		.client = setup->client,
+		.transport = http_options_transport(options),
+		.auth = auth,
+	};
+	http->place = mem_strdup(setup->place);
+	sink_http_make_channel(http);
+	sink_http_make_flights(http);
+	http_receipts_init(&http->receipts, http->encoding, &http->sender, setup->loop);
+	http->receipts.ended = sink_http_acknowledged;
+	http->receipts.userdata = http;
+	sink_http_keep_secrets(http);
+	*ret = &http->base;
+	return 0;
+}
+
+static void sink_http_deliver(struct sink *sink, struct sink_job *job)
+{
+	struct sink_http *http = (struct sink_http *)sink;
+
+	http->failing = false;
+	http->turn = 0;
+	http_parts_begin(&http->parts, job, http->options->in_flight > 1);
+	sink_http_step(http);
+}
+
+static void sink_http_cancel(struct sink *sink)
+{
+	struct sink_http *http = (struct sink_http *)sink;
+
+	http_receipts_cancel(&http->receipts);
+	for (size_t i = 0; i < (size_t)http->options->in_flight; i++) {
+		http_call_cancel(&http->flights[i].call);
+		http->flights[i].under_way = false;
+	}
+	http->n_under_way = 0;
+}
+
+static void sink_http_destroy(struct sink *sink)
+{
+	struct sink_http *http = (struct sink_http *)sink;
+
+	sink_http_cancel(sink);
+	auth_free(http->sender.auth);
+	http_parts_deinit(&http->parts);
+	free(http->flights);
+	for (size_t i = 0; i < http->n_secrets; i++)
+		secret_deinit(&http->secrets[i]);
+	free(http->secrets);
+	free(http->place);
+	free(http->base.name);
+	free(http);
+}
+
+const struct sink_kind sink_http = {
+	.name = "http",
+	.summary = "batches of records to an HTTP receiver",
+	.promise = "at least once; retries are byte-identical, so a receiver that deduplicates "
+		   "gets each record once",
+	.options = http_option_rows,
+	.n_options = N_HTTP_OPTION_ROWS,
+	.options_size = sizeof(struct http_options),
+	.capabilities = SINK_STABLE_JOB,
+	.check = http_options_check,
+	.create = sink_http_create,
+	.deliver = sink_http_deliver,
+	.cancel = sink_http_cancel,
+	.destroy = sink_http_destroy,
+};

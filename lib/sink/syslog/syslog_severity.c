@@ -1,0 +1,111 @@
+/* See syslog_severity.h. The record is not decoded: the JSON scanner finds the one value. */
+#include "sink/syslog/syslog_severity.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/json_scanner.h"
+
+#include "sink/syslog/syslog_format.h"
+
+struct rule {
+	char *glob;
+	unsigned severity;
+};
+
+struct syslog_severity {
+	unsigned fallback;
+	struct json_scanner *plan; /* NULL: no `severity_from` */
+	struct json_scan scan;
+	struct buf scratch;
+	struct rule *rules;
+	size_t n_rules;
+};
+
+static int add_rule(struct syslog_severity *severity, const char *text, struct fault *reterr)
+{
+	struct rule *rule = &severity->rules[severity->n_rules];
+	const char *sign = strrchr(text, '=');
+	struct slice glob = {text, sign ? (size_t)(sign - text) : 0};
+
+	glob = str_trim(glob);
+	if (glob.size == 0 ||
+		!syslog_severity_parse(str_trim(slice_of(sign + 1)), true, &rule->severity))
+		return fault_set(reterr, FAULT_CONFIG,
+			"severity_map: '%s' is not glob=severity, with a number from 0 to 7 or one "
+			"of " SYSLOG_SEVERITY_NAMES,
+			text);
+	rule->glob = mem_strndup(glob.data, glob.size);
+	severity->n_rules++;
+	return 0;
+}
+
+static int set_pointer(struct syslog_severity *severity, const char *from, struct fault *reterr)
+{
+	struct pointer pointer = POINTER_NULL;
+	const struct pointer *list[] = {&pointer};
+	struct json_scanner_wanted wanted = {.envelope = list, .n_envelope = 1};
+
+	if (pointer_parse(&pointer, slice_of(from)) != 0)
+		return fault_set(reterr, FAULT_CONFIG,
+			"severity_from: '%s' is no JSON Pointer (wanted: /name or /outer/inner)",
+			from);
+	severity->plan = json_scanner_new(&wanted);
+	pointer_deinit(&pointer);
+	return 0;
+}
+
+int syslog_severity_new(struct syslog_severity **ret, const char *from, const struct str_list *map,
+	unsigned fallback, const char **ret_key, struct fault *reterr)
+{
+	struct syslog_severity *severity = MEM_NEW(struct syslog_severity);
+	int r = 0;
+
+	severity->fallback = fallback;
+	severity->rules = mem_array(map->n_items, sizeof(*severity->rules));
+	*ret_key = "severity_map";
+	for (size_t i = 0; i < map->n_items && r == 0; i++)
+		r = add_rule(severity, map->items[i], reterr);
+	if (r == 0 && map->n_items > 0 && !from)
+		r = fault_set(reterr, FAULT_CONFIG,
+			"severity_map needs severity_from: the place of the value in a record");
+	if (r == 0 && from) {
+		*ret_key = "severity_from";
+		r = set_pointer(severity, from, reterr);
+	}
+	if (r != 0)
+		syslog_severity_free(severity);
+	else
+		*ret = severity;
+	return r;
+}
+
+void syslog_severity_free(struct syslog_severity *severity)
+{
+	if (!severity)
+		return;
+	json_scanner_free(severity->plan);
+	json_scan_deinit(&severity->scan);
+	buf_deinit(&severity->scratch);
+	for (size_t i = 0; i < severity->n_rules; i++)
+		free(severity->rules[i].glob);
+	free(severity->rules);
+	free(severity);
+}
+
+unsigned syslog_severity_of(struct syslog_severity *severity, struct slice record)
+{
+	unsigned result = severity->fallback;
+	struct slice value;
+
+	if (!severity->plan ||
+		json_scanner_run(severity->plan, record, &severity->scan, NULL) != 0 ||
+		!severity->scan.envelope[0].data)
+		return result;
+	value = json_content(severity->scan.envelope[0], &severity->scratch);
+	for (size_t i = 0; i < severity->n_rules; i++) {
+		if (str_glob(severity->rules[i].glob, value))
+			return severity->rules[i].severity;
+	}
+	(void)syslog_severity_parse(value, false, &result);
+	return result;
+}
