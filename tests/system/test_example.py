@@ -33,11 +33,11 @@ def blocks():
 
 
 def alternatives(lines):
-    """Keys of the settings that stand below a comment "in place of"."""
+    """Keys of the settings that stand below a comment "instead of"."""
     keys, inside = set(), False
     for line in lines:
         if setting(line) is None:
-            inside = line.startswith("# in place of")
+            inside = line.startswith("# instead of")
         elif inside:
             keys.add(setting(line))
     return keys
