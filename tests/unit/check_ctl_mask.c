@@ -1,5 +1,5 @@
 /* What trawlctl shows of requests and answers. */
-#include "ctl_mask.h"
+#include "ctl/ctl_mask.h"
 
 #include "base/secret.h"
 #include "check_unit.h"

@@ -1,5 +1,5 @@
 /* A source's place as people read it. */
-#include "ctl_place.h"
+#include "ctl/ctl_place.h"
 
 #include "check_unit.h"
 

@@ -2,14 +2,14 @@
  * trawlctl rewind: where a source is to read on from. Owns the state while it works: a daemon that
  * runs would go on from the place it has in memory and write that over ours.
  */
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include <sysexits.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "ctl_place.h"
+#include "ctl/ctl_place.h"
 #include "store/commit.h"
 #include "store/cursor.h"
 

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "ctl_arguments.h"
+#include "ctl/ctl_arguments.h"
 
 /* The path of the socket, as far as the configuration can be read: the daemon may have one that is
  * faulty by now. NULL: it is off, which was printed. The caller frees it. */

@@ -7,8 +7,8 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "ctl.h"
-#include "ctl_control.h"
+#include "ctl/ctl.h"
+#include "ctl/ctl_control.h"
 #include "terminal.h"
 
 #define N_COLUMNS 6

@@ -2,7 +2,7 @@
 #ifndef TRAWLD_DAEMON_CTL_H
 #define TRAWLD_DAEMON_CTL_H
 
-#include "ctl_arguments.h"
+#include "ctl/ctl_arguments.h"
 #include "setup.h"
 
 #include "base/fault.h"

@@ -1,5 +1,5 @@
-/* See ctl_control.h; and the commands that are one question each: poll, reload. */
-#include "ctl_control.h"
+/* See ctl/ctl_control.h; and the commands that are one question each: poll, reload. */
+#include "ctl/ctl_control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #define ANSWER_MAX (64u << 20)
 

@@ -1,5 +1,5 @@
-/* See ctl.h: how trawlctl's commands come to a configuration and to the state. */
-#include "ctl.h"
+/* See ctl/ctl.h: how trawlctl's commands come to a configuration and to the state. */
+#include "ctl/ctl.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
  * answer. Every decision is the daemon's own code (lib/source/ask.h, poll.h); the state is only
  * read, without the lock, so a probe works beside a running daemon and changes nothing.
  */
-#include "ctl_probe.h"
+#include "ctl/ctl_probe.h"
 
 #include <ev.h>
 #include <strings.h>

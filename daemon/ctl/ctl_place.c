@@ -1,10 +1,11 @@
-/* See ctl_place.h. A cursor does not say how its source is paged; what it contains tells enough. */
-#include "ctl_place.h"
+/* See ctl/ctl_place.h. A cursor does not say how its source is paged; what it contains tells
+ * enough. */
+#include "ctl/ctl_place.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "ctl_mask.h"
+#include "ctl/ctl_mask.h"
 
 #define WIDTH 15
 

@@ -1,12 +1,12 @@
 /* trawlctl providers: which definitions there are, and what one of them says. */
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
-#include "ctl_mask.h"
+#include "ctl/ctl_mask.h"
 #include "source/source_auth.h"
 
 #define CUSTOM "custom" /* the one provider without a file */

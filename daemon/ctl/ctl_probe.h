@@ -5,7 +5,7 @@
 #ifndef TRAWLD_DAEMON_CTL_PROBE_H
 #define TRAWLD_DAEMON_CTL_PROBE_H
 
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include "source/gather.h"
 #include "source/poll.h"

@@ -1,5 +1,5 @@
-/* See ctl_arguments.h. Options may stand anywhere; the first operand is the command. */
-#include "ctl_arguments.h"
+/* See ctl/ctl_arguments.h. Options may stand anywhere; the first operand is the command. */
+#include "ctl/ctl_arguments.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* trawlctl cursor: where sources stand. Reads beside a running daemon, changes nothing. */
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include <sysexits.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "ctl_place.h"
+#include "ctl/ctl_place.h"
 #include "store/cursor.h"
 
 struct row {

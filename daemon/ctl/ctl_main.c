@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 #include <sysexits.h>
 
-#include "ctl.h"
+#include "ctl/ctl.h"
 
 #include "base/log.h"
 

@@ -1,6 +1,7 @@
-/* See ctl_probe.h: a probe for people. Nothing is printed here that did not go through the masking.
+/* See ctl/ctl_probe.h: a probe for people. Nothing is printed here that did not go through the
+ * masking.
  */
-#include "ctl_probe.h"
+#include "ctl/ctl_probe.h"
 
 #include <strings.h>
 
@@ -8,8 +9,8 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "ctl_mask.h"
-#include "ctl_place.h"
+#include "ctl/ctl_mask.h"
+#include "ctl/ctl_place.h"
 #include "net/outcome.h"
 #include "pipeline/selection.h"
 
