@@ -259,6 +259,19 @@ static void take_fingerprint(struct source *source, const struct ini_section *se
 	buf_deinit(&text);
 }
 
+/* Also those that stand where no definition would look for a secret: in a query, in a body. */
+static void take_secrets(struct source *source, const struct ini_section *section)
+{
+	struct buf text = BUF_NULL;
+	for (size_t i = 0; i < section->n_entries; i++)
+		if (section->entries[i].secret)
+			buf_printf(&text, "%s=%zu:%s\n", section->entries[i].key,
+				strlen(section->entries[i].value), section->entries[i].value);
+	source->secrets = digest_id(buf_slice(&text));
+	secret_wipe(text.data, text.size);
+	buf_deinit(&text);
+}
+
 static void check_start(
 	struct source *source, struct ini_section *section, struct findings *findings)
 {
@@ -332,6 +345,7 @@ struct source *source_new(
 		return NULL;
 	}
 	set_transport(source);
+	take_secrets(source, section);
 	check_auth(source, section, findings);
 	if (findings->n_items != n_before) {
 		source_free(source);

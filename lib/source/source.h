@@ -43,6 +43,7 @@ struct source {
 	struct http_transport transport;
 	struct id fingerprint; /* digest of all that the section and the definition say: equal means
 				  nothing to reload */
+	struct id secrets; /* digest of the section's secret values */
 	char *origin; /* where the token may go */
 	struct source_login login, caller_login; /* auth NULL: none */
 	struct str_list origins; /* the same and allow_origins, as url_origin writes them */
@@ -84,6 +85,9 @@ int source_request(const struct source *source, const struct request_values *val
 /* [fetch]: the request for a link to the document that FROM tells. As source_request. */
 int source_link_request(const struct source *source, const char *from, struct http_message *ret,
 	struct fault *reterr);
+/* REQUEST as it is at any moment: every time, offset, number and cursor in it is 0. */
+void source_constant_request(const struct source *source, const struct request_definition *request,
+	struct http_message *ret);
 /* The request that fetches a token; matches auth_setup.login_render. LOGIN: a struct source_login.
  */
 void source_login_request(struct http_message *ret, void *login);

@@ -1,6 +1,8 @@
 /* See source_auth.h. Rendered values are wiped as soon as the credential has its own copy. */
 #include "source/source_auth.h"
 
+#include <strings.h>
+
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
@@ -61,6 +63,57 @@ void source_auth_check(const struct definition *definition, struct findings *fin
 		check_auth(definition->auth.caller, findings);
 }
 
+/* With its size, so that no two lists of values look the same. */
+static void identify(struct buf *key, const char *name, struct slice value)
+{
+	buf_printf(key, "%s=%zu:", name, value.size);
+	buf_append_slice(key, value);
+	buf_append_char(key, '\n');
+}
+
+static void identify_headers(struct buf *key, const struct http_headers *headers)
+{
+	for (size_t i = 0; i < headers->n_items; i++) {
+		const struct http_header *header = &headers->items[i];
+		if (strcasecmp(header->name, "Accept") != 0 &&
+			strcasecmp(header->name, "Content-Type") != 0)
+			identify(key, header->name, slice_of(header->value));
+	}
+}
+
+/* HEADERS_ONLY: what the request asks for does not tell who asks. */
+static void identify_request(const struct source *source, const struct request_definition *request,
+	bool headers_only, struct buf *key)
+{
+	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	if (!request->method)
+		return;
+	source_constant_request(source, request, &message);
+	identify_headers(key, &message.headers);
+	if (headers_only)
+		return;
+	identify(key, "url", slice_of(message.url));
+	identify(key, "body", buf_slice(&message.body));
+}
+
+/* All that tells one caller from another beside [auth] and [login]. */
+static void identify_source(const struct source *source, struct buf *key)
+{
+	const struct definition *definition = source->definition;
+	bool proved = strcmp(definition->auth.type, "none") != 0;
+	identify(key, "origin", slice_of(source->origin));
+	identify(key, "client_cert", slice_of(source->options.client_cert));
+	identify(key, "client_key", slice_of(source->options.client_key));
+	identify_request(source, &definition->first, proved, key);
+	identify_request(source, &definition->next, proved, key);
+	for (size_t i = 0; i < definition->n_parameters; i++) {
+		const struct parameter *parameter = &definition->parameters[i];
+		if (parameter->secret && parameter->value)
+			identify(key, parameter->name, slice_of(parameter->value));
+	}
+	buf_append(key, source->secrets.bytes, sizeof(source->secrets.bytes));
+}
+
 /* The [auth] settings that have a value; KEY gets all of them as text. */
 static size_t render_settings(const struct source *source, const struct auth_definition *auth,
 	struct option_pair *settings, struct buf *key)
@@ -71,7 +124,7 @@ static size_t render_settings(const struct source *source, const struct auth_def
 		const struct named_template *setting = &auth->settings[i];
 		struct buf value = BUF_NULL;
 		if (template_render(setting->template, definition_value, definition, &value) == 0) {
-			buf_printf(key, "%s=%s\n", setting->name, buf_text(&value));
+			identify(key, setting->name, buf_slice(&value));
 			settings[n].name = setting->name;
 			settings[n++].value = buf_take(&value);
 		}
@@ -115,6 +168,8 @@ static int make_auth(const struct source *source, const struct auth_definition *
 		.expires_from = definition->login_expires,
 	};
 	setup.transport.origin = NULL;
+	identify(key, "type", slice_of(definition->type));
+	identify_request(source, &definition->login, false, key);
 	int r = check_token_url(source, settings, n, reterr);
 	if (r == 0)
 		r = auth_new(ret, &setup, reterr);
@@ -132,7 +187,7 @@ int source_auth_new(const struct source *source, struct http_client *client, str
 	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
 	struct auth *caller = NULL;
 	int r = 0;
-	buf_printf(&key, "%s\n", source->origin);
+	identify_source(source, &key);
 	if (definition->caller)
 		r = make_auth(source, definition->caller, client, NULL, &key, &caller, reterr);
 	if (r == 0)

@@ -9,8 +9,12 @@
  * take, or that miss one it requires. */
 void source_auth_check(const struct definition *definition, struct findings *findings);
 
-/* SOURCE outlives the credential. *RET_CREDENTIAL: a digest of origin and credential, the same for
- * every source that calls with the same one (they share a request budget). 0, or FAULT_CONFIG. */
+/*
+ * SOURCE outlives the credential. *RET_CREDENTIAL: a digest of all that tells one caller of this
+ * origin from another, the same for every source that calls as the same one: [auth], [login], the
+ * client certificate, the requests' headers, every secret; without [auth] the whole request. What
+ * a caller asks for is no part of it. 0, or FAULT_CONFIG.
+ */
 int source_auth_new(const struct source *source, struct http_client *client, struct auth **ret,
 	struct id *ret_credential, struct fault *reterr);
 

@@ -183,6 +183,15 @@ int source_link_request(const struct source *source, const char *from, struct ht
 		ret, reterr);
 }
 
+void source_constant_request(const struct source *source, const struct request_definition *request,
+	struct http_message *ret)
+{
+	struct request_values values = {
+		.source = source, .page = "0", .resume = "0", .fetch_from = "0"};
+	struct lookup lookup = {.values = &values};
+	write_request(request, &lookup, NULL, NULL, ret);
+}
+
 void source_login_request(struct http_message *ret, void *userdata)
 {
 	const struct source_login *login = userdata;
