@@ -8,12 +8,12 @@
 #include "store/cursor.h"
 #include "trawld.h"
 
-static void accept_records(const struct runner_delivery *delivery, void *userdata)
+static void accept_records(const struct record_batch *batch, void *userdata)
 {
 	struct poller *poller = userdata;
 	struct intake_status before, after;
 	intake_status(poller->intake, &before);
-	intake_accept(delivery, poller->intake);
+	intake_accept(batch, poller->intake);
 	intake_status(poller->intake, &after);
 	tally_records(&poller->tally, clock_monotonic(), after.n_records - before.n_records);
 }

@@ -1,6 +1,6 @@
 /*
  * See intake.h. The dedupe window is read before the first record that needs it: intake_ready is
- * asked before each poll, so a delivery never meets a window that could not be read.
+ * asked before each poll, so a batch never meets a window that could not be read.
  */
 #include "pipeline/intake.h"
 
@@ -21,7 +21,7 @@ struct intake {
 	void *userdata;
 	struct window *window;
 	struct idset chain; /* digests met in this chain (or page), with their occurrences */
-	char *place; /* the last one collected: an idle poll writes nothing */
+	char *cursor; /* the last one collected: an idle poll writes nothing */
 	nsec_t expired_time;
 	struct buf scratch;
 	struct intake_status status;
@@ -48,7 +48,7 @@ void intake_free(struct intake *intake)
 	window_free(intake->window);
 	idset_deinit(&intake->chain);
 	buf_deinit(&intake->scratch);
-	free(intake->place);
+	free(intake->cursor);
 	free(intake->source);
 	free(intake->provider);
 	free(intake);
@@ -101,28 +101,28 @@ static void take(
 	intake->status.n_bytes += text.size;
 }
 
-static struct batch *make_batch(struct intake *intake, const struct runner_delivery *delivery)
+static struct batch *make_batch(struct intake *intake, const struct record_batch *accepted)
 {
 	struct batch *batch = batch_new(intake->source, intake->provider, clock_wall());
-	if (delivery->scope == RECORD_SCOPE_PAGE ||
-		(delivery->scope == RECORD_SCOPE_CHAIN && delivery->new_chain))
+	if (accepted->scope == RECORD_SCOPE_PAGE ||
+		(accepted->scope == RECORD_SCOPE_CHAIN && accepted->new_chain))
 		idset_clear(&intake->chain);
 	size_t size = 0;
-	for (size_t i = 0; i < delivery->records.n_items; i++)
-		size += delivery->records.items[i].text.size + 1;
-	batch_reserve(batch, delivery->records.n_items, size);
-	for (size_t i = 0; i < delivery->records.n_items; i++) {
-		const struct record *record = &delivery->records.items[i];
-		bool is_last = i + 1 == delivery->records.n_items;
-		if (is_new(intake, record, delivery->scope))
+	for (size_t i = 0; i < accepted->records.n_items; i++)
+		size += accepted->records.items[i].text.size + 1;
+	batch_reserve(batch, accepted->records.n_items, size);
+	for (size_t i = 0; i < accepted->records.n_items; i++) {
+		const struct record *record = &accepted->records.items[i];
+		bool is_last = i + 1 == accepted->records.n_items;
+		if (is_new(intake, record, accepted->scope))
 			take(intake, batch, record,
-				delivery->scope != RECORD_SCOPE_ROWS ||
-					(is_last && delivery->document_ends));
+				accepted->scope != RECORD_SCOPE_ROWS ||
+					(is_last && accepted->document_ends));
 		else
 			intake->status.n_duplicates++;
 	}
-	batch->keep_ids = delivery->scope != RECORD_SCOPE_ROWS || delivery->document_ends;
-	batch->newest_time = delivery->key_time;
+	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
+	batch->newest_time = accepted->key_time;
 	intake->status.n_records += batch->n_records;
 	batch_trim(batch);
 	if (batch->n_records)
@@ -142,22 +142,22 @@ static void expire(struct intake *intake, nsec_t horizon)
 	intake->expired_time = horizon;
 }
 
-void intake_accept(const struct runner_delivery *delivery, void *userdata)
+void intake_accept(const struct record_batch *accepted, void *userdata)
 {
 	struct intake *intake = userdata;
-	const char *place = delivery->place;
-	struct batch *batch = make_batch(intake, delivery);
-	if (place && intake->place && strcmp(place, intake->place) == 0)
-		place = NULL;
-	if (place) {
-		free(intake->place);
-		intake->place = mem_strdup(place);
+	const char *cursor = accepted->cursor;
+	struct batch *batch = make_batch(intake, accepted);
+	if (cursor && intake->cursor && strcmp(cursor, intake->cursor) == 0)
+		cursor = NULL;
+	if (cursor) {
+		free(intake->cursor);
+		intake->cursor = mem_strdup(cursor);
 	}
-	if (batch || place)
-		commit_add_page(intake->store, intake->source, batch, place,
+	if (batch || cursor)
+		commit_add_page(intake->store, intake->source, batch, cursor,
 			batch ? intake->committed : NULL, intake->userdata);
 	batch_unref(batch);
-	expire(intake, delivery->horizon);
+	expire(intake, accepted->horizon);
 	if (commit_pending(intake->store))
 		committer_touch(intake->committer);
 }

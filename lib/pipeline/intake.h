@@ -1,13 +1,13 @@
 /*
- * From delivered records to the spool: what is known is dropped, what is new becomes a batch, and
+ * From accepted records to the spool: what is known is dropped, what is new becomes a batch, and
  * the batch goes into the next commit together with the place that lies behind it. One intake a
  * source.
  */
 #ifndef TRAWLD_PIPELINE_INTAKE_H
 #define TRAWLD_PIPELINE_INTAKE_H
 
+#include "base/record.h"
 #include "pipeline/committer.h"
-#include "source/runner.h"
 #include "store/commit.h"
 
 struct intake;
@@ -25,7 +25,7 @@ struct intake *intake_new(const struct intake_setup *setup);
 void intake_free(struct intake *intake);
 
 /* As runner_callbacks.accept and .known, USERDATA being the intake. */
-void intake_accept(const struct runner_delivery *delivery, void *intake);
+void intake_accept(const struct record_batch *accepted, void *intake);
 bool intake_known(const struct record *record, void *intake);
 
 /* Reads the dedupe window if that was not done: to be called before a poll whose records have to be

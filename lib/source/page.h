@@ -3,7 +3,7 @@
 #ifndef TRAWLD_SOURCE_PAGE_H
 #define TRAWLD_SOURCE_PAGE_H
 
-#include "source/record.h"
+#include "base/record.h"
 #include "source/source.h"
 
 #define PAGE_EXCLUDED 10

@@ -12,7 +12,7 @@
 #include "source/source_auth.h"
 
 #define GATHER_LIMIT (64u << 20)
-#define GATHER_BATCH 1000 /* records of one delivery of a sorted window */
+#define GATHER_BATCH 1000 /* records of one batch of a sorted window */
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
 #define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
 
@@ -205,18 +205,17 @@ void runner_succeeded(struct runner *runner)
 	runner->status.last_success_time = clock_wall();
 }
 
-void runner_deliver(struct runner *runner, struct runner_delivery delivery)
+void runner_deliver(struct runner *runner, struct record_batch batch)
 {
 	const struct definition *definition = runner->source->definition;
 	nsec_t newest = runner->poll.place.newest_time;
 	if (runner->poll.walk_newest > newest)
 		newest = runner->poll.walk_newest;
-	delivery.key_time = definition->resume.window ? runner->poll.piece.end_time : newest;
-	if (newest != NSEC_NONE && (delivery.key_time == NSEC_NONE || delivery.key_time < newest))
-		delivery.key_time = newest;
-	delivery.horizon =
-		delivery.place && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
-	runner->callbacks->accept(&delivery, runner->userdata);
+	batch.key_time = definition->resume.window ? runner->poll.piece.end_time : newest;
+	if (newest != NSEC_NONE && (batch.key_time == NSEC_NONE || batch.key_time < newest))
+		batch.key_time = newest;
+	batch.horizon = batch.cursor && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
+	runner->callbacks->accept(&batch, runner->userdata);
 }
 
 static void deliver_gathered(struct runner *runner, enum record_scope scope, const char *place)
@@ -226,11 +225,11 @@ static void deliver_gathered(struct runner *runner, enum record_scope scope, con
 	for (size_t at = 0;; at += GATHER_BATCH) {
 		size_t n = all.n_items - at < GATHER_BATCH ? all.n_items - at : GATHER_BATCH;
 		bool last = at + n >= all.n_items;
-		runner_deliver(runner, (struct runner_delivery){
+		runner_deliver(runner, (struct record_batch){
 					       .records = {all.items + at, n},
 					       .scope = scope,
 					       .new_chain = at == 0,
-					       .place = last ? place : NULL,
+					       .cursor = last ? place : NULL,
 					       .n_excluded = last ? n_excluded : 0,
 				       });
 		if (last)
@@ -263,11 +262,11 @@ static void hand_on(struct runner *runner, struct page *page, enum poll_verdict 
 {
 	char *place CLEANUP_FREE = place_print(&runner->poll.place);
 	if (!runner->gathers) {
-		runner_deliver(runner, (struct runner_delivery){
+		runner_deliver(runner, (struct record_batch){
 					       .records = {page->records, page->n_records},
 					       .scope = scope,
 					       .new_chain = new_chain,
-					       .place = place,
+					       .cursor = place,
 					       .n_excluded = page->n_excluded,
 				       });
 		return;
@@ -385,7 +384,7 @@ static int set_place(struct runner *runner, const char *text, struct fault *rete
 		return r;
 	char *initial CLEANUP_FREE = place_print(place);
 	runner_deliver(
-		runner, (struct runner_delivery){.scope = RECORD_SCOPE_EXACT, .place = initial});
+		runner, (struct record_batch){.scope = RECORD_SCOPE_EXACT, .cursor = initial});
 	return 0;
 }
 

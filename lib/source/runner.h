@@ -7,29 +7,15 @@
 #define TRAWLD_SOURCE_RUNNER_H
 
 #include "net/client.h"
-#include "source/record.h"
+#include "base/record.h"
 #include "source/source.h"
 
 struct ev_loop;
 struct runner;
 
-/* Records that came, with the place that lies behind them: to be made durable together. */
-struct runner_delivery {
-	struct records records; /* in order; may be empty */
-	enum record_scope scope;
-	bool new_chain; /* first records of a chain: RECORD_SCOPE_CHAIN counts anew */
-	const char *place; /* text of the place behind these records */
-	nsec_t key_time; /* until when keys matter is counted from here */
-	nsec_t horizon; /* keys older than this may go; NSEC_NONE: keep, the place that they would
-			   be read again from has not moved yet */
-	size_t n_excluded;
-	bool document_ends; /* RECORD_SCOPE_ROWS: the last record has the document's key, which is
-			       to be known from here on */
-};
-
 struct runner_callbacks {
 	/* Copies what it needs; called in order. */
-	void (*accept)(const struct runner_delivery *delivery, void *userdata);
+	void (*accept)(const struct record_batch *batch, void *userdata);
 	/* Was a record with this key accepted before? ([resume] newest) */
 	bool (*known)(const struct record *record, void *userdata);
 	/* May it poll now? False: back-pressure; runner_wake when that ends (it also asks again by

@@ -31,9 +31,9 @@ static void finish(struct runner *runner)
 	char *place CLEANUP_FREE = place_print(&runner->poll.place);
 	fetch_clear(&runner->fetch);
 	runner->fetching = false;
-	runner_deliver(runner, (struct runner_delivery){
+	runner_deliver(runner, (struct record_batch){
 				       .scope = RECORD_SCOPE_ROWS,
-				       .place = place,
+				       .cursor = place,
 				       .n_excluded = runner->fetch_excluded,
 			       });
 	runner_go_on(runner, runner->fetch_verdict);
@@ -51,10 +51,10 @@ static void hand_rows_on(struct runner *runner)
 	}
 	char *place CLEANUP_FREE = place_print(&runner->fetch.place);
 	if (records.n_items)
-		runner_deliver(runner, (struct runner_delivery){
+		runner_deliver(runner, (struct record_batch){
 					       .records = records,
 					       .scope = RECORD_SCOPE_ROWS,
-					       .place = place,
+					       .cursor = place,
 					       .document_ends = ends,
 				       });
 	if (ends)

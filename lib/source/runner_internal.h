@@ -54,8 +54,8 @@ struct runner {
 
 /* The next step, in WAIT_NS. */
 void runner_arm(struct runner *runner, nsec_t wait_ns);
-/* Fills in the times that a delivery is kept by, and hands it on. */
-void runner_deliver(struct runner *runner, struct runner_delivery delivery);
+/* Fills in the times that dedupe keys are kept by, and hands BATCH to the callback. */
+void runner_deliver(struct runner *runner, struct record_batch batch);
 void runner_failed(struct runner *runner, struct fault *fault);
 void runner_succeeded(struct runner *runner);
 #define RUNNER_GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */

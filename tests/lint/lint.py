@@ -9,7 +9,17 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1])
-LAYERS = ["base", "conf", "definition", "store", "net", "source", "pipeline", "sink"]
+# Each folder of lib/ and the folders that it may include from.
+LAYERS = {
+    "base": (),
+    "conf": ("base",),
+    "definition": ("base", "conf"),
+    "store": ("base",),
+    "net": ("base", "conf"),
+    "source": ("base", "conf", "definition", "net"),
+    "pipeline": ("base", "conf", "store"),
+    "sink": ("base", "conf", "net", "pipeline", "store"),
+}
 FUNCTION_LINES = 60
 FILE_LINES = 600
 BANNED = (
@@ -38,12 +48,14 @@ def lines_of(path):
 
 
 def layer_of(path):
+    """The folder of lib/ that PATH is in; None: the programs, which may include anything."""
     parts = path.relative_to(ROOT).parts
-    return LAYERS.index(parts[1]) if parts[0] == "lib" else len(LAYERS)
+    return parts[1] if parts[0] == "lib" else None
 
 
 def arrows():
-    """A folder includes only what stands before it; foreign libraries only where they belong."""
+    """A folder includes from the folders that LAYERS allows; foreign libraries only where they
+    belong. The source side and the delivery side never meet in lib/."""
     homes = {
         "sqlite3.h": ("store",),
         "curl/curl.h": ("net",),
@@ -55,15 +67,14 @@ def arrows():
         own = layer_of(path)
         for number, line in enumerate(lines_of(path), 1):
             found = re.match(r'#include [<"]([^>"]+)[>"]', line)
-            if not found:
+            if not found or own is None:
                 continue
             name = found[1]
             first = name.split("/")[0]
-            if first in LAYERS and LAYERS.index(first) > own:
-                yield place(path, number), "%s is above this folder" % name
-            home = homes.get(name)
-            if home and own not in map(LAYERS.index, home):
-                yield place(path, number), "%s belongs into lib/%s only" % (name, "|".join(home))
+            if first in LAYERS and first != own and first not in LAYERS[own]:
+                yield place(path, number), "lib/%s does not include from lib/%s" % (own, first)
+            if own not in homes.get(name, (own,)):
+                yield place(path, number), "%s belongs into lib/%s only" % (name, "|".join(homes[name]))
 
 
 def calls():

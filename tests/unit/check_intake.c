@@ -81,10 +81,10 @@ static size_t deliver(const char *text, enum record_scope scope, bool new_chain,
 	if (scope != RECORD_SCOPE_EXACT || (n && text[0] <= 'Z'))
 		ck_assert_int_eq(intake_ready(intake, &fault), 0);
 	intake_status(intake, &before);
-	intake_accept(&(struct runner_delivery){.records = {records, n},
+	intake_accept(&(struct record_batch){.records = {records, n},
 			      .scope = scope,
 			      .new_chain = new_chain,
-			      .place = place,
+			      .cursor = place,
 			      .key_time = 100 * NSEC_PER_SEC,
 			      .horizon = NSEC_NONE},
 		intake);

@@ -18,11 +18,11 @@ struct seen {
 	char place[512];
 };
 
-static void accept_records(const struct runner_delivery *delivery, void *userdata)
+static void accept_records(const struct record_batch *batch, void *userdata)
 {
 	struct seen *seen = userdata;
 	seen->n_accepted++;
-	snprintf(seen->place, sizeof(seen->place), "%s", delivery->place);
+	snprintf(seen->place, sizeof(seen->place), "%s", batch->cursor);
 }
 
 static bool known(const struct record *record, void *userdata)

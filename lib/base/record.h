@@ -1,11 +1,16 @@
-/* A record on its way from a page to the dedupe: slices of the page's body, which its page keeps
- * alive. */
-#ifndef TRAWLD_SOURCE_RECORD_H
-#define TRAWLD_SOURCE_RECORD_H
+/*
+ * Records on their way from a page to the dedupe window: what a source hands over and the pipeline
+ * accepts, so that neither knows the other. Texts are slices of the page's body, which lives until
+ * the records were accepted.
+ */
+#ifndef TRAWLD_BASE_RECORD_H
+#define TRAWLD_BASE_RECORD_H
 
 #include "base/clock.h"
 #include "base/idset.h"
 #include "base/slice.h"
+
+#include <stdbool.h>
 
 struct record {
 	struct slice text; /* the record's own JSON text */
@@ -31,6 +36,20 @@ enum record_scope {
 	RECORD_SCOPE_ROWS, /* of a document, counted by the place: every record is new, also with an
 			      ID; keys serve for the document only */
 	RECORD_SCOPE_PAGE, /* as above, counted inside each page (pages that overlap) */
+};
+
+/* The records of one page, with the cursor that follows them: made durable together. */
+struct record_batch {
+	struct records records; /* in order; may be empty */
+	enum record_scope scope;
+	bool new_chain; /* first records of a chain: RECORD_SCOPE_CHAIN counts from here */
+	const char *cursor; /* text of the source's cursor after these records; NULL: unchanged */
+	nsec_t key_time; /* the dedupe keys' age is counted from here */
+	nsec_t horizon; /* older keys may be dropped; NSEC_NONE: keep all, the cursor that they
+			   would be read again from has not moved yet */
+	size_t n_excluded;
+	bool document_ends; /* RECORD_SCOPE_ROWS: the last record has the document's key, which
+			       counts as a duplicate from here on */
 };
 
 #endif
