@@ -1,0 +1,12 @@
+/* One life of the daemon: its main() inside this process, its log in a file. */
+#ifndef TRAWLD_TESTS_SCENARIO_DAEMON_LIFE_H
+#define TRAWLD_TESTS_SCENARIO_DAEMON_LIFE_H
+
+/* Further arguments of the next start, such as `--once`. */
+void daemon_life_arguments(const char *text);
+/* Runs main() to its end; the exit code. */
+int daemon_life_run(void);
+/* Path of what all lives have logged. */
+const char *daemon_life_log(void);
+
+#endif
