@@ -31,6 +31,34 @@ SIGNATURE = re.compile(r"huawei_aksk|auth_huawei", re.I)
 OPEN_END = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
+# Where the words are checked. Of C files only the messages, the text of their string literals, are.
+WORDS_IN = (
+    "README.md RELIABILITY.md BENCHMARKS.md CHANGELOG.md Containerfile man/*.[1-8] conf/*.conf "
+    "conf/*.yml conf/*.json conf/logrotate conf/providers/*.conf conf/kubernetes/*.yaml "
+    "conf/completions/* debian/README.Debian debian/control systemd/trawld* script/* .ci/run"
+).split()
+# Phrases that read as if translated, and terms that have another name, with what to write.
+WORDS = {
+    r"(?<!here )\bis no (?!longer|more\b)": "is not a",
+    r"\bstands?\b(?! for\b)": "is, shows, contains",
+    r"\banew\b": "again",
+    r"\bwanted is\b|\b(is|are) (wanted|meant)\b": "expected",
+    r"(?<!left )(?<!clock is )\bbehind\b(?! nginx\b| each promise\b)": "after, late",
+    r"\bask(s|ed)? on\b": "requests the next page",
+    r"\bmend(s|ed|ing)?\b": "fix, repair",
+    r"\b1 (records|sources|sinks|pages|requests|errors)\b": "a singular",
+    r"\b(go|goes|going|went) on\b": "continue, resume",
+    r"(?<!at )\bfaults?\b": "error, failure",
+    r"\bknown (ones|already)\b": "duplicate",
+    r"(?<!in )\b(its|lost|stored|saved|kept) places?\b": "cursor, position, location",
+    r"\bbelongs? into\b": "belongs in",
+    r"\b(tries|tried|trying) again\b": "retries",
+    r"\bmay not\b": "cannot, might not",
+    r"\bone a line\b|\bwith commas\b": "one per line, comma-separated",
+    r"\bgiven up\b|\bgives up\b": "discarded",
+}
+
+
 def sources(*folders, suffixes=(".c", ".h")):
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
@@ -250,6 +278,32 @@ def pages():
         yield "man", line.removeprefix("mandoc: ")
     if result.returncode > 4 or not paths:
         yield "man", "mandoc did not read the pages"
+
+
+def prose(path):
+    """The words of a file, each with its line: a phrase may run over a line's end."""
+    text = path.read_text()
+    if path.suffix in (".c", ".h"):
+        text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
+        parts = re.findall(r'"((?:\\.|[^"\\])*)"|([^"]+)', text)
+        text = "".join(said.replace("\\n", " ") or "\n" * code.count("\n") for said, code in parts)
+    for number, line in enumerate(text.splitlines(), 1):
+        for word in line.split():
+            if word != "#":
+                yield word, number
+
+
+def words():
+    """No phrase comes back that reads as if translated."""
+    for path in sorted({path for name in WORDS_IN for path in ROOT.glob(name)}):
+        text, lines = "", []
+        for word, number in prose(path):
+            lines += [number] * (len(word) + 1)
+            text += word + " "
+        for pattern, better in WORDS.items():
+            for found in re.finditer(pattern, text):
+                where = place(path, lines[found.start()])
+                yield where, "`%s`: say %s" % (found[0], better)
 
 
 def main():
