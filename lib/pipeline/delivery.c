@@ -113,8 +113,10 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	struct sink_job *job = delivery->job;
 	uint64_t n_all = 0;
 
-	for (size_t i = 0; i < job->n_batches; i++)
+	for (size_t i = 0; i < job->n_batches; i++) {
 		n_all += job->batches[i]->n_records;
+		delivery->setup.acknowledged_batch(job->batches[i], delivery->setup.userdata);
+	}
 	delivery->pending_records -=
 		n_all < delivery->pending_records ? n_all : delivery->pending_records;
 	delivery->delivered_records += job->n_records - n_refused;

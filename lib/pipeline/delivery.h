@@ -31,6 +31,8 @@ struct delivery_setup {
 	const char *position; /* what belongs to ACKNOWLEDGED, or NULL; copied */
 	/* Is this sink to get batches of SOURCE? */
 	bool (*wanted)(const char *source, struct delivery *delivery, void *userdata);
+	/* BATCH is acknowledged. */
+	void (*acknowledged_batch)(const struct batch *batch, void *userdata);
 	/* The acknowledged number, or delivery_is_idle, or the failing state may have changed. */
 	void (*changed)(struct delivery *delivery, void *userdata);
 	void *userdata;

@@ -5,8 +5,9 @@
  * named but not there (it was taken out at a reload and is about to come back with new options)
  * counts as one that has acknowledged nothing new, so nothing it waits for goes meanwhile.
  *
- * Releases and progress reports are worked out at the next turn of the loop: a hundred
- * acknowledgements of one turn cost one look, and no caller sees callbacks inside its own call.
+ * Releases and progress reports are worked out at the next turn of the loop, for the sources of
+ * which a batch was acknowledged: a hundred acknowledgements of one turn cost one look, and no
+ * caller sees callbacks inside its own call.
  */
 #include "pipeline/fanout.h"
 
@@ -16,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/names.h"
 #include "pipeline/delivery.h"
 #include "store/commit.h"
 #include "store/spool.h"
@@ -84,15 +86,19 @@ void sink_common_check(const struct sink_common_options *common, const struct in
 
 /* The sinks of one source. */
 struct route {
-	char *source;
-	struct str_list sinks;
+	bool present; /* false: a source that is not configured any more */
+	bool looked_at; /* by the next sweep */
+	size_t *sinks; /* handles */
+	size_t n_sinks;
 	int64_t last; /* no batch of the source is after this one */
 	int64_t released;
 };
 
-/* Where a sink that was taken out stands: the store may not know its last acknowledgement yet. */
-struct place {
-	char *sink;
+/* A sink, there or named. One that was taken out keeps its acknowledgement: the store may not know
+ * the last one yet. */
+struct member {
+	struct delivery *delivery; /* NULL: not there now */
+	bool kept;
 	int64_t acknowledged;
 	char *position;
 };
@@ -102,15 +108,15 @@ struct fanout {
 	struct store *store;
 	struct committer *committer;
 	char *state_directory;
-	struct delivery **sinks;
-	size_t n_sinks;
+	struct names sink_names;
+	struct member *sinks; /* by handle */
 	size_t sinks_capacity;
-	struct route *routes;
-	size_t n_routes;
+	struct names source_names;
+	struct route *routes; /* by handle */
 	size_t routes_capacity;
-	struct place *places;
-	size_t n_places;
-	size_t places_capacity;
+	size_t *looked_at; /* handles of routes */
+	size_t n_looked_at;
+	size_t looked_at_capacity;
 	ev_timer sweep;
 	void (*progress)(void *userdata);
 	void *progress_userdata;
@@ -118,29 +124,78 @@ struct fanout {
 
 /* --- finding --- */
 
+static size_t fanout_sink(struct fanout *fanout, const char *name)
+{
+	size_t n = fanout->sink_names.n_items;
+	size_t handle = names_add(&fanout->sink_names, name);
+
+	if (handle == n) {
+		fanout->sinks =
+			mem_grow(fanout->sinks, n, &fanout->sinks_capacity, sizeof(*fanout->sinks));
+		fanout->sinks[handle] = (struct member){0};
+	}
+	return handle;
+}
+
 static struct delivery *fanout_find(const struct fanout *fanout, const char *name)
 {
-	for (size_t i = 0; i < fanout->n_sinks; i++) {
-		if (strcmp(delivery_name(fanout->sinks[i]), name) == 0)
-			return fanout->sinks[i];
+	size_t handle;
+
+	return names_find(&fanout->sink_names, name, &handle) ? fanout->sinks[handle].delivery
+							      : NULL;
+}
+
+static void fanout_each(const struct fanout *fanout, void (*each)(struct delivery *delivery))
+{
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
+		if (fanout->sinks[i].delivery)
+			each(fanout->sinks[i].delivery);
 	}
-	return NULL;
 }
 
 static struct route *fanout_find_route(const struct fanout *fanout, const char *source)
 {
-	for (size_t i = 0; i < fanout->n_routes; i++) {
-		if (strcmp(fanout->routes[i].source, source) == 0)
-			return &fanout->routes[i];
+	size_t handle;
+
+	if (!names_find(&fanout->source_names, source, &handle) || !fanout->routes[handle].present)
+		return NULL;
+	return &fanout->routes[handle];
+}
+
+/* The route of SOURCE, made if need be. */
+static struct route *fanout_get_route(struct fanout *fanout, const char *source)
+{
+	size_t n = fanout->source_names.n_items;
+	size_t handle = names_add(&fanout->source_names, source);
+
+	if (handle == n) {
+		fanout->routes = mem_grow(
+			fanout->routes, n, &fanout->routes_capacity, sizeof(*fanout->routes));
+		fanout->routes[handle] = (struct route){0};
 	}
-	return NULL;
+	fanout->routes[handle].present = true;
+	return &fanout->routes[handle];
+}
+
+static bool route_has(const struct route *route, size_t sink)
+{
+	for (size_t i = 0; i < route->n_sinks; i++) {
+		if (route->sinks[i] == sink)
+			return true;
+	}
+	return false;
 }
 
 static bool fanout_wanted(const char *source, struct delivery *delivery, void *userdata)
 {
-	const struct route *route = fanout_find_route(userdata, source);
+	const struct fanout *fanout = userdata;
+	const struct route *route = fanout_find_route(fanout, source);
 
-	return route && str_list_has(&route->sinks, delivery_name(delivery));
+	for (size_t i = 0; route && i < route->n_sinks; i++) {
+		if (fanout->sinks[route->sinks[i]].delivery == delivery)
+			return true;
+	}
+	return false;
 }
 
 /* --- the sweep --- */
@@ -153,20 +208,40 @@ static void fanout_schedule(struct fanout *fanout)
 	ev_timer_start(fanout->loop, &fanout->sweep);
 }
 
+/* Something of ROUTE may be released. */
+static void fanout_look_at(struct fanout *fanout, struct route *route)
+{
+	fanout_schedule(fanout);
+	if (route->looked_at)
+		return;
+	route->looked_at = true;
+	fanout->looked_at = mem_grow(fanout->looked_at, fanout->n_looked_at,
+		&fanout->looked_at_capacity, sizeof(*fanout->looked_at));
+	fanout->looked_at[fanout->n_looked_at++] = (size_t)(route - fanout->routes);
+}
+
+static void fanout_acknowledged(const struct batch *batch, void *userdata)
+{
+	struct route *route = fanout_find_route(userdata, batch->source);
+
+	if (route)
+		fanout_look_at(userdata, route);
+}
+
 static void fanout_changed(struct delivery *delivery, void *userdata)
 {
 	(void)delivery;
 	fanout_schedule(userdata);
 }
 
-static void route_release(struct fanout *fanout, struct route *route)
+static void route_release(struct fanout *fanout, const char *source, struct route *route)
 {
 	int64_t number = route->last;
 
 	if (route->released >= route->last)
 		return;
-	for (size_t i = 0; i < route->sinks.n_items; i++) {
-		const struct delivery *delivery = fanout_find(fanout, route->sinks.items[i]);
+	for (size_t i = 0; i < route->n_sinks; i++) {
+		const struct delivery *delivery = fanout->sinks[route->sinks[i]].delivery;
 
 		if (!delivery)
 			return;
@@ -176,7 +251,7 @@ static void route_release(struct fanout *fanout, struct route *route)
 	if (number <= route->released)
 		return;
 	route->released = number;
-	commit_add_release(fanout->store, route->source, number);
+	commit_add_release(fanout->store, source, number);
 	committer_touch(fanout->committer);
 }
 
@@ -186,51 +261,36 @@ static void fanout_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
 
 	(void)loop;
 	(void)events;
-	for (size_t i = 0; i < fanout->n_routes; i++)
-		route_release(fanout, &fanout->routes[i]);
+	for (size_t i = 0; i < fanout->n_looked_at; i++) {
+		size_t handle = fanout->looked_at[i];
+
+		fanout->routes[handle].looked_at = false;
+		if (fanout->routes[handle].present)
+			route_release(fanout, fanout->source_names.items[handle],
+				&fanout->routes[handle]);
+	}
+	fanout->n_looked_at = 0;
 	if (fanout->progress)
 		fanout->progress(fanout->progress_userdata);
 }
 
-/* --- places of sinks that were taken out --- */
+/* --- acknowledgements of sinks that were taken out --- */
 
-static void fanout_keep_place(
-	struct fanout *fanout, const char *sink, int64_t acknowledged, const char *position)
+static void member_keep(struct member *member, int64_t acknowledged, const char *position)
 {
-	fanout->places = mem_grow(fanout->places, fanout->n_places, &fanout->places_capacity,
-		sizeof(*fanout->places));
-	fanout->places[fanout->n_places++] = (struct place){
-		.sink = mem_strdup(sink),
-		.acknowledged = acknowledged,
-		.position = mem_strdup(position),
-	};
+	char *copy = mem_strdup(position);
+
+	free(member->position);
+	member->kept = true;
+	member->acknowledged = acknowledged;
+	member->position = copy;
 }
 
-static void fanout_drop_place(struct fanout *fanout, size_t index)
+static void member_drop(struct member *member)
 {
-	struct place *place = &fanout->places[index];
-
-	free(place->sink);
-	free(place->position);
-	*place = fanout->places[--fanout->n_places];
-}
-
-/* The place of NAME: kept here, else from the store. The caller frees *RET_POSITION. */
-static int fanout_take_place(struct fanout *fanout, const char *name, int64_t *ret_acknowledged,
-	char **ret_position, struct fault *reterr)
-{
-	for (size_t i = 0; i < fanout->n_places; i++) {
-		struct place *place = &fanout->places[i];
-
-		if (strcmp(place->sink, name) != 0)
-			continue;
-		*ret_acknowledged = place->acknowledged;
-		*ret_position = place->position;
-		place->position = NULL;
-		fanout_drop_place(fanout, i);
-		return 0;
-	}
-	return spool_sink_get(fanout->store, name, ret_acknowledged, ret_position, NULL, reterr);
+	free(member->position);
+	member->kept = false;
+	member->position = NULL;
 }
 
 /* --- sinks --- */
@@ -247,53 +307,60 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.place = setup->place,
 		.common = common,
 		.wanted = fanout_wanted,
+		.acknowledged_batch = fanout_acknowledged,
 		.changed = fanout_changed,
 		.userdata = fanout,
 	};
-	struct delivery *delivery;
+	size_t handle = fanout_sink(fanout, setup->name);
+	struct member *member = &fanout->sinks[handle];
 	char *position = NULL;
 	struct sink *sink;
 	int r = kind->create(&sink, setup, reterr);
 
 	if (r != 0)
 		return r;
-	r = fanout_take_place(fanout, setup->name, &delivery_setup.acknowledged, &position, reterr);
-	if (r == 0) {
+	delivery_setup.acknowledged = member->acknowledged;
+	delivery_setup.position = member->position;
+	if (!member->kept) {
+		r = spool_sink_get(fanout->store, setup->name, &delivery_setup.acknowledged,
+			&position, NULL, reterr);
 		delivery_setup.position = position;
-		r = delivery_new(&delivery, &delivery_setup, sink, reterr);
-		if (r != 0)
-			fanout_keep_place(
-				fanout, setup->name, delivery_setup.acknowledged, position);
 	}
+	if (r == 0)
+		r = delivery_new(&member->delivery, &delivery_setup, sink, reterr);
+	if (r == 0)
+		member_drop(member);
 	free(position);
 	if (r != 0) {
 		kind->destroy(sink);
 		return r;
 	}
-	fanout->sinks = mem_grow(
-		fanout->sinks, fanout->n_sinks, &fanout->sinks_capacity, sizeof(*fanout->sinks));
-	fanout->sinks[fanout->n_sinks++] = delivery;
 	committer_touch(fanout->committer); /* a sink first seen is entered by the next commit */
 	return 0;
 }
 
-static void str_list_remove(struct str_list *list, const char *text)
+static void route_remove(struct route *route, size_t sink)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < list->n_items; i++) {
-		if (strcmp(list->items[i], text) == 0)
-			free(list->items[i]);
-		else
-			list->items[n++] = list->items[i];
+	for (size_t i = 0; i < route->n_sinks; i++) {
+		if (route->sinks[i] != sink)
+			route->sinks[n++] = route->sinks[i];
 	}
-	list->n_items = n;
+	route->n_sinks = n;
 }
 
 static void fanout_forget(struct fanout *fanout, const char *name)
 {
-	for (size_t i = 0; i < fanout->n_routes; i++)
-		str_list_remove(&fanout->routes[i].sinks, name);
+	size_t handle = fanout_sink(fanout, name);
+
+	for (size_t i = 0; i < fanout->source_names.n_items; i++) {
+		if (!route_has(&fanout->routes[i], handle))
+			continue;
+		route_remove(&fanout->routes[i], handle);
+		fanout_look_at(fanout, &fanout->routes[i]);
+	}
+	member_drop(&fanout->sinks[handle]);
 	commit_add_sink_removal(fanout->store, name);
 	committer_touch(fanout->committer);
 	fanout_schedule(fanout);
@@ -301,47 +368,38 @@ static void fanout_forget(struct fanout *fanout, const char *name)
 
 void fanout_remove_sink(struct fanout *fanout, const char *name, bool forget)
 {
-	for (size_t i = 0; i < fanout->n_sinks; i++) {
-		struct delivery *delivery = fanout->sinks[i];
+	struct delivery *delivery = fanout_find(fanout, name);
+	struct member *member;
 
-		if (strcmp(delivery_name(delivery), name) != 0)
-			continue;
-		if (forget)
-			fanout_forget(fanout, delivery_name(delivery));
-		else
-			fanout_keep_place(fanout, delivery_name(delivery),
-				delivery_acknowledged(delivery), delivery_position(delivery));
-		fanout->sinks[i] = fanout->sinks[--fanout->n_sinks];
-		delivery_free(delivery);
-		fanout_schedule(fanout);
+	if (!delivery)
 		return;
-	}
+	member = &fanout->sinks[fanout_sink(fanout, name)];
+	member->delivery = NULL;
+	if (forget)
+		fanout_forget(fanout, delivery_name(delivery));
+	else
+		member_keep(member, delivery_acknowledged(delivery), delivery_position(delivery));
+	delivery_free(delivery);
+	fanout_schedule(fanout);
 }
 
 /* --- routes --- */
 
 void fanout_route(struct fanout *fanout, const char *source, const struct str_list *sinks)
 {
-	struct route *route = fanout_find_route(fanout, source);
+	struct route *route = fanout_get_route(fanout, source);
 
-	if (!route) {
-		fanout->routes = mem_grow(fanout->routes, fanout->n_routes,
-			&fanout->routes_capacity, sizeof(*fanout->routes));
-		route = &fanout->routes[fanout->n_routes++];
-		*route = (struct route){.source = mem_strdup(source)};
-	}
-	str_list_deinit(&route->sinks);
+	free(route->sinks);
+	route->sinks = mem_array(sinks->n_items, sizeof(*route->sinks));
+	route->n_sinks = 0;
 	for (size_t i = 0; i < sinks->n_items; i++) {
-		if (!str_list_has(&route->sinks, sinks->items[i]))
-			str_list_add(&route->sinks, sinks->items[i]);
+		size_t sink = fanout_sink(fanout, sinks->items[i]);
+
+		if (!route_has(route, sink))
+			route->sinks[route->n_sinks++] = sink;
 	}
 	route->last = spool_last(fanout->store);
-}
-
-static void route_deinit(struct route *route)
-{
-	free(route->source);
-	str_list_deinit(&route->sinks);
+	fanout_look_at(fanout, route);
 }
 
 void fanout_unroute(struct fanout *fanout, const char *source)
@@ -350,40 +408,24 @@ void fanout_unroute(struct fanout *fanout, const char *source)
 
 	if (!route)
 		return;
-	route_deinit(route);
-	*route = fanout->routes[--fanout->n_routes];
+	free(route->sinks);
+	*route = (struct route){.looked_at = route->looked_at};
 }
 
 /* --- start --- */
 
-static bool fanout_is_orphan(const char *source, void *userdata)
-{
-	return !fanout_find_route(userdata, source);
-}
-
 /* Bodies of sources that are no longer configured wait for nobody: say so, let them go. */
-static void fanout_release_orphans(struct fanout *fanout)
+static void fanout_release_orphan(const char *source, void *userdata)
 {
-	struct str_list seen = STR_LIST_NULL;
-	int64_t after = 0;
-	struct fault fault;
-	struct batch *batch;
+	struct fanout *fanout = userdata;
+	struct log_subject subject = {"source", source, NULL};
 
-	while (spool_next(fanout->store, after, fanout_is_orphan, fanout, &batch, &fault) == 0 &&
-		batch) {
-		struct log_subject subject = {"source", batch->source, NULL};
-
-		after = batch->number;
-		if (!str_list_has(&seen, batch->source)) {
-			str_list_add(&seen, batch->source);
-			log_warning(&subject, "is not configured any more; what waited in the "
-					      "spool for its sinks is dropped");
-			commit_add_release(fanout->store, batch->source, spool_last(fanout->store));
-			committer_touch(fanout->committer);
-		}
-		batch_unref(batch);
-	}
-	str_list_deinit(&seen);
+	if (fanout_find_route(fanout, source))
+		return;
+	log_warning(&subject, "is not configured any more; what waited in the spool for its sinks "
+			      "is dropped");
+	commit_add_release(fanout->store, source, spool_last(fanout->store));
+	committer_touch(fanout->committer);
 }
 
 struct fanout_gone {
@@ -405,10 +447,10 @@ static void fanout_forget_gone(struct fanout *fanout)
 	struct fanout_gone gone = {.fanout = fanout};
 	struct fault fault;
 
-	while (fanout->n_places > 0) {
-		if (!fanout_find(fanout, fanout->places[0].sink))
-			str_list_add(&gone.names, fanout->places[0].sink);
-		fanout_drop_place(fanout, 0);
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
+		if (fanout->sinks[i].kept)
+			str_list_add(&gone.names, fanout->sink_names.items[i]);
+		member_drop(&fanout->sinks[i]);
 	}
 	if (spool_sink_list(fanout->store, fanout_note_gone, &gone, &fault) == 0) {
 		for (size_t i = 0; i < gone.names.n_items; i++)
@@ -420,9 +462,10 @@ static void fanout_forget_gone(struct fanout *fanout)
 void fanout_start(struct fanout *fanout)
 {
 	fanout_forget_gone(fanout);
-	fanout_release_orphans(fanout);
-	for (size_t i = 0; i < fanout->n_sinks; i++)
-		delivery_start(fanout->sinks[i]);
+	spool_source_list(fanout->store, fanout_release_orphan, fanout);
+	for (size_t i = 0; i < fanout->source_names.n_items; i++)
+		fanout_look_at(fanout, &fanout->routes[i]);
+	fanout_each(fanout, delivery_start);
 	fanout_schedule(fanout);
 }
 
@@ -435,40 +478,32 @@ void fanout_committed(struct batch *batch, void *userdata)
 
 	if (!batch)
 		return;
-	route = fanout_find_route(fanout, batch->source);
-	if (!route) {
-		/* a source that was just removed: nobody waits */
-		struct str_list none = STR_LIST_NULL;
-
-		fanout_route(fanout, batch->source, &none);
-		route = fanout_find_route(fanout, batch->source);
-	}
+	route = fanout_get_route(fanout, batch->source); /* just removed: nobody waits */
 	route->last = batch->number;
-	for (size_t i = 0; i < route->sinks.n_items; i++) {
-		struct delivery *delivery = fanout_find(fanout, route->sinks.items[i]);
+	for (size_t i = 0; i < route->n_sinks; i++) {
+		struct delivery *delivery = fanout->sinks[route->sinks[i]].delivery;
 
 		if (delivery)
 			delivery_offer(delivery, batch);
 	}
+	if (route->n_sinks == 0)
+		fanout_look_at(fanout, route);
 	fanout_schedule(fanout);
 }
 
 void fanout_reopen(struct fanout *fanout)
 {
-	for (size_t i = 0; i < fanout->n_sinks; i++)
-		delivery_reopen(fanout->sinks[i]);
+	fanout_each(fanout, delivery_reopen);
 }
 
 void fanout_retry_now(struct fanout *fanout)
 {
-	for (size_t i = 0; i < fanout->n_sinks; i++)
-		delivery_retry_now(fanout->sinks[i]);
+	fanout_each(fanout, delivery_retry_now);
 }
 
 void fanout_hurry(struct fanout *fanout)
 {
-	for (size_t i = 0; i < fanout->n_sinks; i++)
-		delivery_hurry(fanout->sinks[i]);
+	fanout_each(fanout, delivery_hurry);
 }
 
 bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
@@ -476,10 +511,12 @@ bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
 	size_t n_failing = 0;
 	bool drained = true;
 
-	for (size_t i = 0; i < fanout->n_sinks; i++) {
-		if (delivery_is_failing(fanout->sinks[i]))
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
+		const struct delivery *delivery = fanout->sinks[i].delivery;
+
+		if (delivery && delivery_is_failing(delivery))
 			n_failing++;
-		else if (!delivery_is_idle(fanout->sinks[i]))
+		else if (delivery && !delivery_is_idle(delivery))
 			drained = false;
 	}
 	if (drained && ret_failing)
@@ -496,10 +533,12 @@ void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata),
 void fanout_each_sink(const struct fanout *fanout,
 	void (*each)(const struct sink_status *status, void *userdata), void *userdata)
 {
-	for (size_t i = 0; i < fanout->n_sinks; i++) {
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
 		struct sink_status status;
 
-		delivery_status(fanout->sinks[i], &status);
+		if (!fanout->sinks[i].delivery)
+			continue;
+		delivery_status(fanout->sinks[i].delivery, &status);
 		each(&status, userdata);
 	}
 }
@@ -525,15 +564,17 @@ void fanout_free(struct fanout *fanout)
 	if (!fanout)
 		return;
 	ev_timer_stop(fanout->loop, &fanout->sweep);
-	for (size_t i = 0; i < fanout->n_sinks; i++)
-		delivery_free(fanout->sinks[i]);
-	for (size_t i = 0; i < fanout->n_routes; i++)
-		route_deinit(&fanout->routes[i]);
-	while (fanout->n_places > 0)
-		fanout_drop_place(fanout, fanout->n_places - 1);
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
+		delivery_free(fanout->sinks[i].delivery);
+		free(fanout->sinks[i].position);
+	}
+	for (size_t i = 0; i < fanout->source_names.n_items; i++)
+		free(fanout->routes[i].sinks);
+	names_deinit(&fanout->sink_names);
+	names_deinit(&fanout->source_names);
 	free(fanout->sinks);
 	free(fanout->routes);
-	free(fanout->places);
+	free(fanout->looked_at);
 	free(fanout->state_directory);
 	free(fanout);
 }

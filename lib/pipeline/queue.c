@@ -12,18 +12,14 @@
 void queue_init(struct queue *queue, struct store *store, queue_wanted_fn wanted, void *userdata,
 	int64_t taken)
 {
-	*queue = (struct queue){
-		.store = store,
-		.wanted = wanted,
-		.userdata = userdata,
-		.taken = taken,
-		.behind = true,
-	};
+	*queue = (struct queue){.store = store, .taken = taken, .behind = true};
+	spool_reader_init(&queue->reader, store, wanted, userdata, taken);
 }
 
 void queue_deinit(struct queue *queue)
 {
 	queue_restart(queue, 0);
+	spool_reader_deinit(&queue->reader);
 }
 
 void queue_restart(struct queue *queue, int64_t taken)
@@ -34,6 +30,7 @@ void queue_restart(struct queue *queue, int64_t taken)
 	queue->bytes = 0;
 	queue->taken = taken;
 	queue->behind = true;
+	spool_reader_seek(&queue->reader, taken);
 }
 
 static void queue_push(struct queue *queue, struct batch *batch)
@@ -70,12 +67,13 @@ int queue_refill(
 {
 	size_t max_bytes = bound(gather->bytes, JOB_MAX_BYTES);
 
+	if (queue->behind && queue->reader.after != queue->taken) /* others were offered */
+		spool_reader_seek(&queue->reader, queue->taken);
 	while (queue->behind &&
 		(has_room(queue, max_bytes) ||
 			(queue->taken < until && queue->n_items < JOB_MAX_BATCHES))) {
 		struct batch *batch = NULL;
-		int r = spool_next(
-			queue->store, queue->taken, queue->wanted, queue->userdata, &batch, reterr);
+		int r = spool_reader_next(&queue->reader, &batch, reterr);
 
 		if (r != 0)
 			return r;

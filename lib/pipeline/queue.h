@@ -7,8 +7,7 @@
 #define TRAWLD_PIPELINE_QUEUE_H
 
 #include "pipeline/job.h"
-
-struct store;
+#include "store/reader.h"
 
 #define QUEUE_MEMORY_BYTES ((size_t)4 << 20) /* what offers may fill */
 /* All queues and jobs share this: while the batches in memory take more, a queue gets no more than
@@ -20,8 +19,7 @@ typedef bool (*queue_wanted_fn)(const char *source, void *userdata);
 
 struct queue {
 	struct store *store;
-	queue_wanted_fn wanted;
-	void *userdata;
+	struct spool_reader reader;
 	struct batch *items[JOB_MAX_BATCHES]; /* owned, ascending */
 	size_t n_items;
 	size_t bytes;

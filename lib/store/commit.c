@@ -1,7 +1,7 @@
 /*
  * Collects what belongs into the next transaction and writes it. Pages come first, in their order;
- * acknowledgements, releases and expiries after them, several for one sink or source as one, so
- * that what is collected stays small while the disk is full.
+ * acknowledgements, releases and expiries after them, several for one sink or source as one (in the
+ * catalog), so that what is collected stays small while the disk is full.
  *
  * Bodies are encoded when they are collected: spool_bytes is exact at any time, and a commit that
  * is tried again does not compress again.
@@ -39,7 +39,6 @@ static void encode_page(struct store *store, struct pending_page *page)
 
 static void page_deinit(struct pending_page *page)
 {
-	free(page->source);
 	batch_unref(page->batch);
 	free(page->encoded);
 	free(page->cursor);
@@ -55,7 +54,7 @@ void commit_add_page(struct store *store, const char *source, struct batch *batc
 		store->pages, store->n_pages, &store->pages_capacity, sizeof(store->pages[0]));
 	page = &store->pages[store->n_pages++];
 	*page = (struct pending_page){
-		.source = mem_strdup(source),
+		.source = catalog_source(store, source),
 		.batch = batch ? batch_ref(batch) : NULL,
 		.cursor = mem_strdup(cursor),
 		.done = done,
@@ -72,98 +71,77 @@ void commit_add_cursor(struct store *store, const char *source, const char *curs
 	commit_add_page(store, source, NULL, cursor, NULL, NULL);
 }
 
-static void mark_deinit(struct mark *mark)
+void commit_add_ack(struct store *store, const char *name, int64_t number, const char *position)
 {
-	free(mark->name);
-	free(mark->position);
-}
+	struct store_sink *sink = catalog_sink(store, name);
 
-static void add_mark(struct store *store, enum mark_kind kind, const char *name, int64_t value,
-	const char *position)
-{
 	assert(store->mode == STORE_OWN);
-	store->marks = mem_grow(
-		store->marks, store->n_marks, &store->marks_capacity, sizeof(store->marks[0]));
-	store->marks[store->n_marks++] = (struct mark){
-		.kind = kind,
-		.name = mem_strdup(name),
-		.value = value,
-		.position = mem_strdup(position),
-	};
-}
-
-/* The newest mark of KIND for NAME that a further one may be joined with, or NULL. */
-static struct mark *find_mark(struct store *store, enum mark_kind kind, const char *name)
-{
-	struct mark *mark;
-
-	for (size_t i = store->n_marks; i-- > 0;) {
-		mark = &store->marks[i];
-		if (strcmp(mark->name, name) != 0)
-			continue;
-		if (mark->kind == kind)
-			return mark;
-		/* What was acknowledged before a removal is not what comes after it. */
-		if (kind == MARK_ACK && mark->kind == MARK_SINK_REMOVAL)
-			return NULL;
-	}
-	return NULL;
-}
-
-void commit_add_ack(struct store *store, const char *sink, int64_t number, const char *position)
-{
-	struct mark *mark = find_mark(store, MARK_ACK, sink);
-
-	if (!mark) {
-		add_mark(store, MARK_ACK, sink, number, position);
+	if (sink->acknowledged && number < sink->number)
 		return;
-	}
-	if (number < mark->value)
-		return;
-	mark->value = number;
+	catalog_mark_sink(store, sink);
+	sink->acknowledged = true;
+	sink->number = number;
 	if (position) {
-		free(mark->position);
-		mark->position = mem_strdup(position);
+		free(sink->position);
+		sink->position = mem_strdup(position);
 	}
 }
 
-/* Joins marks whose higher value includes the lower one. */
-static void raise_mark(struct store *store, enum mark_kind kind, const char *source, int64_t value)
+void commit_add_release(struct store *store, const char *name, int64_t number)
 {
-	struct mark *mark = find_mark(store, kind, source);
+	struct store_source *source = catalog_source(store, name);
 
-	if (!mark)
-		add_mark(store, kind, source, value, NULL);
-	else if (value > mark->value)
-		mark->value = value;
-}
-
-void commit_add_release(struct store *store, const char *source, int64_t number)
-{
+	assert(store->mode == STORE_OWN);
 	/* No sink can have what is not committed: such a number must not reach the pages that this
 	 * transaction brings. */
-	raise_mark(store, MARK_RELEASE, source,
-		number < store->last_number ? number : store->last_number);
+	if (number > store->last_number)
+		number = store->last_number;
+	if (number <= source->release || source->last <= source->released)
+		return;
+	catalog_mark_source(store, source);
+	source->release = number;
 }
 
-void commit_add_expiry(struct store *store, const char *source, nsec_t time)
+void commit_add_expiry(struct store *store, const char *name, nsec_t time)
 {
-	raise_mark(store, MARK_EXPIRY, source, time);
+	struct store_source *source = catalog_source(store, name);
+
+	assert(store->mode == STORE_OWN);
+	/* Keys that come with this commit stay in any case: their bodies wait. */
+	if (source->id == 0 || (source->expiry != NSEC_NONE && time <= source->expiry))
+		return;
+	catalog_mark_source(store, source);
+	source->expiry = time;
 }
 
-void commit_add_sink_removal(struct store *store, const char *sink)
+void commit_add_sink_removal(struct store *store, const char *name)
 {
-	add_mark(store, MARK_SINK_REMOVAL, sink, 0, NULL);
+	struct store_sink *sink = catalog_sink(store, name);
+
+	assert(store->mode == STORE_OWN);
+	catalog_mark_sink(store, sink);
+	/* What was acknowledged before a removal is not what comes after it. */
+	sink->removed = true;
+	sink->entered = sink->acknowledged = false;
+	free(sink->position);
+	sink->position = NULL;
 }
 
-void commit_add_sink_entry(struct store *store, const char *sink, int64_t number)
+void commit_add_sink_entry(struct store *store, const char *name, int64_t number)
 {
-	add_mark(store, MARK_SINK_ENTRY, sink, number, NULL);
+	struct store_sink *sink = catalog_sink(store, name);
+
+	if (sink->entered || sink->acknowledged)
+		return;
+	catalog_mark_sink(store, sink);
+	sink->entered = true;
+	sink->entry = number;
 }
 
 bool commit_pending(const struct store *store)
 {
-	return store->n_pages > 0 || store->n_marks > 0;
+	return store->n_pages > 0 || store->catalog.n_marked_sources > 0 ||
+	       store->catalog.n_marked_sinks > 0;
 }
 
 size_t commit_pending_bytes(const struct store *store)
@@ -173,8 +151,7 @@ size_t commit_pending_bytes(const struct store *store)
 
 /* --- the transaction --- */
 
-static int put_source(
-	struct store *store, const struct pending_page *page, int64_t *ret_id, struct fault *reterr)
+static int put_source(struct store *store, struct pending_page *page, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row = false;
@@ -182,7 +159,7 @@ static int put_source(
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, page->source);
+	statement_bind_text(statement, 1, page->source->name);
 	statement_bind_text(statement, 2, page->cursor);
 	sqlite3_bind_int64(statement, 3, clock_wall());
 	r = statement_step(store, statement, &row, reterr);
@@ -190,7 +167,7 @@ static int put_source(
 		return r;
 	if (!row)
 		return statement_damaged(store, reterr, "a source cannot be written");
-	*ret_id = sqlite3_column_int64(statement, 0);
+	page->source_id = sqlite3_column_int64(statement, 0);
 	return statement_finish(store, statement, reterr);
 }
 
@@ -200,15 +177,14 @@ static void bind_keys(sqlite3_stmt *statement, int index, const struct batch *ba
 		batch->n_records * sizeof(batch->ids[0]), SQLITE_STATIC);
 }
 
-static int put_body(
-	struct store *store, struct pending_page *page, int64_t source_id, struct fault *reterr)
+static int put_body(struct store *store, struct pending_page *page, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	int r = statement_get(store, STATEMENT_BATCH_PUT, &statement, reterr);
 
 	if (r)
 		return r;
-	sqlite3_bind_int64(statement, 1, source_id);
+	sqlite3_bind_int64(statement, 1, page->source_id);
 	statement_bind_text(statement, 2, page->batch->provider);
 	sqlite3_bind_int64(statement, 3, page->batch->accepted_time);
 	sqlite3_bind_int64(statement, 4, (int64_t)page->batch->n_records);
@@ -222,8 +198,7 @@ static int put_body(
 	return r;
 }
 
-static int put_keys(struct store *store, const struct pending_page *page, int64_t source_id,
-	struct fault *reterr)
+static int put_keys(struct store *store, const struct pending_page *page, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	const struct batch *batch = page->batch;
@@ -232,7 +207,7 @@ static int put_keys(struct store *store, const struct pending_page *page, int64_
 	if (r)
 		return r;
 	sqlite3_bind_int64(statement, 1, page->number);
-	sqlite3_bind_int64(statement, 2, source_id);
+	sqlite3_bind_int64(statement, 2, page->source_id);
 	sqlite3_bind_int64(statement, 3,
 		batch->newest_time == NSEC_NONE ? batch->accepted_time : batch->newest_time);
 	sqlite3_bind_int64(statement, 4, (int64_t)batch->n_records);
@@ -242,70 +217,90 @@ static int put_keys(struct store *store, const struct pending_page *page, int64_
 
 static int write_page(struct store *store, struct pending_page *page, struct fault *reterr)
 {
-	int64_t source_id = 0;
-	int r = put_source(store, page, &source_id, reterr);
+	int r = put_source(store, page, reterr);
 
 	if (!r && page->batch) {
-		r = put_body(store, page, source_id, reterr);
+		r = put_body(store, page, reterr);
 		if (!r && page->batch->keep_ids)
-			r = put_keys(store, page, source_id, reterr);
+			r = put_keys(store, page, reterr);
 	}
 	return r;
 }
 
-static const enum statement mark_statements[] = {
-	[MARK_ACK] = STATEMENT_SINK_ACK,
-	[MARK_SINK_ENTRY] = STATEMENT_SINK_ENTER,
-	[MARK_SINK_REMOVAL] = STATEMENT_SINK_REMOVE,
-	[MARK_RELEASE] = STATEMENT_RELEASE,
-	[MARK_EXPIRY] = STATEMENT_EXPIRE,
-};
-
-static int write_mark(struct store *store, const struct mark *mark, struct fault *reterr)
+/* Runs WHICH for the sink NAME at NUMBER. */
+static int put_sink(struct store *store, enum statement which, const struct store_sink *sink,
+	int64_t number, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	int r = statement_get(store, mark_statements[mark->kind], &statement, reterr);
+	int r = statement_get(store, which, &statement, reterr);
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, mark->name);
-	if (mark->kind != MARK_SINK_REMOVAL)
-		sqlite3_bind_int64(statement, 2, mark->value);
-	if (mark->kind == MARK_ACK)
-		statement_bind_text(statement, 3, mark->position);
+	statement_bind_text(statement, 1, sink->name);
+	if (which != STATEMENT_SINK_REMOVE)
+		sqlite3_bind_int64(statement, 2, number);
+	if (which == STATEMENT_SINK_ACK)
+		statement_bind_text(statement, 3, sink->position);
 	return statement_finish(store, statement, reterr);
 }
 
-/* Adds the size of the bodies that MARK is about to release to *BYTES. */
-static int measure_release(
-	struct store *store, const struct mark *mark, uint64_t *bytes, struct fault *reterr)
+static int write_sink(struct store *store, const struct store_sink *sink, struct fault *reterr)
+{
+	int r = 0;
+
+	if (sink->removed)
+		r = put_sink(store, STATEMENT_SINK_REMOVE, sink, 0, reterr);
+	if (!r && sink->entered)
+		r = put_sink(store, STATEMENT_SINK_ENTER, sink, sink->entry, reterr);
+	if (!r && sink->acknowledged)
+		r = put_sink(store, STATEMENT_SINK_ACK, sink, sink->number, reterr);
+	return r;
+}
+
+/* Runs WHICH for SOURCE up to VALUE; the first column of its row, if any, is added to *SUM. */
+static int trim_source(struct store *store, enum statement which, const struct store_source *source,
+	int64_t value, uint64_t *sum, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row = false;
-	int r = statement_get(store, STATEMENT_RELEASE_SIZE, &statement, reterr);
+	int r = statement_get(store, which, &statement, reterr);
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, mark->name);
-	sqlite3_bind_int64(statement, 2, mark->value);
+	sqlite3_bind_int64(statement, 1, source->id);
+	sqlite3_bind_int64(statement, 2, value);
 	r = statement_step(store, statement, &row, reterr);
 	if (!r && row)
-		*bytes += (uint64_t)sqlite3_column_int64(statement, 0);
+		*sum += (uint64_t)sqlite3_column_int64(statement, 0);
+	return r;
+}
+
+static int write_source(struct store *store, const struct store_source *source,
+	uint64_t *released_bytes, struct fault *reterr)
+{
+	int r = 0;
+
+	if (source->release > 0)
+		r = trim_source(store, STATEMENT_RELEASE_SIZE, source, source->release,
+			released_bytes, reterr);
+	if (!r && source->release > 0)
+		r = trim_source(store, STATEMENT_RELEASE, source, source->release, NULL, reterr);
+	if (!r && source->expiry != NSEC_NONE)
+		r = trim_source(store, STATEMENT_EXPIRE, source, source->expiry, NULL, reterr);
 	return r;
 }
 
 static int write_all(struct store *store, uint64_t *released_bytes, struct fault *reterr)
 {
+	const struct catalog *catalog = &store->catalog;
 	int r = 0;
 
 	for (size_t i = 0; i < store->n_pages && !r; i++)
 		r = write_page(store, &store->pages[i], reterr);
-	for (size_t i = 0; i < store->n_marks && !r; i++) {
-		if (store->marks[i].kind == MARK_RELEASE)
-			r = measure_release(store, &store->marks[i], released_bytes, reterr);
-		if (!r)
-			r = write_mark(store, &store->marks[i], reterr);
-	}
+	for (size_t i = 0; i < catalog->n_marked_sinks && !r; i++)
+		r = write_sink(store, catalog->marked_sinks[i], reterr);
+	for (size_t i = 0; i < catalog->n_marked_sources && !r; i++)
+		r = write_source(store, catalog->marked_sources[i], released_bytes, reterr);
 	return r;
 }
 
@@ -346,13 +341,6 @@ static void shrink(struct store *store)
 		statement_run(store, STATEMENT_SHRINK, NULL);
 }
 
-static void clear_marks(struct store *store)
-{
-	for (size_t i = 0; i < store->n_marks; i++)
-		mark_deinit(&store->marks[i]);
-	store->n_marks = 0;
-}
-
 /* The collected pages belong to the caller now; callbacks may collect new ones. */
 static struct pending_page *take_pages(struct store *store, size_t *ret_n)
 {
@@ -381,13 +369,15 @@ int commit_run(struct store *store, struct fault *reterr)
 		return r;
 	store->committed_bytes += store->pages_encoded;
 	store->committed_bytes -= released_bytes;
-	clear_marks(store);
+	catalog_settle(store);
 	pages = take_pages(store, &n_pages);
 	for (size_t i = 0; i < n_pages; i++) {
+		pages[i].source->id = pages[i].source_id;
 		if (!pages[i].batch)
 			continue;
 		batch_pool_remove(pages[i].batch); /* collected twice */
 		store->last_number = pages[i].batch->number = pages[i].number;
+		catalog_touch(store, pages[i].source, pages[i].number);
 		batch_pool_add(&store->pool, pages[i].batch);
 	}
 	shrink(store);
@@ -408,8 +398,5 @@ void commit_drop(struct store *store)
 	for (size_t i = 0; i < n_pages; i++)
 		page_deinit(&pages[i]);
 	free(pages);
-	clear_marks(store);
-	free(store->marks);
-	store->marks = NULL;
-	store->marks_capacity = 0;
+	catalog_drop(store);
 }

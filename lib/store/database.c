@@ -253,6 +253,8 @@ static int open_own(struct store *store, const struct schema *schema, bool clean
 		r = schema_migrate(store, schema, version, reterr);
 	if (!r)
 		r = statement_check(store, reterr);
+	if (!r)
+		r = catalog_load(store, reterr);
 	return r ? r : load_totals(store, reterr);
 }
 
@@ -331,6 +333,7 @@ void store_close(struct store *store)
 	if (!store)
 		return;
 	commit_drop(store);
+	catalog_deinit(store);
 	statement_deinit(store);
 	code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK);

@@ -16,15 +16,11 @@ uint64_t spool_bytes(const struct store *store);
  */
 size_t spool_memory(const struct store *store);
 
-/* Reads the first batch with a number above AFTER for which WANTED(source, userdata) is true. *RET
- * is a new reference, to the batch that is in memory when there is one, or NULL when none waits. A
- * row that cannot be decoded is STORE_E_CORRUPT.
- */
-int spool_next(struct store *store, int64_t after,
-	bool (*wanted)(const char *source, void *userdata), void *userdata, struct batch **ret,
-	struct fault *reterr);
+/* The sources of which a committed batch waits. */
+void spool_source_list(const struct store *store, void (*each)(const char *source, void *userdata),
+	void *userdata);
 
-/* What waits above AFTER for which WANTED is true. */
+/* What waits above AFTER in the sources for which WANTED is true; see reader.h for the batches. */
 int spool_count(struct store *store, int64_t after,
 	bool (*wanted)(const char *source, void *userdata), void *userdata, uint64_t *ret_records,
 	uint64_t *ret_batches, struct fault *reterr);

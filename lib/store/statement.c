@@ -12,7 +12,6 @@
 
 static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_WRITE] = "BEGIN IMMEDIATE",
-	[STATEMENT_READ] = "BEGIN",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 	[STATEMENT_SOURCE_PUT] =
@@ -32,28 +31,24 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_SINK_ENTER] = "INSERT INTO sinks(name, acknowledged) VALUES(?1, ?2)"
 				 " ON CONFLICT(name) DO NOTHING",
 	[STATEMENT_SINK_REMOVE] = "DELETE FROM sinks WHERE name = ?1",
-	[STATEMENT_RELEASE_SIZE] = "SELECT coalesce(sum(size), 0) FROM batches WHERE"
-				   " source = (SELECT id FROM sources WHERE name = ?1)"
-				   " AND number <= ?2",
-	[STATEMENT_RELEASE] = "DELETE FROM batches WHERE"
-			      " source = (SELECT id FROM sources WHERE name = ?1)"
-			      " AND number <= ?2",
+	[STATEMENT_RELEASE_SIZE] = "SELECT coalesce(sum(size), 0) FROM batches"
+				   " WHERE source = ?1 AND number <= ?2",
+	[STATEMENT_RELEASE] = "DELETE FROM batches WHERE source = ?1 AND number <= ?2",
 	/* A batch that still waits takes its keys from batch_keys: those stay. */
 	[STATEMENT_EXPIRE] = "DELETE FROM batch_keys WHERE"
-			     " source = (SELECT id FROM sources WHERE name = ?1)"
-			     " AND newest_time < ?2 AND NOT EXISTS"
+			     " source = ?1 AND newest_time < ?2 AND NOT EXISTS"
 			     " (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
 	[STATEMENT_CURSOR_GET] = "SELECT cursor FROM sources WHERE name = ?1",
 	[STATEMENT_CURSOR_LIST] = "SELECT name, cursor, updated_time FROM sources"
 				  " WHERE cursor IS NOT NULL ORDER BY name",
-	[STATEMENT_SOURCE_LIST] = "SELECT id, name FROM sources",
+	[STATEMENT_SOURCE_LIST] = "SELECT id, name, (SELECT max(number) FROM batches"
+				  " WHERE source = sources.id) AS last FROM sources ORDER BY last",
 	[STATEMENT_BATCH_FIND] =
 		"SELECT min(number) FROM batches WHERE source = ?1 AND number > ?2",
 	[STATEMENT_BATCH_GET] =
-		"SELECT s.name, b.provider, b.accepted_time, b.n_records,"
+		"SELECT b.source, b.provider, b.accepted_time, b.n_records,"
 		" coalesce(b.keys, k.keys), b.body FROM batches b"
-		" JOIN sources s ON s.id = b.source LEFT JOIN batch_keys k ON k.number = b.number"
-		" WHERE b.number = ?1",
+		" LEFT JOIN batch_keys k ON k.number = b.number WHERE b.number = ?1",
 	[STATEMENT_BATCH_COUNT] = "SELECT count(*), coalesce(sum(n_records), 0) FROM batches"
 				  " WHERE source = ?1 AND number > ?2",
 	[STATEMENT_BATCH_BYTES] = "SELECT coalesce(sum(size), 0) FROM batches",

@@ -14,6 +14,8 @@
 #include "store/database.h"
 #include "store/pool.h"
 
+#include "base/names.h"
+
 #define STORE_PAGE_SIZE 4096 /* of SQLite; keep the text in database.c the same */
 
 /* Steps of the schema: the i-th (from 0) leads from user_version i to i + 1. */
@@ -32,7 +34,6 @@ enum schema_state {
 /* Prepared on first use, kept until store_close. */
 enum statement {
 	STATEMENT_WRITE,
-	STATEMENT_READ,
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK,
 	STATEMENT_SOURCE_PUT,
@@ -62,26 +63,59 @@ enum statement {
 	N_STATEMENTS
 };
 
+/* A source that has state, or will have it with the next commit. */
+struct store_source {
+	const char *name;
+	int64_t id; /* of its row; 0: not committed yet */
+	int64_t last; /* the number of its newest batch; 0: none waits or has come since open */
+	int64_t released; /* none waits up to this number */
+	struct store_source *newer, *older; /* by LAST; not linked while that is 0 */
+	/* collected for the next commit */
+	bool marked;
+	int64_t release; /* its bodies up to this number go; 0: none */
+	nsec_t expiry; /* its keys before this time go; NSEC_NONE: none */
+};
+
+/* A sink and what is collected for it; written in this order. */
+struct store_sink {
+	const char *name;
+	bool marked;
+	bool removed;
+	bool entered; /* at ENTRY, unless it is in the table */
+	bool acknowledged;
+	int64_t entry;
+	int64_t number; /* acknowledged */
+	char *position; /* that belongs to it; NULL: unchanged */
+};
+
+/* Both by name. Entries keep their address until store_close. */
+struct catalog {
+	struct names source_names;
+	struct store_source **sources; /* by handle */
+	size_t sources_capacity;
+	struct store_source *newest; /* begins the list of those with a batch */
+	struct names sink_names;
+	struct store_sink **sinks; /* by handle */
+	size_t sinks_capacity;
+	struct store_source **marked_sources;
+	size_t n_marked_sources;
+	size_t marked_sources_capacity;
+	struct store_sink **marked_sinks;
+	size_t n_marked_sinks;
+	size_t marked_sinks_capacity;
+};
+
 /* A page that waits for its commit. */
 struct pending_page {
-	char *source;
+	struct store_source *source;
 	struct batch *batch; /* a reference, or NULL */
 	void *encoded; /* of batch */
 	size_t encoded_size;
 	char *cursor; /* NULL: stays */
 	commit_done_fn done;
 	void *userdata;
+	int64_t source_id; /* as found or inserted by the running transaction */
 	int64_t number; /* as inserted by the running transaction */
-};
-
-/* What else waits. Marks are applied after the pages, in their order. */
-enum mark_kind { MARK_ACK, MARK_SINK_ENTRY, MARK_SINK_REMOVAL, MARK_RELEASE, MARK_EXPIRY };
-
-struct mark {
-	enum mark_kind kind;
-	char *name; /* of the sink or source */
-	int64_t value; /* a batch number or a time */
-	char *position; /* MARK_ACK; NULL: unchanged */
 };
 
 struct store {
@@ -101,9 +135,7 @@ struct store {
 	size_t pages_capacity;
 	size_t pages_encoded; /* bytes of encoded bodies among them */
 	size_t pages_memory; /* bytes of memory that they hold */
-	struct mark *marks;
-	size_t n_marks;
-	size_t marks_capacity;
+	struct catalog catalog;
 	struct buf scratch; /* for encoding */
 	struct batch_pool pool;
 };
@@ -167,6 +199,22 @@ int statement_check(struct store *store, struct fault *reterr);
 void statement_bind_text(sqlite3_stmt *statement, int index, const char *text);
 
 void statement_deinit(struct store *store);
+
+/* --- catalog.c --- */
+
+/* Reads the sources that have a row. */
+int catalog_load(struct store *store, struct fault *reterr);
+struct store_source *catalog_find_source(const struct store *store, const char *name); /* or NULL */
+struct store_source *catalog_source(struct store *store, const char *name); /* added if need be */
+struct store_sink *catalog_sink(struct store *store, const char *name); /* added if need be */
+/* NUMBER, the highest so far, is committed and belongs to SOURCE. */
+void catalog_touch(struct store *store, struct store_source *source, int64_t number);
+/* Something is collected for it. */
+void catalog_mark_source(struct store *store, struct store_source *source);
+void catalog_mark_sink(struct store *store, struct store_sink *sink);
+void catalog_settle(struct store *store); /* all of that is committed */
+void catalog_drop(struct store *store); /* none of it will be */
+void catalog_deinit(struct store *store);
 
 /* --- commit.c --- */
 

@@ -135,7 +135,8 @@ void window_add(struct window *window, const struct id *key)
 /* Is PAGE collected for commit, and will its keys be rows of this window? */
 static bool is_pending(const struct window *window, const struct pending_page *page)
 {
-	return page->batch && page->batch->keep_ids && strcmp(page->source, window->source) == 0;
+	return page->batch && page->batch->keep_ids &&
+	       strcmp(page->source->name, window->source) == 0;
 }
 
 static size_t count_pending(const struct window *window)

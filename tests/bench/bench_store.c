@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "base/number.h"
 #include "store/commit.h"
+#include "store/reader.h"
 #include "store/spool.h"
 
 #define PAGE_RECORDS 1000
@@ -108,18 +109,19 @@ static int read_back(struct store *store, struct fault *fault)
 {
 	nsec_t start_at = clock_monotonic();
 	uint64_t n_records = 0;
+	struct spool_reader reader;
 	struct batch *batch = NULL;
-	int64_t after = 0;
 
+	spool_reader_init(&reader, store, any, NULL, 0);
 	for (;;) {
-		if (spool_next(store, after, any, NULL, &batch, fault) != 0)
+		if (spool_reader_next(&reader, &batch, fault) != 0)
 			return 1;
 		if (!batch)
 			break;
-		after = batch->number;
 		n_records += batch->n_records;
 		batch_unref(batch);
 	}
+	spool_reader_deinit(&reader);
 	printf("read back: %.0f records/s, peak %ld kB\n",
 		(double)n_records / seconds_since(start_at), peak_kb());
 	return 0;

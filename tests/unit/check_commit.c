@@ -177,12 +177,21 @@ END_TEST
 
 START_TEST(collected_marks_stay_few)
 {
+	fixture_add("a", 1, 2, 5, NULL);
+	fixture_add("b", 2, 2, 5, NULL);
+	fixture_run();
 	for (int i = 1; i <= 1000; i++) {
 		commit_add_ack(store, i % 2 ? "x" : "y", i, "p");
 		commit_add_release(store, i % 2 ? "a" : "b", i);
+		commit_add_release(store, "c", i); /* it has nothing */
 		commit_add_expiry(store, "a", i);
 	}
-	ck_assert_uint_eq(store->n_marks, 5);
+	ck_assert_uint_eq(store->catalog.n_marked_sinks, 2);
+	ck_assert_uint_eq(store->catalog.n_marked_sources, 2);
+	fixture_run();
+	ck_assert(!commit_pending(store));
+	commit_add_release(store, "a", 1000); /* nothing waits any more */
+	ck_assert(!commit_pending(store));
 }
 END_TEST
 

@@ -18,6 +18,7 @@
 #include "store/commit.h"
 #include "store/cursor.h"
 #include "store/database.h"
+#include "store/reader.h"
 #include "store/spool.h"
 #include "store/window.h"
 
@@ -131,14 +132,27 @@ static inline bool fixture_any(const char *source, void *userdata)
 	return !userdata || strcmp(source, userdata) == 0;
 }
 
+/* What a reader of SOURCE (NULL: any) gets first after the number AFTER. */
+static inline int fixture_read(
+	int64_t after, const char *source, struct batch **ret, struct fault *reterr)
+{
+	struct spool_reader reader;
+	int r;
+
+	spool_reader_init(&reader, store, fixture_any, (void *)(uintptr_t)source, after);
+	r = spool_reader_next(&reader, ret, reterr);
+	spool_reader_deinit(&reader);
+	return r;
+}
+
 /* The next batch of SOURCE (NULL: any), or NULL. */
 static inline struct batch *fixture_next(int64_t after, const char *source)
 {
 	struct fault fault = FAULT_NULL;
 	struct batch *batch = NULL;
-	int r = spool_next(store, after, fixture_any, (void *)(uintptr_t)source, &batch, &fault);
+	int r = fixture_read(after, source, &batch, &fault);
 
-	ck_assert_msg(r == 0, "spool_next: %d %s", r, fault.text);
+	ck_assert_msg(r == 0, "spool_reader_next: %d %s", r, fault.text);
 	return batch;
 }
 

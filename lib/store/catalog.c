@@ -1,0 +1,182 @@
+/*
+ * The sources and sinks that the store knows by name, each once: its row, its newest batch, and
+ * what is collected for it. Whoever works on one source or sink finds it with one look, however
+ * many there are.
+ */
+#include "store/store_internal.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+static struct store_source *add_source(struct store *store, const char *name)
+{
+	struct catalog *catalog = &store->catalog;
+	struct store_source *source = MEM_NEW(struct store_source);
+	size_t handle = names_add(&catalog->source_names, name);
+
+	source->name = catalog->source_names.items[handle];
+	source->expiry = NSEC_NONE;
+	catalog->sources = mem_grow(
+		catalog->sources, handle, &catalog->sources_capacity, sizeof(catalog->sources[0]));
+	catalog->sources[handle] = source;
+	return source;
+}
+
+struct store_source *catalog_find_source(const struct store *store, const char *name)
+{
+	size_t handle;
+
+	return names_find(&store->catalog.source_names, name, &handle)
+		       ? store->catalog.sources[handle]
+		       : NULL;
+}
+
+struct store_source *catalog_source(struct store *store, const char *name)
+{
+	struct store_source *source = catalog_find_source(store, name);
+
+	return source ? source : add_source(store, name);
+}
+
+static void unlink_source(struct catalog *catalog, struct store_source *source)
+{
+	if (source->newer)
+		source->newer->older = source->older;
+	else if (catalog->newest == source)
+		catalog->newest = source->older;
+	if (source->older)
+		source->older->newer = source->newer;
+}
+
+void catalog_touch(struct store *store, struct store_source *source, int64_t number)
+{
+	struct catalog *catalog = &store->catalog;
+
+	unlink_source(catalog, source);
+	source->last = number;
+	source->newer = NULL;
+	source->older = catalog->newest;
+	if (source->older)
+		source->older->newer = source;
+	catalog->newest = source;
+}
+
+struct store_sink *catalog_sink(struct store *store, const char *name)
+{
+	struct catalog *catalog = &store->catalog;
+	size_t n = catalog->sink_names.n_items;
+	size_t handle = names_add(&catalog->sink_names, name);
+
+	if (handle == n) {
+		catalog->sinks = mem_grow(
+			catalog->sinks, n, &catalog->sinks_capacity, sizeof(catalog->sinks[0]));
+		catalog->sinks[handle] = MEM_NEW(struct store_sink);
+		catalog->sinks[handle]->name = catalog->sink_names.items[handle];
+	}
+	return catalog->sinks[handle];
+}
+
+/* --- what is collected --- */
+
+void catalog_mark_source(struct store *store, struct store_source *source)
+{
+	struct catalog *catalog = &store->catalog;
+
+	if (source->marked)
+		return;
+	source->marked = true;
+	catalog->marked_sources = mem_grow(catalog->marked_sources, catalog->n_marked_sources,
+		&catalog->marked_sources_capacity, sizeof(catalog->marked_sources[0]));
+	catalog->marked_sources[catalog->n_marked_sources++] = source;
+}
+
+void catalog_mark_sink(struct store *store, struct store_sink *sink)
+{
+	struct catalog *catalog = &store->catalog;
+
+	if (sink->marked)
+		return;
+	sink->marked = true;
+	catalog->marked_sinks = mem_grow(catalog->marked_sinks, catalog->n_marked_sinks,
+		&catalog->marked_sinks_capacity, sizeof(catalog->marked_sinks[0]));
+	catalog->marked_sinks[catalog->n_marked_sinks++] = sink;
+}
+
+static void clear_sink(struct store_sink *sink)
+{
+	free(sink->position);
+	*sink = (struct store_sink){.name = sink->name};
+}
+
+void catalog_drop(struct store *store)
+{
+	struct catalog *catalog = &store->catalog;
+
+	for (size_t i = 0; i < catalog->n_marked_sources; i++) {
+		struct store_source *source = catalog->marked_sources[i];
+
+		source->release = 0;
+		source->expiry = NSEC_NONE;
+		source->marked = false;
+	}
+	for (size_t i = 0; i < catalog->n_marked_sinks; i++)
+		clear_sink(catalog->marked_sinks[i]);
+	catalog->n_marked_sources = 0;
+	catalog->n_marked_sinks = 0;
+}
+
+void catalog_settle(struct store *store)
+{
+	const struct catalog *catalog = &store->catalog;
+
+	for (size_t i = 0; i < catalog->n_marked_sources; i++) {
+		struct store_source *source = catalog->marked_sources[i];
+
+		if (source->release > source->released)
+			source->released = source->release;
+	}
+	catalog_drop(store);
+}
+
+/* --- life --- */
+
+int catalog_load(struct store *store, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	struct store_source *source;
+	const char *name;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_SOURCE_LIST, &statement, reterr);
+
+	while (!r) {
+		r = statement_step(store, statement, &row, reterr);
+		if (r || !row)
+			break;
+		name = (const char *)sqlite3_column_text(statement, 1);
+		if (!name)
+			return statement_damaged(store, reterr, "a source has no name");
+		source = catalog_source(store, name);
+		source->id = sqlite3_column_int64(statement, 0);
+		if (sqlite3_column_int64(statement, 2) > 0)
+			catalog_touch(store, source, sqlite3_column_int64(statement, 2));
+	}
+	return r;
+}
+
+void catalog_deinit(struct store *store)
+{
+	struct catalog *catalog = &store->catalog;
+
+	catalog_drop(store);
+	for (size_t i = 0; i < catalog->source_names.n_items; i++)
+		free(catalog->sources[i]);
+	for (size_t i = 0; i < catalog->sink_names.n_items; i++)
+		free(catalog->sinks[i]);
+	names_deinit(&catalog->source_names);
+	names_deinit(&catalog->sink_names);
+	free(catalog->sources);
+	free(catalog->sinks);
+	free(catalog->marked_sources);
+	free(catalog->marked_sinks);
+	*catalog = (struct catalog){0};
+}
