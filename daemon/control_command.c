@@ -46,9 +46,8 @@ static json_t *unknown_source(const struct trawld *trawld, const char *name)
 	const char **names CLEANUP_FREE = mem_array(trawld->n_pollers + 1, sizeof(char *));
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		names[i] = trawld->pollers[i]->source->name;
-	const char *nearest = str_nearest(name, names, trawld->n_pollers);
-	char *text CLEANUP_FREE = mem_printf("the running trawld has no source %s%s%s%s", name,
-		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+	char *hint CLEANUP_FREE = str_hint(name, names, trawld->n_pollers);
+	char *text CLEANUP_FREE = mem_printf("the running trawld has no source `%s`%s", name, hint);
 	return control_refusal(EX_USAGE, text);
 }
 

@@ -60,14 +60,12 @@ static const struct sink_kind *find_kind(struct ini_section *section, struct fin
 	const struct sink_kind *kind = type ? sinks_find(type->value) : NULL;
 	if (kind)
 		return kind;
-	const char *nearest = type ? sinks_nearest(type->value) : NULL;
-	if (!type)
-		findings_add(findings, section->file, section->line, "[sink %s] needs `type`",
-			section->name);
+	char *hint CLEANUP_FREE = type ? sinks_hint(type->value) : NULL;
+	if (type)
+		findings_add_at(
+			findings, section, "type", "unknown sink type `%s`%s", type->value, hint);
 	else
-		findings_add(findings, type->file, type->line, "unknown sink type `%s`%s%s%s",
-			type->value, nearest ? ": did you mean `" : "", nearest ? nearest : "",
-			nearest ? "`?" : "");
+		findings_add_at(findings, section, NULL, "[sink %s] needs `type`", section->name);
 	return NULL;
 }
 
@@ -123,11 +121,9 @@ static void check_routes(const struct setup *setup, struct findings *findings)
 				known |= strcmp(names[j], name) == 0;
 			if (known || !*name)
 				continue;
-			const char *nearest = str_nearest(name, names, config->n_sinks);
+			char *hint CLEANUP_FREE = str_hint(name, names, config->n_sinks);
 			findings_add(findings, entry->file, entry->line,
-				"sinks: there is no [sink %s]%s%s%s", name,
-				nearest ? ": did you mean `" : "", nearest ? nearest : "",
-				nearest ? "`?" : "");
+				"sinks: there is no [sink %s]%s", name, hint);
 		}
 	}
 	if (config->n_sinks == 0 && config->n_sources)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 
 #define DEFAULT_PATH "/etc/trawld/trawld.conf"
@@ -63,9 +64,8 @@ static const struct ctl_command *find(const struct ctl_command *commands, const 
 			return command;
 		names[n++] = command->name;
 	}
-	const char *nearest = str_nearest(name, names, n);
-	fprintf(stderr, "trawlctl: there is no command `%s`%s%s%s\n", name,
-		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+	char *hint CLEANUP_FREE = str_hint(name, names, n);
+	fprintf(stderr, "trawlctl: there is no command `%s`%s\n", name, hint);
 	return NULL;
 }
 

@@ -107,9 +107,8 @@ int ctl_unknown_source(
 		all[n++] = config->sources[i]->name;
 	for (size_t i = 0; i < n_names; i++)
 		all[n++] = names[i];
-	const char *nearest = str_nearest(name, all, n);
-	fprintf(stderr, "trawlctl: there is no source `%s`%s%s%s\n", name,
-		nearest ? ": did you mean `" : "", nearest ? nearest : "", nearest ? "`?" : "");
+	char *hint CLEANUP_FREE = str_hint(name, all, n);
+	fprintf(stderr, "trawlctl: there is no source `%s`%s\n", name, hint);
 	return EX_USAGE;
 }
 

@@ -229,11 +229,9 @@ static int show(const char *name, const struct definition_path *path, const stru
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	if (!str_list_has(names, name)) {
-		const char *nearest =
-			str_nearest(name, (const char *const *)names->items, names->n_items);
-		fprintf(stderr, "trawlctl: there is no provider `%s`%s%s%s\n", name,
-			nearest ? ": did you mean `" : "", nearest ? nearest : "",
-			nearest ? "`?" : "");
+		char *hint CLEANUP_FREE =
+			str_hint(name, (const char *const *)names->items, names->n_items);
+		fprintf(stderr, "trawlctl: there is no provider `%s`%s\n", name, hint);
 		return EX_USAGE;
 	}
 	struct definition *definition = load(name, path, &findings);

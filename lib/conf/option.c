@@ -209,9 +209,9 @@ static void parse_option(const struct option *option, struct ini_section *sectio
 	if (entry)
 		entry->used = true;
 	if (option->flags & OPTION_REQUIRED && (!text || !*text)) {
-		findings_add(findings, section->file, entry ? entry->line : section->line,
-			"[%s%s%s] needs `%s`", section->kind, section->name ? " " : "",
-			section->name ? section->name : "", option->name);
+		findings_add_at(findings, section, option->name, "[%s%s%s] needs `%s`",
+			section->kind, section->name ? " " : "", section->name ? section->name : "",
+			option->name);
 		return;
 	}
 	if (!text)
@@ -219,8 +219,7 @@ static void parse_option(const struct option *option, struct ini_section *sectio
 	char *wanted CLEANUP_FREE = parsers[option->type](option, text, member);
 	if (!wanted)
 		return;
-	findings_add(findings, entry ? entry->file : section->file,
-		entry ? entry->line : section->line, "%s = %s: not %s", option->name,
+	findings_add_at(findings, section, option->name, "%s = %s: not %s", option->name,
 		entry && entry->secret ? "***" : text, wanted);
 }
 
@@ -262,12 +261,10 @@ void options_unknown(const struct option_table *tables, size_t n_tables, const c
 		const struct ini_entry *entry = &section->entries[i];
 		if (entry->used || is_known(tables, n_tables, entry->key))
 			continue;
-		const char *nearest = str_nearest(entry->key, names, n);
-		findings_add(findings, entry->file, entry->line,
-			"unknown key `%s` in [%s%s%s]%s%s%s", entry->key, section->kind,
-			section->name ? " " : "", section->name ? section->name : "",
-			nearest ? ": did you mean `" : "", nearest ? nearest : "",
-			nearest ? "`?" : "");
+		char *hint CLEANUP_FREE = str_hint(entry->key, names, n);
+		findings_add(findings, entry->file, entry->line, "unknown key `%s` in [%s%s%s]%s",
+			entry->key, section->kind, section->name ? " " : "",
+			section->name ? section->name : "", hint);
 	}
 	free(names);
 }

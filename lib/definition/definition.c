@@ -185,12 +185,10 @@ static void fault_unknown(const char *name, const struct definition_path *path,
 	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
 	struct ini_entry *entry = source ? ini_section_find(source, "provider") : NULL;
 	definition_names(path, &names);
-	const char *nearest = str_nearest(name, (const char *const *)names.items, names.n_items);
+	char *hint CLEANUP_FREE = str_hint(name, (const char *const *)names.items, names.n_items);
 	findings_add(findings, entry ? entry->file : NULL, entry ? entry->line : 0,
-		nearest ? "unknown provider `%s`: did you mean `%s`?"
-			: "unknown provider `%s`: `trawlctl providers` lists those that are "
-			  "installed",
-		name, nearest);
+		"unknown provider `%s`%s", name,
+		*hint ? hint : ": `trawlctl providers` lists those that are installed");
 }
 
 static void check_sections(struct definition_reader *reader)
@@ -203,10 +201,8 @@ static void check_sections(struct definition_reader *reader)
 		struct ini_section *section = &ini->sections[i];
 		if (in_list(definition_sections, section->kind))
 			continue;
-		const char *nearest = str_nearest(section->kind, definition_sections, n_known);
-		reader_fault(reader, section, NULL, "unknown section [%s]%s%s%s", section->kind,
-			nearest ? ": did you mean [" : "", nearest ? nearest : "",
-			nearest ? "]?" : "");
+		char *hint CLEANUP_FREE = str_hint(section->kind, definition_sections, n_known);
+		reader_fault(reader, section, NULL, "unknown section [%s]%s", section->kind, hint);
 	}
 }
 

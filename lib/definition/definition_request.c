@@ -54,10 +54,9 @@ static void check_keys(
 		const char *key = section->entries[i].key;
 		if (is_known(key, extra))
 			continue;
-		const char *nearest = str_nearest(key, reader_request_keys, 5);
-		reader_fault(reader, section, key, "unknown key `%s` in [%s]%s%s%s", key,
-			section->kind, nearest ? ": did you mean `" : "", nearest ? nearest : "",
-			nearest ? "`?" : "");
+		char *hint CLEANUP_FREE = str_hint(key, reader_request_keys, 5);
+		reader_fault(reader, section, key, "unknown key `%s` in [%s]%s", key, section->kind,
+			hint);
 	}
 }
 

@@ -63,14 +63,11 @@ const size_t n_sink_common_option_rows =
 static void sink_check_conditions(const struct str_list *list, const char *key,
 	const struct ini_section *section, struct findings *findings)
 {
-	const struct ini_entry *entry = ini_section_find(section, key);
-
 	for (size_t i = 0; i < list->n_items; i++) {
 		struct condition condition = CONDITION_NULL;
 
 		if (condition_parse(&condition, slice_of(list->items[i])) != 0)
-			findings_add(findings, entry ? entry->file : section->file,
-				entry ? entry->line : section->line,
+			findings_add_at(findings, section, key,
 				"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")", key,
 				list->items[i]);
 		condition_deinit(&condition);

@@ -311,7 +311,7 @@ static void sink_journal_check(
 
 	if (entry && options->socket &&
 		(options->socket[0] != '/' || strlen(options->socket) >= sizeof(address.sun_path)))
-		findings_add(findings, entry->file, entry->line,
+		findings_add_at(findings, section, "socket",
 			"socket: must be an absolute path of at most %zu bytes",
 			sizeof(address.sun_path) - 1);
 }

@@ -20,11 +20,11 @@ const struct sink_kind *sinks_find(const char *name)
 	return NULL;
 }
 
-const char *sinks_nearest(const char *name)
+char *sinks_hint(const char *name)
 {
 	const char *names[sizeof(sink_kinds) / sizeof(sink_kinds[0])];
 
 	for (size_t i = 0; i < n_sink_kinds; i++)
 		names[i] = sink_kinds[i]->name;
-	return str_nearest(name, names, n_sink_kinds);
+	return str_hint(name, names, n_sink_kinds);
 }

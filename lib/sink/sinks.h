@@ -15,6 +15,7 @@ extern const struct sink_kind *const sink_kinds[];
 extern const size_t n_sink_kinds;
 
 const struct sink_kind *sinks_find(const char *name); /* NULL: there is none of this name */
-const char *sinks_nearest(const char *name); /* what may have been meant, or NULL */
+/* As str_hint, for a kind of this name. */
+char *sinks_hint(const char *name);
 
 #endif

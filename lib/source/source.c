@@ -47,9 +47,8 @@ static void fault_at(struct findings *findings, const struct ini_section *sectio
 	const char *wanted)
 {
 	const struct ini_entry *entry = ini_section_find(section, key);
-	findings_add(findings, entry ? entry->file : section->file,
-		entry ? entry->line : section->line, "%s = %s: %s", key, entry ? entry->value : "",
-		wanted);
+	findings_add_at(
+		findings, section, key, "%s = %s: %s", key, entry ? entry->value : "", wanted);
 }
 
 /* Column numbers of a plan are handed out in the order in which the pointers are added. */
@@ -185,12 +184,12 @@ static void find_origin(
 		return;
 	}
 	if (source_request(source, &values, NULL, &message, &fault)) {
-		findings_add(findings, section->file, section->line, "[source %s]: %s",
-			source->name, fault.text);
+		findings_add_at(
+			findings, section, NULL, "[source %s]: %s", source->name, fault.text);
 		return;
 	}
 	if (!source->origin && url_origin(message.url, &source->origin)) {
-		findings_add(findings, section->file, section->line,
+		findings_add_at(findings, section, NULL,
 			"[source %s]: the request's address is no http:// or https:// URL: %s",
 			source->name, message.url);
 		return;
@@ -229,12 +228,12 @@ static void check_login(const struct source *source, const struct source_login *
 		return;
 	source_login_request(&message, (void *)login);
 	if (!message.url || url_origin(message.url, &origin))
-		findings_add(findings, section->file, section->line,
+		findings_add_at(findings, section, NULL,
 			"[source %s]: the address of the login is no http:// or https:// URL%s%s",
 			source->name, message.url ? ": " : ", a parameter it needs is not set",
 			message.url ? message.url : "");
 	else if (url_is_in_clear(message.url) && !source->options.insecure_http)
-		findings_add(findings, section->file, section->line,
+		findings_add_at(findings, section, NULL,
 			"[source %s]: the login at %s is not https: the password would go over the "
 			"network in clear; set insecure_http = yes if that is meant",
 			source->name, origin);
@@ -289,8 +288,8 @@ static void check_auth(
 	struct auth *auth = NULL;
 	struct id credential;
 	if (source_auth_new(source, NULL, &auth, &credential, &fault))
-		findings_add(findings, section->file, section->line, "[source %s]: %s",
-			source->name, fault.text);
+		findings_add_at(
+			findings, section, NULL, "[source %s]: %s", source->name, fault.text);
 	auth_free(auth);
 }
 

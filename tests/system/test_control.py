@@ -243,7 +243,7 @@ class Control(harness.Case):
         self.begin()
         self.polled()
         result = self.ctl("poll", "acne", expect=64)
-        self.assertIn("no source acne: did you mean `acme`?", result.err)
+        self.assertIn("no source `acne`: did you mean `acme`?", result.err)
         self.sim.faults({"kind": "status", "status": 401})
         self.assertIn("401", self.ctl("poll", "acme", expect=78).err)
 

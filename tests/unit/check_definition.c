@@ -164,7 +164,7 @@ START_TEST(faults)
 		{"query.from = ${window.start}", "query.from = 1", 19,
 			"does not use ${window.start}"},
 		{"url = https://${region}.example.net/x", "method = GET", 10, "needs `url`"},
-		{"[page]", "[pages]", 16, "did you mean [page]"},
+		{"[page]", "[pages]", 16, "did you mean `page`"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check_bad(&cases[i]);

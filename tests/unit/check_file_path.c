@@ -63,7 +63,9 @@ START_TEST(kinds_are_found)
 	ck_assert_ptr_eq(sinks_find("file"), &sink_file);
 	ck_assert_ptr_eq(sinks_find("stdout"), &sink_stdout);
 	ck_assert_ptr_null(sinks_find("files"));
-	ck_assert_str_eq(sinks_nearest("flie"), "file");
+	char *hint = sinks_hint("flie");
+	ck_assert_str_eq(hint, ": did you mean `file`?");
+	free(hint);
 	for (size_t i = 0; i < n_sink_kinds; i++)
 		ck_assert_msg(sink_kinds[i]->name && sink_kinds[i]->summary &&
 				      sink_kinds[i]->promise && sink_kinds[i]->create &&

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -66,25 +67,23 @@ static int check_keys(
 
 	for (size_t i = 0; i < setup->n_settings; i++) {
 		const char *name = setup->settings[i].name;
-		const char *near = str_nearest(name, info->keys, n_keys);
+		char *hint CLEANUP_FREE = str_hint(name, info->keys, n_keys);
 		bool known = false;
 
 		for (size_t k = 0; k < n_keys && !known; k++)
 			known = strcmp(info->keys[k], name) == 0;
 		if (!known)
-			return fault_set(reterr, FAULT_CONFIG,
-				"auth type \"%s\" has no key \"%s\"%s%s%s", info->type, name,
-				near ? ", did you mean \"" : "", near ? near : "",
-				near ? "\"?" : "");
+			return fault_set(reterr, FAULT_CONFIG, "auth type `%s` has no key `%s`%s",
+				info->type, name, hint);
 		if (!auth_is_sendable(slice_of(setup->settings[i].value)))
 			return fault_set(reterr, FAULT_CONFIG,
-				"the value of auth key \"%s\" holds a line break or another "
+				"the value of auth key `%s` holds a line break or another "
 				"control character",
 				name);
 	}
 	for (size_t i = 0; info->required[i]; i++) {
 		if (auth_setting(setup, info->required[i]).size == 0)
-			return fault_set(reterr, FAULT_CONFIG, "auth type \"%s\" needs \"%s\"",
+			return fault_set(reterr, FAULT_CONFIG, "auth type `%s` needs `%s`",
 				info->type, info->required[i]);
 	}
 	return 0;
@@ -98,10 +97,9 @@ int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *re
 	int r;
 
 	if (!kind) {
-		const char *near = str_nearest(type, auth_kind_names(), N_AUTH_KINDS);
+		char *hint CLEANUP_FREE = str_hint(type, auth_kind_names(), N_AUTH_KINDS);
 
-		return fault_set(reterr, FAULT_CONFIG, "there is no auth type \"%s\"%s%s%s", type,
-			near ? ", did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		return fault_set(reterr, FAULT_CONFIG, "unknown auth type `%s`%s", type, hint);
 	}
 	r = check_keys(kind, setup, reterr);
 	if (r == 0)

@@ -74,18 +74,15 @@ static void login_destroy(struct auth *auth)
 static int read_places(struct login *login, const struct auth_setup *setup, struct fault *reterr)
 {
 	if (!setup->token_from)
-		return fault_set(
-			reterr, FAULT_CONFIG, "auth type \"login\" needs the place of the token");
+		return fault_set(reterr, FAULT_CONFIG, "[login] needs `token`");
 	if (str_starts(setup->token_from, "header:") && setup->token_from[7])
 		login->from_header = mem_strdup(setup->token_from + 7);
 	else if (pointer_parse(&login->from, slice_of(setup->token_from)) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"the place of the token is \"header:NAME\" or a JSON Pointer, not \"%s\"",
-			setup->token_from);
+			"token: `%s` is not a JSON Pointer or `header:NAME`", setup->token_from);
 	if (setup->expires_from &&
 		pointer_parse(&login->expires, slice_of(setup->expires_from)) != 0)
-		return fault_set(reterr, FAULT_CONFIG,
-			"the place of the token's expiry is a JSON Pointer, not \"%s\"",
+		return fault_set(reterr, FAULT_CONFIG, "expires: `%s` is not a JSON Pointer",
 			setup->expires_from);
 	return 0;
 }

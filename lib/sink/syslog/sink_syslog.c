@@ -468,12 +468,8 @@ static void sink_syslog_check(
 	struct fault fault = FAULT_NULL;
 	const char *key;
 
-	if (syslog_target_init(&target, data, &key, &fault) != 0) {
-		const struct ini_entry *entry = ini_section_find(section, key);
-
-		findings_add(findings, entry ? entry->file : section->file,
-			entry ? entry->line : section->line, "%s", fault.text);
-	}
+	if (syslog_target_init(&target, data, &key, &fault) != 0)
+		findings_add_at(findings, section, key, "%s", fault.text);
 	syslog_target_deinit(&target);
 }
 
