@@ -22,7 +22,8 @@
 struct peer_request {
 	struct peer_request *next; /* in the multi handle, in order */
 	struct multi *multi;
-	bool expected, answered, reported, read;
+	unsigned expected; /* 0: by no step; else the how-manieth */
+	bool answered, reported, read;
 
 	char *url, *method;
 	bool is_post, is_head;
@@ -50,25 +51,36 @@ static struct multi {
 
 /* --- the script's side --- */
 
-struct peer_request *peer_unexpected(void)
+static struct peer_request *first_unexpected(struct peer_request *request)
 {
-	struct peer_request *request = the_multi.first;
 	while (request && request->expected)
 		request = request->next;
 	return request;
 }
 
+struct peer_request *peer_unexpected(void)
+{
+	return first_unexpected(the_multi.first);
+}
+
+struct peer_request *peer_unexpected_next(const struct peer_request *request)
+{
+	return first_unexpected(request->next);
+}
+
 struct peer_request *peer_unanswered(void)
 {
-	struct peer_request *request = the_multi.first;
-	while (request && (!request->expected || request->answered))
-		request = request->next;
-	return request;
+	struct peer_request *first = NULL;
+	for (struct peer_request *at = the_multi.first; at; at = at->next)
+		if (at->expected && !at->answered && (!first || at->expected < first->expected))
+			first = at;
+	return first;
 }
 
 void peer_expect(struct peer_request *request)
 {
-	request->expected = true;
+	static unsigned n_expected;
+	request->expected = ++n_expected;
 }
 
 const char *peer_method(const struct peer_request *request)
@@ -283,7 +295,8 @@ CURLMcode curl_multi_add_handle(CURLM *handle, CURL *easy)
 	request->multi = multi;
 	set_text(&request->head, NULL); /* redirected: the handle comes again */
 	set_text(&request->answer_body, NULL);
-	request->expected = request->answered = request->reported = request->read = false;
+	request->expected = 0;
+	request->answered = request->reported = request->read = false;
 	request->deadline_at = clock_monotonic() + request->timeout_ms * NSEC_PER_MSEC;
 	set_timer(multi);
 	return CURLM_OK;

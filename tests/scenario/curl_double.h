@@ -11,9 +11,10 @@
 
 struct peer_request;
 
-/* The oldest request that no step has expected; NULL: none waits. */
+/* The oldest request that no step has expected, and the one after REQUEST; NULL: none waits. */
 struct peer_request *peer_unexpected(void);
-/* The oldest one that was expected and is not answered. */
+struct peer_request *peer_unexpected_next(const struct peer_request *request);
+/* The one that was expected first of those that are not answered. */
 struct peer_request *peer_unanswered(void);
 void peer_expect(struct peer_request *request);
 

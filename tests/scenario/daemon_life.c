@@ -12,8 +12,6 @@
 
 #define ARGUMENTS_MAX 8
 
-int trawld_main(int argc, char **argv); /* daemon/main.c, compiled with another name */
-
 static struct str_list extra;
 
 void daemon_life_arguments(const char *text)

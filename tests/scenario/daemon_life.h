@@ -2,6 +2,8 @@
 #ifndef TRAWLD_TESTS_SCENARIO_DAEMON_LIFE_H
 #define TRAWLD_TESTS_SCENARIO_DAEMON_LIFE_H
 
+int trawld_main(int argc, char **argv); /* daemon/main.c, compiled with another name */
+
 /* Further arguments of the next start, such as `--once`. */
 void daemon_life_arguments(const char *text);
 /* Runs main() to its end; the exit code. */

@@ -6,6 +6,7 @@
  * child, as SIGKILL would, and the next child goes on with the next step.
  *
  * usage: scenario FILE
+ *        scenario --trawld OPTION...    trawld itself, in real time (the step `second`)
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -112,6 +113,8 @@ static nsec_t run_end(nsec_t timeout_ns)
 
 static nsec_t run_steps(nsec_t timeout_ns)
 {
+	if (steps_peer_serve())
+		return 0;
 	while (world->step < script.n_steps) {
 		const struct step *step = current_step();
 		enum step_result result = step->kind->run(step);
@@ -190,6 +193,8 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "--trawld") == 0)
+		return trawld_main(argc - 1, argv + 1);
 	const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	char *directory = mem_printf("%s/scenario-XXXXXX", memory);
 	if (argc != 2 || !mkdtemp(directory)) {

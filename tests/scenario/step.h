@@ -24,6 +24,9 @@ extern const struct step_kind steps_daemon[], steps_files[], steps_peer[], steps
 /* The kind whose words LINE begins with; *RET_ARGUMENT is what follows them. NULL: none. */
 const struct step_kind *step_find(const char *line, const char **ret_argument);
 
+/* Answers what a step said is always answered so. False: no such request waits. */
+bool steps_peer_serve(void);
+
 /* For a step that waits at most DURATION_NS: true until that is over. The first call begins it. */
 bool step_waits(nsec_t duration_ns);
 /* `90s`; anything else ends the scenario. */

@@ -1,11 +1,14 @@
 /* Steps that start and end the daemon. */
 #include "step.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "daemon_life.h"
 #include "leftovers.h"
 
@@ -66,9 +69,11 @@ static enum step_result expect_exit(const struct step *step)
 
 static enum step_result stop(const struct step *step)
 {
-	if (!world->entered && world->running)
+	if (!world->entered && world->running) {
+		world->entered = true;
 		kill(getpid(), SIGTERM);
-	world->entered = true;
+		return STEP_AGAIN; /* the loop sees it before time passes */
+	}
 	return expect_exit(step);
 }
 
@@ -87,6 +92,31 @@ static enum step_result send_signal(const struct step *step)
 	world_fail("TERM, INT, HUP, USR1 or USR2", "`%s`", step->argument);
 }
 
+/* Another process, beside the first daemon or alone. Its exit code is compared at once. */
+static enum step_result second(const struct step *step)
+{
+	char code[16];
+	int status = 0;
+	char *path = mem_printf("%s/trawld.conf", world_directory);
+	size_t size = strcspn(step->argument, " ");
+	const char *option = step->argument[size] ? step->argument + size + 1 : NULL;
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(open(daemon_life_log(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
+			STDERR_FILENO);
+		setenv("JOURNAL_STREAM", "0:0", 1);
+		execl("/proc/self/exe", "scenario", "--trawld", "-c", path, option, (char *)NULL);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		world_fail("a second trawld", "none, or a signal");
+	snprintf(code, sizeof(code), "%d", WEXITSTATUS(status));
+	if (strlen(code) != size || strncmp(step->argument, code, size) != 0)
+		world_fail(step->argument, "exit code %s", code);
+	free(path);
+	return STEP_DONE;
+}
+
 const struct step_kind steps_daemon[] = {
 	{"start", start},
 	{"kill", kill_it},
@@ -94,5 +124,6 @@ const struct step_kind steps_daemon[] = {
 	{"stop", stop},
 	{"expect exit", expect_exit},
 	{"signal", send_signal},
+	{"second", second},
 	{NULL, NULL},
 };

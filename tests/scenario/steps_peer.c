@@ -99,14 +99,14 @@ static void compare_headers(const struct peer_request *request, const char *bloc
 	}
 }
 
-static void compare(const struct peer_request *request, const char *line, const char *block)
+static bool is_line(const struct peer_request *request, const char *line)
 {
 	char *got CLEANUP_FREE = mem_printf("%s %s", peer_method(request), peer_url(request));
-	if (!pattern_matches(line, got))
-		world_fail(line, "%s", got);
-	if (!block)
-		return;
-	compare_headers(request, block);
+	return pattern_matches(line, got);
+}
+
+static void compare_body(const struct peer_request *request, const char *block)
+{
 	char *body CLEANUP_FREE = copy_body(block);
 	if (*body && !pattern_matches(body, peer_body(request)))
 		world_fail(body, "%s", peer_body(request));
@@ -116,12 +116,19 @@ static enum step_result expect_request(const struct step *step)
 {
 	const char *line = step->argument;
 	nsec_t wait = take_wait(&line);
-	struct peer_request *request = peer_unexpected();
+	struct peer_request *first = peer_unexpected(), *request = first;
+	while (request && !is_line(request, line))
+		request = peer_unexpected_next(request);
 	if (!request && step_waits(wait))
 		return STEP_WAIT;
+	if (!request && first)
+		world_fail(line, "%s %s", peer_method(first), peer_url(first));
 	if (!request)
 		world_fail(line, "no request");
-	compare(request, line, step->block);
+	if (step->block) {
+		compare_headers(request, step->block);
+		compare_body(request, step->block);
+	}
 	peer_expect(request);
 	return STEP_DONE;
 }
@@ -204,19 +211,19 @@ static void write_head(
 	buf_append_text(head, "\r\n");
 }
 
-static enum step_result answer(const struct step *step)
+/* OPTIONS_TEXT is what stands after the word `answer`. */
+static void send_answer(struct peer_request *request, const char *options_text, const char *block)
 {
 	struct answer_options options;
 	struct buf head CLEANUP(buf_deinit) = BUF_NULL, body CLEANUP(buf_deinit) = BUF_NULL;
-	const char *block = step->block ? step->block : "";
 	char *text CLEANUP_FREE = copy_body(block);
-	read_options(step->argument, &options);
+	read_options(options_text, &options);
 	buf_append_text(&body, text);
 	for (uint64_t i = 0; options.pad != UINT64_MAX && i < options.pad; i++)
 		buf_append_char(&body, ' ');
 	write_head(&head, &options, block, body.size);
 	bool is_cut = options.cut < body.size;
-	peer_answer(request_to_answer(),
+	peer_answer(request,
 		&(struct peer_answer){
 			.head = buf_text(&head),
 			.body = buf_text(&body),
@@ -224,7 +231,55 @@ static enum step_result answer(const struct step *step)
 			.wire_size = options.wire == UINT64_MAX ? -1 : (long long)options.wire,
 			.result = is_cut ? CURLE_PARTIAL_FILE : CURLE_OK,
 		});
+}
+
+static enum step_result answer(const struct step *step)
+{
+	send_answer(request_to_answer(), step->argument, step->block ? step->block : "");
 	return STEP_TURN;
+}
+
+/* `STATUS METHOD URL`: from now on every such request is answered so. */
+static enum step_result serve(const struct step *step)
+{
+	size_t i = 0;
+	while (i < WORLD_SERVED && world->served[i])
+		i++;
+	if (i == WORLD_SERVED)
+		world_fail("fewer `serve`", "more than %d", WORLD_SERVED);
+	world->served[i] = step;
+	return STEP_TURN;
+}
+
+static enum step_result serve_nothing(const struct step *step)
+{
+	(void)step;
+	memset(world->served, 0, sizeof(world->served));
+	return STEP_DONE;
+}
+
+static bool serve_request(struct peer_request *request)
+{
+	for (size_t i = 0; i < WORLD_SERVED && world->served[i]; i++) {
+		const struct step *step = world->served[i];
+		char *status CLEANUP_FREE =
+			mem_strndup(step->argument, strcspn(step->argument, " "));
+		const char *line = step->argument + strlen(status);
+		if (!is_line(request, line + (*line == ' ')))
+			continue;
+		peer_expect(request);
+		send_answer(request, status, step->block ? step->block : "");
+		return true;
+	}
+	return false;
+}
+
+bool steps_peer_serve(void)
+{
+	bool any = false;
+	for (struct peer_request *at = peer_unexpected(); at; at = peer_unexpected_next(at))
+		any |= serve_request(at);
+	return any;
 }
 
 static enum step_result fail(const struct step *step)
@@ -257,5 +312,7 @@ const struct step_kind steps_peer[] = {
 	{"expect no request", expect_no_request},
 	{"answer", answer},
 	{"fail", fail},
+	{"serve", serve},
+	{"serve nothing", serve_nothing},
 	{NULL, NULL},
 };

@@ -13,11 +13,14 @@
 
 #define WORLD_LOG_LINES 4096
 #define WORLD_FILES 16
+#define WORLD_SERVED 8
 
 struct world_file {
 	char name[64];
 	off_t offset; /* what was expected already */
 };
+
+struct step;
 
 struct world {
 	size_t step; /* the next one */
@@ -32,6 +35,7 @@ struct world {
 	bool disk_full;
 	bool log_read[WORLD_LOG_LINES]; /* the line was expected by a step */
 	struct world_file files[WORLD_FILES];
+	const struct step *served[WORLD_SERVED]; /* requests that are answered without a step */
 };
 
 extern struct world *world; /* NULL: the clocks are the system's */
