@@ -17,6 +17,7 @@ enum {
 	STORE_E_CORRUPT, /* SQLite says so, or the schema is not ours: a person must look, never a
 			    silent fresh start */
 	STORE_E_FULL, /* no space, read-only, I/O error: may pass */
+	STORE_E_STRANDED, /* routes.h: records that wait would lose their sink */
 };
 
 enum store_mode {

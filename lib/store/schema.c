@@ -45,8 +45,39 @@ static const char step_1[] =
 	" acknowledged INTEGER NOT NULL,"
 	" position TEXT) WITHOUT ROWID;";
 
+/*
+ * Which batches wait for which sink is a fact of the state, not of the configuration of the day: a
+ * route gives a sink every batch of a source above the number in after. Where an older trawld left
+ * batches that some sink did not have, it is not known for which: after is NULL there until a
+ * configuration is adopted (routes.c). Sinks have a row ID for it; kind, start and the times of a
+ * pause are what the last configuration or command said, NULL: not known, or not paused.
+ */
+static const char step_2[] =
+	"CREATE TABLE sinks_2("
+	" id INTEGER PRIMARY KEY,"
+	" name TEXT NOT NULL UNIQUE,"
+	" acknowledged INTEGER NOT NULL,"
+	" position TEXT,"
+	" kind TEXT,"
+	" paused_time INTEGER);"
+	"INSERT INTO sinks_2(name, acknowledged, position)"
+	" SELECT name, acknowledged, position FROM sinks;"
+	"DROP TABLE sinks;"
+	"ALTER TABLE sinks_2 RENAME TO sinks;"
+	"ALTER TABLE sources ADD COLUMN start TEXT;"
+	"ALTER TABLE sources ADD COLUMN paused_time INTEGER;"
+	"CREATE TABLE routes("
+	" source INTEGER NOT NULL,"
+	" sink INTEGER NOT NULL,"
+	" after INTEGER,"
+	" PRIMARY KEY(source, sink)) WITHOUT ROWID;"
+	"INSERT INTO routes(source, sink) SELECT b.source, k.id FROM sinks k JOIN"
+	" (SELECT source, max(number) AS last FROM batches GROUP BY source) b"
+	" ON b.last > k.acknowledged;";
+
 static const char *const steps[] = {
 	step_1,
+	step_2,
 };
 
 const struct schema schema_current = {

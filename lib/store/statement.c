@@ -129,6 +129,14 @@ int statement_exec(struct store *store, const char *sql, struct fault *reterr)
 	return code == SQLITE_OK ? 0 : statement_fault(store, code, reterr);
 }
 
+int statement_prepare(
+	struct store *store, const char *sql, sqlite3_stmt **ret, struct fault *reterr)
+{
+	int code = sqlite3_prepare_v2(store->db, sql, -1, ret, NULL);
+
+	return code == SQLITE_OK ? 0 : statement_fault(store, code, reterr);
+}
+
 int statement_number(struct store *store, const char *sql, int64_t *ret, struct fault *reterr)
 {
 	sqlite3_stmt *statement = NULL;

@@ -171,6 +171,10 @@ int statement_damaged(const struct store *store, struct fault *reterr, const cha
 /* Runs SQL text (several statements allowed). 0 or STORE_E_*. */
 int statement_exec(struct store *store, const char *sql, struct fault *reterr);
 
+/* Prepares SQL for one use; CLEANUP(statement_finalize) gives it back. 0 or STORE_E_*. */
+int statement_prepare(
+	struct store *store, const char *sql, sqlite3_stmt **ret, struct fault *reterr);
+
 /* Prepares SQL, reads the first column of its first row. 0 or STORE_E_*. */
 int statement_number(struct store *store, const char *sql, int64_t *ret, struct fault *reterr);
 

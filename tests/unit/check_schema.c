@@ -1,13 +1,14 @@
 /*
  * The schema: each older version is brought up to each newer one in one transaction, what is not
- * ours or too new is refused untouched. Later versions are made up here; the first is the real one.
+ * ours or too new is refused untouched. Later versions are made up here; the first ("1") is what
+ * all real steps lead to.
  */
 #include "store/store_internal.h"
 
 #include "store_fixture.h"
 
 static const char *const steps[] = {
-	NULL, /* the real first step, set in setup */
+	NULL, /* the real steps, set in setup */
 	"ALTER TABLE sinks ADD COLUMN note TEXT NOT NULL DEFAULT 'from two';"
 	"CREATE TABLE ledger(id INTEGER PRIMARY KEY, text TEXT)",
 	"INSERT INTO ledger(text) SELECT name || note FROM sinks",
@@ -15,19 +16,23 @@ static const char *const steps[] = {
 };
 #define N_STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
 
-static const char *made_up[sizeof(steps) / sizeof(steps[0])];
+static const char *made_up[16];
+static int base; /* the version that is called 1 here, less 1 */
 static struct fault fault;
 
 static struct schema up_to(int version)
 {
-	return (struct schema){made_up, version};
+	return (struct schema){made_up, base + version};
 }
 
 static void setup(void)
 {
+	base = schema_current.n_steps - 1;
+	ck_assert_int_lt(base + N_STEPS, (int)(sizeof(made_up) / sizeof(made_up[0])));
+	for (int i = 0; i <= base; i++)
+		made_up[i] = schema_current.steps[i];
 	for (int i = 1; i < N_STEPS; i++)
-		made_up[i] = steps[i];
-	made_up[0] = schema_current.steps[0];
+		made_up[base + i] = steps[i];
 	fixture_setup();
 }
 
@@ -74,10 +79,10 @@ START_TEST(each_version_becomes_each_newer_one)
 	if (from > to)
 		return;
 	ck_assert_msg(open_at(from, STORE_OWN) == 0, "%d: %s", from, fault.text);
-	ck_assert_int_eq(number("PRAGMA user_version"), from);
+	ck_assert_int_eq(number("PRAGMA user_version"), base + from);
 	fill();
 	ck_assert_msg(open_at(to, STORE_OWN) == 0, "%d to %d: %s", from, to, fault.text);
-	ck_assert_int_eq(number("PRAGMA user_version"), to);
+	ck_assert_int_eq(number("PRAGMA user_version"), base + to);
 	assert_filled();
 	if (to >= 3)
 		ck_assert_int_eq(number("SELECT count(*) FROM ledger WHERE text = 'filefrom two'"),
@@ -88,13 +93,14 @@ END_TEST
 START_TEST(a_newer_version_is_refused_in_clear_words)
 {
 	CLEANUP_FREE char *path = fixture_path("trawld.db");
+	char words[80];
 
+	snprintf(words, sizeof(words), "newer trawld (schema %d, this one knows up to %d)",
+		base + 3, base + 2);
 	ck_assert_int_eq(open_at(3, STORE_OWN), 0);
 	fill();
 	ck_assert_int_eq(open_at(2, STORE_OWN), STORE_E_UNUSABLE);
-	ck_assert_msg(strstr(fault.text, "newer trawld (schema 3, this one knows up to 2)") &&
-			      strstr(fault.text, path),
-		"%s", fault.text);
+	ck_assert_msg(strstr(fault.text, words) && strstr(fault.text, path), "%s", fault.text);
 	ck_assert_int_eq(open_at(2, STORE_READ), STORE_E_UNUSABLE);
 	ck_assert_int_eq(open_at(3, STORE_OWN), 0);
 	assert_filled();
@@ -108,7 +114,7 @@ START_TEST(a_reader_does_not_migrate)
 	ck_assert_int_eq(open_at(2, STORE_READ), STORE_E_UNUSABLE);
 	ck_assert_msg(strstr(fault.text, "older trawld"), "%s", fault.text);
 	ck_assert_int_eq(open_at(1, STORE_READ), 0);
-	ck_assert_int_eq(number("PRAGMA user_version"), 1);
+	ck_assert_int_eq(number("PRAGMA user_version"), base + 1);
 }
 END_TEST
 
@@ -116,12 +122,12 @@ START_TEST(a_step_that_fails_leaves_the_old_version)
 {
 	ck_assert_int_eq(open_at(1, STORE_OWN), 0);
 	fill();
-	made_up[2] = "INSERT INTO nowhere VALUES(1)";
+	made_up[base + 2] = "INSERT INTO nowhere VALUES(1)";
 	ck_assert_int_eq(open_at(4, STORE_OWN), STORE_E_CORRUPT);
 	ck_assert_int_eq(open_at(1, STORE_OWN), 0);
 	ck_assert_int_eq(number("SELECT count(*) FROM sqlite_schema WHERE name = 'ledger'"), 0);
 	assert_filled();
-	made_up[2] = steps[2];
+	made_up[base + 2] = steps[2];
 	ck_assert_int_eq(open_at(4, STORE_OWN), 0);
 	assert_filled();
 }

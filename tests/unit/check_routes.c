@@ -1,0 +1,342 @@
+/* Routes: what a batch was accepted for stays so, whatever the configuration becomes. */
+#include "store/routes.h"
+
+#include "store/store_internal.h"
+#include "store_fixture.h"
+
+#define ROWS(array) (int)(sizeof(array) / sizeof((array)[0]))
+
+static struct buf told; /* what the report was told, one line each */
+static struct fault fault;
+
+static void on_stranded(const struct routes_stranded *stranded, void *userdata)
+{
+	(void)userdata;
+	buf_printf(&told, "stranded %s %s %d %d %s\n", stranded->sink,
+		stranded->configured ? "there" : "gone", (int)stranded->n_records,
+		(int)stranded->n_sources, stranded->source);
+}
+
+static void on_news(enum routes_news news, const char *name, const char *before, const char *now,
+	uint64_t n, void *userdata)
+{
+	static const char *const words[] = {"new", "listed", "kind", "gone", "start"};
+
+	(void)userdata;
+	buf_printf(&told, "%s %s %s %s %d\n", words[news], name, before ? before : "-",
+		now ? now : "-", (int)n);
+}
+
+static const struct routes_report report = {on_stranded, on_news, NULL};
+
+/* A configuration: "SOURCE:SINK,SINK SOURCE: ..." (":" alone lists none: all), and the sinks as
+ * "NAME=KIND NAME=KIND". START is every source's. */
+struct layout {
+	struct str_list names, lists[8], sink_names, kinds;
+	struct routes_source sources[8];
+	struct routes_sink sinks[8];
+	struct routes_configuration configuration;
+};
+
+static void layout_init(
+	struct layout *layout, const char *sources, const char *sinks, const char *start)
+{
+	struct slice rest = slice_of(sources), part, name;
+	size_t n = 0;
+
+	*layout = (struct layout){0};
+	while (rest.size > 0 && str_next_part(&rest, ' ', &part)) {
+		CLEANUP_FREE char *text = NULL;
+
+		str_next_part(&part, ':', &name);
+		text = mem_strndup(name.data, name.size);
+		str_list_add(&layout->names, text);
+		str_list_split(&layout->lists[n], part, ',');
+		n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		layout->sources[i] =
+			(struct routes_source){layout->names.items[i], start, &layout->lists[i]};
+	layout->configuration.n_sources = n;
+	rest = slice_of(sinks);
+	while (rest.size > 0 && str_next_part(&rest, ' ', &part)) {
+		str_next_part(&part, '=', &name);
+		CLEANUP_FREE char *text = mem_strndup(name.data, name.size);
+		CLEANUP_FREE char *kind = mem_strndup(part.data, part.size);
+
+		str_list_add(&layout->sink_names, text);
+		str_list_add(&layout->kinds, kind);
+	}
+	n = layout->sink_names.n_items;
+	for (size_t i = 0; i < n; i++)
+		layout->sinks[i] =
+			(struct routes_sink){layout->sink_names.items[i], layout->kinds.items[i]};
+	layout->configuration.n_sinks = n;
+	layout->configuration.sources = layout->sources;
+	layout->configuration.sinks = layout->sinks;
+}
+
+static void layout_deinit(struct layout *layout)
+{
+	for (size_t i = 0; i < 8; i++)
+		str_list_deinit(&layout->lists[i]);
+	str_list_deinit(&layout->names);
+	str_list_deinit(&layout->sink_names);
+	str_list_deinit(&layout->kinds);
+}
+
+static int adopt(const char *sources, const char *sinks, const char *start)
+{
+	struct layout layout;
+	int r;
+
+	layout_init(&layout, sources, sinks, start);
+	buf_clear(&told);
+	fault = FAULT_NULL;
+	r = routes_adopt(store, &layout.configuration, &report, &fault);
+	layout_deinit(&layout);
+	return r;
+}
+
+static void on_route(const char *source, const char *sink, int64_t after, void *userdata)
+{
+	buf_printf(userdata, "%s>%s@%d ", source, sink, (int)after);
+}
+
+static void assert_routes(int row, const char *expected)
+{
+	struct buf text = BUF_NULL;
+
+	ck_assert_int_eq(routes_each(store, on_route, &text, &fault), 0);
+	ck_assert_msg(strcmp(buf_text(&text), expected) == 0, "row %d: %s", row, buf_text(&text));
+	buf_deinit(&text);
+}
+
+static void setup(void)
+{
+	fixture_open_setup();
+	told = BUF_NULL;
+}
+
+static void teardown(void)
+{
+	buf_deinit(&told);
+	fixture_teardown();
+}
+
+/* Batches 1 (3 records of s), 2 (4 of t), 3 (2 of s); "a" has the first, "b" none. */
+static void fill(void)
+{
+	ck_assert_msg(adopt("s: t:a,b", "a=file b=http", "-1h") == 0, "%s", fault.text);
+	fixture_add("s", 1, 3, 0, "\"c\"");
+	fixture_add("t", 2, 4, 0, "\"c\"");
+	fixture_add("s", 3, 2, 0, "\"c\"");
+	fixture_run();
+	commit_add_ack(store, "a", 1, "here");
+	fixture_run();
+}
+
+#define FILLED "s>a@0 s>b@0 t>a@0 t>b@0 "
+
+static const struct {
+	const char *sources, *sinks, *start;
+	bool stranded;
+	const char *told;
+	const char *routes;
+} changes[] = {
+	{"s: t:", "a=file b=http", "-1h", false, "", FILLED},
+	{"s: t:", "a=file", "-1h", true, "stranded b gone 9 2 s\n", FILLED},
+	{"s: t:", "a=file c=http", "-1h", true, "stranded b gone 9 2 s\n", FILLED},
+	{"s: t:a", "a=file b=http", "-1h", true, "stranded b there 4 1 t\n", FILLED},
+	{"s:a t:b", "a=file b=http", "-1h", true,
+		"stranded a there 4 1 t\nstranded b there 5 1 s\n", FILLED},
+	{"s: t:", "", "-1h", true, "stranded a gone 6 2 s\nstranded b gone 9 2 s\n", FILLED},
+	/* a source that is gone: its records still have their sinks, and keep them */
+	{"s:", "a=file b=http", "-1h", false, "gone t - - 0\n", FILLED},
+	{"", "a=file b=http", "-1h", false, "gone s - - 0\ngone t - - 0\n", FILLED},
+	{"", "a=file", "-1h", true, "stranded b gone 9 2 s\n", FILLED},
+	{"s2: t:", "a=file b=http", "-1h", false, "gone s - - 0\n", FILLED "s2>a@3 s2>b@3 "},
+	/* what is new begins now */
+	{"s: t:a,b", "a=file b=http c=http", "-1h", false, "new c - - 0\n",
+		"s>a@0 s>b@0 s>c@3 t>a@0 t>b@0 "},
+	{"s: t:", "a=file b=stdout", "-1h", false, "kind b http stdout 9\n", FILLED},
+	{"s: t:", "a=http b=http", "-1h", false, "kind a file http 6\n", FILLED},
+	{"s: t:", "a=file b=http", "earliest", false,
+		"start s -1h earliest 0\nstart t -1h earliest 0\n", FILLED},
+};
+
+static void assert_told(int row, const char *expected)
+{
+	ck_assert_msg(strcmp(buf_text(&told), expected) == 0, "row %d: %s", row, buf_text(&told));
+}
+
+START_TEST(a_configuration_strands_nothing)
+{
+	int r;
+
+	fill();
+	r = adopt(changes[_i].sources, changes[_i].sinks, changes[_i].start);
+	ck_assert_msg(r == (changes[_i].stranded ? STORE_E_STRANDED : 0), "row %d: %d %s", _i, r,
+		fault.text);
+	assert_told(_i, changes[_i].told);
+	assert_routes(_i, changes[_i].routes);
+	/* what was news is none the second time, but for what is gone */
+	r = adopt(changes[_i].sources, changes[_i].sinks, changes[_i].start);
+	if (changes[_i].stranded || strncmp(changes[_i].told, "gone", 4) == 0)
+		assert_told(_i, changes[_i].told);
+	else
+		assert_told(_i, "");
+	assert_routes(_i, changes[_i].routes);
+	/* nor does any of it end with the process */
+	fixture_reopen();
+	assert_routes(_i, changes[_i].routes);
+}
+END_TEST
+
+/* What does not wait may go. */
+START_TEST(what_is_delivered_strands_nobody)
+{
+	static const struct {
+		const char *sources, *sinks, *routes;
+	} rows[] = {
+		{"s: t:", "a=file", "s>a@0 t>a@0 "},
+		{"s: t:a", "a=file b=http", "s>a@0 s>b@0 t>a@0 "},
+		{"s:", "b=http", "s>b@0 t>b@0 "},
+		{"s: t:", "c=http", "s>c@3 t>c@3 "},
+	};
+	bool known;
+	int64_t number;
+	char *position = NULL;
+
+	for (int row = 0; row < ROWS(rows); row++) {
+		fixture_teardown();
+		fixture_open_setup();
+		fill();
+		commit_add_ack(store, "a", 3, NULL);
+		commit_add_ack(store, "b", 3, NULL);
+		fixture_run();
+		ck_assert_msg(adopt(rows[row].sources, rows[row].sinks, "-1h") == 0, "row %d: %s",
+			row, fault.text);
+		assert_routes(row, rows[row].routes);
+	}
+	/* one that was taken out is new when it comes back */
+	ck_assert_int_eq(adopt("s: t:", "a=file c=http", "-1h"), 0);
+	assert_told(9, "new a - - 0\n");
+	ck_assert_int_eq(spool_sink_get(store, "a", &number, &position, &known, &fault), 0);
+	ck_assert(known && number == 3 && !position);
+}
+END_TEST
+
+/* Listed again, or later than others: the sink gets what comes from now on. */
+START_TEST(a_route_begins_now)
+{
+	ck_assert_int_eq(adopt("s:a t:b", "a=file b=http", "-1h"), 0);
+	fixture_add("s", 1, 3, 0, "\"c\"");
+	fixture_run();
+	ck_assert_int_eq(adopt("s: t:b", "a=file b=http", "-1h"), 0);
+	assert_told(0, "listed b s - 0\n");
+	assert_routes(0, "s>a@0 s>b@1 t>b@0 ");
+	ck_assert_int_eq(adopt("s:a t:b", "a=file b=http", "-1h"), 0);
+	assert_routes(0, "s>a@0 t>b@0 ");
+}
+END_TEST
+
+START_TEST(a_new_kind_has_no_position)
+{
+	char *position = NULL;
+	int64_t number;
+
+	fill();
+	ck_assert_int_eq(adopt("s: t:", "a=file b=http", "-1h"), 0);
+	ck_assert_int_eq(spool_sink_get(store, "a", &number, &position, NULL, &fault), 0);
+	ck_assert_str_eq(position, "here");
+	free(position);
+	ck_assert_int_eq(adopt("s: t:", "a=exec b=http", "-1h"), 0);
+	ck_assert_int_eq(spool_sink_get(store, "a", &number, &position, NULL, &fault), 0);
+	ck_assert_ptr_null(position);
+	ck_assert_int_eq(number, 1);
+}
+END_TEST
+
+/* Reading beside the daemon says the same and changes nothing. */
+START_TEST(comparing_changes_nothing)
+{
+	struct layout layout;
+
+	fill();
+	store_close(store);
+	store = NULL;
+	ck_assert_int_eq(store_open(&store, state, STORE_READ, &fault), 0);
+	for (int row = 0; row < ROWS(changes); row++) {
+		layout_init(&layout, changes[row].sources, changes[row].sinks, changes[row].start);
+		buf_clear(&told);
+		ck_assert_int_eq(routes_compare(store, &layout.configuration, &report, &fault),
+			changes[row].stranded ? STORE_E_STRANDED : 0);
+		assert_told(row, changes[row].stranded ? changes[row].told : "");
+		assert_routes(row, FILLED);
+		layout_deinit(&layout);
+	}
+}
+END_TEST
+
+/* --- the state of an older trawld: it says which batches some sink lacked, not which sink --- */
+
+static const char back_to_1[] =
+	"DROP TABLE routes; CREATE TABLE sinks_1(name TEXT PRIMARY KEY, acknowledged INTEGER NOT"
+	" NULL, position TEXT) WITHOUT ROWID; INSERT INTO sinks_1 SELECT name, acknowledged,"
+	" position FROM sinks; DROP TABLE sinks; ALTER TABLE sinks_1 RENAME TO sinks;"
+	"ALTER TABLE sources DROP COLUMN start; ALTER TABLE sources DROP COLUMN paused_time;"
+	"PRAGMA user_version = 1";
+
+static const struct {
+	const char *sources, *sinks;
+	bool stranded;
+	const char *told;
+	const char *routes;
+} upgrades[] = {
+	{"s: t:a,b", "a=file b=http", false, "", FILLED},
+	/* what a source lists is believed: the sink may never have been meant */
+	{"s:b t:a", "a=file b=http", false, "", "s>b@0 t>a@0 "},
+	{"s: t:", "a=file", true, "stranded b gone 9 2 s\n", "s>a@0 s>b@0 t>a@0 t>b@0 "},
+	{"s:", "a=file b=http", false, "gone t - - 0\n", FILLED},
+	{"s: t:", "a=exec b=http", false, "", FILLED},
+};
+
+START_TEST(an_older_state_strands_nothing)
+{
+	char *position = NULL;
+	int64_t number;
+
+	fill();
+	ck_assert_int_eq(statement_exec(store, back_to_1, &fault), 0);
+	fixture_reopen();
+	ck_assert_msg(adopt(upgrades[_i].sources, upgrades[_i].sinks, "now") ==
+			      (upgrades[_i].stranded ? STORE_E_STRANDED : 0),
+		"row %d: %s", _i, fault.text);
+	assert_told(_i, upgrades[_i].told);
+	assert_routes(_i, upgrades[_i].routes);
+	ck_assert_int_eq(spool_sink_get(store, "a", &number, &position, NULL, &fault), 0);
+	ck_assert_int_eq(number, 1);
+	ck_assert_str_eq(position, "here");
+	free(position);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+	TCase *routes = tcase_create("routes");
+
+	tcase_add_checked_fixture(routes, setup, teardown);
+	tcase_add_loop_test(routes, a_configuration_strands_nothing, 0, ROWS(changes));
+	tcase_add_test(routes, what_is_delivered_strands_nobody);
+	tcase_add_test(routes, a_route_begins_now);
+	tcase_add_test(routes, a_new_kind_has_no_position);
+	tcase_add_test(routes, comparing_changes_nothing);
+	tcase_add_loop_test(routes, an_older_state_strands_nothing, 0, ROWS(upgrades));
+	suite_add_tcase(suite, routes);
+}
+
+int main(void)
+{
+	return fixture_main("routes", add_cases);
+}
