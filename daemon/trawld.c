@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "control.h"
 #include "notify.h"
 #include "once.h"
@@ -287,8 +288,6 @@ void trawld_stop(struct trawld *trawld)
 	fanout_retry_now(trawld->fanout);
 	fanout_hurry(trawld->fanout);
 	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns;
-	ev_now_update(trawld->loop);
-	ev_timer_set(trawld->stop_timer, (double)timeout / NSEC_PER_SEC, 0.);
-	ev_timer_start(trawld->loop, trawld->stop_timer);
+	timer_start(trawld->loop, trawld->stop_timer, timeout);
 	trawld_progress(trawld);
 }

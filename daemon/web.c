@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/timer.h"
 #include "listen_address.h"
 #include "overview.h"
 #include "page_html.h"
@@ -160,9 +161,7 @@ static void run(struct web *web)
 	ev_timer_stop(loop, &web->timer);
 	if (MHD_get_timeout(web->daemon, &wait_ms) != MHD_YES)
 		return;
-	ev_now_update(loop);
-	ev_timer_set(&web->timer, (double)wait_ms / 1000, 0.);
-	ev_timer_start(loop, &web->timer);
+	timer_start(loop, &web->timer, (nsec_t)wait_ms * NSEC_PER_MSEC);
 }
 
 static void readable(struct ev_loop *loop, ev_io *io, int events)

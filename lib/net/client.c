@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/timer.h"
 
 #include "net/client_internal.h"
 
@@ -95,9 +96,7 @@ static void end_later(struct http_client *client, struct http_request *request)
 {
 	transfer_close(request);
 	list_append(&client->ended, request);
-	ev_timer_stop(client->loop, &client->kick);
-	ev_timer_set(&client->kick, 0., 0.);
-	ev_timer_start(client->loop, &client->kick);
+	timer_start(client->loop, &client->kick, 0);
 }
 
 static bool add_to_multi(struct http_client *client, struct http_request *request)
@@ -189,9 +188,7 @@ static int set_timer(CURLM *multi, long timeout_ms, void *userdata)
 	ev_timer_stop(client->loop, &client->timer);
 	if (timeout_ms < 0)
 		return 0;
-	ev_now_update(client->loop); /* timers count from ev_now, which long work leaves behind */
-	ev_timer_set(&client->timer, (double)timeout_ms / 1000., 0.);
-	ev_timer_start(client->loop, &client->timer);
+	timer_start(client->loop, &client->timer, timeout_ms * NSEC_PER_MSEC);
 	return 0;
 }
 

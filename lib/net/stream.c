@@ -16,10 +16,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/timer.h"
 
 #include "net/client_internal.h"
 
-#define NO_BUFFERS_WAIT 0.005 /* seconds: the kernel gives no event for it */
+#define NO_BUFFERS_WAIT (5 * NSEC_PER_MSEC) /* the kernel gives no event for it */
 
 struct http_stream {
 	struct http_request request; /* for its easy handle; first, see stream_of */
@@ -40,12 +41,9 @@ static struct http_stream *stream_of(struct http_request *request)
 	return (struct http_stream *)request;
 }
 
-static void kick(struct http_stream *stream, double after)
+static void kick(struct http_stream *stream, nsec_t wait_ns)
 {
-	ev_timer_stop(stream->loop, &stream->kick);
-	ev_now_update(stream->loop);
-	ev_timer_set(&stream->kick, after, 0.);
-	ev_timer_start(stream->loop, &stream->kick);
+	timer_start(stream->loop, &stream->kick, wait_ns);
 }
 
 static void watch(struct http_stream *stream, int events)
@@ -108,7 +106,7 @@ static void on_connected(struct http_request *request, CURLcode result)
 		stream->fault = request->response.fault;
 		stream_fail(stream);
 	}
-	kick(stream, 0.);
+	kick(stream, 0);
 }
 
 static curl_socket_t open_datagram(
@@ -146,7 +144,7 @@ static void connect_peer(struct http_stream *stream)
 		!client_connect(stream->client, request)) {
 		stream->fault = request->response.fault;
 		stream_fail(stream);
-		kick(stream, 0.);
+		kick(stream, 0);
 	}
 }
 
@@ -180,7 +178,7 @@ static void connect_path(struct http_stream *stream)
 			strerror(errno));
 		stream_fail(stream);
 	}
-	kick(stream, 0.);
+	kick(stream, 0);
 }
 
 struct http_stream *http_stream_open(struct ev_loop *loop, const struct http_stream_setup *setup)

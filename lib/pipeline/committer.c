@@ -14,10 +14,11 @@
 
 #include "base/backoff.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "store/commit.h"
 
 #define COMMITTER_BYTES ((size_t)4 << 20)
-#define COMMITTER_DELAY 0.05 /* seconds */
+#define COMMITTER_DELAY (50 * NSEC_PER_MSEC)
 #define COMMITTER_BACKOFF ((struct backoff){.min_ns = NSEC_PER_SEC, .max_ns = 30 * NSEC_PER_SEC})
 
 struct committer {
@@ -51,9 +52,7 @@ static void committer_failed(struct committer *committer, int outcome, const str
 	} else {
 		nsec_t wait_ns = backoff_next(&committer->backoff);
 
-		ev_now_update(committer->loop);
-		ev_timer_set(&committer->timer, (double)wait_ns / (double)NSEC_PER_SEC, 0.);
-		ev_timer_start(committer->loop, &committer->timer);
+		timer_start(committer->loop, &committer->timer, wait_ns);
 	}
 	if ((news || committer->corrupt) && committer->state)
 		committer->state(fault, committer->corrupt, committer->userdata);
@@ -147,9 +146,7 @@ void committer_touch(struct committer *committer)
 	}
 	if (ev_is_active(&committer->timer))
 		return;
-	ev_now_update(committer->loop);
-	ev_timer_set(&committer->timer, COMMITTER_DELAY, 0.);
-	ev_timer_start(committer->loop, &committer->timer);
+	timer_start(committer->loop, &committer->timer, COMMITTER_DELAY);
 	ev_idle_start(committer->loop, &committer->idle);
 }
 

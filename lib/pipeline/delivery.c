@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/timer.h"
 #include "base/timestamp.h"
 #include "pipeline/selection.h"
 #include "store/commit.h"
@@ -37,11 +38,7 @@ static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
 {
 	struct ev_loop *loop = delivery->setup.loop;
 
-	ev_timer_stop(loop, &delivery->timer);
-	if (wait_ns > 0)
-		ev_now_update(loop);
-	ev_timer_set(&delivery->timer, (double)wait_ns / (double)NSEC_PER_SEC, 0.);
-	ev_timer_start(loop, &delivery->timer);
+	timer_start(loop, &delivery->timer, wait_ns);
 }
 
 static void delivery_schedule(struct delivery *delivery)

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/names.h"
+#include "base/timer.h"
 #include "pipeline/delivery.h"
 #include "store/commit.h"
 #include "store/spool.h"
@@ -201,8 +202,7 @@ static void fanout_schedule(struct fanout *fanout)
 {
 	if (ev_is_active(&fanout->sweep))
 		return;
-	ev_timer_set(&fanout->sweep, 0., 0.);
-	ev_timer_start(fanout->loop, &fanout->sweep);
+	timer_start(fanout->loop, &fanout->sweep, 0);
 }
 
 /* Something of ROUTE may be released. */

@@ -24,6 +24,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "pipeline/job.h"
 #include "sink/child.h"
 
@@ -233,10 +234,7 @@ static void sink_exec_on_timeout(struct ev_loop *loop, ev_timer *watcher, int ev
 /* The child has done something: it has its time anew. */
 static void sink_exec_wait(struct sink_exec *exec)
 {
-	ev_now_update(exec->loop);
-	ev_timer_stop(exec->loop, &exec->timer);
-	ev_timer_set(&exec->timer, (double)exec->timeout_ns / (double)NSEC_PER_SEC, 0.);
-	ev_timer_start(exec->loop, &exec->timer);
+	timer_start(exec->loop, &exec->timer, exec->timeout_ns);
 }
 
 /* The next piece to be written. False: all is. */
@@ -272,8 +270,7 @@ static void sink_exec_write(struct sink_exec *exec)
 		ssize_t n;
 
 		if (written >= SINK_EXEC_TURN) {
-			ev_timer_set(&exec->turn, 0., 0.);
-			ev_timer_start(exec->loop, &exec->turn);
+			timer_start(exec->loop, &exec->turn, 0);
 			break;
 		}
 		n = child_write(&exec->child, exec->rest);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/timer.h"
 #include "base/timestamp.h"
 #include "pipeline/job.h"
 #include "sink/journal_limit.h"
@@ -230,8 +231,7 @@ static void sink_journal_run(struct sink_journal *journal)
 		int error;
 
 		if (sent >= SINK_JOURNAL_TURN) {
-			ev_timer_set(&journal->turn, 0., 0.);
-			ev_timer_start(journal->loop, &journal->turn);
+			timer_start(journal->loop, &journal->turn, 0);
 			return;
 		}
 		error = sink_journal_send(journal);

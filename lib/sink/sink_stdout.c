@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/timer.h"
 #include "pipeline/job.h"
 #include "sink/journal_limit.h"
 
@@ -80,8 +81,7 @@ static void sink_stdout_write(struct sink_stdout *out)
 		ssize_t n;
 
 		if (written >= SINK_STDOUT_TURN) {
-			ev_timer_set(&out->turn, 0., 0.);
-			ev_timer_start(out->loop, &out->turn);
+			timer_start(out->loop, &out->turn, 0);
 			return;
 		}
 		n = sink_stdout_put(out);

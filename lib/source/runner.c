@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "net/auth/auth.h"
 #include "source/ask.h"
 #include "source/source_auth.h"
@@ -29,9 +30,7 @@ void runner_arm(struct runner *runner, nsec_t wait_ns)
 	ev_timer_stop(runner->loop, &runner->timer);
 	if (runner->status.state == RUNNER_STOPPED)
 		return;
-	ev_now_update(runner->loop);
-	ev_timer_set(&runner->timer, wait_ns > 0 ? (double)wait_ns / NSEC_PER_SEC : 0., 0.);
-	ev_timer_start(runner->loop, &runner->timer);
+	timer_start(runner->loop, &runner->timer, wait_ns);
 	runner->timer_at = clock_monotonic() + wait_ns;
 }
 

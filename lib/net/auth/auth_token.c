@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/timer.h"
 
 #include "net/client_internal.h"
 #include "net/outcome.h"
@@ -144,8 +145,7 @@ static void wipe_answer(struct token_answer *answered)
 static void kick(struct auth_token *self)
 {
 	if (!ev_is_active(&self->kick)) {
-		ev_timer_set(&self->kick, 0., 0.);
-		ev_timer_start(http_client_loop(self->client), &self->kick);
+		timer_start(http_client_loop(self->client), &self->kick, 0);
 	}
 }
 

@@ -3,19 +3,11 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "sink/file/file_rotation.h"
 
-#define FILE_CLOSER_PAUSE 60. /* seconds after a failure */
+#define FILE_CLOSER_PAUSE NSEC_PER_MIN /* after a failure */
 #define FILE_CLOSER_NAMES 5 /* tried when others take them */
-
-static void file_closer_arm(struct file_closer *closer, double seconds)
-{
-	ev_timer_stop(closer->loop, &closer->timer);
-	if (seconds > 0)
-		ev_now_update(closer->loop);
-	ev_timer_set(&closer->timer, seconds, 0.);
-	ev_timer_start(closer->loop, &closer->timer);
-}
 
 static void file_closer_abort(struct file_closer *closer)
 {
@@ -175,7 +167,7 @@ static void file_closer_fail(struct file_closer *closer, const struct fault *fau
 			"%s; the closed file stays as it is, trying again every minute",
 			fault->text);
 	closer->failing = true;
-	file_closer_arm(closer, FILE_CLOSER_PAUSE);
+	timer_start(closer->loop, &closer->timer, FILE_CLOSER_PAUSE);
 	closer->progress(closer->userdata);
 }
 
@@ -187,7 +179,7 @@ static void file_closer_done(struct file_closer *closer, struct file_closed *clo
 	if (base)
 		file_closer_prune(closer, base); /* it was spared while it was worked on */
 	if (file_closer_next(closer))
-		file_closer_arm(closer, 0.);
+		timer_start(closer->loop, &closer->timer, 0);
 	closer->progress(closer->userdata);
 }
 
@@ -204,7 +196,7 @@ static void file_closer_step(struct ev_loop *loop, ev_timer *watcher, int events
 		return;
 	r = file_closer_work(closer, closer->work_of ? closer->work_of : closed, &fault);
 	if (r == FILE_COMPRESS_E_MORE) {
-		file_closer_arm(closer, 0.);
+		timer_start(closer->loop, &closer->timer, 0);
 		return;
 	}
 	if (r != 0) {
@@ -265,7 +257,7 @@ void file_closer_add(struct file_closer *closer, struct file_closed *closed)
 	closer->items[closer->n_items++] = closed;
 	closer->stored = false;
 	if (!closed->source && !ev_is_active(&closer->timer))
-		file_closer_arm(closer, 0.);
+		timer_start(closer->loop, &closer->timer, 0);
 }
 
 int file_closer_claim(struct file_closer *closer, const char *path, struct fault *reterr)
@@ -303,7 +295,7 @@ void file_closer_wake(struct file_closer *closer,
 		closed->provider = NULL;
 		closer->stored = false;
 		if (!ev_is_active(&closer->timer))
-			file_closer_arm(closer, 0.);
+			timer_start(closer->loop, &closer->timer, 0);
 	}
 }
 

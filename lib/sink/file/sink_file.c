@@ -26,6 +26,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/timer.h"
 #include "sink/file/file_path.h"
 #include "sink/file/file_writer.h"
 
@@ -120,8 +121,7 @@ static void sink_file_arm(struct sink_file *file)
 {
 	if (ev_is_active(&file->turn))
 		return;
-	ev_timer_set(&file->turn, 0., 0.);
-	ev_timer_start(file->loop, &file->turn);
+	timer_start(file->loop, &file->turn, 0);
 }
 
 /* A closed file that is done may have armed the turn in the moment of the last part. */

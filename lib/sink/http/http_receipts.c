@@ -1,6 +1,7 @@
 /* See http_receipts.h. */
 #include "sink/http/http_receipts.h"
 
+#include "base/timer.h"
 #include "net/outcome.h"
 
 /* Pauses between two questions. */
@@ -9,10 +10,7 @@
 
 static void receipts_arm(struct http_receipts *receipts)
 {
-	ev_timer_stop(receipts->loop, &receipts->timer);
-	ev_now_update(receipts->loop);
-	ev_timer_set(&receipts->timer, (double)receipts->pause_ns / (double)NSEC_PER_SEC, 0.);
-	ev_timer_start(receipts->loop, &receipts->timer);
+	timer_start(receipts->loop, &receipts->timer, receipts->pause_ns);
 	if (receipts->pause_ns < RECEIPTS_PAUSE_MAX)
 		receipts->pause_ns *= 2;
 }

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "base/timestamp.h"
 #include "net/stream.h"
 #include "pipeline/job.h"
@@ -64,14 +65,6 @@ struct sink_syslog {
 };
 
 static void step(struct sink_syslog *syslog);
-
-static void arm(struct sink_syslog *syslog, nsec_t wait_ns)
-{
-	ev_timer_stop(syslog->loop, &syslog->timer);
-	ev_now_update(syslog->loop);
-	ev_timer_set(&syslog->timer, (double)wait_ns / (double)NSEC_PER_SEC, 0.);
-	ev_timer_start(syslog->loop, &syslog->timer);
-}
 
 static void moved(struct sink_syslog *syslog)
 {
@@ -270,7 +263,7 @@ static bool receive(struct sink_syslog *syslog)
 		if (syslog->n_confirmed > before)
 			moved(syslog);
 	}
-	arm(syslog, 0);
+	timer_start(syslog->loop, &syslog->timer, 0);
 	return true;
 }
 
@@ -287,7 +280,7 @@ static bool transmit(struct sink_syslog *syslog)
 		ssize_t n;
 
 		if (n_sent >= TURN_SIZE || n_datagrams == TURN_DATAGRAMS) {
-			arm(syslog, n_datagrams ? TURN_WAIT_NS : 0);
+			timer_start(syslog->loop, &syslog->timer, n_datagrams ? TURN_WAIT_NS : 0);
 			return false;
 		}
 		n = http_stream_send(syslog->stream, rest);
@@ -346,14 +339,14 @@ static void settle(struct sink_syslog *syslog)
 	}
 	if (left > 0) {
 		syslog->quiet_at = NSEC_NONE;
-		arm(syslog, syslog->look_wait_ns);
+		timer_start(syslog->loop, &syslog->timer, syslog->look_wait_ns);
 		if (syslog->look_wait_ns < LOOK_WAIT_MAX_NS)
 			syslog->look_wait_ns *= 2;
 		return;
 	}
 	wait_ns = hold_ns(syslog);
 	if (wait_ns > 0)
-		arm(syslog, wait_ns);
+		timer_start(syslog->loop, &syslog->timer, wait_ns);
 	else if (receive(syslog)) /* no error came meanwhile */
 		finish(syslog);
 }
