@@ -122,8 +122,6 @@ void probe_show_request(const struct probe *probe, const struct http_message *me
 		bool proof = !probe->proving && i >= probe->n_own_headers && !is_plain(name);
 		print_header(name, headers->items[i].value, proof || is_masked(probe, name));
 	}
-	if (message->sigv4)
-		print_header("Authorization", "", true);
 	if (message->has_body)
 		print_body(buf_slice(&message->body));
 }

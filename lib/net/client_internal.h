@@ -31,7 +31,7 @@ struct http_request {
 	char *body; /* ours, so that it can be wiped: it may hold a password */
 	size_t body_size;
 	struct http_transport transport; /* zeros replaced by the defaults */
-	bool may_redirect; /* a GET */
+	bool may_redirect; /* a GET whose proof is not a signature */
 	unsigned n_redirects;
 
 	http_done_fn done;

@@ -104,8 +104,5 @@ void http_message_deinit(struct http_message *message)
 	if (message->body.data)
 		secret_wipe(message->body.data, message->body.size);
 	buf_deinit(&message->body);
-	wipe_text(&message->sigv4);
-	wipe_text(&message->sigv4_user);
-	wipe_text(&message->sigv4_secret);
 	*message = HTTP_MESSAGE_NULL;
 }

@@ -52,10 +52,7 @@ struct http_message {
 					sent as application/octet-stream */
 	struct buf body; /* size 0 and has_body false: none */
 	bool has_body;
-	/* set by the sigv4 kind, carried out by libcurl */
-	char *sigv4; /* CURLOPT_AWS_SIGV4 text, NULL: none */
-	char *sigv4_user;
-	char *sigv4_secret;
+	bool is_signed; /* its proof fits this URL alone: no redirect is followed */
 };
 
 #define HTTP_MESSAGE_NULL ((struct http_message){0})

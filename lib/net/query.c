@@ -10,6 +10,7 @@
 struct pair {
 	struct buf name;
 	struct buf value;
+	bool has_value;
 };
 
 static void decode_part(struct slice text, enum query_order order, struct buf *out)
@@ -17,7 +18,7 @@ static void decode_part(struct slice text, enum query_order order, struct buf *o
 	struct buf plain = BUF_NULL;
 
 	decode_percent(text, true, &plain);
-	if (order == QUERY_ORDER_ENCODED)
+	if (order != QUERY_ORDER_DECODED)
 		encode_percent(buf_slice(&plain), out);
 	else
 		buf_append_slice(out, buf_slice(&plain));
@@ -43,7 +44,7 @@ static int compare_pairs(const void *a, const void *b)
 
 static void append_part(struct buf *out, const struct buf *part, enum query_order order)
 {
-	if (order == QUERY_ORDER_ENCODED)
+	if (order != QUERY_ORDER_DECODED)
 		buf_append_slice(out, buf_slice(part));
 	else
 		encode_percent(buf_slice(part), out);
@@ -66,19 +67,20 @@ void query_canonical(struct slice query, enum query_order order, struct buf *out
 			continue;
 		pairs = mem_grow(pairs, n_pairs, &capacity, sizeof(*pairs));
 		pair = &pairs[n_pairs++];
-		*pair = (struct pair){BUF_NULL, BUF_NULL};
+		*pair = (struct pair){BUF_NULL, BUF_NULL, equals};
 		decode_part((struct slice){part.data, name_size}, order, &pair->name);
 		if (equals)
 			decode_part((struct slice){equals + 1, part.size - name_size - 1}, order,
 				&pair->value);
 	}
-	if (n_pairs > 1)
+	if (n_pairs > 1 && order != QUERY_ORDER_AS_IS)
 		qsort(pairs, n_pairs, sizeof(*pairs), compare_pairs);
 	for (size_t i = 0; i < n_pairs; i++) {
 		if (i > 0)
 			buf_append_char(out, '&');
 		append_part(out, &pairs[i].name, order);
-		buf_append_char(out, '=');
+		if (pairs[i].has_value || order != QUERY_ORDER_AS_IS)
+			buf_append_char(out, '=');
 		append_part(out, &pairs[i].value, order);
 		buf_deinit(&pairs[i].name);
 		buf_deinit(&pairs[i].value);

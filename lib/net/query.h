@@ -11,6 +11,7 @@
 enum query_order {
 	QUERY_ORDER_DECODED, /* by the bytes before encoding */
 	QUERY_ORDER_ENCODED, /* by the text as it stands in the result */
+	QUERY_ORDER_AS_IS, /* not sorted, and a pair without '=' gets none: to be sent */
 };
 
 /* Appends the canonical form of QUERY (without '?'; SLICE_NULL: nothing) to OUT. A '+' is a blank,

@@ -223,7 +223,8 @@ static void set_method(struct http_request *request, const struct http_message *
 	CURL *easy = request->easy;
 	bool is_post = strcmp(method, "POST") == 0;
 
-	request->may_redirect = strcmp(method, "GET") == 0 && !message->has_body;
+	request->may_redirect =
+		strcmp(method, "GET") == 0 && !message->has_body && !message->is_signed;
 	if (message->has_body || is_post) {
 		request->body_size = message->body.size;
 		request->body = mem_alloc(request->body_size + 1);
@@ -272,9 +273,7 @@ static bool set_headers(struct http_request *request, const struct http_message 
 	if (request->body && request->body_size > 0 &&
 		!http_headers_get(&message->headers, "Content-Type").data)
 		add_line(request, "Content-Type: application/octet-stream");
-	/* Asking first costs a second where nobody answers; with sigv4 each line here is signed. */
-	if (!message->sigv4)
-		add_line(request, "Expect:");
+	add_line(request, "Expect:"); /* asking first costs a second where nobody answers */
 	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->header_lines);
 	return true;
 }
@@ -303,11 +302,6 @@ static void set_all(
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, (void *)request);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, (void *)request);
-	if (message->sigv4) {
-		curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, message->sigv4);
-		curl_easy_setopt(easy, CURLOPT_USERNAME, message->sigv4_user);
-		curl_easy_setopt(easy, CURLOPT_PASSWORD, message->sigv4_secret);
-	}
 }
 
 struct http_request *transfer_new(struct http_client *client, const struct http_message *message,

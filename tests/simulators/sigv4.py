@@ -1,6 +1,6 @@
 """AWS4-HMAC-SHA256 and OSC4-HMAC-SHA256 signatures, computed from what came over the wire.
 
-Written from the rules that the vendors publish, independently of libcurl, which signs.
+Written from the rules that the vendors publish, independently of trawld's own code.
 """
 
 import calendar

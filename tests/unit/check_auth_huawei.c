@@ -88,7 +88,7 @@ START_TEST(published_vectors)
 	for (int i = 0; i < N_HEADERS && vector->headers[i][0]; i++)
 		http_headers_add(&headers, vector->headers[i][0], slice_of(vector->headers[i][1]));
 	ck_assert_int_eq(
-		sdk_hmac_canonical(vector->method, vector->url, &headers,
+		canonical_request(&sdk_hmac_rules, vector->method, vector->url, &headers,
 			slice_of(vector->signed_headers), slice_of(vector->body), &canonical),
 		0);
 	digest_sha256(buf_slice(&canonical), digest);
@@ -216,8 +216,9 @@ START_TEST(canonical_paths)
 	struct http_headers headers = {0};
 	struct buf out = BUF_NULL;
 
-	ck_assert_int_eq(
-		sdk_hmac_canonical("GET", paths[_i].url, &headers, SLICE(""), SLICE(""), &out), 0);
+	ck_assert_int_eq(canonical_request(&sdk_hmac_rules, "GET", paths[_i].url, &headers,
+				 SLICE(""), SLICE(""), &out),
+		0);
 	ck_assert_msg(strncmp(out.data + 3, paths[_i].line, strlen(paths[_i].line)) == 0,
 		"case %d: %s", _i, buf_text(&out));
 	buf_deinit(&out);
@@ -237,10 +238,10 @@ START_TEST(which_headers_are_signed)
 	http_headers_add(&headers, "X-Under_Score", SLICE("1"));
 	http_headers_add(&headers, "Content-Type", SLICE("application/json"));
 	http_headers_add(&headers, "X-Alpha", SLICE(""));
-	sdk_hmac_signed_headers(&headers, &names);
+	canonical_names(&sdk_hmac_rules, &headers, &names);
 	ck_assert_str_eq(buf_text(&names), "content-type;x-alpha;x-zeta");
-	ck_assert_int_eq(sdk_hmac_canonical("GET", "https://h/", &headers, buf_slice(&names),
-				 SLICE(""), &canonical),
+	ck_assert_int_eq(canonical_request(&sdk_hmac_rules, "GET", "https://h/", &headers,
+				 buf_slice(&names), SLICE(""), &canonical),
 		0);
 	ck_assert_str_eq(buf_text(&canonical),
 		"GET\n/\n\ncontent-type:application/json\nx-alpha:\n"

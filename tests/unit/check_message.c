@@ -79,9 +79,6 @@ START_TEST(a_message_ends_twice)
 
 	message.method = mem_strdup("POST");
 	message.url = mem_strdup("https://example.com/");
-	message.sigv4 = mem_strdup("osc:osc:r:s");
-	message.sigv4_user = mem_strdup("user");
-	message.sigv4_secret = mem_strdup("secret");
 	message.has_body = true;
 	buf_append_text(&message.body, "{}");
 	http_headers_add(&message.headers, "A", SLICE("b"));

@@ -19,18 +19,15 @@ struct auth;
  *   bearer         token
  *   basic          user [password]
  *   header         name value
- *   sigv4          provider (osc, aws) service region access_key secret_key
+ *   sigv4          provider (osc, aws) service region access_key secret_key [security_token]
  *   huawei_aksk    access_key secret_key [project_id] [domain_id] [security_token]
  *   oauth2_client  token_url client_id client_secret [scope] [client_auth] (form, basic) [header]
  *   login          [header]
  * `header` names the header that carries a fetched token: Authorization (then with `Bearer `) for
  * oauth2_client, X-Auth-Token for login.
  *
- * sigv4 is carried out by libcurl when the request goes out, with the system's clock. NOW_TIME of
- * auth_apply makes a difference only where it is more than a minute away from that clock: then a
- * date header is added, which libcurl uses (and 7.88 sends twice, with the same value). The query
- * of the URL is put into canonical form, since libcurl 7.88 signs it as it stands. Whatever header
- * the message has is signed, so headers come before auth_apply and stay as they are after it.
+ * sigv4 and huawei_aksk sign the request as it stands: headers come before auth_apply and stay as
+ * they are after it, and so does the URL, whose query sigv4 writes in one encoding.
  *
  * A fetched token is renewed max(30 min, 5 % of its life) before its end (but not before half of
  * it is over), its life taken from the server's own times and measured by the monotonic clock.

@@ -4,14 +4,10 @@
  */
 #include "net/auth/auth_internal.h"
 
-#include <time.h>
-
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/str.h"
 
 #include "net/auth/sdk_hmac.h"
-#include "net/url.h"
 
 struct aksk {
 	struct auth auth;
@@ -57,33 +53,14 @@ static void aksk_destroy(struct auth *auth)
 	free(aksk);
 }
 
-/* Set as a header of its own, so that what is signed is what libcurl sends. */
-static void set_host(struct http_message *message, const struct url_parts *parts)
-{
-	CLEANUP_FREE char *host = mem_strndup(parts->authority.data, parts->authority.size);
-	const char *port = url_is_https(message->url) ? ":443" : ":80";
-
-	if (str_ends(host, port))
-		host[strlen(host) - strlen(port)] = '\0';
-	http_headers_set(&message->headers, "Host", slice_of(host));
-}
-
 static int set_headers(const struct aksk *aksk, struct http_message *message, nsec_t now_time,
 	struct fault *reterr)
 {
 	struct http_headers *headers = &message->headers;
-	time_t seconds = (time_t)(now_time / NSEC_PER_SEC);
-	struct url_parts parts;
-	char date[32];
-	struct tm tm;
+	int r = canonical_stamp(message, "X-Sdk-Date", now_time, reterr);
 
-	if (url_split(message->url, &parts) != 0)
-		return fault_set(
-			reterr, FAULT_CONFIG, "the URL is not an absolute http or https URL");
-	if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &tm) == 0)
-		return fault_set(reterr, FAULT_INTERNAL, "the time cannot be written");
-	set_host(message, &parts);
-	http_headers_set(headers, "X-Sdk-Date", slice_of(date));
+	if (r != 0)
+		return r;
 	if (aksk->project_id)
 		http_headers_set(headers, "X-Project-Id", slice_of(aksk->project_id));
 	if (aksk->domain_id)
@@ -106,9 +83,10 @@ static int aksk_apply(
 
 	if (r != 0)
 		return r;
-	sdk_hmac_signed_headers(&message->headers, &names);
-	r = sdk_hmac_canonical(message->method ? message->method : "GET", message->url,
-		&message->headers, buf_slice(&names), buf_slice(&message->body), &canonical);
+	canonical_names(&sdk_hmac_rules, &message->headers, &names);
+	r = canonical_request(&sdk_hmac_rules, message->method ? message->method : "GET",
+		message->url, &message->headers, buf_slice(&names), buf_slice(&message->body),
+		&canonical);
 	if (r != 0)
 		return r;
 	sdk_hmac_signature((struct slice){aksk->secret_key.text, aksk->secret_key.size},
@@ -117,6 +95,7 @@ static int aksk_apply(
 	buf_printf(&value, "SDK-HMAC-SHA256 Access=%s, SignedHeaders=%s, Signature=%s",
 		aksk->access_key, buf_text(&names), signature);
 	http_headers_set(&message->headers, "Authorization", buf_slice(&value));
+	message->is_signed = true;
 	return 0;
 }
 

@@ -1,42 +1,27 @@
 /*
- * AWS Signature Version 4 and its kin, carried out by libcurl (CURLOPT_AWS_SIGV4) when the request
- * goes out. Here the message is brought into the shape in which libcurl's signature is right:
- * - libcurl 7.88 signs the query as it stands, so it is put into canonical form first;
- * - every header given to libcurl is signed, the body's hash among what is signed;
- * - libcurl takes the time from the system's clock. Only a date header in the message makes it use
- *   another one, and 7.88 then sends that header twice with the same value. So it is given only
- *   where the clock is known to be wrong by more than CLOCK_TOLERANCE_NS, when the request would
- *   be refused without it (servers allow 5 to 15 minutes).
+ * The kind sigv4: each request is signed with an access key (sigv4.h). The URL's query is written
+ * in one encoding before it is signed and sent, so that client, proxies and server agree on it.
+ * Applying again (a retry) replaces date and signature.
  */
 #include "net/auth/auth_internal.h"
 
 #include <ctype.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/mem.h"
 
-#include "net/query.h"
+#include "net/auth/sigv4.h"
 #include "net/url.h"
-
-#define CLOCK_TOLERANCE_NS (NSEC_PER_MIN)
-
-/* What the schemes call themselves: in the signature, in their headers. */
-static const struct scheme {
-	const char *provider;
-	const char *prefix;
-	const char *date_header;
-} schemes[] = {
-	{"osc", "osc:osc", "X-Osc-Date"},
-	{"aws", "aws:amz", "X-Amz-Date"},
-};
 
 struct sigv4 {
 	struct auth auth;
-	const struct scheme *scheme;
-	char *text; /* for CURLOPT_AWS_SIGV4 */
+	const struct sigv4_scheme *scheme;
+	char *service;
+	char *region;
 	char *access_key;
 	struct secret secret_key;
+	struct secret security_token; /* not set: a key that does not expire */
 };
 
 static bool is_word(struct slice text)
@@ -50,17 +35,13 @@ static bool is_word(struct slice text)
 
 static int sigv4_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
-	struct slice provider = auth_setting(setup, "provider");
+	const struct sigv4_scheme *scheme = sigv4_find(auth_setting(setup, "provider"));
 	struct slice service = auth_setting(setup, "service");
 	struct slice region = auth_setting(setup, "region");
 	struct slice access_key = auth_setting(setup, "access_key");
-	const struct scheme *scheme = NULL;
+	struct slice token = auth_setting(setup, "security_token");
 	struct sigv4 *sigv4;
 
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		if (slice_is(provider, schemes[i].provider))
-			scheme = &schemes[i];
-	}
 	if (!scheme)
 		return fault_set(reterr, FAULT_CONFIG,
 			"the provider of auth type \"sigv4\" is \"osc\" or \"aws\"");
@@ -68,12 +49,17 @@ static int sigv4_create(struct auth **ret, const struct auth_setup *setup, struc
 		return fault_set(reterr, FAULT_CONFIG,
 			"service and region of auth type \"sigv4\" are letters, digits, '-', '_' "
 			"and '.'");
+	if (token.data && !scheme->token_header)
+		return fault_set(reterr, FAULT_CONFIG,
+			"auth type \"sigv4\" takes security_token only with provider \"aws\"");
 	sigv4 = MEM_NEW(struct sigv4);
 	sigv4->scheme = scheme;
-	sigv4->text = mem_printf("%s:%.*s:%.*s", scheme->prefix, (int)region.size, region.data,
-		(int)service.size, service.data);
+	sigv4->service = mem_strndup(service.data, service.size);
+	sigv4->region = mem_strndup(region.data, region.size);
 	sigv4->access_key = mem_strndup(access_key.data, access_key.size);
 	secret_set(&sigv4->secret_key, auth_setting(setup, "secret_key"));
+	if (token.data)
+		secret_set(&sigv4->security_token, token);
 	*ret = &sigv4->auth;
 	return 0;
 }
@@ -82,74 +68,87 @@ static void sigv4_destroy(struct auth *auth)
 {
 	struct sigv4 *sigv4 = (struct sigv4 *)auth;
 
-	free(sigv4->text);
+	free(sigv4->service);
+	free(sigv4->region);
 	free(sigv4->access_key);
 	secret_deinit(&sigv4->secret_key);
+	secret_deinit(&sigv4->security_token);
 	free(sigv4);
 }
 
-/* The sent query is the signed query. */
-static int canonical_url(struct http_message *message, struct fault *reterr)
+/* In the order in which it was written: what a service makes of equal names may depend on it. */
+static void encode_query(struct http_message *message)
 {
 	CLEANUP(buf_deinit) struct buf url = BUF_NULL;
 	struct url_parts parts;
 
-	if (url_split(message->url, &parts) != 0)
-		return fault_set(
-			reterr, FAULT_CONFIG, "the URL is not an absolute http or https URL");
-	if (!parts.query.data)
-		return 0;
+	if (url_split(message->url, &parts) != 0 || !parts.query.data)
+		return;
 	buf_append(&url, message->url, (size_t)(parts.query.data - message->url));
-	query_canonical(parts.query, QUERY_ORDER_ENCODED, &url);
+	query_canonical(parts.query, QUERY_ORDER_AS_IS, &url);
 	free(message->url);
 	message->url = buf_take(&url);
-	return 0;
 }
 
-static void set_date(const struct sigv4 *sigv4, struct http_message *message, nsec_t now_time)
+static void set_headers(const struct sigv4 *sigv4, struct http_message *message)
 {
-	nsec_t off_ns = now_time - clock_wall();
-	time_t seconds = (time_t)(now_time / NSEC_PER_SEC);
-	char text[32];
-	struct tm tm;
+	struct http_headers *headers = &message->headers;
+	uint8_t digest[DIGEST_SIZE];
+	char hex[DIGEST_HEX_SIZE];
 
-	if (off_ns <= CLOCK_TOLERANCE_NS && off_ns >= -CLOCK_TOLERANCE_NS) {
-		http_headers_remove(&message->headers, sigv4->scheme->date_header);
+	/* What says how a body is read has to be signed; this is what would be sent anyhow. */
+	if (message->body.size > 0 && !http_headers_get(headers, "Content-Type").data)
+		http_headers_add(headers, "Content-Type", SLICE("application/octet-stream"));
+	if (sigv4->security_token.text)
+		http_headers_set(headers, sigv4->scheme->token_header,
+			(struct slice){sigv4->security_token.text, sigv4->security_token.size});
+	if (!sigv4_is_s3(sigv4->service) || !sigv4->scheme->hash_header)
 		return;
-	}
-	if (!gmtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm) == 0)
-		return;
-	http_headers_set(&message->headers, sigv4->scheme->date_header, slice_of(text));
-}
-
-static void replace(char **text, const char *with)
-{
-	if (*text)
-		secret_wipe(*text, strlen(*text));
-	free(*text);
-	*text = mem_strdup(with);
+	digest_sha256(buf_slice(&message->body), digest);
+	digest_hex(digest, sizeof(digest), hex);
+	http_headers_set(headers, sigv4->scheme->hash_header, slice_of(hex));
 }
 
 static int sigv4_apply(
 	struct auth *auth, struct http_message *message, nsec_t now_time, struct fault *reterr)
 {
 	const struct sigv4 *sigv4 = (const struct sigv4 *)auth;
-	int r = canonical_url(message, reterr);
+	const struct sigv4_key key = {
+		.scheme = sigv4->scheme,
+		.access_key = slice_of(sigv4->access_key),
+		.secret_key = {sigv4->secret_key.text, sigv4->secret_key.size},
+		.region = sigv4->region,
+		.service = sigv4->service,
+	};
+	const struct canonical_rules *rules = sigv4_rules(sigv4->service);
+	CLEANUP(buf_deinit) struct buf names = BUF_NULL;
+	CLEANUP(buf_deinit) struct buf canonical = BUF_NULL;
+	CLEANUP(buf_deinit) struct buf value = BUF_NULL;
+	int r = canonical_stamp(message, sigv4->scheme->date_header, now_time, reterr);
 
 	if (r != 0)
 		return r;
-	set_date(sigv4, message, now_time);
-	replace(&message->sigv4, sigv4->text);
-	replace(&message->sigv4_user, sigv4->access_key);
-	replace(&message->sigv4_secret, sigv4->secret_key.text);
+	encode_query(message);
+	set_headers(sigv4, message);
+	canonical_names(rules, &message->headers, &names);
+	r = canonical_request(rules, message->method ? message->method : "GET", message->url,
+		&message->headers, buf_slice(&names), buf_slice(&message->body), &canonical);
+	if (r != 0)
+		return r;
+	sigv4_authorization(&key, http_headers_get(&message->headers, sigv4->scheme->date_header),
+		buf_slice(&names), buf_slice(&canonical), &value);
+	http_headers_set(&message->headers, "Authorization", buf_slice(&value));
+	message->is_signed = true;
 	return 0;
 }
 
 static const char *const keys[] = {
+	"provider", "service", "region", "access_key", "secret_key", "security_token", NULL};
+static const char *const required[] = {
 	"provider", "service", "region", "access_key", "secret_key", NULL};
 
 const struct auth_kind auth_sigv4 = {
-	.info = {.type = "sigv4", .keys = keys, .required = keys},
+	.info = {.type = "sigv4", .keys = keys, .required = required},
 	.create = sigv4_create,
 	.destroy = sigv4_destroy,
 	.apply = sigv4_apply,

@@ -4,27 +4,10 @@
  */
 #include "net/auth/sdk_hmac.h"
 
-#include <errno.h>
 #include <strings.h>
 
-#include "base/encode.h"
 #include "base/cleanup.h"
-#include "base/mem.h"
-#include "base/str.h"
-
-#include "net/query.h"
-#include "net/url.h"
-
-static char *lower_name(const char *name)
-{
-	char *lower = mem_strdup(name);
-
-	for (char *at = lower; *at; at++) {
-		if (*at >= 'A' && *at <= 'Z')
-			*at = (char)(*at - 'A' + 'a');
-	}
-	return lower;
-}
+#include "base/encode.h"
 
 static bool is_signed(const struct http_headers *headers, size_t index)
 {
@@ -40,30 +23,6 @@ static bool is_signed(const struct http_headers *headers, size_t index)
 			return false;
 	}
 	return true;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void sdk_hmac_signed_headers(const struct http_headers *headers, struct buf *out)
-{
-	char **names = mem_array(headers->n_items + 1, sizeof(*names));
-	size_t n_names = 0;
-
-	for (size_t i = 0; i < headers->n_items; i++) {
-		if (is_signed(headers, i))
-			names[n_names++] = lower_name(headers->items[i].name);
-	}
-	qsort(names, n_names, sizeof(*names), compare_names);
-	for (size_t i = 0; i < n_names; i++) {
-		if (i > 0)
-			buf_append_char(out, ';');
-		buf_append_text(out, names[i]);
-		free(names[i]);
-	}
-	free(names);
 }
 
 /* Always ends in '/', whatever is sent. */
@@ -88,38 +47,11 @@ static void append_path(struct slice path, struct buf *out)
 		buf_append_char(out, '/');
 }
 
-int sdk_hmac_canonical(const char *method, const char *url, const struct http_headers *headers,
-	struct slice signed_headers, struct slice body, struct buf *out)
-{
-	struct slice rest = signed_headers;
-	struct slice name;
-	struct url_parts parts;
-	uint8_t digest[DIGEST_SIZE];
-	char hex[DIGEST_HEX_SIZE];
-
-	if (url_split(url, &parts) != 0)
-		return -EINVAL;
-	buf_printf(out, "%s\n", method);
-	append_path(parts.path, out);
-	buf_append_char(out, '\n');
-	query_canonical(parts.query, QUERY_ORDER_DECODED, out);
-	buf_append_char(out, '\n');
-	while (str_next_part(&rest, ';', &name)) {
-		CLEANUP_FREE char *text = mem_strndup(name.data, name.size);
-		struct slice value = http_headers_get(headers, text);
-
-		buf_printf(out, "%s:", text);
-		if (value.data)
-			buf_append_slice(out, str_trim(value));
-		buf_append_char(out, '\n');
-	}
-	buf_append_char(out, '\n');
-	buf_append_slice(out, signed_headers);
-	digest_sha256(body, digest);
-	digest_hex(digest, sizeof(digest), hex);
-	buf_printf(out, "\n%s", hex);
-	return 0;
-}
+const struct canonical_rules sdk_hmac_rules = {
+	.is_signed = is_signed,
+	.append_path = append_path,
+	.query_order = QUERY_ORDER_DECODED,
+};
 
 void sdk_hmac_signature(struct slice secret_key, struct slice date, struct slice canonical,
 	char ret_hex[DIGEST_HEX_SIZE])

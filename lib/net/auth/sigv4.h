@@ -1,0 +1,45 @@
+/*
+ * AWS Signature Version 4 and OSC4-HMAC-SHA256, the same with other words (pure).
+ * Nothing outside lib/net includes this.
+ *
+ * What is signed is the request as it is sent: its path with every byte that is not unreserved (and
+ * not `/`) encoded once more, without empty and dot segments, as the service will see it; for s3
+ * the path as it is. That is what AWS's own SDKs sign.
+ */
+#ifndef TRAWLD_NET_AUTH_SIGV4_H
+#define TRAWLD_NET_AUTH_SIGV4_H
+
+#include "net/auth/canonical.h"
+
+/* What a scheme calls itself: in its signature, in its headers. */
+struct sigv4_scheme {
+	const char *provider;
+	const char *prefix; /* of the algorithm and of the key */
+	const char *terminator; /* of the scope */
+	const char *date_header;
+	const char *token_header; /* NULL: keys come without a token */
+	const char *hash_header; /* of the body's hash, which s3 requires; NULL: none */
+};
+
+/* By its provider (osc, aws), or NULL. */
+const struct sigv4_scheme *sigv4_find(struct slice provider);
+
+struct sigv4_key {
+	const struct sigv4_scheme *scheme;
+	struct slice access_key;
+	struct slice secret_key;
+	const char *region;
+	const char *service;
+};
+
+bool sigv4_is_s3(const char *service);
+/* How the service's requests are written: all headers are signed but those that are not the
+ * caller's to keep on the way, and Authorization. */
+const struct canonical_rules *sigv4_rules(const char *service);
+
+/* Appends the Authorization header's value for a request with the CANONICAL form and signed header
+ * NAMES; DATE is the value of the scheme's date header. */
+void sigv4_authorization(const struct sigv4_key *key, struct slice date, struct slice names,
+	struct slice canonical, struct buf *out);
+
+#endif
