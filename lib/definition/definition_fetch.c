@@ -1,6 +1,8 @@
 /* [fetch] of a definition: documents behind what a page lists. */
 #include "definition/definition_internal.h"
 
+#include <strings.h>
+
 #include "base/cleanup.h"
 #include "base/mem.h"
 
@@ -81,6 +83,45 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 		options->time_zone, &rows->time_format);
 }
 
+/* TEXT as url_origin() spells the origin of a link, in lower case and with the port, so that `*`
+ * may be a part of the host. False: TEXT has more or less than scheme, host and port. */
+static bool origin_glob(const char *text, char **ret)
+{
+	static const struct {
+		const char *scheme, *port;
+	} schemes[] = {{"https://", ":443"}, {"http://", ":80"}};
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t size = strlen(schemes[i].scheme);
+		if (strncasecmp(text, schemes[i].scheme, size) != 0)
+			continue;
+		const char *host = text + size, *address_end = strchr(host, ']');
+		bool has_port = strchr(address_end ? address_end : host, ':') != NULL;
+		if (!*host || host[strcspn(host, "/?#@")] != '\0')
+			return false;
+		*ret = mem_printf(
+			"%s%s%s", schemes[i].scheme, host, has_port ? "" : schemes[i].port);
+		for (char *at = *ret; *at; at++)
+			*at = (char)(*at >= 'A' && *at <= 'Z' ? *at + ('a' - 'A') : *at);
+		return true;
+	}
+	return false;
+}
+
+static void read_origins(struct definition_reader *reader, struct ini_section *section)
+{
+	const struct str_list *texts = &reader->definition->fetch.origins;
+	for (size_t i = 0; i < texts->n_items; i++) {
+		char *text CLEANUP_FREE = NULL, *glob CLEANUP_FREE = NULL;
+		if (!reader_parameter_text(reader, section, "origins", texts->items[i], &text))
+			continue;
+		if (origin_glob(text, &glob))
+			str_list_add(&reader->definition->fetch_origins, glob);
+		else
+			reader_fault(reader, section, "origins",
+				"[fetch] origins: expected https://host, got `%s`", text);
+	}
+}
+
 /* The request for a link is optional; what belongs together must be together. */
 static void read_link(struct definition_reader *reader, struct ini_section *section)
 {
@@ -100,12 +141,7 @@ static void read_link(struct definition_reader *reader, struct ini_section *sect
 			"the document's address");
 	if (asks)
 		reader_request(reader, section, &definition->link_request);
-	for (size_t i = 0; i < options->origins.n_items; i++) {
-		char *origin CLEANUP_FREE = NULL;
-		if (reader_parameter_text(
-			    reader, section, "origins", options->origins.items[i], &origin))
-			str_list_add(&definition->fetch_origins, origin);
-	}
+	read_origins(reader, section);
 	definition->fetch_gone =
 		reader_statuses(reader, section, "gone", &options->gone, &definition->n_fetch_gone);
 }

@@ -364,11 +364,37 @@ START_TEST(unknown_provider)
 }
 END_TEST
 
+/* They are compared with an origin that always has its port. */
+START_TEST(origins_of_documents)
+{
+	static const char text[] =
+		"[request]\nurl = https://api.example/x\nquery.from = ${window.start}\n"
+		"[records]\nat = \"\"\n[resume]\nwindow = yes\n[fetch]\nfrom = /id\ncolumns = a\n"
+		"origins = ";
+	static const struct {
+		const char *origin, *glob; /* NULL: a finding */
+	} cases[] = {{"https://*.objects.example", "https://*.objects.example:443"},
+		{"HTTPS://Eu.Objects.Example:8443", "https://eu.objects.example:8443"},
+		{"http://[::1]", "http://[::1]:80"}, {"https://[::1]:1", "https://[::1]:1"},
+		{"*.objects.example", NULL}, {"https://a.example/", NULL},
+		{"https://u@a.example", NULL}, {"https://", NULL}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		char *whole CLEANUP_FREE = mem_printf("%s%s\n", text, cases[i].origin);
+		load(&f, whole, "[source a]\nlag = 1s\n");
+		ck_assert_msg(f.findings.n_items == (cases[i].glob ? 0 : 1), "case %zu", i);
+		if (cases[i].glob)
+			ck_assert_str_eq(f.definition->fetch_origins.items[0], cases[i].glob);
+		tear_down(&f);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
 		faults_of_the_source, choices, inline_keys_of_variants, variants, callers,
-		conditions, unknown_provider};
+		conditions, unknown_provider, origins_of_documents};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
