@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "pattern.h"
 #include "world.h"
 
 #define CHUNK 16000
@@ -68,11 +69,12 @@ struct peer_request *peer_unexpected_next(const struct peer_request *request)
 	return first_unexpected(request->next);
 }
 
-struct peer_request *peer_unanswered(void)
+struct peer_request *peer_unanswered(const char *pattern)
 {
 	struct peer_request *first = NULL;
 	for (struct peer_request *at = the_multi.first; at; at = at->next)
-		if (at->expected && !at->answered && (!first || at->expected < first->expected))
+		if (at->expected && !at->answered && pattern_matches(pattern, at->url) &&
+			(!first || at->expected < first->expected))
 			first = at;
 	return first;
 }

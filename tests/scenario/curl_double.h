@@ -14,8 +14,8 @@ struct peer_request;
 /* The oldest request that no step has expected, and the one after REQUEST; NULL: none waits. */
 struct peer_request *peer_unexpected(void);
 struct peer_request *peer_unexpected_next(const struct peer_request *request);
-/* The one that was expected first of those that are not answered. */
-struct peer_request *peer_unanswered(void);
+/* The one that was expected first of those that are not answered and have a URL like PATTERN. */
+struct peer_request *peer_unanswered(const char *pattern);
 void peer_expect(struct peer_request *request);
 
 const char *peer_method(const struct peer_request *request);

@@ -150,9 +150,13 @@ static enum step_result expect_no_request(const struct step *step)
 
 /* --- answers --- */
 
-static struct peer_request *request_to_answer(void)
+/* OPTIONS may say `to=PATTERN`, of the URL. */
+static struct peer_request *request_to_answer(const char *options)
 {
-	struct peer_request *request = peer_unanswered();
+	const char *to = strstr(options, " to=");
+	char *pattern CLEANUP_FREE =
+		to ? mem_strndup(to + 4, strcspn(to + 4, " ")) : mem_strdup("*");
+	struct peer_request *request = peer_unanswered(pattern);
 	if (!request)
 		world_fail("`expect request` before its answer", "no request that waits for one");
 	return request;
@@ -172,7 +176,7 @@ struct answer_options {
 	uint64_t status, pad, wire, cut; /* UINT64_MAX: not given */
 };
 
-/* `200 pad=N wire=N cut=N` */
+/* `200 pad=N wire=N cut=N to=PATTERN` */
 static void read_options(const char *text, struct answer_options *ret)
 {
 	struct slice rest = slice_of(text), part;
@@ -183,12 +187,15 @@ static void read_options(const char *text, struct answer_options *ret)
 	while (str_next_part(&rest, ' ', &part)) {
 		struct slice value = {part.data, part.size}, name;
 		str_next_part(&value, '=', &name);
+		if (slice_is(name, "to"))
+			continue;
 		uint64_t *to = slice_is(name, "pad")    ? &ret->pad
 			       : slice_is(name, "wire") ? &ret->wire
 			       : slice_is(name, "cut")  ? &ret->cut
 							: NULL;
 		if (!to || number_parse_size(value, 0, UINT64_MAX - 1, to) != 0)
-			world_fail("pad=N, wire=N or cut=N", "`%.*s`", (int)part.size, part.data);
+			world_fail("pad=N, wire=N, cut=N or to=PATTERN", "`%.*s`", (int)part.size,
+				part.data);
 	}
 }
 
@@ -235,7 +242,8 @@ static void send_answer(struct peer_request *request, const char *options_text, 
 
 static enum step_result answer(const struct step *step)
 {
-	send_answer(request_to_answer(), step->argument, step->block ? step->block : "");
+	send_answer(
+		request_to_answer(step->argument), step->argument, step->block ? step->block : "");
 	return STEP_TURN;
 }
 
@@ -295,13 +303,16 @@ static enum step_result fail(const struct step *step)
 		{"tls", CURLE_PEER_FAILED_VERIFICATION, 0},
 		{"timeout", CURLE_OPERATION_TIMEDOUT, 0},
 	};
+	size_t size = strcspn(step->argument, " ");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(step->argument, kinds[i].name) == 0) {
-			peer_answer(request_to_answer(), &(struct peer_answer){
-								 .body = "",
-								 .result = kinds[i].result,
-								 .os_error = kinds[i].os_error,
-							 });
+		if (strlen(kinds[i].name) == size &&
+			strncmp(step->argument, kinds[i].name, size) == 0) {
+			peer_answer(request_to_answer(step->argument),
+				&(struct peer_answer){
+					.body = "",
+					.result = kinds[i].result,
+					.os_error = kinds[i].os_error,
+				});
 			return STEP_TURN;
 		}
 	world_fail("refused, dns, reset, nothing, tls or timeout", "`%s`", step->argument);
