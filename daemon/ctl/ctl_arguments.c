@@ -30,19 +30,19 @@ static void print_help(const struct ctl_command *commands)
 	puts("usage: trawlctl [-c FILE] COMMAND [...]\n"
 	     "       trawlctl --version | --help\n"
 	     "\n"
-	     "Looks at trawld's configuration and state, tries a source, sets one back;\n"
-	     "asks the trawld that runs, lets it poll and reload.\n");
+	     "Queries and controls a running trawld, and examines its configuration and state.\n");
 	for (const struct ctl_command *command = commands; command->name; command++) {
 		printf("  %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
 		printf("      %s\n", command->help);
 	}
 	puts("\n"
 	     "  -c, --config FILE  read FILE instead of " DEFAULT_PATH "\n"
-	     "      --version      print the version and end\n"
-	     "  -h, --help         print this and end\n"
+	     "      --version      print the version and exit\n"
+	     "  -h, --help         print this help and exit\n"
 	     "\n"
-	     "exit codes: 0 fine, 64 usage, 70 internal fault, 73 the state cannot be used,\n"
-	     "75 it did not work (try again), 77 no right to ask trawld, 78 configuration\n"
+	     "exit status: 0 success, 64 usage error, 70 internal error, 73 the state cannot be "
+	     "used,\n"
+	     "75 failed, try again, 77 permission denied, 78 configuration error\n"
 	     "manual: trawlctl(1), trawld(8), trawld.conf(5), trawld-provider(5)");
 }
 
@@ -69,28 +69,34 @@ static const struct ctl_command *find(const struct ctl_command *commands, const 
 	return NULL;
 }
 
-static int check(
-	const struct ctl_command *command, const struct ctl_arguments *arguments, int n_operands)
+static int check(const struct ctl_command *command, const struct ctl_arguments *arguments,
+	char **operands, int n_operands)
 {
-	const char *wrong = NULL;
+	const char *wrong = NULL, *what = "";
 	unsigned takes = command->takes;
-	if (n_operands > (takes & (CTL_NAME | CTL_NAME_REQUIRED) ? 1 : 0))
-		wrong = "has an operand too many";
-	else if (takes & CTL_NAME_REQUIRED && !arguments->name)
-		wrong = "needs a source's name";
-	else if (arguments->to && !(takes & CTL_TO))
-		wrong = "has no --to";
-	else if (!arguments->to && takes & CTL_TO)
-		wrong = "needs --to TIME";
-	else if (arguments->json && !(takes & CTL_JSON))
-		wrong = "has no --json";
-	else if (arguments->all && !(takes & CTL_ALL))
-		wrong = "has no --all";
-	else if (arguments->watch && !(takes & CTL_WATCH))
-		wrong = "has no --watch";
-	if (!wrong)
+	int n_allowed = takes & (CTL_NAME | CTL_NAME_REQUIRED) ? 1 : 0;
+	if (n_operands > n_allowed) {
+		wrong = "unexpected argument ";
+		what = operands[n_allowed];
+	} else if (takes & CTL_NAME_REQUIRED && !arguments->name) {
+		wrong = "missing argument ";
+		what = "SOURCE";
+	} else if (!arguments->to && takes & CTL_TO) {
+		wrong = "missing option ";
+		what = "--to";
+	} else if (arguments->to && !(takes & CTL_TO)) {
+		what = "--to";
+	} else if (arguments->json && !(takes & CTL_JSON)) {
+		what = "--json";
+	} else if (arguments->all && !(takes & CTL_ALL)) {
+		what = "--all";
+	} else if (arguments->watch && !(takes & CTL_WATCH)) {
+		what = "--watch";
+	} else {
 		return 0;
-	fprintf(stderr, "trawlctl: %s %s\n", command->name, wrong);
+	}
+	fprintf(stderr, "trawlctl: %s: %s`%s`\n", command->name,
+		wrong ? wrong : "unexpected option ", what);
 	return usage(command);
 }
 
@@ -150,6 +156,6 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 		return NULL;
 	}
 	ret->name = optind + 1 < argc ? argv[optind + 1] : NULL;
-	*ret_code = check(command, ret, argc - optind - 1);
+	*ret_code = check(command, ret, argv + optind + 1, argc - optind - 1);
 	return *ret_code ? NULL : command;
 }

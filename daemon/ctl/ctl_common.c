@@ -12,8 +12,8 @@
 static void print_faults(struct findings *findings)
 {
 	findings_print(findings, stderr);
-	fprintf(stderr, "trawlctl: %zu fault%s in the configuration\n", findings->n_items,
-		findings->n_items == 1 ? "" : "s");
+	fprintf(stderr, "trawlctl: %zu error%s in the configuration\n", findings->n_items,
+		str_plural(findings->n_items));
 }
 
 struct setup *ctl_setup(const struct ctl_arguments *arguments)
@@ -77,8 +77,8 @@ int ctl_store_failed(int r, const struct fault *fault)
 int ctl_place_unreadable(const char *name)
 {
 	fprintf(stderr,
-		"trawlctl: the place of source %s in the state cannot be read: it was written by "
-		"another version or is damaged\n",
+		"trawlctl: the saved cursor of source %s cannot be read: it was written by another "
+		"version, or it is damaged\n",
 		name);
 	return EX_CANTCREAT;
 }

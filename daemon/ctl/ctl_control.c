@@ -1,4 +1,4 @@
-/* See ctl/ctl_control.h; and the commands that are one question each: poll, reload. */
+/* See ctl/ctl_control.h; and the commands that are one request each: poll, reload. */
 #include "ctl/ctl_control.h"
 
 #include <errno.h>
@@ -26,8 +26,8 @@ char *ctl_control_path(const struct ctl_arguments *arguments)
 		return path;
 	free(path);
 	fprintf(stderr,
-		"trawlctl: [daemon] control is off in %s: without the socket a running trawld "
-		"cannot be asked\n",
+		"trawlctl: [daemon] control is off in %s: without its control socket, a running "
+		"trawld cannot be reached\n",
 		arguments->path);
 	return NULL;
 }
@@ -36,8 +36,8 @@ static int no_daemon(const char *path, int error)
 {
 	if (error == EACCES || error == EPERM) {
 		fprintf(stderr,
-			"trawlctl: %s: no right to ask this trawld; root, its own user and members "
-			"of the group trawld may\n",
+			"trawlctl: %s: permission denied: only root, trawld's own user and members "
+			"of group trawld may do this\n",
 			path);
 		return EX_NOPERM;
 	}
@@ -45,10 +45,9 @@ static int no_daemon(const char *path, int error)
 		fprintf(stderr, "trawlctl: trawld (%s) does not answer: it hangs or is stopped\n",
 			path);
 	else if (error == ENOENT || error == ECONNREFUSED)
-		fprintf(stderr, "trawlctl: no trawld is running here: nothing answers at %s\n",
-			path);
+		fprintf(stderr, "trawlctl: no trawld is running: nothing answers at %s\n", path);
 	else
-		fprintf(stderr, "trawlctl: no trawld can be asked at %s: %s\n", path,
+		fprintf(stderr, "trawlctl: cannot connect to trawld at %s: %s\n", path,
 			strerror(error));
 	return EX_TEMPFAIL;
 }
@@ -89,7 +88,7 @@ static bool say(int fd, const struct buf *line)
 	return true;
 }
 
-/* One line; true: it came whole. */
+/* One line; true if it is complete. */
 static bool hear(int fd, struct buf *ret)
 {
 	for (;;) {
@@ -109,7 +108,7 @@ static int refused(const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
 	json_int_t code = json_integer_value(json_object_get(answer, "code"));
-	fprintf(stderr, "trawlctl: %s\n", error ? error : "trawld's answer is not understood");
+	fprintf(stderr, "trawlctl: %s\n", error ? error : "unexpected answer from trawld");
 	return code > 0 && code < 256 ? (int)code : EX_SOFTWARE;
 }
 
@@ -128,14 +127,14 @@ int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **
 		return no_daemon(path, errno);
 	bool heard = say(fd, &line);
 	errno = 0;
-	heard = hear(fd, &answer) || heard; /* who is turned away is told so */
+	heard = hear(fd, &answer) || heard; /* trawld says why it refuses a client */
 	bool hangs = errno == EAGAIN;
 	close(fd);
 	*ret = answer.size ? json_loadb(answer.data, answer.size, 0, NULL) : NULL;
 	if (!heard || !*ret) {
 		fprintf(stderr, "trawlctl: trawld (%s) %s\n", path,
 			hangs ? "does not answer: it hangs or is stopped"
-			      : "ended before it answered");
+			      : "exited before it answered");
 		return EX_TEMPFAIL;
 	}
 	return json_is_true(json_object_get(*ret, "ok")) ? 0 : refused(*ret);
@@ -169,9 +168,9 @@ static void print_poll(const char *name, const json_t *answer)
 	struct buf span CLEANUP(buf_deinit) = BUF_NULL;
 	print_seconds(json_real_value(json_object_get(answer, "seconds")), &span);
 	long long records = count_of(answer, "records"), pages = count_of(answer, "pages");
-	printf("source %s: %lld new record%s, %lld known one%s dropped (%lld page%s, %s)\n", name,
-		records, records == 1 ? "" : "s", count_of(answer, "duplicates"),
-		count_of(answer, "duplicates") == 1 ? "" : "s", pages, pages == 1 ? "" : "s",
+	long long duplicates = count_of(answer, "duplicates");
+	printf("source %s: %lld new record%s, %lld duplicate%s (%lld page%s, %s)\n", name, records,
+		str_plural(records), duplicates, str_plural(duplicates), pages, str_plural(pages),
 		buf_text(&span));
 }
 
@@ -182,7 +181,7 @@ static void print_retry(const char *name, const json_t *answer)
 	if (!wait)
 		return;
 	print_seconds(json_real_value(wait), &span);
-	fprintf(stderr, "trawlctl: source %s: nothing was moved, trawld tries again in %s\n", name,
+	fprintf(stderr, "trawlctl: source %s: position unchanged, retrying in %s\n", name,
 		buf_text(&span));
 }
 
@@ -195,7 +194,7 @@ int ctl_poll(const struct ctl_arguments *arguments)
 		return EX_CONFIG;
 	json_t *request = json_pack("{s:s, s:s*}", "command", "poll", "source", name);
 	if (!request) {
-		fputs("trawlctl: the source's name is no UTF-8\n", stderr);
+		fputs("trawlctl: the name of the source is not valid UTF-8\n", stderr);
 		return EX_USAGE;
 	}
 	int code = ctl_control_ask(path, request, 0, &answer);
@@ -205,7 +204,7 @@ int ctl_poll(const struct ctl_arguments *arguments)
 		print_poll(name, answer);
 	else
 		printf("polling %lld source%s now\n", count_of(answer, "sources"),
-			count_of(answer, "sources") == 1 ? "" : "s");
+			str_plural(count_of(answer, "sources")));
 	json_decref(answer);
 	return code;
 }
@@ -222,8 +221,8 @@ int ctl_reload(const struct ctl_arguments *arguments)
 	ctl_control_print_lines(answer, code ? "faults" : "warnings");
 	if (code == 0)
 		printf("reloaded: %lld source%s, %lld sink%s\n", count_of(answer, "sources"),
-			count_of(answer, "sources") == 1 ? "" : "s", count_of(answer, "sinks"),
-			count_of(answer, "sinks") == 1 ? "" : "s");
+			str_plural(count_of(answer, "sources")), count_of(answer, "sinks"),
+			str_plural(count_of(answer, "sinks")));
 	json_decref(answer);
 	return code;
 }

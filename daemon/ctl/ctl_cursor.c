@@ -1,4 +1,4 @@
-/* trawlctl cursor: where sources stand. Reads beside a running daemon, changes nothing. */
+/* trawlctl cursor: prints stored cursors. Can run while the daemon runs; changes nothing. */
 #include "ctl/ctl.h"
 
 #include <sysexits.h>
@@ -46,7 +46,7 @@ static const struct row *find_row(const struct listing *listing, const char *nam
 	return NULL;
 }
 
-/* Every source's place; nothing when there is no state yet. */
+/* The cursor of every source; nothing if there is no state yet. */
 static int read_state(const char *directory, struct listing *ret)
 {
 	struct fault fault = FAULT_NULL;

@@ -8,26 +8,26 @@
 #include "ctl/ctl.h"
 
 #include "base/log.h"
+#include "base/str.h"
 
 static const struct ctl_command commands[] = {
 	{"status", "[--json] [--watch]",
-		"show what the running trawld does, once or every 2 s, also as JSON",
+		"show the state of the running trawld, once or every 2 seconds",
 		CTL_JSON | CTL_WATCH, ctl_status},
 	{"poll", "[SOURCE]",
-		"let it poll a source now and wait for the end, or begin with all of them",
+		"make a source poll now and wait for the result, or make all sources poll",
 		CTL_NAME, ctl_poll},
-	{"reload", "", "let it go over to the changed configuration, print every fault", 0,
-		ctl_reload},
-	{"providers", "[NAME]", "list the provider definitions, or show what one of them takes",
+	{"reload", "", "make the running trawld load the changed configuration", 0, ctl_reload},
+	{"providers", "[NAME]", "list the installed provider definitions, or describe one",
 		CTL_NAME, ctl_providers},
-	{"check", "", "read the whole configuration, print every fault", 0, ctl_check},
-	{"cursor", "[SOURCE] [--json]", "print where a source stands, or all of them, also as JSON",
+	{"check", "", "check the entire configuration and print every error", 0, ctl_check},
+	{"cursor", "[SOURCE] [--json]", "print the stored cursor of a source, or of all sources",
 		CTL_NAME | CTL_JSON, ctl_cursor},
 	{"rewind", "SOURCE --to TIME",
-		"let the next poll of a source begin at TIME (RFC 3339, -1h, earliest, now)",
+		"make the next poll of a source start at TIME (RFC 3339, -1h, earliest, now)",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_TO, ctl_rewind},
 	{"probe", "SOURCE [--all]",
-		"ask once as the source would, show what was asked and what came, change nothing",
+		"make the next request of a source once and show the result, changing nothing",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_ALL, ctl_probe},
 	{NULL, NULL, NULL, 0, NULL},
 };
@@ -38,7 +38,7 @@ int ctl_check(const struct ctl_arguments *arguments)
 	if (!setup)
 		return EX_CONFIG;
 	printf("%s: fine, %zu source%s, %zu sink%s\n", setup->config->path, setup->n_sources,
-		setup->n_sources == 1 ? "" : "s", setup->n_sinks, setup->n_sinks == 1 ? "" : "s");
+		str_plural(setup->n_sources), setup->n_sinks, str_plural(setup->n_sinks));
 	setup_free(setup);
 	return EX_OK;
 }
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 {
 	struct ctl_arguments arguments;
 	int code;
-	signal(SIGPIPE, SIG_IGN); /* a reader that has seen enough is seen at the end */
+	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is noticed at the end */
 	prctl(PR_SET_DUMPABLE, 0); /* secrets are in memory */
 	log_open(false);
 	log_set_level(LOG_LEVEL_WARNING);
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	if (command)
 		code = command->run(&arguments);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fputs("trawlctl: standard output cannot be written\n", stderr);
+		fputs("trawlctl: cannot write to standard output\n", stderr);
 		return code ? code : EX_TEMPFAIL;
 	}
 	return code;

@@ -1,4 +1,4 @@
-/* trawlctl providers: which definitions there are, and what one of them says. */
+/* trawlctl providers: lists the installed definitions, or describes one of them. */
 #include "ctl/ctl.h"
 
 #include <sysexits.h>
@@ -10,8 +10,8 @@
 #include "source/source_auth.h"
 
 #define CUSTOM "custom" /* the one provider without a file */
-#define CUSTOM_TITLE "any API: the source section holds the whole definition"
-#define WIDTH 11
+#define CUSTOM_TITLE "any API: the source section contains the entire definition"
+#define WIDTH 13
 
 /* The column of NAMES: as wide as the widest of them. */
 static int width_of(const struct str_list *names)
@@ -55,8 +55,8 @@ static int print_faults(struct findings *findings)
 {
 	if (findings->n_items == 0)
 		return 0;
-	printf("  %zu fault%s, no source can use it:\n", findings->n_items,
-		findings->n_items == 1 ? "" : "s");
+	printf("  %zu error%s, no source can use this definition:\n", findings->n_items,
+		str_plural(findings->n_items));
 	findings_print(findings, stdout);
 	return EX_CONFIG;
 }
@@ -144,30 +144,30 @@ static void print_records(const struct definition *definition)
 	for (size_t i = 0; i < records->id.n_items; i++)
 		buf_printf(&id, "%s%s", i ? ", " : "", records->id.items[i]);
 	if (definition->records_lines)
-		print_line("records", "one a line");
+		print_line("records", "one per line");
 	else
 		print_line("records", "the array at %s",
 			records->at && records->at[0] ? records->at : "the top");
-	print_line("their ID", "%s", id.size ? buf_text(&id) : "none: the digest of their text");
-	print_line("their time", "%s", records->time ? records->time : "none");
+	print_line("record ID", "%s", id.size ? buf_text(&id) : "none: a digest of the text");
+	print_line("record time", "%s", records->time ? records->time : "none");
 	for (size_t i = 0; i < records->include.n_items; i++)
-		print_line("only", "%s", records->include.items[i]);
+		print_line("include", "%s", records->include.items[i]);
 	for (size_t i = 0; i < records->exclude.n_items; i++)
-		print_line("but not", "%s", records->exclude.items[i]);
+		print_line("exclude", "%s", records->exclude.items[i]);
 }
 
 static void print_pages(const struct definition *definition)
 {
 	const struct page_options *page = &definition->page;
 	if (page->url)
-		print_line("next page", "by the link at %s", page->url);
+		print_line("next page", "by the URL at %s", page->url);
 	else if (page->cursor)
 		print_line("next page", "by the cursor at %s", page->cursor);
 	else
 		print_line("next page", "%s",
 			page->offset   ? "by offset"
 			: page->number ? "by number"
-				       : "none: one page has all");
+				       : "none: one page contains everything");
 	if (page->size > 0)
 		print_line("page size", "%lld", (long long)page->size);
 }
@@ -183,22 +183,22 @@ static void print_resume(const struct definition *definition)
 	timestamp_print_duration(resume->span_max_ns, &span);
 	timestamp_print_duration(resume->retention_ns, &keeps);
 	if (resume->url)
-		print_line("next poll", "by the link at %s", resume->url);
+		print_line("next poll", "by the URL at %s", resume->url);
 	else if (resume->cursor)
 		print_line("next poll", "by the cursor at %s", resume->cursor);
 	else if (resume->newest)
-		print_line("next poll", "from the newest page back to known records");
+		print_line("next poll", "from the newest page back to duplicates");
 	else
-		print_line("next poll", "by a window of time up to %s ago, at most %s long",
+		print_line("next poll", "by time window up to %s ago, in slices of at most %s",
 			buf_text(&lag), buf_text(&span));
 	print_line("overlap", "%s", buf_text(&overlap));
 	if (resume->retention_ns)
-		print_line("API keeps", "%s", buf_text(&keeps));
+		print_line("retention", "%s", buf_text(&keeps));
 	if (definition->rate.count) {
 		struct buf period CLEANUP(buf_deinit) = BUF_NULL;
 		timestamp_print_duration(definition->rate.period_ns, &period);
-		print_line(
-			"requests", "%u in %s at most", definition->rate.count, buf_text(&period));
+		print_line("rate limit", "%u request%s per %s", definition->rate.count,
+			str_plural(definition->rate.count), buf_text(&period));
 	}
 }
 
@@ -208,14 +208,14 @@ static void print_detail(struct definition *definition, bool good)
 	puts(definition->name);
 	print_line("title", "%s", title_of(definition));
 	print_line("definition", "%s",
-		custom ? "none: keys as request.url and records.at stand in [source NAME]"
+		custom ? "none: set keys such as request.url and records.at in [source NAME]"
 		: definition->file ? definition->file
 				   : "cannot be read");
 	if (good && !custom) {
 		print_entry(definition, "login", "login");
-		print_entry(definition, "request", "asks");
-		print_entry(definition, "request.first", "asks first");
-		print_entry(definition, "request.next", "asks on");
+		print_entry(definition, "request", "request");
+		print_entry(definition, "request.first", "first request");
+		print_entry(definition, "request.next", "next request");
 		print_auth(definition);
 		print_records(definition);
 		print_pages(definition);
@@ -246,8 +246,8 @@ int ctl_providers(const struct ctl_arguments *arguments)
 	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
 	struct setup_path providers;
 	struct config *config;
-	/* Before there is a configuration people look what they can configure: of it only the
-	 * folders are wanted, and the usual ones are known without. */
+	/* People look at the providers before they write a configuration. Only its directories are
+	 * needed here, and the default ones are known without it. */
 	config_load(&config, arguments->path, &findings);
 	if (arguments->path_given && access(arguments->path, R_OK) != 0) {
 		findings_print(&findings, stderr);

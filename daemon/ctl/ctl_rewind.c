@@ -1,6 +1,6 @@
 /*
- * trawlctl rewind: where a source is to read on from. Owns the state while it works: a daemon that
- * runs would go on from the place it has in memory and write that over ours.
+ * trawlctl rewind: makes a source continue from another time. It owns the state while it works: a
+ * running daemon would continue from the cursor in its memory and overwrite ours.
  */
 #include "ctl/ctl.h"
 
@@ -27,13 +27,14 @@ static void print_done(const char *name, const struct place *before, nsec_t time
 	struct buf old CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t until = read_until(before);
 	place_describe_time(time, &text);
-	printf("source %s: the next poll begins at %s\n", name, buf_text(&text));
+	printf("source %s: the next poll starts at %s\n", name, buf_text(&text));
 	if (until != NSEC_NONE && time != NSEC_NONE && time > until) {
 		place_describe_time(until, &old);
-		printf("It had read up to %s: what lies between is left out.\n", buf_text(&old));
+		printf("It has read up to %s; the records in between are skipped.\n",
+			buf_text(&old));
 	} else {
-		puts("Records whose keys are still kept (see overlap in trawld.conf(5)) are known "
-		     "and not sent\nagain; older ones are sent once more.");
+		puts("Records still in the dedupe window (see overlap in trawld.conf(5)) are not "
+		     "sent again;\nolder ones are.");
 	}
 }
 
@@ -64,12 +65,12 @@ static int rewind_in(struct store *store, const char *name, nsec_t time)
 	return 0;
 }
 
-/* A state is the daemon's to make: made here, it could belong to a user who is not its. */
+/* Only the daemon creates a state: created here, it could belong to another user. */
 static int without_state(const struct config *config, const char *name)
 {
 	fprintf(stderr,
-		"trawlctl: there is no state in %s yet: source %s begins at start = %s, change "
-		"that instead\n",
+		"trawlctl: there is no state in %s yet; source %s starts at start = %s (change "
+		"that instead)\n",
 		config->daemon.state_directory, name, ctl_start_of(config, name));
 	return EX_CANTCREAT;
 }
@@ -85,7 +86,7 @@ static int rewind_state(const struct config *config, const char *name, nsec_t ti
 	if (r) {
 		int code = ctl_store_failed(r, &fault);
 		if (r == STORE_E_LOCKED)
-			fputs("trawlctl: nothing was changed; stop that trawld, rewind, start it "
+			fputs("trawlctl: nothing was changed; stop trawld, rewind, and start it "
 			      "again\n",
 				stderr);
 		return code;
@@ -100,12 +101,14 @@ int ctl_rewind(const struct ctl_arguments *arguments)
 	nsec_t time;
 	if (timestamp_parse_point(slice_of(arguments->to), clock_wall(), &time)) {
 		fprintf(stderr,
-			"trawlctl: `%s` is no time (2026-01-31T00:00:00Z, -1h, earliest, now)\n",
+			"trawlctl: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, "
+			"earliest "
+			"or now\n",
 			arguments->to);
 		return EX_USAGE;
 	}
 	if (time > clock_wall()) {
-		fprintf(stderr, "trawlctl: %s lies in the future\n", arguments->to);
+		fprintf(stderr, "trawlctl: `%s` is in the future\n", arguments->to);
 		return EX_USAGE;
 	}
 	struct config *config = ctl_config(arguments);

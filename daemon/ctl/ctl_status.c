@@ -219,7 +219,7 @@ static const struct list sources = {
 static const struct list sinks = {
 	.key = "sinks",
 	.word = "sink",
-	.headings = {"SINK", "STATE", "WAITING", "RECORDS", "LAST SUCCESS", "LAST ERROR"},
+	.headings = {"SINK", "STATE", "UNSENT", "RECORDS", "LAST SUCCESS", "LAST ERROR"},
 	.cells = sink_cells,
 };
 

@@ -118,7 +118,7 @@ class Control(harness.Case):
         self.sim.faults({"kind": "status", "status": 503})
         result = self.ctl("poll", "acme", expect=75)
         self.assertIn("503", result.err)
-        self.assertIn("tries again in", result.err)
+        self.assertIn("retrying in", result.err)
         self.assertRegex(self.ctl("status").text, r"(?m)^acme +backing-off .* ago +.*503")
         self.assertIn("503", self.json()["sources"][0]["last_error"])
         self.sim.faults()
@@ -329,7 +329,7 @@ class Control(harness.Case):
             with self.subTest(command=command):
                 result = self.ctl(*command, expect=75)
                 self.assertEqual(result.text, "")
-                self.assertIn("no trawld is running here", result.err)
+                self.assertIn("no trawld is running", result.err)
                 self.assertIn(str(self.path), result.err)
         self.configure(self.source("http://127.0.0.1:1"), self.file_sink())
         self.assertIn("control is off", self.ctl("status", expect=78).err)
@@ -340,7 +340,7 @@ class Control(harness.Case):
         self.polled()
         daemon.kill()
         self.assertTrue(stat.S_ISSOCK(self.path.lstat().st_mode))
-        self.assertIn("no trawld is running here", self.ctl("status", expect=75).err)
+        self.assertIn("no trawld is running", self.ctl("status", expect=75).err)
         daemon = self.daemon()
         wait_until(lambda: self.answers(), "the new daemon's answer")
         self.assertEqual(daemon.stop(), 0)
@@ -410,7 +410,7 @@ class Control(harness.Case):
         """Kept out by the file's mode, and where somebody widened that, by who they are."""
         self.begin()
         self.dir.chmod(0o755)
-        self.assertIn("no right to ask", self.stranger_asks().decode())
+        self.assertIn("permission denied", self.stranger_asks().decode())
         self.path.chmod(0o666)
         self.assertIn(b"only root, trawld's own user", self.stranger_asks())
 

@@ -187,7 +187,7 @@ class Package(PackageCase):
                 done = self.box.run(
                     "setpriv", "--reuid", user, "--regid", "nogroup", "--init-groups", "--",
                     "trawlctl", *command, expect=code)
-                self.assertEqual("no right to ask" in done.out, code == 77, done.out)
+                self.assertEqual("permission denied" in done.out, code == 77, done.out)
                 self.assertNotIn(TOKEN, done.out)
 
     def every_sink(self):
