@@ -249,6 +249,8 @@ static void delivery_take(struct delivery *delivery)
 	}
 	if (delivery->queue.n_items == 0) {
 		delivery_works(delivery); /* the spool can be read again */
+		if (delivery->sink->kind->idle)
+			delivery->sink->kind->idle(delivery->sink);
 		delivery_changed(delivery);
 		return;
 	}

@@ -60,12 +60,15 @@ struct sink_kind {
 	/* 0, or a fault outcome with *RETERR filled. Must not wait for the receiver. */
 	int (*create)(struct sink **ret, const struct sink_setup *setup, struct fault *reterr);
 	/* POSITION is what the last acknowledged job reported (NULL: nothing yet). Called once,
-	 * before the first deliver. A torn tail is cut here. FAULT_STORE-class outcomes are retried
-	 * with back-off before anything is delivered. May be NULL. */
+	 * before the first deliver. FAULT_STORE-class outcomes are retried with back-off before
+	 * anything is delivered. May be NULL. */
 	int (*recover)(struct sink *sink, const char *position, struct fault *reterr);
 	/* Takes JOB; answers exactly once through sink_finish, also from inside this call. Only one
 	 * job at a time is with a sink. */
 	void (*deliver)(struct sink *sink, struct sink_job *job);
+	/* No record waits for the sink: what a crash has left would be delivered before. May be
+	 * NULL. */
+	void (*idle)(struct sink *sink);
 	/* Forget the current job: no sink_finish for it any more. */
 	void (*cancel)(struct sink *sink);
 	/* SIGUSR1. May be NULL. */

@@ -1,7 +1,7 @@
-/* The file sink after a crash, a kill -9 or a full disk: nothing lost, repeated or cut that is not
- * ours. */
+/* The file sink after a crash, a kill -9 or a full disk: nothing lost, repeated or cut. */
 #include "sink/file/file_position.h"
 
+#include <errno.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -10,52 +10,27 @@
 #include "base/random.h"
 #include "sink_file_fixture.h"
 
+/* In place of the C library's: so many calls on files of the sink fail. */
+static int n_failing_syncs;
+
+int fdatasync(int fd)
+{
+	char link[64], path[4096] = "";
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (n_failing_syncs > 0 && readlink(link, path, sizeof(path) - 1) > 0 &&
+		strstr(path, "/state/out/")) {
+		n_failing_syncs--;
+		errno = EIO;
+		return -1;
+	}
+	return fsync(fd);
+}
+
 /* --- recovery --- */
 
-START_TEST(a_torn_tail_is_cut)
-{
-	int saved, log;
-	char *text;
-
-	options_set("x", "");
-	start();
-	deliver("a", 0, 3, 2);
-	pipeline_close();
-	write_text("x", "a", "{\"n\":3,\"i\":0}\n{\"n\":3");
-	log = pipeline_log_begin(&saved);
-	pipeline_open();
-	start();
-	deliver("a", 3, 4, 2);
-	text = pipeline_log_end(log, saved);
-	ck_assert_msg(strstr(text, "cut 20 bytes off"), "%s", text);
-	free(text);
-	ck_file("x", "", 0, 4, 2);
-}
-END_TEST
-
-/* While nobody looked, logrotate renamed the file; its tail is cut where it is now. */
-START_TEST(a_torn_tail_is_cut_in_the_renamed_file)
-{
-	static const char *const names[] = {"x.ndjson.1", "x-20250301.ndjson"};
-
-	options_set("x.ndjson", "");
-	start();
-	deliver("a", 0, 3, 2);
-	pipeline_close();
-	write_text("x.ndjson", "a", "torn");
-	rename_file("x.ndjson", names[_i]);
-	if (_i == 0)
-		write_text("x.ndjson", "w", "");
-	pipeline_open();
-	start();
-	deliver("a", 3, 4, 2);
-	ck_file(names[_i], "", 0, 3, 2);
-	ck_file("x.ndjson", "", 3, 4, 2);
-}
-END_TEST
-
-/* Bytes that cannot be shown to be ours are never cut. */
-START_TEST(what_is_not_ours_is_not_cut)
+/* A file that is not the one we left is kept as it is. */
+START_TEST(what_is_not_ours_is_kept)
 {
 	static const struct {
 		const char *replaced_by, *after;
@@ -111,7 +86,7 @@ START_TEST(a_copy_of_the_file_is_the_file)
 	text = pipeline_read(path, NULL);
 	rename_file("x", "other");
 	write_text("x", "w", text);
-	write_text("x", "a", "torn");
+	write_text("x", "a", "{\"n\":2");
 	pipeline_open();
 	start();
 	deliver("a", 2, 3, 2);
@@ -155,9 +130,9 @@ static void limit_files(rlim_t size)
 
 START_TEST(no_space_loses_and_repeats_nothing)
 {
-	char *path;
+	struct buf wanted = BUF_NULL;
+	char *path, *text;
 	size_t size;
-	char *text;
 
 	options_set("x", "");
 	start();
@@ -172,16 +147,126 @@ START_TEST(no_space_loses_and_repeats_nothing)
 	ck_assert_int_eq(pipeline_status("out").fault.class, FAULT_STORE);
 	path = path_of("x");
 	text = pipeline_read(path, &size);
-	ck_assert_uint_gt(size, 0);
-	ck_assert_uint_lt(size, 6 << 20);
-	ck_assert_int_eq(text[size - 1], '\n'); /* no torn line stays */
+	pipeline_expect(&wanted, 0, 10, 50000);
+	ck_assert_uint_eq(size, 6 << 20); /* what could be written is there */
+	ck_assert(memcmp(text, wanted.data, size) == 0);
 	setrlimit(RLIMIT_FSIZE, &limit_before);
 	fanout_retry_now(fanout);
 	RUN_UNTIL(!pipeline_status("out").failing);
 	pipeline_settle();
-	ck_file("x", "", 0, 10, 50000);
+	ck_file_text("x", buf_text(&wanted));
+	buf_deinit(&wanted);
 	free(text);
 	free(path);
+}
+END_TEST
+
+static off_t size_of(const char *name)
+{
+	char *path = path_of(name);
+	struct stat status;
+
+	ck_assert_int_eq(stat(path, &status), 0);
+	free(path);
+	return status.st_size;
+}
+
+static char *text_of(const char *name)
+{
+	char *path = path_of(name);
+	char *text = pipeline_read(path, NULL);
+
+	free(path);
+	return text;
+}
+
+/* A full disk: what could be written stays, is not written again at each try, and is completed. */
+START_TEST(a_full_disk_makes_no_file_shorter)
+{
+	options_set("x", "");
+	start();
+	deliver("a", 0, 2, 2);
+	pipeline_pages("a", 2, 4, 6000);
+	limit_files(100000);
+	RUN_UNTIL(pipeline_status("out").failing);
+	ck_assert_int_eq(size_of("x"), 100000);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(pipeline_status("out").retries == 2);
+	ck_assert_int_eq(size_of("x"), 100000);
+	setrlimit(RLIMIT_FSIZE, &limit_before);
+	if (_i == 1)
+		restart();
+	if (_i == 2) {
+		rename_file("x", "x.1");
+		fanout_reopen(fanout);
+	}
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	if (_i == 2) {
+		struct buf found = BUF_NULL, wanted = BUF_NULL;
+		char *old = text_of("x.1"), *new = text_of("x");
+
+		buf_append_text(&found, old);
+		buf_append_text(&found, new);
+		pipeline_expect(&wanted, 0, 2, 2);
+		pipeline_expect(&wanted, 2, 4, 6000);
+		ck_assert_str_eq(buf_text(&found), buf_text(&wanted));
+		ck_assert_int_eq(old[strlen(old) - 1], '\n');
+		ck_assert_uint_lt(strlen(old), 100100);
+		buf_deinit(&found);
+		buf_deinit(&wanted);
+		free(old);
+		free(new);
+		return;
+	}
+	ck_file("x", "{\"n\":0,\"i\":0}\n{\"n\":0,\"i\":1}\n{\"n\":1,\"i\":0}\n{\"n\":1,\"i\":1}\n",
+		2, 4, 6000);
+}
+END_TEST
+
+/* The file that has the half-written job is removed: the job is written whole to a new one. */
+START_TEST(a_removed_file_has_nothing)
+{
+	char *path;
+
+	write_text("x", "w", "");
+	options_set("x", "");
+	start();
+	deliver("a", 9, 10, 1); /* the position knows the file */
+	pipeline_pages("a", 0, 2, 6000);
+	limit_files(100000);
+	RUN_UNTIL(pipeline_status("out").failing);
+	path = path_of("x");
+	unlink(path);
+	free(path);
+	setrlimit(RLIMIT_FSIZE, &limit_before);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_file("x", "", 0, 2, 6000);
+}
+END_TEST
+
+START_TEST(a_disk_that_fails_to_sync)
+{
+	off_t size;
+
+	options_set("x", "");
+	start();
+	deliver("a", 0, 2, 2);
+	n_failing_syncs = 2;
+	pipeline_pages("a", 2, 4, 2);
+	RUN_UNTIL(pipeline_status("out").failing);
+	size = size_of("x");
+	fanout_retry_now(fanout);
+	RUN_UNTIL(pipeline_status("out").retries == 2);
+	ck_assert_int_eq(size_of("x"), size);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_assert_int_eq(n_failing_syncs, 0);
+	ck_file("x", "", 0, 4, 2);
 }
 END_TEST
 
@@ -330,13 +415,14 @@ static void add_tests(Suite *suite)
 
 	tcase_set_timeout(tcase, 120);
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, a_torn_tail_is_cut);
-	tcase_add_loop_test(tcase, a_torn_tail_is_cut_in_the_renamed_file, 0, 2);
-	tcase_add_loop_test(tcase, what_is_not_ours_is_not_cut, 0, 3);
+	tcase_add_loop_test(tcase, what_is_not_ours_is_kept, 0, 3);
 	tcase_add_test(tcase, a_file_that_is_gone_is_made_anew);
 	tcase_add_test(tcase, a_copy_of_the_file_is_the_file);
 	tcase_add_test(tcase, an_unreadable_position_stops_the_sink);
 	tcase_add_test(tcase, no_space_loses_and_repeats_nothing);
+	tcase_add_loop_test(tcase, a_full_disk_makes_no_file_shorter, 0, 3);
+	tcase_add_test(tcase, a_removed_file_has_nothing);
+	tcase_add_test(tcase, a_disk_that_fails_to_sync);
 	tcase_add_test(tcase, what_is_no_file_is_refused);
 	tcase_add_test(tcase, killed_at_any_moment);
 	suite_add_tcase(suite, tcase);

@@ -49,18 +49,39 @@ static int file_job_write_bodies(struct file_target *target, const struct sink_j
 	return file_target_append(target, iov, n, reterr);
 }
 
-int file_job_write(const struct sink_job *job, struct job_text *text, size_t first, size_t end,
-	struct file_target *target, struct fault *reterr)
+/* Appends the text of batches FIRST to END - 1, but only what is in it from FROM to UNTIL - 1. */
+static int file_job_write_text(const struct sink_job *job, size_t first, size_t end, size_t record,
+	int64_t from, int64_t until, struct file_target *target, struct fault *reterr)
 {
+	struct job_text text = {.job = job, .batch = first, .record = record};
 	struct slice piece;
+	int64_t offset = 0;
 	int r = 0;
 
+	while (r == 0 && offset < until && job_text_next(&text, end, &piece)) {
+		int64_t size = (int64_t)piece.size;
+		int64_t a = from > offset ? from - offset : 0;
+		int64_t b = until - offset < size ? until - offset : size;
+		struct iovec iov = {(char *)piece.data + a, (size_t)(b - a)};
+
+		if (a < b)
+			r = file_target_append(target, &iov, 1, reterr);
+		offset += size;
+	}
+	job_text_deinit(&text);
+	return r;
+}
+
+int file_job_write(const struct sink_job *job, size_t first, size_t end, size_t record,
+	struct file_target *target, struct fault *reterr)
+{
 	if (file_job_has_bodies(job))
 		return file_job_write_bodies(target, job, first, end, reterr);
-	while (r == 0 && job_text_next(text, end, &piece)) {
-		struct iovec iov = {(void *)piece.data, piece.size};
+	return file_job_write_text(job, first, end, record, 0, INT64_MAX, target, reterr);
+}
 
-		r = file_target_append(target, &iov, 1, reterr);
-	}
-	return r;
+int file_job_write_part(const struct sink_job *job, size_t index, size_t record, int64_t from,
+	int64_t until, struct file_target *target, struct fault *reterr)
+{
+	return file_job_write_text(job, index, index + 1, record, from, until, target, reterr);
 }

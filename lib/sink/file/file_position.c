@@ -1,10 +1,9 @@
 /*
- * Recovery of a file sink. Bytes are cut only where it is certain that they are ours: the bytes
- * just before the acknowledged size are those that we left there (an empty file: the inode is the
- * same).
+ * Recovery of a file sink. A file is recognised by the bytes just before the size that is stored:
+ * if they are those that we left there (an empty file: if the inode is the same), it is ours.
  *
  *   at the path                               what follows
- *   ours, longer                              cut
+ *   ours, longer                              the tail is compared with what comes (file_tail.h)
  *   ours, of the size                         nothing
  *   same inode, shorter or other content      truncated by someone (copytruncate): append
  *   another file, or none                     look for the inode beside it: logrotate renamed it
@@ -13,19 +12,19 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "sink/file/file_path.h"
-
-#define FILE_POSITION_FLAGS (O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
+#include "sink/file/file_rotation.h"
+#include "sink/file/file_tail.h"
 
 struct file_place {
 	const char *path;
@@ -48,7 +47,7 @@ void file_targets_add(struct file_targets *targets, struct file_target *target)
 struct file_target *file_targets_find(const struct file_targets *targets, const char *path)
 {
 	for (size_t i = 0; i < targets->n_items; i++) {
-		if (strcmp(targets->items[i]->path, path) == 0)
+		if (!targets->items[i]->moved && strcmp(targets->items[i]->path, path) == 0)
 			return targets->items[i];
 	}
 	return NULL;
@@ -121,68 +120,97 @@ static int file_place_is_ours(const struct file_place *place, int fd, const stru
 	return r;
 }
 
-static int file_place_cut(const struct file_place *place, const char *path, int fd,
-	const struct stat *status, const struct log_subject *subject, struct fault *reterr)
+/* FD at PATH is the file of PLACE, which is not at its path any more if it was MOVED. */
+static int file_place_resume(const struct file_place *place, const char *path, int fd,
+	const struct stat *status, bool moved, struct file_targets *targets,
+	const struct log_subject *subject, struct fault *reterr)
 {
-	if (status->st_size == place->size)
-		return 0;
-	if (ftruncate(fd, place->size) < 0 || fsync(fd) < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot cut %s: %s", path, strerror(errno));
-	log_notice(subject,
-		"cut %" PRId64 " bytes off the end of %s that were written but not acknowledged; "
-		"they are delivered again",
-		(int64_t)status->st_size - place->size, path);
-	return 0;
+	struct file_target *target =
+		file_target_resume(path, fd, status, place->size, place->check);
+	int r = 0;
+
+	target->moved = moved;
+	target->source = mem_strdup(place->source);
+	target->provider = mem_strdup(place->provider);
+	file_targets_add(targets, target);
+	if (target->tail > 0)
+		r = file_tail_recover(target, subject, reterr);
+	return r;
+}
+
+static const char *file_place_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }
 
 /* A rotated file keeps the beginning of its name: `audit.ndjson` is `audit.ndjson.1` or
  * `audit-20250101.ndjson` then. */
 static bool file_place_may_be(const struct file_place *place, const char *name)
 {
-	const char *slash = strrchr(place->path, '/');
-	const char *base = slash ? slash + 1 : place->path;
+	const char *base = file_place_name(place->path);
 	size_t stem = strcspn(base, ".");
 
 	return strncmp(name, base, stem > 0 ? stem : strlen(base)) == 0;
 }
 
-/* Cuts the file NAME in DIRECTORY when it is the one of PLACE. *RET_FOUND says so. */
-static int file_place_try(const struct file_place *place, DIR *directory, const char *name,
-	const struct log_subject *subject, bool *ret_found, struct fault *reterr)
+/* PATH is the file of PLACE. One that this sink has rotated is whole: what is in it after the size
+ * that is stored was delivered. */
+static int file_place_found(const struct file_place *place, const char *path, int fd,
+	const struct stat *status, struct file_targets *targets, const struct log_subject *subject,
+	struct fault *reterr)
 {
-	int fd = openat(dirfd(directory), name, FILE_POSITION_FLAGS);
-	struct stat status;
-	int r = 0;
+	struct file_target *target;
+	int r;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0
-				       : fault_set(reterr, FAULT_STORE, "cannot open %s: %s", name,
-						 strerror(errno));
-	if (fstat(fd, &status) < 0)
-		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", name, strerror(errno));
-	if (r == 0)
-		r = file_place_is_ours(place, fd, &status, ret_found, reterr);
+	if (status->st_size == place->size) {
+		close(fd);
+		return 0;
+	}
+	r = file_place_resume(place, path, fd, status, true, targets, subject, reterr);
+	target = targets->items[targets->n_items - 1];
+	if (r == 0 && file_rotation_is_name(file_place_name(path), file_place_name(place->path)))
+		r = file_tail_keep(target, subject, reterr);
+	if (r == 0 && target->told == FILE_TAIL_REPORTED)
+		file_targets_remove(targets, targets->n_items - 1);
+	return r;
+}
+
+/* Tries PATH, which has the inode of PLACE. *RET_FOUND: it is its file. */
+static int file_place_try(const struct file_place *place, const char *path,
+	struct file_targets *targets, const struct log_subject *subject, bool *ret_found,
+	struct fault *reterr)
+{
+	struct stat status;
+	int fd;
+	int r = file_target_find(&fd, path, &status, reterr);
+
+	if (r != 0 || fd < 0)
+		return r;
+	r = file_place_is_ours(place, fd, &status, ret_found, reterr);
 	if (r == 0 && *ret_found)
-		r = file_place_cut(place, name, fd, &status, subject, reterr);
+		return file_place_found(place, path, fd, &status, targets, subject, reterr);
 	close(fd);
 	return r;
 }
 
-static int file_place_search(
-	const struct file_place *place, const struct log_subject *subject, struct fault *reterr)
+static int file_place_search(const struct file_place *place, struct file_targets *targets,
+	const struct log_subject *subject, struct fault *reterr)
 {
-	char *path = file_path_directory(place->path);
-	DIR *directory = opendir(path);
+	CLEANUP_FREE char *where = file_path_directory(place->path);
+	DIR *directory = opendir(where);
 	struct dirent *entry;
 	bool found = false;
 	int r = 0;
 
 	if (!directory && errno != ENOENT)
-		r = fault_set(reterr, FAULT_STORE, "cannot read %s: %s", path, strerror(errno));
+		r = fault_set(reterr, FAULT_STORE, "cannot read %s: %s", where, strerror(errno));
 	while (r == 0 && directory && !found && (entry = readdir(directory))) {
+		CLEANUP_FREE char *path = mem_printf("%s/%s", where, entry->d_name);
+
 		if (entry->d_ino == place->inode && file_place_may_be(place, entry->d_name))
-			r = file_place_try(
-				place, directory, entry->d_name, subject, &found, reterr);
+			r = file_place_try(place, path, targets, subject, &found, reterr);
 	}
 	if (r == 0 && !found)
 		log_warning(subject,
@@ -191,7 +219,6 @@ static int file_place_search(
 			place->path);
 	if (directory)
 		closedir(directory);
-	free(path);
 	return r;
 }
 
@@ -204,11 +231,11 @@ static int file_place_replaced(const struct file_place *place, int fd, const str
 
 	if (status->st_ino != place->inode) {
 		close(fd);
-		return file_place_search(place, subject, reterr);
+		return file_place_search(place, targets, subject, reterr);
 	}
 	log_notice(subject,
 		"%s was truncated by someone else (%" PRId64 " bytes, %" PRId64
-		" are acknowledged); going on at its end",
+		" are acknowledged); continuing at its end",
 		place->path, (int64_t)status->st_size, place->size);
 	r = file_target_adopt(&target, place->path, fd, subject, reterr);
 	if (r == 0)
@@ -219,38 +246,23 @@ static int file_place_replaced(const struct file_place *place, int fd, const str
 static int file_place_recover(const struct file_place *place, struct file_targets *targets,
 	const struct log_subject *subject, struct fault *reterr)
 {
-	int fd = open(place->path, FILE_POSITION_FLAGS);
-	struct file_target *target;
 	struct stat status;
 	bool ours = false;
-	int r = 0;
+	int fd;
+	int r = file_target_find(&fd, place->path, &status, reterr);
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return file_place_search(place, subject, reterr);
+	if (r != 0)
+		return r;
 	if (fd < 0)
-		return fault_set(
-			reterr, FAULT_STORE, "cannot open %s: %s", place->path, strerror(errno));
-	if (fstat(fd, &status) < 0)
-		r = fault_set(
-			reterr, FAULT_STORE, "cannot look at %s: %s", place->path, strerror(errno));
-	if (r == 0)
-		r = file_place_is_ours(place, fd, &status, &ours, reterr);
-	if (r == 0 && !ours)
-		return file_place_replaced(place, fd, &status, targets, subject, reterr);
-	if (r == 0)
-		r = file_place_cut(place, place->path, fd, &status, subject, reterr);
+		return file_place_search(place, targets, subject, reterr);
+	r = file_place_is_ours(place, fd, &status, &ours, reterr);
 	if (r != 0) {
 		close(fd);
 		return r;
 	}
-	r = file_target_adopt(&target, place->path, fd, subject, reterr);
-	if (r != 0)
-		return r;
-	target->stored = target->size == place->size;
-	target->source = mem_strdup(place->source);
-	target->provider = mem_strdup(place->provider);
-	file_targets_add(targets, target);
-	return 0;
+	if (!ours)
+		return file_place_replaced(place, fd, &status, targets, subject, reterr);
+	return file_place_resume(place, place->path, fd, &status, false, targets, subject, reterr);
 }
 
 static int file_position_each(json_t *files, struct file_targets *targets,

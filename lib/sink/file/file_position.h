@@ -1,7 +1,7 @@
 /*
  * The position of a file sink: {"files":[{"path","inode","size","check"},...],"through","closed"}.
- * "files" are those in use with the size up to which they count: recovery cuts each of them there,
- * and what a crash left beyond is delivered again, behind batch "through". "closed" is
+ * "files" are those in use with the size up to which they count. What a crash left after it is
+ * delivered again, after batch "through", and recognised then (file_tail.h). "closed" is
  * file_closer.h's.
  */
 #ifndef TRAWLD_SINK_FILE_POSITION_H
@@ -19,6 +19,7 @@ struct file_targets {
 };
 
 void file_targets_add(struct file_targets *targets, struct file_target *target);
+/* The one that is at PATH as far as is known, or NULL. */
 struct file_target *file_targets_find(const struct file_targets *targets, const char *path);
 void file_targets_remove(struct file_targets *targets, size_t index); /* closes it */
 void file_targets_clear(struct file_targets *targets);
@@ -32,9 +33,8 @@ struct file_position {
 
 void file_position_print(const struct file_position *position, struct buf *out);
 
-/* Opens the files of TEXT that are still there and cuts them. One that was renamed is looked for by
- * its inode in the same directory. A file that cannot be shown to be ours is never cut. On
- * FAULT_STORE POSITION is empty. */
+/* Opens the files of TEXT that are still there. One that was renamed is looked for by its
+ * inode in the same directory, and kept open if it has a tail. On FAULT_STORE POSITION is empty. */
 int file_position_recover(const char *text, struct file_position *position,
 	const struct log_subject *subject, struct fault *reterr);
 

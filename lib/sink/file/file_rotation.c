@@ -46,6 +46,11 @@ static int64_t file_rotation_number(const char *name, const char *base)
 	return 0;
 }
 
+bool file_rotation_is_name(const char *name, const char *base)
+{
+	return file_rotation_number(name, base) > 0;
+}
+
 static int file_rotation_list(
 	const char *path, struct file_numbers *ret_numbers, struct fault *reterr)
 {

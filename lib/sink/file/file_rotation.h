@@ -24,4 +24,7 @@ int file_rotation_move(const char *from, const char *to, struct fault *reterr);
 int file_rotation_prune(const char *path, int64_t keep,
 	bool (*spared)(const char *name, void *userdata), void *userdata, struct fault *reterr);
 
+/* Is NAME, without directory, one that the file BASE beside it gets by rotation? */
+bool file_rotation_is_name(const char *name, const char *base);
+
 #endif

@@ -1,7 +1,7 @@
 /*
- * A file of a file sink. A failed write or fdatasync is undone by cutting the file back to the
- * known size and writing the job anew: after a failed fdatasync the kernel may have dropped the
- * dirty pages, so calling it again would prove nothing.
+ * A file of a file sink. After a failed write or fdatasync the file keeps what was written: the
+ * part is tried again and compared with it. After a failed fdatasync the kernel may have dropped
+ * the dirty pages, so calling it again would prove nothing: the comparison reads what the disk has.
  *
  * copytruncate while a job is being written: what was written before the cut may be in the copy or
  * nowhere. The job is then written again: a repeat can be found by its IDs, a loss cannot. That is
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,6 +79,9 @@ static int file_target_measure(
 
 	target->inode = status->st_ino;
 	target->size = status->st_size;
+	target->tail = 0;
+	target->failed = false;
+	target->told = FILE_TAIL_UNTOLD;
 	target->stored = false;
 	r = file_target_end_line(target, reterr);
 	if (r == 0)
@@ -85,18 +89,32 @@ static int file_target_measure(
 	return r;
 }
 
-int file_target_adopt(struct file_target **ret, const char *path, int fd,
-	const struct log_subject *subject, struct fault *reterr)
+static int file_target_look(
+	const struct file_target *target, struct stat *ret_status, struct fault *reterr)
+{
+	if (fstat(target->fd, ret_status) < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
+			strerror(errno));
+	return 0;
+}
+
+static struct file_target *file_target_new(const char *path, int fd)
 {
 	struct file_target *target = MEM_NEW(struct file_target);
-	struct stat status;
-	int r = 0;
 
 	target->path = mem_strdup(path);
 	target->fd = fd;
-	if (fstat(fd, &status) < 0)
-		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
-	else if (!S_ISREG(status.st_mode))
+	return target;
+}
+
+int file_target_adopt(struct file_target **ret, const char *path, int fd,
+	const struct log_subject *subject, struct fault *reterr)
+{
+	struct file_target *target = file_target_new(path, fd);
+	struct stat status;
+	int r = file_target_look(target, &status, reterr);
+
+	if (r == 0 && !S_ISREG(status.st_mode))
 		r = fault_set(reterr, FAULT_STORE, "%s is not a regular file", path);
 	if (r == 0)
 		r = file_target_measure(target, &status, reterr);
@@ -108,6 +126,36 @@ int file_target_adopt(struct file_target **ret, const char *path, int fd,
 		log_notice(subject, "the last line of %s did not end; a line feed was added", path);
 	*ret = target;
 	return 0;
+}
+
+struct file_target *file_target_resume(
+	const char *path, int fd, const struct stat *status, int64_t size, const char *check)
+{
+	struct file_target *target = file_target_new(path, fd);
+
+	target->inode = status->st_ino;
+	target->size = size;
+	target->tail = status->st_size - size;
+	target->stored = true;
+	snprintf(target->check, sizeof(target->check), "%s", check);
+	return target;
+}
+
+int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, struct fault *reterr)
+{
+	int fd = open(path, FILE_TARGET_FLAGS);
+	int r = 0;
+
+	*ret_fd = fd;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (fd < 0)
+		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
+	if (fstat(fd, ret_status) < 0)
+		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
+	if (r != 0)
+		close(fd);
+	return r;
 }
 
 /* Makes the file; the umask does not count, the name is made durable. */
@@ -137,16 +185,14 @@ static int file_target_make(
 int file_target_open(struct file_target **ret, const char *path, const struct file_modes *modes,
 	const struct log_subject *subject, struct fault *reterr)
 {
-	int fd = open(path, FILE_TARGET_FLAGS);
-	int r;
+	struct stat status;
+	int fd;
+	int r = file_target_find(&fd, path, &status, reterr);
 
-	if (fd < 0 && errno != ENOENT)
-		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
-	if (fd < 0) {
+	if (r == 0 && fd < 0)
 		r = file_target_make(&fd, path, modes, reterr);
-		if (r != 0)
-			return r;
-	}
+	if (r != 0)
+		return r;
 	return file_target_adopt(ret, path, fd, subject, reterr);
 }
 
@@ -161,40 +207,53 @@ void file_target_free(struct file_target *target)
 	free(target);
 }
 
-int file_target_check(
-	struct file_target *target, const struct log_subject *subject, struct fault *reterr)
+/* Is TARGET still at its path? *RET_STATUS is that of the open file. */
+static int file_target_check_path(
+	const struct file_target *target, struct stat *ret_status, struct fault *reterr)
 {
-	struct stat status;
+	struct stat at_path;
+	int r = file_target_look(target, ret_status, reterr);
 
-	if (target->torn && ftruncate(target->fd, target->size) < 0)
-		return fault_set(
-			reterr, FAULT_STORE, "cannot cut %s: %s", target->path, strerror(errno));
-	target->torn = false;
-	if (lstat(target->path, &status) < 0) {
+	if (r != 0)
+		return r;
+	if (ret_status->st_nlink == 0)
+		return FILE_TARGET_E_MOVED;
+	if (target->moved)
+		return 0;
+	if (lstat(target->path, &at_path) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return FILE_TARGET_E_MOVED;
 		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
 			strerror(errno));
 	}
-	if (status.st_ino != target->inode)
-		return FILE_TARGET_E_MOVED;
-	if (fstat(target->fd, &status) < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
-			strerror(errno));
-	if (status.st_nlink == 0)
-		return FILE_TARGET_E_MOVED;
+	return at_path.st_ino == target->inode ? 0 : FILE_TARGET_E_MOVED;
+}
+
+int file_target_check(
+	struct file_target *target, const struct log_subject *subject, struct fault *reterr)
+{
+	struct stat status;
+	int r = file_target_check_path(target, &status, reterr);
+
+	if (r != 0)
+		return r;
+	if (file_target_is_open_ended(target) && status.st_size >= target->size) {
+		target->tail = status.st_size - target->size;
+		target->failed = false;
+		return 0;
+	}
 	if (status.st_size == target->size)
 		return 0;
 	if (status.st_size < target->size)
 		log_notice(subject,
 			"%s was cut by someone else from %" PRId64 " to %" PRId64
-			" bytes; going on at its end",
+			" bytes; continuing at its end",
 			target->path, target->size, (int64_t)status.st_size);
 	else
 		log_warning(subject,
 			"someone else wrote %" PRId64
-			" bytes to %s; going on after them, but a file sink needs a "
-			"file of its own",
+			" bytes to %s; continuing after them (a file sink needs a file of "
+			"its own)",
 			(int64_t)status.st_size - target->size, target->path);
 	return file_target_measure(target, &status, reterr);
 }
@@ -224,6 +283,12 @@ int file_target_append(
 	return 0;
 }
 
+/* How long the file must be now. */
+static int64_t file_target_end(const struct file_target *target)
+{
+	return target->size + target->tail + target->written;
+}
+
 int file_target_sync(struct file_target *target, const struct file_modes *modes,
 	const struct log_subject *subject, struct fault *reterr)
 {
@@ -233,24 +298,24 @@ int file_target_sync(struct file_target *target, const struct file_modes *modes,
 	if (modes->sync && fdatasync(target->fd) < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot make %s durable: %s", target->path,
 			strerror(errno));
-	if (fstat(target->fd, &status) < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
-			strerror(errno));
-	if (status.st_size < target->size + target->written) {
-		/* nothing of what is there now may be cut by the undo */
+	r = file_target_look(target, &status, reterr);
+	if (r != 0)
+		return r;
+	if (status.st_size < file_target_end(target)) {
+		/* what is there now is not of this part */
 		r = file_target_measure(target, &status, reterr);
-		target->written = 0;
 		if (r != 0)
 			return r;
 		return fault_set(reterr, FAULT_STORE,
 			"%s was cut by someone else while it was written", target->path);
 	}
-	if (status.st_size > target->size + target->written)
+	if (status.st_size > file_target_end(target))
 		log_warning(subject,
 			"someone else writes to %s, too: a file sink needs a file of "
 			"its own",
 			target->path);
-	target->next_size = status.st_size;
+	target->next_size =
+		target->matched < target->tail ? target->size + target->matched : status.st_size;
 	return file_target_sum(
 		target->fd, target->path, target->next_size, target->next_check, reterr);
 }
@@ -259,14 +324,29 @@ void file_target_accept(struct file_target *target)
 {
 	if (target->touched) {
 		target->size = target->next_size;
+		target->tail -= target->matched;
 		memcpy(target->check, target->next_check, sizeof(target->check));
 	}
+	target->matched = 0;
 	target->written = 0;
 }
 
 void file_target_undo(struct file_target *target)
 {
-	if (target->written > 0 && ftruncate(target->fd, target->size) < 0)
-		target->torn = true; /* the next check tries again, and so does recovery */
+	if (target->touched) {
+		target->failed = true;
+		target->reread = false;
+	}
+	target->matched = 0;
 	target->written = 0;
+}
+
+int file_target_keep(struct file_target *target, struct fault *reterr)
+{
+	struct stat status;
+	int r = file_target_look(target, &status, reterr);
+
+	if (r == 0)
+		r = file_target_measure(target, &status, reterr);
+	return r;
 }

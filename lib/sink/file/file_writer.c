@@ -1,6 +1,7 @@
 /*
- * See file_writer.h. The order of a part: aim (open what is needed, rotate what is full), enter
- * (what grows must be known to the stored position), write, make durable, accept; or undo all.
+ * See file_writer.h. The order of a part: aim (compare tails, open what is needed, rotate what is
+ * full), enter (what grows must be known to the stored position), write, make durable, accept; or
+ * count none of it.
  */
 #include "sink/file/file_writer.h"
 
@@ -8,6 +9,7 @@
 #include "sink/file/file_job.h"
 #include "sink/file/file_path.h"
 #include "sink/file/file_rotation.h"
+#include "sink/file/file_tail.h"
 
 /* Files kept open beside those of the job in hand; each costs a descriptor and a line of the
  * position. */
@@ -41,7 +43,7 @@ static int file_writer_target(struct file_writer *writer, const char *path,
 	if (target)
 		r = file_target_check(target, &writer->subject, reterr);
 	if (target && r == FILE_TARGET_E_MOVED) {
-		log_info(&writer->subject, "%s was moved away; going on in a new file", path);
+		log_info(&writer->subject, "%s was moved away; continuing in a new file", path);
 		file_writer_drop(writer, target);
 		target = NULL;
 		r = 0;
@@ -86,38 +88,157 @@ static bool file_writer_is_full(
 	return writer->max_size > 0 && size > 0 && size + more > writer->max_size;
 }
 
-/* *RET NULL: BATCH cannot be part of what is written now. */
-static int file_writer_aim_batch(struct file_writer *writer, const struct batch *batch,
-	int64_t size, nsec_t time, struct file_target **ret, struct fault *reterr)
+enum {
+	FILE_WRITER_E_PART = -1000, /* the part ends before this batch */
+};
+
+static void file_writer_touch(
+	struct file_target *target, const struct batch *batch, int64_t planned)
 {
-	struct buf path = BUF_NULL;
+	target->touched = true;
+	target->planned += planned;
+	if (target->source && strcmp(target->source, batch->source) == 0)
+		return;
+	free(target->source);
+	free(target->provider);
+	target->source = mem_strdup(batch->source);
+	target->provider = mem_strdup(batch->provider);
+}
+
+/* Aims SIZE bytes of BATCH at the file at PATH. 0, FILE_WRITER_E_PART or FAULT_STORE. */
+static int file_writer_aim_path(struct file_writer *writer, const char *path,
+	const struct batch *batch, int64_t size, struct file_target **ret, struct fault *reterr)
+{
 	struct file_target *target = NULL;
+	int r = file_writer_target(writer, path, &target, reterr);
+
+	if (r == 0 && file_writer_is_full(writer, target, size)) {
+		if (target->planned > 0)
+			return FILE_WRITER_E_PART;
+		r = file_writer_rotate(writer, target, reterr);
+		if (r == 0)
+			r = file_writer_target(writer, path, &target, reterr);
+	}
+	if (r != 0)
+		return r;
+	file_writer_touch(target, batch, size);
+	*ret = target;
+	return 0;
+}
+
+/* Did records go to TARGET, when it was written, that go to PATH now? */
+static bool file_writer_is_of(const struct file_writer *writer, const struct file_target *target,
+	const char *path, nsec_t time)
+{
+	struct buf current = BUF_NULL;
+	bool same;
+
+	if (strcmp(target->path, path) == 0 || !target->source)
+		return target->moved || strcmp(target->path, path) == 0;
+	file_path_expand(writer->pattern, target->source, target->provider, time, &current);
+	same = strcmp(buf_text(&current), path) == 0;
+	buf_deinit(&current);
+	return same;
+}
+
+/* The file whose tail the text of batch INDEX continues, NULL in *RET: none. Tails that it does not
+ * continue are kept. 0, FILE_WRITER_E_PART or FAULT_STORE. */
+static int file_writer_find_tail(struct file_writer *writer, size_t index, size_t record,
+	const char *path, nsec_t time, struct file_target **ret, struct file_tail_match *ret_match,
+	struct fault *reterr)
+{
+	struct file_targets *targets = &writer->position.targets;
+	size_t i = 0;
+
+	*ret = NULL;
+	while (i < targets->n_items) {
+		struct file_target *target = targets->items[i];
+		int r;
+
+		if (target->matched == target->tail ||
+			!file_writer_is_of(writer, target, path, time)) {
+			i++;
+			continue;
+		}
+		r = file_tail_match(
+			target, writer->job, index, record, writer->modes.sync, ret_match, reterr);
+		if (r == 0 && ret_match->counted > 0) {
+			*ret = target;
+			return 0;
+		}
+		if (r == 0 && target->matched > 0)
+			return FILE_WRITER_E_PART;
+		if (r == 0)
+			r = file_tail_keep(target, &writer->subject, reterr);
+		if (r != 0)
+			return r;
+		if (target->moved)
+			file_targets_remove(targets, i);
+		else
+			i++;
+	}
+	return 0;
+}
+
+/* SIZE is what the batch adds, about. 0, FILE_WRITER_E_PART or FAULT_STORE. */
+static int file_writer_aim_batch(struct file_writer *writer, size_t index, int64_t size,
+	nsec_t time, struct file_aim *aim, struct fault *reterr)
+{
+	const struct batch *batch = writer->job->batches[index];
+	struct file_tail_match match = {0};
+	struct file_target *tail = NULL;
+	struct buf path = BUF_NULL;
+	bool is_at_path;
 	int r;
 
 	file_path_expand(writer->pattern, batch->source, batch->provider, time, &path);
-	r = file_writer_target(writer, buf_text(&path), &target, reterr);
-	if (r == 0 && file_writer_is_full(writer, target, size)) {
-		if (target->planned == 0) {
-			r = file_writer_rotate(writer, target, reterr);
-			if (r == 0)
-				r = file_writer_target(writer, buf_text(&path), &target, reterr);
-		} else {
-			target = NULL;
-		}
+	r = file_writer_find_tail(
+		writer, index, aim->record, buf_text(&path), time, &tail, &match, reterr);
+	if (r == 0 && tail) {
+		is_at_path = !tail->moved && strcmp(tail->path, buf_text(&path)) == 0;
+		aim->counted = match.counted;
+		aim->tail_end = is_at_path ? match.size : match.line_end;
+		size = match.size - aim->tail_end;
 	}
+	if (r == 0 && size > 0)
+		r = file_writer_aim_path(
+			writer, buf_text(&path), batch, size, &aim->target, reterr);
 	buf_deinit(&path);
-	if (r != 0)
+	if (r != 0 || !tail)
 		return r;
-	*ret = target;
-	if (!target)
-		return 0;
-	target->touched = true;
-	target->planned += size;
-	if (!target->source || strcmp(target->source, batch->source) != 0) {
-		free(target->source);
-		free(target->provider);
-		target->source = mem_strdup(batch->source);
-		target->provider = mem_strdup(batch->provider);
+	aim->tail = tail;
+	tail->matched += match.counted;
+	file_writer_touch(tail, batch, aim->tail_end);
+	return 0;
+}
+
+/* Looks again at files with a tail: how long it is, and whether somebody has moved them since. */
+static int file_writer_look(struct file_writer *writer, struct fault *reterr)
+{
+	struct file_targets *targets = &writer->position.targets;
+	size_t i = 0;
+
+	while (i < targets->n_items) {
+		struct file_target *target = targets->items[i];
+		int r = 0;
+
+		if (file_target_is_open_ended(target))
+			r = file_target_check(target, &writer->subject, reterr);
+		if (r == FILE_TARGET_E_MOVED && !target->moved) {
+			target->moved = true;
+			continue;
+		}
+		if (r == FILE_TARGET_E_MOVED) {
+			log_notice(&writer->subject,
+				"%s was removed; what was not acknowledged in it is delivered "
+				"again",
+				target->path);
+			file_targets_remove(targets, i);
+			continue;
+		}
+		if (r != 0)
+			return r;
+		i++;
 	}
 	return 0;
 }
@@ -131,27 +252,25 @@ static int file_writer_aim(struct file_writer *writer, nsec_t time, size_t *ret_
 	struct file_targets *targets = &writer->position.targets;
 	size_t record = writer->record;
 	size_t i;
+	int r = file_writer_look(writer, reterr);
 
 	for (i = 0; i < targets->n_items; i++) {
 		targets->items[i]->touched = false;
 		targets->items[i]->planned = 0;
 	}
-	for (i = writer->first; i < job->n_batches; i++) {
+	for (i = writer->first; r == 0 && i < job->n_batches; i++) {
 		size_t next = record;
 		int64_t size = file_job_measure(job, i, &next);
-		int r;
 
-		writer->aims[i] = NULL;
-		if (size == 0)
-			continue;
-		r = file_writer_aim_batch(
-			writer, job->batches[i], size, time, &writer->aims[i], reterr);
-		if (r != 0)
-			return r;
-		if (!writer->aims[i])
+		writer->aims[i] = (struct file_aim){.record = record};
+		if (size > 0)
+			r = file_writer_aim_batch(writer, i, size, time, &writer->aims[i], reterr);
+		if (r == FILE_WRITER_E_PART)
 			break;
 		record = next;
 	}
+	if (r != 0 && r != FILE_WRITER_E_PART)
+		return r;
 	*ret_end = i;
 	*ret_record = record;
 	return 0;
@@ -172,31 +291,51 @@ static int file_writer_enter(struct file_writer *writer, struct fault *reterr)
 
 /* --- writing --- */
 
+/* A batch whose beginning a tail has. */
+static int file_writer_write_rest(struct file_writer *writer, size_t index, struct fault *reterr)
+{
+	const struct file_aim *aim = &writer->aims[index];
+	int r = file_job_write_part(
+		writer->job, index, aim->record, aim->counted, aim->tail_end, aim->tail, reterr);
+
+	if (r == 0 && aim->target)
+		r = file_job_write_part(writer->job, index, aim->record, aim->tail_end, INT64_MAX,
+			aim->target, reterr);
+	return r;
+}
+
+/* A run of batches from FIRST on that go to one file; those without records go anywhere. */
+static int file_writer_write_run(struct file_writer *writer, size_t first, size_t last,
+	size_t *ret_end, struct fault *reterr)
+{
+	const struct file_aim *aims = writer->aims;
+	struct file_target *target = aims[first].target;
+	size_t end;
+
+	for (end = first + 1; end < last && !aims[end].tail; end++) {
+		if (aims[end].target && target && aims[end].target != target)
+			break;
+		if (!target)
+			target = aims[end].target;
+	}
+	*ret_end = end;
+	if (!target)
+		return 0;
+	return file_job_write(writer->job, first, end, aims[first].record, target, reterr);
+}
+
 static int file_writer_write(struct file_writer *writer, size_t last, struct fault *reterr)
 {
-	const struct sink_job *job = writer->job;
-	struct job_text text;
 	size_t end;
 	int r = 0;
 
-	job_text_init(&text, job);
-	text.batch = writer->first;
-	text.record = writer->record;
 	for (size_t first = writer->first; first < last && r == 0; first = end) {
-		struct file_target *target = writer->aims[first];
-
-		/* a run of batches that go to one file; those without records go anywhere */
-		for (end = first + 1; end < last; end++) {
-			if (writer->aims[end] && target && writer->aims[end] != target)
-				break;
-			if (!target)
-				target = writer->aims[end];
-		}
-		if (!target)
-			break;
-		r = file_job_write(job, &text, first, end, target, reterr);
+		end = first + 1;
+		if (writer->aims[first].tail)
+			r = file_writer_write_rest(writer, first, reterr);
+		else
+			r = file_writer_write_run(writer, first, last, &end, reterr);
 	}
-	job_text_deinit(&text);
 	return r;
 }
 
@@ -233,6 +372,8 @@ int file_writer_part(struct file_writer *writer, struct fault *reterr)
 	}
 	if (r != 0)
 		return r;
+	for (size_t i = 0; i < targets->n_items; i++)
+		file_tail_settle(targets->items[i], &writer->subject);
 	writer->first = end;
 	writer->record = record;
 	writer->position.through = writer->job->batches[end - 1]->number;
@@ -277,6 +418,12 @@ static void file_writer_close(struct file_writer *writer, size_t index)
 	file_targets_remove(&writer->position.targets, index);
 }
 
+/* Is TARGET only kept for its tail, which counts now? */
+static bool file_writer_is_done(const struct file_target *target)
+{
+	return target->moved && !file_target_is_open_ended(target);
+}
+
 void file_writer_tidy(struct file_writer *writer, bool quiet)
 {
 	struct file_targets *targets = &writer->position.targets;
@@ -286,10 +433,12 @@ void file_writer_tidy(struct file_writer *writer, bool quiet)
 	while (i < targets->n_items) {
 		const struct file_target *target = targets->items[i];
 
-		if ((quiet || !target->touched) && !target->torn &&
-			(targets->n_items > FILE_WRITER_MAX_OPEN ||
-				file_writer_is_past(writer, target->path, target->source,
-					target->provider, time)))
+		if (file_writer_is_done(target))
+			file_targets_remove(targets, i);
+		else if ((quiet || !target->touched) && !file_target_is_open_ended(target) &&
+			 (targets->n_items > FILE_WRITER_MAX_OPEN ||
+				 file_writer_is_past(writer, target->path, target->source,
+					 target->provider, time)))
 			file_writer_close(writer, i);
 		else
 			i++;
@@ -297,12 +446,18 @@ void file_writer_tidy(struct file_writer *writer, bool quiet)
 	file_closer_wake(&writer->closer, file_writer_closed_is_past, writer);
 }
 
+void file_writer_idle(struct file_writer *writer)
+{
+	for (size_t i = 0; i < writer->position.targets.n_items; i++)
+		file_tail_report(writer->position.targets.items[i], &writer->subject);
+}
+
 void file_writer_reopen(struct file_writer *writer)
 {
 	size_t i = 0;
 
 	while (i < writer->position.targets.n_items) {
-		if (writer->position.targets.items[i]->torn)
+		if (file_target_is_open_ended(writer->position.targets.items[i]))
 			i++;
 		else
 			file_writer_close(writer, i);

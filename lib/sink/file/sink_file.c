@@ -1,11 +1,13 @@
 /*
- * Records into files, each exactly once across kill -9 and power loss.
+ * Records into files, each exactly once across kill -9 and power loss. No byte that is in a file is
+ * ever cut.
  *
  * A job is written whole, made durable (one fdatasync a file), and answered with the sizes of the
- * files; the sizes are stored in the transaction that acknowledges the job. After a crash each file
- * is cut back to its stored size and what is not acknowledged is delivered again.
+ * files; the sizes are stored in the transaction that acknowledges the job. After a crash what is
+ * not acknowledged is delivered again; what each file has after its stored size is compared with it
+ * and counts as written as far as it is equal (file_tail.h).
  *
- * So a job may only write behind a size that is stored: a file that is new, was opened anew, or was
+ * So a job may only write after a size that is stored: a file that is new, was opened anew, or was
  * changed by someone else is entered in the stored position first. That costs one more commit, once
  * a file and period.
  *
@@ -253,6 +255,11 @@ static void sink_file_cancel(struct sink *sink)
 	sink_file_rest((struct sink_file *)sink);
 }
 
+static void sink_file_idle(struct sink *sink)
+{
+	file_writer_idle(&((struct sink_file *)sink)->writer);
+}
+
 static void sink_file_reopen(struct sink *sink)
 {
 	file_writer_reopen(&((struct sink_file *)sink)->writer);
@@ -351,6 +358,7 @@ const struct sink_kind sink_file = {
 	.create = sink_file_create,
 	.recover = sink_file_recover,
 	.deliver = sink_file_deliver,
+	.idle = sink_file_idle,
 	.cancel = sink_file_cancel,
 	.reopen = sink_file_reopen,
 	.busy = sink_file_busy,
