@@ -16,6 +16,18 @@ static bool sources_rest(const struct trawld *trawld, bool sinks_fail)
 	return true;
 }
 
+static void count_rejected(const struct sink_status *status, void *userdata)
+{
+	*(uint64_t *)userdata += status->refused_records;
+}
+
+static bool has_rejected(const struct trawld *trawld)
+{
+	uint64_t n = 0;
+	fanout_each_sink(trawld->fanout, count_rejected, &n);
+	return n > 0;
+}
+
 bool once_is_over(struct trawld *trawld)
 {
 	size_t n_failing = 0;
@@ -24,7 +36,7 @@ bool once_is_over(struct trawld *trawld)
 	if (commit_pending(trawld->store) || !fanout_drained(trawld->fanout, &n_failing) ||
 		!sources_rest(trawld, n_failing > 0))
 		return false;
-	trawld->exit_code = n_failing ? EX_TEMPFAIL : 0;
+	trawld->exit_code = n_failing || has_rejected(trawld) ? EX_TEMPFAIL : 0;
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		if (!trawld->pollers[i]->rested || trawld->pollers[i]->given_up.class != FAULT_NONE)
 			trawld->exit_code = EX_TEMPFAIL;
@@ -35,6 +47,10 @@ static void report_sink(const struct sink_status *status, void *userdata)
 {
 	struct log_subject subject = {"sink", status->name, NULL};
 	(void)userdata;
+	if (status->refused_records)
+		log_warning(&subject, "%llu %s rejected: see the dead letters",
+			(unsigned long long)status->refused_records,
+			status->refused_records == 1 ? "record was" : "records were");
 	if (status->pending_records)
 		log_warning(&subject, "%llu records wait for it: run again when it is back (%s)",
 			(unsigned long long)status->pending_records, status->fault.text);

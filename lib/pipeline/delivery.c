@@ -41,7 +41,7 @@ static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
 	timer_start(loop, &delivery->timer, wait_ns);
 }
 
-static void delivery_schedule(struct delivery *delivery)
+void delivery_schedule(struct delivery *delivery)
 {
 	if (delivery->started && !delivery->waiting && delivery->state != DELIVERY_SENDING)
 		delivery_arm(delivery, 0);
@@ -183,7 +183,7 @@ static bool delivery_plan_write(struct delivery *delivery)
 	return delivery->planned;
 }
 
-static void delivery_build(struct delivery *delivery)
+void delivery_build(struct delivery *delivery)
 {
 	struct queue *queue = &delivery->queue;
 	bool bodies = (delivery->sink->kind->capabilities & SINK_WHOLE_BATCH) != 0;
@@ -200,7 +200,7 @@ static void delivery_build(struct delivery *delivery)
 
 /* --- steps --- */
 
-static void delivery_send(struct delivery *delivery)
+void delivery_send(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
 
@@ -286,6 +286,7 @@ void delivery_finish(struct delivery *delivery, enum sink_result result, const c
 	switch (result) {
 	case SINK_DELIVERED:
 		delivery->last_success_time = clock_wall();
+		delivery->n_blamed = 0;
 		delivery_works(delivery);
 		delivery_acknowledge(delivery, position, 0);
 		break;
@@ -303,6 +304,9 @@ void delivery_finish(struct delivery *delivery, enum sink_result result, const c
 			delivery->refused =
 				mem_dup(refused, delivery->job->n_records * sizeof(*refused));
 		delivery_schedule(delivery);
+		break;
+	case SINK_NONE_TAKEN:
+		delivery_none_taken(delivery, fault);
 		break;
 	}
 }
@@ -328,6 +332,9 @@ static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
 		break;
 	case DELIVERY_REFUSE:
 		delivery_refuse(delivery);
+		break;
+	case DELIVERY_REJECTED:
+		delivery_rejected(delivery);
 		break;
 	case DELIVERY_SENDING:
 		break;
@@ -407,6 +414,8 @@ void delivery_offer(struct delivery *delivery, struct batch *batch)
 {
 	delivery->pending_records += batch->n_records;
 	queue_offer(&delivery->queue, batch);
+	if (delivery_is_in_doubt(delivery))
+		delivery_retry_now(delivery);
 	delivery_schedule(delivery);
 }
 

@@ -18,6 +18,7 @@ enum delivery_state {
 	DELIVERY_SEND, /* a job is to be handed over */
 	DELIVERY_SENDING, /* the sink has it */
 	DELIVERY_REFUSE, /* dead letters are to be written before it can be acknowledged */
+	DELIVERY_REJECTED, /* none of the job's records was taken: is it the receiver's problem? */
 };
 
 struct delivery {
@@ -44,6 +45,8 @@ struct delivery {
 	const char *const *reasons; /* the sink's; NULL: refused says which */
 	char *refused_position;
 	struct fault refusal;
+	bool rejected_waited; /* with DELIVERY_REJECTED: a back-off is over */
+	uint64_t n_blamed; /* dead letters with one reason since a record was taken */
 
 	struct backoff backoff;
 	bool failing;
@@ -69,7 +72,18 @@ void delivery_works(struct delivery *delivery);
 /* The job in hand is done: N_REFUSED of its records are dead letters. */
 void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused);
 
+/* A job from what is queued. */
+void delivery_build(struct delivery *delivery);
+/* A step: hands over the job in hand. */
+void delivery_send(struct delivery *delivery);
+void delivery_schedule(struct delivery *delivery);
+
 /* A step: writes the dead letters of the job in hand, then acknowledges it. */
 void delivery_refuse(struct delivery *delivery);
+/* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */
+void delivery_none_taken(struct delivery *delivery, const struct fault *fault);
+void delivery_rejected(struct delivery *delivery);
+/* Is more needed to tell whose problem it is? Then a new record is a reason to try at once. */
+bool delivery_is_in_doubt(const struct delivery *delivery);
 
 #endif

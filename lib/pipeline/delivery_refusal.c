@@ -1,4 +1,10 @@
-/* Records that a receiver will never take: they become dead letters before the job is acknowledged.
+/*
+ * Records that a receiver will never take: they become dead letters before the job is acknowledged.
+ *
+ * Not where the receiver takes nothing at all and says the same of every record: a closed index or
+ * a token without a channel is no record's fault. SINK_BLAME_LEAST records are enough to tell. Of
+ * fewer the rest of what waits is tried with them, in one larger job: none of them was taken, so
+ * that no record can come twice by it. If nothing else waits the sink waits, too.
  */
 #include "pipeline/delivery_internal.h"
 
@@ -6,6 +12,7 @@
 #include <stdlib.h>
 
 #include "pipeline/deadletter.h"
+#include "store/spool.h"
 
 static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 {
@@ -38,8 +45,10 @@ void delivery_refuse(struct delivery *delivery)
 		n -= delivery->reasons ? !delivery->reasons[i]
 				       : delivery->refused && !delivery->refused[i];
 	delivery_refuse_log(delivery, n);
-	if (n < delivery->job->n_records)
+	if (n < delivery->job->n_records) {
 		delivery->last_success_time = clock_wall();
+		delivery->n_blamed = 0;
+	}
 	delivery_works(delivery);
 	free(delivery->refused);
 	delivery->refused = NULL;
@@ -47,4 +56,95 @@ void delivery_refuse(struct delivery *delivery)
 	delivery->refused_position = NULL;
 	delivery_acknowledge(delivery, position, n);
 	free(position);
+}
+
+/* --- none is taken --- */
+
+void delivery_none_taken(struct delivery *delivery, const struct fault *fault)
+{
+	if (strcmp(delivery->refusal.text, fault->text) != 0)
+		delivery->n_blamed = 0;
+	delivery->refusal = *fault;
+	delivery->rejected_waited = false;
+	delivery->state = DELIVERY_REJECTED;
+	delivery->retries++;
+	delivery_schedule(delivery);
+}
+
+bool delivery_is_in_doubt(const struct delivery *delivery)
+{
+	return delivery->state == DELIVERY_REJECTED && delivery->job->n_records < SINK_BLAME_LEAST;
+}
+
+static bool rejected_more_waits(const struct delivery *delivery)
+{
+	return delivery->queue.n_items > 0 || delivery->queue.behind;
+}
+
+/* Builds the job anew with as much as a job can hold. 0, or an outcome of the spool. */
+static int rejected_widen(struct delivery *delivery, bool *ret_wider, struct fault *reterr)
+{
+	struct sink *sink = delivery->sink;
+	struct sink_gather gather = sink->gather;
+	struct sink_job *job = delivery->job;
+	bool planned = delivery->planned;
+	int r;
+
+	sink->gather.n_records = 0;
+	sink->gather.bytes = 0;
+	queue_restart(&delivery->queue, delivery->acknowledged);
+	r = queue_refill(&delivery->queue, 0, &sink->gather, reterr);
+	if (r == 0) {
+		delivery_build(delivery);
+		*ret_wider = delivery->job->n_batches > job->n_batches;
+		delivery->planned = planned && !*ret_wider;
+		job_free(job);
+	} else {
+		queue_restart(&delivery->queue, job_last(job));
+	}
+	sink->gather = gather;
+	return r;
+}
+
+static void rejected_wait(struct delivery *delivery)
+{
+	struct fault fault = delivery->refusal;
+
+	fault_set(&fault, delivery->refusal.class,
+		"the receiver refuses every record with the same words, so no record is blamed: %s",
+		delivery->refusal.text);
+	fault.status = delivery->refusal.status;
+	fault.wait_ns = delivery->refusal.wait_ns;
+	delivery->rejected_waited = true;
+	delivery_fail(delivery, &fault);
+}
+
+void delivery_rejected(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+	bool wider = false;
+
+	if (delivery_is_in_doubt(delivery) && rejected_more_waits(delivery)) {
+		int r = rejected_widen(delivery, &wider, &fault);
+
+		if (r == STORE_E_CORRUPT) {
+			committer_damaged(delivery->setup.committer, &fault);
+			return;
+		}
+		if (r != 0) {
+			delivery_fail(delivery, &fault);
+			return;
+		}
+	}
+	if (wider || delivery->rejected_waited) {
+		delivery_send(delivery);
+	} else if (delivery_is_in_doubt(delivery) && rejected_more_waits(delivery) &&
+		   delivery->n_blamed + delivery->job->n_records < SINK_BLAME_LEAST) {
+		/* few of many are selected: what follows decides */
+		delivery->n_blamed += delivery->job->n_records;
+		delivery->state = DELIVERY_REFUSE;
+		delivery_schedule(delivery);
+	} else {
+		rejected_wait(delivery);
+	}
 }

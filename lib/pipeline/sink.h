@@ -20,7 +20,14 @@ enum sink_result {
 	SINK_RETRY, /* not now: the whole job again, not before fault->wait_ns */
 	SINK_REFUSED, /* never: dead letter with the fault's text, then go on. refused[] says which
 			 records; NULL: all */
+	SINK_NONE_TAKEN, /* each record that was offered was rejected by itself and with the same
+			    words, the fault's: all of the job, or at least SINK_BLAME_LEAST of
+			    them. That is the receiver's problem, unless other records are taken:
+			    later, perhaps with what follows in one job */
 };
+
+/* So many records, all rejected with the same words while none is taken, are not to blame. */
+#define SINK_BLAME_LEAST 16
 
 enum {
 	SINK_EXACTLY_ONCE = 1 << 0, /* keeps a position that is stored with the acknowledgement */

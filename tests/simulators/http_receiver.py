@@ -19,7 +19,9 @@ Authorization header}; "busy_items": N, that many times a bulk answer has items 
 "behind": seconds a Loki entry may be behind the newest; "ack_after": N polls until an
 acknowledgement is true, -1: never; "reject": otlp says of so many requests that N of their records
 were rejected, [requests, N]. /_sim/stats tells what is left of "busy_items" and, as "rejects",
-of "reject".
+of "reject". "refuse": {PATH: [status, Content-Type, body]}, the answer to every request there, of which
+nothing is taken; %d in the body is the number of the answer, as a receiver's own reference.
+"bulk_error": {"type", "reason", ...}, the error (status 400) of every item.
 """
 
 import gzip
@@ -113,7 +115,10 @@ class Receiver(simlib.Simulator):
             "behind": 10**9,
             "ack_after": 0,
             "reject": [0, 0],
+            "refuse": {},
+            "bulk_error": None,
         }
+        self.n_refused = 0
 
     def control(self, settings):
         for name in list(settings):
@@ -129,6 +134,7 @@ class Receiver(simlib.Simulator):
             "conflicts": self.conflicts,
             "busy_items": self.settings["busy_items"],
             "rejects": self.settings["reject"][0],
+            "refused": self.n_refused,
         }
 
     # --- what all share ---
@@ -192,6 +198,8 @@ class Receiver(simlib.Simulator):
         if path == "/token":
             self.n_tokens += 1
             return answer_json({"access_token": "t0ken-%d" % self.n_tokens, "expires_in": 3600})
+        if path in self.settings["refuse"]:
+            return self.refuse(*self.settings["refuse"][path])
         if path in ("/ndjson", "/array"):
             return self.plain(request, path[1:])
         if re.fullmatch(r"/[a-z0-9][a-z0-9._-]*/_bulk", path):
@@ -205,6 +213,11 @@ class Receiver(simlib.Simulator):
         if path == "/v1/logs":
             return self.otlp(request)
         raise Refuse(404, {"detail": "No such place."})
+
+    def refuse(self, status, kind, body):
+        self.n_refused += 1
+        reference = "%08x-a1b2-4000-8000-%012x" % (self.n_refused * 7919, self.n_refused)
+        return Answer(status, body.replace("%d", reference).encode(), {"Content-Type": kind})
 
     # --- ndjson, json_array ---
 
@@ -257,6 +270,10 @@ class Receiver(simlib.Simulator):
                     raise ValueError("a document that is no object")
         except (ValueError, IndexError, KeyError, TypeError, AttributeError) as fault:
             self.violation(request, 400, str(fault))
+        if self.settings["bulk_error"]:
+            self.n_refused += 1
+            item = {"create": {"status": 400, "error": self.settings["bulk_error"]}}
+            return answer_json({"took": 3, "errors": True, "items": [item] * len(pairs)})
         busy = self.settings["busy_items"] > 0
         self.settings["busy_items"] -= busy
         items, taken = [], []
@@ -366,7 +383,7 @@ class Receiver(simlib.Simulator):
             self.hec(request, 400, 5, "No data")
         for number, event in enumerate(events):
             if self.poisoned(event["event"]):
-                refusal = {"text": "Incorrect index", "code": 7, "invalid-event-number": number}
+                refusal = {"text": "Invalid data format", "code": 6, "invalid-event-number": number}
                 refusal["seen"] = request.headers["authorization"]  # some do: it must be masked
                 raise Refuse(400, refusal)
         heads = [{k: v for k, v in event.items() if k != "event"} for event in events]

@@ -70,7 +70,7 @@ class Plain(Http):
         limit = sorted(set(sizes))[-3]
         self.receiver.control(max_body=limit)
         self.start("/ndjson", "ndjson", "batch_records = 20")
-        self.once()
+        self.once(expect=75)
         small = [line for line, size in zip(self.expected, sizes) if size <= limit]
         large = [line for line, size in zip(self.expected, sizes) if size > limit]
         self.assertTrue(large)
@@ -87,7 +87,7 @@ class Plain(Http):
         self.assertGreater(len(bad), 100)
         self.receiver.control(poison=[poison])
         self.start("/array", "json_array")
-        result = self.once()
+        result = self.once(expect=75)
         self.assert_records(self.once_each("array"), good)
         letters = self.dead_letters()
         self.assertEqual([letter["record"] for letter in letters], [json.loads(x) for x in bad])

@@ -91,7 +91,7 @@ class Loki(Http):
         # every 31st record is 80 s older than its neighbours; a request spans 20 s
         self.receiver.control(behind=60)
         self.start(self.PATH, "loki", "batch_records = 50")
-        self.once()
+        self.once(expect=75)
         self.assertEqual(self.receiver.stats()["violations"], [])
         late, newest = [], 0
         for number, line in enumerate(self.expected):
@@ -168,7 +168,7 @@ class Splunk(Http):
     def test_refused(self):
         self.receiver.control(poison=['"admin":{}'])
         self.start(self.PATH, "splunk_hec", self.TOKEN)
-        result = self.once()
+        result = self.once(expect=75)
         self.assertNotIn("0b1c2d3e", result.err)
         for letter in self.dead_letters():
             self.assertNotIn("0b1c2d3e", letter["reason"])
@@ -197,7 +197,7 @@ class Otlp(Http):
     def test_rejected(self):
         self.receiver.control(reject=[2, 3])
         self.start(self.PATH, "otlp", "batch_records = 100")
-        self.once()
+        self.once(expect=75)
         letters = self.dead_letters()
         self.assertEqual(
             [letter["record"] for letter in letters], [json.loads(x) for x in self.expected[:200]]

@@ -140,7 +140,7 @@ class Sinks(Hostile):
                 receiver.control(max_body=8 << 20)
                 sinks = self.http_sinks(receiver, "compression = %s\n" % compression)
                 self.begin(*sinks, size=LARGE)
-                self.once()
+                self.once(expect=75)
                 self.assertEqual(receiver.stats()["violations"], [])
                 for encoding in PATHS:
                     with self.subTest(encoding=encoding):

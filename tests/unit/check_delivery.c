@@ -4,21 +4,6 @@
 #include "base/random.h"
 #include "pipeline_fixture.h"
 
-static size_t dead_letters(void)
-{
-	char *path = fixture_path("dead-letters/out.ndjson");
-	size_t n = 0;
-
-	if (access(path, F_OK) == 0) {
-		char *text = pipeline_read(path, NULL);
-
-		n = text_count(text, "\n");
-		free(text);
-	}
-	free(path);
-	return n;
-}
-
 START_TEST(scripts)
 {
 	/* three pages of four records, each a job of its own */

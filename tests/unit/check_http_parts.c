@@ -46,7 +46,7 @@ static void play(struct http_parts *parts, size_t max_records, size_t max_bytes,
 			buf_append_text(out, "/ ");
 		} else {
 			buf_append_text(out, "x ");
-			http_parts_refuse(parts, first, "bad");
+			http_parts_refuse(parts, first, "bad", NULL);
 			http_parts_done(parts, 0);
 		}
 	}
@@ -111,8 +111,8 @@ START_TEST(going_on_where_it_was_left)
 	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
 	http_parts_done(&parts, 0);
 	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
-	http_parts_refuse(&parts, 1, "bad");
-	http_parts_refuse(&parts, 1, "bad again");
+	http_parts_refuse(&parts, 1, "bad", NULL);
+	http_parts_refuse(&parts, 1, "bad again", NULL);
 	http_parts_done(&parts, 0);
 	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
 	/* the same job again: after a pause, only what has no verdict */
@@ -165,7 +165,7 @@ static void lanes_of(const char *sources, struct buf *out)
 				buf_printf(out, " %s%zu", records[i].batch->source,
 					records[i].view.index);
 				if (records[i].batch->source[0] == 'x')
-					http_parts_refuse(&parts, first + i, "bad");
+					http_parts_refuse(&parts, first + i, "bad", NULL);
 			}
 			buf_append_char(out, '.');
 			free(scratch);
@@ -181,6 +181,56 @@ static void lanes_of(const char *sources, struct buf *out)
 	http_parts_deinit(&parts);
 	job_drop(job);
 }
+
+/* Is it the receiver? Six records, a part each, by letter: 'x' and 'y' are refused in these words,
+ * '.' is accepted, '*' refused in words of its own with a key that is the same. */
+START_TEST(none_taken)
+{
+	static const struct {
+		const char *text;
+		size_t least;
+		bool wanted;
+	} fates[] = {
+		{"", 3, false},
+		{"xx", 3, false},
+		{"xxx", 3, true},
+		{"xxxx", 3, true},
+		{"xxxxxx", 7, true}, /* all of the job */
+		{"xxxxx", 7, false},
+		{"xxy", 3, false},
+		{"yxx", 3, false},
+		{"xxxxxy", 7, false},
+		{".xxx", 3, false},
+		{"xxx.", 3, false},
+		{"xxxxx.", 3, false},
+		{"...", 3, false},
+		{"***", 3, true},
+	};
+	static const size_t sizes[] = {1, 1, 1, 1, 1, 1};
+	struct sink_job *job = job_of(sizes, 6, "a");
+
+	for (size_t i = 0; i < sizeof(fates) / sizeof(fates[0]); i++) {
+		struct http_parts parts = HTTP_PARTS_NULL;
+		size_t first, n;
+
+		http_parts_begin(&parts, job, false);
+		for (const char *fate = fates[i].text; *fate; fate++) {
+			char reason[2] = {
+				*fate == '*' ? (char)('0' + (fate - fates[i].text)) : *fate};
+
+			ck_assert(http_parts_next(&parts, 0, 1, 100, &first, &n));
+			if (*fate != '.')
+				http_parts_refuse(
+					&parts, first, reason, *fate == '*' ? "any" : NULL);
+			http_parts_done(&parts, 0);
+		}
+		ck_assert_msg(http_parts_none_taken(&parts, fates[i].least) == fates[i].wanted,
+			"row %zu", i);
+		http_parts_deinit(&parts);
+	}
+	job_drop(job);
+}
+END_TEST
 
 START_TEST(lanes)
 {
@@ -221,7 +271,7 @@ START_TEST(lanes_go_on_where_they_were_left)
 	ck_assert_uint_eq(first, 3);
 	ck_assert(http_parts_halve(&parts, 1));
 	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
-	http_parts_refuse(&parts, first, "bad");
+	http_parts_refuse(&parts, first, "bad", NULL);
 	http_parts_done(&parts, 1);
 	http_parts_begin(&parts, job, true);
 	ck_assert(!parts.lanes[0].busy);
@@ -252,6 +302,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, requests_of_a_job, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tcase, going_on_where_it_was_left);
+	tcase_add_test(tcase, none_taken);
 	tcase_add_test(tcase, lanes);
 	tcase_add_test(tcase, lanes_go_on_where_they_were_left);
 	suite_add_tcase(suite, tcase);

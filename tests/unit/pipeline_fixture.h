@@ -5,6 +5,7 @@
  * A script is a text of one letter a deliver() call:
  *   d  delivered, inside the call        r  retry
  *   x  refused, all of it                p  refused in part: every second record
+ *   n  none taken: each record refused with the same words
  *   h  held: the test answers by itself
  * After its end every job is delivered.
  */
@@ -95,6 +96,8 @@ static inline void fake_answer(struct fake *fake, const struct sink_job *job, ch
 	if (answer == 'r') {
 		fault.wait_ns = fake->ask_ns;
 		sink_finish(&fake->base, SINK_RETRY, NULL, &fault);
+	} else if (answer == 'n') {
+		sink_finish(&fake->base, SINK_NONE_TAKEN, NULL, &fault);
 	} else if (answer == 'x') {
 		sink_finish(&fake->base, SINK_REFUSED, NULL, &fault);
 	} else if (answer == 'p') {
@@ -404,6 +407,22 @@ static inline size_t text_count(const char *text, const char *part)
 
 	for (; (text = strstr(text, part)); text += strlen(part))
 		n++;
+	return n;
+}
+
+/* Lines in the dead letters of the sink "out". */
+static inline size_t dead_letters(void)
+{
+	char *path = fixture_path("dead-letters/out.ndjson");
+	size_t n = 0;
+
+	if (access(path, F_OK) == 0) {
+		char *text = pipeline_read(path, NULL);
+
+		n = text_count(text, "\n");
+		free(text);
+	}
+	free(path);
 	return n;
 }
 

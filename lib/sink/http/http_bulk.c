@@ -85,9 +85,49 @@ static const char *const bulk_fields[N_BULK_FIELDS] = {
 
 enum bulk_fate { BULK_TAKEN, BULK_LATER, BULK_REFUSED };
 
+/* Errors of status 400 that speak of the index, whatever the record: REASON is a part of the words,
+ * or NULL where the type says enough. */
+static const struct {
+	const char *type, *reason;
+} bulk_own_troubles[] = {
+	{"index_closed_exception", NULL},
+	{"invalid_index_name_exception", NULL},
+	{"index_not_found_exception", NULL},
+	{"invalid_alias_name_exception", NULL},
+	{"validation_exception", NULL}, /* the limit of shards */
+	{"routing_missing_exception", NULL},
+	{"illegal_argument_exception", "pipeline with id ["},
+	{"illegal_argument_exception", "no write index is defined for alias ["},
+	{"illegal_argument_exception", "has more than one ind"}, /* an alias */
+	{"illegal_argument_exception", "maximum normal shards open"},
+	{"illegal_argument_exception", "maximum shards open"},
+	{"illegal_argument_exception", "number of documents in the "},
+	{"illegal_argument_exception", "data stream ["},
+};
+
+static bool bulk_has(struct slice text, const char *words)
+{
+	return text.data && memmem(text.data, text.size, words, strlen(words));
+}
+
+static bool bulk_speaks_of_index(struct slice type, struct slice reason)
+{
+	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
+
+	if (type.data)
+		type = json_content(type, &scratch);
+	for (size_t i = 0; i < sizeof(bulk_own_troubles) / sizeof(bulk_own_troubles[0]); i++) {
+		if (slice_is(type, bulk_own_troubles[i].type) &&
+			(!bulk_own_troubles[i].reason ||
+				bulk_has(reason, bulk_own_troubles[i].reason)))
+			return true;
+	}
+	return false;
+}
+
 /* 401, 403 and 404 are about the index and who may write, 403 also about a disk that is full: a
  * person or time cures them, no record is to blame. */
-static enum bulk_fate bulk_fate(int64_t status)
+static enum bulk_fate bulk_fate(int64_t status, const struct slice *fields)
 {
 	if ((status >= 200 && status <= 299) || status == 409)
 		return BULK_TAKEN;
@@ -98,8 +138,11 @@ static enum bulk_fate bulk_fate(int64_t status)
 	case 408:
 	case 429:
 		return BULK_LATER;
+	case 400:
+		return bulk_speaks_of_index(fields[BULK_TYPE], fields[BULK_REASON]) ? BULK_LATER
+										    : BULK_REFUSED;
 	default:
-		return status >= 400 && status <= 499 ? BULK_REFUSED : BULK_LATER;
+		return status >= 401 && status <= 499 ? BULK_REFUSED : BULK_LATER;
 	}
 }
 
@@ -120,7 +163,7 @@ static int bulk_later(int64_t status, const char *words, struct fault *reterr)
 {
 	enum fault_class class = status == 429                    ? FAULT_THROTTLED
 				 : status == 401 || status == 403 ? FAULT_AUTH
-				 : status == 404                  ? FAULT_CONFIG
+				 : status == 400 || status == 404 ? FAULT_CONFIG
 								  : FAULT_SERVER;
 	int r = fault_set(reterr, class, "%s", words);
 
@@ -141,7 +184,7 @@ static int bulk_item(struct http_part *part, size_t index, const struct slice *f
 		return fault_set(reterr, FAULT_BODY,
 			"the answer has no status for record %zu of %zu", index + 1,
 			part->n_records);
-	switch (bulk_fate(status)) {
+	switch (bulk_fate(status, fields)) {
 	case BULK_TAKEN:
 		return 0;
 	case BULK_LATER:
@@ -151,7 +194,7 @@ static int bulk_item(struct http_part *part, size_t index, const struct slice *f
 		if (!note)
 			return 0;
 		bulk_words(fields, status, &words);
-		http_parts_refuse(part->parts, part->first + index, buf_text(&words));
+		http_parts_refuse(part->parts, part->first + index, buf_text(&words), NULL);
 		return 0;
 	}
 	return 0;
@@ -216,10 +259,22 @@ static int bulk_read(
 	return r;
 }
 
+/* An answer without items. */
+static bool bulk_is_own_trouble(const struct http_response *response, const char **ret_advice)
+{
+	static const char *const texts[] = {"/error/type", "/error/reason"};
+	struct slice values[2];
+
+	(void)ret_advice;
+	return http_answer_find(response, texts, 2, values, NULL) == 0 &&
+	       bulk_speaks_of_index(values[0], values[1]);
+}
+
 const struct http_encoding http_bulk = {
 	.name = "elasticsearch",
 	.content_type = "application/x-ndjson",
 	.check = bulk_check,
 	.write = bulk_write,
 	.read = bulk_read,
+	.is_own_trouble = bulk_is_own_trouble,
 };

@@ -38,6 +38,10 @@ struct http_encoding {
 	 * answer means that all is taken. */
 	int (*read)(
 		struct http_part *part, const struct http_response *response, struct fault *reterr);
+	/* Does an answer of 400 or 422 speak of the receiver itself (its index, its token), so that
+	 * no record is to blame? ADVICE: what a person can do, appended to the message, or NULL.
+	 * NULL: no such answer is known. */
+	bool (*is_own_trouble)(const struct http_response *response, const char **ret_advice);
 	/* Further headers. May be NULL. */
 	void (*prepare)(const struct http_part *part, struct http_message *message);
 	/* Both NULL where an answer says all. Else: the question what became of the receipts of N
@@ -58,5 +62,11 @@ extern const struct http_encoding http_bulk;
 extern const struct http_encoding http_loki;
 extern const struct http_encoding http_splunk;
 extern const struct http_encoding http_otlp;
+
+/* The values at N pointers of an answer's JSON, inside its body; SLICE_NULL where there is none. 0,
+ * or the fault of a body that is not JSON. */
+#define HTTP_ANSWER_VALUES 4
+int http_answer_find(const struct http_response *response, const char *const *texts, size_t n,
+	struct slice *ret, struct fault *reterr);
 
 #endif

@@ -1,6 +1,10 @@
 /* The array of encodings. A new one is one file and one row in each list here. */
 #include "sink/http/http_encoding.h"
 
+#include <assert.h>
+
+#include "base/json_scanner.h"
+
 const struct http_encoding *const http_encodings[] = {
 	&http_ndjson,
 	&http_json_array,
@@ -19,3 +23,29 @@ const char *const http_encoding_names[] = {
 	"otlp",
 	NULL,
 };
+
+int http_answer_find(const struct http_response *response, const char *const *texts, size_t n,
+	struct slice *ret, struct fault *reterr)
+{
+	struct pointer pointers[HTTP_ANSWER_VALUES] = {0};
+	const struct pointer *wanted_pointers[HTTP_ANSWER_VALUES];
+	struct json_scanner_wanted wanted = {.envelope = wanted_pointers, .n_envelope = n};
+	struct json_scan scan = JSON_SCAN_NULL;
+	struct json_scanner *plan;
+	int r;
+
+	assert(n <= HTTP_ANSWER_VALUES);
+	for (size_t i = 0; i < n; i++) {
+		pointer_parse(&pointers[i], slice_of(texts[i]));
+		wanted_pointers[i] = &pointers[i];
+	}
+	plan = json_scanner_new(&wanted);
+	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
+	for (size_t i = 0; i < n && r == 0; i++)
+		ret[i] = scan.envelope[i];
+	json_scan_deinit(&scan);
+	json_scanner_free(plan);
+	for (size_t i = 0; i < n; i++)
+		pointer_deinit(&pointers[i]);
+	return r;
+}

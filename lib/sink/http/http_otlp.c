@@ -9,12 +9,12 @@
 #include "sink/http/http_encoding.h"
 
 #include <inttypes.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "net/outcome.h"
-#include "base/json_scanner.h"
 
 static void otlp_attribute(const char *name, struct slice value, struct buf *out)
 {
@@ -76,50 +76,45 @@ static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 		buf_append_text(&reason, ": ");
 		http_excerpt(json_content(words, &scratch), 200, &reason);
 	}
+	if ((size_t)n < part->n_records)
+		part->parts->accepted = true;
 	for (size_t i = 0; i < part->n_records; i++)
-		http_parts_refuse(part->parts, part->first + i, buf_text(&reason));
+		http_parts_refuse(part->parts, part->first + i, buf_text(&reason), NULL);
+}
+
+/* A receiver answers in the encoding of the request: one that does not has not read it. */
+static bool otlp_is_own_trouble(const struct http_response *response, const char **ret_advice)
+{
+	struct slice type = http_headers_get(&response->headers, "Content-Type");
+
+	if (type.size < 22 || strncasecmp(type.data, "application/x-protobuf", 22) != 0)
+		return false;
+	*ret_advice = "the receiver expects another encoding";
+	return true;
 }
 
 /* A 64-bit integer is a string in this form of JSON; a number is allowed. */
-static int otlp_judge(struct http_part *part, const struct json_scan *scan, struct fault *reterr)
-{
-	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
-	struct slice rejected = scan->envelope[0];
-	int64_t n;
-
-	if (!rejected.data || json_kind_of(rejected) == JSON_KIND_NULL)
-		return 0;
-	if (number_parse(json_content(rejected, &scratch), 0, INT64_MAX, &n) != 0)
-		return fault_set(reterr, FAULT_BODY,
-			"partialSuccess.rejectedLogRecords of the answer is no number");
-	if (n > 0)
-		otlp_refuse(part, n, scan->envelope[1]);
-	return 0;
-}
-
 static int otlp_read(
 	struct http_part *part, const struct http_response *response, struct fault *reterr)
 {
-	struct pointer pointers[2] = {0};
-	const struct pointer *envelope[2] = {&pointers[0], &pointers[1]};
-	struct json_scanner_wanted wanted = {.envelope = envelope, .n_envelope = 2};
-	struct json_scan scan = JSON_SCAN_NULL;
-	struct json_scanner *plan;
+	static const char *const texts[] = {
+		"/partialSuccess/rejectedLogRecords", "/partialSuccess/errorMessage"};
+	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
+	struct slice values[2];
+	int64_t n;
 	int r;
 
 	if (response->body.size == 0)
 		return 0;
-	pointer_parse(&pointers[0], SLICE("/partialSuccess/rejectedLogRecords"));
-	pointer_parse(&pointers[1], SLICE("/partialSuccess/errorMessage"));
-	plan = json_scanner_new(&wanted);
-	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
-	if (r == 0)
-		r = otlp_judge(part, &scan, reterr);
-	json_scan_deinit(&scan);
-	json_scanner_free(plan);
-	pointer_deinit(&pointers[0]);
-	pointer_deinit(&pointers[1]);
-	return r;
+	r = http_answer_find(response, texts, 2, values, reterr);
+	if (r != 0 || !values[0].data || json_kind_of(values[0]) == JSON_KIND_NULL)
+		return r;
+	if (number_parse(json_content(values[0], &scratch), 0, INT64_MAX, &n) != 0)
+		return fault_set(reterr, FAULT_BODY,
+			"partialSuccess.rejectedLogRecords of the answer is not a number");
+	if (n > 0)
+		otlp_refuse(part, n, values[1]);
+	return 0;
 }
 
 const struct http_encoding http_otlp = {
@@ -127,4 +122,5 @@ const struct http_encoding http_otlp = {
 	.content_type = "application/json",
 	.write = otlp_write,
 	.read = otlp_read,
+	.is_own_trouble = otlp_is_own_trouble,
 };

@@ -11,6 +11,7 @@ void http_parts_deinit(struct http_parts *parts)
 	for (size_t i = 0; parts->reasons && i < parts->n_records; i++)
 		free(parts->reasons[i]);
 	free(parts->reasons);
+	free(parts->words);
 	free(parts->indexes);
 	free(parts->lanes);
 	*parts = HTTP_PARTS_NULL;
@@ -152,8 +153,11 @@ const struct sink_record *http_parts_records(
 void http_parts_done(struct http_parts *parts, size_t lane)
 {
 	struct http_lane *own = &parts->lanes[lane];
+	size_t end = own->ends[--own->n_ends];
 
-	own->next = own->ends[--own->n_ends];
+	for (size_t place = own->next; place < end && !parts->accepted; place++)
+		parts->accepted = !parts->reasons || !parts->reasons[parts_index(parts, place)];
+	own->next = end;
 }
 
 bool http_parts_halve(struct http_parts *parts, size_t lane)
@@ -168,7 +172,8 @@ bool http_parts_halve(struct http_parts *parts, size_t lane)
 	return true;
 }
 
-void http_parts_refuse(struct http_parts *parts, size_t place, const char *reason)
+void http_parts_refuse(
+	struct http_parts *parts, size_t place, const char *reason, const char *words)
 {
 	size_t index = parts_index(parts, place);
 
@@ -176,6 +181,19 @@ void http_parts_refuse(struct http_parts *parts, size_t place, const char *reaso
 		parts->reasons = mem_array(parts->job->n_records, sizeof(*parts->reasons));
 	if (parts->reasons[index])
 		return;
+	if (!words)
+		words = reason;
+	if (parts->n_refused == 0) {
+		parts->words = mem_strdup(words);
+		parts->same_words = true;
+	}
+	parts->same_words = parts->same_words && strcmp(parts->words, words) == 0;
 	parts->reasons[index] = mem_strdup(reason);
 	parts->n_refused++;
+}
+
+bool http_parts_none_taken(const struct http_parts *parts, size_t least)
+{
+	return parts->n_refused > 0 && parts->same_words && !parts->accepted &&
+	       (parts->n_refused >= least || parts->n_refused == parts->n_records);
 }

@@ -6,6 +6,9 @@
  * the bounds and the receiver's answers only: a retry, also after a crash, sends the same requests.
  *
  * What is decided stays decided while the same job is tried again.
+ *
+ * Refusals blame records, unless all of them are in the same words and nothing was accepted: then
+ * http_parts_none_taken tells, and they are forgotten.
  */
 #ifndef TRAWLD_SINK_HTTP_PARTS_H
 #define TRAWLD_SINK_HTTP_PARTS_H
@@ -33,6 +36,10 @@ struct http_parts {
 	size_t *indexes; /* in the job, of each place; NULL: the same */
 	char **reasons; /* one a record of the job; NULL: not refused. NULL: none is */
 	size_t n_refused;
+	bool accepted; /* something was, or it is known that the receiver takes other records: also
+			  set by the owner and by who reads answers */
+	char *words; /* of the first refusal */
+	bool same_words; /* all refusals are in these */
 };
 
 #define HTTP_PARTS_NULL ((struct http_parts){0})
@@ -51,11 +58,15 @@ bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, 
 /* Its records. *SCRATCH is NULL, or an array for the caller to free after them. */
 const struct sink_record *http_parts_records(
 	const struct http_parts *parts, size_t first, size_t n, struct sink_record **scratch);
-/* The part in hand is decided. */
+/* The part in hand is decided. What of it is not refused is accepted. */
 void http_parts_done(struct http_parts *parts, size_t lane);
 /* The part in hand becomes its left half. False: it is a single record. */
 bool http_parts_halve(struct http_parts *parts, size_t lane);
-/* The receiver will never take the record at PLACE. REASON is copied. */
-void http_parts_refuse(struct http_parts *parts, size_t place, const char *reason);
+/* The receiver will never take the record at PLACE. REASON is copied; WORDS is what is the same in
+ * refusals that say the same (NULL: all of REASON). */
+void http_parts_refuse(
+	struct http_parts *parts, size_t place, const char *reason, const char *words);
+/* At least LEAST refusals, or of all records, all in the same words, and nothing accepted. */
+bool http_parts_none_taken(const struct http_parts *parts, size_t least);
 
 #endif

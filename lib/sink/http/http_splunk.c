@@ -11,7 +11,6 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "net/url.h"
-#include "base/json_scanner.h"
 
 static void splunk_check(const struct http_options *options, const struct ini_section *section,
 	struct findings *findings)
@@ -68,28 +67,38 @@ static void splunk_prepare(const struct http_part *part, struct http_message *me
 			&message->headers, "X-Splunk-Request-Channel", slice_of(part->channel));
 }
 
-/* The values at two pointers of an answer; SLICE_NULL where there is none. */
-static int splunk_find(const struct http_response *response, const char *const *texts, size_t n,
-	struct slice *ret, struct fault *reterr)
+/* The codes of status 400 that speak of an event; the others do of the token, the index, the
+ * channel or the queues. */
+static bool splunk_blames_event(int64_t code)
 {
-	struct pointer pointers[2] = {0};
-	const struct pointer *wanted_pointers[2] = {&pointers[0], &pointers[1]};
-	struct json_scanner_wanted wanted = {.envelope = wanted_pointers, .n_envelope = n};
-	struct json_scan scan = JSON_SCAN_NULL;
-	struct json_scanner *plan;
-	int r;
+	switch (code) {
+	case 5: /* no data */
+	case 6: /* invalid data format */
+	case 12: /* event field is required */
+	case 13: /* event field cannot be blank */
+	case 15: /* error in handling indexed fields */
+		return true;
+	default:
+		return false;
+	}
+}
 
-	for (size_t i = 0; i < n; i++)
-		pointer_parse(&pointers[i], slice_of(texts[i]));
-	plan = json_scanner_new(&wanted);
-	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
-	for (size_t i = 0; i < n && r == 0; i++)
-		ret[i] = scan.envelope[i];
-	json_scan_deinit(&scan);
-	json_scanner_free(plan);
-	for (size_t i = 0; i < n; i++)
-		pointer_deinit(&pointers[i]);
-	return r;
+static bool splunk_is_own_trouble(const struct http_response *response, const char **ret_advice)
+{
+	static const char *const texts[] = {"/code"};
+	struct slice value;
+	int64_t code;
+
+	if (http_answer_find(response, texts, 1, &value, NULL) != 0 || !value.data ||
+		number_parse(value, 0, INT64_MAX, &code) != 0 || splunk_blames_event(code))
+		return false;
+	if (code == 10 || code == 11)
+		*ret_advice = "set ack = yes, or switch off indexer acknowledgement for the token";
+	else if (code == 14)
+		*ret_advice = "set ack = no, or switch on indexer acknowledgement for the token";
+	else if (code == 7)
+		*ret_advice = "allow the index for the token, or set index";
+	return true;
 }
 
 static int splunk_read(
@@ -97,7 +106,7 @@ static int splunk_read(
 {
 	static const char *const texts[] = {"/code", "/ackId"};
 	struct slice values[2];
-	int r = splunk_find(response, texts, 2, values, reterr);
+	int r = http_answer_find(response, texts, 2, values, reterr);
 
 	if (r != 0)
 		return r;
@@ -151,7 +160,7 @@ static int splunk_confirmed(const struct http_part *part, const struct http_resp
 	char *text = mem_printf("/acks/%" PRId64, part->receipt);
 	const char *const texts[] = {text};
 	struct slice value;
-	int r = splunk_find(response, texts, 1, &value, reterr);
+	int r = http_answer_find(response, texts, 1, &value, reterr);
 
 	free(text);
 	*ret = r == 0 && slice_is(value, "true");
@@ -162,6 +171,7 @@ const struct http_encoding http_splunk = {
 	.name = "splunk_hec",
 	.content_type = "application/json",
 	.check = splunk_check,
+	.is_own_trouble = splunk_is_own_trouble,
 	.prepare = splunk_prepare,
 	.write = splunk_write,
 	.read = splunk_read,

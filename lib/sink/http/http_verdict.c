@@ -1,6 +1,7 @@
 /* See http_verdict.h. */
 #include "sink/http/http_verdict.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 #include "net/outcome.h"
@@ -11,51 +12,44 @@ void http_verdict_be_patient(struct fault *fault)
 		fault->wait_ns = HTTP_PATIENCE;
 }
 
-/* The texts of wrong addresses say what to look at. */
-static void verdict_blame_address(struct fault *fault)
+/* The address, or what it names, is wrong. */
+static bool verdict_blames_address(int status)
+{
+	return (status >= 300 && status < 400) || status == 404 || status == 405 || status == 410 ||
+	       status == 414 || status == 421;
+}
+
+static void verdict_advise(struct fault *fault, const char *advice)
 {
 	struct fault told = *fault;
 
-	fault_set(fault, FAULT_CONFIG, "%s (is url right?)", told.text);
+	fault_set(fault, FAULT_CONFIG, "%s (%s)", told.text, advice);
 	fault->status = told.status;
 	fault->wait_ns = told.wait_ns;
-	http_verdict_be_patient(fault);
 }
 
+/* A 4xx that is not listed blames no record: what is there beyond the standard speaks of sessions,
+ * rates, certificates and clients that left. */
 static enum http_verdict verdict_of_fault(struct fault *fault)
 {
-	switch (fault->class) {
-	case FAULT_AUTH:
+	if (fault->class == FAULT_AUTH)
 		return HTTP_RENEW;
-	case FAULT_CONFIG:
-		break;
-	default:
+	if (fault->class != FAULT_CONFIG)
 		return HTTP_LATER;
-	}
 	switch (fault->status) {
+	case 400:
+	case 413:
+	case 422:
+		return HTTP_HALVE;
 	case 409:
 	case 423:
 		return HTTP_LATER;
-	case 402:
-	case 404:
-	case 405:
-	case 406:
-	case 407:
-	case 410:
-	case 411:
-	case 414:
-	case 415:
-	case 426:
-	case 431:
-	case 451:
-		break;
 	default:
-		if (fault->status >= 400 && fault->status <= 499)
-			return HTTP_HALVE;
-		break;
+		if (verdict_blames_address(fault->status))
+			verdict_advise(fault, "check url");
+		http_verdict_be_patient(fault);
+		return HTTP_LATER;
 	}
-	verdict_blame_address(fault);
-	return HTTP_LATER;
 }
 
 /* nginx says 400 with a page where a client certificate is missing or foreign, or TLS was not
@@ -73,11 +67,44 @@ static bool verdict_is_tls_page(const struct http_response *response)
 	       memmem(body.data, body.size, words[1], strlen(words[1]));
 }
 
+/* The receiver names what is wrong with itself. */
+static bool verdict_is_own_trouble(const struct http_encoding *encoding,
+	const struct http_response *response, struct fault *fault)
+{
+	const char *advice = NULL;
+
+	if ((response->status != 400 && response->status != 422) || !encoding->is_own_trouble ||
+		!encoding->is_own_trouble(response, &advice))
+		return false;
+	if (advice)
+		verdict_advise(fault, advice);
+	return true;
+}
+
+void http_verdict_words(const char *text, struct buf *out)
+{
+	while (*text) {
+		size_t letters = 0, digits = 0, size = 0;
+
+		for (; isalnum((unsigned char)text[size]) || text[size] == '-' || text[size] == '_';
+			size++) {
+			letters += isalpha((unsigned char)text[size]) != 0;
+			digits += isdigit((unsigned char)text[size]) != 0;
+		}
+		if (size >= 16 && letters > 0 && digits > 0)
+			buf_append_char(out, '*');
+		else
+			buf_append(out, text, size > 0 ? size : 1);
+		text += size > 0 ? size : 1;
+	}
+}
+
 enum http_verdict http_verdict(const struct http_encoding *encoding, struct http_part *part,
 	const struct http_response *response, struct fault *fault)
 {
 	if (http_outcome(response, SLICE_NULL, clock_wall(), fault) != FAULT_NONE) {
-		if (!verdict_is_tls_page(response))
+		if (!verdict_is_tls_page(response) &&
+			!verdict_is_own_trouble(encoding, response, fault))
 			return verdict_of_fault(fault);
 		http_verdict_be_patient(fault);
 		return HTTP_LATER;

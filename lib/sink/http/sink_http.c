@@ -23,6 +23,12 @@
 #include "sink/http/http_receipts.h"
 #include "sink/http/http_verdict.h"
 
+/* So many refusals of single records in the same words end the first try of a job of which nothing
+ * is taken; the next looks further. */
+#define HTTP_DOUBT_LEAST ((size_t)256)
+#define HTTP_DOUBT_FACTOR 4
+_Static_assert(HTTP_DOUBT_LEAST >= SINK_BLAME_LEAST, "SINK_NONE_TAKEN");
+
 /* A request under way, from its taking to the verdict on its records. */
 struct http_flight {
 	struct sink_http *http;
@@ -31,6 +37,7 @@ struct http_flight {
 	struct http_call call;
 	bool under_way;
 	bool renewed; /* it was tried with a fresh token */
+	size_t size; /* of its body, not compressed */
 };
 
 struct sink_http {
@@ -51,6 +58,8 @@ struct sink_http {
 	bool stepping;
 	bool failing; /* nothing more is begun; the job is to be tried again: */
 	struct fault fault;
+	size_t doubt; /* so many refusals in the same words, and none taken, end a try */
+	size_t largest; /* body that was taken */
 	bool size_told; /* the log knows that requests are too large */
 };
 
@@ -60,6 +69,12 @@ static struct log_subject sink_http_subject(const struct sink_http *http)
 }
 
 /* --- what is under way --- */
+
+/* What follows may be taken, and then the records are to blame: each try looks further. */
+static bool sink_http_is_in_doubt(const struct sink_http *http)
+{
+	return http_parts_none_taken(&http->parts, http->doubt);
+}
 
 static void sink_http_end(struct sink_http *http)
 {
@@ -72,12 +87,20 @@ static void sink_http_end(struct sink_http *http)
 		return;
 	}
 	if (parts->n_refused == 0) {
+		http->doubt = HTTP_DOUBT_LEAST;
 		sink_finish(&http->base, SINK_DELIVERED, NULL, NULL);
 		return;
 	}
 	while (!parts->reasons[first])
 		first++;
 	fault_set(&fault, FAULT_REFUSED, "%s", parts->reasons[first]);
+	if (sink_http_is_in_doubt(http)) {
+		http->doubt *= HTTP_DOUBT_FACTOR;
+		http_parts_deinit(parts);
+		sink_finish(&http->base, SINK_NONE_TAKEN, NULL, &fault);
+		return;
+	}
+	http->doubt = HTTP_DOUBT_LEAST;
 	sink_finish_reasons(&http->base, (const char *const *)parts->reasons, &fault);
 }
 
@@ -126,7 +149,7 @@ static void sink_http_step(struct sink_http *http)
 	if (http->stepping)
 		return;
 	http->stepping = true;
-	while (!http->failing && (flight = sink_http_take(http)))
+	while (!http->failing && !sink_http_is_in_doubt(http) && (flight = sink_http_take(http)))
 		http_call_start(&flight->call);
 	http->stepping = false;
 	if (http->n_under_way == 0)
@@ -201,6 +224,7 @@ static int sink_http_write(
 	http->encoding->write(part, &message->body);
 	part->records = NULL;
 	free(scratch);
+	flight->size = message->body.size;
 	sink_http_key(flight, message);
 	if (compression != COMPRESSION_NONE)
 		http_headers_set(&message->headers, "Content-Encoding",
@@ -224,7 +248,9 @@ static void sink_http_tell_size(struct http_flight *flight)
 
 static void sink_http_halve(struct http_flight *flight, const struct fault *fault)
 {
-	struct http_parts *parts = &flight->http->parts;
+	struct sink_http *http = flight->http;
+	struct http_parts *parts = &http->parts;
+	struct buf words = BUF_NULL;
 
 	if (fault->status == 413)
 		sink_http_tell_size(flight);
@@ -232,7 +258,12 @@ static void sink_http_halve(struct http_flight *flight, const struct fault *faul
 		sink_http_land(flight);
 		return;
 	}
-	http_parts_refuse(parts, flight->part.first, fault->text);
+	/* too large, and smaller ones are taken: this says nothing of other records */
+	if (fault->status == 413 && http->largest > 0 && flight->size > http->largest)
+		parts->accepted = true;
+	http_verdict_words(fault->text, &words);
+	http_parts_refuse(parts, flight->part.first, fault->text, buf_text(&words));
+	buf_deinit(&words);
 	sink_http_decided(flight);
 }
 
@@ -258,6 +289,8 @@ static void sink_http_done(
 		verdict = http_verdict(http->encoding, &flight->part, response, fault);
 	switch (verdict) {
 	case HTTP_TAKEN:
+		if (http->largest < flight->size)
+			http->largest = flight->size;
 		if (flight->part.receipt >= 0)
 			http_receipts_add(&http->receipts, &flight->part);
 		else
@@ -375,6 +408,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 		http->base.gather.bytes = (size_t)options->batch_bytes;
 	}
 	http->options = options;
+	http->doubt = HTTP_DOUBT_LEAST;
 	http->encoding = http_encodings[options->encoding];
 	http->sender = (struct http_sender){
 		.client = setup->client,
