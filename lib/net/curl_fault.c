@@ -10,6 +10,10 @@
 
 #include "net/url.h"
 
+/* A name that the headers of libcurl before 8.6 do not have; which libcurl runs is another matter.
+ */
+#define TOO_LARGE 100 /* CURLE_TOO_LARGE */
+
 char *curl_fault_size(uint64_t size)
 {
 	static const struct {
@@ -90,15 +94,24 @@ static void fault_verify(struct http_request *request, CURLcode result, const ch
 		issuer ? " (a private authority is named by ca_file)" : "");
 }
 
+/* libcurl's code for a proxy that refuses differs from version to version; what the proxy said does
+ * not. */
+static bool fault_of_proxy(struct http_request *request, const char *host)
+{
+	long status = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	if (status / 100 <= 2)
+		return false;
+	fault_set(&request->response.fault, FAULT_NETWORK,
+		"the proxy does not connect to %s: HTTP %ld%s", host, status,
+		status == 407 ? " Proxy Authentication Required" : "");
+	return true;
+}
+
 static void fault_cut(struct http_request *request, CURLcode result, const char *host)
 {
-	long connect_status = 0;
-
-	curl_easy_getinfo(request->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
-	if (connect_status / 100 > 2)
-		fault_set(&request->response.fault, FAULT_NETWORK,
-			"the proxy does not connect to %s: HTTP %ld", host, connect_status);
-	else if (request->response.status != 0)
+	if (request->response.status != 0)
 		fault_set(&request->response.fault, FAULT_NETWORK,
 			"the answer from %s was cut short after %lld bytes", host,
 			(long long)info_size(request, CURLINFO_SIZE_DOWNLOAD_T));
@@ -148,7 +161,9 @@ void curl_fault(struct http_request *request, CURLcode result)
 		return;
 	if (url_origin(request->url, &origin) == 0)
 		host = strstr(origin, "://") + 3;
-	switch (result) {
+	if (fault_of_proxy(request, host))
+		return;
+	switch ((int)result) {
 	case CURLE_COULDNT_RESOLVE_HOST:
 		fault_set(fault, FAULT_NETWORK, "the name of %s cannot be resolved", host);
 		break;
@@ -171,9 +186,7 @@ void curl_fault(struct http_request *request, CURLcode result)
 			fault, FAULT_BODY, "the compressed answer from %s cannot be decoded", host);
 		break;
 	case CURLE_OUT_OF_MEMORY: /* what libcurl says of a header above 100 KiB */
-#if LIBCURL_VERSION_NUM >= 0x080600
-	case CURLE_TOO_LARGE:
-#endif
+	case TOO_LARGE:
 		fault_set(fault, FAULT_LIMIT, "the headers of the answer from %s are too large",
 			host);
 		break;

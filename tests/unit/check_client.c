@@ -360,7 +360,7 @@ START_TEST(tls_with_a_private_authority)
 	tls_url(url, sizeof(url), "localhost"); /* not in the certificate */
 	answer = peer_get(url, &transport);
 	ck_assert_int_eq(answer.fault.class, FAULT_NETWORK);
-	ck_assert_msg(has(answer.fault.text, "target host name"), "%s", answer.fault.text);
+	ck_assert_msg(has(answer.fault.text, "certificate subject name"), "%s", answer.fault.text);
 	ck_assert(!has(answer.fault.text, "ca_file"));
 	peer_answer_deinit(&answer);
 }
@@ -406,8 +406,8 @@ START_TEST(the_environment_is_not_asked)
 	peer_answer_deinit(&answer);
 	answer = peer_get("https://api.example/path?key=QUERYSECRET", &transport);
 	ck_assert_int_eq(answer.fault.class, FAULT_NETWORK);
-	ck_assert_str_eq(
-		answer.fault.text, "the proxy does not connect to api.example:443: HTTP 407");
+	ck_assert_str_eq(answer.fault.text, "the proxy does not connect to api.example:443: "
+					    "HTTP 407 Proxy Authentication Required");
 	peer_answer_deinit(&answer);
 	transport.proxy = "http://127.0.0.1:1";
 	answer = peer_get("http://api.example/path", &transport);
