@@ -50,6 +50,12 @@ struct http_request {
 /* transfer.c. A request without its easy handle prepared has response.fault set. */
 struct http_request *transfer_new(struct http_client *client, const struct http_message *message,
 	const struct http_transport *transport, const char *user_agent);
+/* Sets an option of REQUEST's easy handle. An option that libcurl does not take (no memory, not
+ * compiled in, a value it refuses) is the request's fault, which then is not sent: what was meant
+ * to restrict it would be missing. The first such fault stays. */
+#define SET(request, option, value)                                                                \
+	transfer_check(request, #option, curl_easy_setopt((request)->easy, option, value))
+void transfer_check(struct http_request *request, const char *option, CURLcode result);
 /* How to reach the peer, for the easy handle; zeros of the transport are replaced by defaults. */
 void transfer_set_transport(struct http_request *request);
 /* Gives libcurl's handle and what was to be sent back; the response stays. */

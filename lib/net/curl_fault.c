@@ -91,7 +91,7 @@ static void fault_verify(struct http_request *request, CURLcode result, const ch
 
 	fault_set(&request->response.fault, FAULT_NETWORK,
 		"the TLS certificate of %s is not accepted: %s%s", host, why,
-		issuer ? " (a private authority is named by ca_file)" : "");
+		issuer ? " (a certificate of a private CA needs that CA's file)" : "");
 }
 
 /* libcurl's code for a proxy that refuses differs from version to version; what the proxy said does
@@ -139,11 +139,13 @@ static bool fault_of_setting(struct http_request *request, CURLcode result)
 			reason(request, result));
 		return true;
 	case CURLE_SSL_CACERT_BADFILE:
-		fault_set(fault, FAULT_CONFIG, "ca_file %s cannot be used",
-			transport->ca_file ? transport->ca_file : "of the system");
+		fault_set(fault, FAULT_CONFIG, "the CA file%s%s cannot be used",
+			transport->ca_file ? " " : " of the system",
+			transport->ca_file ? transport->ca_file : "");
 		return true;
 	case CURLE_SSL_CERTPROBLEM:
-		fault_set(fault, FAULT_CONFIG, "client_cert or client_key cannot be used: %s",
+		fault_set(fault, FAULT_CONFIG,
+			"the client certificate or its key cannot be used: %s",
 			reason(request, result));
 		return true;
 	default:

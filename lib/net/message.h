@@ -39,7 +39,8 @@ struct http_transport {
 	const char *proxy; /* NULL: none (the environment is not asked) */
 	nsec_t timeout_ns; /* whole request; 0: 60 s */
 	nsec_t connect_timeout_ns; /* 0: 15 s */
-	size_t max_body; /* decoded bytes of the answer (`max_page`); 0: 64 MiB */
+	size_t max_body; /* decoded bytes of the response; 0: 64 MiB */
+	const char *max_body_key; /* the key that sets it, for messages; NULL: none does */
 	unsigned max_ratio; /* decoded / wire; 0: 100 (counted from 1 MiB decoded on) */
 	const char *origin; /* a redirect may not leave it; NULL: redirects are never followed */
 };

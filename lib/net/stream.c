@@ -131,14 +131,14 @@ static void connect_peer(struct http_stream *stream)
 		fault_set(&request->response.fault, FAULT_INTERNAL, "cannot make a connection");
 	} else {
 		transfer_set_transport(request);
-		curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, 0L);
-		curl_easy_setopt(request->easy, CURLOPT_URL, request->url);
-		curl_easy_setopt(request->easy, CURLOPT_PRIVATE, (void *)request);
-		curl_easy_setopt(request->easy, CURLOPT_ERRORBUFFER, request->error);
-		curl_easy_setopt(request->easy, CURLOPT_CONNECT_ONLY, 1L);
-		curl_easy_setopt(request->easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+		SET(request, CURLOPT_TIMEOUT_MS, 0L);
+		SET(request, CURLOPT_URL, request->url);
+		SET(request, CURLOPT_PRIVATE, (void *)request);
+		SET(request, CURLOPT_ERRORBUFFER, request->error);
+		SET(request, CURLOPT_CONNECT_ONLY, 1L);
+		SET(request, CURLOPT_SSL_ENABLE_ALPN, 0L);
 		if (stream->datagram)
-			curl_easy_setopt(request->easy, CURLOPT_OPENSOCKETFUNCTION, open_datagram);
+			SET(request, CURLOPT_OPENSOCKETFUNCTION, open_datagram);
 	}
 	if (request->response.fault.class != FAULT_NONE ||
 		!client_connect(stream->client, request)) {

@@ -112,15 +112,18 @@ static size_t on_header(char *data, size_t size, size_t n, void *userdata)
 
 static void fault_too_large(struct http_request *request)
 {
-	CLEANUP_FREE char *limit = curl_fault_size(request->transport.max_body);
+	CLEANUP_FREE char *size = curl_fault_size(request->transport.max_body);
+	const char *key = request->transport.max_body_key;
+	CLEANUP_FREE char *limit =
+		key ? mem_printf("`%s` (%s)", key, size) : mem_printf("the limit of %s", size);
 
 	if (request->content_length > 0 && !request->content_encoded)
 		fault_set(&request->response.fault, FAULT_LIMIT,
-			"the answer is %lld bytes long, more than max_page (%s)",
+			"the response is %lld bytes long, more than %s",
 			(long long)request->content_length, limit);
 	else
-		fault_set(&request->response.fault, FAULT_LIMIT,
-			"the answer is larger than max_page (%s)", limit);
+		fault_set(&request->response.fault, FAULT_LIMIT, "the response is larger than %s",
+			limit);
 }
 
 static uint64_t wire_size(struct http_request *request)
@@ -170,6 +173,14 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 	return ratio_exceeded(request, TRANSFER_BUFFER_SIZE) ? 0 : size;
 }
 
+void transfer_check(struct http_request *request, const char *option, CURLcode result)
+{
+	if (result != CURLE_OK && request->response.fault.class == FAULT_NONE)
+		fault_set(&request->response.fault, FAULT_CONFIG,
+			"the request was not sent: libcurl does not take %s: %s", option,
+			curl_easy_strerror(result));
+}
+
 static void set_defaults(struct http_transport *transport)
 {
 	if (transport->timeout_ns == 0)
@@ -185,33 +196,32 @@ static void set_defaults(struct http_transport *transport)
 void transfer_set_transport(struct http_request *request)
 {
 	const struct http_transport *transport = &request->transport;
-	CURL *easy = request->easy;
 
 	set_defaults(&request->transport);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for DNS */
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L); /* what was signed is what is sent */
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(request, CURLOPT_NOSIGNAL, 1L);
+	SET(request, CURLOPT_QUICK_EXIT, 1L); /* a cancel does not wait for DNS */
+	SET(request, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(request, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(request, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	SET(request, CURLOPT_PATH_AS_IS, 1L); /* what was signed is what is sent */
+	SET(request, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	SET(request, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(request, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(request, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(request, CURLOPT_TCP_KEEPALIVE, 1L);
 	/* The empty text also keeps the environment's proxies out. */
-	curl_easy_setopt(easy, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
-	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(transport->timeout_ns));
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, to_ms(transport->connect_timeout_ns));
+	SET(request, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
+	SET(request, CURLOPT_NOPROXY, "");
+	SET(request, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(request, CURLOPT_TIMEOUT_MS, to_ms(transport->timeout_ns));
+	SET(request, CURLOPT_CONNECTTIMEOUT_MS, to_ms(transport->connect_timeout_ns));
 	if (transport->ca_file) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, transport->ca_file);
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* in place of, not besides */
+		SET(request, CURLOPT_CAINFO, transport->ca_file);
+		SET(request, CURLOPT_CAPATH, NULL); /* in place of, not besides */
 	}
 	if (transport->client_cert) {
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, transport->client_cert);
-		curl_easy_setopt(easy, CURLOPT_SSLKEY,
+		SET(request, CURLOPT_SSLCERT, transport->client_cert);
+		SET(request, CURLOPT_SSLKEY,
 			transport->client_key ? transport->client_key : transport->client_cert);
 	}
 }
@@ -220,7 +230,6 @@ void transfer_set_transport(struct http_request *request)
 static void set_method(struct http_request *request, const struct http_message *message)
 {
 	const char *method = message->method ? message->method : "GET";
-	CURL *easy = request->easy;
 	bool is_post = strcmp(method, "POST") == 0;
 
 	request->may_redirect =
@@ -230,15 +239,15 @@ static void set_method(struct http_request *request, const struct http_message *
 		request->body = mem_alloc(request->body_size + 1);
 		if (request->body_size > 0)
 			memcpy(request->body, message->body.data, request->body_size);
-		curl_easy_setopt(easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+		SET(request, CURLOPT_POST, 1L);
+		SET(request, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
+		SET(request, CURLOPT_POSTFIELDS, request->body);
 		if (!is_post)
-			curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+			SET(request, CURLOPT_CUSTOMREQUEST, method);
 	} else if (strcmp(method, "HEAD") == 0) {
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		SET(request, CURLOPT_NOBODY, 1L);
 	} else if (!request->may_redirect) {
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+		SET(request, CURLOPT_CUSTOMREQUEST, method);
 	}
 }
 
@@ -274,7 +283,7 @@ static bool set_headers(struct http_request *request, const struct http_message 
 		!http_headers_get(&message->headers, "Content-Type").data)
 		add_line(request, "Content-Type: application/octet-stream");
 	add_line(request, "Expect:"); /* asking first costs a second where nobody answers */
-	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->header_lines);
+	SET(request, CURLOPT_HTTPHEADER, request->header_lines);
 	return true;
 }
 
@@ -282,26 +291,25 @@ static void set_all(
 	struct http_request *request, const struct http_message *message, const char *user_agent)
 {
 	CLEANUP_FREE char *origin = NULL;
-	CURL *easy = request->easy;
 
 	if (url_origin(message->url, &origin) != 0) {
 		curl_fault(request, CURLE_URL_MALFORMAT);
 		return;
 	}
 	transfer_set_transport(request);
-	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
+	SET(request, CURLOPT_ACCEPT_ENCODING, "");
+	SET(request, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
+	SET(request, CURLOPT_USERAGENT, user_agent);
 	set_method(request, message);
 	if (!set_headers(request, message))
 		return;
-	curl_easy_setopt(easy, CURLOPT_URL, request->url);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)request);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, (void *)request);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, (void *)request);
+	SET(request, CURLOPT_URL, request->url);
+	SET(request, CURLOPT_PRIVATE, (void *)request);
+	SET(request, CURLOPT_ERRORBUFFER, request->error);
+	SET(request, CURLOPT_HEADERFUNCTION, on_header);
+	SET(request, CURLOPT_HEADERDATA, (void *)request);
+	SET(request, CURLOPT_WRITEFUNCTION, on_body);
+	SET(request, CURLOPT_WRITEDATA, (void *)request);
 }
 
 struct http_request *transfer_new(struct http_client *client, const struct http_message *message,
@@ -371,9 +379,9 @@ static enum transfer_next follow(struct http_request *request, const char *targe
 	request->error[0] = '\0';
 	request->headers_size = 0;
 	response_restart(request);
-	curl_easy_setopt(request->easy, CURLOPT_URL, request->url);
-	curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, to_ms(left_ns));
-	return TRANSFER_AGAIN;
+	SET(request, CURLOPT_URL, request->url);
+	SET(request, CURLOPT_TIMEOUT_MS, to_ms(left_ns));
+	return request->response.fault.class == FAULT_NONE ? TRANSFER_AGAIN : TRANSFER_DONE;
 }
 
 /* The answer is whole. A redirect is followed only where the token may go anyway. */

@@ -162,6 +162,7 @@ static void set_transport(struct source *source)
 		.proxy = options->proxy,
 		.timeout_ns = options->timeout_ns,
 		.max_body = options->max_page,
+		.max_body_key = "max_page",
 		.origin = source->origin,
 	};
 }

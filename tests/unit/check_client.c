@@ -176,10 +176,10 @@ static const struct {
 	enum fault_class class;
 	const char *text; /* part of it */
 } refusals[] = {
-	{"/size/68157440", 0, 0, FAULT_LIMIT, "68157440 bytes long, more than max_page (64 MiB)"},
-	{"/size/68157440/chunked", 0, 0, FAULT_LIMIT, "larger than max_page (64 MiB)"},
-	{"/size/1001", 1000, 0, FAULT_LIMIT, "max_page (1000 bytes)"},
-	{"/gzip/5000", 4096, 0, FAULT_LIMIT, "larger than max_page (4 KiB)"},
+	{"/size/68157440", 0, 0, FAULT_LIMIT, "68157440 bytes long, more than the limit of 64 MiB"},
+	{"/size/68157440/chunked", 0, 0, FAULT_LIMIT, "larger than the limit of 64 MiB"},
+	{"/size/1001", 1000, 0, FAULT_LIMIT, "1001 bytes long, more than `max_page` (1000 bytes)"},
+	{"/gzip/5000", 4096, 0, FAULT_LIMIT, "larger than `max_page` (4 KiB)"},
 	{"/gzip/50000000/bomb", 0, 0, FAULT_LIMIT, "more than 100 times its size"},
 	{"/gzip/50000000/bomb?chunked=1", 0, 0, FAULT_LIMIT, "more than 100 times its size"},
 	{"/gzip/2000000/bomb", 0, 0, FAULT_LIMIT, "more than 100 times its size"},
@@ -199,6 +199,7 @@ static const struct {
 START_TEST(what_is_refused)
 {
 	struct http_transport transport = {.max_body = refusals[_i].max_body,
+		.max_body_key = refusals[_i].max_body ? "max_page" : NULL,
 		.timeout_ns = refusals[_i].timeout_ms * NSEC_PER_MSEC};
 	struct peer_answer answer = peer_get(refusals[_i].path, &transport);
 
@@ -353,7 +354,7 @@ START_TEST(tls_with_a_private_authority)
 
 	answer = peer_get(url, NULL);
 	ck_assert_int_eq(answer.fault.class, FAULT_NETWORK);
-	ck_assert_msg(has(answer.fault.text, "self-signed") && has(answer.fault.text, "ca_file"),
+	ck_assert_msg(has(answer.fault.text, "self-signed") && has(answer.fault.text, "CA's file"),
 		"%s", answer.fault.text);
 	peer_answer_deinit(&answer);
 
@@ -370,8 +371,8 @@ static const struct {
 	struct http_transport transport;
 	const char *text;
 } bad_files[] = {
-	{{.ca_file = "/nonexistent/ca.pem"}, "ca_file /nonexistent/ca.pem cannot be used"},
-	{{.client_cert = "/nonexistent/cert.pem"}, "client_cert or client_key"},
+	{{.ca_file = "/nonexistent/ca.pem"}, "CA file /nonexistent/ca.pem cannot be used"},
+	{{.client_cert = "/nonexistent/cert.pem"}, "client certificate or its key"},
 };
 
 START_TEST(tls_files_that_are_not_there)

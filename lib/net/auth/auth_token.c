@@ -307,6 +307,7 @@ static void copy_transport(struct auth_token *self, const struct http_transport 
 	self->transport.proxy = mem_strdup(transport->proxy);
 	self->transport.origin = NULL; /* credentials are not carried to where a redirect says */
 	self->transport.max_body = ANSWER_SIZE_MAX;
+	self->transport.max_body_key = NULL;
 }
 
 int auth_token_init(struct auth_token *self, const struct auth_setup *setup,
