@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """No byte of an archive is ever cut: a state that is older than the file, a state without its
-write-ahead log, files that were renamed meanwhile, and whoever follows the file with tail -F while
-trawld is killed.
+write-ahead log, files that were renamed meanwhile, two daemons on one file, and whoever follows the
+file with tail -F while trawld is killed.
 """
 
+import collections
 import gzip
 import http.server
 import json
@@ -262,6 +263,34 @@ class Follower(harness.Case):
         wait_until(caught_up, "tail")
         self.assert_output(expected, followed)
         self.assertEqual(errors.read_text(), "")
+
+
+class Shared(Archive):
+    def test_two_daemons(self):
+        """The second is refused with the first one's PID, and takes over when that one ends."""
+        self.configure(self.custom("one"), self.file_sink(more="format = envelope"))
+        self.api.add(0, 50)
+        first = self.daemon()
+        wait_until(lambda: self.out.exists() and self.out.read_bytes().count(b"\n") == 50, "the first")
+        self.state = self.dir / "other"
+        self.configure(
+            self.custom("two"), self.file_sink(more="format = envelope\nretry_max = 1s")
+        )
+        second = self.daemon()
+        line = second.wait_log("has locked")
+        self.assertIn("PID %d" % first.pid, line)
+        self.assertIn(str(self.out), line)
+        self.api.add(50, 100)
+        wait_until(lambda: self.out.read_bytes().count(b"\n") == 100, "the first again")
+        first.kill()
+        second.wait_log("works again")
+        wait_until(lambda: self.out.read_bytes().count(b"\n") == 200, "the second")
+        self.assertEqual(second.stop(), 0)
+        found = collections.defaultdict(list)
+        for line in self.out.read_bytes().splitlines():
+            envelope = json.loads(line)
+            found[envelope["source"]].append(envelope["record"]["n"])
+        self.assertEqual(found, {"one": list(range(100)), "two": list(range(100))})
 
 
 if __name__ == "__main__":

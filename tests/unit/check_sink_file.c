@@ -1,6 +1,9 @@
 /* The file sink on real files: layouts, modes, and what others do to the files meanwhile. */
 #include "sink/sinks.h"
 
+#include <sys/file.h>
+#include <sys/wait.h>
+
 #include "sink_file_fixture.h"
 
 /* --- plain delivery --- */
@@ -279,6 +282,125 @@ START_TEST(many_sources_keep_a_bound)
 }
 END_TEST
 
+/* --- the lock --- */
+
+/* A process that holds the lock on NAME until its standard input, *RET_INPUT, is closed. */
+static pid_t lock_elsewhere(const char *name, int *ret_input)
+{
+	char *path = path_of(name);
+	int input[2], ready[2];
+	char byte;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(input) | pipe(ready), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		int fd = open(path, O_RDWR);
+
+		close(input[1]);
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && write(ready[1], "", 1) == 1)
+			_exit(read(input[0], &byte, 1) == 0 ? 0 : 1);
+		_exit(1);
+	}
+	close(input[0]);
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	free(path);
+	*ret_input = input[1];
+	return child;
+}
+
+static bool is_locked(const char *name)
+{
+	char *path = path_of(name);
+	int fd = open(path, O_RDWR);
+	bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+
+	close(fd);
+	free(path);
+	return locked;
+}
+
+/* Another trawld has the file: nothing is written until it is gone, whether the sink finds it at
+ * its start or at its first record. */
+START_TEST(a_file_of_another_process_is_left_alone)
+{
+	char *pid;
+	pid_t child;
+	int input;
+
+	options_set("x", "");
+	start();
+	if (_i == 0)
+		deliver("a", 0, 1, 2);
+	else
+		write_text("x", "w", "");
+	pipeline_close();
+	child = lock_elsewhere("x", &input);
+	pipeline_open();
+	start();
+	pipeline_pages("a", 1, 3, 2);
+	RUN_UNTIL(pipeline_status("out").failing);
+	pid = mem_printf("(PID %d)", (int)child);
+	ck_assert_msg(strstr(pipeline_status("out").fault.text, pid), "%s",
+		pipeline_status("out").fault.text);
+	ck_assert_ptr_nonnull(strstr(pipeline_status("out").fault.text, "/out/x"));
+	ck_file("x", "", 0, _i == 0 ? 1 : 0, 2);
+	close(input);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_file("x", "", _i, 3, 2);
+	free(pid);
+}
+END_TEST
+
+START_TEST(a_file_is_locked_while_it_is_written_to)
+{
+	options_set("x", "max_size = 64KiB\n");
+	start();
+	deliver("a", 0, 1, 3000);
+	ck_assert(is_locked("x"));
+	deliver("a", 1, 2, 3000);
+	ck_assert(is_locked("x"));
+	ck_assert(!is_locked("x.000001"));
+	rename_file("x", "x.1");
+	deliver("a", 2, 3, 2);
+	ck_assert(is_locked("x"));
+	ck_assert(!is_locked("x.1"));
+	fanout_reopen(fanout);
+	ck_assert(!is_locked("x"));
+	deliver("a", 3, 4, 2);
+	ck_assert(is_locked("x"));
+	fanout_remove_sink(fanout, "out", false);
+	ck_assert(!is_locked("x"));
+}
+END_TEST
+
+/* Two sinks of one trawld whose paths come to the same file: the second says so. */
+START_TEST(two_sinks_on_one_file)
+{
+	struct sink_setup sink_setup = {.name = "other", .loop = loop, .options = &options};
+	struct fault fault = FAULT_NULL;
+
+	options_set("%{source}", "");
+	start();
+	deliver("a", 0, 1, 1);
+	ck_assert_int_eq(fanout_add_sink(fanout, &sink_file, &sink_setup, &common_raw, &fault), 0);
+	pipeline_route("a", "out, other");
+	fanout_start(fanout);
+	pipeline_pages("a", 1, 2, 1);
+	RUN_UNTIL(pipeline_status("other").failing);
+	ck_assert_msg(strstr(pipeline_status("other").fault.text, "another sink of this trawld"),
+		"%s", pipeline_status("other").fault.text);
+	pipeline_settle();
+	ck_file("a", "", 0, 2, 1);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("sink_file");
@@ -297,6 +419,9 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_new_period_is_a_new_file);
 	tcase_add_test(tcase, past_periods_are_closed);
 	tcase_add_test(tcase, many_sources_keep_a_bound);
+	tcase_add_loop_test(tcase, a_file_of_another_process_is_left_alone, 0, 2);
+	tcase_add_test(tcase, a_file_is_locked_while_it_is_written_to);
+	tcase_add_test(tcase, two_sinks_on_one_file);
 	suite_add_tcase(suite, tcase);
 }
 

@@ -33,7 +33,7 @@ struct file_position {
 
 void file_position_print(const struct file_position *position, struct buf *out);
 
-/* Opens the files of TEXT that are still there. One that was renamed is looked for by its
+/* Opens and locks the files of TEXT that are still there. One that was renamed is looked for by its
  * inode in the same directory, and kept open if it has a tail. On FAULT_STORE POSITION is empty. */
 int file_position_recover(const char *text, struct file_position *position,
 	const struct log_subject *subject, struct fault *reterr);

@@ -19,6 +19,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "sink/file/file_lock.h"
 #include "sink/file/file_path.h"
 
 #define FILE_TARGET_SUMMED 4096 /* bytes before the end that the check covers */
@@ -153,6 +154,8 @@ int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, str
 		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
 	if (fstat(fd, ret_status) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
+	if (r == 0 && S_ISREG(ret_status->st_mode))
+		r = file_lock(fd, path, reterr);
 	if (r != 0)
 		close(fd);
 	return r;
@@ -175,6 +178,8 @@ static int file_target_make(
 			strerror(errno));
 	if (r == 0)
 		r = file_path_sync_directory(path, reterr);
+	if (r == 0)
+		r = file_lock(fd, path, reterr);
 	if (r != 0)
 		close(fd);
 	else

@@ -1,5 +1,5 @@
 /*
- * One file that a file sink appends to: open, notice what others did to it, append, make
+ * One file that a file sink appends to: open, lock, notice what others did to it, append, make
  * durable.
  *
  * It is never made shorter. What a failed write or a crash left after the position is its tail:
@@ -77,13 +77,13 @@ int file_target_open(struct file_target **ret, const char *path, const struct fi
 /* Opens the file that is at PATH, if there is one, for recovery. 0 and -1 in *RET_FD: there is
  * none. Else 0, with *RET_STATUS, or FAULT_STORE. */
 int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, struct fault *reterr);
-/* Takes over FD, all of which is kept. 0 or FAULT_STORE; FD is closed then. */
+/* Takes over FD, which is locked and all of which is kept. 0 or FAULT_STORE; FD is closed then. */
 int file_target_adopt(struct file_target **ret, const char *path, int fd,
 	const struct log_subject *subject, struct fault *reterr);
-/* Takes over FD, of which the position knows SIZE bytes with CHECK. */
+/* Takes over FD, which is locked and of which the position knows SIZE bytes with CHECK. */
 struct file_target *file_target_resume(
 	const char *path, int fd, const struct stat *status, int64_t size, const char *check);
-void file_target_free(struct file_target *target); /* closes; NULL allowed */
+void file_target_free(struct file_target *target); /* closes and unlocks; NULL allowed */
 
 /* Before a part: is it still the file at the path, of the size that we left? A size that changed is
  * taken as it is (and not stored any more), except that of a tail. 0, FILE_TARGET_E_MOVED or
