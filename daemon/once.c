@@ -4,13 +4,15 @@
 
 #include "store/commit.h"
 
-static bool sources_rest(const struct trawld *trawld, bool sinks_fail)
+/* Every source that has not come to rest waits for room in the spool. */
+static bool others_wait(const struct trawld *trawld)
 {
 	for (size_t i = 0; i < trawld->n_pollers; i++) {
 		struct runner_status status;
+		if (trawld->pollers[i]->rested)
+			continue;
 		runner_status(trawld->pollers[i]->runner, &status);
-		bool waits_for_room = status.state == RUNNER_PRESSURE && sinks_fail;
-		if (!trawld->pollers[i]->rested && !waits_for_room)
+		if (status.state != RUNNER_PRESSURE)
 			return false;
 	}
 	return true;
@@ -30,11 +32,12 @@ static bool has_rejected(const struct trawld *trawld)
 
 bool once_is_over(struct trawld *trawld)
 {
+	bool all_rest = trawld->n_rested == trawld->n_pollers;
 	size_t n_failing = 0;
-	if (sources_rest(trawld, false))
+	if (all_rest)
 		fanout_hurry(trawld->fanout);
 	if (commit_pending(trawld->store) || !fanout_drained(trawld->fanout, &n_failing) ||
-		!sources_rest(trawld, n_failing > 0))
+		!(all_rest || (n_failing > 0 && others_wait(trawld))))
 		return false;
 	trawld->exit_code = n_failing || has_rejected(trawld) ? EX_TEMPFAIL : 0;
 	for (size_t i = 0; i < trawld->n_pollers; i++)

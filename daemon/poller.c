@@ -45,6 +45,7 @@ static bool may_poll(bool needs_window, void *userdata)
 static void rested(const struct fault *fault, void *userdata)
 {
 	struct poller *poller = userdata;
+	poller->trawld->n_rested += !poller->rested;
 	poller->rested = true;
 	poller->n_rests++;
 	if (fault)
@@ -132,6 +133,7 @@ void poller_free(struct poller *poller)
 	if (!poller)
 		return;
 	control_forget(poller->trawld->control, poller);
+	poller->trawld->n_rested -= poller->rested;
 	runner_free(poller->runner);
 	intake_free(poller->intake);
 	free(poller);

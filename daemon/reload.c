@@ -20,23 +20,22 @@ static bool same(const struct id *a, const struct id *b)
  * the new twins. */
 static void keep_unchanged(struct setup *old, struct setup *new)
 {
-	for (size_t i = 0; i < new->n_sources; i++)
-		for (size_t j = 0; j < old->n_sources; j++)
-			if (strcmp(new->sources[i]->name, old->sources[j]->name) == 0 &&
-				same(&new->sources[i]->fingerprint,
-					&old->sources[j]->fingerprint)) {
-				struct source *kept = old->sources[j];
-				old->sources[j] = new->sources[i];
-				new->sources[i] = kept;
-			}
-	for (size_t i = 0; i < new->n_sinks; i++)
-		for (size_t j = 0; j < old->n_sinks; j++)
-			if (strcmp(new->sinks[i]->name, old->sinks[j]->name) == 0 &&
-				same(&new->sinks[i]->fingerprint, &old->sinks[j]->fingerprint)) {
-				struct setup_sink *kept = old->sinks[j];
-				old->sinks[j] = new->sinks[i];
-				new->sinks[i] = kept;
-			}
+	for (size_t i = 0, j; i < new->n_sources; i++) {
+		struct source *twin = new->sources[i];
+		if (!names_find(&old->source_names, twin->name, &j) ||
+			!same(&twin->fingerprint, &old->sources[j]->fingerprint))
+			continue;
+		new->sources[i] = old->sources[j];
+		old->sources[j] = twin;
+	}
+	for (size_t i = 0, j; i < new->n_sinks; i++) {
+		struct setup_sink *twin = new->sinks[i];
+		if (!names_find(&old->sink_names, twin->name, &j) ||
+			!same(&twin->fingerprint, &old->sinks[j]->fingerprint))
+			continue;
+		new->sinks[i] = old->sinks[j];
+		old->sinks[j] = twin;
+	}
 }
 
 static void remove_pollers(struct trawld *trawld, const struct setup *new)
@@ -70,14 +69,6 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 			fanout_unroute(trawld->fanout, old->sources[i]->name);
 }
 
-static bool has_poller(const struct trawld *trawld, const struct source *source)
-{
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		if (trawld->pollers[i]->source == source)
-			return true;
-	return false;
-}
-
 /* Sinks that are new or were taken out because they changed. */
 static void add_sinks(struct trawld *trawld, const struct setup *old, struct findings *findings)
 {
@@ -99,10 +90,15 @@ static void add_sinks(struct trawld *trawld, const struct setup *old, struct fin
 
 static void add_pollers(struct trawld *trawld, struct findings *findings)
 {
+	const struct setup *setup = trawld->setup;
 	struct fault fault = FAULT_NULL;
-	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
-		const struct source *source = trawld->setup->sources[i];
-		if (has_poller(trawld, source) || trawld_add_poller(trawld, source, &fault) == 0)
+	bool *polled CLEANUP_FREE = mem_array(setup->n_sources + 1, sizeof(bool));
+	for (size_t i = 0, at; i < trawld->n_pollers; i++)
+		if (names_find(&setup->source_names, trawld->pollers[i]->source->name, &at))
+			polled[at] = true;
+	for (size_t i = 0; i < setup->n_sources; i++) {
+		const struct source *source = setup->sources[i];
+		if (polled[i] || trawld_add_poller(trawld, source, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
 			"source %s (%s): %s; it is not polled until the next reload", source->name,

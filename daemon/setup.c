@@ -173,14 +173,18 @@ struct setup *setup_load(const char *path, struct findings *findings)
 	setup->sources = mem_array(config->n_sources, sizeof(struct source *));
 	for (size_t i = 0; i < config->n_sources; i++) {
 		struct source *source = source_new(config->sources[i], &providers.path, findings);
-		if (source)
-			setup->sources[setup->n_sources++] = source;
+		if (!source)
+			continue;
+		setup->sources[setup->n_sources++] = source;
+		names_add(&setup->source_names, source->name);
 	}
 	setup->sinks = mem_array(config->n_sinks, sizeof(struct setup_sink *));
 	for (size_t i = 0; i < config->n_sinks; i++) {
 		struct setup_sink *sink = load_sink(config->sinks[i], findings);
-		if (sink)
-			setup->sinks[setup->n_sinks++] = sink;
+		if (!sink)
+			continue;
+		setup->sinks[setup->n_sinks++] = sink;
+		names_add(&setup->sink_names, sink->name);
 	}
 	check_routes(setup, findings);
 	check_targets(setup, findings);
@@ -202,24 +206,22 @@ void setup_free(struct setup *setup)
 		sink_free(setup->sinks[i]);
 	free(setup->sources);
 	free(setup->sinks);
+	names_deinit(&setup->source_names);
+	names_deinit(&setup->sink_names);
 	config_free(setup->config);
 	free(setup);
 }
 
 struct source *setup_find_source(const struct setup *setup, const char *name)
 {
-	for (size_t i = 0; i < setup->n_sources; i++)
-		if (strcmp(setup->sources[i]->name, name) == 0)
-			return setup->sources[i];
-	return NULL;
+	size_t at;
+	return names_find(&setup->source_names, name, &at) ? setup->sources[at] : NULL;
 }
 
 struct setup_sink *setup_find_sink(const struct setup *setup, const char *name)
 {
-	for (size_t i = 0; i < setup->n_sinks; i++)
-		if (strcmp(setup->sinks[i]->name, name) == 0)
-			return setup->sinks[i];
-	return NULL;
+	size_t at;
+	return names_find(&setup->sink_names, name, &at) ? setup->sinks[at] : NULL;
 }
 
 void setup_route(const struct setup *setup, const struct source *source, struct str_list *ret_names)

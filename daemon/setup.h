@@ -5,6 +5,7 @@
 #ifndef TRAWLD_DAEMON_SETUP_H
 #define TRAWLD_DAEMON_SETUP_H
 
+#include "base/names.h"
 #include "conf/config.h"
 #include "pipeline/fanout.h"
 #include "source/source.h"
@@ -22,8 +23,10 @@ struct setup {
 	struct config *config;
 	struct source **sources;
 	size_t n_sources;
+	struct names source_names; /* the handle is the index */
 	struct setup_sink **sinks;
 	size_t n_sinks;
+	struct names sink_names;
 };
 
 /* NULL with at least one finding when something is wrong. */

@@ -37,6 +37,7 @@ struct trawld {
 	struct fanout *fanout;
 	struct poller **pollers;
 	size_t n_pollers;
+	size_t n_rested; /* pollers that have rested */
 	struct signals *signals;
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */

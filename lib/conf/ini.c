@@ -4,6 +4,7 @@
  */
 #include "conf/ini.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -46,6 +47,7 @@ void ini_deinit(struct ini *ini)
 	for (size_t i = 0; i < ini->n_sections; i++)
 		ini_section_deinit(&ini->sections[i]);
 	free(ini->sections);
+	names_deinit(&ini->titles);
 	for (size_t i = 0; i < ini->n_files; i++)
 		free(ini->files[i]);
 	free(ini->files);
@@ -93,25 +95,27 @@ static void open_section(struct reader *reader, struct slice header)
 		size++;
 	kind.size = size;
 	struct slice name = str_trim((struct slice){header.data + size, header.size - size});
-	char *kind_text CLEANUP_FREE = mem_strndup(kind.data, kind.size);
-	char *name_text CLEANUP_FREE = name.size ? mem_strndup(name.data, name.size) : NULL;
-	struct ini_section *section = ini_find(ini, kind_text, name_text);
+	char *title CLEANUP_FREE = mem_printf("%.*s%s%.*s", (int)kind.size, kind.data,
+		name.size ? " " : "", (int)name.size, name.data);
+	size_t n_before = ini->titles.n_items;
+	assert(n_before == ini->n_sections);
+	size_t at = names_add(&ini->titles, title);
 	reader->entry = 0;
-	if (section) {
-		reader->section = (size_t)(section - ini->sections) + 1;
+	reader->section = at + 1;
+	if (at < n_before) {
 		if (reader->section > reader->first_section)
 			findings_add(reader->findings, reader->file, reader->line,
 				"section [%.*s] stands here a second time: the first is in line %u",
-				(int)header.size, header.data, section->line);
+				(int)header.size, header.data, ini->sections[at].line);
 		return;
 	}
 	ini->sections = mem_grow(
 		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
-	ini->sections[ini->n_sections++] = (struct ini_section){.kind = mem_strdup(kind_text),
-		.name = mem_strdup(name_text),
-		.file = reader->file,
-		.line = reader->line};
-	reader->section = ini->n_sections;
+	ini->sections[ini->n_sections++] =
+		(struct ini_section){.kind = mem_strndup(kind.data, kind.size),
+			.name = name.size ? mem_strndup(name.data, name.size) : NULL,
+			.file = reader->file,
+			.line = reader->line};
 }
 
 static void add_entry(struct reader *reader, struct slice key, struct slice value)

@@ -9,6 +9,7 @@
 #ifndef TRAWLD_CONF_INI_H
 #define TRAWLD_CONF_INI_H
 
+#include "base/names.h"
 #include "conf/findings.h"
 
 #include <stdbool.h>
@@ -36,6 +37,8 @@ struct ini {
 	struct ini_section *sections;
 	size_t n_sections;
 	size_t capacity;
+	struct names
+		titles; /* "kind name", the handle is the section's index: while files are read */
 	char **files;
 	size_t n_files;
 };
@@ -44,7 +47,8 @@ struct ini {
 
 /* Appends the sections of the file at PATH. The same section twice in one file is one section; in
  * two files (conf.d) it is one, too: keys add up, a key given twice is a finding that names the
- * first place. Unreadable: a finding and -errno; 1: it was read with findings. */
+ * first place. Unreadable: a finding and -errno; 1: it was read with findings. No more may be read
+ * once someone else has added or removed a section. */
 int ini_read(struct ini *ini, const char *path, struct findings *findings);
 /* The same from text; NAME stands for the file in findings (tests, fuzzing, built-in definitions).
  */

@@ -24,6 +24,7 @@ struct http_client {
 	ev_timer kick; /* delivers what ended without libcurl's help */
 	struct socket_watch *watches;
 	struct http_request_list running;
+	struct http_request_list completed; /* libcurl is done with it; empty between turns */
 	struct http_request_list ended; /* DONE is still to be called */
 	struct http_request_list delivering; /* a snapshot of ENDED: each turn of the loop ends */
 	bool *gone; /* set when the client is freed by a callback */
@@ -110,31 +111,41 @@ static bool add_to_multi(struct http_client *client, struct http_request *reques
 	return request->added;
 }
 
-/* Reads every completion there is, then delivers. */
-static void collect(struct http_client *client)
+/* Reads every completion there is. The handles leave the multi handle afterwards: each that does
+ * makes libcurl walk over the completions that are not read yet. */
+static void read_completions(struct http_client *client)
 {
 	CURLMsg *message;
 	int n_left;
 
 	while ((message = curl_multi_info_read(client->multi, &n_left))) {
-		/* The message dies with curl_multi_remove_handle. */
-		CURL *easy = message->easy_handle;
-		CURLcode result = message->data.result;
 		struct http_request *request;
 		char *owner = NULL;
 
 		if (message->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
 		request = (struct http_request *)(void *)owner;
 		if (request->connected) {
-			request->connected(request, result);
+			request->connected(request, message->data.result);
 			continue;
 		}
-		curl_multi_remove_handle(client->multi, easy);
+		request->result = message->data.result;
+		list_remove(request);
+		list_append(&client->completed, request);
+	}
+}
+
+static void collect(struct http_client *client)
+{
+	struct http_request *request;
+
+	read_completions(client);
+	while ((request = client->completed.first)) {
+		curl_multi_remove_handle(client->multi, request->easy);
 		request->added = false;
 		list_remove(request);
-		if (transfer_end(request, result) == TRANSFER_AGAIN &&
+		if (transfer_end(request, request->result) == TRANSFER_AGAIN &&
 			add_to_multi(client, request))
 			list_append(&client->running, request);
 		else

@@ -26,6 +26,7 @@ struct http_request {
 
 	CURL *easy;
 	bool added; /* EASY belongs to the multi handle */
+	CURLcode result; /* once it has completed */
 	struct curl_slist *header_lines;
 	char *url;
 	char *body; /* ours, so that it can be wiped: it may hold a password */

@@ -1,4 +1,4 @@
-/* See rate.h. Budgets live in one list of the process: credentials are few. */
+/* See rate.h. Budgets live in one table of the process: each source may have its own credential. */
 #include "source/rate.h"
 
 #include "base/mem.h"
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define COUNT_MAX 10000
+#define N_BUCKETS 1024
 
 struct rate {
 	struct rate *next;
@@ -23,7 +24,13 @@ struct rate {
 	struct rate_turn *waiting; /* for that to end */
 };
 
-static struct rate *rates;
+static struct rate *rates[N_BUCKETS];
+
+/* Keys are digests: their own bytes are the hash. */
+static struct rate **bucket_of(const struct id *key)
+{
+	return &rates[(key->bytes[0] << 8 | key->bytes[1]) % N_BUCKETS];
+}
 
 static void set_limit(struct rate *rate, uint32_t count, nsec_t period_ns)
 {
@@ -46,15 +53,15 @@ static void set_limit(struct rate *rate, uint32_t count, nsec_t period_ns)
 
 struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns)
 {
-	struct rate *rate = rates;
+	struct rate **bucket = bucket_of(key), *rate = *bucket;
 	while (rate && memcmp(&rate->key, key, sizeof(*key)) != 0)
 		rate = rate->next;
 	if (!rate) {
 		rate = MEM_NEW(struct rate);
 		rate->key = *key;
 		rate->held_until_at = rate->refused_until_at = rate->skew_ns = NSEC_NONE;
-		rate->next = rates;
-		rates = rate;
+		rate->next = *bucket;
+		*bucket = rate;
 	}
 	rate->n_refs++;
 	if (count)
@@ -66,7 +73,7 @@ void rate_unref(struct rate *rate)
 {
 	if (!rate || --rate->n_refs)
 		return;
-	struct rate **link = &rates;
+	struct rate **link = bucket_of(&rate->key);
 	while (*link != rate)
 		link = &(*link)->next;
 	*link = rate->next;
