@@ -263,6 +263,21 @@ static bool request_uses(const struct request_definition *request, const char *n
 	return request->text && template_uses(request->text, name);
 }
 
+/* A size that the API is not asked for says nothing of its pages: a short one would end a chain
+ * too early. */
+static void check_size(struct definition_reader *reader, const struct ini_section *page)
+{
+	const struct definition *definition = reader->definition;
+	bool counted = definition->page.offset || definition->page.number;
+	if (definition->page.size == 0 || request_uses(&definition->next, "page.size") ||
+		(!counted && request_uses(&definition->first, "page.size")))
+		return;
+	reader_fault(reader, page, "size",
+		"[page] size = %lld, but the request does not send ${page.size} (for example "
+		"query.limit = ${page.size})",
+		(long long)definition->page.size);
+}
+
 /* What one section promises, another must carry out: a cursor that no request sends would read page
  * 1 for ever. */
 void reader_consistency(struct definition_reader *reader)
@@ -287,6 +302,7 @@ void reader_consistency(struct definition_reader *reader)
 		!request_uses(&definition->next, "page.cursor"))
 		reader_fault(reader, page, "cursor",
 			"[page] cursor is taken, but the request does not send ${page.cursor}");
+	check_size(reader, page);
 	if (definition->resume.window && !request_uses(&definition->first, "window.start"))
 		reader_fault(reader, resume, "window",
 			"[resume] window = yes, but the request does not use ${window.start}");

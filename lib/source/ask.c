@@ -39,10 +39,21 @@ int ask_write(const struct poll *poll, struct http_message *ret, struct fault *r
 	return source_request(source, &poll->ask, poll->link, ret, reterr);
 }
 
+/* Some APIs have no page after the last one. */
+static bool has_no_page(const struct poll *poll, const struct fault *fault)
+{
+	return poll->probing && !fault->passing && (fault->status == 404 || fault->status == 416);
+}
+
 int ask_read(const struct poll *poll, struct http_response *response, const char *url,
 	nsec_t now_time, struct page *page, struct fault *reterr)
 {
 	int r = page_outcome(poll->source, response, now_time, reterr);
+	if (r && has_no_page(poll, reterr)) {
+		*reterr = FAULT_NULL;
+		page_empty(page, response);
+		return 0;
+	}
 	return r ? r
 		 : page_read(page, poll->source, response, url, poll->place.newest_time, reterr);
 }

@@ -90,28 +90,37 @@ static bool same_text(struct slice a, struct slice b)
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-/* The place in the last element; where ties are possible and the page is full, the last value that
- * is sure to be followed by nothing of its own. */
 static int read_last(const struct page *page, const struct place_definition *place, int column,
 	const char *url, char **ret, struct fault *reterr)
 {
+	size_t n = page->scan.n_elements;
+	return n ? read_place_value(page, place, field(page, n - 1, column), url, ret, reterr) : 0;
+}
+
+/* Where ties are possible a page may be cut amid equal values: then the value before them is where
+ * the next page has to begin. */
+static int read_ties(struct page *page, const struct place_definition *place, int column,
+	const char *url, struct fault *reterr)
+{
 	size_t n = page->scan.n_elements, at = n;
-	if (n == 0)
+	bool full = place->ties && n >= place->ties;
+	if (!place->ties || n == 0)
 		return 0;
 	struct slice value = field(page, n - 1, column);
-	if (place->ties && n >= place->ties) {
-		if (is_nothing(value))
-			return refuse_place(page, place, reterr, FAULT_BODY,
-				"is missing in the last element of a full page");
-		while (at > 0 && same_text(field(page, at - 1, column), value))
-			at--;
-		if (at == 0)
-			return refuse_place(page, place, reterr, FAULT_LIMIT,
-				"is the same in all elements of a full page, so that what follows "
-				"cannot be asked for (a larger page_size can)");
-		value = field(page, at - 1, column);
-	}
-	return read_place_value(page, place, value, url, ret, reterr);
+	if (is_nothing(value) && full)
+		return refuse_place(page, place, reterr, FAULT_BODY,
+			"is missing in the last element of a full page");
+	while (at > 0 && same_text(field(page, at - 1, column), value))
+		at--;
+	page->n_tied = n - at;
+	if (at > 0)
+		return read_place_value(
+			page, place, field(page, at - 1, column), url, &page->back, reterr);
+	if (!full)
+		return 0;
+	return refuse_place(page, place, reterr, FAULT_LIMIT,
+		"is the same in all elements of a full page, so that what follows cannot be "
+		"requested (a larger page_size can help)");
 }
 
 static int read_place(const struct page *page, const struct place_definition *place, int column,
@@ -348,6 +357,8 @@ static int read_envelope(struct page *page, const struct source *source,
 		r = read_place(page, &definition->page_place, source->envelope_page,
 			source->column_last_page, response, url, &page->next, reterr);
 	if (r == 0)
+		r = read_ties(page, &definition->page_place, source->column_last_page, url, reterr);
+	if (r == 0)
 		r = read_place(page, &definition->resume_place, source->envelope_resume,
 			source->column_last_resume, response, url, &page->resume, reterr);
 	if (r == 0 && page->next && definition->page_place.is_url)
@@ -385,6 +396,15 @@ int page_read(struct page *page, const struct source *source, struct http_respon
 	return 0;
 }
 
+void page_empty(struct page *page, const struct http_response *response)
+{
+	*page = PAGE_NULL;
+	page->newest_time = NSEC_NONE;
+	page->server_time = response->server_time;
+	page->total = -1;
+	read_digest(page);
+}
+
 void page_deinit(struct page *page)
 {
 	buf_deinit(&page->body);
@@ -392,6 +412,7 @@ void page_deinit(struct page *page)
 	json_scan_deinit(&page->scan);
 	free(page->records);
 	free(page->next);
+	free(page->back);
 	free(page->resume);
 	*page = PAGE_NULL;
 }

@@ -22,6 +22,8 @@ struct page {
 	nsec_t newest_time; /* NSEC_NONE */
 	bool hashed; /* some record has no provider ID */
 	char *next; /* page place: URL (absolute) or cursor as JSON text; NULL: absent */
+	char *back; /* page place before the group of equal values at the end; NULL: no such */
+	size_t n_tied; /* elements of that group */
 	char *resume; /* resume place */
 	int64_t total; /* -1: not told */
 	bool ends; /* a test of [page] end holds */
@@ -37,6 +39,8 @@ struct page {
  * FAULT_ORIGIN: then *PAGE holds nothing to be used. */
 int page_read(struct page *page, const struct source *source, struct http_response *response,
 	const char *url, nsec_t last_time, struct fault *reterr);
+/* The page without elements that RESPONSE stands for, whatever it holds. */
+void page_empty(struct page *page, const struct http_response *response);
 void page_deinit(struct page *page);
 
 /* What an answer's status means (outcome.h), in the API's own words; with [errors] retry also what

@@ -16,18 +16,20 @@ void place_deinit(struct place *place)
 	free(place->resume);
 	free(place->page);
 	free(place->document);
+	free(place->page_shape);
 	*place = PLACE_NULL;
 }
 
 void place_copy(struct place *to, const struct place *from)
 {
 	char *resume = mem_strdup(from->resume), *page = mem_strdup(from->page);
-	char *document = mem_strdup(from->document);
+	char *document = mem_strdup(from->document), *shape = mem_strdup(from->page_shape);
 	place_deinit(to);
 	*to = *from;
 	to->resume = resume;
 	to->page = page;
 	to->document = document;
+	to->page_shape = shape;
 }
 
 void place_set(char **field, struct slice text)
@@ -92,6 +94,12 @@ char *place_print(const struct place *place)
 	print_text(&out, "document", place->document);
 	if (place->document)
 		buf_printf(&out, ",\"rows\":%lld", (long long)place->rows);
+	if (place->page_size >= 0)
+		buf_printf(&out, ",\"page_size\":%lld", (long long)place->page_size);
+	if (place->page_cut >= 0)
+		buf_printf(&out, ",\"page_cut\":%lld", (long long)place->page_cut);
+	if (place->page_size >= 0 || place->page_cut >= 0)
+		print_text(&out, "page_shape", place->page_shape);
 	buf_append_char(&out, '}');
 	return buf_take(&out);
 }
@@ -131,6 +139,10 @@ int place_parse(struct place *ret, const char *text)
 	place_set(&place.page, slice_of(json_string_value(json_object_get(root, "page"))));
 	place_set(&place.document, slice_of(json_string_value(json_object_get(root, "document"))));
 	place.rows = place.document ? parse_count(root, "rows") : 0;
+	place.page_size = parse_count(root, "page_size");
+	place.page_cut = parse_count(root, "page_cut");
+	place_set(&place.page_shape,
+		slice_of(json_string_value(json_object_get(root, "page_shape"))));
 	json_decref(root);
 	if (!good) {
 		place_deinit(&place);

@@ -4,7 +4,8 @@
  *
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
  * cursor as JSON), page (the same, inside an open chain), exact, start, end, until (open span),
- * watermark, newest, started (RFC 3339 with nanoseconds), offset, number, document, rows.
+ * watermark, newest, started (RFC 3339 with nanoseconds), offset, number, document, rows,
+ * page_size, page_cut, page_shape.
  */
 #ifndef TRAWLD_SOURCE_PLACE_H
 #define TRAWLD_SOURCE_PLACE_H
@@ -26,6 +27,11 @@ struct place {
 	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
 	char *document; /* [fetch]: key of the document in work, in hex; NULL: none */
 	int64_t rows; /* of it that are committed */
+	int64_t page_size; /* elements of a full page, as the API has shown; 0: full pages differ;
+			      -1: not shown yet */
+	int64_t page_cut; /* a page of so many was not the last; -1: none of another size than
+			     requested */
+	char *page_shape; /* what these two were learned with (source.h); NULL: nothing */
 };
 
 #define PLACE_NULL                                                                                 \
@@ -36,7 +42,9 @@ struct place {
 		.end_time = NSEC_NONE,                                                             \
 		.until_time = NSEC_NONE,                                                           \
 		.watermark_time = NSEC_NONE,                                                       \
-		.newest_time = NSEC_NONE})
+		.newest_time = NSEC_NONE,                                                          \
+		.page_size = -1,                                                                   \
+		.page_cut = -1})
 
 enum {
 	PLACE_E_SYNTAX = 1, /* not what place_print writes */

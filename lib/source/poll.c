@@ -5,8 +5,11 @@
  */
 #include "source/poll.h"
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "source/ends.h"
+#include "source/poll_internal.h"
 
 #define MAX_RESTARTS 3
 #define MAX_SAME_PAGES 3
@@ -31,16 +34,6 @@ void poll_deinit(struct poll *poll)
 	poll->tail = NULL;
 }
 
-static const struct definition *definition_of(const struct poll *poll)
-{
-	return poll->source->definition;
-}
-
-static bool counts_pages(const struct definition *definition)
-{
-	return definition->page.offset || definition->page.number;
-}
-
 /* The piece of the open poll that begins at START_TIME. Requests round windows outward: pieces that
  * begin and end at whole steps are asked as they are, and no longer than span_max (or one step). */
 static struct span piece_at(const struct poll *poll, nsec_t start_time)
@@ -49,12 +42,6 @@ static struct span piece_at(const struct poll *poll, nsec_t start_time)
 	nsec_t span_max = span_floor(poll->span_max_ns, step);
 	return span_piece(
 		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
-}
-
-/* Polls go on at a place of the API's, not by time. */
-static bool follows_places(const struct definition *definition)
-{
-	return !definition->resume.window && !definition->resume.newest;
 }
 
 /* The request for where the place and the piece stand now. */
@@ -85,6 +72,7 @@ static void set_ask(struct poll *poll)
 		     : poll->ask.resume && definition->resume_place.is_url ? place->resume
 									   : NULL;
 	poll->stored = place->page || poll->ask.resume;
+	poll->ask.size = ends_size(poll);
 }
 
 static void begin_chain(struct poll *poll)
@@ -93,15 +81,19 @@ static void begin_chain(struct poll *poll)
 	poll->n_pages = poll->n_elements = 0;
 	poll->total = -1;
 	poll->n_same = 0;
-	poll->n_tail = poll->n_repeated = 0;
+	poll->n_tail = poll->n_again = 0;
+	poll->n_before = -1;
+	poll->total_wrong = false;
+	poll->probing = false;
+	poll->from_first = !poll->place.page && poll->place.offset < 0 && poll->place.number < 0;
 	poll->last_digest = (struct id){{0}};
 	poll->walk_newest = NSEC_NONE;
 	set_ask(poll);
 }
 
 /* A poll that was interrupted goes on to its own end: only so does its overlap cover what it has
- * read. The open chain goes on at its page where known IDs make that safe; else the piece is read
- * again from its first page. */
+ * read. The open chain goes on at its page where known IDs make that safe and its end does not
+ * depend on how much was read; else the piece is read again from its first page. */
 static void resume_window(struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
@@ -110,7 +102,8 @@ static void resume_window(struct poll *poll)
 	poll->span = poll->piece;
 	if (place->until_time > poll->span.end_time)
 		poll->span.end_time = place->until_time;
-	if (definition->n_records_id == 0 || definition->records.order != ORDER_ASCENDING) {
+	if (definition->n_records_id == 0 || definition->records.order != ORDER_ASCENDING ||
+		definition->page.cap > 0 || pointer_is_set(&definition->page_total)) {
 		place_set(&place->page, SLICE_NULL);
 		place->offset = place->number = -1;
 	}
@@ -155,6 +148,17 @@ static bool begin_window(struct poll *poll, nsec_t now_time)
 	return true;
 }
 
+/* What was learned of the page size counts for the same requests only. */
+static void check_shape(struct poll *poll)
+{
+	struct place *place = &poll->place;
+	const char *shape = poll->source->page_shape;
+	if (place->page_shape && strcmp(place->page_shape, shape) == 0)
+		return;
+	place->page_size = place->page_cut = -1;
+	place_set(&place->page_shape, slice_of(shape));
+}
+
 bool poll_begin(struct poll *poll, nsec_t now_time)
 {
 	const struct definition *definition = definition_of(poll);
@@ -165,6 +169,7 @@ bool poll_begin(struct poll *poll, nsec_t now_time)
 		return true;
 	}
 	poll->n_restarts = 0;
+	check_shape(poll);
 	if (definition->resume.window) {
 		if (!begin_window(poll, now_time))
 			return false;
@@ -203,11 +208,6 @@ static struct id text_digest(const char *text)
 	return digest_id(slice_of(text));
 }
 
-static const char *asked_cursor(const struct poll *poll)
-{
-	return poll->ask.page ? poll->ask.page : poll->ask.resume;
-}
-
 /* A chain that does not move is a fault: the same place twice, the same records page after page, or
  * no end in sight. The place on the LAST page may be the one asked with, and in windows any:
  * nothing follows it. */
@@ -216,6 +216,8 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 {
 	const struct definition *definition = definition_of(poll);
 	const char *cursor = asked_cursor(poll);
+	size_t n_again;
+	const char *next_place = ends_next(poll, page, &n_again);
 	struct id asked = text_digest(definition->page_place.is_url || !cursor ? url : cursor);
 	idset_add(&poll->seen, &asked);
 	bool same_records = page->n_records > 0 &&
@@ -231,9 +233,9 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 			"loop: the chain of pages does not end, %lld pages were read ([page] "
 			"max_pages)",
 			(long long)poll->n_pages);
-	if (page->next) {
-		struct id next = text_digest(page->next);
-		bool same = cursor && strcmp(cursor, page->next) == 0;
+	if (next_place) {
+		struct id next = text_digest(next_place);
+		bool same = cursor && strcmp(cursor, next_place) == 0;
 		bool followed = !last || (follows_places(definition) && !same);
 		if (followed && idset_has(&poll->seen, &next))
 			return fault_set(reterr, FAULT_LOOP,
@@ -243,28 +245,6 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 	}
 	*ret_n_same = n_same;
 	return 0;
-}
-
-/* Is PAGE the last of its chain? */
-static bool is_last(const struct poll *poll, const struct page *page)
-{
-	const struct definition *definition = definition_of(poll);
-	int64_t n = (int64_t)page->n_elements;
-	if (page->ends || (definition->resume.newest && page->all_known))
-		return true;
-	if (counts_pages(definition)) {
-		if (page->total >= 0 && definition->page.offset)
-			return n == 0 ||
-			       poll->ask.offset - definition->page.first + n >= page->total;
-		return (definition->page_end & END_EMPTY && n == 0) ||
-		       (definition->page_end & END_SHORT && n < definition->page.size);
-	}
-	if (!page->next)
-		return true;
-	const char *cursor = asked_cursor(poll);
-	return (definition->page_end & END_EMPTY && n == 0) ||
-	       (definition->page_end & END_SHORT && n < definition->page.size) ||
-	       (definition->page_end & END_SAME && cursor && strcmp(cursor, page->next) == 0);
 }
 
 /* How many elements of a page of N the next one is to repeat: always fewer than N. */
@@ -290,15 +270,19 @@ static size_t records_among(const struct page *page, size_t n)
 static bool has_moved(const struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
-	if (page->total >= 0 && page->n_elements == 0 && definition->page.offset &&
-		poll->ask.offset - definition->page.first < page->total)
+	bool total_known = page->total >= 0 && !poll->total_wrong;
+	if (total_known && page->n_elements == 0 && counts_pages(definition) &&
+		ends_received(poll, page) >= 0 && ends_received(poll, page) < page->total)
 		return true;
 	if (poll->n_pages == 0)
 		return false;
-	if (page->total >= 0 && page->total != poll->total)
+	/* nothing more, after all that the total counted: whatever it counts now */
+	bool complete = page->n_elements <= poll->n_again && poll->n_elements >= poll->total;
+	if (total_known && page->total != poll->total && !complete)
 		return true;
-	if (page->n_elements < poll->n_repeated ||
-		records_among(page, poll->n_repeated) != poll->n_tail)
+	if (!definition->page.overlap)
+		return false;
+	if (page->n_elements < poll->n_again || records_among(page, poll->n_again) != poll->n_tail)
 		return true;
 	for (size_t i = 0; i < poll->n_tail; i++)
 		if (memcmp(&page->records[i].key, &poll->tail[i], sizeof(struct id)) != 0)
@@ -308,8 +292,8 @@ static bool has_moved(const struct poll *poll, const struct page *page)
 
 static void keep_tail(struct poll *poll, const struct page *page)
 {
-	poll->n_repeated = repeated(poll, page->n_elements);
-	size_t first = records_among(page, page->n_elements - poll->n_repeated);
+	poll->n_again = repeated(poll, page->n_elements);
+	size_t first = records_among(page, page->n_elements - poll->n_again);
 	poll->n_tail = page->n_records - first;
 	poll->tail = mem_resize(poll->tail, poll->n_tail * sizeof(struct id));
 	for (size_t i = 0; i < poll->n_tail; i++)
@@ -331,23 +315,6 @@ bool poll_halve(struct poll *poll)
 	return true;
 }
 
-/* The API gives no more than [page] cap of a window, whatever else there is. Without a way to a
- * next page it gives one page: less than the total it tells, or a full one, may not be all. */
-static bool is_capped(const struct poll *poll, const struct page *page)
-{
-	const struct definition *definition = definition_of(poll);
-	const struct page_options *options = &definition->page;
-	int64_t n = poll->n_elements + (int64_t)page->n_elements;
-	if (!definition->resume.window)
-		return false;
-	if (definition->page_place.kind == PLACE_NONE && !counts_pages(definition) &&
-		(page->total >= 0 ? page->total > n : options->size > 0 && n >= options->size))
-		return true;
-	if (options->cap == 0)
-		return false;
-	return page->total >= 0 ? page->total > options->cap : n >= options->cap;
-}
-
 static void store_piece(struct poll *poll)
 {
 	poll->place.start_time = poll->piece.start_time;
@@ -361,7 +328,9 @@ static void advance(struct poll *poll, const struct page *page)
 	struct place *place = &poll->place;
 	if (definition->resume.window)
 		store_piece(poll);
-	place_set(&place->page, slice_of(page->next));
+	bool probes = ends_probes(poll, page);
+	const char *next = ends_next(poll, page, &poll->n_again);
+	place_set(&place->page, slice_of(next));
 	if (definition->page.offset)
 		place->offset = poll->ask.offset + (int64_t)page->n_elements -
 				(int64_t)repeated(poll, page->n_elements);
@@ -371,6 +340,8 @@ static void advance(struct poll *poll, const struct page *page)
 		keep_tail(poll, page);
 	if (page->resume)
 		place_set(&place->resume, slice_of(page->resume));
+	poll->n_before = (int64_t)page->n_elements;
+	poll->probing = probes && counts_pages(definition);
 	set_ask(poll);
 }
 
@@ -427,13 +398,21 @@ static enum poll_verdict end_window(struct poll *poll, const struct page *page)
 	return POLL_LAST;
 }
 
-static int restart(struct poll *poll, enum poll_verdict *ret_verdict, struct fault *reterr)
+static int restart(struct poll *poll, const struct page *page, enum poll_verdict *ret_verdict,
+	struct fault *reterr)
 {
+	const struct definition *definition = definition_of(poll);
+	char *total CLEANUP_FREE = NULL;
+	if (page->total >= 0)
+		total = mem_printf(" (its total at `%s` is %lld, %lld elements were received)",
+			definition->page_total.text, (long long)page->total,
+			(long long)ends_received(poll, page));
 	place_close_chain(&poll->place);
 	begin_chain(poll);
 	if (++poll->n_restarts > MAX_RESTARTS)
 		return fault_set(reterr, FAULT_INCOMPLETE,
-			"the list moved under each of %u attempts to read it", poll->n_restarts);
+			"the list moved under each of %u attempts to read it%s", poll->n_restarts,
+			total ? total : "");
 	*ret_verdict = POLL_AGAIN;
 	return 0;
 }
@@ -458,13 +437,15 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
 	unsigned n_same = 0;
-	bool last = is_last(poll, page);
+	ends_learn_total(poll, page);
+	bool last = ends_chain(poll, page);
 	int r = check_loop(poll, page, url, last, &n_same, reterr);
 	if (r)
 		return r;
 	if (has_moved(poll, page))
-		return restart(poll, ret_verdict, reterr);
-	bool capped = is_capped(poll, page);
+		return restart(poll, page, ret_verdict, reterr);
+	ends_learn_size(poll, page);
+	bool capped = ends_capped(poll, page), whole = ends_whole(poll, page);
 	if (capped && poll_halve(poll)) {
 		*ret_verdict = POLL_AGAIN;
 		return 0;
@@ -477,7 +458,8 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	poll->n_same = n_same;
 	poll->last_digest = page->digest;
 	poll->n_pages++;
-	poll->n_elements += (int64_t)page->n_elements;
+	if (page->n_elements > poll->n_again)
+		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
 	note_newest(poll, page->newest_time > now_time ? now_time : page->newest_time, last);
 	if (!last) {
@@ -485,9 +467,8 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 		*ret_verdict = POLL_MORE;
 		return 0;
 	}
-	if (capped && (page->total < 0 || poll->n_elements < page->total))
-		poll->gap =
-			poll->piece; /* too short to cut, and the API holds more than it gives */
+	if (capped && !whole)
+		poll->gap = poll->piece; /* too short to cut, and the API may hold more */
 	*ret_verdict = definition->resume.window ? end_window(poll, page) : POLL_CAUGHT_UP;
 	if (definition->resume.newest)
 		place_close_chain(place);

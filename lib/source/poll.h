@@ -30,14 +30,26 @@ struct poll {
 	struct id last_digest;
 	unsigned n_same; /* pages in a row with the same records */
 	int64_t n_pages, n_elements, total;
+	bool total_wrong; /* [page] total counts something else than the list's elements */
+	bool from_first; /* the chain was read from its first page */
+	bool probing; /* requested only to prove that the page before was the last (ends.h) */
+	int64_t n_before; /* elements of the page before; -1: none */
 	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
-	size_t n_repeated; /* elements of the page before that the asked one begins with */
+	size_t n_again; /* elements of the page before that the asked one begins with */
 	struct id *tail; /* keys of the records among them */
 	nsec_t walk_newest; /* [resume] newest: newest record of this chain; NSEC_NONE */
 	size_t n_tail;
 	bool reread; /* this chain goes over ground that may be known */
 	nsec_t skew_ns; /* server's clock less ours */
+	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
 	struct span gap; /* to be reported; start NSEC_NONE: nothing */
+};
+
+enum {
+	POLL_NOTICE_SIZE = 1 << 0, /* pages hold place.page_cut elements, not the requested size */
+	POLL_NOTICE_UNEVEN = 1 << 1, /* full pages hold now more, now fewer elements */
+	POLL_NOTICE_TOTAL = 1 << 2, /* total_wrong */
+	POLL_N_NOTICES = 3,
 };
 
 enum poll_verdict {
@@ -74,6 +86,9 @@ void poll_place_before(const struct poll *poll, struct place *ret);
 
 /* Forget the open poll; the next poll_begin starts from the place. */
 void poll_stop(struct poll *poll);
+
+/* The sentence for one POLL_NOTICE_*: what happened, what follows, what can be done. */
+void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out);
 
 /* How the dedupe must treat this chain's records without ID. */
 enum record_scope poll_scope(const struct poll *poll);

@@ -43,6 +43,20 @@ static void report_gap(struct runner *runner)
 	*gap = (struct span){NSEC_NONE, NSEC_NONE};
 }
 
+static void tell_notices(struct runner *runner)
+{
+	unsigned fresh = runner->poll.notices & ~runner->notices_told;
+	for (unsigned i = 0; i < POLL_N_NOTICES; i++) {
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		if (!(fresh & 1u << i))
+			continue;
+		poll_notice_print(&runner->poll, 1u << i, &text);
+		log_warning(&runner->source->subject, "%s", buf_text(&text));
+	}
+	runner->notices_told |= fresh;
+	runner->poll.notices = 0;
+}
+
 static void stop_with(struct runner *runner, const struct fault *fault)
 {
 	runner->status.state = RUNNER_STOPPED;
@@ -297,6 +311,7 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	if (r || !make_room(runner, page))
 		return r;
 	r = poll_page(&runner->poll, page, runner->url, runner_now(runner), ret_verdict, reterr);
+	tell_notices(runner);
 	if (r)
 		gather_clear(&runner->gather); /* the chain begins anew */
 	return r;

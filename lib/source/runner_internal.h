@@ -45,6 +45,7 @@ struct runner {
 	bool auth_retried; /* a fresh token was tried already */
 	bool fresh; /* began without a place, and no page was accepted yet */
 	bool clock_known; /* an answer had a Date */
+	unsigned notices_told;
 	bool skew_told;
 	bool skew_moved; /* the last answer told of another clock than its request was made by */
 	struct runner_status status;

@@ -272,6 +272,32 @@ static void take_secrets(struct source *source, const struct ini_section *sectio
 	buf_deinit(&text);
 }
 
+/* Secrets stay out of it: the state keeps it, and they do not change what a page holds. */
+static void take_page_shape(struct source *source)
+{
+	const struct definition *definition = source->definition;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	buf_printf(&text, "endpoint=%s\n", source->options.endpoint);
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		if (!definition->parameters[i].secret)
+			buf_printf(&text, "%s=%s\n", definition->parameters[i].name,
+				definition->parameters[i].value);
+	for (size_t i = 0; i < definition->ini.n_sections; i++) {
+		const struct ini_section *section = &definition->ini.sections[i];
+		if (!str_starts(section->kind, "request") && strcmp(section->kind, "page") != 0 &&
+			strcmp(section->kind, "records") != 0)
+			continue;
+		for (size_t j = 0; j < section->n_entries; j++)
+			if (!section->entries[j].secret)
+				buf_printf(&text, "%s.%s=%s\n", section->kind,
+					section->entries[j].key, section->entries[j].value);
+	}
+	struct id digest = digest_id(buf_slice(&text));
+	source->page_shape = mem_printf("%02x%02x%02x%02x%02x%02x%02x%02x", digest.bytes[0],
+		digest.bytes[1], digest.bytes[2], digest.bytes[3], digest.bytes[4], digest.bytes[5],
+		digest.bytes[6], digest.bytes[7]);
+}
+
 static void check_start(
 	struct source *source, struct ini_section *section, struct findings *findings)
 {
@@ -353,6 +379,7 @@ struct source *source_new(
 	}
 	compile_plans(source);
 	take_fingerprint(source, section);
+	take_page_shape(source);
 	return source;
 }
 
@@ -369,6 +396,7 @@ void source_free(struct source *source)
 	json_scanner_free(source->link_plan);
 	str_list_deinit(&source->origins);
 	free(source->origin);
+	free(source->page_shape);
 	free(source->name);
 	free(source->place);
 	free(source);

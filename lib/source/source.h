@@ -44,6 +44,8 @@ struct source {
 	struct id fingerprint; /* digest of all that the section and the definition say: equal means
 				  nothing to reload */
 	struct id secrets; /* digest of the section's secret values */
+	char *page_shape; /* digest of what is requested and how pages are read, in hex: what was
+			     learned of the API's pages counts for equal ones */
 	char *origin; /* where the token may go */
 	struct source_login login, caller_login; /* auth NULL: none */
 	struct str_list origins; /* the same and allow_origins, as url_origin writes them */
@@ -74,6 +76,7 @@ struct request_values {
 	const char *page; /* cursor as JSON text, NULL: none */
 	const char *resume;
 	int64_t offset, number; /* < 0: none */
+	int64_t size; /* elements to ask for; 0: as the definition says */
 	const char *fetch_from; /* [fetch]; NULL: none */
 };
 

@@ -49,7 +49,9 @@ static struct template_value look_up(const char *name, void *userdata)
 	if (strcmp(name, "resume.cursor") == 0)
 		return value_json(values->resume);
 	if (strcmp(name, "page.size") == 0)
-		return value_count(lookup, definition->page.size > 0 ? definition->page.size : -1);
+		return value_count(lookup, values->size > 0            ? values->size
+					   : definition->page.size > 0 ? definition->page.size
+								       : -1);
 	if (strcmp(name, "page.offset") == 0)
 		return value_count(lookup, values->offset);
 	if (strcmp(name, "page.number") == 0)

@@ -131,7 +131,10 @@ class Primitives(harness.Case):
         self.loses("opening", ("end = absent", "end = empty"))
 
     def test_end_absent_is_not_short(self):
-        self.loses("opening", ("end = absent", "end = short\nsize = 100"))
+        limit = "[request]\nheader.X-Limit = ${page.size}\n\n[records]"
+        self.loses(
+            "opening", ("end = absent", "end = short\nsize = 100"), ("[records]", limit)
+        )
 
     def test_end_empty_needed(self):
         self.refused("headers", "loop:", ("end = empty", ""))

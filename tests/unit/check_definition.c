@@ -154,6 +154,12 @@ START_TEST(faults)
 			"needs `id`"},
 		{"url = /next", "offset = yes\nsize = 5", 17, "does not use ${page.offset}"},
 		{"url = /next", "url = /next\nend = short", 18, "needs `size`"},
+		{"url = /next", "url = /next\nsize = 5", 18, "does not send ${page.size}"},
+		{"query.from = ${window.start}\n[records]\nat = /list\nid = /id\n[page]\nurl = "
+		 "/next",
+			"query.from = ${window.start}\nquery.o = ${page.offset}\n[records]\n"
+			"at = /list\n[page]\noffset = yes\nsize = 5",
+			18, "does not send ${page.size}"},
 		{"url = /next", "url = /next\nend = shrt", 18, "no condition"},
 		{"window = yes", "window = yes\nurl = /more", 18, "two ways of resuming"},
 		{"window = yes", "overlap = 5m", 18, "must say where"},

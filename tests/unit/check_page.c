@@ -255,27 +255,31 @@ END_TEST
 
 #define TIES                                                                                       \
 	"request.url = https://h.example/x\nrequest.query.s = ${window.start}\n"                   \
-	"request.query.c = ${page.cursor}\nrecords.at = /list\nrecords.id = /id\n"                 \
-	"page.cursor = last:/s\npage.size = 4\npage.end = short\npage.ties = yes\n"                \
+	"request.query.c = ${page.cursor}\nrequest.query.n = ${page.size}\nrecords.at = /list\n"   \
+	"records.id = /id\npage.cursor = last:/s\npage.size = 4\npage.end = short\npage.ties = "   \
+	"yes\n"                                                                                    \
 	"resume.window = yes\n"
 
 START_TEST(ties_at_a_page_edge)
 {
 	static const struct {
 		const char *values[5];
-		const char *next;
+		const char *next, *back;
+		size_t n_tied;
 		enum fault_class class;
 	} cases[] = {
-		{{"[1]", "[2]", "[3]", "[4]"}, "[3]", FAULT_NONE},
-		{{"[1]", "[2]", "[3]", "[3]"}, "[2]", FAULT_NONE},
-		{{"[1]", "[2,1]", "[2,1]", "[2,1]"}, "[1]", FAULT_NONE},
-		{{"[1]", "[2,1]", "[2,1]", "[2,2]"}, "[2,1]", FAULT_NONE},
-		{{"[1]", "[1]", "[2]", "[2]", "[2]"}, "[1]", FAULT_NONE},
-		{{"[1]", "[1]", "[1]", "[11]"}, "[1]", FAULT_NONE},
-		{{"[1]", "[1]", "[1]", "[1]"}, NULL, FAULT_LIMIT},
-		{{"[1]", "[1]", "[1]", "null"}, NULL, FAULT_BODY},
-		{{"[1]", "[1]", "[1]"}, "[1]", FAULT_NONE}, /* short: the last page anyway */
-		{{NULL}, NULL, FAULT_NONE},
+		{{"[1]", "[2]", "[3]", "[4]"}, "[4]", "[3]", 1, FAULT_NONE},
+		{{"[1]", "[2]", "[3]", "[3]"}, "[3]", "[2]", 2, FAULT_NONE},
+		{{"[1]", "[2,1]", "[2,1]", "[2,1]"}, "[2,1]", "[1]", 3, FAULT_NONE},
+		{{"[1]", "[2,1]", "[2,1]", "[2,2]"}, "[2,2]", "[2,1]", 1, FAULT_NONE},
+		{{"[1]", "[1]", "[2]", "[2]", "[2]"}, "[2]", "[1]", 3, FAULT_NONE},
+		{{"[1]", "[1]", "[1]", "[11]"}, "[11]", "[1]", 1, FAULT_NONE},
+		{{"[1]", "[1]", "[1]", "[1]"}, NULL, NULL, 0, FAULT_LIMIT},
+		{{"[1]", "[1]", "[1]", "null"}, NULL, NULL, 0, FAULT_BODY},
+		/* perhaps the last page: then it does not matter */
+		{{"[1]", "[1]", "[1]"}, "[1]", NULL, 3, FAULT_NONE},
+		{{"[1]", "[1]", "[2]"}, "[2]", "[1]", 1, FAULT_NONE},
+		{{NULL}, NULL, NULL, 0, FAULT_NONE},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct source_fixture f;
@@ -293,6 +297,10 @@ START_TEST(ties_at_a_page_edge)
 		const char *next = r ? NULL : page.next;
 		ck_assert_msg(cases[i].next ? next && strcmp(next, cases[i].next) == 0 : !next,
 			"case %zu: %s", i, next ? next : "none");
+		const char *back = r ? NULL : page.back;
+		ck_assert_msg(cases[i].back ? back && strcmp(back, cases[i].back) == 0 : !back,
+			"case %zu: %s", i, back ? back : "none");
+		ck_assert_msg(r || page.n_tied == cases[i].n_tied, "case %zu", i);
 		page_deinit(&page);
 		buf_deinit(&body);
 		source_fixture_deinit(&f);

@@ -1,6 +1,7 @@
 /*
  * Polling as scenarios: the state machine against a small model of an API, with virtual time and
- * dice. Whatever the mode, after enough polls every record of the model has been accepted once.
+ * dice. Whatever the mode, after enough polls every record of the model has been accepted once, or
+ * lies in a gap that was reported.
  * TRAWLD_TEST_SEED repeats a run.
  */
 #include "source/poll.h"
@@ -23,6 +24,9 @@ struct model {
 	uint32_t dice;
 	bool newest_first;
 	size_t page_size;
+	size_t cap; /* no more of a window is given, nor counted; 0: no limit */
+	size_t page_cap; /* pages are shorter than requested; 0: as long as requested */
+	bool total_of_page;
 };
 
 static uint32_t roll(struct model *model, uint32_t bound)
@@ -59,17 +63,25 @@ static void window_page(
 		      : ask->offset > 0 ? (size_t)ask->offset
 					: 0;
 	size_t n = 0, total = 0;
+	size_t size = ask->page || !ask->size ? model->page_size : (size_t)ask->size;
+	if (model->page_cap && size > model->page_cap)
+		size = model->page_cap;
+	if (model->cap && skip + size > model->cap)
+		size = skip < model->cap ? model->cap - skip : 0;
 	buf_append_text(out, "{\"list\":[");
 	for (size_t k = 0; k < N_RECORDS; k++) {
 		size_t i = model->newest_first ? N_RECORDS - 1 - k : k;
 		if (model->visible[i] > now || model->time[i] < ask->start_time ||
 			model->time[i] >= ask->end_time)
 			continue;
-		if (total >= skip && n < model->page_size)
+		if (total >= skip && n < size)
 			print_record(out, model, i, n++ == 0);
 		total++;
 	}
-	buf_printf(out, "],\"total\":%zu", total);
+	buf_printf(out, "],\"total\":%zu",
+		model->total_of_page               ? n
+		: model->cap && total > model->cap ? model->cap
+						   : total);
 	if (skip + n < total)
 		buf_printf(out, ",\"next\":%zu", skip + n);
 	buf_append_text(out, "}");
@@ -111,7 +123,27 @@ struct run {
 	unsigned restart_of; /* one in so many pages the process dies before its commit */
 	uint32_t lost_of; /* one in so many requests with a stored place is refused */
 	nsec_t now;
+	struct span gaps[1000];
+	size_t n_gaps;
 };
+
+static void take_gap(struct run *run)
+{
+	struct span *gap = &run->poll.gap;
+	if (gap->start_time == NSEC_NONE)
+		return;
+	ck_assert_uint_lt(run->n_gaps, sizeof(run->gaps) / sizeof(run->gaps[0]));
+	run->gaps[run->n_gaps++] = *gap;
+	*gap = (struct span){NSEC_NONE, NSEC_NONE};
+}
+
+static bool in_gap(const struct run *run, nsec_t time)
+{
+	for (size_t i = 0; i < run->n_gaps; i++)
+		if (run->gaps[i].start_time <= time && time < run->gaps[i].end_time)
+			return true;
+	return false;
+}
 
 /* The process ends and starts again with what was committed. */
 static void restart(struct run *run)
@@ -151,6 +183,7 @@ static bool one_page(struct run *run)
 	place_copy(&before, &poll->place);
 	int r = poll_page(poll, &page, asked, run->now, &verdict, &fault);
 	ck_assert_msg(r == 0 || r == FAULT_INCOMPLETE, "%s", fault.text);
+	take_gap(run);
 	bool more = r || verdict != POLL_CAUGHT_UP;
 	if (run->restart_of && roll(run->model, run->restart_of) == 0) {
 		/* nothing of this page was made durable */
@@ -179,11 +212,13 @@ static void run_all(struct run *run)
 	restart(run);
 	run->now = end + 10 * S;
 	run->restart_of = run->lost_of = 0;
-	while (poll_begin(&run->poll, run->now) && one_page(run))
-		;
+	for (unsigned n = 0; poll_begin(&run->poll, run->now) && one_page(run);)
+		ck_assert_msg(++n < 20000, "a poll without end");
 	for (size_t i = 0; i < N_RECORDS; i++)
-		ck_assert_msg(run->model->seen[i] > 0, "record %zu of %lld was never accepted", i,
+		ck_assert_msg(run->model->seen[i] > 0 || in_gap(run, run->model->time[i]),
+			"record %zu of %lld was never accepted", i,
 			(long long)(run->model->time[i] / S));
+	ck_assert_msg(run->n_gaps == 0 || run->model->cap, "%zu gaps", run->n_gaps);
 	poll_deinit(&run->poll);
 }
 
@@ -191,13 +226,17 @@ static void run_all(struct run *run)
 	"records.at = /list\nrecords.id = /i\nrecords.time = /t\nrecords.time_format = epoch_s\n"  \
 	"request.url = https://h/x\n"                                                              \
 	"request.body = {\"a\":\"${window.start:epoch_s}\",\"b\":\"${window.end:epoch_s}\","       \
-	"\"c\":\"${page.cursor}\",\"o\":\"${page.offset}\"}\n"
+	"\"c\":\"${page.cursor}\",\"o\":\"${page.offset}\",\"n\":\"${page.size}\"}\n"
 #define WINDOW COMMON "resume.window = yes\noverlap = 40s\nlag = 3s\nresume.span_max = 30s\n"
+
+#define OFFSET "page.offset = yes\npage.size = 7\n"
 
 static const struct {
 	const char *keys;
 	bool by_log, newest_first;
 	unsigned restart_of, lost_of;
+	size_t cap, page_cap;
+	bool total_of_page;
 } modes[] = {
 	{COMMON "page.url = /next\nresume.url = /more\n", true, false, 0, 0},
 	{COMMON "page.url = /next\nresume.url = /more\n", true, false, 5, 0},
@@ -205,10 +244,15 @@ static const struct {
 	{WINDOW "page.cursor = /next\n", false, false, 0, 0},
 	{WINDOW "page.cursor = /next\n", false, false, 6, 20},
 	{WINDOW "page.cursor = /next\nrecords.order = unordered\n", false, true, 6, 20},
-	{WINDOW "page.offset = yes\npage.size = 7\npage.total = /total\n", false, false, 6, 0},
-	{WINDOW "page.offset = yes\npage.size = 7\npage.overlap = 2\n", false, false, 6, 0},
-	{WINDOW "page.offset = yes\npage.size = 7\npage.cap = 20\npage.total = /total\n", false,
-		true, 6, 0},
+	{WINDOW OFFSET "page.total = /total\n", false, false, 6, 0},
+	{WINDOW OFFSET "page.overlap = 2\n", false, false, 6, 0},
+	{WINDOW OFFSET "page.cap = 20\npage.total = /total\n", false, true, 6, 0, .cap = 20},
+	{WINDOW OFFSET "page.cap = 20\n", false, false, 6, 0, .cap = 20},
+	/* pages that are shorter than requested, totals that count something else */
+	{WINDOW OFFSET, false, false, 6, 0, .page_cap = 5},
+	{WINDOW OFFSET "page.overlap = 2\n", false, true, 6, 0, .page_cap = 5},
+	{WINDOW OFFSET "page.total = /total\n", false, true, 6, 0, .page_cap = 5,
+		.total_of_page = true},
 };
 
 START_TEST(every_record_in_every_mode)
@@ -223,6 +267,9 @@ START_TEST(every_record_in_every_mode)
 		fflush(stdout);
 		model_init(&model, seed + round, 30 * S);
 		model.newest_first = modes[_i].newest_first;
+		model.cap = modes[_i].cap;
+		model.page_cap = modes[_i].page_cap;
+		model.total_of_page = modes[_i].total_of_page;
 		struct run run = {.model = &model,
 			.fixture = &fixture,
 			.by_log = modes[_i].by_log,

@@ -14,8 +14,8 @@
 #define WINDOW                                                                                     \
 	"request.url = https://h/x\nrequest.query.from = ${window.start:epoch_s}\n"                \
 	"request.query.c = ${page.cursor}\nrequest.query.o = ${page.offset}\n"                     \
-	"request.query.n = ${page.number}\nrecords.at = /l\nrecords.id = /i\nresume.window = "     \
-	"yes\n"
+	"request.query.n = ${page.number}\nrequest.query.s = ${page.size}\nrecords.at = /l\n"      \
+	"records.id = /i\nresume.window = yes\n"
 
 struct steps {
 	struct source_fixture fixture;
@@ -147,15 +147,16 @@ START_TEST(ends_of_chains)
 		{"page.cursor = /c\npage.end = /more = false\n",
 			"{\"l\":[],\"c\":\"t\",\"more\":true}", POLL_MORE},
 		{"page.cursor = /c\npage.size = 2\npage.end = short\n",
-			"{\"l\":[{\"i\":1}],\"c\":\"t\"}", POLL_CAUGHT_UP},
+			"{\"l\":[{\"i\":1}],\"c\":\"t\"}", POLL_MORE},
 		{"page.offset = yes\npage.size = 2\n", "{\"l\":[{\"i\":1},{\"i\":2}]}", POLL_MORE},
-		{"page.offset = yes\npage.size = 2\n", "{\"l\":[{\"i\":1}]}", POLL_CAUGHT_UP},
+		{"page.offset = yes\npage.size = 2\n", "{\"l\":[{\"i\":1}]}", POLL_MORE},
+		{"page.offset = yes\npage.size = 2\n", "{\"l\":[]}", POLL_CAUGHT_UP},
 		{"page.number = yes\npage.size = 2\npage.end = empty\n", "{\"l\":[{\"i\":1}]}",
 			POLL_MORE},
 		{"page.offset = yes\npage.size = 2\npage.total = /n\n",
 			"{\"l\":[{\"i\":1}],\"n\":5}", POLL_MORE},
 		{"page.offset = yes\npage.size = 2\npage.total = /n\n",
-			"{\"l\":[{\"i\":1}],\"n\":1}", POLL_CAUGHT_UP},
+			"{\"l\":[{\"i\":1}],\"n\":1}", POLL_MORE},
 		{"page.cap = 2\npage.total = /n\n", "{\"l\":[{\"i\":1}],\"n\":5}", POLL_AGAIN},
 		{"page.cap = 2\n", "{\"l\":[{\"i\":1},{\"i\":2}]}", POLL_AGAIN},
 		{"page.total = /n\n", "{\"l\":[{\"i\":1}],\"n\":2}", POLL_AGAIN},
@@ -230,6 +231,7 @@ START_TEST(a_list_that_moves_is_read_again)
 	answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE);
 	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), FAULT_INCOMPLETE);
 	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"n\":1}", NSEC_NONE), 0);
+	ck_assert_int_eq(answer(&s, "{\"l\":[],\"n\":1}", NSEC_NONE), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
 	tear_down(&s);
 	set_up(&s, WINDOW "page.offset = yes\npage.size = 1\npage.total = /n\n");

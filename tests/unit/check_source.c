@@ -26,7 +26,7 @@ START_TEST(requests)
 		"request.query.from = ${window.start:%Y-%m-%dT%H:%M:%S%z}\n"
 		"request.query.page = ${page.number}\nrequest.header.X-A = b\n"
 		"request.body = {\"to\": \"${window.end:epoch_ms}\"}\n"
-		"request.next.query.page = ${page.number}\npage.number = yes\npage.size = 10\n"
+		"request.next.query.page = ${page.number}\npage.number = yes\npage.end = empty\n"
 		"endpoint = http://127.0.0.1:8080/base/\n");
 	struct request_values values = values_of(f.source);
 	ck_assert_int_eq(source_request(f.source, &values, NULL, &message, &fault), 0);

@@ -1,0 +1,187 @@
+/* See ends.h. */
+#include "source/ends.h"
+
+#include "source/poll_internal.h"
+
+bool ends_may_be_full(const struct poll *poll, const struct page *page)
+{
+	size_t n = page->n_elements;
+	if (n <= poll->n_again)
+		return false;
+	if (poll->place.page_size <= 0)
+		return true;
+	return (int64_t)n >= poll->place.page_size ||
+	       (ends_size(poll) > 0 && (int64_t)n >= ends_size(poll));
+}
+
+/* Is there a way to request a next page? */
+static bool has_pages(const struct definition *definition)
+{
+	return definition->page_place.kind != PLACE_NONE || counts_pages(definition);
+}
+
+/* Elements of PAGE that the page before did not have. */
+static int64_t new_elements(const struct poll *poll, const struct page *page)
+{
+	return page->n_elements > poll->n_again ? (int64_t)(page->n_elements - poll->n_again) : 0;
+}
+
+int64_t ends_received(const struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	if (definition->page.offset)
+		return poll->ask.offset - definition->page.first + (int64_t)page->n_elements;
+	return poll->from_first ? poll->n_elements + new_elements(poll, page) : -1;
+}
+
+/* The total, unless it is known to count something else; -1: not known. */
+static int64_t total_of(const struct poll *poll, const struct page *page)
+{
+	return poll->total_wrong ? -1 : page->total;
+}
+
+/* By its total, the window holds more than what was received. */
+static bool total_says_more(const struct poll *poll, const struct page *page)
+{
+	return ends_received(poll, page) >= 0 && ends_received(poll, page) < total_of(poll, page);
+}
+
+static bool counts_to_end(const struct poll *poll, const struct page *page)
+{
+	int64_t total = total_of(poll, page);
+	return total >= 0 && ends_received(poll, page) >= total && !ends_may_be_full(poll, page);
+}
+
+bool ends_chain(const struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	unsigned end = definition->page_end;
+	bool empty = page->n_elements == 0, counted = counts_pages(definition);
+	if (page->ends || (definition->resume.newest && page->all_known))
+		return true;
+	if (!counted && !page->next)
+		return true;
+	if (ends_at_cap(poll, page) || (counted && counts_to_end(poll, page)))
+		return true;
+	if (end & END_EMPTY && empty)
+		return true;
+	if (end & END_SHORT && !ends_may_be_full(poll, page) && !total_says_more(poll, page))
+		return true;
+	const char *cursor = asked_cursor(poll);
+	return end & END_SAME && !counted && cursor && strcmp(cursor, page->next) == 0;
+}
+
+/* The most that can be had of one window; 0: no limit. Numbered pages of a fixed size do not reach
+ * a limit that is not a multiple of the size. */
+static int64_t cap_of(const struct poll *poll)
+{
+	const struct page_options *options = &definition_of(poll)->page;
+	if (options->number && options->size > 0 && options->size < options->cap)
+		return options->cap - options->cap % options->size;
+	return options->cap;
+}
+
+bool ends_capped(const struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	const struct page_options *options = &definition->page;
+	int64_t n = poll->n_elements + new_elements(poll, page), total = total_of(poll, page);
+	if (!definition->resume.window)
+		return false;
+	if (!has_pages(definition) &&
+		(total >= 0 ? total > n : options->size > 0 && n >= options->size))
+		return true;
+	return options->cap > 0 && (n >= cap_of(poll) || total >= options->cap);
+}
+
+bool ends_at_cap(const struct poll *poll, const struct page *page)
+{
+	int64_t cap = cap_of(poll);
+	return definition_of(poll)->resume.window && cap > 0 &&
+	       poll->n_elements + new_elements(poll, page) >= cap;
+}
+
+bool ends_whole(const struct poll *poll, const struct page *page)
+{
+	int64_t n = poll->n_elements + new_elements(poll, page), total = total_of(poll, page);
+	return total >= 0 && n >= total && total != definition_of(poll)->page.cap;
+}
+
+int64_t ends_size(const struct poll *poll)
+{
+	const struct page_options *options = &definition_of(poll)->page;
+	int64_t left = options->cap - (poll->ask.offset - options->first);
+	bool limited = definition_of(poll)->resume.window && options->offset && options->cap > 0 &&
+		       left > 0 && left < options->size;
+	return limited ? left : options->size;
+}
+
+/* The total is contradicted where all that it counts was there and more came. (A total that changes
+ * as well may be a list that moved.) A list without pages proves nothing: it may repeat an element.
+ */
+void ends_learn_total(struct poll *poll, const struct page *page)
+{
+	int64_t received = ends_received(poll, page), fresh = new_elements(poll, page);
+	if (!has_pages(definition_of(poll)) || page->total < 0 || poll->total_wrong || fresh == 0 ||
+		received <= page->total)
+		return;
+	if (poll->n_pages > 0 && received - fresh < poll->total)
+		return;
+	poll->total_wrong = true;
+	poll->notices |= POLL_NOTICE_TOTAL;
+}
+
+static void set_uneven(struct poll *poll)
+{
+	poll->place.page_size = 0;
+	poll->notices |= POLL_NOTICE_UNEVEN;
+}
+
+/* A page of N elements was not the last: so many the API gives where a page is full. */
+static void learn_cut(struct poll *poll, int64_t n)
+{
+	struct place *place = &poll->place;
+	if (place->page_size >= 0) {
+		if (n < place->page_size)
+			set_uneven(poll);
+	} else if (place->page_cut < 0) {
+		place->page_cut = n;
+		poll->notices |= POLL_NOTICE_SIZE;
+	} else if (place->page_cut == n) {
+		place->page_size = n;
+	} else {
+		set_uneven(poll);
+	}
+}
+
+void ends_learn_size(struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	int64_t size = definition->page.size;
+	bool needed = definition->page_end & END_SHORT || pointer_is_set(&definition->page_total);
+	if (size == 0 || !needed)
+		return;
+	if (poll->n_before > 0 && poll->n_before != size && new_elements(poll, page) > 0)
+		learn_cut(poll, poll->n_before);
+	if ((int64_t)page->n_elements != size || place->page_size >= 0 || place->page_cut > size)
+		return;
+	if (place->page_cut > 0)
+		set_uneven(poll);
+	else
+		place->page_size = size;
+}
+
+bool ends_probes(const struct poll *poll, const struct page *page)
+{
+	int64_t total = total_of(poll, page), n = (int64_t)page->n_elements;
+	int64_t full = poll->place.page_cut > 0 ? poll->place.page_cut : ends_size(poll);
+	return n < full || (total >= 0 && ends_received(poll, page) >= total);
+}
+
+const char *ends_next(const struct poll *poll, const struct page *page, size_t *ret_n_again)
+{
+	bool again = page->back && ends_may_be_full(poll, page);
+	*ret_n_again = again ? page->n_tied : 0;
+	return again ? page->back : page->next;
+}

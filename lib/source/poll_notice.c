@@ -1,0 +1,29 @@
+/* What a poll has to tell people about an API, in words. */
+#include "source/poll_internal.h"
+
+void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out)
+{
+	const struct definition *definition = definition_of(poll);
+	switch (notice) {
+	case POLL_NOTICE_SIZE:
+		buf_printf(out,
+			"pages hold %lld elements, requested were %lld: the API sets the size of "
+			"its pages; reading on until an empty page or a size seen twice shows the "
+			"end (page_size = %lld avoids this)",
+			(long long)poll->place.page_cut, (long long)definition->page.size,
+			(long long)poll->place.page_cut);
+		break;
+	case POLL_NOTICE_UNEVEN:
+		buf_append_text(out,
+			"pages that are not the last hold different numbers of elements: a short "
+			"page does not show the end of a list here, only an empty one does");
+		break;
+	case POLL_NOTICE_TOTAL:
+		buf_printf(out,
+			"the total at `%s` is smaller than the number of elements received: it "
+			"does not count the elements of the window and is ignored (remove "
+			"page.total)",
+			definition->page_total.text);
+		break;
+	}
+}
