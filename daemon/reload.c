@@ -62,11 +62,8 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 		const struct setup_sink *before = old->sinks[i];
 		const struct setup_sink *now = setup_find_sink(new, before->name);
 		if (!now || !same(&before->fingerprint, &now->fingerprint))
-			fanout_remove_sink(trawld->fanout, before->name, !now);
+			fanout_remove_sink(trawld->fanout, before->name);
 	}
-	for (size_t i = 0; i < old->n_sources; i++)
-		if (!setup_find_source(new, old->sources[i]->name))
-			fanout_unroute(trawld->fanout, old->sources[i]->name);
 }
 
 /* Sinks that are new or were taken out because they changed. */
@@ -126,6 +123,23 @@ static void keep_fixed(
 	}
 }
 
+/* The last moment at which nothing has changed. */
+static int adopt(struct trawld *trawld, const struct setup *new, struct findings *findings)
+{
+	struct fault fault = FAULT_NULL;
+	int r = trawld_adopt(trawld, new, findings, &fault);
+	for (size_t i = 0; r && i < findings->n_items; i++)
+		log_error(NULL, "%s", findings->items[i].text);
+	if (r == STORE_E_STRANDED) {
+		log_error(NULL,
+			"the old configuration stays in force, nothing of the new one is used");
+		return EX_CONFIG;
+	}
+	if (r)
+		log_error(NULL, "%s; the old configuration stays in force", fault.text);
+	return r ? EX_TEMPFAIL : 0;
+}
+
 static int reload(struct trawld *trawld, struct findings *findings)
 {
 	struct setup *new = setup_load(trawld->options.path, findings);
@@ -145,6 +159,11 @@ static int reload(struct trawld *trawld, struct findings *findings)
 		setup_free(new);
 		return EX_TEMPFAIL;
 	}
+	int code = adopt(trawld, new, findings);
+	if (code) {
+		setup_free(new);
+		return code;
+	}
 	struct setup *old = trawld->setup;
 	keep_fixed(&old->config->daemon, &new->config->daemon, findings);
 	keep_unchanged(old, new);
@@ -153,7 +172,6 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	trawld->setup = new;
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
 	add_sinks(trawld, old, findings);
-	trawld_route(trawld);
 	fanout_start(trawld->fanout);
 	add_pollers(trawld, findings);
 	web_change(trawld, &old->config->daemon.listen, findings);

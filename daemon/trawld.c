@@ -79,15 +79,6 @@ int trawld_add_poller(struct trawld *trawld, const struct source *source, struct
 	return 0;
 }
 
-void trawld_route(struct trawld *trawld)
-{
-	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
-		struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
-		setup_route(trawld->setup, trawld->setup->sources[i], &names);
-		fanout_route(trawld->fanout, trawld->setup->sources[i]->name, &names);
-	}
-}
-
 /* Exit codes of a store that cannot be opened. */
 static int open_store(struct trawld *trawld)
 {
@@ -99,33 +90,65 @@ static int open_store(struct trawld *trawld)
 	return EX_CANTCREAT;
 }
 
-static int build(struct trawld *trawld)
+static int adopt(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct fault fault = FAULT_NULL;
+	int r = trawld_adopt(trawld, trawld->setup, &findings, &fault);
+	for (size_t i = 0; i < findings.n_items; i++)
+		log_error(NULL, "%s", findings.items[i].text);
+	if (r == STORE_E_STRANDED) {
+		log_error(NULL, "nothing was started, and nothing has changed");
+		return EX_CONFIG;
+	}
+	if (r)
+		log_error(NULL, "%s", fault.text);
+	return r ? EX_CANTCREAT : 0;
+}
+
+static int add_sinks(struct trawld *trawld)
 {
 	struct setup *setup = trawld->setup;
 	struct fault fault = FAULT_NULL;
-	int r = open_store(trawld);
-	if (r)
-		return r;
-	trawld->committer = committer_new(trawld->loop, trawld->store, store_state, trawld);
-	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
-	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
-		setup->config->daemon.state_directory);
-	fanout_on_progress(trawld->fanout, progress, trawld);
-	committer_on_settled(trawld->committer, progress, trawld);
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		if (trawld_add_sink(trawld, setup->sinks[i], &fault)) {
 			log_error(NULL, "sink %s (%s): %s", setup->sinks[i]->name,
 				setup->sinks[i]->place, fault.text);
 			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
 		}
-	trawld_route(trawld);
-	fanout_start(trawld->fanout);
+	return 0;
+}
+
+static int add_pollers(struct trawld *trawld)
+{
+	struct setup *setup = trawld->setup;
+	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < setup->n_sources; i++)
 		if (trawld_add_poller(trawld, setup->sources[i], &fault)) {
 			log_error(&setup->sources[i]->subject, "%s", fault.text);
 			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
 		}
 	return 0;
+}
+
+static int build(struct trawld *trawld)
+{
+	int r = open_store(trawld);
+	if (r)
+		return r;
+	trawld->committer = committer_new(trawld->loop, trawld->store, store_state, trawld);
+	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
+	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
+		trawld->setup->config->daemon.state_directory);
+	fanout_on_progress(trawld->fanout, progress, trawld);
+	committer_on_settled(trawld->committer, progress, trawld);
+	r = adopt(trawld);
+	if (!r)
+		r = add_sinks(trawld);
+	if (r)
+		return r;
+	fanout_start(trawld->fanout);
+	return add_pollers(trawld);
 }
 
 static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
