@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "notify.h"
 #include "store/commit.h"
 #include "web.h"
@@ -49,8 +50,8 @@ static void remove_pollers(struct trawld *trawld, const struct setup *new)
 		}
 		log_info(&poller->source->subject, "%s",
 			setup_find_source(new, poller->source->name)
-				? "changed: starting anew from its place"
-				: "removed: its place is kept");
+				? "changed: restarting from its saved cursor"
+				: "removed: its cursor is kept");
 		poller_free(poller);
 	}
 	trawld->n_pollers = n;
@@ -78,8 +79,8 @@ static void add_sinks(struct trawld *trawld, const struct setup *old, struct fin
 		if (trawld_add_sink(trawld, sink, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
-			"sink %s (%s): %s; it stays without records until the next reload, they "
-			"wait in the spool",
+			"sink %s (%s): %s; it receives nothing until the next reload; its records "
+			"are kept",
 			sink->name, sink->place, fault.text);
 		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
@@ -104,7 +105,7 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 	}
 }
 
-/* Keys that need a restart keep their old value, and that is said. */
+/* Keys that need a restart keep their old value, with a warning. */
 static void keep_fixed(
 	const struct daemon_options *old, struct daemon_options *new, struct findings *findings)
 {
@@ -115,7 +116,9 @@ static void keep_fixed(
 		if (olds[i] == NULL || *news[i] == NULL || strcmp(olds[i], *news[i]) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
-			"%s cannot change while running: the old value stays until a restart",
+			"%s cannot be changed while trawld runs; the old value stays in use until "
+			"a "
+			"restart",
 			names[i]);
 		log_warning(NULL, "%s", findings->items[findings->n_items - 1].text);
 		free(*news[i]);
@@ -146,16 +149,16 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	if (!new) {
 		findings_print(findings, stderr);
 		log_error(NULL,
-			"the new configuration has %zu fault%s (above): the old one stays in "
-			"force, nothing of the new one is used",
-			findings->n_items, findings->n_items == 1 ? "" : "s");
+			"the new configuration has %zu error%s (see above); the old one stays in "
+			"use",
+			findings->n_items, str_plural(findings->n_items));
 		return EX_CONFIG;
 	}
-	/* a source that starts anew reads its place from the state: it must be there */
+	/* a source that is restarted reads its cursor from the state, so it must be there */
 	if (!committer_flush(trawld->committer)) {
 		log_error(NULL,
-			"the state cannot be written now: the old configuration stays in force, "
-			"reload again when that is mended");
+			"the state cannot be written; the old configuration stays in use; reload "
+			"again once that is fixed");
 		setup_free(new);
 		return EX_TEMPFAIL;
 	}
@@ -176,7 +179,8 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	add_pollers(trawld, findings);
 	web_change(trawld, &old->config->daemon.listen, findings);
 	setup_free(old);
-	log_info(NULL, "reloaded: %zu sources, %zu sinks", new->n_sources, new->n_sinks);
+	log_info(NULL, "reloaded: %zu source%s, %zu sink%s", new->n_sources,
+		str_plural(new->n_sources), new->n_sinks, str_plural(new->n_sinks));
 	return 0;
 }
 
