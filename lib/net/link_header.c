@@ -29,8 +29,9 @@ static bool take_char(struct slice *rest, char c)
 static struct slice take_until(struct slice *rest, const char *ends)
 {
 	struct slice part = {rest->data, 0};
+	size_t n_ends = strlen(ends); /* not strchr: a NUL in the data is no end */
 
-	while (part.size < rest->size && !strchr(ends, rest->data[part.size]))
+	while (part.size < rest->size && !memchr(ends, rest->data[part.size], n_ends))
 		part.size++;
 	rest->data += part.size;
 	rest->size -= part.size;

@@ -257,6 +257,17 @@ START_TEST(next_in_a_link_header)
 }
 END_TEST
 
+/* Found by fuzzing: the list of relations never ended. */
+START_TEST(nul_in_a_link_header)
+{
+	char *target = NULL;
+
+	url_from_link_header(SLICE("<x>; rel=\"a\0b next\", <y>; rel=\"\0\""), "next", &target);
+	ck_assert_str_eq(target, "x");
+	free(target);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("url");
@@ -270,6 +281,7 @@ int main(void)
 	tcase_add_loop_test(cases, kind_of_a_url, 0, N(kinds));
 	tcase_add_loop_test(cases, split_a_url, 0, N(splits));
 	tcase_add_loop_test(cases, next_in_a_link_header, 0, N(links));
+	tcase_add_test(cases, nul_in_a_link_header);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
