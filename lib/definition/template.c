@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/json_scanner.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/str.h"
@@ -251,6 +252,16 @@ static int print_list(struct slice text, bool numbers, struct buf *out)
 	return 0;
 }
 
+static bool is_json_text(struct slice text)
+{
+	struct json_scanner *scanner = json_scanner_new(&(struct json_scanner_wanted){0});
+	struct json_scan scan = JSON_SCAN_NULL;
+	bool valid = json_scanner_run(scanner, text, &scan, NULL) == 0;
+	json_scan_deinit(&scan);
+	json_scanner_free(scanner);
+	return valid;
+}
+
 /* The segment's value as text in OUT; *RET_JSON: the text is JSON, not to be quoted. */
 static int print_value(const struct segment *segment, template_lookup_fn lookup, void *userdata,
 	struct buf *out, bool *ret_json)
@@ -287,6 +298,8 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 		return 0;
 	case FORMAT_JSON:
 		*ret_json = true;
+		if (!is_json_text(value.text))
+			return TEMPLATE_E_VALUE;
 		break;
 	case FORMAT_NONE:
 	case FORMAT_TIME:

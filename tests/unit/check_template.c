@@ -153,14 +153,18 @@ START_TEST(bad_bodies_and_values)
 			"case %zu", i);
 		free(error);
 	}
-	char *error = NULL;
-	struct buf out = BUF_NULL;
-	ck_assert_int_eq(
-		json_template_parse(&template, "{\"a\":\"${text:numbers}\"}", known, NULL, &error),
-		0);
-	ck_assert_int_eq(json_template_render(template, lookup, NULL, &out), TEMPLATE_E_VALUE);
-	json_template_free(template);
-	buf_deinit(&out);
+	static const char *const unfit[] = {"{\"a\":\"${text:numbers}\"}", "[\"${text:json}\"]",
+		"[\"${evil:json}\"]", "[\"${list:json}\"]"};
+	for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++) {
+		char *error = NULL;
+		struct buf out = BUF_NULL;
+		ck_assert_int_eq(json_template_parse(&template, unfit[i], known, NULL, &error), 0);
+		ck_assert_msg(
+			json_template_render(template, lookup, NULL, &out) == TEMPLATE_E_VALUE,
+			"case %zu", i);
+		json_template_free(template);
+		buf_deinit(&out);
+	}
 }
 END_TEST
 
