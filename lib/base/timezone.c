@@ -73,22 +73,22 @@ static bool read_rule(struct timezone_rules *rules, struct slice text)
 }
 
 /* Skips the 32-bit block, reads the 64-bit one. */
-static struct timezone_rules *parse_file(struct slice file)
+int timezone_parse(struct timezone_rules **ret, struct slice file)
 {
 	struct counts counts;
 	if (!read_header(file, 0, &counts) || file.data[4] < '2')
-		return NULL;
+		return TIMEZONE_E_UNKNOWN;
 	size_t at = HEADER_SIZE + counts.time * 5u + counts.type * 6u + counts.chars +
 		    counts.leap * 8u + counts.isstd + counts.isut;
 	if (!read_header(file, at, &counts))
-		return NULL;
+		return TIMEZONE_E_UNKNOWN;
 	at += HEADER_SIZE;
 	const char *times = file.data + at, *indexes = times + counts.time * 8u;
 	const char *types = indexes + counts.time;
 	size_t size = counts.time * 9u + counts.type * 6u + counts.chars + counts.leap * 12u +
 		      counts.isstd + counts.isut;
 	if (file.size < at + size)
-		return NULL;
+		return TIMEZONE_E_UNKNOWN;
 	struct timezone_rules *rules = MEM_NEW(struct timezone_rules);
 	rules->transitions = mem_array(counts.time + 1u, sizeof(struct transition));
 	rules->transitions[rules->n_transitions++] =
@@ -101,9 +101,10 @@ static struct timezone_rules *parse_file(struct slice file)
 	}
 	if (!read_rule(rules, (struct slice){file.data + at + size, file.size - at - size})) {
 		timezone_close(rules);
-		return NULL;
+		return TIMEZONE_E_UNKNOWN;
 	}
-	return rules;
+	*ret = rules;
+	return 0;
 }
 
 static struct timezone_rules *fixed(int64_t offset)
@@ -134,11 +135,7 @@ int timezone_open(struct timezone_rules **ret, const char *name)
 	struct buf file CLEANUP(buf_deinit) = BUF_LIMITED(FILE_MAX);
 	if (file_read(&file, path))
 		return TIMEZONE_E_UNKNOWN;
-	struct timezone_rules *rules = parse_file(buf_slice(&file));
-	if (!rules)
-		return TIMEZONE_E_UNKNOWN;
-	*ret = rules;
-	return 0;
+	return timezone_parse(ret, buf_slice(&file));
 }
 
 void timezone_close(struct timezone_rules *rules)

@@ -6,6 +6,7 @@
 #define TRAWLD_BASE_TIMEZONE_H
 
 #include "base/clock.h"
+#include "base/slice.h"
 
 struct timezone_rules;
 
@@ -15,6 +16,8 @@ enum {
 
 /* NAME: an IANA name (`Europe/Zurich`) or `+hh:mm`, `-hhmm`, `+hh`, `UTC`, `Z`. */
 int timezone_open(struct timezone_rules **ret, const char *name);
+/* The rules in a TZif file's bytes. TIMEZONE_E_UNKNOWN: they are not one. */
+int timezone_parse(struct timezone_rules **ret, struct slice file);
 void timezone_close(struct timezone_rules *rules);
 
 /* What has to be subtracted from LOCAL_S (seconds as if it were UTC) to get UTC. A local time that

@@ -11,8 +11,8 @@
 #include "base/secret.h"
 #include "conf/ini.h"
 
-static void add(struct findings *findings, const char *file, unsigned line, const char *format,
-	va_list args)
+__attribute__((format(printf, 4, 0))) static void add(struct findings *findings, const char *file,
+	unsigned line, const char *format, va_list args)
 {
 	struct buf text = BUF_NULL;
 	buf_vprintf(&text, format, args);

@@ -30,11 +30,11 @@ void spool_source_list(
 	}
 }
 
-int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void *userdata,
-	uint64_t *ret_records, uint64_t *ret_batches, struct fault *reterr)
+int spool_count(struct store *store, int64_t after,
+	bool (*wanted)(const char *source, void *userdata), void *userdata, uint64_t *ret_records,
+	uint64_t *ret_batches, struct fault *reterr)
 {
 	uint64_t n_batches = 0, n_records = 0;
-	int64_t from;
 	int r = 0;
 
 	for (const struct store_source *source = store->catalog.newest;
@@ -42,14 +42,13 @@ int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void
 		CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 		bool row = false;
 
-		from = wanted(source->name, userdata);
-		if (source->last <= from)
+		if (!wanted(source->name, userdata))
 			continue;
 		r = statement_get(store, STATEMENT_BATCH_COUNT, &statement, reterr);
 		if (r)
 			break;
 		sqlite3_bind_int64(statement, 1, source->id);
-		sqlite3_bind_int64(statement, 2, from > after ? from : after);
+		sqlite3_bind_int64(statement, 2, after);
 		r = statement_step(store, statement, &row, reterr);
 		if (r || !row)
 			continue;

@@ -46,11 +46,11 @@ static struct batch *make_page(int page)
 	return batch;
 }
 
-static int64_t any(const char *source, void *userdata)
+static bool any(const char *source, void *userdata)
 {
 	(void)source;
 	(void)userdata;
-	return SPOOL_ALL;
+	return true;
 }
 
 static int fail(const struct fault *fault)

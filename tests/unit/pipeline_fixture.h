@@ -273,8 +273,7 @@ static inline void pipeline_route(const char *source, const char *sinks)
 	struct str_list list = STR_LIST_NULL;
 
 	str_list_split(&list, slice_of(sinks), ',');
-	for (size_t i = 0; i < list.n_items; i++)
-		fanout_route(fanout, source, list.items[i], 0);
+	fanout_route(fanout, source, &list);
 	str_list_deinit(&list);
 }
 
