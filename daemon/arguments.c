@@ -14,13 +14,14 @@ static const char help_text[] =
 	"record once to the configured sinks. Runs in the foreground and logs to standard error.\n"
 	"\n"
 	"  -c, --config FILE  read FILE instead of " DEFAULT_PATH "\n"
-	"      --check        read the whole configuration, print every fault as file:line: text\n"
-	"      --once         poll every source until it is caught up, drain the sinks, end\n"
-	"      --version      print the version and end\n"
-	"  -h, --help         print this and end\n"
+	"      --check        check the entire configuration and print every error\n"
+	"      --once         poll every source until it is up to date, drain the sinks, and exit\n"
+	"      --version      print the version and exit\n"
+	"  -h, --help         print this help and exit\n"
 	"\n"
-	"exit codes: 0 fine, 64 usage, 70 internal fault, 73 the state cannot be created or used,\n"
-	"75 not finished (run it again), 78 configuration\n"
+	"exit status: 0 success, 64 usage error, 70 internal error, 73 the state cannot be "
+	"created\n"
+	"or used, 75 not finished (run it again), 78 configuration error\n"
 	"signals: TERM and INT drain and stop, HUP reloads, USR1 reopens files, USR2 polls now\n"
 	"manual: trawld(8), trawld.conf(5), trawld-provider(5)\n";
 
@@ -64,6 +65,6 @@ enum arguments_result arguments_parse(struct arguments *ret, int argc, char **ar
 	}
 	if (optind == argc)
 		return ARGUMENTS_RUN;
-	fprintf(stderr, "trawld: `%s` is no option\n%s", argv[optind], usage_text);
+	fprintf(stderr, "trawld: unexpected argument `%s`\n%s", argv[optind], usage_text);
 	return ARGUMENTS_USAGE;
 }

@@ -157,11 +157,13 @@ static void connected(struct ev_loop *loop, ev_io *watcher, int events)
 	struct control_client **slot = free_slot(control);
 	if (!control_socket_allows(control, fd)) {
 		turn_away(fd, EX_NOPERM,
-			"only root, trawld's own user and members of its group may ask");
+			"permission denied: only root, trawld's own user and members of its group "
+			"may do "
+			"this");
 		return;
 	}
 	if (!slot) {
-		turn_away(fd, EX_TEMPFAIL, "too many others ask at the moment: try again");
+		turn_away(fd, EX_TEMPFAIL, "too many clients; try again");
 		return;
 	}
 	struct control_client *client = MEM_NEW(struct control_client);

@@ -1,5 +1,5 @@
-/* See control_internal.h: what the commands do. A poll is over when the source has come to rest
- * more often than before, or has broken off to try again later. */
+/* See control_internal.h: what the commands do. A poll is over when the source has been up to
+ * date more often than before, or has failed and will retry. */
 #include "control_internal.h"
 
 #include <sysexits.h>
@@ -159,11 +159,11 @@ static json_t *reload(struct trawld *trawld)
 	int code = trawld_reload(trawld, &findings);
 	json_t *value = code == EX_CONFIG
 				? control_refusal(code,
-					  "the configuration has faults: the old one stays in "
-					  "force, nothing of the new one is used")
+					  "the configuration contains errors; the old one stays in "
+					  "use")
 			: code ? control_refusal(code,
-					 "the state cannot be written now: the old configuration "
-					 "stays in force, reload again when that is mended")
+					 "the state cannot be written; the old configuration stays "
+					 "in use; reload again once that is fixed")
 			       : json_object();
 	if (code == 0) {
 		json_object_set_new(value, "ok", json_true());
@@ -188,7 +188,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 	const char *command = member(request, "command"), *source = member(request, "source");
 	json_t *value;
 	if (!json_is_object(request) || !command)
-		value = control_refusal(EX_USAGE, "the request is no JSON object with a command");
+		value = control_refusal(
+			EX_USAGE, "the request is not a JSON object with a command");
 	else if (strcmp(command, "status") == 0)
 		value = status(trawld);
 	else if (strcmp(command, "poll") == 0)
@@ -196,7 +197,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else if (strcmp(command, "reload") == 0)
 		value = reload(trawld);
 	else
-		value = control_refusal(EX_USAGE, "there is no such command: status, poll, reload");
+		value = control_refusal(
+			EX_USAGE, "unknown command; expected status, poll or reload");
 	json_decref(request);
 	return value;
 }

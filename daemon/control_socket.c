@@ -17,8 +17,8 @@
 static int refuse(const struct control *control, const char *what)
 {
 	log_warning(NULL,
-		"control socket %s: %s; going on without it: trawlctl status, poll and reload do "
-		"not reach this trawld",
+		"control socket %s: %s; continuing without it: trawlctl status, poll and reload "
+		"cannot reach this trawld",
 		control->path, what);
 	return -1;
 }
@@ -51,8 +51,8 @@ static int look_at_place(const struct control *control, const struct sockaddr_un
 	if (lstat(control->path, &status))
 		return errno == ENOENT ? 0 : refuse(control, strerror(errno));
 	if (!S_ISSOCK(status.st_mode))
-		return refuse(control, "a file that is no socket is in its place");
-	return is_live(address) ? refuse(control, "another program listens there") : 0;
+		return refuse(control, "the path is a file other than a socket");
+	return is_live(address) ? refuse(control, "another program listens on it") : 0;
 }
 
 /* The group may only speak where it is this one: the user's own may be everybody's. */

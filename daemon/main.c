@@ -10,16 +10,17 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 
-/* All faults at once; NULL: there were some, and they were printed. */
+/* NULL: the configuration has errors, and all of them were printed. */
 static struct setup *load(const struct arguments *arguments)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct setup *setup = setup_load(arguments->path, &findings);
 	if (!setup) {
 		findings_print(&findings, stderr);
-		fprintf(stderr, "trawld: %zu fault%s in the configuration, nothing was started\n",
-			findings.n_items, findings.n_items == 1 ? "" : "s");
+		fprintf(stderr, "trawld: %zu error%s in the configuration\n", findings.n_items,
+			str_plural(findings.n_items));
 	}
 	return setup;
 }
@@ -27,7 +28,7 @@ static struct setup *load(const struct arguments *arguments)
 static int check(struct setup *setup)
 {
 	printf("%s: fine, %zu source%s, %zu sink%s\n", setup->config->path, setup->n_sources,
-		setup->n_sources == 1 ? "" : "s", setup->n_sinks, setup->n_sinks == 1 ? "" : "s");
+		str_plural(setup->n_sources), setup->n_sinks, str_plural(setup->n_sinks));
 	setup_free(setup);
 	return EX_OK;
 }
@@ -38,7 +39,7 @@ int main(int argc, char **argv)
 	struct trawld trawld;
 	mem_keep_small();
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not the end */
+	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not a reason to die */
 	prctl(PR_SET_DUMPABLE,
 		0); /* no core file, no ptrace by the same user: secrets are in memory */
 	switch (arguments_parse(&arguments, argc, argv)) {

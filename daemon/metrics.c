@@ -75,19 +75,19 @@ static double clock_skew(const struct overview_source *source)
 
 static const struct source_row source_rows[] = {
 	{"trawld_records", EXPOSITION_COUNTER, "New records accepted.", records},
-	{"trawld_duplicates", EXPOSITION_COUNTER, "Records dropped because they were known.",
-		duplicates},
+	{"trawld_duplicates", EXPOSITION_COUNTER, "Duplicate records dropped.", duplicates},
 	{"trawld_excluded", EXPOSITION_COUNTER,
 		"Records dropped by the definition's include and exclude.", excluded},
 	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests},
-	{"trawld_gaps", EXPOSITION_COUNTER,
-		"Spans of time whose records the API does not give any more.", gaps},
-	{"trawld_lag_seconds", EXPOSITION_GAUGE, "Now less the time of the newest record.", lag},
+	{"trawld_gaps", EXPOSITION_COUNTER, "Periods whose records the API no longer returns.",
+		gaps},
+	{"trawld_lag_seconds", EXPOSITION_GAUGE, "Current time minus the newest record's time.",
+		lag},
 	{"trawld_last_success_timestamp_seconds", EXPOSITION_GAUGE,
-		"When a page was last read without a fault.", last_success},
-	{"trawld_source_up", EXPOSITION_GAUGE, "1: the last attempt worked.", source_up},
+		"Time of the last page that was read without an error.", last_success},
+	{"trawld_source_up", EXPOSITION_GAUGE, "1 if the last attempt succeeded.", source_up},
 	{"trawld_clock_skew_seconds", EXPOSITION_GAUGE,
-		"The server's clock less this host's, 0 up to two seconds.", clock_skew},
+		"Server's clock minus this host's clock; 0 up to two seconds.", clock_skew},
 };
 
 static double pending(const struct sink_status *sink)
@@ -133,16 +133,15 @@ static const struct sink_row sink_rows[] = {
 	{"trawld_sink_pending_records", EXPOSITION_GAUGE, "Records that wait for the sink.",
 		pending},
 	{"trawld_sink_oldest_pending_seconds", EXPOSITION_GAUGE,
-		"How long the oldest of them has waited.", oldest_pending},
-	{"trawld_sink_delivered_records", EXPOSITION_COUNTER, "Records that the sink acknowledged.",
+		"Age of the oldest waiting record.", oldest_pending},
+	{"trawld_sink_delivered_records", EXPOSITION_COUNTER, "Records acknowledged by the sink.",
 		delivered},
 	{"trawld_sink_dead_letters", EXPOSITION_COUNTER,
-		"Records that the receiver refused for good; they are kept beside the state.",
-		dead_letters},
-	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that were to be sent again.", retries},
-	{"trawld_sink_up", EXPOSITION_GAUGE, "1: the last delivery worked.", sink_up},
+		"Records rejected by the receiver and kept in the dead-letter file.", dead_letters},
+	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that had to be sent again.", retries},
+	{"trawld_sink_up", EXPOSITION_GAUGE, "1 if the last delivery succeeded.", sink_up},
 	{"trawld_sink_last_success_timestamp_seconds", EXPOSITION_GAUGE,
-		"When the sink last acknowledged something.", sink_success},
+		"Time of the last acknowledgement.", sink_success},
 };
 
 static const char *name_of(const struct overview_source *source)
@@ -153,7 +152,7 @@ static const char *name_of(const struct overview_source *source)
 static void print_faults(struct exposition *exposition, const struct overview *overview)
 {
 	exposition_family(exposition, "trawld_poll_errors", EXPOSITION_COUNTER,
-		"Requests that failed, by the class of the fault.");
+		"Failed requests, by class of error.");
 	for (size_t i = 0; i < overview->n_sources; i++) {
 		const struct overview_source *source = &overview->sources[i];
 		for (int class = 0; class < TALLY_CLASSES; class ++) {
@@ -170,7 +169,7 @@ static void print_faults(struct exposition *exposition, const struct overview *o
 static void print_present_faults(struct exposition *exposition, const struct overview *overview)
 {
 	exposition_family(exposition, "trawld_source_fault", EXPOSITION_GAUGE,
-		"1 while attempts fail, by the class of the last fault.");
+		"1 while attempts fail, by class of the last error.");
 	for (size_t i = 0; i < overview->n_sources; i++) {
 		const struct runner_status *runner = &overview->sources[i].runner;
 		if (runner->failing)
@@ -195,13 +194,13 @@ static void print_sources(struct exposition *exposition, const struct overview *
 	print_faults(exposition, overview);
 	print_present_faults(exposition, overview);
 	exposition_family(exposition, "trawld_request_duration_seconds", EXPOSITION_HISTOGRAM,
-		"How long requests took.");
+		"Duration of requests.");
 	for (size_t i = 0; i < overview->n_sources; i++)
 		exposition_histogram(exposition,
 			(const char *[]){"source", name_of(&overview->sources[i]), NULL},
 			&overview->sources[i].poller->tally.durations);
 	exposition_family(exposition, "trawld_page_bytes", EXPOSITION_HISTOGRAM,
-		"Size of the answers, decompressed.");
+		"Size of responses after decompression.");
 	for (size_t i = 0; i < overview->n_sources; i++)
 		exposition_histogram(exposition,
 			(const char *[]){"source", name_of(&overview->sources[i]), NULL},
@@ -265,15 +264,15 @@ static void print_process(struct exposition *exposition, const struct overview *
 {
 	const struct trawld *trawld = overview->trawld;
 	print_one(exposition, "trawld_spool_bytes", EXPOSITION_GAUGE,
-		"Bytes that wait for sinks in the state.", (double)spool_bytes(trawld->store));
+		"Bytes in the state that wait for sinks.", (double)spool_bytes(trawld->store));
 	print_one(exposition, "trawld_spool_limit_bytes", EXPOSITION_GAUGE,
-		"Bytes that may wait before polling does.",
+		"Number of waiting bytes at which polling waits.",
 		(double)trawld->setup->config->daemon.spool_limit);
 	print_one(exposition, "trawld_state_up", EXPOSITION_GAUGE,
-		"1: the state can be written, as far as was tried.",
+		"1 if the last write to the state succeeded.",
 		!committer_failing(trawld->committer));
 	print_one(exposition, "trawld_config_last_reload_successful", EXPOSITION_GAUGE,
-		"1: all of the last configuration is in use.", !trawld->reload_failed);
+		"1 if all of the last configuration is in use.", !trawld->reload_failed);
 	print_one(exposition, "process_resident_memory_bytes", EXPOSITION_GAUGE,
 		"Resident memory size.", resident_bytes());
 	print_one(exposition, "process_cpu_seconds", EXPOSITION_COUNTER, "User and system time.",
@@ -281,8 +280,9 @@ static void print_process(struct exposition *exposition, const struct overview *
 	print_one(exposition, "process_open_fds", EXPOSITION_GAUGE, "Open file descriptors.",
 		open_fds());
 	print_one(exposition, "process_start_time_seconds", EXPOSITION_GAUGE,
-		"When the process was started.", seconds(trawld->start_time));
-	exposition_family(exposition, "trawld_build_info", EXPOSITION_GAUGE, "1, and the version.");
+		"Start time of the process.", seconds(trawld->start_time));
+	exposition_family(
+		exposition, "trawld_build_info", EXPOSITION_GAUGE, "Version of trawld; always 1.");
 	exposition_sample(exposition, (const char *[]){"version", TRAWLD_VERSION, NULL}, 1);
 }
 

@@ -1,5 +1,4 @@
-/* See notify.h. The watchdog is a timer of the loop and nothing else: a loop that hangs is silent.
- */
+/* See notify.h. The watchdog is only a timer of the event loop: a loop that hangs is silent. */
 #include "notify.h"
 
 #include <ev.h>
@@ -8,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "trawld.h"
 
@@ -44,13 +44,13 @@ static void look_at_sink(const struct sink_status *status, void *userdata)
 	append_fault(seen->fault, "sink", status->name, &status->fault);
 }
 
-/* How far behind its newest record the source lies that is furthest behind. */
+/* The lag of the source that has the greatest one. */
 static void append_lag(nsec_t oldest, const char *name, struct buf *out)
 {
 	if (oldest == NSEC_NONE)
 		return;
 	nsec_t age = clock_wall() - oldest;
-	buf_append_text(out, "; newest records are at most ");
+	buf_append_text(out, "; newest records at most ");
 	timestamp_print_duration(age > 0 ? age / NSEC_PER_SEC * NSEC_PER_SEC : 0, out);
 	buf_printf(out, " old (%s)", name);
 }
@@ -77,17 +77,16 @@ static void print_status(const struct trawld *trawld, struct buf *out)
 		oldest_name = name;
 	}
 	fanout_each_sink(trawld->fanout, look_at_sink, &sinks);
-	buf_printf(out, "%zu source%s", trawld->n_pollers, trawld->n_pollers == 1 ? "" : "s");
+	buf_printf(out, "%zu source%s", trawld->n_pollers, str_plural(trawld->n_pollers));
 	if (n_failing)
 		buf_printf(out, " (%zu failing)", n_failing);
-	buf_printf(out, ", %zu sink%s", trawld->setup->n_sinks,
-		trawld->setup->n_sinks == 1 ? "" : "s");
+	buf_printf(out, ", %zu sink%s", trawld->setup->n_sinks, str_plural(trawld->setup->n_sinks));
 	if (sinks.n_failing)
 		buf_printf(out, " (%zu failing)", sinks.n_failing);
 	append_lag(oldest, oldest_name, out);
 	if (sinks.n_pending)
-		buf_printf(
-			out, "; %llu records wait for sinks", (unsigned long long)sinks.n_pending);
+		buf_printf(out, "; %llu record%s unsent", (unsigned long long)sinks.n_pending,
+			str_plural(sinks.n_pending));
 	if (fault.size)
 		buf_printf(out, "; %s", buf_text(&fault));
 	secret_mask_line(out);
@@ -150,7 +149,7 @@ void notify_ready(const struct trawld *trawld)
 
 void notify_reloading(void)
 {
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reading the configuration anew",
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reloading the configuration",
 		(long long)(clock_monotonic() / NSEC_PER_USEC));
 }
 
@@ -158,7 +157,7 @@ void notify_stopping(const struct trawld *trawld)
 {
 	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns + CLOSING_TIME;
 	sd_notifyf(0,
-		"STOPPING=1\nSTATUS=Letting the sinks take what was read\n"
+		"STOPPING=1\nSTATUS=Delivering what has been read\n"
 		"EXTEND_TIMEOUT_USEC=%lld",
 		(long long)(timeout / NSEC_PER_USEC));
 }

@@ -1,7 +1,8 @@
-/* See once.h. A sink that fails holds the run up only until every source has come to rest: then it
- * is the next run's. */
+/* See once.h. A failing sink delays the end of the run only until every source is up to date; its
+ * records are left to the next run. */
 #include "once.h"
 
+#include "base/str.h"
 #include "store/commit.h"
 
 /* Every source that has not come to rest waits for room in the spool. */
@@ -48,29 +49,31 @@ bool once_is_over(struct trawld *trawld)
 
 static void report_sink(const struct sink_status *status, void *userdata)
 {
-	struct log_subject subject = {"sink", status->name, NULL};
-	(void)userdata;
+	const struct trawld *trawld = userdata;
+	const struct setup_sink *sink = setup_find_sink(trawld->setup, status->name);
+	struct log_subject subject = {"sink", status->name, sink ? sink->place : NULL};
 	if (status->refused_records)
-		log_warning(&subject, "%llu %s rejected: see the dead letters",
+		log_warning(&subject, "%llu record%s rejected; see the dead letters",
 			(unsigned long long)status->refused_records,
-			status->refused_records == 1 ? "record was" : "records were");
+			str_plural(status->refused_records));
 	if (status->pending_records)
-		log_warning(&subject, "%llu records wait for it: run again when it is back (%s)",
-			(unsigned long long)status->pending_records, status->fault.text);
+		log_warning(&subject, "%llu record%s unsent; run again when the sink is back (%s)",
+			(unsigned long long)status->pending_records,
+			str_plural(status->pending_records), status->fault.text);
 }
 
-void once_report(const struct trawld *trawld)
+void once_report(struct trawld *trawld)
 {
 	for (size_t i = 0; i < trawld->n_pollers; i++) {
 		const struct poller *poller = trawld->pollers[i];
 		struct intake_status status;
 		intake_status(poller->intake, &status);
-		log_info(&poller->source->subject, "%s: %llu new records, %llu known ones dropped",
-			poller->given_up.class != FAULT_NONE ? "given up for this run"
-			: poller->rested                     ? "caught up"
+		log_info(&poller->source->subject, "%s: %llu new record%s, %llu duplicate%s",
+			poller->given_up.class != FAULT_NONE ? "gave up"
+			: poller->rested                     ? "up to date"
 							     : "not finished",
-			(unsigned long long)status.n_records,
-			(unsigned long long)status.n_duplicates);
+			(unsigned long long)status.n_records, str_plural(status.n_records),
+			(unsigned long long)status.n_duplicates, str_plural(status.n_duplicates));
 	}
-	fanout_each_sink(trawld->fanout, report_sink, NULL);
+	fanout_each_sink(trawld->fanout, report_sink, trawld);
 }

@@ -8,6 +8,6 @@
  * when true. */
 bool once_is_over(struct trawld *trawld);
 /* One line a source. */
-void once_report(const struct trawld *trawld);
+void once_report(struct trawld *trawld);
 
 #endif

@@ -49,8 +49,8 @@ void overview_print_reasons(const struct overview *overview, struct buf *out)
 				source->poller->source->name, trawld->state_fault.text);
 		if (source->runner.last_success_time != NSEC_NONE || source->poller->rested)
 			continue;
-		buf_printf(out, "source %s has not worked yet%s%s\n", source->poller->source->name,
-			source->runner.failing ? ": " : "",
+		buf_printf(out, "source %s has not succeeded yet%s%s\n",
+			source->poller->source->name, source->runner.failing ? ": " : "",
 			source->runner.failing ? source->runner.fault.text : "");
 	}
 }

@@ -37,7 +37,7 @@ static bool may_poll(bool needs_window, void *userdata)
 		trawld_store_failed(poller->trawld, &fault);
 	if (r == 0 && poller->unreadable)
 		log_notice(
-			&poller->source->subject, "its state can be read again: polling goes on");
+			&poller->source->subject, "its state can be read again; polling resumes");
 	poller->unreadable = r != 0;
 	return r == 0;
 }
@@ -61,10 +61,9 @@ static void gap(nsec_t start_time, nsec_t end_time, void *userdata)
 	timestamp_print_rfc3339(end_time, 3, &to);
 	poller->n_gaps++;
 	log_error(&poller->source->subject,
-		"gap: records from %s to %s may be missing, the API does not give them (any more); "
-		"going "
-		"on behind them",
-		buf_text(&from), buf_text(&to));
+		"gap: records from %s to %s may be missing: the API no longer returns them; "
+		"continuing after %s",
+		buf_text(&from), buf_text(&to), buf_text(&to));
 }
 
 static void requested(nsec_t elapsed_ns, size_t body_size, void *userdata)

@@ -1,4 +1,4 @@
-/* See progress.h. The drawing is taken away before each line of the log and drawn anew below it. */
+/* See progress.h. The drawing is erased before each line of the log and drawn again below it. */
 #include "progress.h"
 
 #include <ev.h>
@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "terminal.h"
 #include "trawld.h"
@@ -21,7 +22,7 @@ struct meter {
 	nsec_t start_time; /* windows: where the first one began; NSEC_NONE */
 	nsec_t rated_at;
 	uint64_t n_rated;
-	double rate; /* records a second; < 0: not known yet */
+	double rate; /* records per second; < 0: not known yet */
 };
 
 struct progress {
@@ -30,8 +31,8 @@ struct progress {
 	bool draws;
 	struct buf drawing; /* the last */
 	size_t n_lines; /* of it */
-	size_t n_drawn; /* lines that stand on the terminal now */
-	struct meter *meters; /* one a poller */
+	size_t n_drawn; /* lines that are on the terminal now */
+	struct meter *meters; /* one per poller */
 	size_t n_meters;
 };
 
@@ -82,13 +83,13 @@ static void append_place(
 {
 	nsec_t from = meter->start_time, to = status->target_time, at = status->position_time;
 	if (at != NSEC_NONE && to != NSEC_NONE) {
-		append_time(out, ", at ", at);
+		append_time(out, ", read up to ", at);
 		append_time(out, " of ", to);
 		if (from != NSEC_NONE && to > from && at >= from)
 			buf_printf(out, " (%d%%)",
 				(int)((double)(at - from) * 100. / (double)(to - from)));
 	} else {
-		append_time(out, ", at ", status->newest_time);
+		append_time(out, ", read up to ", status->newest_time);
 	}
 	if (status->total >= 0)
 		buf_printf(out, ", %lld of %lld in this list", (long long)status->n_elements,
@@ -100,21 +101,21 @@ static void append_state(
 {
 	const struct poller *poller = meter->poller;
 	if (poller->given_up.class != FAULT_NONE)
-		buf_printf(out, ", given up: %s", poller->given_up.text);
+		buf_printf(out, ", gave up: %s", poller->given_up.text);
 	else if (poller->rested)
-		append_time(out, ", caught up, newest ", status->newest_time);
+		append_time(out, ", up to date, newest ", status->newest_time);
 	else if (status->failing)
-		buf_printf(out, ", tries again: %s", status->fault.text);
+		buf_printf(out, ", retrying: %s", status->fault.text);
 	else if (status->state == RUNNER_PRESSURE)
-		buf_append_text(out, ", waits for the sinks");
+		buf_append_text(out, ", waiting for the sinks");
 	else
 		append_place(out, meter, status);
 	if (poller->rested && status->newest_time == NSEC_NONE &&
 		poller->given_up.class == FAULT_NONE)
-		buf_append_text(out, ", caught up");
+		buf_append_text(out, ", up to date");
 }
 
-/* "1200 records, 240/s, at ..."; the colour that fits, or NULL. */
+/* "1200 records, 240/s, read up to ..."; the colour that fits, or NULL. */
 static const char *describe(struct progress *progress, size_t i, struct buf *out)
 {
 	struct meter *meter = meter_of(progress, i);
@@ -125,7 +126,7 @@ static const char *describe(struct progress *progress, size_t i, struct buf *out
 	intake_status(poller->intake, &intake);
 	measure(meter, &status, intake.n_records);
 	buf_printf(out, "%llu record%s", (unsigned long long)intake.n_records,
-		intake.n_records == 1 ? "" : "s");
+		str_plural(intake.n_records));
 	if (meter->rate >= 0. && !poller->rested)
 		buf_printf(out, ", %.0f/s", meter->rate);
 	append_state(out, meter, &status);
@@ -158,7 +159,7 @@ static void add_line(struct progress *progress, const struct terminal *terminal,
 {
 	bool coloured = terminal->colours && colour;
 	buf_append_text(out, coloured ? colour : "");
-	/* the last column stays free: a full line would make the cursor's place unsure */
+	/* the last column stays free: after a full line it is unclear where the cursor is */
 	terminal_append(out, text, terminal->columns > 1 ? terminal->columns - 1 : 1);
 	buf_append_text(out, coloured ? "\033[0m" : "");
 	buf_append_text(out, "\033[K\n");
@@ -200,7 +201,7 @@ static void add_sources(struct progress *progress, const struct terminal *termin
 		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
 		buf_printf(&line, "%zu of %zu sources are done", n_rested, n);
 		if (n_given_up)
-			buf_printf(&line, ", %zu given up", n_given_up);
+			buf_printf(&line, ", %zu gave up", n_given_up);
 		add_line(progress, terminal, NULL, buf_text(&line), out);
 	}
 }

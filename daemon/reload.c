@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "notify.h"
 #include "store/commit.h"
 #include "web.h"
@@ -49,8 +50,8 @@ static void remove_pollers(struct trawld *trawld, const struct setup *new)
 		}
 		log_info(&poller->source->subject, "%s",
 			setup_find_source(new, poller->source->name)
-				? "changed: starting anew from its place"
-				: "removed: its place is kept");
+				? "changed: restarting from its saved cursor"
+				: "removed: its cursor is kept");
 		poller_free(poller);
 	}
 	trawld->n_pollers = n;
@@ -62,11 +63,8 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 		const struct setup_sink *before = old->sinks[i];
 		const struct setup_sink *now = setup_find_sink(new, before->name);
 		if (!now || !same(&before->fingerprint, &now->fingerprint))
-			fanout_remove_sink(trawld->fanout, before->name, !now);
+			fanout_remove_sink(trawld->fanout, before->name);
 	}
-	for (size_t i = 0; i < old->n_sources; i++)
-		if (!setup_find_source(new, old->sources[i]->name))
-			fanout_unroute(trawld->fanout, old->sources[i]->name);
 }
 
 /* Sinks that are new or were taken out because they changed. */
@@ -81,8 +79,8 @@ static void add_sinks(struct trawld *trawld, const struct setup *old, struct fin
 		if (trawld_add_sink(trawld, sink, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
-			"sink %s (%s): %s; it stays without records until the next reload, they "
-			"wait in the spool",
+			"sink %s (%s): %s; it receives nothing until the next reload; its records "
+			"are kept",
 			sink->name, sink->place, fault.text);
 		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
@@ -107,7 +105,7 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 	}
 }
 
-/* Keys that need a restart keep their old value, and that is said. */
+/* Keys that need a restart keep their old value, with a warning. */
 static void keep_fixed(
 	const struct daemon_options *old, struct daemon_options *new, struct findings *findings)
 {
@@ -118,12 +116,31 @@ static void keep_fixed(
 		if (olds[i] == NULL || *news[i] == NULL || strcmp(olds[i], *news[i]) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
-			"%s cannot change while running: the old value stays until a restart",
+			"%s cannot be changed while trawld runs; the old value stays in use until "
+			"a "
+			"restart",
 			names[i]);
 		log_warning(NULL, "%s", findings->items[findings->n_items - 1].text);
 		free(*news[i]);
 		*news[i] = mem_strdup(olds[i]);
 	}
+}
+
+/* The last moment at which nothing has changed. */
+static int adopt(struct trawld *trawld, const struct setup *new, struct findings *findings)
+{
+	struct fault fault = FAULT_NULL;
+	int r = trawld_adopt(trawld, new, findings, &fault);
+	for (size_t i = 0; r && i < findings->n_items; i++)
+		log_error(NULL, "%s", findings->items[i].text);
+	if (r == STORE_E_STRANDED) {
+		log_error(NULL,
+			"the old configuration stays in force, nothing of the new one is used");
+		return EX_CONFIG;
+	}
+	if (r)
+		log_error(NULL, "%s; the old configuration stays in force", fault.text);
+	return r ? EX_TEMPFAIL : 0;
 }
 
 static int reload(struct trawld *trawld, struct findings *findings)
@@ -132,18 +149,23 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	if (!new) {
 		findings_print(findings, stderr);
 		log_error(NULL,
-			"the new configuration has %zu fault%s (above): the old one stays in "
-			"force, nothing of the new one is used",
-			findings->n_items, findings->n_items == 1 ? "" : "s");
+			"the new configuration has %zu error%s (see above); the old one stays in "
+			"use",
+			findings->n_items, str_plural(findings->n_items));
 		return EX_CONFIG;
 	}
-	/* a source that starts anew reads its place from the state: it must be there */
+	/* a source that is restarted reads its cursor from the state, so it must be there */
 	if (!committer_flush(trawld->committer)) {
 		log_error(NULL,
-			"the state cannot be written now: the old configuration stays in force, "
-			"reload again when that is mended");
+			"the state cannot be written; the old configuration stays in use; reload "
+			"again once that is fixed");
 		setup_free(new);
 		return EX_TEMPFAIL;
+	}
+	int code = adopt(trawld, new, findings);
+	if (code) {
+		setup_free(new);
+		return code;
 	}
 	struct setup *old = trawld->setup;
 	keep_fixed(&old->config->daemon, &new->config->daemon, findings);
@@ -153,12 +175,12 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	trawld->setup = new;
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
 	add_sinks(trawld, old, findings);
-	trawld_route(trawld);
 	fanout_start(trawld->fanout);
 	add_pollers(trawld, findings);
 	web_change(trawld, &old->config->daemon.listen, findings);
 	setup_free(old);
-	log_info(NULL, "reloaded: %zu sources, %zu sinks", new->n_sources, new->n_sinks);
+	log_info(NULL, "reloaded: %zu source%s, %zu sink%s", new->n_sources,
+		str_plural(new->n_sources), new->n_sinks, str_plural(new->n_sinks));
 	return 0;
 }
 

@@ -128,11 +128,11 @@ static void check_routes(const struct setup *setup, struct findings *findings)
 	}
 	if (config->n_sinks == 0 && config->n_sources)
 		findings_add(findings, config->path, 0,
-			"there is no [sink NAME] section: records would go nowhere");
+			"there is no [sink NAME] section: records would not be delivered");
 	free(names);
 }
 
-/* Two sinks at one target would take each other's records for damage. */
+/* Two sinks that write to one target would take each other's records for damage. */
 static void check_targets(const struct setup *setup, struct findings *findings)
 {
 	for (size_t i = 0; i < setup->n_sinks; i++) {
@@ -146,9 +146,8 @@ static void check_targets(const struct setup *setup, struct findings *findings)
 			const struct ini_section *section =
 				ini_find(&setup->config->ini, "sink", sink->name);
 			findings_add(findings, section->file, section->line,
-				"[sink %s] writes to %s, as [sink %s] does: one sink can take "
-				"several sources, two need two places",
-				sink->name, target, other->name);
+				"[sink %s] and [sink %s] both write to %s; give each its own path",
+				other->name, sink->name, target);
 		}
 	}
 }

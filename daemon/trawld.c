@@ -10,7 +10,9 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/timer.h"
+#include "base/timestamp.h"
 #include "control.h"
 #include "notify.h"
 #include "once.h"
@@ -26,14 +28,15 @@ static void store_state(const struct fault *fault, bool corrupt, void *userdata)
 {
 	struct trawld *trawld = userdata;
 	if (!fault) {
-		log_notice(NULL, "the state can be written again: polling goes on");
+		log_notice(NULL, "the state can be written again; polling resumes");
 		trawld_poll_now(trawld);
 		return;
 	}
 	trawld->state_fault = *fault;
 	log_error(NULL, "%s; %s", fault->text,
-		corrupt ? "ending, since going on could lose or repeat records"
-			: "polling waits, what was read is kept in memory and tried again");
+		corrupt ? "exiting, because continuing could lose or repeat records"
+			: "polling waits; what has been read is kept in memory, and the write is "
+			  "retried");
 	if (corrupt || trawld->options.once) {
 		trawld->exit_code = corrupt ? EX_CANTCREAT : EX_TEMPFAIL;
 		ev_break(trawld->loop, EVBREAK_ALL);
@@ -79,15 +82,6 @@ int trawld_add_poller(struct trawld *trawld, const struct source *source, struct
 	return 0;
 }
 
-void trawld_route(struct trawld *trawld)
-{
-	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
-		struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
-		setup_route(trawld->setup, trawld->setup->sources[i], &names);
-		fanout_route(trawld->fanout, trawld->setup->sources[i]->name, &names);
-	}
-}
-
 /* Exit codes of a store that cannot be opened. */
 static int open_store(struct trawld *trawld)
 {
@@ -99,27 +93,39 @@ static int open_store(struct trawld *trawld)
 	return EX_CANTCREAT;
 }
 
-static int build(struct trawld *trawld)
+static int adopt(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct fault fault = FAULT_NULL;
+	int r = trawld_adopt(trawld, trawld->setup, &findings, &fault);
+	for (size_t i = 0; i < findings.n_items; i++)
+		log_error(NULL, "%s", findings.items[i].text);
+	if (r == STORE_E_STRANDED) {
+		log_error(NULL, "nothing was started, and nothing has changed");
+		return EX_CONFIG;
+	}
+	if (r)
+		log_error(NULL, "%s", fault.text);
+	return r ? EX_CANTCREAT : 0;
+}
+
+static int add_sinks(struct trawld *trawld)
 {
 	struct setup *setup = trawld->setup;
 	struct fault fault = FAULT_NULL;
-	int r = open_store(trawld);
-	if (r)
-		return r;
-	trawld->committer = committer_new(trawld->loop, trawld->store, store_state, trawld);
-	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
-	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
-		setup->config->daemon.state_directory);
-	fanout_on_progress(trawld->fanout, progress, trawld);
-	committer_on_settled(trawld->committer, progress, trawld);
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		if (trawld_add_sink(trawld, setup->sinks[i], &fault)) {
 			log_error(NULL, "sink %s (%s): %s", setup->sinks[i]->name,
 				setup->sinks[i]->place, fault.text);
 			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
 		}
-	trawld_route(trawld);
-	fanout_start(trawld->fanout);
+	return 0;
+}
+
+static int add_pollers(struct trawld *trawld)
+{
+	struct setup *setup = trawld->setup;
+	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < setup->n_sources; i++)
 		if (trawld_add_poller(trawld, setup->sources[i], &fault)) {
 			log_error(&setup->sources[i]->subject, "%s", fault.text);
@@ -128,13 +134,33 @@ static int build(struct trawld *trawld)
 	return 0;
 }
 
+static int build(struct trawld *trawld)
+{
+	int r = open_store(trawld);
+	if (r)
+		return r;
+	trawld->committer = committer_new(trawld->loop, trawld->store, store_state, trawld);
+	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
+	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
+		trawld->setup->config->daemon.state_directory);
+	fanout_on_progress(trawld->fanout, progress, trawld);
+	committer_on_settled(trawld->committer, progress, trawld);
+	r = adopt(trawld);
+	if (!r)
+		r = add_sinks(trawld);
+	if (r)
+		return r;
+	fanout_start(trawld->fanout);
+	return add_pollers(trawld);
+}
+
 static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)timer;
 	(void)events;
 	log_warning(NULL,
-		"shutdown_timeout is over: ending, what the sinks do not have yet stays in "
-		"the state and goes out at the next start");
+		"shutdown_timeout is over: exiting; unsent records stay in the state and are "
+		"delivered after the next start");
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -145,8 +171,8 @@ static int listen_at(struct trawld *trawld)
 	if (web_open(&trawld->web, trawld, address, &fault) == 0)
 		return 0;
 	log_error(NULL,
-		"listen = %s cannot be opened: %s; nothing is polled. Set another address or off "
-		"in [daemon], or end what has it",
+		"cannot listen on %s: %s; exiting (set another address or `off` in [daemon], or "
+		"stop the process that uses it)",
 		address, fault.text);
 	return EX_TEMPFAIL;
 }
@@ -171,8 +197,8 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 		trawld->progress = progress_new(trawld);
 	trawld->notify = notify_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
-		setup->n_sources, setup->n_sources == 1 ? "" : "s", setup->n_sinks,
-		setup->n_sinks == 1 ? "" : "s", setup->config->daemon.state_directory);
+		setup->n_sources, str_plural(setup->n_sources), setup->n_sinks,
+		str_plural(setup->n_sinks), setup->config->daemon.state_directory);
 	return 0;
 }
 
@@ -230,21 +256,20 @@ bool trawld_may_poll(struct trawld *trawld)
 		trawld->spool_full = true;
 		log_warning(NULL,
 			"the spool is full (spool_limit = %llu bytes): polling waits until the "
-			"sinks "
-			"have taken what is there; nothing is dropped",
+			"sinks have taken some records; nothing is dropped",
 			(unsigned long long)limit);
 	}
 	return false;
 }
 
-/* Room again: with some distance to the limit, so that it is not told at every batch. */
+/* Room again: some distance below the limit, so that this is not logged at every batch. */
 static void look_at_spool(struct trawld *trawld)
 {
 	uint64_t limit = trawld->setup->config->daemon.spool_limit;
 	if (!trawld->spool_full || spool_bytes(trawld->store) >= limit - limit / 10)
 		return;
 	trawld->spool_full = false;
-	log_notice(NULL, "the spool has room again: polling goes on");
+	log_notice(NULL, "the spool has room again; polling resumes");
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		runner_wake(trawld->pollers[i]->runner);
 }
@@ -272,22 +297,24 @@ void trawld_stop(struct trawld *trawld)
 {
 	if (trawld->stopping) {
 		log_notice(NULL,
-			"second signal: ending at once; nothing is lost, the sinks get the "
-			"rest at the next start");
+			"second signal: exiting at once; no records are lost: the sinks get the "
+			"rest after the next start");
 		ev_break(trawld->loop, EVBREAK_ALL);
 		return;
 	}
 	trawld->stopping = true;
 	if (trawld->options.once)
 		trawld->exit_code = EX_TEMPFAIL; /* not finished */
-	log_info(NULL, "stopping: what was read goes out to the sinks first");
+	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns;
+	struct buf limit CLEANUP(buf_deinit) = BUF_NULL;
+	timestamp_print_duration(timeout, &limit);
+	log_info(NULL, "stopping: delivering what has been read (at most %s)", buf_text(&limit));
 	notify_stopping(trawld);
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		runner_stop(trawld->pollers[i]->runner);
 	committer_flush(trawld->committer);
 	fanout_retry_now(trawld->fanout);
 	fanout_hurry(trawld->fanout);
-	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns;
 	timer_start(trawld->loop, trawld->stop_timer, timeout);
 	trawld_progress(trawld);
 }

@@ -76,8 +76,11 @@ void trawld_poll_now(struct trawld *trawld);
  * over, FINDINGS (initialised) holds what could not be done of it; EX_CONFIG: it has faults, they
  * are there; EX_TEMPFAIL: the state cannot be written. All of it was logged. */
 int trawld_reload(struct trawld *trawld, struct findings *findings);
-/* Routes every source's batches by the present setup. */
-void trawld_route(struct trawld *trawld);
+/* adopt.c: SETUP takes effect in the state, and the fan-out gets its routes. 0; STORE_E_STRANDED:
+ * records that wait would lose their sink, FINDINGS says which, and nothing has changed; or another
+ * STORE_E_*. What is collected must have been committed. */
+int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct findings *findings,
+	struct fault *reterr);
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);
 int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr);
 

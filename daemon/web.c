@@ -105,7 +105,8 @@ static void find_answer(
 		return;
 	}
 	answer->status = MHD_HTTP_NOT_FOUND;
-	buf_append_text(&answer->body, "There is /, /metrics, /healthz, /readyz and /status.\n");
+	buf_append_text(
+		&answer->body, "Available paths: /, /metrics, /healthz, /readyz, /status\n");
 }
 
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)
@@ -143,7 +144,7 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 			&answer);
 	} else {
 		answer.status = MHD_HTTP_METHOD_NOT_ALLOWED;
-		buf_append_text(&answer.body, "Only GET and HEAD.\n");
+		buf_append_text(&answer.body, "Only GET and HEAD are supported.\n");
 	}
 	return send_answer(connection, &answer);
 }
@@ -207,9 +208,8 @@ static void tell(const struct listen_address *address, const char *text, unsigne
 			(int)(strrchr(text, ':') - text), text, port);
 	if (!listen_address_is_local(address))
 		log_notice(NULL,
-			"listen = %s is not loopback: whoever reaches it reads the names and "
-			"faults "
-			"of sources and sinks (no secrets)",
+			"listen = %s is not a loopback address: everyone who can connect can read "
+			"the names and errors of sources and sinks (no secrets)",
 			text);
 }
 
@@ -264,13 +264,14 @@ void web_change(struct trawld *trawld, char **old, struct findings *findings)
 	if (web_open(&trawld->web, trawld, *new, &fault) == 0)
 		return;
 	findings_add(findings, NULL, 0,
-		"listen = %s cannot be opened: %s; going back to %s until the next reload", *new,
-		fault.text, *old);
+		"cannot listen on %s: %s; %s stays in use until the next reload", *new, fault.text,
+		*old);
 	log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	char *kept = *old;
 	*old = *new;
 	*new = kept;
 	if (web_open(&trawld->web, trawld, *new, &fault) != 0)
-		log_error(NULL, "listen = %s cannot be opened again: %s; no status and metrics",
-			*new, fault.text);
+		log_error(NULL,
+			"cannot listen on %s again: %s; status and metrics are not available", *new,
+			fault.text);
 }

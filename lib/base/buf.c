@@ -86,14 +86,20 @@ int buf_append_char(struct buf *buf, char c)
 
 int buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
+	size_t room = buf->capacity - buf->size;
 	va_list again;
 	va_copy(again, args);
-	int size = vsnprintf(NULL, 0, format, again);
+	int size = vsnprintf(room ? buf->data + buf->size : NULL, room, format, args);
+	if (size >= 0 && (size_t)size >= room) {
+		char *to = buf_reserve(buf, (size_t)size);
+		size = to ? vsnprintf(to, (size_t)size + 1, format, again) : -1;
+	}
 	va_end(again);
-	char *to = size < 0 ? NULL : buf_reserve(buf, (size_t)size);
-	if (!to)
+	if (size < 0) {
+		if (room)
+			buf->data[buf->size] = '\0';
 		return BUF_E_LIMIT;
-	vsnprintf(to, (size_t)size + 1, format, args);
+	}
 	buf->size += (size_t)size;
 	return 0;
 }

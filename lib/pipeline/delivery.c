@@ -145,7 +145,7 @@ void delivery_progress(struct delivery *delivery)
 	delivery_changed(delivery);
 }
 
-static bool delivery_wanted(const char *source, void *userdata)
+static int64_t delivery_wanted(const char *source, void *userdata)
 {
 	struct delivery *delivery = userdata;
 

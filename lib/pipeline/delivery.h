@@ -29,8 +29,8 @@ struct delivery_setup {
 	const struct sink_common_options *common; /* lives as long as the delivery */
 	int64_t acknowledged;
 	const char *position; /* what belongs to ACKNOWLEDGED, or NULL; copied */
-	/* Is this sink to get batches of SOURCE? */
-	bool (*wanted)(const char *source, struct delivery *delivery, void *userdata);
+	/* The number above which this sink is to get the batches of SOURCE; SPOOL_NONE: none. */
+	int64_t (*wanted)(const char *source, struct delivery *delivery, void *userdata);
 	/* BATCH is acknowledged. */
 	void (*acknowledged_batch)(const struct batch *batch, void *userdata);
 	/* The acknowledged number, or delivery_is_idle, or the failing state may have changed. */

@@ -1,9 +1,10 @@
 /*
  * Fanout: which sinks a source has, and when a body is no longer needed.
  *
- * A body is released when every sink that its source names has acknowledged it. A sink that is
- * named but not there (it was taken out at a reload and is about to come back with new options)
- * counts as one that has acknowledged nothing new, so nothing it waits for goes meanwhile.
+ * A body is released when every sink that it was accepted for has acknowledged it: which these are
+ * is said by the routes of the state (store/routes.h), not by the configuration. A sink that has a
+ * route and is not there (it is about to come back with new options, or could not be made) has
+ * acknowledged nothing, so nothing that waits for it goes meanwhile.
  *
  * Releases and progress reports are worked out at the next turn of the loop, for the sources of
  * which a batch was acknowledged: a hundred acknowledgements of one turn cost one look, and no
@@ -82,23 +83,20 @@ void sink_common_check(const struct sink_common_options *common, const struct in
 	sink_check_conditions(&common->exclude, "exclude", section, findings);
 }
 
-/* The sinks of one source. */
-struct route {
-	bool present; /* false: a source that is not configured any more */
-	bool looked_at; /* by the next sweep */
-	size_t *sinks; /* handles */
-	size_t n_sinks;
-	int64_t last; /* no batch of the source is after this one */
-	int64_t released;
+/* A sink of a source: it gets the batches above the number AFTER. */
+struct branch {
+	size_t sink; /* handle */
+	int64_t after;
 };
 
-/* A sink, there or named. One that was taken out keeps its acknowledgement: the store may not know
- * the last one yet. */
-struct member {
-	struct delivery *delivery; /* NULL: not there now */
-	bool kept;
-	int64_t acknowledged;
-	char *position;
+/* The sinks of one source. */
+struct route {
+	bool looked_at; /* by the next sweep */
+	struct branch *branches;
+	size_t n_branches;
+	size_t branches_capacity;
+	int64_t last; /* no batch of the source is after this one */
+	int64_t released;
 };
 
 struct fanout {
@@ -107,7 +105,7 @@ struct fanout {
 	struct committer *committer;
 	char *state_directory;
 	struct names sink_names;
-	struct member *sinks; /* by handle */
+	struct delivery **sinks; /* by handle; NULL: named, and not there now */
 	size_t sinks_capacity;
 	struct names source_names;
 	struct route *routes; /* by handle */
@@ -130,24 +128,16 @@ static size_t fanout_sink(struct fanout *fanout, const char *name)
 	if (handle == n) {
 		fanout->sinks =
 			mem_grow(fanout->sinks, n, &fanout->sinks_capacity, sizeof(*fanout->sinks));
-		fanout->sinks[handle] = (struct member){0};
+		fanout->sinks[handle] = NULL;
 	}
 	return handle;
-}
-
-static struct delivery *fanout_find(const struct fanout *fanout, const char *name)
-{
-	size_t handle;
-
-	return names_find(&fanout->sink_names, name, &handle) ? fanout->sinks[handle].delivery
-							      : NULL;
 }
 
 static void fanout_each(const struct fanout *fanout, void (*each)(struct delivery *delivery))
 {
 	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
-		if (fanout->sinks[i].delivery)
-			each(fanout->sinks[i].delivery);
+		if (fanout->sinks[i])
+			each(fanout->sinks[i]);
 	}
 }
 
@@ -155,9 +145,7 @@ static struct route *fanout_find_route(const struct fanout *fanout, const char *
 {
 	size_t handle;
 
-	if (!names_find(&fanout->source_names, source, &handle) || !fanout->routes[handle].present)
-		return NULL;
-	return &fanout->routes[handle];
+	return names_find(&fanout->source_names, source, &handle) ? &fanout->routes[handle] : NULL;
 }
 
 /* The route of SOURCE, made if need be. */
@@ -171,29 +159,19 @@ static struct route *fanout_get_route(struct fanout *fanout, const char *source)
 			fanout->routes, n, &fanout->routes_capacity, sizeof(*fanout->routes));
 		fanout->routes[handle] = (struct route){0};
 	}
-	fanout->routes[handle].present = true;
 	return &fanout->routes[handle];
 }
 
-static bool route_has(const struct route *route, size_t sink)
-{
-	for (size_t i = 0; i < route->n_sinks; i++) {
-		if (route->sinks[i] == sink)
-			return true;
-	}
-	return false;
-}
-
-static bool fanout_wanted(const char *source, struct delivery *delivery, void *userdata)
+static int64_t fanout_wanted(const char *source, struct delivery *delivery, void *userdata)
 {
 	const struct fanout *fanout = userdata;
 	const struct route *route = fanout_find_route(fanout, source);
 
-	for (size_t i = 0; route && i < route->n_sinks; i++) {
-		if (fanout->sinks[route->sinks[i]].delivery == delivery)
-			return true;
+	for (size_t i = 0; route && i < route->n_branches; i++) {
+		if (fanout->sinks[route->branches[i].sink] == delivery)
+			return route->branches[i].after;
 	}
-	return false;
+	return SPOOL_NONE;
 }
 
 /* --- the sweep --- */
@@ -237,13 +215,15 @@ static void route_release(struct fanout *fanout, const char *source, struct rout
 
 	if (route->released >= route->last)
 		return;
-	for (size_t i = 0; i < route->n_sinks; i++) {
-		const struct delivery *delivery = fanout->sinks[route->sinks[i]].delivery;
+	for (size_t i = 0; i < route->n_branches; i++) {
+		const struct branch *branch = &route->branches[i];
+		const struct delivery *delivery = fanout->sinks[branch->sink];
+		int64_t has = delivery ? delivery_acknowledged(delivery) : 0;
 
-		if (!delivery)
-			return;
-		if (delivery_acknowledged(delivery) < number)
-			number = delivery_acknowledged(delivery);
+		if (has < branch->after)
+			has = branch->after;
+		if (has < number)
+			number = has;
 	}
 	if (number <= route->released)
 		return;
@@ -262,32 +242,11 @@ static void fanout_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
 		size_t handle = fanout->looked_at[i];
 
 		fanout->routes[handle].looked_at = false;
-		if (fanout->routes[handle].present)
-			route_release(fanout, fanout->source_names.items[handle],
-				&fanout->routes[handle]);
+		route_release(fanout, fanout->source_names.items[handle], &fanout->routes[handle]);
 	}
 	fanout->n_looked_at = 0;
 	if (fanout->progress)
 		fanout->progress(fanout->progress_userdata);
-}
-
-/* --- acknowledgements of sinks that were taken out --- */
-
-static void member_keep(struct member *member, int64_t acknowledged, const char *position)
-{
-	char *copy = mem_strdup(position);
-
-	free(member->position);
-	member->kept = true;
-	member->acknowledged = acknowledged;
-	member->position = copy;
-}
-
-static void member_drop(struct member *member)
-{
-	free(member->position);
-	member->kept = false;
-	member->position = NULL;
 }
 
 /* --- sinks --- */
@@ -309,24 +268,17 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.userdata = fanout,
 	};
 	size_t handle = fanout_sink(fanout, setup->name);
-	struct member *member = &fanout->sinks[handle];
 	char *position = NULL;
 	struct sink *sink;
 	int r = kind->create(&sink, setup, reterr);
 
 	if (r != 0)
 		return r;
-	delivery_setup.acknowledged = member->acknowledged;
-	delivery_setup.position = member->position;
-	if (!member->kept) {
-		r = spool_sink_get(fanout->store, setup->name, &delivery_setup.acknowledged,
-			&position, NULL, reterr);
-		delivery_setup.position = position;
-	}
+	r = spool_sink_get(
+		fanout->store, setup->name, &delivery_setup.acknowledged, &position, NULL, reterr);
+	delivery_setup.position = position;
 	if (r == 0)
-		r = delivery_new(&member->delivery, &delivery_setup, sink, reterr);
-	if (r == 0)
-		member_drop(member);
+		r = delivery_new(&fanout->sinks[handle], &delivery_setup, sink, reterr);
 	free(position);
 	if (r != 0) {
 		kind->destroy(sink);
@@ -336,130 +288,47 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 	return 0;
 }
 
-static void route_remove(struct route *route, size_t sink)
+void fanout_remove_sink(struct fanout *fanout, const char *name)
 {
-	size_t n = 0;
+	size_t handle;
 
-	for (size_t i = 0; i < route->n_sinks; i++) {
-		if (route->sinks[i] != sink)
-			route->sinks[n++] = route->sinks[i];
-	}
-	route->n_sinks = n;
-}
-
-static void fanout_forget(struct fanout *fanout, const char *name)
-{
-	size_t handle = fanout_sink(fanout, name);
-
-	for (size_t i = 0; i < fanout->source_names.n_items; i++) {
-		if (!route_has(&fanout->routes[i], handle))
-			continue;
-		route_remove(&fanout->routes[i], handle);
-		fanout_look_at(fanout, &fanout->routes[i]);
-	}
-	member_drop(&fanout->sinks[handle]);
-	commit_add_sink_removal(fanout->store, name);
-	committer_touch(fanout->committer);
-	fanout_schedule(fanout);
-}
-
-void fanout_remove_sink(struct fanout *fanout, const char *name, bool forget)
-{
-	struct delivery *delivery = fanout_find(fanout, name);
-	struct member *member;
-
-	if (!delivery)
+	if (!names_find(&fanout->sink_names, name, &handle))
 		return;
-	member = &fanout->sinks[fanout_sink(fanout, name)];
-	member->delivery = NULL;
-	if (forget)
-		fanout_forget(fanout, delivery_name(delivery));
-	else
-		member_keep(member, delivery_acknowledged(delivery), delivery_position(delivery));
-	delivery_free(delivery);
+	delivery_free(fanout->sinks[handle]);
+	fanout->sinks[handle] = NULL;
 	fanout_schedule(fanout);
 }
 
 /* --- routes --- */
 
-void fanout_route(struct fanout *fanout, const char *source, const struct str_list *sinks)
+void fanout_clear_routes(struct fanout *fanout)
+{
+	for (size_t i = 0; i < fanout->source_names.n_items; i++)
+		fanout->routes[i].n_branches = 0;
+}
+
+void fanout_route(struct fanout *fanout, const char *source, const char *sink, int64_t after)
 {
 	struct route *route = fanout_get_route(fanout, source);
 
-	free(route->sinks);
-	route->sinks = mem_array(sinks->n_items, sizeof(*route->sinks));
-	route->n_sinks = 0;
-	for (size_t i = 0; i < sinks->n_items; i++) {
-		size_t sink = fanout_sink(fanout, sinks->items[i]);
-
-		if (!route_has(route, sink))
-			route->sinks[route->n_sinks++] = sink;
-	}
-	route->last = spool_last(fanout->store);
-	fanout_look_at(fanout, route);
-}
-
-void fanout_unroute(struct fanout *fanout, const char *source)
-{
-	struct route *route = fanout_find_route(fanout, source);
-
-	if (!route)
-		return;
-	free(route->sinks);
-	*route = (struct route){.looked_at = route->looked_at};
+	route->branches = mem_grow(route->branches, route->n_branches, &route->branches_capacity,
+		sizeof(*route->branches));
+	route->branches[route->n_branches++] = (struct branch){fanout_sink(fanout, sink), after};
 }
 
 /* --- start --- */
 
-/* Bodies of sources that are no longer configured wait for nobody: say so, let them go. */
-static void fanout_release_orphan(const char *source, void *userdata)
+/* Batches from before this process: route_release looks at them, also where no sink is left. */
+static void fanout_note_waiting(const char *source, void *userdata)
 {
 	struct fanout *fanout = userdata;
-	struct log_subject subject = {"source", source, NULL};
 
-	if (fanout_find_route(fanout, source))
-		return;
-	log_warning(&subject, "is not configured any more; what waited in the spool for its sinks "
-			      "is dropped");
-	commit_add_release(fanout->store, source, spool_last(fanout->store));
-	committer_touch(fanout->committer);
-}
-
-struct fanout_gone {
-	const struct fanout *fanout;
-	struct str_list names;
-};
-
-static void fanout_note_gone(const char *sink, int64_t number, void *userdata)
-{
-	struct fanout_gone *gone = userdata;
-
-	(void)number;
-	if (!fanout_find(gone->fanout, sink))
-		str_list_add(&gone->names, sink);
-}
-
-static void fanout_forget_gone(struct fanout *fanout)
-{
-	struct fanout_gone gone = {.fanout = fanout};
-	struct fault fault;
-
-	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
-		if (fanout->sinks[i].kept)
-			str_list_add(&gone.names, fanout->sink_names.items[i]);
-		member_drop(&fanout->sinks[i]);
-	}
-	if (spool_sink_list(fanout->store, fanout_note_gone, &gone, &fault) == 0) {
-		for (size_t i = 0; i < gone.names.n_items; i++)
-			fanout_forget(fanout, gone.names.items[i]);
-	}
-	str_list_deinit(&gone.names);
+	fanout_get_route(fanout, source)->last = spool_last(fanout->store);
 }
 
 void fanout_start(struct fanout *fanout)
 {
-	fanout_forget_gone(fanout);
-	spool_source_list(fanout->store, fanout_release_orphan, fanout);
+	spool_source_list(fanout->store, fanout_note_waiting, fanout);
 	for (size_t i = 0; i < fanout->source_names.n_items; i++)
 		fanout_look_at(fanout, &fanout->routes[i]);
 	fanout_each(fanout, delivery_start);
@@ -475,15 +344,15 @@ void fanout_committed(struct batch *batch, void *userdata)
 
 	if (!batch)
 		return;
-	route = fanout_get_route(fanout, batch->source); /* just removed: nobody waits */
+	route = fanout_get_route(fanout, batch->source);
 	route->last = batch->number;
-	for (size_t i = 0; i < route->n_sinks; i++) {
-		struct delivery *delivery = fanout->sinks[route->sinks[i]].delivery;
+	for (size_t i = 0; i < route->n_branches; i++) {
+		struct delivery *delivery = fanout->sinks[route->branches[i].sink];
 
 		if (delivery)
 			delivery_offer(delivery, batch);
 	}
-	if (route->n_sinks == 0)
+	if (route->n_branches == 0)
 		fanout_look_at(fanout, route);
 	fanout_schedule(fanout);
 }
@@ -509,7 +378,7 @@ bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
 	bool drained = true;
 
 	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
-		const struct delivery *delivery = fanout->sinks[i].delivery;
+		const struct delivery *delivery = fanout->sinks[i];
 
 		if (delivery && delivery_is_failing(delivery))
 			n_failing++;
@@ -533,9 +402,9 @@ void fanout_each_sink(const struct fanout *fanout,
 	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
 		struct sink_status status;
 
-		if (!fanout->sinks[i].delivery)
+		if (!fanout->sinks[i])
 			continue;
-		delivery_status(fanout->sinks[i].delivery, &status);
+		delivery_status(fanout->sinks[i], &status);
 		each(&status, userdata);
 	}
 }
@@ -561,12 +430,10 @@ void fanout_free(struct fanout *fanout)
 	if (!fanout)
 		return;
 	ev_timer_stop(fanout->loop, &fanout->sweep);
-	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
-		delivery_free(fanout->sinks[i].delivery);
-		free(fanout->sinks[i].position);
-	}
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++)
+		delivery_free(fanout->sinks[i]);
 	for (size_t i = 0; i < fanout->source_names.n_items; i++)
-		free(fanout->routes[i].sinks);
+		free(fanout->routes[i].branches);
 	names_deinit(&fanout->sink_names);
 	names_deinit(&fanout->source_names);
 	free(fanout->sinks);

@@ -36,16 +36,17 @@ void fanout_free(struct fanout *fanout); /* cancels deliveries; nothing is lost:
 int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 	const struct sink_setup *setup, const struct sink_common_options *common,
 	struct fault *reterr);
-/* Takes a sink out (reload). FORGET: also its place in the store, what waited for it only is
- * released. */
-void fanout_remove_sink(struct fanout *fanout, const char *name, bool forget);
+/* Takes a sink out (reload). What it has acknowledged must have been committed: one that comes back
+ * begins there. */
+void fanout_remove_sink(struct fanout *fanout, const char *name);
 
-/* The sinks of SOURCE from now on (names that were added). An unknown source's batches in the spool
- * are released. */
-void fanout_route(struct fanout *fanout, const char *source, const struct str_list *sinks);
-void fanout_unroute(struct fanout *fanout, const char *source);
-/* After all adds and routes of start or reload: removes the places of sinks that are gone, starts
- * deliveries. */
+/* SINK, which need not be there yet, gets the batches of SOURCE above the number AFTER: a route of
+ * the state, once each. */
+void fanout_route(struct fanout *fanout, const char *source, const char *sink, int64_t after);
+/* Before the routes are given anew. */
+void fanout_clear_routes(struct fanout *fanout);
+/* After all adds and routes of start or reload: starts deliveries. Batches that have no route are
+ * released. */
 void fanout_start(struct fanout *fanout);
 
 /* A batch is durable: give it to the sinks (matches commit_done_fn with a fanout as userdata; BATCH

@@ -9,7 +9,7 @@
 
 #include "store/spool.h"
 
-void queue_init(struct queue *queue, struct store *store, queue_wanted_fn wanted, void *userdata,
+void queue_init(struct queue *queue, struct store *store, spool_wanted_fn wanted, void *userdata,
 	int64_t taken)
 {
 	*queue = (struct queue){.store = store, .taken = taken, .behind = true};

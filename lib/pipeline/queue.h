@@ -15,8 +15,6 @@
 #define QUEUES_MEMORY_BYTES ((size_t)10 << 20)
 #define QUEUE_LEAST_BYTES ((size_t)1 << 20)
 
-typedef bool (*queue_wanted_fn)(const char *source, void *userdata);
-
 struct queue {
 	struct store *store;
 	struct spool_reader reader;
@@ -28,7 +26,7 @@ struct queue {
 };
 
 /* The spool is looked at first: a new queue is behind. */
-void queue_init(struct queue *queue, struct store *store, queue_wanted_fn wanted, void *userdata,
+void queue_init(struct queue *queue, struct store *store, spool_wanted_fn wanted, void *userdata,
 	int64_t taken);
 void queue_deinit(struct queue *queue);
 

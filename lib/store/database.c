@@ -251,6 +251,7 @@ static int open_own(struct store *store, const struct schema *schema, bool clean
 		r = configure(store, reterr);
 	if (!r)
 		r = schema_migrate(store, schema, version, reterr);
+	store->is_new = state == SCHEMA_FRESH;
 	if (!r)
 		r = statement_check(store, reterr);
 	if (!r)
@@ -324,6 +325,11 @@ int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr)
 {
 	return database_open(ret, directory, mode, &schema_current, reterr);
+}
+
+bool store_is_new(const struct store *store)
+{
+	return store->is_new;
 }
 
 void store_close(struct store *store)

@@ -31,6 +31,9 @@ int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
 void store_close(struct store *store); /* NULL allowed; uncommitted work is dropped */
 
+/* There was no state: no configuration was adopted yet (routes.h). */
+bool store_is_new(const struct store *store);
+
 /* PRAGMA user_version of the schema this build writes. */
 int store_schema_version(void);
 

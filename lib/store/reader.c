@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "store/store_internal.h"
 
-void spool_reader_init(struct spool_reader *reader, struct store *store,
-	bool (*wanted)(const char *source, void *userdata), void *userdata, int64_t after)
+void spool_reader_init(struct spool_reader *reader, struct store *store, spool_wanted_fn wanted,
+	void *userdata, int64_t after)
 {
 	assert(store->mode == STORE_OWN);
 	*reader = (struct spool_reader){
@@ -104,13 +104,14 @@ static int find_next(struct store *store, const struct store_source *source, int
 static int fill(struct spool_reader *reader, struct fault *reterr)
 {
 	const struct store *store = reader->store;
-	int64_t number;
+	int64_t from, number;
 
 	for (const struct store_source *source = store->catalog.newest;
 		source && source->last > reader->until; source = source->older) {
-		if (!reader->wanted(source->name, reader->userdata))
-			continue;
-		int r = find_next(reader->store, source, reader->until, &number, reterr);
+		from = reader->wanted(source->name, reader->userdata);
+		if (from < reader->until)
+			from = reader->until;
+		int r = find_next(reader->store, source, from, &number, reterr);
 
 		if (r) {
 			reader->n_heads = 0;

@@ -6,8 +6,7 @@
 #ifndef TRAWLD_STORE_READER_H
 #define TRAWLD_STORE_READER_H
 
-#include "store/batch.h"
-#include "store/database.h"
+#include "store/spool.h"
 
 struct store_source;
 
@@ -18,7 +17,7 @@ struct spool_head {
 
 struct spool_reader {
 	struct store *store;
-	bool (*wanted)(const char *source, void *userdata);
+	spool_wanted_fn wanted;
 	void *userdata;
 	int64_t after; /* of the batch that was read last, or as set by spool_reader_seek */
 	int64_t until; /* HEADS leaves out no batch from AFTER up to this number */
@@ -28,8 +27,8 @@ struct spool_reader {
 };
 
 /* STORE is STORE_OWN. Begins after the number AFTER. */
-void spool_reader_init(struct spool_reader *reader, struct store *store,
-	bool (*wanted)(const char *source, void *userdata), void *userdata, int64_t after);
+void spool_reader_init(struct spool_reader *reader, struct store *store, spool_wanted_fn wanted,
+	void *userdata, int64_t after);
 void spool_reader_deinit(struct spool_reader *reader);
 
 /* Continues after the number AFTER; also to be called when what is wanted has changed. */

@@ -224,6 +224,27 @@ static int adopt(struct store *store, struct fault *reterr)
 	return r;
 }
 
+static int report_routes(
+	struct store *store, const struct routes_report *report, struct fault *reterr)
+{
+	CLEANUP_PREPARED sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_prepare(store,
+		"SELECT s.name, k.name, r.after FROM routes r"
+		" JOIN sources s ON s.id = r.source JOIN sinks k ON k.id = r.sink"
+		" ORDER BY r.source, r.sink",
+		&statement, reterr);
+
+	while (!r) {
+		r = statement_step(store, statement, &row, reterr);
+		if (r || !row)
+			break;
+		report->route(column_text(statement, 0), column_text(statement, 1),
+			sqlite3_column_int64(statement, 2), report->userdata);
+	}
+	return r;
+}
+
 static int adopt_all(struct store *store, const struct routes_configuration *configuration,
 	const struct routes_report *report, struct fault *reterr)
 {
@@ -233,7 +254,9 @@ static int adopt_all(struct store *store, const struct routes_configuration *con
 		r = report_stranded(store, report, reterr);
 	for (int news = 0; news <= ROUTES_SOURCE_START && !r; news++)
 		r = report_news(store, (enum routes_news)news, report, reterr);
-	return r ? r : adopt(store, reterr);
+	if (!r)
+		r = adopt(store, reterr);
+	return r ? r : report_routes(store, report, reterr);
 }
 
 int routes_compare(struct store *store, const struct routes_configuration *configuration,
@@ -260,27 +283,7 @@ int routes_adopt(struct store *store, const struct routes_configuration *configu
 	if (r && !sqlite3_get_autocommit(store->db))
 		statement_run(store, STATEMENT_ROLLBACK, NULL);
 	statement_exec(store, wanted_drop, NULL);
-	return r;
-}
-
-int routes_each(struct store *store,
-	void (*each)(const char *source, const char *sink, int64_t after, void *userdata),
-	void *userdata, struct fault *reterr)
-{
-	CLEANUP_PREPARED sqlite3_stmt *statement = NULL;
-	bool row = false;
-	int r = statement_prepare(store,
-		"SELECT s.name, k.name, coalesce(r.after, 0) FROM routes r"
-		" JOIN sources s ON s.id = r.source JOIN sinks k ON k.id = r.sink"
-		" ORDER BY r.source, r.sink",
-		&statement, reterr);
-
-	while (!r) {
-		r = statement_step(store, statement, &row, reterr);
-		if (r || !row)
-			break;
-		each(column_text(statement, 0), column_text(statement, 1),
-			sqlite3_column_int64(statement, 2), userdata);
-	}
+	if (!r)
+		store->is_new = false;
 	return r;
 }

@@ -54,6 +54,9 @@ struct routes_report {
 	/* BEFORE, NOW, N: see above. */
 	void (*news)(enum routes_news news, const char *name, const char *before, const char *now,
 		uint64_t n, void *userdata);
+	/* As the state has it now: SINK gets the batches of SOURCE above the number AFTER. Believe
+	 * it when routes_adopt returns 0. */
+	void (*route)(const char *source, const char *sink, int64_t after, void *userdata);
 	void *userdata;
 };
 
@@ -70,10 +73,5 @@ int routes_compare(struct store *store, const struct routes_configuration *confi
  */
 int routes_adopt(struct store *store, const struct routes_configuration *configuration,
 	const struct routes_report *report, struct fault *reterr);
-
-/* SINK gets the batches of SOURCE above the number AFTER. In the order of the sources. */
-int routes_each(struct store *store,
-	void (*each)(const char *source, const char *sink, int64_t after, void *userdata),
-	void *userdata, struct fault *reterr);
 
 #endif

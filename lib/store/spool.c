@@ -30,11 +30,11 @@ void spool_source_list(
 	}
 }
 
-int spool_count(struct store *store, int64_t after,
-	bool (*wanted)(const char *source, void *userdata), void *userdata, uint64_t *ret_records,
-	uint64_t *ret_batches, struct fault *reterr)
+int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void *userdata,
+	uint64_t *ret_records, uint64_t *ret_batches, struct fault *reterr)
 {
 	uint64_t n_batches = 0, n_records = 0;
+	int64_t from;
 	int r = 0;
 
 	for (const struct store_source *source = store->catalog.newest;
@@ -42,13 +42,14 @@ int spool_count(struct store *store, int64_t after,
 		CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 		bool row = false;
 
-		if (!wanted(source->name, userdata))
+		from = wanted(source->name, userdata);
+		if (source->last <= from)
 			continue;
 		r = statement_get(store, STATEMENT_BATCH_COUNT, &statement, reterr);
 		if (r)
 			break;
 		sqlite3_bind_int64(statement, 1, source->id);
-		sqlite3_bind_int64(statement, 2, after);
+		sqlite3_bind_int64(statement, 2, from > after ? from : after);
 		r = statement_step(store, statement, &row, reterr);
 		if (r || !row)
 			continue;

@@ -20,10 +20,14 @@ size_t spool_memory(const struct store *store);
 void spool_source_list(const struct store *store, void (*each)(const char *source, void *userdata),
 	void *userdata);
 
-/* What waits above AFTER in the sources for which WANTED is true; see reader.h for the batches. */
-int spool_count(struct store *store, int64_t after,
-	bool (*wanted)(const char *source, void *userdata), void *userdata, uint64_t *ret_records,
-	uint64_t *ret_batches, struct fault *reterr);
+/* The number above which the batches of SOURCE are wanted. */
+typedef int64_t (*spool_wanted_fn)(const char *source, void *userdata);
+#define SPOOL_ALL INT64_C(0)
+#define SPOOL_NONE INT64_MAX
+
+/* What waits above AFTER and is wanted; see reader.h for the batches. */
+int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void *userdata,
+	uint64_t *ret_records, uint64_t *ret_batches, struct fault *reterr);
 
 /* SINK's acknowledged number and position text (caller frees; NULL: none). A sink not known yet is
  * entered at the last committed batch at the next commit_run: it gets what is accepted from now on.

@@ -127,6 +127,7 @@ struct store {
 	dev_t device; /* of trawld.db as it was opened */
 	ino_t inode;
 
+	bool is_new; /* until a configuration is adopted */
 	int64_t last_number; /* committed */
 	uint64_t committed_bytes; /* encoded bodies that wait in the file */
 

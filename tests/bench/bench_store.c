@@ -46,11 +46,11 @@ static struct batch *make_page(int page)
 	return batch;
 }
 
-static bool any(const char *source, void *userdata)
+static int64_t any(const char *source, void *userdata)
 {
 	(void)source;
 	(void)userdata;
-	return true;
+	return SPOOL_ALL;
 }
 
 static int fail(const struct fault *fault)

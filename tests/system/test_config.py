@@ -104,7 +104,7 @@ class Config(harness.Case):
             self.source("http://127.0.0.1:1"), self.file_sink("one"), self.file_sink("two")
         )
         result = self.check(78)
-        self.assertIn("[sink two] writes to %s, as [sink one] does" % self.out, result.err)
+        self.assertIn("[sink one] and [sink two] both write to %s" % self.out, result.err)
 
     def test_two_of_one_name(self):
         self.write(GOOD + "[source acme]\nprovider = cloudscale\ntoken = other\n")

@@ -301,7 +301,7 @@ class Control(harness.Case):
         result = self.ctl("reload", expect=78)
         self.assertRegex(result.err, r"trawld.conf:\d+: .*did you mean `interval`")
         self.assertRegex(result.err, r"trawld.conf:\d+: .*did you mean `format`")
-        self.assertIn("the old one stays in force", result.err)
+        self.assertIn("the old one stays in use", result.err)
         self.assertIn("0 new records", self.ctl("poll", "acme").text)
 
     def test_reload_of_a_fixed_key(self):
@@ -310,7 +310,7 @@ class Control(harness.Case):
         text = self.conf.read_text()
         self.conf.write_text(text.replace("state_directory = ", "state_directory = /else"))
         result = self.ctl("reload")
-        self.assertIn("state_directory cannot change while running", result.err)
+        self.assertIn("state_directory cannot be changed while trawld runs", result.err)
 
     def test_reload_of_an_address_that_is_taken(self):
         self.begin()
@@ -319,7 +319,7 @@ class Control(harness.Case):
         self.addCleanup(taken.close)
         address = "listen = 127.0.0.1:%d" % taken.getsockname()[1]
         self.conf.write_text(self.conf.read_text().replace("listen = off", address))
-        self.assertIn("%s cannot be opened" % address, self.ctl("reload").err)
+        self.assertIn("cannot listen on %s" % address.split()[-1], self.ctl("reload").err)
 
     # --- the socket ---
 
@@ -360,7 +360,7 @@ class Control(harness.Case):
         self.out = self.dir / "second.ndjson"
         self.write(self.source(self.sim.url, name="other"), self.file_sink())
         second = self.daemon()
-        second.wait_log("another program listens there")
+        second.wait_log("another program listens on it")
         self.wait_size(self.out, 1)
         self.assertEqual(self.json()["sources"][0]["name"], "acme")
         self.assertEqual(second.stop(), 0)
@@ -382,7 +382,7 @@ class Control(harness.Case):
         self.sim = self.cloudscale(10)
         self.write(self.source(self.sim.url), self.file_sink())
         daemon = self.daemon()
-        daemon.wait_log("no socket is in its place")
+        daemon.wait_log("a file other than a socket")
         self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 10)))
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(self.path.read_text(), "mine")

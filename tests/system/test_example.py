@@ -75,7 +75,7 @@ class Example(harness.Case):
         said = self.run_check(78)
         self.assertIn("[source NAME]", said)
         self.assertIn("trawlctl providers", said)
-        self.assertIn("1 fault", said)
+        self.assertIn("1 error", said)
 
     def test_every_provider_has_a_block(self):
         named = re.findall(r"^#provider = (.*)$", EXAMPLE.read_text(), re.M)

@@ -177,7 +177,7 @@ class Health(Listen):
         self.trawld_daemon.wait_log("503")
         answer = self.ask("/readyz")
         self.assertEqual(answer.code, 503)
-        self.assertIn("source acme has not worked yet", answer.text)
+        self.assertIn("source acme has not succeeded yet", answer.text)
         self.assertIn("HTTP 503", answer.text)
         self.assertEqual(self.ask("/healthz").code, 200)
         self.wait_metric(0, "trawld_source_up", ("source", "acme"))
@@ -391,7 +391,7 @@ class Http(Listen):
         self.configure(*sections, listen=address)
         daemon = self.daemon()
         self.assertEqual(daemon.wait(), 75)
-        self.assertIn("listen = %s cannot be opened" % address, daemon.text())
+        self.assertIn("cannot listen on %s" % address, daemon.text())
         self.once()  # opens nothing
 
     def test_an_address_that_is_none(self):
@@ -406,7 +406,7 @@ class Http(Listen):
         taken = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(taken.close)
         for listen, said in (
-            ("127.0.0.1:%d" % taken.getsockname()[1], "going back to"),
+            ("127.0.0.1:%d" % taken.getsockname()[1], "stays in use"),
             ("[::1]:0" if socket.has_ipv6 else "localhost:0", "reloaded"),
             ("off", "reloaded"),
         ):

@@ -97,7 +97,7 @@ class Notify(harness.Case):
         self.conf.write_text("[source acme]\nprovider = none\n")
         daemon.signal(signal.SIGHUP)
         self.manager.wait("READY", "1", start)
-        daemon.wait_log("stays in force")
+        daemon.wait_log("stays in use")
 
     def test_status(self):
         daemon = self.begin()

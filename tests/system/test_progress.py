@@ -134,8 +134,8 @@ class Progress(harness.Case):
         run = self.begin(
             self.source(sim.url), self.source(other.url, "second", "other"), level="debug"
         )
-        run.wait_for(r"acme +\d{2,} records, \d+/s, at 20\d\d-\d\d-\d\dT\S+Z")
-        run.wait_for(r"second +60 records, caught up, newest 20\d\d-")
+        run.wait_for(r"acme +\d{2,} records, \d+/s, read up to 20\d\d-\d\d-\d\dT\S+Z")
+        run.wait_for(r"second +60 records, up to date, newest 20\d\d-")
         sim.control(delay=0)
         text = run.end()
         self.assertGreater(text.count("acme "), 3)
@@ -143,7 +143,7 @@ class Progress(harness.Case):
         self.assertEqual(len([line for line in lines if re.match(r"acme  ", line)]), 1, lines)
         self.assertEqual(len([line for line in lines if re.match(r"second  ", line)]), 1, lines)
         at = next(i for i, line in enumerate(lines) if line.startswith("acme  "))
-        self.assertRegex(lines[at], r"^acme    2000 records, caught up, newest ")
+        self.assertRegex(lines[at], r"^acme    2000 records, up to date, newest ")
         self.assertIn("\033[32m", text)
         # the report follows below, nothing of the log was drawn over
         self.assertTrue(any("2000 new records" in line for line in lines[at + 2 :]), lines)
@@ -156,7 +156,7 @@ class Progress(harness.Case):
         run = self.begin(self.source(sim.url))
         run.wait_for(r"acme +\d{2,} records")
         sim.faults({"kind": "status", "status": 503, "times": 1})
-        run.wait_for(r"acme +\d+ records[^\n]*, tries again: [^\n]*503")
+        run.wait_for(r"acme +\d+ records[^\n]*, retrying: [^\n]*503")
         self.assertIn("\033[31m", run.text)
         run.wait_for("works again")
         sim.control(delay=0)
@@ -171,7 +171,7 @@ class Progress(harness.Case):
     def test_no_color(self):
         sim = self.cloudscale(100)
         text = self.begin(self.source(sim.url), NO_COLOR="1").end()
-        self.assertRegex(text, r"acme  100 records, caught up")
+        self.assertRegex(text, r"acme  100 records, up to date")
         self.assertNotRegex(text, r"\033\[\d*m")
         self.assertIn("\033[K", text)
         text = self.begin(self.source(sim.url), NO_COLOR="").end()
@@ -191,7 +191,7 @@ class Progress(harness.Case):
         sims = [self.slow(seed=seed) for seed in range(1, 5)]
         sources = [self.source(sim.url, "s%d" % i) for i, sim in enumerate(sims)]
         run = self.begin(*sources, level="error")
-        run.wait_for(r"s3 +\d{2,} records, \d+/s, at 20\d\d-\d\d-\d\dT\S+Z")
+        run.wait_for(r"s3 +\d{2,} records, \d+/s, read up to 20\d\d-\d\d-\d\dT\S+Z")
         run.resize(24, 16)
         run.text = ""
         run.wait_for(r"s3  \d+ rec[ords,]*\033\[K")
@@ -221,13 +221,13 @@ class Progress(harness.Case):
         sources = [self.source(sim.url, "s%02d" % i, "bad" if i == 7 else "p") for i in range(30)]
         run = self.begin(*sources, level="error", rows=10)
         run.end(75)
-        self.assertEqual(run.screen()[-2:], ["29 of 30 sources are done, 1 given up", ""])
+        self.assertEqual(run.screen()[-2:], ["29 of 30 sources are done, 1 gave up", ""])
 
     def test_dumb(self):
         sim = self.cloudscale(100)
         text = self.begin(self.source(sim.url), TERM="dumb").end()
         self.assertNotIn("\033", text)
-        self.assertIn("caught up: 100 new records", text)
+        self.assertIn("up to date: 100 new records", text)
 
     def test_records_on_the_terminal(self):
         """Standard output is the same terminal: nothing is drawn into the records."""
@@ -243,7 +243,7 @@ class Progress(harness.Case):
         run = harness.Daemon(["-c", str(self.conf), "--once"], self.environment())
         self.addCleanup(run.kill)
         line = run.wait_log("so far")
-        self.assertRegex(line, r"^info: source acme .*so far \d+ records, \d+/s, at 20\d\d-")
+        self.assertRegex(line, r"^info: source acme .*so far \d+ records, \d+/s, read up to 20\d\d-")
         self.assertNotIn("\033", run.text())
         self.assertEqual(run.stop(), 75, run.text())
 
@@ -265,7 +265,7 @@ class Progress(harness.Case):
         """Sources that are asked by windows tell how much of the time is left."""
         sim = self.windows()
         run = Terminal(self)
-        run.wait_for(r"habit +\d+ records, \d+/s, at 20\S+Z of 20\S+Z \([1-9]\d?%\)")
+        run.wait_for(r"habit +\d+ records, \d+/s, read up to 20\S+Z of 20\S+Z \([1-9]\d?%\)")
         sim.control(delay=0)
         run.end()
         shares = [int(share) for share in re.findall(r"\((\d+)%\)", run.text)]

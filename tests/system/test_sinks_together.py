@@ -117,7 +117,7 @@ class Together(harness.Case):
         self.assertLess(served, RECORDS)
         self.assertEqual(self.out.read_bytes(), b"".join(self.expected.splitlines(True)[:served]))
         self.come_back()
-        daemon.wait_log("polling goes on")
+        daemon.wait_log("polling resumes")
         wait_until(lambda: self.healthy_have(RECORDS), "the healthy ones", 60)
         self.check_healthy()
         self.end(daemon)

@@ -12,6 +12,7 @@ START_TEST(appends_and_stays_terminated)
 		ck_assert_uint_eq(strlen(buf.data), buf.size);
 	}
 	ck_assert_int_eq(strncmp(buf.data, "0,1,2,", 6), 0);
+	ck_assert_str_eq(buf.data + buf.size - 8, "498,499,");
 	buf_clear(&buf);
 	ck_assert_str_eq(buf_text(&buf), "");
 	buf_append_char(&buf, 'x');
@@ -32,6 +33,8 @@ START_TEST(ceiling_refuses_and_changes_nothing)
 	ck_assert_int_eq(buf_append_text(&buf, "12345678"), 0);
 	ck_assert_int_eq(buf_append_text(&buf, "abc"), BUF_E_LIMIT);
 	ck_assert_int_eq(buf_printf(&buf, "%s", "abc"), BUF_E_LIMIT);
+	ck_assert_str_eq(buf.data, "12345678");
+	ck_assert_int_eq(buf_printf(&buf, "%s", ""), 0);
 	ck_assert_str_eq(buf.data, "12345678");
 	ck_assert_int_eq(buf_append_text(&buf, "ab"), 0);
 	ck_assert_ptr_null(buf_reserve(&buf, 1));

@@ -62,19 +62,27 @@ static void ck_written(const struct http_encoding *encoding, const char *wanted)
 	buf_deinit(&out);
 }
 
-/* Reads ANSWER of STATUS; the fault's class, its text in FAULT. */
-static int read_answer(
-	const struct http_encoding *encoding, int status, const char *answer, struct fault *fault)
+/* Reads ANSWER of STATUS and Content-Type TYPE; the fault's class, its text in FAULT. */
+static int read_typed(const struct http_encoding *encoding, int status, const char *type,
+	const char *answer, struct fault *fault)
 {
 	struct http_response response = {.status = status, .server_time = NSEC_NONE};
 	int r;
 
 	*fault = FAULT_NULL;
+	http_headers_add(&response.headers, "Content-Type", slice_of(type));
 	buf_append_text(&response.body, answer);
 	r = encoding->read(&part, &response, fault);
 	ck_assert_int_eq(r, fault->class);
+	http_headers_deinit(&response.headers);
 	buf_deinit(&response.body);
 	return r;
+}
+
+static int read_answer(
+	const struct http_encoding *encoding, int status, const char *answer, struct fault *fault)
+{
+	return read_typed(encoding, status, "application/json", answer, fault);
 }
 
 static void ck_refused(size_t index, const char *reason)
@@ -162,6 +170,11 @@ END_TEST
 	"{\"create\":{\"status\":" #status ",\"error\":{\"type\":\"" type                          \
 	"\",\"reason\":\"no \\\"way\\\"\"}}}"
 
+#define ITEM_CAUSED                                                                                \
+	"{\"create\":{\"status\":400,\"error\":{\"type\":\"mapper_parsing_exception\","            \
+	"\"reason\":\"failed to parse field [a]\",\"caused_by\":{\"type\":\"wrapped\","            \
+	"\"reason\":\"so\",\"caused_by\":{\"type\":\"number_format_exception\","                   \
+	"\"reason\":\"For input string: \\\"abc\\\"\"}}}}}"
 #define ITEM_PIPELINE                                                                              \
 	"{\"create\":{\"status\":400,\"error\":{\"type\":\"illegal_argument_exception\","          \
 	"\"reason\":\"pipeline with id [a] does not exist\"}}}"
@@ -227,6 +240,20 @@ START_TEST(bulk_answers)
 		ck_assert((parts.reasons && parts.reasons[i]) == (bulk_rows[_i].text[i] == 'x'));
 	if (parts.n_refused > 1)
 		ck_refused(0, "item status 400: mapper: no \"way\"");
+}
+END_TEST
+
+START_TEST(bulk_causes)
+{
+	struct fault fault;
+
+	part.n_records = 1;
+	ck_assert_int_eq(read_answer(&http_bulk, 200,
+				 "{\"errors\":true,\"items\":[" ITEM_CAUSED "]}", &fault),
+		0);
+	ck_refused(0,
+		"item status 400: mapper_parsing_exception: failed to parse field [a]; caused by "
+		"wrapped: so; caused by number_format_exception: For input string: \"abc\"");
 }
 END_TEST
 
@@ -345,25 +372,44 @@ START_TEST(splunk_time_text)
 }
 END_TEST
 
+static const struct {
+	bool ack;
+	const char *type, *answer;
+	int outcome;
+	int64_t receipt;
+} splunk_rows[] = {
+	{false, "application/json", "{\"text\":\"Success\",\"code\":0}", 0, -1},
+	{false, "application/json", "{\"code\":\"0\"}", 0, -1},
+	{false, "application/json", "{\"code\":0,\"ackId\":3}", 0, -1}, /* nobody asked for one */
+	{false, "application/json", "{\"text\":\"Busy\",\"code\":9}", FAULT_BODY, -1},
+	/* what only speaks like a HEC says less, and has the records all the same */
+	{false, "application/json", "{}", 0, -1},
+	{false, "application/json", "{\"text\":\"Success\"}", 0, -1},
+	{false, "application/json", "{\"code\":null}", 0, -1},
+	{false, "text/plain", "ok", 0, -1},
+	{false, "", "", 0, -1},
+	{false, "application/json", "{\"text\":\"Succ", FAULT_BODY, -1},
+	/* but for a page for people, which is another server's */
+	{false, "text/html; charset=utf-8", "<html>", FAULT_BODY, -1},
+	{true, "application/json", "{\"code\":0,\"ackId\":3}", 0, 3},
+	{true, "application/json", "{\"ackId\":3}", 0, 3},
+	{true, "application/json", "{\"code\":0}", FAULT_CONFIG, -1},
+	{true, "application/json", "{\"code\":0,\"ackId\":\"x\"}", FAULT_CONFIG, -1},
+	{true, "text/plain", "ok", FAULT_CONFIG, -1},
+};
+
 START_TEST(splunk_answers)
 {
 	struct fault fault;
 
+	options.ack = splunk_rows[_i].ack;
 	part.receipt = -1;
 	ck_assert_int_eq(
-		read_answer(&http_splunk, 200, "{\"text\":\"Success\",\"code\":0}", &fault), 0);
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0,\"ackId\":3}", &fault), 0);
-	ck_assert_int_eq(part.receipt, -1); /* nobody asked for one */
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":9}", &fault), FAULT_BODY);
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "{}", &fault), FAULT_BODY);
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "<html>", &fault), FAULT_BODY);
-	options.ack = true;
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0,\"ackId\":3}", &fault), 0);
-	ck_assert_int_eq(part.receipt, 3);
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0}", &fault), FAULT_CONFIG);
-	ck_assert_int_eq(fault.wait_ns, HTTP_PATIENCE);
-	ck_assert_int_eq(read_answer(&http_splunk, 200, "{\"code\":0,\"ackId\":\"x\"}", &fault),
-		FAULT_CONFIG);
+		read_typed(&http_splunk, 200, splunk_rows[_i].type, splunk_rows[_i].answer, &fault),
+		splunk_rows[_i].outcome);
+	ck_assert_int_eq(part.receipt, splunk_rows[_i].receipt);
+	if (fault.class == FAULT_CONFIG)
+		ck_assert_int_eq(fault.wait_ns, HTTP_PATIENCE);
 }
 END_TEST
 
@@ -459,9 +505,26 @@ static const struct {
 		"are kept here: no \"way\""},
 	{"{\"partialSuccess\":{\"rejectedLogRecords\":3}}", 0, 3,
 		"the receiver rejected every record of the request"},
-	{"{\"partialSuccess\":{\"rejectedLogRecords\":\"some\"}}", FAULT_BODY, 0, NULL},
-	{"ok", FAULT_BODY, 0, NULL},
+	{"{\"partialSuccess\":{\"rejectedLogRecords\":\"some\"}}", 0, 3,
+		"the receiver rejected records of a request and did not say how many; all 3 are "
+		"kept here"},
+	/* any other answer of 2xx says that all is taken */
+	{"{\"partialSuccess\":null}", 0, 0, NULL},
+	{"[]", 0, 0, NULL},
+	{"ok", 0, 0, NULL},
+	{"\n\x04rest", 0, 0, NULL},
+	/* half a JSON object says nothing */
+	{"{\"partialSuccess\":{\"rejectedLogRecords\":2", FAULT_BODY, 0, NULL},
 };
+
+START_TEST(otlp_page)
+{
+	struct fault fault;
+
+	ck_assert_int_eq(read_typed(&http_otlp, 200, "text/html", "<html>", &fault), FAULT_BODY);
+	ck_assert_ptr_nonnull(strstr(fault.text, "check url"));
+}
+END_TEST
 
 START_TEST(otlp_answers)
 {
@@ -483,15 +546,17 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, bulk);
 	tcase_add_test(tcase, bulk_long_ids);
 	tcase_add_loop_test(tcase, bulk_answers, 0, sizeof(bulk_rows) / sizeof(bulk_rows[0]));
+	tcase_add_test(tcase, bulk_causes);
 	tcase_add_test(tcase, bulk_no_json);
 	tcase_add_test(tcase, loki);
 	tcase_add_test(tcase, loki_labels);
 	tcase_add_test(tcase, loki_answers);
 	tcase_add_test(tcase, splunk);
 	tcase_add_loop_test(tcase, splunk_time_text, 0, N(splunk_times));
-	tcase_add_test(tcase, splunk_answers);
+	tcase_add_loop_test(tcase, splunk_answers, 0, N(splunk_rows));
 	tcase_add_loop_test(tcase, splunk_receipts, 0, N(splunk_urls));
 	tcase_add_test(tcase, otlp);
+	tcase_add_test(tcase, otlp_page);
 	tcase_add_loop_test(tcase, otlp_answers, 0, N(otlp_rows));
 }
 

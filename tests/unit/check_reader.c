@@ -4,7 +4,8 @@
 #include "store_fixture.h"
 
 #define N_SOURCES 12
-#define N_READERS 5
+#define N_READERS 6
+#define LATE 600
 
 static char source_of[4000]; /* by number: 'a' + source; 0: released, or none */
 static int64_t n_committed;
@@ -16,9 +17,21 @@ static unsigned chance(unsigned n)
 	return (state_of_chance >> 16) % n;
 }
 
-static bool among(const char *source, void *userdata)
+/* SOURCES are letters; one after a '+' counts from LATE on. */
+static int64_t among(const char *source, void *userdata)
 {
-	return strchr(userdata, source[0]) != NULL;
+	const char *sources = userdata, *at = strchr(sources, source[0]);
+
+	if (!at)
+		return SPOOL_NONE;
+	return at > sources && at[-1] == '+' ? LATE : SPOOL_ALL;
+}
+
+static bool is_among(int64_t number, const char *sources)
+{
+	char name[] = {source_of[number], '\0'};
+
+	return name[0] && number > among(name, (void *)(uintptr_t)sources);
 }
 
 static void commit_some(void)
@@ -38,7 +51,7 @@ static void commit_some(void)
 static int64_t expected(const char *sources, int64_t after)
 {
 	for (int64_t number = after + 1; number <= n_committed; number++) {
-		if (source_of[number] && strchr(sources, source_of[number]))
+		if (is_among(number, sources))
 			return number;
 	}
 	return 0;
@@ -85,7 +98,8 @@ static void release_some(const char *const *sources, const int64_t *after)
 
 START_TEST(they_give_every_batch_in_order)
 {
-	static const char *const sources[N_READERS] = {"abcdefghijkl", "a", "hgf", "ackl", "l"};
+	static const char *const sources[N_READERS] = {
+		"abcdefghijkl", "a", "hgf", "ackl", "l", "b+ad+c"};
 	struct spool_reader readers[N_READERS];
 	int64_t after[N_READERS] = {0};
 
@@ -128,9 +142,9 @@ START_TEST(they_find_what_was_there_at_open)
 		commit_some();
 	fixture_reopen();
 	commit_some();
-	spool_reader_init(&reader, store, among, (void *)(uintptr_t) "bdeg", 0);
-	while (expected("bdeg", after))
-		read_some(&reader, "bdeg", &after);
+	spool_reader_init(&reader, store, among, (void *)(uintptr_t) "bde+ag", 0);
+	while (expected("bde+ag", after))
+		read_some(&reader, "bde+ag", &after);
 	spool_reader_deinit(&reader);
 }
 END_TEST

@@ -136,7 +136,7 @@ START_TEST(a_file_that_was_there_is_kept)
 		start();
 		pipeline_settle();
 		ck_file(name, rows[i].kept, 0, 2, 1);
-		fanout_remove_sink(fanout, "out", true);
+		fanout_remove_sink(fanout, "out");
 		pipeline_close();
 		pipeline_teardown();
 		pipeline_setup();
@@ -375,7 +375,7 @@ START_TEST(a_file_is_locked_while_it_is_written_to)
 	ck_assert(!is_locked("x"));
 	deliver("a", 3, 4, 2);
 	ck_assert(is_locked("x"));
-	fanout_remove_sink(fanout, "out", false);
+	fanout_remove_sink(fanout, "out");
 	ck_assert(!is_locked("x"));
 }
 END_TEST
@@ -390,7 +390,7 @@ START_TEST(two_sinks_on_one_file)
 	start();
 	deliver("a", 0, 1, 1);
 	ck_assert_int_eq(fanout_add_sink(fanout, &sink_file, &sink_setup, &common_raw, &fault), 0);
-	pipeline_route("a", "out, other");
+	pipeline_route("a", "other");
 	fanout_start(fanout);
 	pipeline_pages("a", 1, 2, 1);
 	RUN_UNTIL(pipeline_status("other").failing);

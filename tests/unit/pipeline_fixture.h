@@ -273,7 +273,8 @@ static inline void pipeline_route(const char *source, const char *sinks)
 	struct str_list list = STR_LIST_NULL;
 
 	str_list_split(&list, slice_of(sinks), ',');
-	fanout_route(fanout, source, &list);
+	for (size_t i = 0; i < list.n_items; i++)
+		fanout_route(fanout, source, list.items[i], 0);
 	str_list_deinit(&list);
 }
 

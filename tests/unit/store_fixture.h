@@ -127,9 +127,9 @@ static inline struct id fixture_key(int number, size_t i)
 	return digest_id((struct slice){text, (size_t)size});
 }
 
-static inline bool fixture_any(const char *source, void *userdata)
+static inline int64_t fixture_any(const char *source, void *userdata)
 {
-	return !userdata || strcmp(source, userdata) == 0;
+	return !userdata || strcmp(source, userdata) == 0 ? SPOOL_ALL : SPOOL_NONE;
 }
 
 /* What a reader of SOURCE (NULL: any) gets first after the number AFTER. */

@@ -75,12 +75,25 @@ static void bulk_check(const struct http_options *options, const struct ini_sect
 
 /* --- the answer --- */
 
-enum bulk_field { BULK_STATUS, BULK_TYPE, BULK_REASON, N_BULK_FIELDS };
+enum bulk_field {
+	BULK_STATUS,
+	BULK_TYPE,
+	BULK_REASON,
+	BULK_CAUSE_TYPE,
+	BULK_CAUSE_REASON,
+	BULK_CAUSE2_TYPE,
+	BULK_CAUSE2_REASON,
+	N_BULK_FIELDS
+};
 
 static const char *const bulk_fields[N_BULK_FIELDS] = {
 	[BULK_STATUS] = "/create/status",
 	[BULK_TYPE] = "/create/error/type",
 	[BULK_REASON] = "/create/error/reason",
+	[BULK_CAUSE_TYPE] = "/create/error/caused_by/type",
+	[BULK_CAUSE_REASON] = "/create/error/caused_by/reason",
+	[BULK_CAUSE2_TYPE] = "/create/error/caused_by/caused_by/type",
+	[BULK_CAUSE2_REASON] = "/create/error/caused_by/caused_by/reason",
 };
 
 enum bulk_fate { BULK_TAKEN, BULK_LATER, BULK_REFUSED };
@@ -146,15 +159,18 @@ static enum bulk_fate bulk_fate(int64_t status, const struct slice *fields)
 	}
 }
 
+/* The error, then what it was caused by: often that says which field it is. */
 static void bulk_words(const struct slice *fields, int64_t status, struct buf *out)
 {
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
 
 	buf_printf(out, "item status %" PRId64, status);
-	for (int i = BULK_TYPE; i <= BULK_REASON; i++) {
+	for (int i = BULK_TYPE; i < N_BULK_FIELDS; i++) {
+		bool causes = i == BULK_CAUSE_TYPE || i == BULK_CAUSE2_TYPE;
+
 		if (!fields[i].data)
 			continue;
-		buf_append_text(out, ": ");
+		buf_append_text(out, causes ? "; caused by " : ": ");
 		http_excerpt(json_content(fields[i], &scratch), 200, out);
 	}
 }

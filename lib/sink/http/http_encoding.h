@@ -69,4 +69,10 @@ extern const struct http_encoding http_otlp;
 int http_answer_find(const struct http_response *response, const char *const *texts, size_t n,
 	struct slice *ret, struct fault *reterr);
 
+/* The same of an answer of 2xx where a receiver need not say more: what is not a JSON object has no
+ * values. But a page for people is a fault, since it comes from another server. */
+int http_answer_find_any(const struct http_response *response, const char *const *texts, size_t n,
+	struct slice *ret, struct fault *reterr);
+int http_answer_check_page(const struct http_response *response, struct fault *reterr);
+
 #endif

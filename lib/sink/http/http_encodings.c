@@ -2,8 +2,10 @@
 #include "sink/http/http_encoding.h"
 
 #include <assert.h>
+#include <strings.h>
 
 #include "base/json_scanner.h"
+#include "base/str.h"
 
 const struct http_encoding *const http_encodings[] = {
 	&http_ndjson,
@@ -48,4 +50,28 @@ int http_answer_find(const struct http_response *response, const char *const *te
 	for (size_t i = 0; i < n; i++)
 		pointer_deinit(&pointers[i]);
 	return r;
+}
+
+int http_answer_check_page(const struct http_response *response, struct fault *reterr)
+{
+	struct slice type = http_headers_get(&response->headers, "Content-Type");
+
+	if (response->status == 204 || type.size < 9 || strncasecmp(type.data, "text/html", 9) != 0)
+		return 0;
+	return fault_set(reterr, FAULT_BODY,
+		"HTTP %d with a web page, which no receiver of records sends (check url)",
+		response->status);
+}
+
+int http_answer_find_any(const struct http_response *response, const char *const *texts, size_t n,
+	struct slice *ret, struct fault *reterr)
+{
+	struct slice text = str_trim(buf_slice(&response->body));
+	int r = http_answer_check_page(response, reterr);
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = SLICE_NULL;
+	if (r != 0 || text.size == 0 || text.data[0] != '{')
+		return r;
+	return http_answer_find(response, texts, n, ret, reterr);
 }

@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -235,18 +234,12 @@ static void loki_write(const struct http_part *part, struct buf *out)
 	free(entries);
 }
 
-/* Loki says 204; what stands before it may say another 2xx, but not with a page to read. */
+/* Loki says 204; a proxy before it may say another 2xx. */
 static int loki_read(
 	struct http_part *part, const struct http_response *response, struct fault *reterr)
 {
-	struct slice type = http_headers_get(&response->headers, "Content-Type");
-
 	(void)part;
-	if (response->status != 204 && type.size >= 9 &&
-		strncasecmp(type.data, "text/html", 9) == 0)
-		return fault_set(reterr, FAULT_BODY,
-			"HTTP %d with a page for people: is url that of Loki?", response->status);
-	return 0;
+	return http_answer_check_page(response, reterr);
 }
 
 const struct http_encoding http_loki = {

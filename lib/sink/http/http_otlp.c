@@ -60,25 +60,32 @@ static void otlp_write(const struct http_part *part, struct buf *out)
 
 /* --- the answer --- */
 
+/* N of the part, or -1: some. */
 static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 {
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
 	CLEANUP(buf_deinit) struct buf reason = BUF_NULL;
+	size_t n_all = part->n_records;
 
-	if ((size_t)n < part->n_records)
+	if (n < 0)
+		buf_printf(&reason,
+			"the receiver rejected records of a request and did not say how many; all "
+			"%zu are kept here",
+			n_all);
+	else if ((size_t)n < n_all)
 		buf_printf(&reason,
 			"the receiver rejected %" PRId64
 			" of the %zu records of a request and did not say which; all are kept here",
-			n, part->n_records);
+			n, n_all);
 	else
 		buf_append_text(&reason, "the receiver rejected every record of the request");
 	if (words.data) {
 		buf_append_text(&reason, ": ");
 		http_excerpt(json_content(words, &scratch), 200, &reason);
 	}
-	if ((size_t)n < part->n_records)
+	if (n < 0 || (size_t)n < n_all)
 		part->parts->accepted = true;
-	for (size_t i = 0; i < part->n_records; i++)
+	for (size_t i = 0; i < n_all; i++)
 		http_parts_refuse(part->parts, part->first + i, buf_text(&reason), NULL);
 }
 
@@ -102,17 +109,13 @@ static int otlp_read(
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
 	struct slice values[2];
 	int64_t n;
-	int r;
+	int r = http_answer_find_any(response, texts, 2, values, reterr);
 
-	if (response->body.size == 0)
-		return 0;
-	r = http_answer_find(response, texts, 2, values, reterr);
 	if (r != 0 || !values[0].data || json_kind_of(values[0]) == JSON_KIND_NULL)
 		return r;
 	if (number_parse(json_content(values[0], &scratch), 0, INT64_MAX, &n) != 0)
-		return fault_set(reterr, FAULT_BODY,
-			"partialSuccess.rejectedLogRecords of the answer is not a number");
-	if (n > 0)
+		n = -1;
+	if (n != 0)
 		otlp_refuse(part, n, values[1]);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -101,25 +102,28 @@ static bool splunk_is_own_trouble(const struct http_response *response, const ch
 	return true;
 }
 
+/* A HEC says code 0. What only speaks like one may say nothing at all. */
 static int splunk_read(
 	struct http_part *part, const struct http_response *response, struct fault *reterr)
 {
 	static const char *const texts[] = {"/code", "/ackId"};
+	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
 	struct slice values[2];
-	int r = http_answer_find(response, texts, 2, values, reterr);
+	struct slice code;
+	int r = http_answer_find_any(response, texts, 2, values, reterr);
 
 	if (r != 0)
 		return r;
-	if (!slice_is(values[0], "0"))
-		return fault_set(reterr, FAULT_BODY,
-			"the answer has no code 0: is url that of an "
-			"event collector?");
+	code = values[0].data ? json_content(values[0], &scratch) : SLICE_NULL;
+	if (code.data && !slice_is(code, "0") && !slice_is(code, "null"))
+		return fault_set(reterr, FAULT_BODY, "HTTP %d with the code %.*s", response->status,
+			(int)(code.size < 20 ? code.size : 20), code.data);
 	if (!part->options->ack)
 		return 0;
 	if (!values[1].data || number_parse(values[1], 0, INT64_MAX, &part->receipt) != 0) {
 		fault_set(reterr, FAULT_CONFIG,
-			"the answer has no ackId: switch on indexer acknowledgement for the token, "
-			"or set ack = no");
+			"the response has no ackId: switch on indexer acknowledgement for the "
+			"token, or set ack = no");
 		reterr->wait_ns = HTTP_PATIENCE;
 		return FAULT_CONFIG;
 	}

@@ -1,0 +1,207 @@
+/*
+ * A configuration meets the state. What it would take from a sink is told to a person and refused
+ * (store/routes.h); what it changes is told once it has taken effect.
+ */
+#include "base/mem.h"
+#include "trawld.h"
+
+#include "store/routes.h"
+
+struct notice {
+	struct log_subject subject;
+	char *text;
+};
+
+/* Names are the store's, and are copied: what is told is used after its transaction only. */
+struct adopted_route {
+	char *source, *sink;
+	int64_t after;
+};
+
+struct adoption {
+	const struct setup *setup;
+	struct findings *findings;
+	bool state_is_new;
+	struct notice *notices;
+	size_t n_notices;
+	size_t notices_capacity;
+	struct adopted_route *routes;
+	size_t n_routes;
+	size_t routes_capacity;
+	struct buf gone; /* sources that are not configured */
+	size_t n_gone;
+};
+
+#define GONE_NAMED 5 /* more are counted only */
+
+/* --- what is refused --- */
+
+static void on_stranded(const struct routes_stranded *stranded, void *userdata)
+{
+	struct adoption *adoption = userdata;
+	const struct setup_sink *sink = setup_find_sink(adoption->setup, stranded->sink);
+	unsigned long long n = stranded->n_records, others = stranded->n_sources - 1;
+	struct buf cause = BUF_NULL;
+
+	if (!sink)
+		buf_printf(&cause, "[sink %s] is not configured. Bring it back", stranded->sink);
+	else if (others == 0)
+		buf_printf(&cause, "`sinks` of source %s does not list it. List it again",
+			stranded->source);
+	else
+		buf_printf(&cause,
+			"`sinks` of source %s and %llu other%s does not list it. List it again",
+			stranded->source, others, str_plural(others));
+	findings_add(adoption->findings, NULL, 0,
+		"sink %s: %llu record%s wait%s for it, but %s, drop what waits with "
+		"`trawlctl drop-sink %s`, or name the sink that gets it with "
+		"`trawlctl rename-sink %s NEW`",
+		stranded->sink, n, str_plural(n), n == 1 ? "s" : "", buf_text(&cause),
+		stranded->sink, stranded->sink);
+	buf_deinit(&cause);
+}
+
+/* --- what is told --- */
+
+/* Takes TEXT over. */
+static void add_notice(struct adoption *adoption, const struct log_subject *subject, char *text)
+{
+	adoption->notices = mem_grow(adoption->notices, adoption->n_notices,
+		&adoption->notices_capacity, sizeof(*adoption->notices));
+	adoption->notices[adoption->n_notices++] = (struct notice){*subject, text};
+}
+
+static void note_sink(struct adoption *adoption, const char *name, char *text)
+{
+	const struct setup_sink *sink = setup_find_sink(adoption->setup, name);
+
+	add_notice(adoption, &(struct log_subject){"sink", sink->name, sink->place}, text);
+}
+
+static void note_gone(struct adoption *adoption, const char *name)
+{
+	if (adoption->n_gone++ < GONE_NAMED)
+		buf_printf(&adoption->gone, "%s%s", adoption->gone.size > 0 ? ", " : "", name);
+}
+
+static void on_news(enum routes_news news, const char *name, const char *before, const char *now,
+	uint64_t n, void *userdata)
+{
+	struct adoption *adoption = userdata;
+
+	switch (news) {
+	case ROUTES_SINK_NEW:
+		if (adoption->state_is_new)
+			break;
+		note_sink(adoption, name,
+			mem_printf("new: gets the records that are accepted from now on; "
+				   "`trawlctl replay %s` sends earlier ones",
+				name));
+		break;
+	case ROUTES_SINK_LISTED:
+		note_sink(adoption, name,
+			mem_printf("gets the records of source %s that are accepted from now on; "
+				   "`trawlctl replay %s` sends earlier ones",
+				before, name));
+		break;
+	case ROUTES_SINK_KIND:
+		note_sink(adoption, name,
+			mem_printf("type is now %s, not %s: the old type's position is discarded, "
+				   "%llu unsent record%s go%s to the new one",
+				now, before, (unsigned long long)n, str_plural(n),
+				n == 1 ? "es" : ""));
+		break;
+	case ROUTES_SOURCE_GONE:
+		note_gone(adoption, name);
+		break;
+	case ROUTES_SOURCE_START:
+		add_notice(adoption, &setup_find_source(adoption->setup, name)->subject,
+			mem_printf("start = %s (was %s) has no effect, since the source has a "
+				   "cursor; `trawlctl rewind %s --to TIME` reads again from a time",
+				now, before, name));
+		break;
+	}
+}
+
+static void tell(struct adoption *adoption)
+{
+	size_t n = adoption->n_gone, more = n > GONE_NAMED ? n - GONE_NAMED : 0;
+
+	if (adoption->state_is_new)
+		log_notice(NULL,
+			"no state was found in %s: it was created, and every source begins at its "
+			"`start`",
+			adoption->setup->config->daemon.state_directory);
+	for (size_t i = 0; i < adoption->n_notices; i++)
+		log_notice(&adoption->notices[i].subject, "%s", adoption->notices[i].text);
+	if (n == 0)
+		return;
+	if (more > 0)
+		buf_printf(&adoption->gone, " and %zu more", more);
+	log_notice(NULL,
+		"%zu source%s %s a cursor and %s not configured: %s; what was read is still "
+		"delivered (if one has a new name, `trawlctl rename OLD NEW` continues it)",
+		n, str_plural(n), n == 1 ? "has" : "have", n == 1 ? "is" : "are",
+		buf_text(&adoption->gone));
+}
+
+static void on_route(const char *source, const char *sink, int64_t after, void *userdata)
+{
+	struct adoption *adoption = userdata;
+
+	adoption->routes = mem_grow(adoption->routes, adoption->n_routes,
+		&adoption->routes_capacity, sizeof(*adoption->routes));
+	adoption->routes[adoption->n_routes++] =
+		(struct adopted_route){mem_strdup(source), mem_strdup(sink), after};
+}
+
+static void route(struct adoption *adoption, struct fanout *fanout)
+{
+	fanout_clear_routes(fanout);
+	for (size_t i = 0; i < adoption->n_routes; i++)
+		fanout_route(fanout, adoption->routes[i].source, adoption->routes[i].sink,
+			adoption->routes[i].after);
+}
+
+static void adoption_deinit(struct adoption *adoption)
+{
+	for (size_t i = 0; i < adoption->n_notices; i++)
+		free(adoption->notices[i].text);
+	for (size_t i = 0; i < adoption->n_routes; i++) {
+		free(adoption->routes[i].source);
+		free(adoption->routes[i].sink);
+	}
+	free(adoption->notices);
+	free(adoption->routes);
+	buf_deinit(&adoption->gone);
+}
+
+/* --- adopting --- */
+
+int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct findings *findings,
+	struct fault *reterr)
+{
+	struct routes_source *sources = mem_array(setup->n_sources, sizeof(*sources));
+	struct routes_sink *sinks = mem_array(setup->n_sinks, sizeof(*sinks));
+	struct routes_configuration configuration = {
+		sources, setup->n_sources, sinks, setup->n_sinks};
+	struct adoption adoption = {
+		.setup = setup, .findings = findings, .state_is_new = store_is_new(trawld->store)};
+	struct routes_report report = {on_stranded, on_news, on_route, &adoption};
+	int r;
+
+	for (size_t i = 0; i < setup->n_sources; i++)
+		sources[i] = (struct routes_source){setup->sources[i]->name,
+			setup->sources[i]->options.start, &setup->sources[i]->options.sinks};
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		sinks[i] = (struct routes_sink){setup->sinks[i]->name, setup->sinks[i]->kind->name};
+	r = routes_adopt(trawld->store, &configuration, &report, reterr);
+	if (!r) {
+		route(&adoption, trawld->fanout);
+		tell(&adoption);
+	}
+	adoption_deinit(&adoption);
+	free(sources);
+	free(sinks);
+	return r;
+}

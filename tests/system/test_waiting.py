@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""What waits for a sink survives every change of the configuration, or the change is refused."""
+
+import harness
+
+import cloudscale
+
+DEAD = "http://127.0.0.1:9/"
+
+
+class Waiting(harness.Case):
+    def sinks(self, **types):
+        """Sections for NAME=TYPE: a file of that name, or a receiver that is not there."""
+        sections = []
+        for name, kind in types.items():
+            if kind == "file":
+                sections.append(self.file_sink(name, self.dir / (name + ".ndjson")))
+            else:
+                sections.append("[sink %s]\ntype = http\nurl = %s\n" % (name, kind))
+        return "\n".join(sections)
+
+    def read(self, records=300):
+        """RECORDS of the source acme: `here` has them, they wait for `away`."""
+        self.records = records
+        self.acme = self.cloudscale(1000, "--page-size", "100")
+        self.acme.control(visible=records)
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away=DEAD))
+        self.once(75)
+        self.lines = cloudscale.expected_lines(1, 0, records)
+        self.assert_output(self.lines, self.dir / "here.ndjson")
+
+    def assert_refused(self, count, *phrases):
+        """trawld does not start, says what waits, and has not touched the state."""
+        before = self.state_dump()
+        result = self.once(78)
+        for phrase in ("sink away: %s wait for it" % count, *phrases):
+            self.assertIn(phrase, result.err)
+        self.assertIn("trawlctl drop-sink away", result.err)
+        self.assertIn("trawlctl rename-sink away", result.err)
+        self.assertEqual(self.state_dump(), before)
+
+    def assert_delivered(self):
+        """`away` takes everything, to a file, once each and in order."""
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away="file"))
+        result = self.once()
+        self.assert_output(self.lines, self.dir / "away.ndjson")
+        self.assert_output(self.lines, self.dir / "here.ndjson")
+        return result
+
+    def test_renamed_sink(self):
+        self.read()
+        self.configure(self.source(self.acme.url), self.sinks(here="file", moved=DEAD))
+        self.assert_refused("300 records", "[sink away] is not configured")
+        self.assert_delivered()
+
+    def test_removed_sink(self):
+        self.read(1)
+        self.configure(self.source(self.acme.url), self.sinks(here="file"))
+        result = self.once(78)
+        self.assertIn("sink away: 1 record waits for it", result.err)
+        self.assert_delivered()
+
+    def test_unlisted_sink(self):
+        self.read()
+        for name in ("acme", "other"):
+            source = self.source(self.acme.url, name, more="sinks = here")
+            both = self.source(self.acme.url) + source if name == "other" else source
+            self.configure(both, self.sinks(here="file", away=DEAD))
+            if name == "acme":
+                self.assert_refused("300 records", "`sinks` of source acme does not list it")
+            else:
+                self.once(75)  # another source's list takes nothing away
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away="file"))
+        self.once()
+        self.assert_output(self.lines, self.dir / "away.ndjson")
+
+    def test_removed_source(self):
+        self.read()
+        other = self.cloudscale(20, seed=2)
+        for sinks in (dict(here="file", away=DEAD), dict(here="file", away="file")):
+            self.configure(self.source(other.url, "other"), self.sinks(**sinks))
+            result = self.once(75 if sinks["away"] == DEAD else 0)
+            self.assertIn("1 source has a cursor and is not configured: acme;", result.err)
+        lines = self.lines + cloudscale.expected_lines(2, 0, 20)
+        self.assert_output(lines, self.dir / "away.ndjson")
+        self.assert_output(lines, self.dir / "here.ndjson")
+#it comes back and goes on where it was
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away="file"))
+        self.once()
+        self.assert_output(lines, self.dir / "away.ndjson")
+
+    def test_new_type(self):
+        self.read()
+        result = self.assert_delivered()
+        self.assertTrue(
+            result.lines(
+                "sink away (trawld.conf:20): type is now file, not http: the old type's position"
+                " is discarded, 300 unsent records go to the new one"
+            ),
+            result.err,
+        )
+#and back : a position in a file means nothing to a receiver
+        receiver = self.simulator(name="http_receiver")
+        url = receiver.url + "/ndjson"
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away=url))
+        self.assertTrue(self.once().lines("type is now http, not file"))
+        self.acme.control(visible=301)
+        self.once()
+        self.assert_output(cloudscale.expected_lines(1, 0, 301), self.dir / "here.ndjson")
+        self.assertEqual(receiver.stats()["taken"]["ndjson"], 1)
+
+    def test_notices(self):
+        simulator = self.cloudscale(10)
+        self.configure(self.source(simulator.url), self.sinks(here="file"))
+        result = self.once()
+        self.assertEqual(len(result.lines("no state was found in %s" % self.state)), 1)
+        self.assertEqual(result.lines("accepted from now on"), [])
+        source = self.source(simulator.url).replace("earliest", "-1d")
+        self.configure(source, self.sinks(here="file", late="file"))
+        result = self.once()
+        self.assertEqual(result.lines("no state was found"), [])
+        self.assertEqual(len(result.lines("sink late (trawld.conf:20): new: gets the rec")), 1)
+        self.assertEqual(
+            len(result.lines("source acme (trawld.conf:7): start = -1d (was earliest) has no eff")), 1
+        )
+        result = self.once()  # said once
+        self.assertEqual(result.lines("accepted from now on") + result.lines("no effect"), [])
+        self.assertFalse((self.dir / "late.ndjson").exists())
+
+    def test_reload(self):
+        self.acme = self.cloudscale(301, "--page-size", "100")
+        self.acme.control(visible=300)
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away=DEAD))
+        daemon = self.daemon()
+        self.lines = cloudscale.expected_lines(1, 0, 300)
+        self.wait_size(self.dir / "here.ndjson", len(self.lines))
+        for sections in (
+            (self.source(self.acme.url), self.sinks(here="file")),
+            (self.source(self.acme.url, more="sinks = here"), self.sinks(here="file", away=DEAD)),
+        ):
+            self.configure(*sections)
+            mark = daemon.mark()
+            daemon.signal(1)
+            daemon.wait_log("the old configuration stays in force", mark)
+            self.assertIn("sink away: 300 records wait for it", daemon.text(mark))
+#it does : what comes now waits for both, too
+        self.acme.control(visible=301)
+        daemon.signal(12)
+        lines = cloudscale.expected_lines(1, 0, 301)
+        self.wait_size(self.dir / "here.ndjson", len(lines))
+#a source taken away is read no more, what it left is delivered
+        other = self.cloudscale(20, seed=2)
+        self.configure(self.source(other.url, "other"), self.sinks(here="file", away="file"))
+        mark = daemon.mark()
+        daemon.signal(1)
+        daemon.wait_log("reloaded", mark)
+        lines += cloudscale.expected_lines(2, 0, 20)
+        self.wait_size(self.dir / "away.ndjson", len(lines))
+        self.assertEqual(daemon.stop(), 0)
+        self.assert_output(lines, self.dir / "away.ndjson")
+
+
+if __name__ == "__main__":
+    harness.main()
