@@ -207,7 +207,7 @@ def drain(daemon, total):
     while True:
         now = time.monotonic()
         delivered = daemon.delivered()
-        polled = polled or daemon.says("polling goes on")
+        polled = polled or daemon.says("polling resumes")
         for name, n in delivered.items():
             if name not in last or last[name][0] != n or not polled:
                 last[name] = (n, now)

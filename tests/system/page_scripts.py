@@ -15,8 +15,8 @@ return [...document.querySelectorAll("#" + arguments[0] + " tbody tr")].map((row
 	error: row.querySelector(".error").hidden ? null : text(row, "error"),
 	note: row.querySelector(".note").hidden ? null : text(row, "note"),
 	hidden: row.hidden, bars: row.querySelector("path") ? bars(row.querySelector("path")) : null,
-	...Object.fromEntries(["lag", "hour > span", "new", "known", "errors", "success", "next", "waiting",
-		"oldest", "delivered", "refused", "retries"].map((name) => [name.split(" ")[0], text(row, name)])),
+	...Object.fromEntries(["lag", "hour > span", "new", "duplicates", "errors", "success", "next", "unsent",
+		"oldest", "delivered", "rejected", "retries"].map((name) => [name.split(" ")[0], text(row, name)])),
 }));
 """
 

@@ -152,7 +152,7 @@ class Values(Page):
             {
                 "name": s["name"], "type": s["provider"], "state": s["state"],
                 "hour": commas(sum(s["rate"])), "new": commas(s["records"]),
-                "known": commas(s["duplicates"]), "errors": commas(s["errors"]),
+                "duplicates": commas(s["duplicates"]), "errors": commas(s["errors"]),
                 "bars": heights(s["rate"]), "error": s["last_error"],
                 "lag": "%d d" % (s["lag_seconds"] // 86400) if s["lag_seconds"] else "\u2013",
             }
@@ -161,8 +161,8 @@ class Values(Page):
         sinks = [
             {
                 "name": s["name"], "type": s["type"], "state": s["state"],
-                "waiting": commas(s["pending_records"]), "delivered": commas(s["delivered"]),
-                "refused": commas(s["refused"]), "error": s["last_error"],
+                "unsent": commas(s["pending_records"]), "delivered": commas(s["delivered"]),
+                "rejected": commas(s["refused"]), "error": s["last_error"],
             }
             for s in found["sinks"]
         ]  # fmt: skip
@@ -211,12 +211,12 @@ class Values(Page):
         self.assertRegex(self.row("acme-prod")["next"], r"^in (1 h )?(\d+ min)?$")
         self.assertRegex(self.row("acme-prod")["success"], r"^\d+ (s|min) ago$")
         refused = self.row("globex")
-        self.assertEqual((refused["level"], refused["word"]), ("bad", "access refused"))
+        self.assertEqual((refused["level"], refused["word"]), ("bad", "access denied"))
         self.assertIn("403", refused["error"])
         self.assertEqual((refused["success"], refused["lag"]), ("never", "\u2013"))
         self.assertEqual([row["name"] for row in self.shown("sinks")], ["siem", "archive"])
         dead = self.row("siem", "sinks")
-        self.assertEqual((dead["word"], dead["waiting"]), ("failing", "1,540"))
+        self.assertEqual((dead["word"], dead["unsent"]), ("failing", "1,540"))
         self.assertIn(str(blocker), dead["error"])
         self.assertEqual(self.words(), "1 of 2 sinks and 1 of 3 sources are failing")
         total = self.browser.run("return get('total').textContent")
@@ -236,12 +236,12 @@ class Values(Page):
             ("table", "Sources 3, 1 failing"), ("table", "Sinks 2, 1 failing"),
             ("columnheader", "Lag"), ("columnheader", "Last success"),
             ("rowheader", "acme-prod cloudscale"), ("rowheader", "archive file"),
-            ("cell", "access refused"), ("status", ""),
+            ("cell", "access denied"), ("status", ""),
             ("StaticText", "1 of 2 sinks and 1 of 3 sources are failing"),
         ):  # fmt: skip
             self.assertIn(wanted, spoken)
         plots = [name for role, name in spoken if role in ("img", "image")]
-        self.assertTrue(any("at most 1,540 in a minute" in name for name in plots), plots)
+        self.assertTrue(any("peak 1,540/min" in name for name in plots), plots)
 
     def test_fails_and_recovers(self):
         """What fails comes first, with its error as text whatever stands in it; then it is over."""
@@ -313,7 +313,7 @@ class Away(Page):
         self.front.port = None
         self.wait_stale("It cannot be reached.")
         since = self.words()
-        self.browser.wait("return / [1-9]\\d* s ago/.test(get('detail').textContent)", "its age")
+        self.browser.wait("return / [1-9]\\d* s old/.test(get('detail').textContent)", "its age")
         self.assertEqual(self.words(), since)
         self.browser.picture("stale-phone")
         n, pale = self.browser.run(PALE)
@@ -335,7 +335,7 @@ class Away(Page):
         self.wait_stale("It does not answer")
         self.trawld_daemon.signal(signal.SIGCONT)
         self.wait_fresh()
-        for answer, reason in (({"sources": 1}, "What came is not its status."), (None, None)):
+        for answer, reason in (({"sources": 1}, "The response is not its status."), (None, None)):
             self.front.status = answer
             if reason:
                 self.wait_stale(reason)
@@ -396,7 +396,7 @@ class Doctored(Page):
         self.assertEqual(len(self.shown()), len(found["sources"]))
         self.assertEqual(self.row("a" + EVIL)["error"], EVIL)
         self.assertEqual(self.row("a" + EVIL)["type"], EVIL)
-        self.assertEqual(self.row("s" + EVIL, "sinks")["waiting"], "1")
+        self.assertEqual(self.row("s" + EVIL, "sinks")["unsent"], "1")
         self.assertEqual(self.words(), "1 of 2 sinks and 2 of 10 sources are failing")
         self.assertIn(EVIL, self.browser.run("return get('detail').textContent"))
         row = self.row(long)
@@ -404,11 +404,11 @@ class Doctored(Page):
         self.assertEqual(row["new"], "9,007,199,254,740,992")
         self.assertEqual(row["next"], "in 23 h 59 min")
         self.assertIn("2 gaps", row["note"])
-        self.assertEqual(self.row("waits")["word"], "waits for sinks")
+        self.assertEqual(self.row("waits")["word"], "blocked")
         self.assertEqual(self.row("waits")["lag"], "2 h 2 min")
         asking = self.row("asks")
         self.assertEqual(asking["next"], "now")
-        self.assertIn("at 2026-01-02 03:04:05 UTC of 2026-02-02", asking["note"])
+        self.assertIn("read up to 2026-01-02 03:04:05 UTC; target 2026-02-02", asking["note"])
         self.assertIn("4,321 in this list", asking["note"])
         self.each_look("all")
         self.assert_quiet()
@@ -420,10 +420,10 @@ class Doctored(Page):
         self.front.status = status([source("acme")], [sink("archive")], "source acme has not …\n")
         self.wait_words("Starting")
         self.front.status = status([source("acme")], [sink("archive")], "trawld is stopping\n")
-        self.wait_words("trawld cannot work as it should")
+        self.wait_words("trawld cannot work properly")
         self.assertEqual(self.browser.run("return get('detail').textContent"), "trawld is stopping")
         self.front.status = status([source("b"), source("c", "pressure")], [sink("archive")])
-        self.wait_words("1 of 2 sources waits")
+        self.wait_words("1 of 2 sources is blocked")
         self.assertEqual([row["name"] for row in self.shown()], ["c", "b"])
         self.assert_quiet()
 
