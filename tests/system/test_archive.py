@@ -139,6 +139,21 @@ class Restored(Archive):
         self.assert_output(lines(0, 160) + lines(130, 160))
         self.assertEqual(len(result.lines("that the state does not know")), 1, result.err)
 
+    def test_recognised(self):
+        """As before, but the path tells the source: what was there is not written again."""
+        self.out = self.dir / "s.ndjson"
+        self.configure(self.custom(), self.file_sink(path=self.dir / "%{source}.ndjson"))
+        self.deliver(0, 100)
+        self.save()
+        self.deliver(100, 160)
+        self.restore()
+        self.api.records = self.api.records[130:]
+        result = self.once()
+        self.assert_output(lines(0, 160))
+        self.assertEqual(len(result.lines("not written twice")), 1, result.err)
+        self.deliver(160, 200)
+        self.assert_output(lines(0, 200))
+
     def test_envelope(self):
         self.archive("format = envelope")
         self.deliver(0, 100)

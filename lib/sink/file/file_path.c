@@ -82,6 +82,20 @@ bool file_path_is_timed(const char *pattern)
 	return false;
 }
 
+bool file_path_has_source(const char *pattern)
+{
+	struct slice name;
+
+	for (const char *c = pattern; *c; c++) {
+		if (*c != '%')
+			continue;
+		if (file_path_variable(c, &name) > 0 && slice_is(name, "source"))
+			return true;
+		c++;
+	}
+	return false;
+}
+
 /* CONVERSION is one that file_path_check has let through, which a compiler cannot know. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

@@ -16,6 +16,8 @@
 int file_path_check(const char *pattern, struct fault *reterr);
 /* Does the path change with time? */
 bool file_path_is_timed(const char *pattern);
+/* Does each source have a path of its own? */
+bool file_path_has_source(const char *pattern);
 /* Appends the path. PATTERN has passed file_path_check. */
 void file_path_expand(const char *pattern, const char *source, const char *provider, nsec_t time,
 	struct buf *out);

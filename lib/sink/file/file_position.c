@@ -95,6 +95,10 @@ void file_position_print(const struct file_position *position, struct buf *out)
 	}
 	buf_printf(out, "],\"through\":%" PRId64 ",\"closed\":", position->through);
 	file_closer_print(position->closer, out);
+	if (position->kept.n_items > 0) {
+		buf_append_text(out, ",\"kept\":");
+		file_kept_print(&position->kept, out);
+	}
 	buf_append_char(out, '}');
 }
 
@@ -171,7 +175,7 @@ static int file_place_found(const struct file_place *place, const char *path, in
 	r = file_place_resume(place, path, fd, status, true, targets, subject, reterr);
 	target = targets->items[targets->n_items - 1];
 	if (r == 0 && file_rotation_is_name(file_place_name(path), file_place_name(place->path)))
-		r = file_tail_keep(target, subject, reterr);
+		r = file_tail_keep(target, false, subject, reterr);
 	if (r == 0 && target->told == FILE_TAIL_REPORTED)
 		file_targets_remove(targets, targets->n_items - 1);
 	return r;
@@ -295,19 +299,30 @@ static int file_position_each(json_t *files, struct file_targets *targets,
 static int file_position_parse(json_t *root, struct file_position *position,
 	const struct log_subject *subject, struct fault *reterr)
 {
-	json_t *files, *closed = NULL;
+	json_t *files, *closed = NULL, *kept = NULL;
 	json_int_t through = 0;
 	int r;
 
-	if (json_unpack(root, "{s:o,s?I,s?o}", "files", &files, "through", &through, "closed",
-		    &closed) != 0 ||
+	if (json_unpack(root, "{s:o,s?I,s?o,s?o}", "files", &files, "through", &through, "closed",
+		    &closed, "kept", &kept) != 0 ||
 		!json_is_array(files) || through < 0)
 		return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
 	r = file_position_each(files, &position->targets, subject, reterr);
 	if (r != 0)
 		return r;
 	position->through = through;
+	r = file_kept_parse(&position->kept, kept, reterr);
+	if (r != 0)
+		return r;
 	return file_closer_recover(position->closer, closed, reterr);
+}
+
+void file_position_clear(struct file_position *position)
+{
+	file_targets_clear(&position->targets);
+	file_closer_clear(position->closer);
+	file_kept_clear(&position->kept);
+	position->through = 0;
 }
 
 int file_position_recover(const char *text, struct file_position *position,
@@ -316,17 +331,13 @@ int file_position_recover(const char *text, struct file_position *position,
 	json_t *root;
 	int r;
 
-	file_targets_clear(&position->targets);
-	file_closer_clear(position->closer);
-	position->through = 0;
+	file_position_clear(position);
 	if (!text)
 		return 0;
 	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	r = file_position_parse(root, position, subject, reterr);
 	json_decref(root);
-	if (r != 0) {
-		file_targets_clear(&position->targets);
-		file_closer_clear(position->closer);
-	}
+	if (r != 0)
+		file_position_clear(position);
 	return r;
 }

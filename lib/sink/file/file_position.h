@@ -1,13 +1,15 @@
 /*
- * The position of a file sink: {"files":[{"path","inode","size","check"},...],"through","closed"}.
+ * The position of a file sink:
+ * {"files":[{"path","inode","size","check"},...],"through","closed","kept"}.
  * "files" are those in use with the size up to which they count. What a crash left after it is
  * delivered again, after batch "through", and recognised then (file_tail.h). "closed" is
- * file_closer.h's.
+ * file_closer.h's, "kept" file_kept.h's.
  */
 #ifndef TRAWLD_SINK_FILE_POSITION_H
 #define TRAWLD_SINK_FILE_POSITION_H
 
 #include "sink/file/file_closer.h"
+#include "sink/file/file_kept.h"
 #include "sink/file/file_target.h"
 
 #include "base/buf.h"
@@ -29,8 +31,11 @@ struct file_position {
 	int64_t through; /* number of the last batch that is in the files; may be above what is
 			    acknowledged: a rotation in the middle of a job */
 	struct file_closer *closer;
+	struct file_kept_list kept;
 };
 
+/* Closes and forgets everything. */
+void file_position_clear(struct file_position *position);
 void file_position_print(const struct file_position *position, struct buf *out);
 
 /* Opens and locks the files of TEXT that are still there. One that was renamed is looked for by its

@@ -215,8 +215,8 @@ static int file_tail_print(const struct file_target *target, struct buf *out, st
 	"%s ends with %s that the state does not know: the state is older than the file (a "       \
 	"restored backup?), options of the sink have changed, or something else wrote to the file"
 
-int file_tail_keep(
-	struct file_target *target, const struct log_subject *subject, struct fault *reterr)
+int file_tail_keep(struct file_target *target, bool recognised, const struct log_subject *subject,
+	struct fault *reterr)
 {
 	struct buf extent = BUF_NULL;
 	int r = file_tail_print(target, &extent, reterr);
@@ -230,8 +230,9 @@ int file_tail_keep(
 		log_warning(subject,
 			FILE_TAIL_ORIGIN
 			"; nothing is cut, trawld continues after it, and records that a source "
-			"reads again are in the file twice",
-			target->path, buf_text(&extent));
+			"reads again are in the file twice%s",
+			target->path, buf_text(&extent),
+			recognised ? ", unless they have an ID" : "");
 	buf_deinit(&extent);
 	target->told = FILE_TAIL_REPORTED;
 	if (r == 0 && !target->moved)
@@ -246,7 +247,7 @@ int file_tail_recover(
 	int r;
 
 	if (target->tail > FILE_TAIL_MAX)
-		return file_tail_keep(target, subject, reterr);
+		return file_tail_keep(target, false, subject, reterr);
 	r = file_tail_print(target, &extent, reterr);
 	if (r == 0)
 		log_notice(subject,

@@ -35,10 +35,10 @@ int file_tail_match(struct file_target *target, const struct sink_job *job, size
  * 0 or FAULT_STORE. */
 int file_tail_recover(
 	struct file_target *target, const struct log_subject *subject, struct fault *reterr);
-/* The tail is not what is written next: warns, and what follows is written after it. 0 or
- * FAULT_STORE. */
-int file_tail_keep(
-	struct file_target *target, const struct log_subject *subject, struct fault *reterr);
+/* The tail is not what is written next: warns, and what follows is written after it. RECOGNISED:
+ * records in it that come again are left out (file_kept.h). 0 or FAULT_STORE. */
+int file_tail_keep(struct file_target *target, bool recognised, const struct log_subject *subject,
+	struct fault *reterr);
 /* No record waits for the sink, so no crash has left the tail: warns, once. It is still compared
  * with what comes. */
 void file_tail_report(struct file_target *target, const struct log_subject *subject);

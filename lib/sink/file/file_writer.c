@@ -141,6 +141,26 @@ static bool file_writer_is_of(const struct file_writer *writer, const struct fil
 	return same;
 }
 
+/* Keeps the tail of target INDEX. FILE_WRITER_E_PART: the job is to be looked at again without the
+ * records of the tail. */
+static int file_writer_keep(struct file_writer *writer, size_t index, struct fault *reterr)
+{
+	struct file_target *target = writer->position.targets.items[index];
+	int64_t from = target->size, end = from + target->tail;
+	bool recognised = target->tail <= FILE_KEPT_MAX &&
+			  (writer->by_source || writer->given->format == RECORD_ENVELOPE);
+	int r = file_tail_keep(target, recognised, &writer->subject, reterr);
+
+	if (r != 0)
+		return r;
+	if (recognised)
+		file_kept_add(&writer->position.kept, target, from, end, clock_wall());
+	if (target->moved)
+		file_targets_remove(&writer->position.targets, index);
+	writer->stale = writer->stale || recognised;
+	return recognised ? FILE_WRITER_E_PART : 0;
+}
+
 /* The file whose tail the text of batch INDEX continues, NULL in *RET: none. Tails that it does not
  * continue are kept. 0, FILE_WRITER_E_PART or FAULT_STORE. */
 static int file_writer_find_tail(struct file_writer *writer, size_t index, size_t record,
@@ -169,13 +189,9 @@ static int file_writer_find_tail(struct file_writer *writer, size_t index, size_
 		if (r == 0 && target->matched > 0)
 			return FILE_WRITER_E_PART;
 		if (r == 0)
-			r = file_tail_keep(target, &writer->subject, reterr);
+			r = file_writer_keep(writer, i, reterr);
 		if (r != 0)
 			return r;
-		if (target->moved)
-			file_targets_remove(targets, i);
-		else
-			i++;
 	}
 	return 0;
 }
@@ -352,12 +368,32 @@ static int file_writer_sync(struct file_writer *writer, struct fault *reterr)
 	return r;
 }
 
+/* Chooses what is to be written of the job that was given. */
+static void file_writer_filter(struct file_writer *writer)
+{
+	file_kept_job_free(writer->filtered);
+	writer->filtered = file_kept_filter(&writer->position.kept, writer->given,
+		writer->by_source, clock_wall(), &writer->subject);
+	writer->job = writer->filtered ? writer->filtered : writer->given;
+	writer->record = 0;
+	for (size_t i = 0; i < writer->first; i++)
+		file_job_measure(writer->job, i, &writer->record);
+	writer->stale = false;
+}
+
 int file_writer_part(struct file_writer *writer, struct fault *reterr)
 {
 	struct file_targets *targets = &writer->position.targets;
-	size_t end = writer->first, record = writer->record;
-	int r = file_writer_aim(writer, clock_wall(), &end, &record, reterr);
+	size_t end, record;
+	int r;
 
+	if (writer->stale)
+		file_writer_filter(writer);
+	end = writer->first;
+	record = writer->record;
+	r = file_writer_aim(writer, clock_wall(), &end, &record, reterr);
+	if (r == 0 && end == writer->first)
+		return 0;
 	if (r == 0)
 		r = file_writer_enter(writer, reterr);
 	if (r == 0)
@@ -466,17 +502,25 @@ void file_writer_reopen(struct file_writer *writer)
 
 void file_writer_begin(struct file_writer *writer, const struct sink_job *job)
 {
-	writer->job = job;
-	writer->record = 0;
-	for (writer->first = 0; writer->first < job->n_batches; writer->first++) {
-		if (job->batches[writer->first]->number > writer->position.through)
-			break;
-		file_job_measure(job, writer->first, &writer->record);
-	}
+	writer->given = job;
+	writer->first = 0;
+	while (writer->first < job->n_batches &&
+		job->batches[writer->first]->number <= writer->position.through)
+		writer->first++;
+	file_writer_filter(writer);
+}
+
+void file_writer_end(struct file_writer *writer)
+{
+	file_kept_job_free(writer->filtered);
+	writer->filtered = NULL;
+	writer->given = NULL;
+	writer->job = NULL;
 }
 
 void file_writer_deinit(struct file_writer *writer)
 {
+	file_writer_end(writer);
+	file_position_clear(&writer->position);
 	file_closer_deinit(&writer->closer);
-	file_targets_clear(&writer->position.targets);
 }

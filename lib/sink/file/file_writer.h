@@ -29,11 +29,16 @@ struct file_writer {
 	struct log_subject subject;
 	const char *pattern; /* the path */
 	bool timed; /* the path changes with time */
+	bool by_source; /* and with the source */
 	struct file_modes modes;
 	int64_t max_size; /* 0: no bound */
 	struct file_position position;
 	struct file_closer closer; /* its store() makes the position durable */
-	const struct sink_job *job; /* NULL: none */
+	const struct sink_job
+		*job; /* NULL: none. What is to be written of GIVEN: it, or FILTERED */
+	const struct sink_job *given;
+	struct sink_job *filtered; /* without what a file has already (file_kept.h); or NULL */
+	bool stale; /* FILTERED is to be made again */
 	size_t first; /* batch of the job that the next part begins with, */
 	size_t record; /* and its first listed record */
 	struct file_aim aims[JOB_MAX_BATCHES];
@@ -46,6 +51,8 @@ void file_writer_deinit(struct file_writer *writer);
 int file_writer_part(struct file_writer *writer, struct fault *reterr);
 /* Takes JOB in hand; what the files have of it already is skipped. */
 void file_writer_begin(struct file_writer *writer, const struct sink_job *job);
+/* Lets go of the job. */
+void file_writer_end(struct file_writer *writer);
 
 /* Closes files of past periods, and any that the part before did not touch when too many are open.
  * QUIET: there was none. */

@@ -130,7 +130,7 @@ static void sink_file_arm(struct sink_file *file)
 static void sink_file_rest(struct sink_file *file)
 {
 	ev_timer_stop(file->loop, &file->turn);
-	file->writer.job = NULL;
+	file_writer_end(&file->writer);
 }
 
 static void sink_file_answer(struct sink_file *file)
@@ -199,6 +199,7 @@ static void sink_file_init(struct sink_file *file, const struct sink_file_option
 	writer->subject = (struct log_subject){"sink", file->base.name, file->place};
 	writer->pattern = options->path;
 	writer->timed = file_path_is_timed(options->path);
+	writer->by_source = file_path_has_source(options->path);
 	writer->modes = (struct file_modes){
 		.file = (mode_t)options->mode,
 		.directory = (mode_t)options->directory_mode,
