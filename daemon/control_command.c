@@ -6,9 +6,11 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/log.h"
 #include "conf/findings.h"
 #include "overview.h"
 #include "status_json.h"
+#include "store/coverage.h"
 #include "trawld.h"
 
 json_t *control_refusal(int code, const char *text)
@@ -176,6 +178,22 @@ static json_t *reload(struct trawld *trawld)
 	return value;
 }
 
+/* --- gaps --- */
+
+static json_t *acknowledge_gaps(struct control_client *client, const char *source)
+{
+	struct trawld *trawld = client->control->trawld;
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	coverage_acknowledge(trawld->store, source, by);
+	if (!committer_flush(trawld->committer))
+		return control_refusal(EX_TEMPFAIL,
+			"the state cannot be written now; trawld notes the acknowledgement as soon "
+			"as it can");
+	log_notice(NULL, "gaps of %s%s acknowledged by %s", source ? "source " : "all sources",
+		source ? source : "", by);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 static const char *member(const json_t *request, const char *name)
 {
 	return json_string_value(json_object_get(request, name));
@@ -196,6 +214,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = source ? poll_one(client, source) : poll_all(trawld);
 	else if (strcmp(command, "reload") == 0)
 		value = reload(trawld);
+	else if (strcmp(command, "acknowledge-gaps") == 0)
+		value = acknowledge_gaps(client, source);
 	else
 		value = control_refusal(
 			EX_USAGE, "unknown command; expected status, poll or reload");

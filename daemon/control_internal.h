@@ -52,6 +52,8 @@ struct control {
 int control_socket_open(struct control *control);
 /* May the peer of FD speak to us? */
 bool control_socket_allows(const struct control *control, int fd);
+/* The name of the user at the other end of FD, or `uid N`; the caller frees it. */
+char *control_socket_peer(int fd);
 
 /* --- control_command.c --- */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -139,4 +140,14 @@ bool control_socket_allows(const struct control *control, int fd)
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
 	return control->group != (gid_t)-1 && is_in_group(fd, peer.gid, control->group);
+}
+
+char *control_socket_peer(int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t size = sizeof(peer);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return mem_strdup("unknown");
+	const struct passwd *user = getpwuid(peer.uid);
+	return user ? mem_strdup(user->pw_name) : mem_printf("uid %u", (unsigned)peer.uid);
 }

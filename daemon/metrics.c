@@ -53,6 +53,11 @@ static double gaps(const struct overview_source *source)
 	return (double)source->poller->n_gaps;
 }
 
+static double open_gaps(const struct overview_source *source)
+{
+	return (double)source->n_open_gaps;
+}
+
 static double lag(const struct overview_source *source)
 {
 	return seconds(source->lag_ns);
@@ -79,8 +84,9 @@ static const struct source_row source_rows[] = {
 	{"trawld_excluded", EXPOSITION_COUNTER,
 		"Records dropped by the definition's include and exclude.", excluded},
 	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests},
-	{"trawld_gaps", EXPOSITION_COUNTER, "Periods whose records the API no longer returns.",
+	{"trawld_gaps", EXPOSITION_COUNTER, "Gaps found: periods whose records may be missing.",
 		gaps},
+	{"trawld_open_gaps", EXPOSITION_GAUGE, "Gaps that nobody has acknowledged.", open_gaps},
 	{"trawld_lag_seconds", EXPOSITION_GAUGE, "Current time minus the newest record's time.",
 		lag},
 	{"trawld_last_success_timestamp_seconds", EXPOSITION_GAUGE,

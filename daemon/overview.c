@@ -2,6 +2,7 @@
 #include "overview.h"
 
 #include "base/mem.h"
+#include "store/coverage.h"
 
 static void add_sink(const struct sink_status *status, void *userdata)
 {
@@ -21,6 +22,8 @@ void overview_take(struct overview *ret, const struct trawld *trawld)
 		source->poller = trawld->pollers[i];
 		runner_status(source->poller->runner, &source->runner);
 		intake_status(source->poller->intake, &source->intake);
+		source->n_open_gaps =
+			coverage_open_gaps(trawld->store, source->poller->source->name);
 		source->lag_ns = source->runner.newest_time == NSEC_NONE
 					 ? NSEC_NONE
 					 : ret->now_time - source->runner.newest_time;

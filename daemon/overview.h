@@ -8,6 +8,7 @@ struct overview_source {
 	const struct poller *poller;
 	struct runner_status runner;
 	struct intake_status intake;
+	uint64_t n_open_gaps;
 	nsec_t lag_ns; /* now less the newest record's time; NSEC_NONE */
 };
 

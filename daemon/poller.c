@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "control.h"
+#include "store/coverage.h"
 #include "store/cursor.h"
 #include "trawld.h"
 
@@ -53,17 +54,19 @@ static void rested(const struct fault *fault, void *userdata)
 	trawld_progress(poller->trawld);
 }
 
-static void gap(nsec_t start_time, nsec_t end_time, void *userdata)
+static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void *userdata)
 {
 	struct poller *poller = userdata;
 	struct buf from CLEANUP(buf_deinit) = BUF_NULL, to CLEANUP(buf_deinit) = BUF_NULL;
 	timestamp_print_rfc3339(start_time, 3, &from);
 	timestamp_print_rfc3339(end_time, 3, &to);
 	poller->n_gaps++;
+	coverage_add_gap(poller->trawld->store, poller->source->name, start_time, end_time, reason);
+	committer_touch(poller->trawld->committer);
 	log_error(&poller->source->subject,
-		"gap: records from %s to %s may be missing: the API no longer returns them; "
-		"continuing after %s",
-		buf_text(&from), buf_text(&to), buf_text(&to));
+		"gap: records from %s to %s may be missing (%s); polling continues after them, and "
+		"the gap is shown until it is acknowledged (trawlctl gaps --acknowledge)",
+		buf_text(&from), buf_text(&to), gap_reason_to_string(reason));
 }
 
 static void requested(nsec_t elapsed_ns, size_t body_size, void *userdata)

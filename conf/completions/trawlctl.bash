@@ -11,7 +11,7 @@ _trawlctl_sources()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="check cursor poll probe providers reload rewind status" options="-c -h --config --help --version"
+	local commands="check cursor gaps poll probe providers reload rewind status" options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -40,6 +40,7 @@ _trawlctl()
 		;;
 	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --json" -- "$cur") ;;
 	status) mapfile -t COMPREPLY < <(compgen -W "--json --watch" -- "$cur") ;;
+	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --acknowledge --all --json" -- "$cur") ;;
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --all" -- "$cur") ;;
 	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file")" -- "$cur") ;;
 	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --to" -- "$cur") ;;

@@ -12,6 +12,7 @@ struct store;
 int ctl_providers(const struct ctl_arguments *arguments);
 int ctl_check(const struct ctl_arguments *arguments);
 int ctl_cursor(const struct ctl_arguments *arguments);
+int ctl_gaps(const struct ctl_arguments *arguments);
 int ctl_rewind(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
 int ctl_status(const struct ctl_arguments *arguments);

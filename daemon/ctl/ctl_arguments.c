@@ -12,11 +12,12 @@
 #define DEFAULT_PATH "/etc/trawld/trawld.conf"
 #define N_COMMANDS_MAX 16
 
-enum { CODE_TO = 256, CODE_JSON, CODE_ALL, CODE_WATCH, CODE_VERSION, CODE_HELP };
+enum { CODE_TO = 256, CODE_ACKNOWLEDGE, CODE_JSON, CODE_ALL, CODE_WATCH, CODE_VERSION, CODE_HELP };
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"to", required_argument, NULL, CODE_TO},
+	{"acknowledge", no_argument, NULL, CODE_ACKNOWLEDGE},
 	{"json", no_argument, NULL, CODE_JSON},
 	{"all", no_argument, NULL, CODE_ALL},
 	{"watch", no_argument, NULL, CODE_WATCH},
@@ -92,6 +93,8 @@ static int check(const struct ctl_command *command, const struct ctl_arguments *
 		what = "--all";
 	} else if (arguments->watch && !(takes & CTL_WATCH)) {
 		what = "--watch";
+	} else if (arguments->acknowledge && !(takes & CTL_ACKNOWLEDGE)) {
+		what = "--acknowledge";
 	} else {
 		return 0;
 	}
@@ -113,6 +116,9 @@ static bool read_options(struct ctl_arguments *ret, const struct ctl_command *co
 			break;
 		case CODE_TO:
 			ret->to = optarg;
+			break;
+		case CODE_ACKNOWLEDGE:
+			ret->acknowledge = true;
 			break;
 		case CODE_JSON:
 			ret->json = true;

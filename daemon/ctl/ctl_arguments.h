@@ -14,6 +14,7 @@ struct ctl_arguments {
 	bool json;
 	bool all;
 	bool watch;
+	bool acknowledge;
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -24,6 +25,7 @@ enum {
 	CTL_JSON = 1 << 3,
 	CTL_ALL = 1 << 4,
 	CTL_WATCH = 1 << 5,
+	CTL_ACKNOWLEDGE = 1 << 6,
 };
 
 struct ctl_command {

@@ -296,12 +296,25 @@ static void print_head(const json_t *status, const struct terminal *terminal, st
 }
 
 /* WHOLE, or so much of it that the terminal shows it at once. */
+static void print_gaps(const json_t *status, struct buf *out)
+{
+	json_int_t n_gaps = 0;
+	size_t i;
+	json_t *source;
+	json_array_foreach(json_object_get(status, "sources"), i, source) n_gaps +=
+		json_integer_value(json_object_get(source, "gaps"));
+	if (n_gaps)
+		buf_printf(out, "%lld open gap%s, records may be missing: see `trawlctl gaps`\n",
+			(long long)n_gaps, n_gaps == 1 ? "" : "s");
+}
+
 static void print_table(
 	const json_t *status, const struct terminal *terminal, bool whole, struct buf *out)
 {
 	struct buf below CLEANUP(buf_deinit) = BUF_NULL;
 	size_t rows = terminal->rows > 12 ? terminal->rows : 12;
 	print_head(status, terminal, out);
+	print_gaps(status, out);
 	print_list(status, &sinks, terminal, whole ? NO_LIMIT : rows / 2 - 2, &below);
 	/* but the line between the lists, and the one where the cursor stands */
 	size_t used = count_lines(out) + count_lines(&below) + 2;

@@ -139,6 +139,7 @@ static bool begin_window(struct poll *poll, nsec_t now_time)
 	place_close_chain(place);
 	struct span_rules rules = {definition->resume.overlap_ns, definition->resume.lag_ns,
 		definition->resume.retention_ns};
+	poll->gap_reason = GAP_RETENTION;
 	if (span_of_poll(&rules, place->started_time, place->watermark_time, now_time, &poll->span,
 		    &poll->gap))
 		poll->doubted = poll->resumed = false;
@@ -467,8 +468,11 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 		*ret_verdict = POLL_MORE;
 		return 0;
 	}
-	if (capped && !whole)
-		poll->gap = poll->piece; /* too short to cut, and the API may hold more */
+	if (capped && !whole) {
+		/* too short to cut, and the API may hold more */
+		poll->gap = poll->piece;
+		poll->gap_reason = GAP_CAPPED;
+	}
 	*ret_verdict = definition->resume.window ? end_window(poll, page) : POLL_CAUGHT_UP;
 	if (definition->resume.newest)
 		place_close_chain(place);
@@ -490,9 +494,11 @@ void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
 		if (place->started_time != NSEC_NONE && from < place->started_time)
 			from = place->started_time;
 		if (resume->retention_ns && place->newest_time != NSEC_NONE &&
-			place->newest_time < now_time - resume->retention_ns)
+			place->newest_time < now_time - resume->retention_ns) {
 			poll->gap =
 				(struct span){place->newest_time, now_time - resume->retention_ns};
+			poll->gap_reason = GAP_LOST_CURSOR;
+		}
 		place_set(&place->resume, SLICE_NULL);
 		place->exact = false;
 		place->start_time = from;

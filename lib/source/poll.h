@@ -6,6 +6,7 @@
 #ifndef TRAWLD_SOURCE_POLL_H
 #define TRAWLD_SOURCE_POLL_H
 
+#include "base/gap.h"
 #include "source/page.h"
 #include "source/place.h"
 #include "source/span.h"
@@ -43,6 +44,7 @@ struct poll {
 	nsec_t skew_ns; /* server's clock less ours */
 	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
 	struct span gap; /* to be reported; start NSEC_NONE: nothing */
+	enum gap_reason gap_reason;
 };
 
 enum {

@@ -39,7 +39,8 @@ static void report_gap(struct runner *runner)
 	struct span *gap = &runner->poll.gap;
 	if (gap->start_time == NSEC_NONE)
 		return;
-	runner->callbacks->gap(gap->start_time, gap->end_time, runner->userdata);
+	runner->callbacks->gap(
+		gap->start_time, gap->end_time, runner->poll.gap_reason, runner->userdata);
 	*gap = (struct span){NSEC_NONE, NSEC_NONE};
 }
 

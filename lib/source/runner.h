@@ -7,6 +7,7 @@
 #define TRAWLD_SOURCE_RUNNER_H
 
 #include "net/client.h"
+#include "base/gap.h"
 #include "base/record.h"
 #include "source/source.h"
 
@@ -28,9 +29,9 @@ struct runner_callbacks {
 	void (*requested)(nsec_t elapsed_ns, size_t body_size, void *userdata);
 	/* An attempt failed; the class is the one it is treated by. May be NULL. */
 	void (*failed)(const struct fault *fault, void *userdata);
-	/* Records that no one can have any more: [start, end) fell out of the retention, or the API
-	 * gives less than it holds. */
-	void (*gap)(nsec_t start_time, nsec_t end_time, void *userdata);
+	/* Records of [start, end) cannot be had, or not be shown to have been had. Called before
+	 * the batch whose cursor leaves them behind is handed over. */
+	void (*gap)(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void *userdata);
 };
 
 struct runner_setup {

@@ -93,7 +93,7 @@ void runner_fetch_answer(struct runner *runner, struct http_response *response)
 			"document %s was listed but is no longer there (HTTP %d): its records are "
 			"missing; going on with the next one",
 			gone.label, response->status);
-		runner->callbacks->gap(gone.time, gone.time, runner->userdata);
+		runner->callbacks->gap(gone.time, gone.time, GAP_DOCUMENT, runner->userdata);
 	}
 	if (gone.label)
 		runner_succeeded(runner);

@@ -140,8 +140,8 @@ void commit_add_sink_entry(struct store *store, const char *name, int64_t number
 
 bool commit_pending(const struct store *store)
 {
-	return store->n_pages > 0 || store->catalog.n_marked_sources > 0 ||
-	       store->catalog.n_marked_sinks > 0;
+	return store->n_pages > 0 || store->notes.n_items > 0 ||
+	       store->catalog.n_marked_sources > 0 || store->catalog.n_marked_sinks > 0;
 }
 
 size_t commit_pending_bytes(const struct store *store)
@@ -293,7 +293,7 @@ static int write_source(struct store *store, const struct store_source *source,
 static int write_all(struct store *store, uint64_t *released_bytes, struct fault *reterr)
 {
 	const struct catalog *catalog = &store->catalog;
-	int r = 0;
+	int r = coverage_write(store, reterr);
 
 	for (size_t i = 0; i < store->n_pages && !r; i++)
 		r = write_page(store, &store->pages[i], reterr);
@@ -370,6 +370,7 @@ int commit_run(struct store *store, struct fault *reterr)
 	store->committed_bytes += store->pages_encoded;
 	store->committed_bytes -= released_bytes;
 	catalog_settle(store);
+	coverage_settle(store);
 	pages = take_pages(store, &n_pages);
 	for (size_t i = 0; i < n_pages; i++) {
 		pages[i].source->id = pages[i].source_id;
@@ -398,5 +399,6 @@ void commit_drop(struct store *store)
 	for (size_t i = 0; i < n_pages; i++)
 		page_deinit(&pages[i]);
 	free(pages);
+	coverage_drop(store);
 	catalog_drop(store);
 }

@@ -256,6 +256,8 @@ static int open_own(struct store *store, const struct schema *schema, bool clean
 		r = statement_check(store, reterr);
 	if (!r)
 		r = catalog_load(store, reterr);
+	if (!r)
+		r = coverage_count(store, reterr);
 	return r ? r : load_totals(store, reterr);
 }
 

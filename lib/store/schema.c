@@ -75,9 +75,28 @@ static const char step_2[] =
 	" (SELECT source, max(number) AS last FROM batches GROUP BY source) b"
 	" ON b.last > k.acknowledged;";
 
+/*
+ * Gaps (coverage.h). state is 'gap' in every row so far; a source is named by text, since its row
+ * in sources may go.
+ */
+static const char step_3[] =
+	"CREATE TABLE coverage("
+	" number INTEGER PRIMARY KEY,"
+	" source TEXT NOT NULL,"
+	" start_time INTEGER NOT NULL,"
+	" end_time INTEGER NOT NULL,"
+	" state TEXT NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" found_time INTEGER NOT NULL,"
+	" acknowledged_time INTEGER,"
+	" acknowledged_by TEXT);"
+	"CREATE INDEX coverage_by_source ON coverage(source, start_time);"
+	"CREATE INDEX coverage_open ON coverage(source) WHERE acknowledged_time IS NULL;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
+	step_3,
 };
 
 const struct schema schema_current = {

@@ -56,6 +56,23 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'batches'",
 	[STATEMENT_SINK_GET] = "SELECT acknowledged, position FROM sinks WHERE name = ?1",
 	[STATEMENT_SINK_LIST] = "SELECT name, acknowledged FROM sinks ORDER BY name",
+	[STATEMENT_GAP_ACKNOWLEDGE] = "UPDATE coverage SET acknowledged_time = ?2,"
+				      " acknowledged_by = ?3 WHERE acknowledged_time IS NULL"
+				      " AND (?1 IS NULL OR source = ?1)",
+	[STATEMENT_GAP_COUNT] = "SELECT source, count(*) FROM coverage"
+				" WHERE acknowledged_time IS NULL GROUP BY source",
+	[STATEMENT_GAP_EXTEND] =
+		"UPDATE coverage SET start_time = min(start_time, ?3), end_time = max(end_time, ?4)"
+		" WHERE acknowledged_time IS NULL AND source = ?1 AND reason = ?5"
+		" AND start_time <= ?4 AND end_time >= ?3",
+	[STATEMENT_GAP_LIST] = "SELECT number, source, start_time, end_time, reason, found_time,"
+			       " acknowledged_time, acknowledged_by FROM coverage"
+			       " WHERE (?1 IS NULL OR source = ?1)"
+			       " AND (?2 OR acknowledged_time IS NULL)"
+			       " ORDER BY source, start_time, number",
+	[STATEMENT_GAP_PUT] =
+		"INSERT INTO coverage(source, found_time, start_time, end_time, reason,"
+		" state) VALUES(?1, ?2, ?3, ?4, ?5, 'gap')",
 	[STATEMENT_KEYS_COUNT] = "SELECT coalesce(sum(n_keys), 0) FROM batch_keys WHERE"
 				 " source = (SELECT id FROM sources WHERE name = ?1)"
 				 " AND newest_time >= ?2",

@@ -11,6 +11,7 @@
 
 #include "store/batch.h"
 #include "store/commit.h"
+#include "store/coverage.h"
 #include "store/database.h"
 #include "store/pool.h"
 
@@ -55,6 +56,11 @@ enum statement {
 	STATEMENT_BATCH_LAST,
 	STATEMENT_SINK_GET,
 	STATEMENT_SINK_LIST,
+	STATEMENT_GAP_ACKNOWLEDGE,
+	STATEMENT_GAP_COUNT,
+	STATEMENT_GAP_EXTEND,
+	STATEMENT_GAP_LIST,
+	STATEMENT_GAP_PUT,
 	STATEMENT_KEYS_COUNT,
 	STATEMENT_KEYS_LIST,
 	STATEMENT_PAGE_COUNT,
@@ -70,6 +76,7 @@ struct store_source {
 	int64_t last; /* the number of its newest batch; 0: none waits or has come since open */
 	int64_t released; /* none waits up to this number */
 	struct store_source *newer, *older; /* by LAST; not linked while that is 0 */
+	uint64_t n_open_gaps;
 	/* collected for the next commit */
 	bool marked;
 	int64_t release; /* its bodies up to this number go; 0: none */
@@ -118,6 +125,21 @@ struct pending_page {
 	int64_t number; /* as inserted by the running transaction */
 };
 
+/* A gap (BY NULL), or the acknowledgement of the open gaps of SOURCE (NULL: of all). */
+struct pending_note {
+	char *source;
+	char *by;
+	nsec_t start_time, end_time;
+	enum gap_reason reason;
+	nsec_t time; /* of the note */
+};
+
+struct coverage_notes {
+	struct pending_note *items;
+	size_t n_items;
+	size_t capacity;
+};
+
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[N_STATEMENTS];
@@ -136,6 +158,7 @@ struct store {
 	size_t pages_capacity;
 	size_t pages_encoded; /* bytes of encoded bodies among them */
 	size_t pages_memory; /* bytes of memory that they hold */
+	struct coverage_notes notes;
 	struct catalog catalog;
 	struct buf scratch; /* for encoding */
 	struct batch_pool pool;
@@ -204,6 +227,16 @@ int statement_check(struct store *store, struct fault *reterr);
 void statement_bind_text(sqlite3_stmt *statement, int index, const char *text);
 
 void statement_deinit(struct store *store);
+
+/* --- coverage.c --- */
+
+/* Writes what is collected, inside the open transaction. */
+int coverage_write(struct store *store, struct fault *reterr);
+/* What was collected is committed. */
+void coverage_settle(struct store *store);
+void coverage_drop(struct store *store); /* what is collected */
+/* Counts the open gaps of every source. */
+int coverage_count(struct store *store, struct fault *reterr);
 
 /* --- catalog.c --- */
 

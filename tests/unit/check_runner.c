@@ -51,10 +51,11 @@ static void rested(const struct fault *fault, void *userdata)
 	ev_break(seen->loop, EVBREAK_ALL);
 }
 
-static void gap(nsec_t start_time, nsec_t end_time, void *userdata)
+static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void *userdata)
 {
 	(void)start_time;
 	(void)end_time;
+	(void)reason;
 	(void)userdata;
 	ck_abort_msg("no gap was expected");
 }

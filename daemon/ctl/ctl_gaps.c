@@ -1,0 +1,154 @@
+/*
+ * trawlctl gaps: lists the gaps that the state knows, and notes that a person has seen them. Lists
+ * beside a running daemon; acknowledges through it, or in the state itself while none runs.
+ */
+#include "ctl/ctl.h"
+
+#include <jansson.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "ctl/ctl_control.h"
+#include "store/commit.h"
+#include "store/coverage.h"
+
+#define PATIENCE 60 /* seconds */
+
+struct gap_listing {
+	bool json;
+	size_t n_open;
+	struct buf out;
+};
+
+static void append_time(struct gap_listing *listing, const char *name, nsec_t time)
+{
+	if (name)
+		buf_printf(&listing->out, ",\"%s\":\"", name);
+	timestamp_print_rfc3339(time, 3, &listing->out);
+	if (name)
+		buf_append_char(&listing->out, '"');
+}
+
+static void add_json(struct gap_listing *listing, const struct coverage_gap *gap)
+{
+	struct buf *out = &listing->out;
+	buf_append_text(out, "{\"source\":");
+	json_encode(slice_of(gap->source), out);
+	append_time(listing, "start", gap->start_time);
+	append_time(listing, "end", gap->end_time);
+	buf_append_text(out, ",\"reason\":");
+	json_encode(slice_of(gap->reason), out);
+	append_time(listing, "found", gap->found_time);
+	if (gap->acknowledged_time != NSEC_NONE) {
+		append_time(listing, "acknowledged", gap->acknowledged_time);
+		buf_append_text(out, ",\"acknowledged_by\":");
+		json_encode(slice_of(gap->acknowledged_by ? gap->acknowledged_by : ""), out);
+	}
+	buf_append_text(out, "}\n");
+}
+
+static void add_text(struct gap_listing *listing, const struct coverage_gap *gap)
+{
+	struct buf *out = &listing->out;
+	buf_printf(out, "source %s: ", gap->source);
+	append_time(listing, NULL, gap->start_time);
+	buf_append_text(out, " to ");
+	append_time(listing, NULL, gap->end_time);
+	buf_printf(out, ", %s, found ", gap->reason);
+	append_time(listing, NULL, gap->found_time);
+	if (gap->acknowledged_time != NSEC_NONE) {
+		buf_append_text(out, ", acknowledged ");
+		append_time(listing, NULL, gap->acknowledged_time);
+		buf_printf(out, " by %s", gap->acknowledged_by ? gap->acknowledged_by : "?");
+	}
+	buf_append_char(out, '\n');
+}
+
+static void add(const struct coverage_gap *gap, void *userdata)
+{
+	struct gap_listing *listing = userdata;
+	listing->n_open += gap->acknowledged_time == NSEC_NONE;
+	if (listing->json)
+		add_json(listing, gap);
+	else
+		add_text(listing, gap);
+}
+
+/* What is listed is what was acknowledged; nothing when there is no state. */
+static int list(
+	const char *directory, const struct ctl_arguments *arguments, struct gap_listing *listing)
+{
+	struct fault fault = FAULT_NULL;
+	struct store *store = NULL;
+	if (!ctl_has_state(directory))
+		return 0;
+	int r = store_open(&store, directory, STORE_READ, &fault);
+	if (r == 0)
+		r = coverage_each_gap(store, arguments->name, arguments->all, add, listing, &fault);
+	store_close(store);
+	return r ? ctl_store_failed(r, &fault) : 0;
+}
+
+static char *my_name(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+	return user ? mem_strdup(user->pw_name) : mem_printf("uid %u", (unsigned)getuid());
+}
+
+/* The daemon has the state: it notes who asks. */
+static int acknowledge_by_daemon(const struct ctl_arguments *arguments)
+{
+	char *path CLEANUP_FREE = ctl_control_path(arguments);
+	json_t *answer = NULL;
+	if (!path)
+		return EX_CONFIG;
+	json_t *request = json_pack("{s:s}", "command", "acknowledge-gaps");
+	if (arguments->name)
+		json_object_set_new(request, "source", json_string(arguments->name));
+	int code = ctl_control_ask(path, request, PATIENCE, &answer);
+	json_decref(answer);
+	return code;
+}
+
+static int acknowledge(const struct config *config, const struct ctl_arguments *arguments)
+{
+	struct fault fault = FAULT_NULL;
+	struct store *store = NULL;
+	char *by CLEANUP_FREE = my_name();
+	int r = store_open(&store, config->daemon.state_directory, STORE_OWN, &fault);
+	if (r == STORE_E_LOCKED)
+		return acknowledge_by_daemon(arguments);
+	if (r == 0) {
+		coverage_acknowledge(store, arguments->name, by);
+		r = commit_run(store, &fault);
+	}
+	store_close(store);
+	return r ? ctl_store_failed(r, &fault) : 0;
+}
+
+int ctl_gaps(const struct ctl_arguments *arguments)
+{
+	struct gap_listing listing = {.json = arguments->json};
+	struct config *config = ctl_config(arguments);
+	if (!config)
+		return EX_CONFIG;
+	int code = list(config->daemon.state_directory, arguments, &listing);
+	if (code == 0 && arguments->acknowledge && listing.n_open > 0)
+		code = acknowledge(config, arguments);
+	if (code == 0)
+		fputs(buf_text(&listing.out), stdout);
+	if (code == 0 && !arguments->json && listing.n_open == 0 && listing.out.size == 0)
+		puts("no open gaps");
+	else if (code == 0 && !arguments->json && arguments->acknowledge)
+		printf("%zu gap%s acknowledged\n", listing.n_open, listing.n_open == 1 ? "" : "s");
+	buf_deinit(&listing.out);
+	config_free(config);
+	return code;
+}

@@ -1,0 +1,43 @@
+/*
+ * What of each source's time was not read: gaps, one row each, from the commit that found one until
+ * a person acknowledges it, and after that as a record of what was acknowledged, when and by whom.
+ * A gap that touches an open one of the same source and reason makes that one longer.
+ *
+ * Rows name their source by text: a gap stays when its source is gone.
+ */
+#ifndef TRAWLD_STORE_COVERAGE_H
+#define TRAWLD_STORE_COVERAGE_H
+
+#include "store/database.h"
+
+#include "base/gap.h"
+
+struct coverage_gap {
+	int64_t number;
+	const char *source;
+	nsec_t start_time, end_time; /* equal: one moment, as of a lost document */
+	const char *reason; /* as gap_reason_to_string */
+	nsec_t found_time;
+	nsec_t acknowledged_time; /* NSEC_NONE: open */
+	const char *acknowledged_by; /* NULL: open */
+};
+
+/* For the next commit_run: SOURCE has a gap from START_TIME to END_TIME. */
+void coverage_add_gap(struct store *store, const char *source, nsec_t start_time, nsec_t end_time,
+	enum gap_reason reason);
+
+/* For the next commit_run: a person, BY, has seen every open gap of SOURCE (NULL: of all sources)
+ * that is committed now. */
+void coverage_acknowledge(struct store *store, const char *source, const char *by);
+
+typedef void (*coverage_gap_fn)(const struct coverage_gap *gap, void *userdata);
+
+/* Calls EACH for the gaps of SOURCE (NULL: of all sources), by source and time; ACKNOWLEDGED: also
+ * for those that are. 0 or STORE_E_*. */
+int coverage_each_gap(struct store *store, const char *source, bool acknowledged,
+	coverage_gap_fn each, void *userdata, struct fault *reterr);
+
+/* Open gaps of SOURCE, committed and collected. */
+uint64_t coverage_open_gaps(const struct store *store, const char *source);
+
+#endif

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""A gap is shown on every surface, across restarts, until a person acknowledges it."""
+
+import http.server
+import json
+import threading
+
+import harness
+from harness import wait_until
+
+
+class Capped(http.server.BaseHTTPRequestHandler):
+    """Says that it holds nine records in any window, and gives two."""
+
+    BODY = b'{"total":9,"items":[{"id":1,"time":"2026-01-01T00:00:00Z"},{"id":2}]}'
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.BODY)))
+        self.end_headers()
+        self.wfile.write(self.BODY)
+
+
+class Gaps(harness.Case):
+    def setUp(self):
+        super().setUp()
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Capped)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.configure(
+            "[source s]\nprovider = custom\nrequest.url = http://127.0.0.1:%d/log\nrate = off\n"
+            "request.query.from = ${window.start:epoch_s}\nrequest.query.to = ${window.end:epoch_s}\n"
+            "records.at = /items\nrecords.id = /id\nresume.window = yes\npage.cap = 2\n"
+            "page.total = /total\nstart = -2s\ninterval = 1h\n" % server.server_port,
+            self.file_sink(),
+            control=self.dir / "control",
+        )
+
+    def gaps(self, *arguments):
+        return self.ctl("gaps", *arguments).text.splitlines()
+
+    def test_while_stopped(self):
+        self.assertEqual(self.gaps(), ["no open gaps"])
+        result = self.once()
+        self.assertTrue(result.lines("gap:"), result.err)
+        found = self.gaps()
+        self.assertTrue(found)
+        for line in found:
+            self.assertRegex(line, r"^source s: \S+Z to \S+Z, capped, found \S+Z$")
+        listed = [json.loads(line) for line in self.gaps("s", "--json")]
+        self.assertEqual({gap["reason"] for gap in listed}, {"capped"})
+        self.assertEqual(self.gaps("other"), ["no open gaps"])
+        self.assertRegex(self.gaps("--acknowledge")[-1], r"^%d gaps? acknowledged$" % len(found))
+        self.assertEqual(self.gaps(), ["no open gaps"])
+        for line in self.gaps("--all"):
+            self.assertRegex(line, r"capped, found \S+, acknowledged \S+Z by \S+$")
+
+    def test_while_running(self):
+        """Found in one run, shown by the next one, acknowledged through it."""
+        self.once()
+        daemon = self.daemon()
+        wait_until(lambda: (self.dir / "control").exists(), "the control socket")
+        status = self.ctl("status").text
+        self.assertRegex(status, r"\d+ open gaps?, records may be missing: see `trawlctl gaps`")
+        source = json.loads(self.ctl("status", "--json").text)["sources"][0]
+        self.assertGreater(source["gaps"], 0)
+        self.gaps("s", "--acknowledge")
+        daemon.wait_log("gaps of source s acknowledged by ")
+        self.assertNotIn("open gap", self.ctl("status").text)
+        self.assertEqual(self.gaps(), ["no open gaps"])
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,109 @@
+/* Gaps: kept until acknowledged, joined where they touch, written with the page they belong to. */
+#include "store/coverage.h"
+
+#include "store_fixture.h"
+
+static struct buf listed;
+
+static void list_one(const struct coverage_gap *gap, void *userdata)
+{
+	(void)userdata;
+	buf_printf(&listed, "%s %lld-%lld %s%s%s\n", gap->source, (long long)gap->start_time,
+		(long long)gap->end_time, gap->reason, gap->acknowledged_by ? " by " : "",
+		gap->acknowledged_by ? gap->acknowledged_by : "");
+}
+
+static const char *list(const char *source, bool acknowledged)
+{
+	struct fault fault = FAULT_NULL;
+
+	buf_clear(&listed);
+	ck_assert_msg(coverage_each_gap(store, source, acknowledged, list_one, NULL, &fault) == 0,
+		"%s", fault.text);
+	return buf_text(&listed);
+}
+
+START_TEST(a_gap_stays)
+{
+	coverage_add_gap(store, "b", 50, 60, GAP_CAPPED);
+	coverage_add_gap(store, "a", 10, 20, GAP_RETENTION);
+	ck_assert(commit_pending(store));
+	ck_assert_str_eq(list(NULL, true), "");
+	fixture_run();
+	fixture_reopen();
+	ck_assert_str_eq(list(NULL, false), "a 10-20 retention\nb 50-60 capped\n");
+	ck_assert_str_eq(list("b", false), "b 50-60 capped\n");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 1);
+	ck_assert_uint_eq(coverage_open_gaps(store, "c"), 0);
+}
+END_TEST
+
+START_TEST(gaps_that_touch_are_one)
+{
+	coverage_add_gap(store, "a", 10, 20, GAP_RETENTION);
+	coverage_add_gap(store, "a", 20, 30, GAP_RETENTION);
+	coverage_add_gap(store, "a", 5, 12, GAP_RETENTION);
+	coverage_add_gap(store, "a", 31, 40, GAP_RETENTION);
+	coverage_add_gap(store, "a", 15, 16, GAP_DOCUMENT);
+	fixture_run();
+	ck_assert_str_eq(
+		list("a", false), "a 5-30 retention\na 15-16 document\na 31-40 retention\n");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 3);
+}
+END_TEST
+
+START_TEST(acknowledged_gaps_are_kept)
+{
+	coverage_add_gap(store, "a", 10, 20, GAP_RETENTION);
+	coverage_add_gap(store, "b", 10, 20, GAP_SKIPPED);
+	fixture_run();
+	coverage_acknowledge(store, "a", "alice");
+	fixture_run();
+	ck_assert_str_eq(list(NULL, false), "b 10-20 skipped\n");
+	ck_assert_str_eq(list(NULL, true), "a 10-20 retention by alice\nb 10-20 skipped\n");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 0);
+	/* the next one is another gap, even if it touches */
+	coverage_add_gap(store, "a", 20, 30, GAP_RETENTION);
+	fixture_run();
+	ck_assert_str_eq(list("a", true), "a 10-20 retention by alice\na 20-30 retention\n");
+	coverage_acknowledge(store, NULL, "bob");
+	fixture_run();
+	ck_assert_str_eq(list(NULL, false), "");
+	fixture_reopen();
+	ck_assert_uint_eq(coverage_open_gaps(store, "b"), 0);
+}
+END_TEST
+
+START_TEST(uncommitted_gaps_are_dropped)
+{
+	coverage_add_gap(store, "a", 10, 20, GAP_RETENTION);
+	fixture_reopen();
+	ck_assert_str_eq(list(NULL, true), "");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 0);
+}
+END_TEST
+
+START_TEST(every_reason_has_a_name)
+{
+	for (int reason = GAP_RETENTION; reason <= GAP_SKIPPED; reason++)
+		ck_assert(strlen(gap_reason_to_string((enum gap_reason)reason)) > 0);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+	TCase *cases = tcase_create("coverage");
+
+	tcase_add_checked_fixture(cases, fixture_open_setup, fixture_teardown);
+	tcase_add_test(cases, a_gap_stays);
+	tcase_add_test(cases, gaps_that_touch_are_one);
+	tcase_add_test(cases, acknowledged_gaps_are_kept);
+	tcase_add_test(cases, uncommitted_gaps_are_dropped);
+	tcase_add_test(cases, every_reason_has_a_name);
+	suite_add_tcase(suite, cases);
+}
+
+int main(void)
+{
+	return fixture_main("coverage", add_cases);
+}
