@@ -13,6 +13,8 @@
 #include "store/coverage.h"
 #include "trawld.h"
 
+#define WAIT_MAX (30 * NSEC_PER_SEC) /* a person is not kept waiting for longer */
+
 json_t *control_refusal(int code, const char *text)
 {
 	json_t *value = json_pack(
@@ -97,14 +99,34 @@ static json_t *poll_ended(const struct control_wait *wait, const struct runner_s
 	return value;
 }
 
+static json_t *with_retry(json_t *value, const struct runner_status *runner)
+{
+	nsec_t wait = runner->next_poll_ns > 0 ? runner->next_poll_ns : 0;
+	json_object_set_new(value, "retry_in", json_real((double)(wait / NSEC_PER_MSEC) / 1000.));
+	return value;
+}
+
+/* What other sources use up or were told may last for hours. */
+static json_t *poll_waits(const struct runner_status *runner)
+{
+	bool waits = runner->state == RUNNER_WAITING_BUDGET ||
+		     runner->state == RUNNER_WAITING_CREDENTIAL;
+	if (!waits || runner->next_poll_ns <= WAIT_MAX)
+		return NULL;
+	json_t *value = control_refusal(EX_TEMPFAIL,
+		runner->state == RUNNER_WAITING_BUDGET
+			? "waiting for budget: the rate limit is used up, or the server told a "
+			  "source that shares it to wait"
+			: "waiting for credential: it was refused to another source");
+	return with_retry(value, runner);
+}
+
 static json_t *poll_broke_off(const struct runner_status *runner)
 {
 	enum fault_class class = runner->fault.class;
 	bool refused = class == FAULT_AUTH || class == FAULT_CONFIG || class == FAULT_ORIGIN;
 	json_t *value = control_refusal(refused ? EX_CONFIG : EX_TEMPFAIL, runner->fault.text);
-	nsec_t wait = runner->next_poll_ns > 0 ? runner->next_poll_ns : 0;
-	json_object_set_new(value, "retry_in", json_real((double)(wait / NSEC_PER_MSEC) / 1000.));
-	return value;
+	return with_retry(value, runner);
 }
 
 json_t *control_wait_over(struct control_client *client)
@@ -128,7 +150,7 @@ json_t *control_wait_over(struct control_client *client)
 		return control_refusal(EX_TEMPFAIL,
 			"polling waits: the spool is full, or the state cannot be written (see the "
 			"log)");
-	return NULL;
+	return poll_waits(&runner);
 }
 
 /* --- reload --- */

@@ -108,6 +108,9 @@ static void append_state(
 		buf_printf(out, ", retrying: %s", status->fault.text);
 	else if (status->state == RUNNER_PRESSURE)
 		buf_append_text(out, ", waiting for the sinks");
+	else if (status->state == RUNNER_WAITING_BUDGET ||
+		 status->state == RUNNER_WAITING_CREDENTIAL)
+		buf_printf(out, ", %s", runner_state_to_string(status->state));
 	else
 		append_place(out, meter, status);
 	if (poller->rested && status->newest_time == NSEC_NONE &&

@@ -73,6 +73,7 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(source, "name", status_json_text(poller->source->name));
 	json_object_set_new(source, "provider", status_json_text(poller->source->options.provider));
 	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
+	json_object_set_new(source, "state_since", time_json(status.state_time));
 	json_object_set_new(source, "last_success", time_json(status.last_success_time));
 	json_object_set_new(source, "newest_record", time_json(status.newest_time));
 	json_object_set_new(source, "lag_seconds", lag_json(from->lag_ns));

@@ -8,11 +8,11 @@ struct overview;
 
 /*
  * A new reference:
- *   version, since, not_ready, sources [{name, provider, state, last_success, newest_record,
- * lag_seconds, records, duplicates, errors, next_poll_in, position, target, total, last_error,
- *   excluded, gaps, requests, rate}],
- *   sinks [{name, type, state, last_success, acknowledged, pending_records, delivered, refused,
- *   last_error, retries, oldest_pending_age}], spool {bytes, limit}
+ *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
+ * newest_record, lag_seconds, records, duplicates, errors, next_poll_in, position, target, total,
+ * last_error, excluded, gaps, requests, rate}], sinks [{name, type, state, last_success,
+ * acknowledged, pending_records, delivered, refused, last_error, retries, oldest_pending_age}],
+ * spool {bytes, limit}
  *
  * not_ready is the text of /readyz; gaps are those that nobody has acknowledged, also of earlier
  * runs; rate the new records of the last 60 minutes, the one under way last; oldest_pending_age is
@@ -20,7 +20,8 @@ struct overview;
  *
  * Times are RFC 3339 in UTC with milliseconds, spans are seconds, counts are since the start of the
  * process. What is not known, does not apply, or (last_error) is over is null. States of a source:
- * resting, asking, backing-off, auth, pressure, stopped; of a sink: idle, delivering, failing.
+ * resting, waiting for budget, waiting for credential, asking, backing-off, auth, pressure,
+ * stopped; of a sink: idle, delivering, failing.
  */
 json_t *status_json(const struct overview *overview);
 

@@ -194,11 +194,12 @@ static void print_resume(const struct definition *definition)
 	print_line("overlap", "%s", buf_text(&overlap));
 	if (resume->retention_ns)
 		print_line("retention", "%s", buf_text(&keeps));
-	if (definition->rate.count) {
+	const struct option_rate *rate = &definition->limits.rate;
+	if (rate->count) {
 		struct buf period CLEANUP(buf_deinit) = BUF_NULL;
-		timestamp_print_duration(definition->rate.period_ns, &period);
-		print_line("rate limit", "%u request%s per %s", definition->rate.count,
-			str_plural(definition->rate.count), buf_text(&period));
+		timestamp_print_duration(rate->period_ns, &period);
+		print_line("rate limit", "%u request%s per %s", rate->count,
+			str_plural(rate->count), buf_text(&period));
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "ctl/ctl.h"
 #include "ctl/ctl_control.h"
@@ -181,13 +182,25 @@ static const char *colour_of(const json_t *object)
 	const char *state = text_of(object, "state");
 	if (*text_of(object, "last_error"))
 		return "\033[31m";
-	return strcmp(state, "pressure") == 0 ? "\033[33m" : "\033[32m";
+	return strcmp(state, "pressure") == 0 || strcmp(state, "waiting for credential") == 0
+		       ? "\033[33m"
+		       : "\033[32m";
+}
+
+/* A source that waits for another is told with how long it has. */
+static char *state_text(const json_t *source)
+{
+	const char *state = text_of(source, "state");
+	if (!str_starts(state, "waiting"))
+		return mem_strdup(state);
+	char *since CLEANUP_FREE = since_text(source, "state_since", "");
+	return mem_printf("%s %s", state, since);
 }
 
 static void source_cells(const json_t *source, char *ret_cells[N_COLUMNS])
 {
 	ret_cells[0] = mem_strdup(text_of(source, "name"));
-	ret_cells[1] = mem_strdup(text_of(source, "state"));
+	ret_cells[1] = state_text(source);
 	ret_cells[2] = lag_text(source);
 	ret_cells[3] = count_of(source, "records");
 	ret_cells[4] = since_text(source, "last_success", " ago");

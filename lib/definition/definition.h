@@ -131,6 +131,14 @@ struct fetch_options {
 	uint64_t max_size;
 };
 
+/* What a budget of requests belongs to. */
+enum limits_shared { SHARED_CREDENTIAL, SHARED_ORIGIN };
+
+struct limits_options {
+	struct option_rate rate;
+	int shared;
+};
+
 struct errors_options {
 	char *message;
 	struct str_list incomplete; /* conditions */
@@ -176,7 +184,7 @@ struct definition {
 	struct place_definition resume_place;
 	nsec_t step_ns; /* what windows are rounded to */
 
-	struct option_rate rate;
+	struct limits_options limits;
 
 	bool fetches; /* [fetch] is there, and its `when` holds */
 	struct fetch_options fetch;

@@ -205,7 +205,7 @@ void reader_resume(struct definition_reader *reader)
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
 	definition->step_ns = options->step_ns ? options->step_ns : first > next ? first : next;
 	struct ini_section *limits = ini_find(&definition->ini, "limits", NULL);
-	reader_options(reader, &rows_limits, limits, &definition->rate, NULL);
+	reader_options(reader, &rows_limits, limits, &definition->limits, NULL);
 }
 
 int *reader_statuses(struct definition_reader *reader, struct ini_section *section, const char *key,

@@ -140,12 +140,15 @@ static const struct option fetch[] = {
 		.max = INT64_C(64) << 30, .help = "ceiling of a document, decompressed"),
 };
 
+static const char *const shared_choices[] = {"credential", "origin", NULL};
+
 static const struct option limits[] = {
-	{.name = "rate",
-		.type = OPTION_RATE,
-		.offset = 0,
-		.default_text = "off",
-		.help = "requests of all sources with one credential: 60/min, 5/s, off"},
+	ROW(limits_options, rate, "rate", OPTION_RATE, .default_text = "off",
+		.help = "requests of all sources that share the budget: 60/min, 5/s, off"),
+	ROW(limits_options, shared, "shared", OPTION_CHOICE, .default_text = "credential",
+		.choices = shared_choices,
+		.help = "which sources share the budget: those with one credential, or all of an "
+			"origin"),
 };
 
 static const struct option errors[] = {

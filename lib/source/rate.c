@@ -1,4 +1,4 @@
-/* See rate.h. Budgets live in one table of the process: each source may have its own credential. */
+/* See rate.h. The credentials and the budgets of the process are two tables, by key. */
 #include "source/rate.h"
 
 #include "base/mem.h"
@@ -6,104 +6,294 @@
 #include <string.h>
 
 #define COUNT_MAX 10000
+#define GRACE NSEC_PER_SEC /* a user that is this late has lost its turn */
 #define N_BUCKETS 1024
 
-struct rate {
-	struct rate *next;
+struct credential {
+	struct credential *next;
 	struct id key;
-	unsigned n_refs;
-	uint32_t count; /* 0: no limit, only holds */
-	nsec_t period_ns;
-	nsec_t *taken_at; /* ring of the last count requests */
-	uint32_t position;
-	nsec_t held_until_at;
-	nsec_t refused_until_at; /* the credential was: NSEC_NONE: not */
-	bool good; /* the credential was taken the last time */
+	struct rate *users;
+	nsec_t refused_until_at; /* NSEC_NONE: not refused */
+	bool good; /* the last answer was not a refusal */
 	nsec_t skew_ns; /* NSEC_NONE: not known */
 	const struct rate_turn *trying; /* NULL: nobody is */
 	struct rate_turn *waiting; /* for that to end */
 };
 
-static struct rate *rates[N_BUCKETS];
+struct limit {
+	uint32_t count;
+	nsec_t period_ns;
+	unsigned n_users; /* who have set it */
+};
 
-/* Keys are digests: their own bytes are the hash. */
-static struct rate **bucket_of(const struct id *key)
+struct budget {
+	struct budget *next;
+	struct id key;
+	unsigned n_users; /* 0: kept for what it knows until that is too old */
+	struct limit *limits; /* each once */
+	size_t n_limits, capacity;
+	struct rate *queue; /* users that wait for a request, first come first served */
+	nsec_t held_until_at;
+	nsec_t *taken_at; /* ring of the last requests, as many as the largest limit counts */
+	uint32_t n_taken_at;
+	uint32_t position; /* of the next one */
+	nsec_t known_until_at; /* then no limit needs the ring any more */
+};
+
+struct rate {
+	struct rate_setup setup;
+	struct credential *credential;
+	struct rate *next_user, **user_link; /* of the credential */
+	struct budget *budget;
+	struct rate *next_queued;
+	bool queued;
+	nsec_t due_at; /* when a queued user was told to come back */
+};
+
+static struct credential *credentials[N_BUCKETS];
+static struct budget *budgets[N_BUCKETS];
+
+/* --- both, by key --- */
+
+static bool same(const struct id *a, const struct id *b)
 {
-	return &rates[(key->bytes[0] << 8 | key->bytes[1]) % N_BUCKETS];
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static void set_limit(struct rate *rate, uint32_t count, nsec_t period_ns)
+/* Keys are digests. */
+static size_t bucket_of(const struct id *key)
 {
-	if (count > COUNT_MAX) {
-		period_ns = period_ns / (count / COUNT_MAX);
-		count = COUNT_MAX;
+	return (key->bytes[0] | (size_t)key->bytes[1] << 8) % N_BUCKETS;
+}
+
+static struct credential *credential_find(const struct id *key)
+{
+	struct credential **bucket = &credentials[bucket_of(key)], *credential = *bucket;
+	while (credential && !same(&credential->key, key))
+		credential = credential->next;
+	if (!credential) {
+		credential = MEM_NEW(struct credential);
+		credential->key = *key;
+		credential->refused_until_at = credential->skew_ns = NSEC_NONE;
+		credential->next = *bucket;
+		*bucket = credential;
 	}
-	/* stricter: fewer requests in the same time */
-	if (rate->count &&
-		(double)count / (double)period_ns >= (double)rate->count / (double)rate->period_ns)
+	return credential;
+}
+
+static void credential_free(struct credential *credential)
+{
+	struct credential **link = &credentials[bucket_of(&credential->key)];
+	while (*link != credential)
+		link = &(*link)->next;
+	*link = credential->next;
+	free(credential);
+}
+
+static void drop_unneeded(struct budget **link, nsec_t now_at)
+{
+	while (*link) {
+		struct budget *budget = *link;
+		if (budget->n_users || budget->held_until_at > now_at ||
+			budget->known_until_at > now_at) {
+			link = &budget->next;
+			continue;
+		}
+		*link = budget->next;
+		free(budget->taken_at);
+		free(budget->limits);
+		free(budget);
+	}
+}
+
+static void drop_old_budgets(nsec_t now_at)
+{
+	static nsec_t dropped_at = NSEC_NONE;
+	if (dropped_at != NSEC_NONE && now_at - dropped_at < NSEC_PER_SEC)
+		return; /* a reload makes many users at once */
+	dropped_at = now_at;
+	for (size_t i = 0; i < N_BUCKETS; i++)
+		drop_unneeded(&budgets[i], now_at);
+}
+
+static struct budget *budget_find(const struct id *key)
+{
+	struct budget **bucket = &budgets[bucket_of(key)], *budget = *bucket;
+	while (budget && !same(&budget->key, key))
+		budget = budget->next;
+	if (!budget) {
+		budget = MEM_NEW(struct budget);
+		budget->key = *key;
+		budget->held_until_at = budget->known_until_at = NSEC_NONE;
+		budget->next = *bucket;
+		*bucket = budget;
+	}
+	return budget;
+}
+
+/* --- users --- */
+
+/* Keeps the times that are known. */
+static void ring_grow(struct budget *budget, uint32_t count)
+{
+	if (count <= budget->n_taken_at)
 		return;
-	free(rate->taken_at);
-	rate->taken_at = mem_array(count, sizeof(nsec_t));
-	for (uint32_t i = 0; i < count; i++)
-		rate->taken_at[i] = NSEC_NONE;
-	rate->count = count;
-	rate->period_ns = period_ns;
-	rate->position = 0;
+	nsec_t *taken_at = mem_array(count, sizeof(nsec_t));
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t n = budget->n_taken_at;
+		taken_at[i] = i < n ? budget->taken_at[(budget->position + i) % n] : NSEC_NONE;
+	}
+	free(budget->taken_at);
+	budget->taken_at = taken_at;
+	budget->position = budget->n_taken_at;
+	budget->n_taken_at = count;
 }
 
-struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns)
+static struct limit *limit_find(struct budget *budget, const struct rate_setup *setup)
 {
-	struct rate **bucket = bucket_of(key), *rate = *bucket;
-	while (rate && memcmp(&rate->key, key, sizeof(*key)) != 0)
-		rate = rate->next;
-	if (!rate) {
-		rate = MEM_NEW(struct rate);
-		rate->key = *key;
-		rate->held_until_at = rate->refused_until_at = rate->skew_ns = NSEC_NONE;
-		rate->next = *bucket;
-		*bucket = rate;
+	for (size_t i = 0; i < budget->n_limits; i++)
+		if (budget->limits[i].count == setup->count &&
+			budget->limits[i].period_ns == setup->period_ns)
+			return &budget->limits[i];
+	return NULL;
+}
+
+static void limit_add(struct budget *budget, const struct rate_setup *setup)
+{
+	struct limit *limit = setup->count ? limit_find(budget, setup) : NULL;
+	if (setup->count && !limit) {
+		budget->limits = mem_grow(
+			budget->limits, budget->n_limits, &budget->capacity, sizeof(*limit));
+		limit = &budget->limits[budget->n_limits++];
+		*limit = (struct limit){setup->count, setup->period_ns, 0};
+		ring_grow(budget, setup->count);
 	}
-	rate->n_refs++;
-	if (count)
-		set_limit(rate, count, period_ns);
+	if (limit)
+		limit->n_users++;
+}
+
+/* Who waits may have waited for this limit. */
+static void limit_remove(struct budget *budget, const struct rate_setup *setup)
+{
+	struct limit *limit = setup->count ? limit_find(budget, setup) : NULL;
+	if (!limit || --limit->n_users)
+		return;
+	*limit = budget->limits[--budget->n_limits];
+	for (struct rate *user = budget->queue; user; user = user->next_queued)
+		user->setup.wake(user->setup.userdata);
+}
+
+static void leave_queue(struct rate *rate)
+{
+	struct rate **link = &rate->budget->queue;
+	if (!rate->queued)
+		return;
+	while (*link != rate)
+		link = &(*link)->next_queued;
+	*link = rate->next_queued;
+	rate->queued = false;
+}
+
+static void enter_queue(struct rate *rate)
+{
+	struct rate **link = &rate->budget->queue;
+	if (rate->queued)
+		return;
+	while (*link)
+		link = &(*link)->next_queued;
+	rate->next_queued = NULL;
+	*link = rate;
+	rate->queued = true;
+}
+
+struct rate *rate_new(const struct rate_setup *setup, nsec_t now_at)
+{
+	struct rate *rate = MEM_NEW(struct rate);
+	rate->setup = *setup;
+	if (setup->count > COUNT_MAX) {
+		rate->setup.period_ns /= setup->count / COUNT_MAX;
+		rate->setup.count = COUNT_MAX;
+	}
+	drop_old_budgets(now_at);
+	rate->credential = credential_find(&setup->credential);
+	rate->user_link = &rate->credential->users;
+	rate->next_user = *rate->user_link;
+	if (rate->next_user)
+		rate->next_user->user_link = &rate->next_user;
+	*rate->user_link = rate;
+	rate->budget = budget_find(&setup->budget);
+	rate->budget->n_users++;
+	limit_add(rate->budget, &rate->setup);
 	return rate;
 }
 
-void rate_unref(struct rate *rate)
+void rate_free(struct rate *rate)
 {
-	if (!rate || --rate->n_refs)
+	if (!rate)
 		return;
-	struct rate **link = bucket_of(&rate->key);
-	while (*link != rate)
-		link = &(*link)->next;
-	*link = rate->next;
-	free(rate->taken_at);
+	leave_queue(rate);
+	rate->budget->n_users--;
+	limit_remove(rate->budget, &rate->setup);
+	*rate->user_link = rate->next_user;
+	if (rate->next_user)
+		rate->next_user->user_link = rate->user_link;
+	if (!rate->credential->users)
+		credential_free(rate->credential);
 	free(rate);
 }
+
+/* --- what a server says --- */
 
 static nsec_t left(nsec_t until_at, nsec_t now_at)
 {
 	return until_at != NSEC_NONE && now_at < until_at ? until_at - now_at : 0;
 }
 
-nsec_t rate_held(const struct rate *rate, nsec_t now_at)
+nsec_t rate_refusal_left(const struct rate *rate, nsec_t now_at)
 {
-	nsec_t held = rate ? left(rate->held_until_at, now_at) : 0;
-	nsec_t refused = rate ? left(rate->refused_until_at, now_at) : 0;
-	return held > refused ? held : refused;
+	return rate ? left(rate->credential->refused_until_at, now_at) : 0;
+}
+
+nsec_t rate_hold_left(const struct rate *rate, nsec_t now_at)
+{
+	return rate ? left(rate->budget->held_until_at, now_at) : 0;
 }
 
 void rate_refused(struct rate *rate, nsec_t until_at)
 {
 	if (!rate)
 		return;
-	rate->refused_until_at = until_at;
-	rate->good = false;
+	rate->credential->refused_until_at = until_at;
+	rate->credential->good = false;
+	if (until_at != NSEC_NONE)
+		return;
+	for (struct rate *user = rate->credential->users; user; user = user->next_user)
+		if (user != rate)
+			user->setup.wake(user->setup.userdata);
 }
 
-static void leave(struct rate *rate, struct rate_turn *turn)
+void rate_hold(struct rate *rate, nsec_t until_at)
 {
-	struct rate_turn **link = &rate->waiting;
+	if (rate && until_at > rate->budget->held_until_at)
+		rate->budget->held_until_at = until_at;
+}
+
+void rate_set_skew(struct rate *rate, nsec_t skew_ns)
+{
+	if (rate)
+		rate->credential->skew_ns = skew_ns;
+}
+
+nsec_t rate_skew(const struct rate *rate)
+{
+	return rate ? rate->credential->skew_ns : NSEC_NONE;
+}
+
+/* --- whose turn it is to try a credential --- */
+
+static void leave_turns(struct credential *credential, struct rate_turn *turn)
+{
+	struct rate_turn **link = &credential->waiting;
 	while (*link && *link != turn)
 		link = &(*link)->next;
 	if (*link)
@@ -113,16 +303,17 @@ static void leave(struct rate *rate, struct rate_turn *turn)
 
 bool rate_turn_take(struct rate *rate, struct rate_turn *turn)
 {
-	if (!rate || rate->good || rate->trying == turn)
+	struct credential *credential = rate ? rate->credential : NULL;
+	if (!credential || credential->good || credential->trying == turn)
 		return true;
-	if (!rate->trying) {
-		leave(rate, turn);
-		rate->trying = turn;
+	if (!credential->trying) {
+		leave_turns(credential, turn);
+		credential->trying = turn;
 		return true;
 	}
 	if (!turn->waits) {
-		turn->next = rate->waiting;
-		rate->waiting = turn;
+		turn->next = credential->waiting;
+		credential->waiting = turn;
 		turn->waits = true;
 	}
 	return false;
@@ -132,48 +323,80 @@ void rate_turn_end(struct rate *rate, struct rate_turn *turn, bool good)
 {
 	if (!rate)
 		return;
-	leave(rate, turn);
-	rate->good |= good;
-	if (rate->trying != turn)
+	struct credential *credential = rate->credential;
+	leave_turns(credential, turn);
+	credential->good |= good;
+	if (credential->trying != turn)
 		return;
-	rate->trying = NULL;
-	while (rate->waiting) {
-		struct rate_turn *next = rate->waiting;
-		leave(rate, next);
+	credential->trying = NULL;
+	while (credential->waiting) {
+		struct rate_turn *next = credential->waiting;
+		leave_turns(credential, next);
 		next->wake(next->userdata);
 	}
 }
 
-void rate_set_skew(struct rate *rate, nsec_t skew_ns)
+/* --- the budget --- */
+
+/* The N-th last request, N from 1 to the largest count. */
+static nsec_t taken_at(const struct budget *budget, uint32_t n)
 {
-	if (rate)
-		rate->skew_ns = skew_ns;
+	return budget->taken_at[(budget->position + budget->n_taken_at - n) % budget->n_taken_at];
 }
 
-nsec_t rate_skew(const struct rate *rate)
+/* When LIMIT allows the request that has N others before it. */
+static nsec_t allowed_at(
+	const struct budget *budget, const struct limit *limit, size_t n, nsec_t now_at)
 {
-	return rate ? rate->skew_ns : NSEC_NONE;
+	nsec_t last = taken_at(budget, limit->count - (uint32_t)(n % limit->count));
+	bool waits = last != NSEC_NONE && last + limit->period_ns > now_at;
+	return (waits ? last + limit->period_ns : now_at) +
+	       (nsec_t)(n / limit->count) * limit->period_ns;
+}
+
+/* The place of RATE in the queue, where those that did not come back in time have lost theirs. */
+static size_t place_in_queue(struct rate *rate, nsec_t now_at)
+{
+	size_t n = 0;
+	for (struct rate *user = rate->budget->queue, *next; user && user != rate; user = next) {
+		next = user->next_queued;
+		if (user->due_at + GRACE < now_at)
+			leave_queue(user);
+		else
+			n++;
+	}
+	return n;
+}
+
+static void note_request(struct budget *budget, nsec_t now_at)
+{
+	if (budget->n_taken_at == 0)
+		return;
+	budget->taken_at[budget->position] = now_at;
+	budget->position = (budget->position + 1) % budget->n_taken_at;
+	for (size_t i = 0; i < budget->n_limits; i++)
+		if (budget->known_until_at < now_at + budget->limits[i].period_ns)
+			budget->known_until_at = now_at + budget->limits[i].period_ns;
 }
 
 nsec_t rate_take(struct rate *rate, nsec_t now_at)
 {
 	if (!rate)
 		return 0;
-	nsec_t held = rate_held(rate, now_at);
-	if (held)
-		return held;
-	if (rate->count == 0)
-		return 0;
-	nsec_t oldest = rate->taken_at[rate->position];
-	if (oldest != NSEC_NONE && now_at - oldest < rate->period_ns)
-		return rate->period_ns - (now_at - oldest);
-	rate->taken_at[rate->position] = now_at;
-	rate->position = (rate->position + 1) % rate->count;
+	struct budget *budget = rate->budget;
+	size_t n_before = place_in_queue(rate, now_at);
+	nsec_t at = budget->held_until_at > now_at ? budget->held_until_at : now_at;
+	for (size_t i = 0; i < budget->n_limits; i++) {
+		nsec_t allowed = allowed_at(budget, &budget->limits[i], n_before, now_at);
+		if (allowed > at)
+			at = allowed;
+	}
+	if (at > now_at) {
+		enter_queue(rate);
+		rate->due_at = at;
+		return at - now_at;
+	}
+	leave_queue(rate);
+	note_request(budget, now_at);
 	return 0;
-}
-
-void rate_hold(struct rate *rate, nsec_t until_at)
-{
-	if (rate && (rate->held_until_at == NSEC_NONE || until_at > rate->held_until_at))
-		rate->held_until_at = until_at;
 }

@@ -1,7 +1,12 @@
 /*
- * Request budgets: at most COUNT requests in any PERIOD, shared by all sources that use one
- * credential at one origin. Exact for a sliding period: the times of the last COUNT requests are
- * kept.
+ * What sources share that call an API as one caller: whether the credential is good, the server's
+ * clock, and a budget of requests. A budget belongs to one credential, or to all sources of an
+ * origin that say so ([limits] shared). Each of its users may set a limit, at most COUNT requests
+ * in any PERIOD; all of them are kept, exactly, since the times of the last requests are known.
+ * Users that find the budget used up are served in the order in which they came.
+ *
+ * A budget outlives its users while what it knows is of use: a source that a reload starts anew
+ * neither has a fresh budget nor forgets that the server told it to wait.
  */
 #ifndef TRAWLD_SOURCE_RATE_H
 #define TRAWLD_SOURCE_RATE_H
@@ -9,20 +14,34 @@
 #include "base/clock.h"
 #include "base/idset.h"
 
+/* One user: a source. Wherever it is expected, NULL has no limits and shares nothing. */
 struct rate;
 
-/* The budget known by KEY (digest of origin and credential), made at first use, reference counted.
- * Users that name different limits share the strictest. */
-struct rate *rate_ref(const struct id *key, uint32_t count, nsec_t period_ns);
-void rate_unref(struct rate *rate); /* NULL allowed */
+struct rate_setup {
+	struct id credential;
+	struct id budget; /* the credential's, or the origin's */
+	uint32_t count; /* 0: this user sets no limit */
+	nsec_t period_ns;
+	/* What others wait for may be over: one that waits asks again. As in struct rate_turn. */
+	void (*wake)(void *userdata);
+	void *userdata;
+};
 
-/* The credential was refused: nobody is to try it before UNTIL_AT (NSEC_NONE: it may be tried). It
- * counts as unknown again. */
+struct rate *rate_new(const struct rate_setup *setup, nsec_t now_at);
+void rate_free(struct rate *rate);
+
+/* The credential was refused: nobody is to try it before UNTIL_AT (NSEC_NONE: it may be tried, the
+ * other users are woken). It counts as unknown again. */
 void rate_refused(struct rate *rate, nsec_t until_at);
-/* How long all of this credential wait yet, because the API said so or refused it; 0: not. */
-nsec_t rate_held(const struct rate *rate, nsec_t now_at);
-/* Takes a request out of the budget and returns 0, or returns how long to wait before asking again.
- * NULL: no limit. */
+/* The server said: nothing before UNTIL_AT (429). All users of the budget wait. */
+void rate_hold(struct rate *rate, nsec_t until_at);
+/* How long requests have to wait yet for the credential (because it was refused), for the budget
+ * (because the server said so); 0: not. */
+nsec_t rate_refusal_left(const struct rate *rate, nsec_t now_at);
+nsec_t rate_hold_left(const struct rate *rate, nsec_t now_at);
+
+/* Takes a request out of the budget and returns 0, or returns how long to wait before asking again,
+ * which keeps the user's turn for a second after that. */
 nsec_t rate_take(struct rate *rate, nsec_t now_at);
 
 /* While nobody knows whether a credential is good, its users try it one at a time: many that start
@@ -45,8 +64,5 @@ void rate_turn_end(struct rate *rate, struct rate_turn *turn, bool good);
  * none has yet. */
 void rate_set_skew(struct rate *rate, nsec_t skew_ns);
 nsec_t rate_skew(const struct rate *rate);
-
-/* The server said: nothing before UNTIL_AT (429). All users wait. */
-void rate_hold(struct rate *rate, nsec_t until_at);
 
 #endif

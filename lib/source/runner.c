@@ -17,12 +17,19 @@
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
 #define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
 
-static const char *const state_names[] = {
-	"resting", "asking", "backing-off", "auth", "pressure", "stopped"};
+static const char *const state_names[] = {"resting", "waiting for budget", "waiting for credential",
+	"asking", "backing-off", "auth", "pressure", "stopped"};
 
 const char *runner_state_to_string(enum runner_state state)
 {
 	return state_names[state];
+}
+
+void runner_enter(struct runner *runner, enum runner_state state)
+{
+	if (runner->status.state != state)
+		runner->status.state_time = clock_wall();
+	runner->status.state = state;
 }
 
 void runner_arm(struct runner *runner, nsec_t wait_ns)
@@ -60,7 +67,7 @@ static void tell_notices(struct runner *runner)
 
 static void stop_with(struct runner *runner, const struct fault *fault)
 {
-	runner->status.state = RUNNER_STOPPED;
+	runner_enter(runner, RUNNER_STOPPED);
 	ev_timer_stop(runner->loop, &runner->timer);
 	runner->callbacks->rested(fault, runner->userdata);
 }
@@ -70,7 +77,7 @@ static void stop_with(struct runner *runner, const struct fault *fault)
 static void rest(struct runner *runner)
 {
 	nsec_t interval = runner->source->options.interval_ns;
-	runner->status.state = RUNNER_RESTING;
+	runner_enter(runner, RUNNER_RESTING);
 	runner->status.total = -1;
 	runner->status.n_elements = 0;
 	if (runner->give_up) {
@@ -169,7 +176,7 @@ static bool retry_auth(struct runner *runner)
 void runner_failed(struct runner *runner, struct fault *fault)
 {
 	const struct definition *definition = runner->source->definition;
-	runner->status.state = RUNNER_BACKING_OFF;
+	runner_enter(runner, RUNNER_BACKING_OFF);
 	runner->status.n_faults++;
 	ask_classify(&runner->poll, runner->fetching ? false : runner->poll.stored, fault);
 	if (runner->callbacks->failed)
@@ -182,7 +189,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	case FAULT_AUTH:
 		if (retry_auth(runner))
 			return;
-		runner->status.state = RUNNER_AUTH;
+		runner_enter(runner, RUNNER_AUTH);
 		wait = wait > definition->errors.auth_pause_ns ? wait
 							       : definition->errors.auth_pause_ns;
 		/* all that call with this credential wait: a few more failures may lock it */
@@ -363,7 +370,7 @@ static void step(struct runner *runner)
 			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
 	if (!runner->callbacks->may_poll(needs_window, runner->userdata)) {
 		nsec_t wait = runner->source->options.retry_max_ns;
-		runner->status.state = RUNNER_PRESSURE;
+		runner_enter(runner, RUNNER_PRESSURE);
 		runner_arm(runner, wait < PRESSURE_WAIT ? wait : PRESSURE_WAIT);
 		return;
 	}
@@ -382,6 +389,15 @@ static void step(struct runner *runner)
 static void turn_came(void *userdata)
 {
 	runner_wake(userdata);
+}
+
+/* A limit is gone, or a person wants a refused credential tried. */
+static void wait_may_end(void *userdata)
+{
+	struct runner *runner = userdata;
+	if (runner->status.state == RUNNER_WAITING_BUDGET ||
+		runner->status.state == RUNNER_WAITING_CREDENTIAL)
+		runner_wake(runner);
 }
 
 static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
@@ -420,6 +436,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	if (runner->backoff.min_ns > runner->backoff.max_ns)
 		runner->backoff.min_ns = runner->backoff.max_ns;
 	runner->status.last_success_time = NSEC_NONE;
+	runner->status.state_time = clock_wall();
 	runner->status.total = -1;
 	poll_init(&runner->poll, setup->source);
 	gather_init(&runner->gather, GATHER_LIMIT);
@@ -435,7 +452,18 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 		runner_free(runner);
 		return r;
 	}
-	runner->rate = rate_ref(&credential, definition->rate.count, definition->rate.period_ns);
+	runner->rate = rate_new(
+		&(struct rate_setup){
+			.credential = credential,
+			.budget = definition->limits.shared == SHARED_ORIGIN
+					  ? digest_id(slice_of(setup->source->origin))
+					  : credential,
+			.count = definition->limits.rate.count,
+			.period_ns = definition->limits.rate.period_ns,
+			.wake = wait_may_end,
+			.userdata = runner,
+		},
+		clock_monotonic());
 	runner_arm(runner, setup->first_delay_ns);
 	*ret = runner;
 	return 0;
@@ -450,7 +478,7 @@ void runner_free(struct runner *runner)
 	auth_prepare_cancel(runner->waiter);
 	auth_free(runner->auth);
 	rate_turn_end(runner->rate, &runner->turn, false);
-	rate_unref(runner->rate);
+	rate_free(runner->rate);
 	gather_clear(&runner->gather);
 	fetch_deinit(&runner->fetch);
 	poll_deinit(&runner->poll);
@@ -473,7 +501,7 @@ void runner_wake(struct runner *runner)
 
 void runner_stop(struct runner *runner)
 {
-	runner->status.state = RUNNER_STOPPED;
+	runner_enter(runner, RUNNER_STOPPED);
 	ev_timer_stop(runner->loop, &runner->timer);
 	http_request_cancel(runner->request);
 	auth_prepare_cancel(runner->waiter);

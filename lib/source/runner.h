@@ -58,6 +58,8 @@ void runner_stop(struct runner *runner); /* no further request; what came is han
 
 enum runner_state {
 	RUNNER_RESTING,
+	RUNNER_WAITING_BUDGET, /* used up by others, or the server told one of them to wait */
+	RUNNER_WAITING_CREDENTIAL, /* another tries it, or it was refused to another */
 	RUNNER_ASKING,
 	RUNNER_BACKING_OFF,
 	RUNNER_AUTH,
@@ -68,6 +70,7 @@ const char *runner_state_to_string(enum runner_state state);
 
 struct runner_status {
 	enum runner_state state;
+	nsec_t state_time; /* since when */
 	bool failing;
 	struct fault fault; /* the last, while failing */
 	uint64_t n_requests, n_pages, n_excluded;

@@ -53,6 +53,8 @@ struct runner {
 
 /* --- runner.c --- */
 
+/* The state from now on. */
+void runner_enter(struct runner *runner, enum runner_state state);
 /* The next step, in WAIT_NS. */
 void runner_arm(struct runner *runner, nsec_t wait_ns);
 /* Fills in the times that dedupe keys are kept by, and hands BATCH to the callback. */

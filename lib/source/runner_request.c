@@ -52,7 +52,7 @@ void runner_send(struct runner *runner)
 		free(runner->url);
 		runner->url = mem_strdup(message.url);
 	}
-	runner->status.state = RUNNER_ASKING;
+	runner_enter(runner, RUNNER_ASKING);
 	runner->status.n_requests++;
 	runner->request =
 		http_request_start(runner->client, &message, &transport, request_done, runner);
@@ -71,33 +71,51 @@ static void auth_ready(const struct fault *fault, void *userdata)
 	runner_failed(runner, &copy);
 }
 
+/* --once does not wait for what another source was told. */
+static bool gives_up(struct runner *runner, nsec_t held_ns)
+{
+	struct fault fault;
+	if (!runner->give_up || held_ns <= RUNNER_GIVE_UP_WAIT)
+		return false;
+	fault_set(&fault, FAULT_THROTTLED,
+		"another source with the same credential was told to wait, or was refused");
+	runner_wait_after(runner, &fault, held_ns);
+	return true;
+}
+
+static void wait_for(struct runner *runner, enum runner_state what, nsec_t wait_ns)
+{
+	runner_enter(runner, what);
+	runner_arm(runner, wait_ns);
+}
+
 void runner_ask(struct runner *runner)
 {
-	nsec_t held = rate_held(runner->rate, clock_monotonic());
-	if (runner->give_up && held > RUNNER_GIVE_UP_WAIT) {
-		struct fault fault;
-		fault_set(&fault, FAULT_THROTTLED,
-			"another source with the same credential was told to wait, or was refused");
-		runner_wait_after(runner, &fault, held);
+	nsec_t now_at = clock_monotonic();
+	nsec_t refused = rate_refusal_left(runner->rate, now_at);
+	nsec_t held = rate_hold_left(runner->rate, now_at);
+	if (gives_up(runner, refused > held ? refused : held))
 		return;
-	}
-	if (held > 0) {
+	if (refused > 0 || held > 0) {
 		rate_turn_end(runner->rate, &runner->turn, false);
-		runner_arm(runner, held);
+		if (refused > held)
+			wait_for(runner, RUNNER_WAITING_CREDENTIAL, refused);
+		else
+			wait_for(runner, RUNNER_WAITING_BUDGET, held);
 		return;
 	}
 	if (!rate_turn_take(runner->rate, &runner->turn)) {
-		runner->status.state = RUNNER_ASKING;
+		runner_enter(runner, RUNNER_WAITING_CREDENTIAL);
 		return;
 	}
-	nsec_t wait = rate_take(runner->rate, clock_monotonic());
+	nsec_t wait = rate_take(runner->rate, now_at);
 	if (wait > 0) {
-		runner_arm(runner, wait);
+		wait_for(runner, RUNNER_WAITING_BUDGET, wait);
 		return;
 	}
 	runner->waiter = auth_prepare(runner->auth, auth_ready, runner);
 	if (!runner->waiter)
 		runner_send(runner);
 	else
-		runner->status.state = RUNNER_ASKING;
+		runner_enter(runner, RUNNER_ASKING);
 }

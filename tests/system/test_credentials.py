@@ -1,6 +1,8 @@
 """What one caller of an API is refused, is told to wait, or uses up concerns no other caller."""
 
+import datetime
 import json
+import time
 
 import harness
 from harness import wait_until
@@ -71,6 +73,115 @@ class Credentials(harness.Case):
         self.sim.control(held={"b": 3000})
         self.running.wait_log("slow down")
         self.polled_on("a")
+
+
+    def test_rates(self):
+        """Each account has its own."""
+        self.sim = self.simulator(name="tenants")
+        self.begin(*(self.tenant(user, more="rate = 1/h") for user in "ab"))
+        wait_until(
+            lambda: all(s["state"] == "waiting for budget" for s in self.sources().values()),
+            "both to wait",
+        )
+        self.assertEqual(self.sim.stats()["polls"], {"a": 1, "b": 1})
+
+    def shared(self, more=""):
+        self.sim = self.simulator(name="tenants")
+        self.write(
+            *(self.tenant(user, more=more + "limits.shared = origin\n") for user in "ab")
+        )
+        self.running = self.daemon()
+
+    def states(self, *states):
+        """Waits until the sources' states are these."""
+        return wait_until(
+            lambda: (found := self.sources_if_up()) is not None
+            and sorted(s["state"] for s in found.values()) == sorted(states)
+            and found,
+            " and ".join(states),
+        )
+
+    def sources_if_up(self):
+        return self.sources() if self.control_path.exists() else None
+
+    def test_shared_rate(self):
+        """A budget of the whole origin is declared; who waits for it says so, and since when."""
+        before = time.time()
+        self.shared("rate = 1/h\n")
+        found = self.states("waiting for budget", "waiting for budget")
+        self.assertEqual(sum(self.sim.stats()["polls"].values()), 1)
+        for source in found.values():
+            since = datetime.datetime.fromisoformat(source["state_since"]).timestamp()
+            self.assertLessEqual(before - 1, since)
+            self.assertLessEqual(since, time.time() + 1)
+            self.assertGreater(source["next_poll_in"], 3500)
+            self.assertIsNone(source["last_error"])
+        self.assertRegex(self.ctl("status").text, r"(?m)^a +waiting for budget \d+\w+ ")
+        self.assertIn("waiting for budget", self.ctl("poll", "a", expect=75).err)
+
+    def test_shared_hold(self):
+        self.shared()
+        self.polled_on("a")
+        self.polled_on("b")
+        self.sim.control(held={"b": 3000})
+        self.running.wait_log("slow down")
+        found = self.states("backing-off", "waiting for budget")
+        self.assertEqual(found["a"]["state"], "waiting for budget")
+        self.assertGreater(found["a"]["next_poll_in"], 2900)
+
+    def test_refused_together(self):
+        """Two sources with one credential: the second does not try a refused one, and says so; a
+        person's poll wakes it."""
+        self.sim = self.simulator("--control", '{"refused": ["a"]}', name="tenants")
+        self.write(
+            self.tenant("a", login=False), self.tenant("a", name="other", login=False)
+        )
+        self.running = self.daemon()
+        found = self.states("auth", "waiting for credential")
+        self.assertEqual(self.sim.stats()["polls"], {"a": 1})
+        self.sim.control(refused=[])
+        (refused,) = (name for name, s in found.items() if s["state"] == "auth")
+        self.ctl("poll", refused)
+        self.polled_on("a", 100)
+        wait_until(
+            lambda: all(s["requests"] > 20 for s in self.sources().values()), "both to go on"
+        )
+
+    def test_reload_takes_a_limit_back(self):
+        """It goes with the source that has set it, and who waited for it goes on."""
+        self.sim = self.simulator(name="tenants")
+        self.write(self.tenant("a", more="rate = 1/h"), self.tenant("a", name="other"))
+        self.running = self.daemon()
+        self.states("waiting for budget", "waiting for budget")
+        self.assertEqual(self.sim.stats()["polls"], {"a": 1})
+        self.write(self.tenant("a"), self.tenant("a", name="other"))
+        self.ctl("reload")
+        self.polled_on("a")
+        wait_until(
+            lambda: all(s["requests"] > 5 for s in self.sources().values()), "both to go on"
+        )
+
+    def test_reload_gives_no_new_budget(self):
+        self.sim = self.simulator(name="tenants")
+        self.write(self.tenant("a", more="rate = 1/h"))
+        self.running = self.daemon()
+        self.states("waiting for budget")
+        mark = self.running.mark()
+        self.write(self.tenant("a", more="rate = 1/h\ntimeout = 50s"))
+        self.ctl("reload")
+        self.running.wait_log("reloaded", mark)
+        self.states("waiting for budget")
+        self.assertEqual(self.sim.stats()["polls"], {"a": 1})
+
+    def test_clocks(self):
+        """Answers to one account that come by another clock move no other account's windows."""
+        self.sim = self.simulator(name="tenants", *("--control", '{"ahead": {"b": 7200}}'))
+        self.begin(self.tenant("a"), self.tenant("b"))
+        self.polled_on("a")
+        self.polled_on("b")
+        log = self.running.text()
+        self.assertRegex(log, r"source b .*differs from this host's")
+        self.assertNotRegex(log, r"source a .*differs from this host's")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 /* Windows gathered and sorted, and the budgets that requests share. */
 #include "source/gather.h"
 
-#include "source/rate.h"
 #include "source_fixture.h"
 
 #define KEYS                                                                                       \
@@ -41,37 +40,4 @@ START_TEST(sorted_by_time_then_id)
 }
 END_TEST
 
-START_TEST(never_more_than_the_rate)
-{
-	struct id key = {{1}};
-	struct rate *rate = rate_ref(&key, 5, NSEC_PER_MIN),
-		    *same = rate_ref(&key, 60, NSEC_PER_MIN);
-	ck_assert_ptr_eq(rate, same);
-	nsec_t taken[400];
-	size_t n = 0;
-	for (nsec_t now = 0; n < 400; now += NSEC_PER_SEC) {
-		nsec_t wait = rate_take(n % 2 ? rate : same, now);
-		if (wait == 0)
-			taken[n++] = now;
-		else
-			ck_assert_int_le(wait, NSEC_PER_MIN);
-	}
-	for (size_t i = 5; i < n; i++)
-		ck_assert_int_ge(taken[i] - taken[i - 5], NSEC_PER_MIN);
-	ck_assert_int_le(taken[399], 80 * NSEC_PER_MIN);
-	nsec_t later = taken[399] + NSEC_PER_HOUR;
-	rate_hold(rate, later + 9 * NSEC_PER_SEC);
-	ck_assert_int_eq(rate_take(same, later), 9 * NSEC_PER_SEC);
-	ck_assert_int_eq(rate_take(same, later + 9 * NSEC_PER_SEC), 0);
-	rate_unref(rate);
-	rate_unref(same);
-	struct rate *none = rate_ref(&key, 0, 0);
-	for (int i = 0; i < 100; i++)
-		ck_assert_int_eq(rate_take(none, 0), 0);
-	rate_unref(none);
-	ck_assert_int_eq(rate_take(NULL, 0), 0);
-	rate_unref(NULL);
-}
-END_TEST
-
-UNIT_MAIN("gather", sorted_by_time_then_id, never_more_than_the_rate)
+UNIT_MAIN("gather", sorted_by_time_then_id)

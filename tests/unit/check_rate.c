@@ -3,44 +3,203 @@
 
 #include "check_unit.h"
 
-static const struct id key = {.bytes = {1}};
+#define S NSEC_PER_SEC
+
+static unsigned n_woken;
+
+static void wait_may_end(void *userdata)
+{
+	(void)userdata;
+	n_woken++;
+}
+
+/* A user of credential and budget KEY with a limit of COUNT in PERIOD. */
+static struct rate *user(uint8_t key, uint32_t count, nsec_t period_ns, nsec_t now_at)
+{
+	struct rate_setup setup = {.credential = {.bytes = {key}},
+		.budget = {.bytes = {key}},
+		.count = count,
+		.period_ns = period_ns,
+		.wake = wait_may_end};
+	return rate_new(&setup, now_at);
+}
 
 START_TEST(no_more_than_count_in_any_period)
 {
-	struct rate *rate = rate_ref(&key, 2, NSEC_PER_SEC);
+	struct rate *rate = user(1, 2, S, 0);
 	ck_assert_int_eq(rate_take(rate, 0), 0);
 	ck_assert_int_eq(rate_take(rate, 10), 0);
-	ck_assert_int_eq(rate_take(rate, 20), NSEC_PER_SEC - 20);
-	ck_assert_int_eq(rate_take(rate, NSEC_PER_SEC), 0);
-	ck_assert_int_eq(rate_take(rate, NSEC_PER_SEC), 10);
-	rate_unref(rate);
+	ck_assert_int_eq(rate_take(rate, 20), S - 20);
+	ck_assert_int_eq(rate_take(rate, S), 0);
+	ck_assert_int_eq(rate_take(rate, S), 10);
+	rate_free(rate);
 }
 END_TEST
 
-START_TEST(the_strictest_limit_holds_for_all)
+START_TEST(never_more_than_the_rate)
 {
-	struct rate *one = rate_ref(&key, 100, NSEC_PER_SEC);
-	struct rate *other = rate_ref(&key, 1, NSEC_PER_SEC);
-	ck_assert_ptr_eq(one, other);
-	ck_assert_int_eq(rate_take(one, 0), 0);
-	ck_assert_int_gt(rate_take(other, 0), 0);
-	rate_unref(one);
-	rate_unref(other);
+	struct rate *rate = user(13, 5, NSEC_PER_MIN, 0), *same = user(13, 60, NSEC_PER_MIN, 0);
+	nsec_t taken[400];
+	size_t n = 0;
+	for (nsec_t now = 0; n < 400; now += NSEC_PER_SEC) {
+		nsec_t wait = rate_take(n % 2 ? rate : same, now);
+		if (wait == 0)
+			taken[n++] = now;
+		else
+			ck_assert_int_le(wait, NSEC_PER_MIN);
+	}
+	for (size_t i = 5; i < n; i++)
+		ck_assert_int_ge(taken[i] - taken[i - 5], NSEC_PER_MIN);
+	ck_assert_int_le(taken[399], 80 * NSEC_PER_MIN);
+	nsec_t later = taken[399] + NSEC_PER_HOUR;
+	rate_hold(rate, later + 9 * NSEC_PER_SEC);
+	ck_assert_int_eq(rate_take(same, later), 9 * NSEC_PER_SEC);
+	ck_assert_int_eq(rate_take(same, later + 9 * NSEC_PER_SEC), 0);
+	rate_free(rate);
+	rate_free(same);
+	struct rate *none = user(14, 0, 0, 0);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(rate_take(none, 0), 0);
+	rate_free(none);
+	ck_assert_int_eq(rate_take(NULL, 0), 0);
+	rate_free(NULL);
+}
+END_TEST
+
+START_TEST(every_limit_holds_for_all)
+{
+	struct rate *loose = user(2, 4, 10 * S, 0), *strict = user(2, 1, S, 0);
+	struct rate *none = user(2, 0, 0, 0);
+	ck_assert_int_eq(rate_take(loose, 0), 0);
+	ck_assert_int_eq(rate_take(none, 0), S);
+	ck_assert_int_eq(rate_take(none, S), 0);
+	ck_assert_int_eq(rate_take(strict, 2 * S), 0);
+	ck_assert_int_eq(rate_take(strict, 3 * S), 0);
+	ck_assert_int_eq(rate_take(strict, 4 * S), 6 * S); /* 4 in 10 s are used up */
+	rate_free(loose);
+	rate_free(strict);
+	rate_free(none);
+}
+END_TEST
+
+/* A limit goes with the source that has set it; what was sent under it still counts. */
+START_TEST(a_limit_goes_with_its_user)
+{
+	struct rate *strict = user(3, 1, 60 * S, 0), *loose = user(3, 3, 10 * S, 0);
+	ck_assert_int_eq(rate_take(loose, 0), 0);
+	ck_assert_int_eq(rate_take(loose, S), 59 * S);
+	n_woken = 0;
+	rate_free(strict);
+	ck_assert_uint_eq(n_woken, 1);
+	ck_assert_int_eq(rate_take(loose, S), 0);
+	ck_assert_int_eq(rate_take(loose, 2 * S), 0);
+	ck_assert_int_eq(rate_take(loose, 3 * S), 7 * S);
+	rate_free(loose);
+}
+END_TEST
+
+/* The only source is started anew, with another limit. */
+START_TEST(a_budget_outlives_its_users)
+{
+	struct rate *rate = user(4, 2, 60 * S, 0);
+	ck_assert_int_eq(rate_take(rate, 0), 0);
+	ck_assert_int_eq(rate_take(rate, S), 0);
+	rate_hold(rate, 20 * S);
+	rate_refused(rate, 20 * S);
+	rate_free(rate);
+	rate = user(4, 3, 60 * S, 2 * S);
+	ck_assert_int_eq(rate_hold_left(rate, 2 * S), 18 * S);
+	ck_assert_int_eq(rate_refusal_left(rate, 2 * S), 0); /* a person may have mended it */
+	ck_assert_int_eq(rate_take(rate, 2 * S), 18 * S);
+	ck_assert_int_eq(rate_take(rate, 20 * S), 0);
+	ck_assert_int_eq(rate_take(rate, 21 * S), 39 * S);
+	rate_free(rate);
+	rate = user(4, 1, 60 * S, 80 * S);
+	ck_assert_int_eq(rate_take(rate, 80 * S), 0);
+	rate_free(rate);
 }
 END_TEST
 
 START_TEST(what_a_server_says_holds_all)
 {
-	struct rate *rate = rate_ref(&key, 0, 0);
+	struct rate *rate = user(5, 0, 0, 0), *other = user(5, 0, 0, 0),
+		    *stranger = user(6, 0, 0, 0);
 	rate_hold(rate, 50);
 	rate_hold(rate, 40);
-	ck_assert_int_eq(rate_take(rate, 10), 40);
+	ck_assert_int_eq(rate_take(other, 10), 40);
+	ck_assert_int_eq(rate_take(stranger, 10), 0);
 	rate_refused(rate, 70);
-	ck_assert_int_eq(rate_held(rate, 10), 60);
+	ck_assert_int_eq(rate_refusal_left(other, 10), 60);
+	ck_assert_int_eq(rate_hold_left(other, 10), 40);
+	ck_assert_int_eq(rate_refusal_left(stranger, 10), 0);
+	n_woken = 0;
 	rate_refused(rate, NSEC_NONE);
-	ck_assert_int_eq(rate_held(rate, 50), 0);
+	ck_assert_uint_eq(n_woken, 1);
+	ck_assert_int_eq(rate_refusal_left(other, 50), 0);
+	ck_assert_int_eq(rate_hold_left(other, 50), 0);
 	ck_assert_int_eq(rate_take(rate, 50), 0);
-	rate_unref(rate);
+	rate_free(rate);
+	rate_free(other);
+	rate_free(stranger);
+}
+END_TEST
+
+/* Two credentials at an origin that has one budget for all. */
+START_TEST(a_budget_of_the_origin)
+{
+	struct rate_setup setup = {
+		.credential = {.bytes = {7}}, .budget = {.bytes = {9}}, .count = 1, .period_ns = S};
+	struct rate *one = rate_new(&setup, 0);
+	setup.credential.bytes[0] = 8;
+	struct rate *other = rate_new(&setup, 0);
+	rate_set_skew(one, 5);
+	rate_refused(one, 100);
+	ck_assert_int_eq(rate_take(one, 0), 0);
+	ck_assert_int_eq(rate_take(other, 0), S);
+	ck_assert_int_eq(rate_refusal_left(other, 0), 0);
+	ck_assert_int_eq(rate_skew(other), NSEC_NONE);
+	rate_free(one);
+	rate_free(other);
+}
+END_TEST
+
+/* Whoever asks in between, each is served in its turn: nobody starves. */
+START_TEST(first_come_first_served)
+{
+	struct rate *users[5];
+	for (size_t i = 0; i < 5; i++)
+		users[i] = user(10, 2, 10 * S, 0);
+	ck_assert_int_eq(rate_take(users[0], 0), 0);
+	ck_assert_int_eq(rate_take(users[0], 0), 0);
+	for (size_t i = 1; i < 5; i++)
+		ck_assert_int_eq(rate_take(users[i], S), (i < 3 ? 9 : 19) * S);
+	ck_assert_int_eq(rate_take(users[0], 2 * S), 28 * S);
+	ck_assert_int_eq(rate_take(users[4], 10 * S), 10 * S); /* too early: not its turn */
+	ck_assert_int_eq(rate_take(users[2], 10 * S), 0);
+	ck_assert_int_eq(rate_take(users[3], 10 * S), 10 * S);
+	ck_assert_int_eq(rate_take(users[1], 10 * S), 0);
+	ck_assert_int_eq(rate_take(users[3], 20 * S), 0);
+	rate_free(users[4]); /* goes away: the next one moves up */
+	ck_assert_int_eq(rate_take(users[0], 20 * S), 0);
+	for (size_t i = 0; i < 4; i++)
+		rate_free(users[i]);
+}
+END_TEST
+
+/* One that does not come back must not keep the others waiting. */
+START_TEST(who_is_late_loses_its_turn)
+{
+	struct rate *users[3];
+	for (size_t i = 0; i < 3; i++)
+		users[i] = user(11, 1, 10 * S, 0);
+	ck_assert_int_eq(rate_take(users[0], 0), 0);
+	ck_assert_int_eq(rate_take(users[1], 0), 10 * S);
+	ck_assert_int_eq(rate_take(users[2], 0), 20 * S);
+	ck_assert_int_eq(rate_take(users[2], 10 * S), 10 * S);
+	ck_assert_int_eq(rate_take(users[2], 12 * S), 0);
+	ck_assert_int_eq(rate_take(users[1], 13 * S), 9 * S);
+	for (size_t i = 0; i < 3; i++)
+		rate_free(users[i]);
 }
 END_TEST
 
@@ -52,7 +211,7 @@ static void woken(void *userdata)
 
 START_TEST(an_unknown_credential_is_tried_one_at_a_time)
 {
-	struct rate *rate = rate_ref(&key, 0, 0);
+	struct rate *rate = user(12, 0, 0, 0);
 	int n[3] = {0};
 	struct rate_turn turns[3];
 	for (size_t i = 0; i < 3; i++)
@@ -79,9 +238,11 @@ START_TEST(an_unknown_credential_is_tried_one_at_a_time)
 	ck_assert(rate_turn_take(rate, &turns[1]));
 	rate_turn_end(rate, &turns[0], false);
 	ck_assert_int_eq(n[1], 2);
-	rate_unref(rate);
+	rate_free(rate);
 }
 END_TEST
 
-UNIT_MAIN("rate", no_more_than_count_in_any_period, the_strictest_limit_holds_for_all,
-	what_a_server_says_holds_all, an_unknown_credential_is_tried_one_at_a_time)
+UNIT_MAIN("rate", no_more_than_count_in_any_period, never_more_than_the_rate,
+	every_limit_holds_for_all, a_limit_goes_with_its_user, a_budget_outlives_its_users,
+	what_a_server_says_holds_all, a_budget_of_the_origin, first_come_first_served,
+	who_is_late_loses_its_turn, an_unknown_credential_is_tried_one_at_a_time)
