@@ -27,6 +27,19 @@ const char *daemon_life_log(void)
 	return path;
 }
 
+const char *daemon_life_configuration(void)
+{
+	static char *path;
+	if (!path)
+		path = mem_printf("%s/trawld.conf", world_directory);
+	return path;
+}
+
+int daemon_life_open_log(void)
+{
+	return open(daemon_life_log(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
 /* Jitter at its longest, so that a wait can be told beforehand. */
 static uint64_t largest(uint64_t bound)
 {
@@ -35,10 +48,10 @@ static uint64_t largest(uint64_t bound)
 
 int daemon_life_run(void)
 {
-	char *path = mem_printf("%s/trawld.conf", world_directory);
-	char *argv[ARGUMENTS_MAX] = {mem_strdup("trawld"), mem_strdup("-c"), path};
+	char *argv[ARGUMENTS_MAX] = {
+		mem_strdup("trawld"), mem_strdup("-c"), mem_strdup(daemon_life_configuration())};
 	int argc = 3;
-	int log = open(daemon_life_log(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int log = daemon_life_open_log();
 	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
 		world_fail("a log", "%s", daemon_life_log());
 	for (size_t i = 0; i < extra.n_items && argc < ARGUMENTS_MAX - 1; i++)

@@ -10,5 +10,8 @@ void daemon_life_arguments(const char *text);
 int daemon_life_run(void);
 /* Path of what all lives have logged. */
 const char *daemon_life_log(void);
+int daemon_life_open_log(void);
+/* Path of the configuration. */
+const char *daemon_life_configuration(void);
 
 #endif

@@ -1,14 +1,15 @@
 /* Steps that start and end the daemon. */
 #include "step.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "daemon_life.h"
 #include "leftovers.h"
 
@@ -92,28 +93,34 @@ static enum step_result send_signal(const struct step *step)
 	world_fail("TERM, INT, HUP, USR1 or USR2", "`%s`", step->argument);
 }
 
+static _Noreturn void become_second(const char *options)
+{
+	struct str_list arguments = STR_LIST_NULL;
+	str_list_split(&arguments, SLICE("scenario --trawld -c"), ' ');
+	str_list_add(&arguments, daemon_life_configuration());
+	str_list_split(&arguments, slice_of(options), ' ');
+	arguments.items = mem_resize(arguments.items, (arguments.n_items + 1) * sizeof(char *));
+	arguments.items[arguments.n_items] = NULL;
+	dup2(daemon_life_open_log(), STDERR_FILENO);
+	setenv("JOURNAL_STREAM", "0:0", 1);
+	alarm(20); /* it is expected to end */
+	execv("/proc/self/exe", arguments.items);
+	_exit(127);
+}
+
 /* Another process, beside the first daemon or alone. Its exit code is compared at once. */
 static enum step_result second(const struct step *step)
 {
-	char code[16];
 	int status = 0;
-	char *path = mem_printf("%s/trawld.conf", world_directory);
 	size_t size = strcspn(step->argument, " ");
-	const char *option = step->argument[size] ? step->argument + size + 1 : NULL;
 	pid_t child = fork();
-	if (child == 0) {
-		dup2(open(daemon_life_log(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600),
-			STDERR_FILENO);
-		setenv("JOURNAL_STREAM", "0:0", 1);
-		execl("/proc/self/exe", "scenario", "--trawld", "-c", path, option, (char *)NULL);
-		_exit(127);
-	}
+	if (child == 0)
+		become_second(step->argument + size);
 	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
 		world_fail("a second trawld", "none, or a signal");
-	snprintf(code, sizeof(code), "%d", WEXITSTATUS(status));
+	char *code CLEANUP_FREE = mem_printf("%d", WEXITSTATUS(status));
 	if (strlen(code) != size || strncmp(step->argument, code, size) != 0)
 		world_fail(step->argument, "exit code %s", code);
-	free(path);
 	return STEP_DONE;
 }
 

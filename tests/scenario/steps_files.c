@@ -21,7 +21,7 @@ static char *path_of(const char *name)
 	return mem_printf("%s/%s", world_directory, name);
 }
 
-static void write_file(const char *name, const char *text, int flags)
+static void write_file(const char *name, struct slice text, int flags)
 {
 	char *path CLEANUP_FREE = path_of(name);
 	for (char *slash = path + strlen(world_directory) + 1; (slash = strchr(slash, '/'));
@@ -31,8 +31,7 @@ static void write_file(const char *name, const char *text, int flags)
 		*slash = '/';
 	}
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
-	size_t size = strlen(text);
-	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
+	if (fd < 0 || write(fd, text.data, text.size) != (ssize_t)text.size)
 		world_fail("a file to write", "%s: %s", path, strerror(errno));
 	close(fd);
 }
@@ -54,26 +53,38 @@ static enum step_result config(const struct step *step)
 	buf_append_text(&out, text);
 	if (!strstr(text, "[sink "))
 		buf_printf(&out, DEFAULT_SINK, world_directory);
-	write_file("trawld.conf", buf_text(&out), O_TRUNC);
+	write_file("trawld.conf", buf_slice(&out), O_TRUNC);
 	return STEP_DONE;
 }
 
 static enum step_result definition(const struct step *step)
 {
 	char *name CLEANUP_FREE = mem_printf("providers/%s.conf", step->argument);
-	write_file(name, step->block ? step->block : "", O_TRUNC);
+	write_file(name, slice_of(step->block ? step->block : ""), O_TRUNC);
 	return STEP_DONE;
 }
 
 static enum step_result file(const struct step *step)
 {
-	write_file(step->argument, step->block ? step->block : "", O_TRUNC);
+	write_file(step->argument, slice_of(step->block ? step->block : ""), O_TRUNC);
 	return STEP_DONE;
 }
 
 static enum step_result append(const struct step *step)
 {
-	write_file(step->argument, step->block ? step->block : "", O_APPEND);
+	write_file(step->argument, slice_of(step->block ? step->block : ""), O_APPEND);
+	return STEP_DONE;
+}
+
+static enum step_result copy(const struct step *step)
+{
+	size_t size = strcspn(step->argument, " ");
+	char *from CLEANUP_FREE = mem_strndup(step->argument, size);
+	char *path CLEANUP_FREE = path_of(from);
+	struct buf bytes CLEANUP(buf_deinit) = BUF_NULL;
+	if (step->argument[size] == '\0' || file_read(&bytes, path))
+		world_fail("a file to copy, and where to", "`%s`", step->argument);
+	write_file(step->argument + size + 1, buf_slice(&bytes), O_TRUNC);
 	return STEP_DONE;
 }
 
@@ -169,6 +180,7 @@ const struct step_kind steps_files[] = {
 	{"definition", definition},
 	{"file", file},
 	{"append to", append},
+	{"copy", copy},
 	{"remove", remove_file},
 	{"expect records", expect_records},
 	{"expect no records", expect_no_records},
