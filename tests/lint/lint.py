@@ -307,6 +307,21 @@ def words():
                 yield where, "`%s`: say %s" % (found[0], better)
 
 
+def listed():
+    """Every scenario is run, and every fuzz target has seeds."""
+    build = (ROOT / "tests/scenario/meson.build").read_text()
+    for path in sorted((ROOT / "tests/scenario").glob("*.scenario")):
+        if "'%s'," % path.stem not in build:
+            yield place(path), "is not in meson.build"
+    build = (ROOT / "tests/fuzz/meson.build").read_text()
+    for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
+        name = path.stem.removeprefix("fuzz_")
+        if "'%s' :" % name not in build:
+            yield place(path), "is not in meson.build"
+        if not any((ROOT / "tests/fuzz/seeds" / name).glob("*")):
+            yield place(path), "has no seeds"
+
+
 def main():
     found = list(globals()[sys.argv[2]]())
     for where, what in found:
