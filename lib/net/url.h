@@ -37,8 +37,9 @@ struct url_parts {
 };
 int url_split(const char *url, struct url_parts *ret);
 
-/* The target of `rel="next"` (REL) in a Link header's value, RFC 8288; *RET is NULL when there is
- * none. */
-void url_from_link_header(struct slice value, const char *rel, char **ret);
+/* The target of the first link with the relation REL in a Link header's value (RFC 8288) of the
+ * answer from BASE; *RET is NULL when there is none. Links whose anchor is not BASE are another
+ * resource's. URL_E_SYNTAX when any part of VALUE cannot be read: it might be that link. */
+int url_from_link_header(struct slice value, const char *rel, const char *base, char **ret);
 
 #endif

@@ -123,6 +123,30 @@ static int read_ties(struct page *page, const struct place_definition *place, in
 		"requested (a larger page_size can help)");
 }
 
+/* The next link of all Link headers. One that cannot be read may hold it. */
+static int read_links(const struct page *page, const struct http_response *response,
+	const char *url, char **ret, struct fault *reterr)
+{
+	for (size_t i = 0; i < response->headers.n_items; i++) {
+		const struct http_header *header = &response->headers.items[i];
+		struct buf excerpt CLEANUP(buf_deinit) = BUF_NULL;
+		char *link CLEANUP_FREE = NULL;
+		if (strcasecmp(header->name, "Link") != 0)
+			continue;
+		if (url_from_link_header(slice_of(header->value), "next", url, &link)) {
+			http_excerpt(slice_of(header->value), EXCERPT_SIZE, &excerpt);
+			char *what CLEANUP_FREE = mem_printf(
+				"its Link header cannot be read (`%s`)", buf_text(&excerpt));
+			return refuse(page, reterr, FAULT_BODY, what);
+		}
+		if (link && !*ret) {
+			*ret = link;
+			link = NULL;
+		}
+	}
+	return 0;
+}
+
 static int read_place(const struct page *page, const struct place_definition *place, int column,
 	int last_column, const struct http_response *response, const char *url, char **ret,
 	struct fault *reterr)
@@ -141,10 +165,8 @@ static int read_place(const struct page *page, const struct place_definition *pl
 		header = http_headers_get(&response->headers, place->header);
 		break;
 	case PLACE_LINK:
-		for (size_t i = 0; i < response->headers.n_items && !link; i++)
-			if (strcasecmp(response->headers.items[i].name, "link") == 0)
-				url_from_link_header(
-					slice_of(response->headers.items[i].value), "next", &link);
+		if (read_links(page, response, url, &link, reterr))
+			return FAULT_BODY;
 		header = slice_of(link);
 		break;
 	}

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice rest = fuzz_input(data, size), line = fuzz_line(&rest);
 	char *base = fuzz_text(line), *reference = fuzz_text(rest);
 	char *link = NULL, *resolved = NULL, *origin = NULL;
-	url_from_link_header(rest, "next", &link);
+	(void)url_from_link_header(rest, "next", base, &link);
 	check(base);
 	if (url_resolve(base, link ? link : reference, &resolved) == 0) {
 		assert(url_origin(resolved, &origin) == 0);
