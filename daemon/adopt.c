@@ -2,10 +2,11 @@
  * A configuration meets the state. What it would take from a sink is told to a person and refused
  * (store/routes.h); what it changes is told once it has taken effect.
  */
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "pipeline/deadletter.h"
+#include "roster.h"
 #include "trawld.h"
-
-#include "store/routes.h"
 
 struct notice {
 	struct log_subject subject;
@@ -20,6 +21,7 @@ struct adopted_route {
 
 struct adoption {
 	const struct setup *setup;
+	struct fanout *fanout;
 	struct findings *findings;
 	bool state_is_new;
 	struct notice *notices;
@@ -36,29 +38,26 @@ struct adoption {
 
 /* --- what is refused --- */
 
+struct works {
+	const char *sink;
+	bool works;
+};
+
+static void look_at_sink(const struct sink_status *status, void *userdata)
+{
+	struct works *works = userdata;
+
+	if (strcmp(status->name, works->sink) == 0 && !status->failing)
+		works->works = true;
+}
+
 static void on_stranded(const struct routes_stranded *stranded, void *userdata)
 {
 	struct adoption *adoption = userdata;
-	const struct setup_sink *sink = setup_find_sink(adoption->setup, stranded->sink);
-	unsigned long long n = stranded->n_records, others = stranded->n_sources - 1;
-	struct buf cause = BUF_NULL;
+	struct works works = {.sink = stranded->sink};
 
-	if (!sink)
-		buf_printf(&cause, "[sink %s] is not configured. Bring it back", stranded->sink);
-	else if (others == 0)
-		buf_printf(&cause, "`sinks` of source %s does not list it. List it again",
-			stranded->source);
-	else
-		buf_printf(&cause,
-			"`sinks` of source %s and %llu other%s does not list it. List it again",
-			stranded->source, others, str_plural(others));
-	findings_add(adoption->findings, NULL, 0,
-		"sink %s: %llu record%s wait%s for it, but %s, drop what waits with "
-		"`trawlctl drop-sink %s`, or name the sink that gets it with "
-		"`trawlctl rename-sink %s NEW`",
-		stranded->sink, n, str_plural(n), n == 1 ? "s" : "", buf_text(&cause),
-		stranded->sink, stranded->sink);
-	buf_deinit(&cause);
+	fanout_each_sink(adoption->fanout, look_at_sink, &works);
+	roster_explain(stranded, works.works, adoption->findings);
 }
 
 /* --- what is told --- */
@@ -178,30 +177,60 @@ static void adoption_deinit(struct adoption *adoption)
 
 /* --- adopting --- */
 
-int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct findings *findings,
-	struct fault *reterr)
+static void rename_dead_letters(const struct routes_change *change, const char *directory)
 {
-	struct routes_source *sources = mem_array(setup->n_sources, sizeof(*sources));
-	struct routes_sink *sinks = mem_array(setup->n_sinks, sizeof(*sinks));
-	struct routes_configuration configuration = {
-		sources, setup->n_sources, sinks, setup->n_sinks};
+	const struct log_subject subject = {"sink", change->to, NULL};
+	int r = deadletter_rename(directory, change->name, change->to);
+
+	if (r)
+		log_warning(&subject,
+			"cannot rename %s/dead-letters/%s.ndjson: %s; the dead letters stay there",
+			directory, change->name, strerror(-r));
+}
+
+static void tell_change(const struct routes_change *change, const char *directory)
+{
+	const struct log_subject sink = {"sink", change->to ? change->to : change->name, NULL};
+	const struct log_subject source = {"source", change->to, NULL};
+	unsigned long long n = change->n_records;
+
+	switch (change->command) {
+	case ROUTES_DROP_SINK:
+		log_notice(&sink, "%llu unsent record%s dropped by trawlctl drop-sink", n,
+			str_plural(n));
+		break;
+	case ROUTES_RENAME_SINK:
+		log_notice(&sink, "continues sink %s; %llu record%s wait%s for it", change->name, n,
+			str_plural(n), n == 1 ? "s" : "");
+		rename_dead_letters(change, directory);
+		break;
+	case ROUTES_RENAME_SOURCE:
+		log_notice(&source, "continues source %s at its cursor", change->name);
+		break;
+	}
+}
+
+int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
+	struct findings *findings, struct fault *reterr)
+{
+	struct roster roster CLEANUP(roster_deinit) = {0};
 	struct adoption adoption = {
-		.setup = setup, .findings = findings, .state_is_new = store_is_new(trawld->store)};
+		.setup = setup,
+		.fanout = trawld->fanout,
+		.findings = findings,
+		.state_is_new = store_is_new(trawld->store),
+	};
 	struct routes_report report = {on_stranded, on_news, on_route, &adoption};
 	int r;
 
-	for (size_t i = 0; i < setup->n_sources; i++)
-		sources[i] = (struct routes_source){setup->sources[i]->name,
-			setup->sources[i]->options.start, &setup->sources[i]->options.sinks};
-	for (size_t i = 0; i < setup->n_sinks; i++)
-		sinks[i] = (struct routes_sink){setup->sinks[i]->name, setup->sinks[i]->kind->name};
-	r = routes_adopt(trawld->store, &configuration, &report, reterr);
+	roster_init(&roster, setup->config);
+	r = routes_adopt(trawld->store, &roster.configuration, change, &report, reterr);
 	if (!r) {
 		route(&adoption, trawld->fanout);
+		if (change)
+			tell_change(change, setup->config->daemon.state_directory);
 		tell(&adoption);
 	}
 	adoption_deinit(&adoption);
-	free(sources);
-	free(sinks);
 	return r;
 }

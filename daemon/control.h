@@ -5,7 +5,9 @@
  * request, number of clients and their silence have ceilings.
  *
  * Requests: {"command":"status"}, {"command":"poll"}, {"command":"poll","source":NAME},
- * {"command":"reload"}. Answers: {"ok":true,...} or {"ok":false,"code":EXIT_CODE,"error":TEXT,...}.
+ * {"command":"reload"}, and with a reload {"command":"rename","name":NAME,"to":NEW}, "rename-sink",
+ * {"command":"drop-sink","name":NAME}. Answers: {"ok":true,...} or
+ * {"ok":false,"code":EXIT_CODE,"error":TEXT,...}.
  */
 #ifndef TRAWLD_DAEMON_CONTROL_H
 #define TRAWLD_DAEMON_CONTROL_H

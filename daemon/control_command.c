@@ -11,6 +11,7 @@
 #include "overview.h"
 #include "status_json.h"
 #include "store/coverage.h"
+#include "store/routes.h"
 #include "trawld.h"
 
 #define WAIT_MAX (30 * NSEC_PER_SEC) /* a person is not kept waiting for longer */
@@ -175,20 +176,20 @@ static json_t *findings_json(struct findings *findings)
 	return lines;
 }
 
-static json_t *reload(struct trawld *trawld)
+static const char *member(const json_t *request, const char *name)
+{
+	return json_string_value(json_object_get(request, name));
+}
+
+/* Reloads, with CHANGE (may be NULL) before it. */
+static json_t *reload(struct trawld *trawld, struct routes_change *change)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct fault fault = FAULT_NULL;
 	if (trawld->stopping)
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
-	int code = trawld_reload(trawld, &findings);
-	json_t *value = code == EX_CONFIG
-				? control_refusal(code,
-					  "the configuration contains errors; the old one stays in "
-					  "use")
-			: code ? control_refusal(code,
-					 "the state cannot be written; the old configuration stays "
-					 "in use; reload again once that is fixed")
-			       : json_object();
+	int code = trawld_reload(trawld, change, &findings, &fault);
+	json_t *value = code ? control_refusal(code, fault.text) : json_object();
 	if (code == 0) {
 		json_object_set_new(value, "ok", json_true());
 		json_object_set_new(
@@ -216,9 +217,19 @@ static json_t *acknowledge_gaps(struct control_client *client, const char *sourc
 	return json_pack("{s:b}", "ok", 1);
 }
 
-static const char *member(const json_t *request, const char *name)
+static json_t *change(struct trawld *trawld, enum routes_command command, const json_t *request)
 {
-	return json_string_value(json_object_get(request, name));
+	struct routes_change change = {
+		.command = command,
+		.name = member(request, "name"),
+		.to = member(request, "to"),
+	};
+	if (!change.name || (!change.to && command != ROUTES_DROP_SINK))
+		return control_refusal(EX_USAGE, "the request needs a name");
+	json_t *value = reload(trawld, &change);
+	json_object_set_new(value, "records", json_integer((json_int_t)change.n_records));
+	json_object_set_new(value, "merged", json_boolean(change.merged));
+	return value;
 }
 
 json_t *control_command(struct control_client *client, struct slice line)
@@ -235,12 +246,18 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else if (strcmp(command, "poll") == 0)
 		value = source ? poll_one(client, source) : poll_all(trawld);
 	else if (strcmp(command, "reload") == 0)
-		value = reload(trawld);
+		value = reload(trawld, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
 		value = acknowledge_gaps(client, source);
+	else if (strcmp(command, "drop-sink") == 0)
+		value = change(trawld, ROUTES_DROP_SINK, request);
+	else if (strcmp(command, "rename-sink") == 0)
+		value = change(trawld, ROUTES_RENAME_SINK, request);
+	else if (strcmp(command, "rename") == 0)
+		value = change(trawld, ROUTES_RENAME_SOURCE, request);
 	else
-		value = control_refusal(
-			EX_USAGE, "unknown command; expected status, poll or reload");
+		value = control_refusal(EX_USAGE, "unknown command; expected status, poll, reload, "
+						  "rename, rename-sink or drop-sink");
 	json_decref(request);
 	return value;
 }

@@ -127,46 +127,46 @@ static void keep_fixed(
 }
 
 /* The last moment at which nothing has changed. */
-static int adopt(struct trawld *trawld, const struct setup *new, struct findings *findings)
+static int adopt(struct trawld *trawld, const struct setup *new, struct routes_change *change,
+	struct findings *findings, struct fault *reterr)
 {
 	struct fault fault = FAULT_NULL;
-	int r = trawld_adopt(trawld, new, findings, &fault);
+	int r = trawld_adopt(trawld, new, change, findings, &fault);
 	for (size_t i = 0; r && i < findings->n_items; i++)
 		log_error(NULL, "%s", findings->items[i].text);
-	if (r == STORE_E_STRANDED) {
-		log_error(NULL,
-			"the old configuration stays in force, nothing of the new one is used");
+	switch (r) {
+	case 0:
+		return 0;
+	case STORE_E_STRANDED:
+		fault_set(reterr, FAULT_CONFIG,
+			"records that wait would lose their sink; the old configuration stays in "
+			"use");
 		return EX_CONFIG;
-	}
-	if (r)
-		log_error(NULL, "%s; the old configuration stays in force", fault.text);
-	return r ? EX_TEMPFAIL : 0;
-}
-
-static int reload(struct trawld *trawld, struct findings *findings)
-{
-	struct setup *new = setup_load(trawld->options.path, findings);
-	if (!new) {
-		findings_print(findings, stderr);
-		log_error(NULL,
-			"the new configuration has %zu error%s (see above); the old one stays in "
-			"use",
-			findings->n_items, str_plural(findings->n_items));
-		return EX_CONFIG;
-	}
-	/* a source that is restarted reads its cursor from the state, so it must be there */
-	if (!committer_flush(trawld->committer)) {
-		log_error(NULL,
-			"the state cannot be written; the old configuration stays in use; reload "
-			"again once that is fixed");
-		setup_free(new);
+	case STORE_E_UNKNOWN:
+	case STORE_E_REFUSED:
+		fault_set(reterr, FAULT_CONFIG, "%s", fault.text);
+		return r == STORE_E_UNKNOWN ? EX_USAGE : EX_CONFIG;
+	default:
+		fault_set(
+			reterr, FAULT_STORE, "%s; the old configuration stays in use", fault.text);
 		return EX_TEMPFAIL;
 	}
-	int code = adopt(trawld, new, findings);
-	if (code) {
-		setup_free(new);
-		return code;
-	}
+}
+
+static struct setup *load(struct trawld *trawld, struct findings *findings, struct fault *reterr)
+{
+	struct setup *new = setup_load(trawld->options.path, findings);
+	if (new)
+		return new;
+	findings_print(findings, stderr);
+	fault_set(reterr, FAULT_CONFIG,
+		"the new configuration has %zu error%s; the old one stays in use",
+		findings->n_items, str_plural(findings->n_items));
+	return NULL;
+}
+
+static void use(struct trawld *trawld, struct setup *new, struct findings *findings)
+{
 	struct setup *old = trawld->setup;
 	keep_fixed(&old->config->daemon, &new->config->daemon, findings);
 	keep_unchanged(old, new);
@@ -181,14 +181,39 @@ static int reload(struct trawld *trawld, struct findings *findings)
 	setup_free(old);
 	log_info(NULL, "reloaded: %zu source%s, %zu sink%s", new->n_sources,
 		str_plural(new->n_sources), new->n_sinks, str_plural(new->n_sinks));
-	return 0;
 }
 
-int trawld_reload(struct trawld *trawld, struct findings *findings)
+static int reload(struct trawld *trawld, struct routes_change *change, struct findings *findings,
+	struct fault *reterr)
+{
+	struct setup *new = load(trawld, findings, reterr);
+	if (!new)
+		return EX_CONFIG;
+	/* a source that is restarted reads its cursor from the state, so it must be there */
+	if (!committer_flush(trawld->committer)) {
+		fault_set(reterr, FAULT_STORE,
+			"the state cannot be written; the old configuration stays in use; reload "
+			"again once that is fixed");
+		setup_free(new);
+		return EX_TEMPFAIL;
+	}
+	int code = adopt(trawld, new, change, findings, reterr);
+	if (code)
+		setup_free(new);
+	else
+		use(trawld, new, findings);
+	return code;
+}
+
+int trawld_reload(struct trawld *trawld, struct routes_change *change, struct findings *findings,
+	struct fault *reterr)
 {
 	notify_reloading();
-	int code = reload(trawld, findings);
-	trawld->reload_failed = code != 0 || findings->n_items > 0;
+	int code = reload(trawld, change, findings, reterr);
+	if (code)
+		log_error(NULL, "%s", reterr->text);
+	if (code == 0 || !change) /* a command that does not fit is no failed reload */
+		trawld->reload_failed = code != 0 || findings->n_items > 0;
 	notify_ready(trawld);
 	return code;
 }

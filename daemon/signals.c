@@ -19,7 +19,8 @@ static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 static void reload(struct trawld *trawld)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	trawld_reload(trawld, &findings);
+	struct fault fault; /* it is logged */
+	trawld_reload(trawld, NULL, &findings, &fault);
 }
 
 static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)

@@ -97,7 +97,7 @@ static int adopt(struct trawld *trawld)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault = FAULT_NULL;
-	int r = trawld_adopt(trawld, trawld->setup, &findings, &fault);
+	int r = trawld_adopt(trawld, trawld->setup, NULL, &findings, &fault);
 	for (size_t i = 0; i < findings.n_items; i++)
 		log_error(NULL, "%s", findings.items[i].text);
 	if (r == STORE_E_STRANDED) {

@@ -18,6 +18,7 @@ struct control;
 struct ev_loop;
 struct findings;
 struct progress;
+struct routes_change;
 struct notify;
 struct signals;
 struct web;
@@ -72,15 +73,20 @@ void trawld_store_failed(struct trawld *trawld, const struct fault *fault);
 void trawld_stop(struct trawld *trawld);
 void trawld_poll_now(struct trawld *trawld);
 
-/* reload.c: reads the configuration anew and goes over to it; a broken one changes nothing. 0: went
- * over, FINDINGS (initialised) holds what could not be done of it; EX_CONFIG: it has faults, they
- * are there; EX_TEMPFAIL: the state cannot be written. All of it was logged. */
-int trawld_reload(struct trawld *trawld, struct findings *findings);
-/* adopt.c: SETUP takes effect in the state, and the fan-out gets its routes. 0; STORE_E_STRANDED:
- * records that wait would lose their sink, FINDINGS says which, and nothing has changed; or another
- * STORE_E_*. What is collected must have been committed. */
-int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct findings *findings,
+/* reload.c: reads the configuration again and uses it, after CHANGE (store/routes.h; may be NULL)
+ * was carried out. 0: done, FINDINGS (initialised) holds what could not be done of it. Otherwise
+ * nothing has changed, and *RETERR says why in one sentence: EX_CONFIG: errors in the
+ * configuration, or records that would lose their sink (FINDINGS has them), or CHANGE does not fit
+ * it; EX_USAGE: CHANGE names what is not there; EX_TEMPFAIL: the state cannot be written. All of it
+ * was logged. */
+int trawld_reload(struct trawld *trawld, struct routes_change *change, struct findings *findings,
 	struct fault *reterr);
+/* adopt.c: SETUP takes effect in the state, after CHANGE (may be NULL), and the fan-out gets its
+ * routes. 0; STORE_E_STRANDED: records that wait would lose their sink, FINDINGS says which; or
+ * another STORE_E_* (store/routes.h): nothing has changed. What is collected must have been
+ * committed. */
+int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
+	struct findings *findings, struct fault *reterr);
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);
 int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr);
 

@@ -1,9 +1,10 @@
 # bash completion for trawlctl(1)
 
-_trawlctl_sources()
+# the names of the sections [$1 NAME] of the configuration $2
+_trawlctl_names()
 {
-	local file=$1 sections
-	sections=$(sed -n 's/^\[source[[:space:]]\{1,\}\([^]]*\)\].*/\1/p' \
+	local kind=$1 file=$2 sections
+	sections=$(sed -n "s/^\\[$kind[[:space:]]\\{1,\\}\\([^]]*\\)\\].*/\\1/p" \
 		"$file" "$(dirname "$file")"/conf.d/*.conf 2>/dev/null)
 	printf '%s\n' "$sections"
 }
@@ -11,7 +12,8 @@ _trawlctl_sources()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="check cursor gaps poll probe providers reload rewind status" options="-c -h --config --help --version"
+	local commands="check cursor drop-sink gaps poll probe providers reload rename rename-sink rewind status"
+	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -38,12 +40,16 @@ _trawlctl()
 			/usr/share/trawld/providers -name '*.conf' 2>/dev/null |
 			sed 's|.*/||; s|\.conf$||')" -- "$cur")
 		;;
-	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --json" -- "$cur") ;;
+	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json" -- "$cur") ;;
 	status) mapfile -t COMPREPLY < <(compgen -W "--json --watch" -- "$cur") ;;
-	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --acknowledge --all --json" -- "$cur") ;;
-	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --all" -- "$cur") ;;
-	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file")" -- "$cur") ;;
-	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_sources "$file") --to" -- "$cur") ;;
+	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
+	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
+	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
+	rename) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
+	rename-sink | drop-sink)
+		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
+		;;
+	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to" -- "$cur") ;;
 	esac
 }
 

@@ -10,7 +10,7 @@
 #include "base/str.h"
 
 #define DEFAULT_PATH "/etc/trawld/trawld.conf"
-#define N_COMMANDS_MAX 16
+#define N_COMMANDS_MAX 64
 
 enum { CODE_TO = 256, CODE_ACKNOWLEDGE, CODE_JSON, CODE_ALL, CODE_WATCH, CODE_VERSION, CODE_HELP };
 
@@ -70,18 +70,30 @@ static const struct ctl_command *find(const struct ctl_command *commands, const 
 	return NULL;
 }
 
+/* What the usage calls the operand INDEX (0 or 1). */
+static void find_operand_name(const struct ctl_command *command, int index, char ret[32])
+{
+	struct slice rest = slice_of(command->usage), part = SLICE_NULL;
+	for (int i = 0; i <= index; i++)
+		str_next_part(&rest, ' ', &part);
+	snprintf(ret, 32, "%.*s", (int)part.size, part.data);
+}
+
 static int check(const struct ctl_command *command, const struct ctl_arguments *arguments,
 	char **operands, int n_operands)
 {
+	char missing[32];
 	const char *wrong = NULL, *what = "";
 	unsigned takes = command->takes;
-	int n_allowed = takes & (CTL_NAME | CTL_NAME_REQUIRED) ? 1 : 0;
+	int n_needed = takes & CTL_NEW_NAME ? 2 : takes & CTL_NAME_REQUIRED ? 1 : 0;
+	int n_allowed = n_needed ? n_needed : takes & CTL_NAME ? 1 : 0;
 	if (n_operands > n_allowed) {
 		wrong = "unexpected argument ";
 		what = operands[n_allowed];
-	} else if (takes & CTL_NAME_REQUIRED && !arguments->name) {
+	} else if (n_operands < n_needed) {
 		wrong = "missing argument ";
-		what = "SOURCE";
+		find_operand_name(command, n_operands, missing);
+		what = missing;
 	} else if (!arguments->to && takes & CTL_TO) {
 		wrong = "missing option ";
 		what = "--to";
@@ -162,6 +174,7 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 		return NULL;
 	}
 	ret->name = optind + 1 < argc ? argv[optind + 1] : NULL;
+	ret->new_name = optind + 2 < argc ? argv[optind + 2] : NULL;
 	*ret_code = check(command, ret, argv + optind + 1, argc - optind - 1);
 	return *ret_code ? NULL : command;
 }

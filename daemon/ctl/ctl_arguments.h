@@ -10,6 +10,7 @@ struct ctl_arguments {
 	const char *path; /* of the configuration */
 	bool path_given;
 	const char *name; /* the operand; NULL: none */
+	const char *new_name; /* the second one */
 	const char *to;
 	bool json;
 	bool all;
@@ -26,6 +27,7 @@ enum {
 	CTL_ALL = 1 << 4,
 	CTL_WATCH = 1 << 5,
 	CTL_ACKNOWLEDGE = 1 << 6,
+	CTL_NEW_NAME = 1 << 7, /* a second operand, required */
 };
 
 struct ctl_command {

@@ -76,6 +76,15 @@ static int connect_to(const char *path, int patience_s)
 	return -1;
 }
 
+bool ctl_control_answers(const char *path)
+{
+	int fd = connect_to(path, 0);
+	if (fd < 0)
+		return errno != ENOENT && errno != ECONNREFUSED;
+	close(fd);
+	return true;
+}
+
 static bool say(int fd, const struct buf *line)
 {
 	size_t n_sent = 0;
@@ -140,12 +149,13 @@ int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **
 	return json_is_true(json_object_get(*ret, "ok")) ? 0 : refused(*ret);
 }
 
-void ctl_control_print_lines(const json_t *answer, const char *name)
+size_t ctl_control_print_reload(const json_t *answer, int code)
 {
+	const json_t *lines = json_object_get(answer, code ? "faults" : "warnings");
 	size_t i;
 	json_t *line;
-	json_array_foreach(json_object_get(answer, name), i, line)
-		fprintf(stderr, "%s\n", json_string_value(line));
+	json_array_foreach(lines, i, line) fprintf(stderr, "%s\n", json_string_value(line));
+	return json_array_size(lines);
 }
 
 /* --- poll --- */
@@ -218,7 +228,7 @@ int ctl_reload(const struct ctl_arguments *arguments)
 	if (!path)
 		return EX_CONFIG;
 	int code = ctl_control_ask(path, json_pack("{s:s}", "command", "reload"), 0, &answer);
-	ctl_control_print_lines(answer, code ? "faults" : "warnings");
+	ctl_control_print_reload(answer, code);
 	if (code == 0)
 		printf("reloaded: %lld source%s, %lld sink%s\n", count_of(answer, "sources"),
 			str_plural(count_of(answer, "sources")), count_of(answer, "sinks"),

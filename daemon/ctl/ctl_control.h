@@ -10,12 +10,16 @@
  * faulty by now. NULL: it is off, which was printed. The caller frees it. */
 char *ctl_control_path(const struct ctl_arguments *arguments);
 
+/* Is there anything at PATH that could be asked? False: no trawld is running. */
+bool ctl_control_answers(const char *path);
+
 /* Asks; REQUEST is taken over; PATIENCE_S: how long to wait for the answer, 0: for ever. 0: *RET is
  * the answer ({"ok":true,...}), a new reference. Else the exit code, after the reason was printed;
  * *RET is then the refusal or NULL. */
 int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **ret);
 
-/* Prints the lines of ANSWER's member NAME to stderr. */
-void ctl_control_print_lines(const json_t *answer, const char *name);
+/* What the answer to a reload, which ended with CODE, says about the configuration, to stderr. The
+ * number of lines. */
+size_t ctl_control_print_reload(const json_t *answer, int code);
 
 #endif

@@ -29,6 +29,17 @@ static const struct ctl_command commands[] = {
 	{"gaps", "[SOURCE] [--acknowledge] [--all] [--json]",
 		"list spans of time whose records may be missing; note that a person has seen them",
 		CTL_NAME | CTL_ACKNOWLEDGE | CTL_ALL | CTL_JSON, ctl_gaps},
+	{"rename", "SOURCE NEW",
+		"let the source NEW continue at the cursor of SOURCE, which is no longer "
+		"configured",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME, ctl_rename},
+	{"rename-sink", "SINK NEW",
+		"give what waits for SINK, which is no longer configured, to the sink NEW",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME, ctl_rename_sink},
+	{"drop-sink", "SINK",
+		"drop the records that wait for SINK and that the configuration no longer sends "
+		"to it",
+		CTL_NAME | CTL_NAME_REQUIRED, ctl_drop_sink},
 	{"probe", "SOURCE [--all]",
 		"make the next request of a source once and show the result, changing nothing",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_ALL, ctl_probe},

@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -172,4 +174,16 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 	errno = -r;
 	return fault_set(reterr, FAULT_STORE, "cannot write %s/dead-letters/%s.ndjson: %s",
 		state_directory, sink, strerror(errno));
+}
+
+int deadletter_rename(const char *state_directory, const char *name, const char *to)
+{
+	CLEANUP_FREE char *from_path =
+		mem_printf("%s/dead-letters/%s.ndjson", state_directory, name);
+	CLEANUP_FREE char *to_path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, to);
+
+	if (renameat2(AT_FDCWD, from_path, AT_FDCWD, to_path, RENAME_NOREPLACE) == 0 ||
+		errno == ENOENT)
+		return 0;
+	return -errno;
 }

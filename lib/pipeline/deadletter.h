@@ -17,4 +17,8 @@ struct sink_job;
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
 	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr);
 
+/* The sink NAME is called TO from now on: so are its dead letters, unless TO has some. 0 or
+ * -errno. */
+int deadletter_rename(const char *state_directory, const char *name, const char *to);
+
 #endif

@@ -195,12 +195,20 @@ static void fanout_look_at(struct fanout *fanout, struct route *route)
 	fanout->looked_at[fanout->n_looked_at++] = (size_t)(route - fanout->routes);
 }
 
+static void fanout_look_at_all(struct fanout *fanout)
+{
+	for (size_t i = 0; i < fanout->source_names.n_items; i++)
+		fanout_look_at(fanout, &fanout->routes[i]);
+}
+
 static void fanout_acknowledged(const struct batch *batch, void *userdata)
 {
 	struct route *route = fanout_find_route(userdata, batch->source);
 
-	if (route)
+	if (route && route->n_branches > 0)
 		fanout_look_at(userdata, route);
+	else /* its source was given another name since it was read */
+		fanout_look_at_all(userdata);
 }
 
 static void fanout_changed(struct delivery *delivery, void *userdata)
@@ -329,8 +337,7 @@ static void fanout_note_waiting(const char *source, void *userdata)
 void fanout_start(struct fanout *fanout)
 {
 	spool_source_list(fanout->store, fanout_note_waiting, fanout);
-	for (size_t i = 0; i < fanout->source_names.n_items; i++)
-		fanout_look_at(fanout, &fanout->routes[i]);
+	fanout_look_at_all(fanout);
 	fanout_each(fanout, delivery_start);
 	fanout_schedule(fanout);
 }

@@ -61,6 +61,43 @@ void catalog_touch(struct store *store, struct store_source *source, int64_t num
 	catalog->newest = source;
 }
 
+/* To where LAST belongs in the list. */
+static void place_source(struct catalog *catalog, struct store_source *source, int64_t last)
+{
+	struct store_source *newer = NULL, *older;
+
+	unlink_source(catalog, source);
+	source->newer = source->older = NULL;
+	source->last = last;
+	if (last == 0)
+		return;
+	for (older = catalog->newest; older && older->last > last; older = older->older)
+		newer = older;
+	source->newer = newer;
+	source->older = older;
+	if (older)
+		older->newer = source;
+	if (newer)
+		newer->older = source;
+	else
+		catalog->newest = source;
+}
+
+void catalog_renamed(
+	struct store *store, const char *name, const char *to, int64_t id, int64_t last)
+{
+	struct store_source *from = catalog_source(store, name),
+			    *source = catalog_source(store, to);
+
+	place_source(&store->catalog, from, 0);
+	from->id = 0;
+	place_source(&store->catalog, source, last);
+	source->id = id;
+	source->released = 0;
+	source->n_open_gaps += from->n_open_gaps;
+	from->n_open_gaps = 0;
+}
+
 struct store_sink *catalog_sink(struct store *store, const char *name)
 {
 	struct catalog *catalog = &store->catalog;

@@ -18,6 +18,8 @@ enum {
 			    silent fresh start */
 	STORE_E_FULL, /* no space, read-only, I/O error: may pass */
 	STORE_E_STRANDED, /* routes.h: records that wait would lose their sink */
+	STORE_E_UNKNOWN, /* routes.h: a command names what the state does not have */
+	STORE_E_REFUSED, /* routes.h: a command that does not fit the configuration or the state */
 };
 
 enum store_mode {

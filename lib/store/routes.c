@@ -16,18 +16,15 @@ static const char wanted_tables[] =
 	" WITHOUT ROWID;";
 static const char wanted_drop[] = "DROP TABLE IF EXISTS temp.wanted_sources;"
 				  "DROP TABLE IF EXISTS temp.wanted_sinks;"
-				  "DROP TABLE IF EXISTS temp.wanted_routes;";
-
-/* The records of a route r of the sink k that wait. */
-#define WAITING                                                                                    \
-	"(SELECT coalesce(sum(b.n_records), 0) FROM batches b WHERE b.source = r.source"           \
-	" AND b.number > max(k.acknowledged, coalesce(r.after, 0)))"
+				  "DROP TABLE IF EXISTS temp.wanted_routes;"
+				  "DROP TABLE IF EXISTS temp.accepted;";
 
 /* A route that an older trawld left open counts only where nobody can tell any more: its source
  * lists its sinks, and a sink that is there gets what they say. */
 static const char stranded_sql[] =
 	"SELECT name, configured, sum(n), count(*), min(source) FROM"
-	" (SELECT k.name AS name, w.name IS NOT NULL AS configured, s.name AS source, " WAITING
+	" (SELECT k.name AS name, w.name IS NOT NULL AS configured, s.name AS "
+	"source, " ROUTES_WAITING
 	" AS n FROM routes r JOIN sinks k ON k.id = r.sink JOIN sources s ON s.id = r.source"
 	" LEFT JOIN temp.wanted_sinks w ON w.name = k.name WHERE w.name IS NULL OR"
 	" (r.after IS NOT NULL AND s.name IN (SELECT name FROM temp.wanted_sources)"
@@ -45,7 +42,7 @@ static const char *const news_sql[] = {
 		" (SELECT 1 FROM routes r WHERE r.source = s.id AND r.sink = k.id)"
 		" AND EXISTS (SELECT 1 FROM routes r WHERE r.source = s.id"
 		" AND r.after IS NOT NULL) ORDER BY 1, 2",
-	[ROUTES_SINK_KIND] = "SELECT k.name, k.kind, w.kind, coalesce((SELECT sum(" WAITING
+	[ROUTES_SINK_KIND] = "SELECT k.name, k.kind, w.kind, coalesce((SELECT sum(" ROUTES_WAITING
 			     ") FROM routes r WHERE r.sink = k.id), 0)"
 			     " FROM sinks k JOIN temp.wanted_sinks w ON w.name = k.name"
 			     " WHERE k.kind <> w.kind ORDER BY k.name",
@@ -245,18 +242,20 @@ static int report_routes(
 	return r;
 }
 
-static int adopt_all(struct store *store, const struct routes_configuration *configuration,
+static int adopt_all(struct store *store, struct routes_change *change,
 	const struct routes_report *report, struct fault *reterr)
 {
-	int r = put_configuration(store, configuration, reterr);
+	int r = 0;
 
-	if (!r)
+	if (change)
+		r = change_carry_out(store, change, reterr);
+	if (!r && report)
 		r = report_stranded(store, report, reterr);
-	for (int news = 0; news <= ROUTES_SOURCE_START && !r; news++)
+	for (int news = 0; report && news <= ROUTES_SOURCE_START && !r; news++)
 		r = report_news(store, (enum routes_news)news, report, reterr);
-	if (!r)
+	if (!r && report)
 		r = adopt(store, reterr);
-	return r ? r : report_routes(store, report, reterr);
+	return r || !report ? r : report_routes(store, report, reterr);
 }
 
 int routes_compare(struct store *store, const struct routes_configuration *configuration,
@@ -270,20 +269,65 @@ int routes_compare(struct store *store, const struct routes_configuration *confi
 	return r;
 }
 
-int routes_adopt(struct store *store, const struct routes_configuration *configuration,
-	const struct routes_report *report, struct fault *reterr)
+/* Where a source has its row and its newest batch that waits. */
+static int read_source(struct store *store, const char *name, int64_t *ret_id, int64_t *ret_last,
+	struct fault *reterr)
 {
+	CLEANUP_PREPARED sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_prepare(store,
+		"SELECT id, coalesce((SELECT max(number) FROM batches WHERE source = id), 0)"
+		" FROM sources WHERE name = ?1",
+		&statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, name);
+	r = statement_step(store, statement, &row, reterr);
+	if (!r && row) {
+		*ret_id = sqlite3_column_int64(statement, 0);
+		*ret_last = sqlite3_column_int64(statement, 1);
+	}
+	return r;
+}
+
+/* REPORT NULL: only CHANGE. */
+static int transact(struct store *store, const struct routes_configuration *configuration,
+	struct routes_change *change, const struct routes_report *report, struct fault *reterr)
+{
+	bool renamed = change && change->command == ROUTES_RENAME_SOURCE;
+	int64_t id = 0, last = 0;
 	int r = statement_run(store, STATEMENT_WRITE, reterr);
 
 	if (r)
 		return r;
-	r = adopt_all(store, configuration, report, reterr);
+	r = put_configuration(store, configuration, reterr);
+	if (!r)
+		r = adopt_all(store, change, report, reterr);
+	if (!r && renamed)
+		r = read_source(store, change->to, &id, &last, reterr);
 	if (!r)
 		r = statement_run(store, STATEMENT_COMMIT, reterr);
 	if (r && !sqlite3_get_autocommit(store->db))
 		statement_run(store, STATEMENT_ROLLBACK, NULL);
 	statement_exec(store, wanted_drop, NULL);
+	if (!r && renamed)
+		catalog_renamed(store, change->name, change->to, id, last);
+	return r;
+}
+
+int routes_adopt(struct store *store, const struct routes_configuration *configuration,
+	struct routes_change *change, const struct routes_report *report, struct fault *reterr)
+{
+	int r = transact(store, configuration, change, report, reterr);
+
 	if (!r)
 		store->is_new = false;
 	return r;
+}
+
+int routes_change(struct store *store, const struct routes_configuration *configuration,
+	struct routes_change *change, struct fault *reterr)
+{
+	return transact(store, configuration, change, NULL, reterr);
 }

@@ -49,6 +49,22 @@ enum routes_news {
 	ROUTES_SOURCE_START, /* NAME has a cursor; its start was BEFORE and is NOW another */
 };
 
+/* What a person commands. */
+enum routes_command {
+	ROUTES_DROP_SINK, /* what waits for the sink NAME, and would be stranded, is dropped */
+	ROUTES_RENAME_SINK, /* what waits for NAME waits for TO, and its position is TO's */
+	ROUTES_RENAME_SOURCE, /* TO continues NAME: cursor, dedupe keys, what waits */
+};
+
+struct routes_change {
+	enum routes_command command;
+	const char *name;
+	const char *to; /* renames: configured, while NAME is not */
+	/* set on success */
+	uint64_t n_records; /* dropped, or waiting */
+	bool merged; /* ROUTES_RENAME_SOURCE: TO had read records itself */
+};
+
 struct routes_report {
 	void (*stranded)(const struct routes_stranded *stranded, void *userdata);
 	/* BEFORE, NOW, N: see above. */
@@ -66,12 +82,18 @@ int routes_compare(struct store *store, const struct routes_configuration *confi
 	const struct routes_report *report, struct fault *reterr);
 
 /*
- * CONFIGURATION takes effect: its sources and sinks are entered, routes begin after what is
- * committed now, those that it no longer has end. Durable when it returns 0. Whatever else it
- * returns, nothing has changed; outcomes as routes_compare. What is collected for a commit must
- * have been committed.
+ * CONFIGURATION takes effect, after CHANGE (may be NULL) was carried out: its sources and sinks are
+ * entered, routes begin after what is committed now, those that it no longer has end. Durable when
+ * it returns 0. Whatever else it returns, nothing has changed; outcomes as routes_compare and
+ * routes_change. What is collected for a commit must have been committed.
  */
 int routes_adopt(struct store *store, const struct routes_configuration *configuration,
-	const struct routes_report *report, struct fault *reterr);
+	struct routes_change *change, const struct routes_report *report, struct fault *reterr);
+
+/* Carries out CHANGE alone; CONFIGURATION, which it is checked against, does not take effect.
+ * Durable when it returns 0. STORE_E_UNKNOWN, STORE_E_REFUSED with the reason in *RETERR, or
+ * another STORE_E_*: nothing has changed. */
+int routes_change(struct store *store, const struct routes_configuration *configuration,
+	struct routes_change *change, struct fault *reterr);
 
 #endif

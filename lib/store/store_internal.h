@@ -245,6 +245,10 @@ int catalog_load(struct store *store, struct fault *reterr);
 struct store_source *catalog_find_source(const struct store *store, const char *name); /* or NULL */
 struct store_source *catalog_source(struct store *store, const char *name); /* added if need be */
 struct store_sink *catalog_sink(struct store *store, const char *name); /* added if need be */
+/* The source NAME has lost its row to TO, which has the row ID, and LAST is its newest batch that
+ * waits (0: none does). */
+void catalog_renamed(
+	struct store *store, const char *name, const char *to, int64_t id, int64_t last);
 /* NUMBER, the highest so far, is committed and belongs to SOURCE. */
 void catalog_touch(struct store *store, struct store_source *source, int64_t number);
 /* Something is collected for it. */
@@ -253,6 +257,17 @@ void catalog_mark_sink(struct store *store, struct store_sink *sink);
 void catalog_settle(struct store *store); /* all of that is committed */
 void catalog_drop(struct store *store); /* none of it will be */
 void catalog_deinit(struct store *store);
+
+/* --- routes.c, change.c --- */
+
+/* The records of a route r of the sink k that wait, as a scalar in SQL. */
+#define ROUTES_WAITING                                                                             \
+	"(SELECT coalesce(sum(b.n_records), 0) FROM batches b WHERE b.source = r.source"           \
+	" AND b.number > max(k.acknowledged, coalesce(r.after, 0)))"
+
+struct routes_change;
+/* Inside a transaction, with the configuration in the temporary tables wanted_*. */
+int change_carry_out(struct store *store, struct routes_change *change, struct fault *reterr);
 
 /* --- commit.c --- */
 

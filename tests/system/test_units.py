@@ -176,7 +176,10 @@ class Completion(harness.Case):
         (self.dir / "conf.d").mkdir()
         (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
         conf = ("-c", str(self.conf))
-        commands = ["check", "cursor", "poll", "probe", "providers", "reload", "rewind", "status"]
+        commands = [
+            "check", "cursor", "drop-sink", "gaps", "poll", "probe", "providers", "reload", "rename",
+            "rename-sink", "rewind", "status",
+        ]
         offered = [word for word in shell("") if not word.startswith("-")]
         self.assertEqual(offered, commands)
         self.assertEqual(shell("pr"), ["probe", "providers"])
@@ -187,6 +190,9 @@ class Completion(harness.Case):
             self.assertEqual(offered, ["acme-prod", "other"])
         self.assertEqual(shell(*conf, "cursor", "ac"), ["acme-prod"])
         self.assertEqual(shell(*conf, "rewind", "acme-prod", "--"), ["--to"])
+        self.assertEqual(shell(*conf, "rename", ""), ["acme-prod", "other"])
+        self.assertEqual(shell(*conf, "rename-sink", "old", ""), ["archive"])
+        self.assertEqual(shell(*conf, "drop-sink", ""), ["archive"])
         self.assertIn("earliest", shell("rewind", "other", "--to", ""))
         self.assertEqual(shell("--vers"), ["--version"])
 
@@ -199,7 +205,7 @@ class Completion(harness.Case):
     def test_commands(self):
         """They know what trawlctl knows."""
         said = self.trawld("--help", program=harness.TRAWLCTL).out.decode()
-        commands = re.findall(r"(?m)^  ([a-z]+)( .*)?$", said)
+        commands = re.findall(r"(?m)^  ([a-z][a-z-]+)( .*)?$", said)
         self.assertEqual([w for w in self.bash("") if w[0] != "-"], sorted(c for c, _ in commands))
         for command, arguments in commands:
             options = sorted(re.findall(r"--[a-z]+", arguments))

@@ -2,13 +2,14 @@
 """What waits for a sink survives every change of the configuration, or the change is refused."""
 
 import harness
+from harness import wait_until
 
 import cloudscale
 
 DEAD = "http://127.0.0.1:9/"
 
 
-class Waiting(harness.Case):
+class Case(harness.Case):
     def sinks(self, **types):
         """Sections for NAME=TYPE: a file of that name, or a receiver that is not there."""
         sections = []
@@ -46,6 +47,10 @@ class Waiting(harness.Case):
         self.assert_output(self.lines, self.dir / "away.ndjson")
         self.assert_output(self.lines, self.dir / "here.ndjson")
         return result
+
+
+class Changes(Case):
+    """What start and reload do."""
 
     def test_renamed_sink(self):
         self.read()
@@ -141,7 +146,7 @@ class Waiting(harness.Case):
             self.configure(*sections)
             mark = daemon.mark()
             daemon.signal(1)
-            daemon.wait_log("the old configuration stays in force", mark)
+            daemon.wait_log("the old configuration stays in use", mark)
             self.assertIn("sink away: 300 records wait for it", daemon.text(mark))
 #it does : what comes now waits for both, too
         self.acme.control(visible=301)
@@ -158,6 +163,171 @@ class Waiting(harness.Case):
         self.wait_size(self.dir / "away.ndjson", len(lines))
         self.assertEqual(daemon.stop(), 0)
         self.assert_output(lines, self.dir / "away.ndjson")
+
+
+class Commands(Case):
+    """The ways out, while trawld is stopped and while it runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.socket = self.dir / "control"
+
+    def configure(self, *sections, **more):
+        super().configure(*sections, control=self.socket, **more)
+
+    def both(self, begin, end):
+        """BEGIN, then END with no daemon; and the same with one that runs from between them on."""
+        for runs in (False, True):
+            with self.subTest(runs=runs):
+                self.tearDown()
+                self.doCleanups()
+                self.setUp()
+                begin()
+                daemon = self.daemon() if runs else None
+                if runs:
+                    wait_until(self.socket.exists, "the control socket")
+                end(daemon)
+                if runs:
+                    self.assertEqual(daemon.stop(), 0)
+
+    def deliver(self, daemon, name, lines):
+        """All of it is in the file of the sink NAME."""
+        if daemon:
+            self.wait_size(self.dir / (name + ".ndjson"), len(lines))
+        else:
+            self.once()
+        self.assert_output(lines, self.dir / (name + ".ndjson"))
+
+    def test_drop_sink(self):
+        def end(daemon):
+            # what is in use is not dropped by a slip
+            result = self.ctl("drop-sink", "away", expect=78)
+            self.assertIn("nothing is dropped", result.err)
+            self.configure(self.source(self.acme.url), self.sinks(here="file"))
+            if daemon:
+                self.assertIn("300 records wait for it", self.ctl("reload", expect=78).err)
+            else:
+                self.assert_refused("300 records")
+            result = self.ctl("drop-sink", "way", expect=64)
+            self.assertIn("no sink `way`: did you mean `away`?", result.err)
+            result = self.ctl("drop-sink", "away")
+            self.assertIn("sink away: 300 records dropped\n", result.text)
+            self.acme.control(visible=301)
+            if daemon:
+                self.ctl("poll")
+            self.deliver(daemon, "here", cloudscale.expected_lines(1, 0, 301))
+
+        self.both(self.read, end)
+
+    def test_drop_what_a_source_no_longer_lists(self):
+        def begin():
+            self.read()
+            other = self.cloudscale(20, seed=2)
+            self.other = self.source(other.url, "other")
+            self.configure(
+                self.source(self.acme.url), self.other, self.sinks(here="file", away=DEAD)
+            )
+            self.once(75)
+
+        def end(daemon):
+            acme = self.source(self.acme.url, more="sinks = here")
+            self.configure(acme, self.other, self.sinks(here="file", away="file"))
+            result = self.ctl("drop-sink", "away")
+            self.assertIn("sink away: 300 records dropped\n", result.text)
+            self.deliver(daemon, "away", cloudscale.expected_lines(2, 0, 20))
+
+        self.both(begin, end)
+
+    def test_rename_sink(self):
+        def begin():
+            self.read()
+            letters = self.state / "dead-letters"
+            letters.mkdir()
+            (letters / "away.ndjson").write_text("{}\n")
+
+        def end(daemon):
+            result = self.ctl("rename-sink", "away", "moved", expect=78)
+            self.assertIn("[sink moved]", result.err)
+            self.configure(self.source(self.acme.url), self.sinks(here="file", moved="file"))
+            result = self.ctl("rename-sink", "away", "moved")
+            self.assertIn(
+                "sink moved continues sink away; 300 records wait for it\n", result.text
+            )
+            self.deliver(daemon, "moved", self.lines)
+            self.assertEqual(
+                [path.name for path in (self.state / "dead-letters").iterdir()], ["moved.ndjson"]
+            )
+            result = self.ctl("rename-sink", "moved", "here", expect=78)
+            self.assertIn("has [sink moved]", result.err)
+
+        self.both(begin, end)
+
+    def test_rename(self):
+        def end(daemon):
+            self.acme.control(visible=301)
+            self.configure(
+                self.source(self.acme.url, "acme-2"), self.sinks(here="file", away="file")
+            )
+            result = self.ctl("rename", "acme", "acme-2")
+            self.assertIn("source acme-2 continues source acme at its cursor", result.text)
+            self.assertNotIn("has read records itself", result.text)
+            lines = cloudscale.expected_lines(1, 0, 301)
+            self.deliver(daemon, "away", lines)
+            self.deliver(daemon, "here", lines)
+            if daemon:
+                self.assertNotIn("is not configured", daemon.text())
+
+        self.both(self.read, end)
+
+    def test_rename_after_the_fact(self):
+        """The new name has read everything again: the notice is seen too late."""
+
+        def begin():
+            self.read()
+            self.configure(
+                self.source(self.acme.url, "acme-2"), self.sinks(here="file", away=DEAD)
+            )
+            self.assertTrue(self.once(75).lines("has a cursor and is not configured: acme;"))
+
+        def end(daemon):
+            result = self.ctl("rename", "acme", "acme-2")
+            self.assertIn("acme-2 has read records itself", result.text)
+            self.acme.control(visible=301)
+            self.configure(
+                self.source(self.acme.url, "acme-2"), self.sinks(here="file", away="file")
+            )
+            if daemon:
+                self.ctl("reload")
+                self.ctl("poll")
+            last = cloudscale.expected_lines(1, 300, 301)
+            self.deliver(daemon, "here", self.lines + self.lines + last)
+            self.deliver(daemon, "away", self.lines + self.lines + last)
+
+        self.both(begin, end)
+
+    def test_two_at_once(self):
+        """A command does not let the other change of the same configuration slip through."""
+        self.acme = self.cloudscale(300)
+        self.configure(self.source(self.acme.url), self.sinks(here="file", away=DEAD, far=DEAD))
+        self.once(75)
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        self.configure(self.source(self.acme.url), self.sinks(here="file"))
+        result = self.ctl("drop-sink", "away", expect=78)
+        self.assertIn("sink far: 300 records wait for it", result.err)
+        self.assertEqual(daemon.stop(), 0)
+        self.ctl("drop-sink", "away")
+        result = self.once(78)
+        self.assertIn("sink far: 300 records wait for it", result.err)
+        self.assertNotIn("sink away", result.err)
+        self.ctl("drop-sink", "far")
+        self.once()
+
+    def test_without_state(self):
+        self.configure(self.source("http://127.0.0.1:9/"), self.sinks(here="file"))
+        for words in (("drop-sink", "x"), ("rename", "x", "y"), ("rename-sink", "x", "y")):
+            self.assertIn("there is no state in", self.ctl(*words, expect=73).err)
+            self.assertIn("missing argument", self.ctl(*words[:-1], expect=64).err)
 
 
 if __name__ == "__main__":

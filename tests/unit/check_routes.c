@@ -1,6 +1,7 @@
 /* Routes: what a batch was accepted for stays so, whatever the configuration becomes. */
 #include "store/routes.h"
 
+#include "store/coverage.h"
 #include "store/store_internal.h"
 #include "store_fixture.h"
 
@@ -92,7 +93,8 @@ static void layout_deinit(struct layout *layout)
 	str_list_deinit(&layout->kinds);
 }
 
-static int adopt(const char *sources, const char *sinks, const char *start)
+static int adopt_with(
+	struct routes_change *change, const char *sources, const char *sinks, const char *start)
 {
 	struct layout layout;
 	int r;
@@ -101,9 +103,14 @@ static int adopt(const char *sources, const char *sinks, const char *start)
 	buf_clear(&told);
 	buf_clear(&told_routes);
 	fault = FAULT_NULL;
-	r = routes_adopt(store, &layout.configuration, &report, &fault);
+	r = routes_adopt(store, &layout.configuration, change, &report, &fault);
 	layout_deinit(&layout);
 	return r;
+}
+
+static int adopt(const char *sources, const char *sinks, const char *start)
+{
+	return adopt_with(NULL, sources, sinks, start);
 }
 
 static void assert_routes(int row, const char *expected)
@@ -338,6 +345,174 @@ START_TEST(an_older_state_strands_nothing)
 }
 END_TEST
 
+/* --- commands --- */
+
+static const struct {
+	enum routes_command command;
+	const char *name, *to;
+	const char *sources, *sinks; /* of the configuration */
+	int outcome;
+	const char *words; /* of an outcome */
+	unsigned n_records;
+	const char *routes; /* after it was adopted */
+} commands[] = {
+	{ROUTES_DROP_SINK, "b", NULL, "s: t:", "a=file", 0, "", 9, "s>a@0 t>a@0 "},
+	{ROUTES_DROP_SINK, "b", NULL, "s: t:a", "a=file b=http", 0, "", 4, "s>a@0 s>b@0 t>a@0 "},
+	{ROUTES_DROP_SINK, "a", NULL, "s: t:", "b=http", 0, "", 6, "s>b@0 t>b@0 "},
+	{ROUTES_DROP_SINK, "b", NULL, "s: t:", "a=file b=http", STORE_E_REFUSED,
+		"nothing is dropped", 0, FILLED},
+	{ROUTES_DROP_SINK, "bb", NULL, "s: t:", "a=file", STORE_E_UNKNOWN, "no sink `bb`", 0, ""},
+	{ROUTES_RENAME_SINK, "b", "c", "s: t:", "a=file c=http", 0, "", 9,
+		"s>a@0 s>c@0 t>a@0 t>c@0 "},
+	{ROUTES_RENAME_SINK, "a", "c", "s: t:", "b=http c=exec", 0, "", 6,
+		"s>c@0 s>b@0 t>c@0 t>b@0 "},
+	{ROUTES_RENAME_SINK, "b", "a", "s: t:", "a=file", STORE_E_REFUSED, "a sink `a` already", 0,
+		""},
+	{ROUTES_RENAME_SINK, "b", "c", "s: t:", "a=file b=http", STORE_E_REFUSED, "[sink b]", 0,
+		FILLED},
+	{ROUTES_RENAME_SINK, "b", "c", "s: t:", "a=file b=http c=http", STORE_E_REFUSED,
+		"still has [sink b]", 0, "s>a@0 s>b@0 s>c@3 t>a@0 t>b@0 t>c@3 "},
+	{ROUTES_RENAME_SINK, "x", "c", "s: t:", "a=file b=http", STORE_E_UNKNOWN, "no sink `x`", 0,
+		FILLED},
+	{ROUTES_RENAME_SOURCE, "s", "u", "u: t:", "a=file b=http", 0, "", 5,
+		"u>a@0 u>b@0 t>a@0 t>b@0 "},
+	{ROUTES_RENAME_SOURCE, "s", "u", "s: u:", "a=file b=http", STORE_E_REFUSED,
+		"still has [source s]", 0, "s>a@0 s>b@0 t>a@0 t>b@0 u>a@3 u>b@3 "},
+	{ROUTES_RENAME_SOURCE, "s", "u", "t:", "a=file b=http", STORE_E_REFUSED,
+		"does not have [source u] yet", 0, FILLED},
+	{ROUTES_RENAME_SOURCE, "q", "u", "u: t:", "a=file b=http", STORE_E_UNKNOWN, "no source `q`",
+		0, "s>a@0 s>b@0 t>a@0 t>b@0 u>a@3 u>b@3 "},
+};
+
+/* A command by itself, then the configuration that it was for; or both at once. */
+START_TEST(a_command_does_what_it_says)
+{
+	for (int together = 0; together < 2; together++) {
+		struct routes_change change = {
+			.command = commands[_i].command,
+			.name = commands[_i].name,
+			.to = commands[_i].to,
+		};
+		struct layout layout;
+		int r;
+
+		fixture_teardown();
+		fixture_open_setup();
+		fill();
+		layout_init(&layout, commands[_i].sources, commands[_i].sinks, "-1h");
+		fault = FAULT_NULL;
+		r = together ? adopt_with(&change, commands[_i].sources, commands[_i].sinks, "-1h")
+			     : routes_change(store, &layout.configuration, &change, &fault);
+		layout_deinit(&layout);
+		ck_assert_msg(r == commands[_i].outcome, "row %d: %d %s", _i, r, fault.text);
+		ck_assert_msg(r == 0 || strstr(fault.text, commands[_i].words), "row %d: %s", _i,
+			fault.text);
+		if (r)
+			assert_routes(_i, FILLED);
+		else
+			ck_assert_msg(change.n_records == commands[_i].n_records, "row %d: %d", _i,
+				(int)change.n_records);
+		if (!*commands[_i].routes)
+			continue;
+		ck_assert_msg(adopt(commands[_i].sources, commands[_i].sinks, "-1h") == 0,
+			"row %d: %s", _i, fault.text);
+		assert_routes(_i, commands[_i].routes);
+	}
+}
+END_TEST
+
+START_TEST(a_renamed_sink_keeps_its_position)
+{
+	struct routes_change change = {.command = ROUTES_RENAME_SINK, .name = "a", .to = "archive"};
+	char *position = NULL;
+	int64_t number;
+
+	fill();
+	ck_assert_int_eq(adopt_with(&change, "s: t:", "archive=file b=http", "-1h"), 0);
+	ck_assert_int_eq(spool_sink_get(store, "archive", &number, &position, NULL, &fault), 0);
+	ck_assert_int_eq(number, 1);
+	ck_assert_str_eq(position, "here");
+	free(position);
+	assert_told(0, "");
+}
+END_TEST
+
+static void assert_batches(const char *source, const char *expected)
+{
+	struct buf text = BUF_NULL;
+	struct batch *batch;
+	int64_t after = 0;
+
+	while ((batch = fixture_next(after, source))) {
+		ck_assert_str_eq(batch->source, source);
+		after = batch->number;
+		buf_printf(&text, "%d ", (int)after);
+		batch_unref(batch);
+	}
+	ck_assert_str_eq(buf_text(&text), expected);
+	buf_deinit(&text);
+}
+
+/* The new name has read records itself before anybody saw the notice. */
+START_TEST(a_renamed_source_goes_on)
+{
+	struct routes_change change = {.command = ROUTES_RENAME_SOURCE, .name = "s", .to = "u"};
+	char *cursor;
+
+	fill();
+	if (_i > 0) {
+		ck_assert_int_eq(adopt("t: u:", "a=file b=http", "-1h"), 0);
+		assert_told(0, "gone s - - 0\n");
+	}
+	if (_i > 1) {
+		fixture_add("u", 4, 1, 0, "\"later\"");
+		fixture_run();
+	}
+	coverage_add_gap(store, "s", 5, 7, GAP_RETENTION);
+	fixture_run();
+	ck_assert_msg(adopt_with(&change, "t: u:", "a=file b=http", "-1h") == 0, "%s", fault.text);
+	assert_told(0, "");
+	ck_assert(change.merged == (_i > 1));
+	for (int i = 0; i < 2; i++) {
+		assert_routes(i, _i ? "t>a@0 t>b@0 u>a@0 u>b@0 " : "u>a@0 u>b@0 t>a@0 t>b@0 ");
+		cursor = fixture_cursor("u");
+		ck_assert_str_eq(cursor, "\"c\"");
+		free(cursor);
+		cursor = fixture_cursor("s");
+		ck_assert_ptr_null(cursor);
+		assert_batches("u", _i > 1 ? "1 3 4 " : "1 3 ");
+		assert_batches("t", "2 ");
+		ck_assert_uint_eq(coverage_open_gaps(store, "u"), 1);
+		ck_assert_uint_eq(coverage_open_gaps(store, "s"), 0);
+		fixture_reopen();
+	}
+	/* and is written to */
+	fixture_add("u", 5, 1, 0, "\"further\"");
+	commit_add_release(store, "u", 3);
+	fixture_run();
+	assert_batches("u", _i > 1 ? "4 5 " : "4 ");
+}
+END_TEST
+
+START_TEST(sources_with_other_sinks_stay_apart)
+{
+	struct routes_change change = {.command = ROUTES_RENAME_SOURCE, .name = "s", .to = "u"};
+
+	fill();
+	ck_assert_int_eq(adopt("t: u:a", "a=file b=http", "-1h"), 0);
+	fixture_add("u", 4, 1, 0, "\"later\"");
+	fixture_run();
+	ck_assert_int_eq(adopt_with(&change, "t: u:a", "a=file b=http", "-1h"), STORE_E_REFUSED);
+	ck_assert_msg(strstr(fault.text, "not for the same sinks"), "%s", fault.text);
+	assert_routes(0, FILLED "u>a@3 ");
+	/* b has what waited for it: now they can */
+	commit_add_ack(store, "b", 3, NULL);
+	fixture_run();
+	ck_assert_msg(adopt_with(&change, "t: u:a", "a=file b=http", "-1h") == 0, "%s", fault.text);
+	assert_routes(0, "t>a@0 t>b@0 u>a@0 ");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *routes = tcase_create("routes");
@@ -349,6 +524,10 @@ static void add_cases(Suite *suite)
 	tcase_add_test(routes, a_new_kind_has_no_position);
 	tcase_add_test(routes, comparing_changes_nothing);
 	tcase_add_loop_test(routes, an_older_state_strands_nothing, 0, ROWS(upgrades));
+	tcase_add_loop_test(routes, a_command_does_what_it_says, 0, ROWS(commands));
+	tcase_add_test(routes, a_renamed_sink_keeps_its_position);
+	tcase_add_loop_test(routes, a_renamed_source_goes_on, 0, 3);
+	tcase_add_test(routes, sources_with_other_sinks_stay_apart);
 	suite_add_tcase(suite, routes);
 }
 

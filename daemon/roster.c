@@ -1,0 +1,67 @@
+/* See roster.h. */
+#include "roster.h"
+
+#include "base/mem.h"
+#include "conf/config.h"
+
+static const char *value_of(const struct ini_section *section, const char *key, const char *absent)
+{
+	const struct ini_entry *entry = ini_section_find(section, key);
+	return entry ? entry->value : absent;
+}
+
+void roster_init(struct roster *ret, const struct config *config)
+{
+	*ret = (struct roster){
+		.sources = mem_array(config->n_sources, sizeof(*ret->sources)),
+		.sinks = mem_array(config->n_sinks, sizeof(*ret->sinks)),
+		.lists = mem_array(config->n_sources, sizeof(*ret->lists)),
+	};
+	for (size_t i = 0; i < config->n_sources; i++) {
+		const struct ini_section *section = config->sources[i];
+		str_list_split(&ret->lists[i], slice_of(value_of(section, "sinks", "")), ',');
+		ret->sources[i] = (struct routes_source){
+			section->name, value_of(section, "start", "-1h"), &ret->lists[i]};
+	}
+	for (size_t i = 0; i < config->n_sinks; i++)
+		ret->sinks[i] = (struct routes_sink){
+			config->sinks[i]->name, value_of(config->sinks[i], "type", "")};
+	ret->configuration = (struct routes_configuration){
+		ret->sources, config->n_sources, ret->sinks, config->n_sinks};
+}
+
+void roster_deinit(struct roster *roster)
+{
+	for (size_t i = 0; i < roster->configuration.n_sources; i++)
+		str_list_deinit(&roster->lists[i]);
+	free(roster->lists);
+	free(roster->sources);
+	free(roster->sinks);
+	*roster = (struct roster){0};
+}
+
+void roster_explain(const struct routes_stranded *stranded, bool works, struct findings *findings)
+{
+	unsigned long long n = stranded->n_records, others = stranded->n_sources - 1;
+	const char *const *advice =
+		(const char *const[]){works ? "Wait until it has them, bring" : "Bring",
+			works ? "Wait until the sink has them, list" : "List"};
+	struct buf cause = BUF_NULL;
+	if (!stranded->configured)
+		buf_printf(&cause, "[sink %s] is not configured. %s it back", stranded->sink,
+			advice[0]);
+	else if (others == 0)
+		buf_printf(&cause, "`sinks` of source %s does not list it. %s it again",
+			stranded->source, advice[1]);
+	else
+		buf_printf(&cause,
+			"`sinks` of source %s and %llu other%s does not list it. %s it again",
+			stranded->source, others, str_plural(others), advice[1]);
+	findings_add(findings, NULL, 0,
+		"sink %s: %llu record%s wait%s for it, but %s, drop what waits with "
+		"`trawlctl drop-sink %s`, or give it to the sink's new name with "
+		"`trawlctl rename-sink %s NEW`",
+		stranded->sink, n, str_plural(n), n == 1 ? "s" : "", buf_text(&cause),
+		stranded->sink, stranded->sink);
+	buf_deinit(&cause);
+}
