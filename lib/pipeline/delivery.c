@@ -140,6 +140,26 @@ bool delivery_store_position(struct delivery *delivery, const char *position)
 	return committer_flush(delivery->setup.committer);
 }
 
+void delivery_advanced(struct delivery *delivery)
+{
+	backoff_reset(&delivery->backoff);
+}
+
+/* A receiver that fails now and then must not fill the log. */
+void delivery_retried(struct delivery *delivery, const struct fault *fault)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	nsec_t now_at = clock_monotonic();
+	bool told = delivery->retry_logged_at != NSEC_NONE &&
+		    now_at - delivery->retry_logged_at < NSEC_PER_HOUR;
+
+	delivery->retries++;
+	log_write(told ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE, &subject,
+		"%s; sending that part again while the rest continues", fault->text);
+	if (!told)
+		delivery->retry_logged_at = now_at;
+}
+
 void delivery_progress(struct delivery *delivery)
 {
 	delivery_changed(delivery);
@@ -366,6 +386,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	if (delivery->backoff.min_ns > delivery->backoff.max_ns)
 		delivery->backoff.min_ns = delivery->backoff.max_ns;
 	delivery->refusal_logged_at = NSEC_NONE;
+	delivery->retry_logged_at = NSEC_NONE;
 	delivery->gather_until_at = NSEC_NONE;
 	delivery->last_success_time = NSEC_NONE;
 	ev_timer_init(&delivery->timer, delivery_step, 0., 0.);

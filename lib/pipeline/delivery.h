@@ -67,6 +67,8 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
 	const bool *refused, const char *const *reasons, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
+void delivery_advanced(struct delivery *delivery);
+void delivery_retried(struct delivery *delivery, const struct fault *fault);
 void delivery_progress(struct delivery *delivery);
 
 #endif

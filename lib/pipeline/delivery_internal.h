@@ -55,6 +55,7 @@ struct delivery {
 	nsec_t wait_ns;
 	struct fault fault;
 	nsec_t refusal_logged_at; /* NSEC_NONE: never */
+	nsec_t retry_logged_at; /* of a part of a job; NSEC_NONE: never */
 
 	uint64_t pending_records;
 	uint64_t delivered_records;

@@ -29,6 +29,16 @@ void sink_finish_reasons(struct sink *sink, const char *const *reasons, const st
 	delivery_finish(sink->delivery, SINK_REFUSED, NULL, NULL, reasons, fault);
 }
 
+void sink_advanced(struct sink *sink)
+{
+	delivery_advanced(sink->delivery);
+}
+
+void sink_retried(struct sink *sink, const struct fault *fault)
+{
+	delivery_retried(sink->delivery, fault);
+}
+
 void sink_progress(struct sink *sink)
 {
 	delivery_progress(sink->delivery);

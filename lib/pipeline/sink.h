@@ -142,6 +142,12 @@ void sink_finish_partly(struct sink *sink, const bool *refused, const struct fau
  * that is delivered. REASONS lives until the next deliver or destroy. FAULT: for the log. */
 void sink_finish_reasons(struct sink *sink, const char *const *reasons, const struct fault *fault);
 
+/* A part of the job is delivered: the receiver works, the next back-off is short again. */
+void sink_advanced(struct sink *sink);
+/* A part of the job is sent again, which the rest of it does not wait for: counted, and told now
+ * and then. */
+void sink_retried(struct sink *sink, const struct fault *fault);
+
 /* What busy() says may have changed. */
 void sink_progress(struct sink *sink);
 

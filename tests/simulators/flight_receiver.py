@@ -9,7 +9,8 @@ the next new one, or the last one again. Only after "crashed" a source may begin
 
 POST /_sim/control, beside http_receiver.py's: "limit": N; "hold": true lets every request wait;
 "release": [source, ...], of these the one that waits is answered; "shuffle": S, each answer takes a
-time of 0 to S seconds; "crashed": true, the sender was killed (no request may be under way).
+time of 0 to S seconds; "deny": [source, ...],
+their requests are answered with 503; "crashed": true, the sender was killed (no request may be under way).
 """
 
 import json
@@ -33,7 +34,7 @@ class Receiver(http_receiver.Receiver):
         self.rewinds = set()  # sources that may begin again
         self.released = []
         self.delays = random.Random(7)
-        self.settings.update(limit=1, hold=False, shuffle=0)
+        self.settings.update(limit=1, hold=False, shuffle=0, deny=[])
 
     def control(self, settings):
         super().control(settings)
@@ -91,6 +92,8 @@ class Receiver(http_receiver.Receiver):
             self.violations.append("%d requests at once" % len(self.under_way))
         self.wait_for_release(source)
         self.under_way.remove(source)
+        if source in self.settings["deny"]:
+            raise simlib.Refuse(503, {"detail": "Not now."})
         if not self.authorized(request, name):
             raise simlib.Refuse(401, {"detail": "Who are you?"})
         if self.poisoned(text):

@@ -284,7 +284,8 @@ class Receiver(simlib.Simulator):
             items.append({"create": {**item, **({"error": error} if error else {})}})
             if status == 201:
                 taken.append(document)
-        self.take("bulk", request, taken, offered=len(pairs))
+        busy = [document for item, (_, document) in zip(items, pairs) if item["create"]["status"] == 429]
+        self.take("bulk", request, taken, offered=[document for _, document in pairs], busy=busy)
         errors = any("error" in item["create"] for item in items)
         return answer_json({"took": 3, "errors": errors, "items": items})
 

@@ -50,6 +50,22 @@ class Bulk(Http):
         self.assertTrue(daemon.wait_log("item status 429"))
 
 
+    def test_busy_in_part(self):
+        """Of every request a third of the items is put off, whoever sends it: only those come again,
+        and nothing comes before them."""
+        self.receiver.control(busy_items=10**6)
+        self.start("/audit/_bulk", "elasticsearch", "batch_records = 1000")
+        self.once()
+        self.assertEqual(sorted(self.once_indexed()), sorted(self.expected))
+        self.assertEqual(self.receiver.stats()["conflicts"], 0)
+        self.assertEqual(self.dead_letters(), [])
+        requests = self.got("bulk")
+        for before, after in zip(requests, requests[1:]):
+            if before["busy"]:
+                self.assertEqual(after["offered"], before["busy"])
+        self.assertEqual(requests[-1]["busy"], [])
+
+
 class Loki(Http):
     PATH = "/loki/api/v1/push"
 

@@ -45,6 +45,7 @@ class Flight(http_sink.Http):
         for name, lines in self.expected.items():
             size = sum(len(line.encode()) + 1 for line in lines)
             self.wait_size(self.dir / (name + ".ndjson"), size)
+        daemon.wait_log("nothing is lost")
         return daemon
 
     def by_source(self, name="ndjson"):
@@ -114,6 +115,26 @@ class Flight(http_sink.Http):
         self.assertEqual(daemon.stop(), 0, daemon.text())
         self.assert_all()
         self.assertEqual(self.told("shuffled answers"), 0)
+
+    def test_one_source_fails(self):
+        """Only its request comes again, after pauses of its own; the others go on."""
+        daemon = self.begin(more="format = envelope")
+        self.receiver.control(limit=LIMIT, hold=True, faults=[])
+        self.release_until_full()
+        self.release(self.receiver.stats()["under_way"][0])  # it is well again
+        wait_until(lambda: len(self.receiver.stats()["under_way"]) == LIMIT, "the next")
+        denied, other, *held = self.receiver.stats()["under_way"]
+        before = self.receiver.stats()["statuses"]["503"]
+        self.receiver.control(deny=[denied], release=[denied])
+        wait_until(lambda: self.receiver.stats()["statuses"]["503"] > before, "the failure")
+        self.release(other)
+        more = lambda: set(self.receiver.stats()["under_way"]) - {denied, *held}
+        wait_until(more, "another request, though one has failed")
+        self.receiver.control(hold=False, deny=[])
+        wait_until(self.all_taken, "all records")
+        self.assertEqual(daemon.stop(), 0, daemon.text())
+        self.assert_all()
+        self.assertEqual(self.told("one source fails"), 0)
 
     def test_one_at_a_time(self):
         """The default: requests hold records of several sources."""

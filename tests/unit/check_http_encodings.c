@@ -20,6 +20,7 @@ static struct sink_record records[3];
 static struct http_options options;
 static struct http_parts parts;
 static struct http_part part;
+static size_t places[] = {0, 1, 2};
 static struct sink_job job;
 
 static void setup(void)
@@ -41,7 +42,7 @@ static void setup(void)
 	job = (struct sink_job){.records = records, .n_records = 3, .id = "j"};
 	parts = HTTP_PARTS_NULL;
 	http_parts_begin(&parts, &job, false);
-	part = (struct http_part){&options, &parts, 0, records, 3, RECORD_RAW};
+	part = (struct http_part){&options, &parts, places, records, 3, RECORD_RAW};
 }
 
 static void teardown(void)
@@ -183,6 +184,7 @@ static const struct {
 	const char *answer;
 	int outcome;
 	const char *text; /* of the fault, or of the refusals, one a record: '-' none */
+	size_t n_taken, n_refused; /* with a fault: what is not sent again */
 } bulk_rows[] = {
 	{"{\"errors\":false,\"items\":[" ITEM(201) "," ITEM(200) "," ITEM(201) "]}", 0, "---"},
 	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM_BAD(409, "vc") "," ITEM(201) "]}", 0,
@@ -193,17 +195,17 @@ static const struct {
 		0, "x-x"},
 	{"{\"errors\":true,\"items\":[" ITEM_BAD(400, "m") "," ITEM_BAD(429, "busy") "," ITEM(
 		 201) "]}",
-		FAULT_THROTTLED, "item status 429: busy: no \"way\""},
+		FAULT_THROTTLED, "item status 429: busy: no \"way\"", 1, 1},
 	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM_BAD(503, "away") "]}",
-		FAULT_SERVER, "item status 503: away: no \"way\""},
+		FAULT_SERVER, "item status 503: away: no \"way\"", 2, 0},
 	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM_BAD(403, "full") "]}",
-		FAULT_AUTH, "item status 403: full: no \"way\""},
+		FAULT_AUTH, "item status 403: full: no \"way\"", 2, 0},
 	{"{\"errors\":true,\"items\":[" ITEM(201) "," ITEM(201) "," ITEM_BAD(404, "none") "]}",
-		FAULT_CONFIG, "item status 404: none: no \"way\""},
+		FAULT_CONFIG, "item status 404: none: no \"way\"", 2, 0},
 	/* what is said of the index blames no record */
 	{"{\"errors\":true,\"items\":[" ITEM_BAD(400, "m") "," ITEM_BAD(
 		 400, "index_closed_exception") "," ITEM(201) "]}",
-		FAULT_CONFIG, "item status 400: index_closed_exception: no \"way\""},
+		FAULT_CONFIG, "item status 400: index_closed_exception: no \"way\"", 1, 1},
 	{"{\"errors\":true,\"items\":[" ITEM_PIPELINE "," ITEM_PIPELINE "," ITEM_PIPELINE "]}",
 		FAULT_CONFIG,
 		"item status 400: illegal_argument_exception: pipeline with id [a] does not exist"},
@@ -231,7 +233,8 @@ START_TEST(bulk_answers)
 	ck_assert_int_eq(r, bulk_rows[_i].outcome);
 	if (r != 0) {
 		ck_assert_str_eq(fault.text, bulk_rows[_i].text);
-		ck_assert_uint_eq(parts.n_refused, 0);
+		ck_assert_uint_eq(parts.n_taken, bulk_rows[_i].n_taken);
+		ck_assert_uint_eq(parts.n_refused, bulk_rows[_i].n_refused);
 		ck_assert_int_eq(
 			fault.wait_ns, r == FAULT_AUTH || r == FAULT_CONFIG ? HTTP_PATIENCE : 0);
 		return;

@@ -26,6 +26,21 @@ static void job_drop(struct sink_job *job)
 	free(job);
 }
 
+/* As http_parts_next, of parts without gaps. */
+static bool next(struct http_parts *parts, size_t lane, size_t max_records, size_t max_bytes,
+	size_t *ret_first, size_t *ret_n)
+{
+	size_t *places;
+
+	if (!http_parts_next(parts, lane, max_records, max_bytes, &places, ret_n))
+		return false;
+	*ret_first = places[0];
+	for (size_t i = 0; i < *ret_n; i++)
+		ck_assert_uint_eq(places[i], places[0] + i);
+	free(places);
+	return true;
+}
+
 /* The requests of a job, as "FIRST+N" with what the receiver does: '.' takes it, '/' halves, 'x'
  * refuses. A record whose size is 13 is never taken; more than MAX records never fit. */
 static void play(struct http_parts *parts, size_t max_records, size_t max_bytes, size_t fits,
@@ -33,7 +48,7 @@ static void play(struct http_parts *parts, size_t max_records, size_t max_bytes,
 {
 	size_t first, n;
 
-	while (http_parts_next(parts, 0, max_records, max_bytes, &first, &n)) {
+	while (next(parts, 0, max_records, max_bytes, &first, &n)) {
 		bool bad = n > fits;
 
 		for (size_t i = first; i < first + n; i++)
@@ -104,17 +119,17 @@ START_TEST(going_on_where_it_was_left)
 	struct buf out = BUF_NULL;
 
 	http_parts_begin(&parts, job, false);
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	ck_assert(http_parts_halve(&parts, 0));
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	ck_assert(http_parts_halve(&parts, 0));
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	http_parts_done(&parts, 0);
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	http_parts_refuse(&parts, 1, "bad", NULL);
 	http_parts_refuse(&parts, 1, "bad again", NULL);
 	http_parts_done(&parts, 0);
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	/* the same job again: after a pause, only what has no verdict */
 	http_parts_begin(&parts, job, false);
 	play(&parts, 10, 100, 10, &out);
@@ -143,7 +158,6 @@ static void lanes_of(const char *sources, struct buf *out)
 	struct batch *batches[32] = {NULL};
 	struct sink_job *job = job_of(sizes, n, "a");
 	struct http_parts parts = HTTP_PARTS_NULL;
-	struct sink_record *scratch;
 	size_t first, size;
 
 	for (size_t i = 0; i < n; i++) {
@@ -157,9 +171,13 @@ static void lanes_of(const char *sources, struct buf *out)
 	http_parts_begin(&parts, job, true);
 	for (size_t lane = 0; lane < parts.n_lanes; lane++) {
 		buf_printf(out, "%zu:", lane);
-		while (http_parts_next(&parts, lane, 3, 100, &first, &size)) {
-			const struct sink_record *records =
-				http_parts_records(&parts, first, size, &scratch);
+		while (next(&parts, lane, 3, 100, &first, &size)) {
+			size_t *places;
+			struct sink_record *records;
+
+			ck_assert(http_parts_next(&parts, lane, 3, 100, &places, &size));
+			records = http_parts_records(&parts, places, size);
+			free(places);
 
 			for (size_t i = 0; i < size; i++) {
 				buf_printf(out, " %s%zu", records[i].batch->source,
@@ -168,7 +186,7 @@ static void lanes_of(const char *sources, struct buf *out)
 					http_parts_refuse(&parts, first + i, "bad", NULL);
 			}
 			buf_append_char(out, '.');
-			free(scratch);
+			free(records);
 			http_parts_done(&parts, lane);
 		}
 		buf_append_char(out, '\n');
@@ -181,6 +199,55 @@ static void lanes_of(const char *sources, struct buf *out)
 	http_parts_deinit(&parts);
 	job_drop(job);
 }
+
+static void ck_open(struct http_parts *parts, const char *wanted)
+{
+	struct buf out = BUF_NULL;
+	size_t *places;
+	size_t n;
+
+	if (http_parts_next(parts, 0, 4, 100, &places, &n)) {
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&out, "%zu ", places[i]);
+		free(places);
+	}
+	ck_assert_str_eq(buf_text(&out), wanted);
+	buf_deinit(&out);
+}
+
+/* Of a part that is taken in part the rest is sent again, before what follows. */
+START_TEST(taken_in_part)
+{
+	static const size_t sizes[] = {1, 1, 1, 1, 1, 1, 1};
+	struct http_parts parts = HTTP_PARTS_NULL;
+	struct sink_job *job = job_of(sizes, 7, "a");
+
+	http_parts_begin(&parts, job, false);
+	ck_open(&parts, "0 1 2 3 ");
+	http_parts_take(&parts, 1);
+	ck_open(&parts, "0 2 3 ");
+	/* also when the job is tried again */
+	http_parts_begin(&parts, job, false);
+	ck_open(&parts, "0 2 3 ");
+	ck_assert(http_parts_halve(&parts, 0));
+	ck_open(&parts, "0 ");
+	ck_assert(!http_parts_halve(&parts, 0));
+	http_parts_refuse(&parts, 0, "bad", NULL);
+	http_parts_done(&parts, 0);
+	ck_open(&parts, "2 3 ");
+	http_parts_take(&parts, 3);
+	ck_open(&parts, "2 ");
+	http_parts_done(&parts, 0);
+	ck_open(&parts, "4 5 6 ");
+	ck_assert_uint_eq(parts.n_taken, 2);
+	ck_assert_uint_eq(parts.n_refused, 1);
+	ck_assert(!http_parts_none_taken(&parts, 1));
+	http_parts_done(&parts, 0);
+	ck_assert(http_parts_is_over(&parts));
+	http_parts_deinit(&parts);
+	job_drop(job);
+}
+END_TEST
 
 /* Is it the receiver? Six records, a part each, by letter: 'x' and 'y' are refused in these words,
  * '.' is accepted, '*' refused in words of its own with a key that is the same. */
@@ -218,7 +285,7 @@ START_TEST(none_taken)
 			char reason[2] = {
 				*fate == '*' ? (char)('0' + (fate - fates[i].text)) : *fate};
 
-			ck_assert(http_parts_next(&parts, 0, 1, 100, &first, &n));
+			ck_assert(next(&parts, 0, 1, 100, &first, &n));
 			if (*fate != '.')
 				http_parts_refuse(
 					&parts, first, reason, *fate == '*' ? "any" : NULL);
@@ -265,26 +332,26 @@ START_TEST(lanes_go_on_where_they_were_left)
 	for (size_t i = 0; i < 6; i++)
 		job->records[i].batch = batches[i % 2];
 	http_parts_begin(&parts, job, true);
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	parts.lanes[0].busy = true;
-	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(next(&parts, 1, 2, 100, &first, &n));
 	ck_assert_uint_eq(first, 3);
 	ck_assert(http_parts_halve(&parts, 1));
-	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(next(&parts, 1, 2, 100, &first, &n));
 	http_parts_refuse(&parts, first, "bad", NULL);
 	http_parts_done(&parts, 1);
 	http_parts_begin(&parts, job, true);
 	ck_assert(!parts.lanes[0].busy);
 	ck_assert_str_eq(parts.reasons[1], "bad");
-	ck_assert(http_parts_next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	ck_assert(first == 0 && n == 3);
-	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(next(&parts, 1, 2, 100, &first, &n));
 	ck_assert(first == 4 && n == 1);
 	http_parts_done(&parts, 1);
-	ck_assert(http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(next(&parts, 1, 2, 100, &first, &n));
 	ck_assert(first == 5 && n == 1);
 	http_parts_done(&parts, 1);
-	ck_assert(!http_parts_next(&parts, 1, 2, 100, &first, &n));
+	ck_assert(!next(&parts, 1, 2, 100, &first, &n));
 	ck_assert(!http_parts_is_over(&parts));
 	http_parts_done(&parts, 0);
 	ck_assert(http_parts_is_over(&parts));
@@ -302,6 +369,7 @@ int main(void)
 
 	tcase_add_loop_test(tcase, requests_of_a_job, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tcase, going_on_where_it_was_left);
+	tcase_add_test(tcase, taken_in_part);
 	tcase_add_test(tcase, none_taken);
 	tcase_add_test(tcase, lanes);
 	tcase_add_test(tcase, lanes_go_on_where_they_were_left);

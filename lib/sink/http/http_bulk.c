@@ -189,41 +189,58 @@ static int bulk_later(int64_t status, const char *words, struct fault *reterr)
 	return r;
 }
 
-/* NOTE: refusals are entered, too. */
-static int bulk_item(struct http_part *part, size_t index, const struct slice *fields, bool note,
+static int bulk_status(const struct http_part *part, size_t index, const struct slice *fields,
 	struct fault *reterr)
 {
-	CLEANUP(buf_deinit) struct buf words = BUF_NULL;
 	int64_t status;
 
 	if (!fields[BULK_STATUS].data || number_parse(fields[BULK_STATUS], 100, 999, &status) != 0)
 		return fault_set(reterr, FAULT_BODY,
 			"the answer has no status for record %zu of %zu", index + 1,
 			part->n_records);
+	return 0;
+}
+
+static int bulk_item(
+	struct http_part *part, size_t index, const struct slice *fields, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf words = BUF_NULL;
+	size_t place = part->places[index];
+	int64_t status;
+
+	number_parse(fields[BULK_STATUS], 100, 999, &status);
 	switch (bulk_fate(status, fields)) {
 	case BULK_TAKEN:
-		return 0;
+		http_parts_take(part->parts, place);
+		break;
 	case BULK_LATER:
 		bulk_words(fields, status, &words);
 		return bulk_later(status, buf_text(&words), reterr);
 	case BULK_REFUSED:
-		if (!note)
-			return 0;
 		bulk_words(fields, status, &words);
-		http_parts_refuse(part->parts, part->first + index, buf_text(&words), NULL);
-		return 0;
+		http_parts_refuse(part->parts, place, buf_text(&words), NULL);
+		break;
 	}
 	return 0;
 }
 
-/* Twice: nothing may be entered as refused that is sent again. */
+/* An answer counts once all of it can be read. The first item that is to be sent again says why. */
 static int bulk_items(struct http_part *part, const struct json_scan *scan, struct fault *reterr)
 {
 	int r = 0;
 
-	for (int note = 0; note <= 1; note++) {
-		for (size_t i = 0; i < part->n_records && r == 0; i++)
-			r = bulk_item(part, i, &scan->fields[i * N_BULK_FIELDS], note == 1, reterr);
+	for (size_t i = 0; i < part->n_records && r == 0; i++)
+		r = bulk_status(part, i, &scan->fields[i * N_BULK_FIELDS], reterr);
+	if (r != 0)
+		return r;
+	for (size_t i = 0; i < part->n_records; i++) {
+		struct fault fault = FAULT_NULL;
+		int later = bulk_item(part, i, &scan->fields[i * N_BULK_FIELDS], &fault);
+
+		if (later != 0 && r == 0) {
+			r = later;
+			*reterr = fault;
+		}
 	}
 	return r;
 }

@@ -18,7 +18,7 @@
 struct http_part {
 	const struct http_options *options;
 	struct http_parts *parts; /* takes the refusals */
-	size_t first; /* its place in PARTS */
+	size_t *places; /* in PARTS */
 	const struct sink_record *records; /* while it is written */
 	size_t n_records;
 	enum record_format format;
@@ -34,8 +34,8 @@ struct http_encoding {
 	void (*check)(const struct http_options *options, const struct ini_section *section,
 		struct findings *findings);
 	/* What an answer of 200 to 299 says. 0: every record is decided, those that are refused
-	 * through http_parts_refuse. A fault outcome: the part is to be sent again. NULL: any such
-	 * answer means that all is taken. */
+	 * through http_parts_refuse. A fault outcome: the part is to be sent again, but for what is
+	 * refused or was taken (http_parts_take). NULL: any such answer means that all is taken. */
 	int (*read)(
 		struct http_part *part, const struct http_response *response, struct fault *reterr);
 	/* Does an answer of 400 or 422 speak of the receiver itself (its index, its token), so that

@@ -86,7 +86,7 @@ static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 	if (n < 0 || (size_t)n < n_all)
 		part->parts->accepted = true;
 	for (size_t i = 0; i < n_all; i++)
-		http_parts_refuse(part->parts, part->first + i, buf_text(&reason), NULL);
+		http_parts_refuse(part->parts, part->places[i], buf_text(&reason), NULL);
 }
 
 /* A receiver answers in the encoding of the request: one that does not has not read it. */

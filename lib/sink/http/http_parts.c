@@ -12,6 +12,7 @@ void http_parts_deinit(struct http_parts *parts)
 		free(parts->reasons[i]);
 	free(parts->reasons);
 	free(parts->words);
+	free(parts->taken);
 	free(parts->indexes);
 	free(parts->lanes);
 	*parts = HTTP_PARTS_NULL;
@@ -95,8 +96,11 @@ void http_parts_begin(struct http_parts *parts, struct sink_job *job, bool by_so
 		parts_add_lane(parts);
 		parts->lanes[0].end = parts->n_records;
 	}
-	for (size_t i = 0; i < parts->n_lanes; i++)
+	for (size_t i = 0; i < parts->n_lanes; i++) {
 		parts->lanes[i].busy = false;
+		parts->lanes[i].rest_until_at = 0;
+		parts->lanes[i].backoff = HTTP_PARTS_BACKOFF;
+	}
 }
 
 /* --- parts --- */
@@ -123,31 +127,60 @@ static size_t parts_measure(const struct http_parts *parts, const struct http_la
 	return end;
 }
 
+static bool parts_is_decided(const struct http_parts *parts, size_t place)
+{
+	size_t index = parts_index(parts, place);
+
+	return (parts->taken && parts->taken[index]) || (parts->reasons && parts->reasons[index]);
+}
+
 bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, size_t max_bytes,
-	size_t *ret_first, size_t *ret_n)
+	size_t **ret_places, size_t *ret_n)
 {
 	struct http_lane *own = &parts->lanes[lane];
+	size_t n = 0;
+	size_t end;
 
 	if (own->n_ends == 0) {
 		if (own->next == own->end)
 			return false;
 		own->ends[own->n_ends++] = parts_measure(parts, own, max_records, max_bytes);
 	}
-	*ret_first = own->next;
-	*ret_n = own->ends[own->n_ends - 1] - own->next;
+	end = own->ends[own->n_ends - 1];
+	*ret_places = mem_array(end - own->next, sizeof(**ret_places));
+	for (size_t place = own->next; place < end; place++) {
+		if (!parts_is_decided(parts, place))
+			(*ret_places)[n++] = place;
+	}
+	assert(n > 0);
+	*ret_n = n;
 	return true;
 }
 
-const struct sink_record *http_parts_records(
-	const struct http_parts *parts, size_t first, size_t n, struct sink_record **scratch)
+struct sink_record *http_parts_records(
+	const struct http_parts *parts, const size_t *places, size_t n)
 {
-	*scratch = NULL;
-	if (!parts->indexes)
-		return parts->job->records + first;
-	*scratch = mem_array(n, sizeof(**scratch));
+	struct sink_record *records = mem_array(n, sizeof(*records));
+
 	for (size_t i = 0; i < n; i++)
-		(*scratch)[i] = parts->job->records[parts->indexes[first + i]];
-	return *scratch;
+		records[i] = parts->job->records[parts_index(parts, places[i])];
+	return records;
+}
+
+void http_parts_take(struct http_parts *parts, size_t place)
+{
+	if (!parts->taken)
+		parts->taken = mem_array(parts->n_records, sizeof(*parts->taken));
+	parts->taken[parts_index(parts, place)] = true;
+	parts->n_taken++;
+	parts->accepted = true;
+}
+
+/* The next part of a lane has done nothing wrong. */
+static void parts_refresh(struct http_lane *lane)
+{
+	lane->rest_until_at = 0;
+	backoff_reset(&lane->backoff);
 }
 
 void http_parts_done(struct http_parts *parts, size_t lane)
@@ -158,17 +191,23 @@ void http_parts_done(struct http_parts *parts, size_t lane)
 	for (size_t place = own->next; place < end && !parts->accepted; place++)
 		parts->accepted = !parts->reasons || !parts->reasons[parts_index(parts, place)];
 	own->next = end;
+	parts_refresh(own);
 }
 
 bool http_parts_halve(struct http_parts *parts, size_t lane)
 {
 	struct http_lane *own = &parts->lanes[lane];
-	size_t n = own->ends[own->n_ends - 1] - own->next;
+	size_t *places;
+	size_t middle, n;
 
+	http_parts_next(parts, lane, 0, 0, &places, &n);
+	middle = places[n / 2];
+	free(places);
 	if (n < 2)
 		return false;
 	assert(own->n_ends < HTTP_PARTS_DEPTH);
-	own->ends[own->n_ends++] = own->next + n / 2;
+	own->ends[own->n_ends++] = middle;
+	parts_refresh(own);
 	return true;
 }
 

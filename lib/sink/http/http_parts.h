@@ -2,8 +2,9 @@
  * A job cut into requests. Records stand in lanes, one after the other: one lane holds all of them,
  * or each source has its own. Each request takes the next records of a lane up to the configured
  * bounds; one that the receiver finds too large, or refuses without saying which record is to
- * blame, is halved, left half first, so that the order in a lane stays. The cuts depend on the job,
- * the bounds and the receiver's answers only: a retry, also after a crash, sends the same requests.
+ * blame, is halved, left half first, so that the order in a lane stays. Of one that is taken in
+ * part only the rest is sent again, before what follows. The cuts depend on the job, the bounds and
+ * the receiver's answers only: a retry, also after a crash, sends the same requests.
  *
  * What is decided stays decided while the same job is tried again.
  *
@@ -13,9 +14,14 @@
 #ifndef TRAWLD_SINK_HTTP_PARTS_H
 #define TRAWLD_SINK_HTTP_PARTS_H
 
+#include "base/backoff.h"
 #include "pipeline/sink.h"
 
 #define HTTP_PARTS_DEPTH 64 /* more halvings than a job can have */
+
+/* Pauses of one part while others are delivered. */
+#define HTTP_PARTS_BACKOFF                                                                         \
+	((struct backoff){.min_ns = 100 * NSEC_PER_MSEC, .max_ns = 10 * NSEC_PER_SEC})
 
 struct http_lane {
 	size_t next; /* the first place without a verdict */
@@ -23,7 +29,10 @@ struct http_lane {
 	size_t ends[HTTP_PARTS_DEPTH]; /* the part in hand ends at the last of these, its right
 					  neighbours at those before */
 	size_t n_ends;
-	bool busy; /* its part in hand is under way: for the owner's use, false after a begin */
+	/* for the owner's use, as new after a begin */
+	bool busy; /* its part in hand is under way */
+	nsec_t rest_until_at; /* it is not sent before; 0: it may be */
+	struct backoff backoff; /* of the part in hand */
 };
 
 /* A place is where a record stands when the lanes are laid end to end. */
@@ -34,7 +43,10 @@ struct http_parts {
 	struct http_lane *lanes;
 	size_t n_lanes;
 	size_t *indexes; /* in the job, of each place; NULL: the same */
+	bool *taken; /* one a record of the job: delivered, while others of its part are not. NULL:
+			none is */
 	char **reasons; /* one a record of the job; NULL: not refused. NULL: none is */
+	size_t n_taken;
 	size_t n_refused;
 	bool accepted; /* something was, or it is known that the receiver takes other records: also
 			  set by the owner and by who reads answers */
@@ -51,16 +63,18 @@ void http_parts_deinit(struct http_parts *parts);
 /* Every record is decided. */
 bool http_parts_is_over(const struct http_parts *parts);
 
-/* The part in hand of a lane, N records from place FIRST on, N > 0. False: the lane's records are
- * decided. */
+/* The part in hand of a lane, what of it is not decided: N places, N > 0, for the caller to free.
+ * False: the lane's records are decided. */
 bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, size_t max_bytes,
-	size_t *ret_first, size_t *ret_n);
-/* Its records. *SCRATCH is NULL, or an array for the caller to free after them. */
-const struct sink_record *http_parts_records(
-	const struct http_parts *parts, size_t first, size_t n, struct sink_record **scratch);
+	size_t **ret_places, size_t *ret_n);
+/* The records at N places, for the caller to free. */
+struct sink_record *http_parts_records(
+	const struct http_parts *parts, const size_t *places, size_t n);
+/* The record at PLACE is delivered, others of its part may not be. */
+void http_parts_take(struct http_parts *parts, size_t place);
 /* The part in hand is decided. What of it is not refused is accepted. */
 void http_parts_done(struct http_parts *parts, size_t lane);
-/* The part in hand becomes its left half. False: it is a single record. */
+/* The part in hand becomes the left half of what is not decided. False: that is a single record. */
 bool http_parts_halve(struct http_parts *parts, size_t lane);
 /* The receiver will never take the record at PLACE. REASON is copied; WORDS is what is the same in
  * refusals that say the same (NULL: all of REASON). */

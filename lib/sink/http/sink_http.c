@@ -4,9 +4,10 @@
  * What an answer leads to is in http_verdict.h.
  *
  * Several requests may be under way at once, but never two of one source: then the records of a
- * source reach the receiver in order whatever happens to a request. When one is to be sent again
- * later, no other is begun; those under way come to their end, and what they bring stays decided
- * when the job is tried again.
+ * source reach the receiver in order whatever happens to a request. One that fails is sent again
+ * after a pause of its own while those of other sources go on. When the receiver answers none well,
+ * no other is begun; those under way come to their end, and what they bring stays decided when the
+ * job is tried again.
  */
 #include "sink/sinks.h"
 
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/timer.h"
 #include "sink/compressor.h"
 #include "net/http_call.h"
 #include "sink/http/http_encoding.h"
@@ -27,6 +29,9 @@
  * is taken; the next looks further. */
 #define HTTP_DOUBT_LEAST ((size_t)256)
 #define HTTP_DOUBT_FACTOR 4
+/* So many failures for each request that may be under way, without one that is answered well, mean
+ * that the receiver fails, and not the requests. */
+#define HTTP_STRIKES 2
 _Static_assert(HTTP_DOUBT_LEAST >= SINK_BLAME_LEAST, "SINK_NONE_TAKEN");
 
 /* A request under way, from its taking to the verdict on its records. */
@@ -37,11 +42,13 @@ struct http_flight {
 	struct http_call call;
 	bool under_way;
 	bool renewed; /* it was tried with a fresh token */
+	bool advanced; /* its answer decides some of its records */
 	size_t size; /* of its body, not compressed */
 };
 
 struct sink_http {
 	struct sink base;
+	struct ev_loop *loop;
 	const struct http_options *options;
 	const struct http_encoding *encoding;
 	struct http_sender sender;
@@ -55,6 +62,8 @@ struct sink_http {
 	size_t turn; /* the lane that is looked at first */
 	struct http_receipts receipts;
 	char channel[37];
+	ev_timer rest; /* ends when a part that failed may be sent again */
+	unsigned n_strikes; /* failures since a request was answered well */
 	bool stepping;
 	bool failing; /* nothing more is begun; the job is to be tried again: */
 	struct fault fault;
@@ -107,16 +116,18 @@ static void sink_http_end(struct sink_http *http)
 static bool sink_http_take_of(struct sink_http *http, struct http_flight *flight, size_t lane)
 {
 	struct http_part *part = &flight->part;
+	struct http_lane *own = &http->parts.lanes[lane];
 
-	if (http->parts.lanes[lane].busy ||
+	if (own->busy || (own->rest_until_at > 0 && own->rest_until_at > clock_monotonic()) ||
 		!http_parts_next(&http->parts, lane, (size_t)http->options->batch_records,
-			(size_t)http->options->batch_bytes, &part->first, &part->n_records))
+			(size_t)http->options->batch_bytes, &part->places, &part->n_records))
 		return false;
-	http->parts.lanes[lane].busy = true;
+	own->busy = true;
 	part->receipt = -1;
 	part->format = http->parts.job->format;
 	flight->lane = lane;
 	flight->renewed = false;
+	flight->advanced = false;
 	flight->under_way = true;
 	http->n_under_way++;
 	return true;
@@ -142,6 +153,30 @@ static struct http_flight *sink_http_take(struct sink_http *http)
 	return NULL;
 }
 
+/* Arms the timer for the first lane that rests; the next landing serves where all flights are under
+ * way. False: no lane rests. */
+static bool sink_http_rest(struct sink_http *http)
+{
+	nsec_t first_at = 0;
+	nsec_t now_at;
+
+	ev_timer_stop(http->loop, &http->rest);
+	if (http->n_under_way == (size_t)http->options->in_flight)
+		return true;
+	for (size_t i = 0; i < http->parts.n_lanes; i++) {
+		const struct http_lane *lane = &http->parts.lanes[i];
+
+		if (!lane->busy && lane->rest_until_at > 0 &&
+			(first_at == 0 || lane->rest_until_at < first_at))
+			first_at = lane->rest_until_at;
+	}
+	if (first_at == 0)
+		return false;
+	now_at = clock_monotonic();
+	timer_start(http->loop, &http->rest, first_at > now_at ? first_at - now_at : 0);
+	return true;
+}
+
 static void sink_http_step(struct sink_http *http)
 {
 	struct http_flight *flight;
@@ -152,8 +187,18 @@ static void sink_http_step(struct sink_http *http)
 	while (!http->failing && !sink_http_is_in_doubt(http) && (flight = sink_http_take(http)))
 		http_call_start(&flight->call);
 	http->stepping = false;
+	if (!http->failing && !sink_http_is_in_doubt(http) && sink_http_rest(http))
+		return;
+	ev_timer_stop(http->loop, &http->rest);
 	if (http->n_under_way == 0)
 		sink_http_end(http);
+}
+
+static void sink_http_on_rested(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	sink_http_step(timer->data);
 }
 
 /* The last thing that is done with a flight: the job may be over with it. */
@@ -162,15 +207,75 @@ static void sink_http_land(struct http_flight *flight)
 	struct sink_http *http = flight->http;
 
 	flight->under_way = false;
+	free(flight->part.places);
+	flight->part.places = NULL;
 	http->n_under_way--;
 	http->parts.lanes[flight->lane].busy = false;
 	sink_http_step(http);
 }
 
+/* The receiver has done something with a request. */
+static void sink_http_works(struct sink_http *http)
+{
+	http->n_strikes = 0;
+	sink_advanced(&http->base);
+}
+
 static void sink_http_decided(struct http_flight *flight)
 {
+	sink_http_works(flight->http);
 	http_parts_done(&flight->http->parts, flight->lane);
 	sink_http_land(flight);
+}
+
+/* So many in a row, at least one of each request that may be under way, end the try. */
+static unsigned sink_http_most_strikes(const struct sink_http *http)
+{
+	size_t n = (size_t)http->options->in_flight;
+
+	return HTTP_STRIKES * (unsigned)(n < http->parts.n_lanes ? n : http->parts.n_lanes);
+}
+
+/* How much a failure says of the receiver as a whole. */
+static unsigned sink_http_strikes(const struct sink_http *http, const struct fault *fault)
+{
+	unsigned most = sink_http_most_strikes(http);
+
+	if (most == HTTP_STRIKES)
+		return most; /* there is no other request to tell by */
+	switch (fault->class) {
+	case FAULT_THROTTLED:
+	case FAULT_SERVER:
+		return 1;
+	case FAULT_NETWORK:
+	case FAULT_TIMEOUT:
+		return HTTP_STRIKES;
+	default:
+		return most; /* a person is needed */
+	}
+}
+
+/* Was some of the part taken, or does the receiver take other requests? Then the part is sent again
+ * after a pause of its own, while the others go on. */
+static bool sink_http_again(struct http_flight *flight, const struct fault *fault)
+{
+	struct sink_http *http = flight->http;
+	struct http_lane *lane = &http->parts.lanes[flight->lane];
+
+	if (http->failing || fault->wait_ns > 0)
+		return false;
+	if (flight->advanced) {
+		sink_http_works(http);
+		backoff_reset(&lane->backoff);
+	} else {
+		http->n_strikes += sink_http_strikes(http, fault);
+	}
+	if (http->n_strikes >= sink_http_most_strikes(http))
+		return false;
+	lane->rest_until_at = clock_monotonic() + backoff_next(&lane->backoff);
+	sink_retried(&http->base, fault);
+	sink_http_land(flight);
+	return true;
 }
 
 /* The first fault is told; the pause is long enough for all. */
@@ -178,6 +283,8 @@ static void sink_http_later(struct http_flight *flight, const struct fault *faul
 {
 	struct sink_http *http = flight->http;
 
+	if (sink_http_again(flight, fault))
+		return;
 	if (!http->failing)
 		http->fault = *fault;
 	else if (http->fault.wait_ns < fault->wait_ns)
@@ -196,7 +303,7 @@ static void sink_http_key(const struct http_flight *flight, struct http_message 
 	struct id id = digest_id(buf_slice(&message->body));
 	char hex[33];
 
-	buf_printf(&text, "%s %zu ", flight->http->parts.id, flight->part.first);
+	buf_printf(&text, "%s %zu ", flight->http->parts.id, flight->part.places[0]);
 	buf_append(&text, id.bytes, sizeof(id.bytes));
 	id = digest_id(buf_slice(&text));
 	digest_hex(id.bytes, sizeof(id.bytes), hex);
@@ -211,19 +318,20 @@ static int sink_http_write(
 	struct sink_http *http = flight->http;
 	enum compression compression = (enum compression)http->options->compression;
 	struct http_part *part = &flight->part;
-	struct sink_record *scratch;
+	struct sink_record *records;
 	size_t size = 0;
 
 	http_options_message(http->options, message);
 	if (http->encoding->prepare)
 		http->encoding->prepare(part, message);
-	part->records = http_parts_records(&http->parts, part->first, part->n_records, &scratch);
+	records = http_parts_records(&http->parts, part->places, part->n_records);
+	part->records = records;
 	for (size_t i = 0; i < part->n_records; i++)
 		size += part->records[i].view.text.size + 2;
 	buf_reserve(&message->body, size);
 	http->encoding->write(part, &message->body);
 	part->records = NULL;
-	free(scratch);
+	free(records);
 	flight->size = message->body.size;
 	sink_http_key(flight, message);
 	if (compression != COMPRESSION_NONE)
@@ -262,7 +370,7 @@ static void sink_http_halve(struct http_flight *flight, const struct fault *faul
 	if (fault->status == 413 && http->largest > 0 && flight->size > http->largest)
 		parts->accepted = true;
 	http_verdict_words(fault->text, &words);
-	http_parts_refuse(parts, flight->part.first, fault->text, buf_text(&words));
+	http_parts_refuse(parts, flight->part.places[0], fault->text, buf_text(&words));
 	buf_deinit(&words);
 	sink_http_decided(flight);
 }
@@ -283,10 +391,12 @@ static void sink_http_done(
 {
 	struct http_flight *flight = call->userdata;
 	struct sink_http *http = flight->http;
+	size_t n_decided = http->parts.n_taken + http->parts.n_refused;
 	enum http_verdict verdict = HTTP_LATER;
 
 	if (response)
 		verdict = http_verdict(http->encoding, &flight->part, response, fault);
+	flight->advanced = http->parts.n_taken + http->parts.n_refused > n_decided;
 	switch (verdict) {
 	case HTTP_TAKEN:
 		if (http->largest < flight->size)
@@ -407,6 +517,9 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 		http->base.gather.n_records = (size_t)options->batch_records;
 		http->base.gather.bytes = (size_t)options->batch_bytes;
 	}
+	http->loop = setup->loop;
+	ev_timer_init(&http->rest, sink_http_on_rested, 0., 0.);
+	http->rest.data = http;
 	http->options = options;
 	http->doubt = HTTP_DOUBT_LEAST;
 	http->encoding = http_encodings[options->encoding];
@@ -440,9 +553,12 @@ static void sink_http_cancel(struct sink *sink)
 {
 	struct sink_http *http = (struct sink_http *)sink;
 
+	ev_timer_stop(http->loop, &http->rest);
 	http_receipts_cancel(&http->receipts);
 	for (size_t i = 0; i < (size_t)http->options->in_flight; i++) {
 		http_call_cancel(&http->flights[i].call);
+		free(http->flights[i].part.places);
+		http->flights[i].part.places = NULL;
 		http->flights[i].under_way = false;
 	}
 	http->n_under_way = 0;
