@@ -55,6 +55,7 @@ void place_rewind(struct place *place, nsec_t time)
 	place->started_time = time;
 	place->watermark_time = NSEC_NONE;
 	place->newest_time = NSEC_NONE;
+	place->polled_time = NSEC_NONE;
 }
 
 static void print_time(struct buf *out, const char *name, nsec_t time)
@@ -91,6 +92,7 @@ char *place_print(const struct place *place)
 	print_time(&out, "until", place->until_time);
 	print_time(&out, "watermark", place->watermark_time);
 	print_time(&out, "newest", place->newest_time);
+	print_time(&out, "polled", place->polled_time);
 	print_text(&out, "document", place->document);
 	if (place->document)
 		buf_printf(&out, ",\"rows\":%lld", (long long)place->rows);
@@ -131,7 +133,8 @@ int place_parse(struct place *ret, const char *text)
 		    parse_time(root, "end", &place.end_time) == 0 &&
 		    parse_time(root, "until", &place.until_time) == 0 &&
 		    parse_time(root, "watermark", &place.watermark_time) == 0 &&
-		    parse_time(root, "newest", &place.newest_time) == 0;
+		    parse_time(root, "newest", &place.newest_time) == 0 &&
+		    parse_time(root, "polled", &place.polled_time) == 0;
 	place.offset = parse_count(root, "offset");
 	place.number = parse_count(root, "number");
 	place.exact = json_is_true(json_object_get(root, "exact"));

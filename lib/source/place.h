@@ -4,7 +4,7 @@
  *
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
  * cursor as JSON), page (the same, inside an open chain), exact, start, end, until (open span),
- * watermark, newest, started (RFC 3339 with nanoseconds), offset, number, document, rows,
+ * watermark, newest, polled, started (RFC 3339 with nanoseconds), offset, number, document, rows,
  * page_size, page_cut, page_shape.
  */
 #ifndef TRAWLD_SOURCE_PLACE_H
@@ -25,6 +25,8 @@ struct place {
 	nsec_t until_time; /* where the poll that the open span belongs to ends */
 	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
 	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
+	nsec_t polled_time; /* cursors: the last poll that was up to date, or the first page;
+			       NSEC_NONE: none yet */
 	char *document; /* [fetch]: key of the document in work, in hex; NULL: none */
 	int64_t rows; /* of it that are committed */
 	int64_t page_size; /* elements of a full page, as the API has shown; 0: full pages differ;
@@ -43,6 +45,7 @@ struct place {
 		.until_time = NSEC_NONE,                                                           \
 		.watermark_time = NSEC_NONE,                                                       \
 		.newest_time = NSEC_NONE,                                                          \
+		.polled_time = NSEC_NONE,                                                          \
 		.page_size = -1,                                                                   \
 		.page_cut = -1})
 

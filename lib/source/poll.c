@@ -418,6 +418,40 @@ static int restart(struct poll *poll, const struct page *page, enum poll_verdict
 	return 0;
 }
 
+/* Until when a source with a cursor has read everything; NSEC_NONE: not known. */
+static nsec_t read_until(const struct place *place)
+{
+	nsec_t newest = place->newest_time, polled = place->polled_time;
+	if (polled == NSEC_NONE || (place->page && newest != NSEC_NONE && newest < polled))
+		return newest; /* the last poll did not get further */
+	return polled;
+}
+
+static void set_expired(struct poll *poll, nsec_t now_time, enum gap_reason reason, nsec_t read)
+{
+	poll->gap = (struct span){read, now_time - definition_of(poll)->resume.retention_ns};
+	poll->gap_reason = reason;
+	poll->place.polled_time = now_time;
+}
+
+/* A page came at NOW_TIME, the LAST of its chain or not; everything until READ was read before. A
+ * cursor does not say what it skips: if the last poll is longer ago than the API keeps records,
+ * some expired before they were read. The time is coarse, so that a quiet source writes nothing. */
+static void note_polled(struct poll *poll, nsec_t now_time, nsec_t read, bool last)
+{
+	struct place *place = &poll->place;
+	nsec_t retention = definition_of(poll)->resume.retention_ns;
+	if (!follows_places(definition_of(poll)) || !retention)
+		return;
+	nsec_t coarse = retention / 24 < NSEC_PER_HOUR ? retention / 24 : NSEC_PER_HOUR;
+	nsec_t polled = place->polled_time != NSEC_NONE ? place->polled_time : place->newest_time;
+	if (polled != NSEC_NONE && polled < now_time - retention)
+		set_expired(poll, now_time, GAP_RETENTION, read);
+	else if (place->polled_time == NSEC_NONE || polled > now_time ||
+		 (last && polled < now_time - coarse))
+		place->polled_time = now_time;
+}
+
 /* A walk from the newest record on tells of all that is older when it has come to its end, not
  * before: its place must not lie ahead of what was read. */
 static void note_newest(struct poll *poll, nsec_t time, bool last)
@@ -451,6 +485,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 		*ret_verdict = POLL_AGAIN;
 		return 0;
 	}
+	nsec_t read = read_until(place);
 	if (last && follows_places(definition)) {
 		r = end_by_place(poll, page, url, reterr);
 		if (r)
@@ -462,6 +497,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	if (page->n_elements > poll->n_again)
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
+	note_polled(poll, now_time, read, last);
 	note_newest(poll, page->newest_time > now_time ? now_time : page->newest_time, last);
 	if (!last) {
 		advance(poll, page);
@@ -485,6 +521,7 @@ void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
 {
 	const struct resume_options *resume = &definition_of(poll)->resume;
 	struct place *place = &poll->place;
+	nsec_t read = read_until(place);
 	*ret_from = NSEC_NONE;
 	place_close_chain(place);
 	if (!resume->window && !resume->newest) {
@@ -493,12 +530,10 @@ void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
 				      : place->started_time;
 		if (place->started_time != NSEC_NONE && from < place->started_time)
 			from = place->started_time;
-		if (resume->retention_ns && place->newest_time != NSEC_NONE &&
-			place->newest_time < now_time - resume->retention_ns) {
-			poll->gap =
-				(struct span){place->newest_time, now_time - resume->retention_ns};
-			poll->gap_reason = GAP_LOST_CURSOR;
-		}
+		if (resume->retention_ns && read != NSEC_NONE &&
+			read < now_time - resume->retention_ns)
+			set_expired(poll, now_time, GAP_LOST_CURSOR,
+				place->newest_time != NSEC_NONE ? place->newest_time : read);
 		place_set(&place->resume, SLICE_NULL);
 		place->exact = false;
 		place->start_time = from;

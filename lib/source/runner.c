@@ -349,11 +349,11 @@ void runner_page_came(struct runner *runner, struct page *page)
 	runner->status.n_pages++;
 	runner->fresh = false;
 	runner->status.n_excluded += page->n_excluded;
+	report_gap(runner); /* before the cursor that passes it */
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);
 	else
 		hand_on(runner, page, verdict, scope, new_chain);
-	report_gap(runner);
 	if (runner->source->definition->fetches &&
 		(verdict == POLL_LAST || verdict == POLL_CAUGHT_UP))
 		runner_fetch_begin(runner, &before, verdict);

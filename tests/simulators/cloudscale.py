@@ -11,7 +11,8 @@ with gaps that names a position in the log (and the `start` that the chain began
 
 POST /_sim/control: "page_size": N; "visible": N or {"TOKEN": N}; "empty_every": K, an empty page
 with a next link before each position that K divides; "expired_before": N with "lost_status": 404,
-cursors below position N are answered so; "revoked": ["TOKEN", ...]; "forbidden": ["TOKEN", ...].
+cursors below position N are answered so; "gone_before": N, records below position N are deleted and
+cursors that lead there continue at N; "revoked": ["TOKEN", ...]; "forbidden": ["TOKEN", ...].
 GET /_sim/stats adds "served": {"TOKEN": highest position sent}.
 """
 
@@ -43,6 +44,7 @@ SETTINGS = (
     "empty_every",
     "expired_before",
     "lost_status",
+    "gone_before",
     "revoked",
     "forbidden",
 )
@@ -183,6 +185,7 @@ class Cloudscale(simlib.Simulator):
         self.empty_every = 0
         self.expired_before = 0
         self.lost_status = 404
+        self.gone_before = 0
         self.revoked = []
         self.forbidden = []
         self.step_us = options.step_ms * 1000
@@ -245,7 +248,7 @@ class Cloudscale(simlib.Simulator):
         if self.options.rate:
             visible += int((time.monotonic() - self.started) * self.options.rate)
         project.grow(visible, self.base_us, self.step_us)
-        position = min(position, visible)
+        position = min(max(position, self.gone_before), visible)
         empty = (
             self.empty_every
             and position % self.empty_every == 0

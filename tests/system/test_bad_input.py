@@ -330,6 +330,21 @@ class Passing(harness.Case):
         )
         self.assert_output(cloudscale.expected_lines(1, 0, 300))
 
+    def test_expired_records(self):
+        """A cursor that still leads somewhere after 91 days does not hide what expired."""
+        self.sim = self.cloudscale(300, "--page-size", "100")
+        self.sim.control(visible=100)
+        self.configure(self.source(self.sim.url), self.file_sink())
+        result = self.once()
+        self.assertEqual(result.lines("gap: "), [])
+        self.sim.control(visible=300, gone_before=250, clock_offset=91 * 86400)
+        result = self.once()
+        self.assertEqual(len(result.lines("gap: ")), 1, result.err)
+        self.assert_output(
+            cloudscale.expected_lines(1, 0, 100) + cloudscale.expected_lines(1, 250, 300)
+        )
+        self.assertEqual(self.once().lines("gap: "), [])
+
 
 if __name__ == "__main__":
     harness.main()

@@ -15,12 +15,14 @@ START_TEST(round_trip)
 	place.exact = true;
 	place.started_time = 1;
 	place.watermark_time = 1757888743123456789;
+	place.polled_time = 3;
 	char *text = place_print(&place);
 	ck_assert_int_eq(place_parse(&again, text), 0);
 	ck_assert_str_eq(again.resume, place.resume);
 	ck_assert_str_eq(again.page, place.page);
 	ck_assert(again.exact && again.offset == 7 && again.number == -1);
 	ck_assert(again.started_time == 1 && again.watermark_time == place.watermark_time);
+	ck_assert(again.polled_time == 3);
 	ck_assert(again.newest_time == NSEC_NONE && again.start_time == NSEC_NONE);
 	char *second = place_print(&again);
 	ck_assert_str_eq(text, second);

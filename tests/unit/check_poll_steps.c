@@ -396,6 +396,57 @@ START_TEST(outside_the_retention_is_a_gap)
 }
 END_TEST
 
+/* A cursor that is still answered hides that records expired since the last poll. */
+START_TEST(a_cursor_older_than_the_retention_is_a_gap)
+{
+	struct steps s;
+	set_up(&s, LINKS "resume.retention = 100s\n");
+	answer(&s, "{\"l\":[{\"t\":1699990000}],\"m\":\"?c=1\"}", NSEC_NONE);
+	ck_assert_int_eq(s.poll.gap.start_time, NSEC_NONE);
+	ck_assert_int_eq(s.poll.place.polled_time, NOW);
+	/* a quiet source: its newest record is old, its last poll is not */
+	s.poll.place.polled_time = NOW - 100 * S;
+	ck_assert(poll_begin(&s.poll, NOW));
+	answer(&s, "{\"l\":[],\"m\":\"?c=1\"}", NSEC_NONE);
+	ck_assert_int_eq(s.poll.gap.start_time, NSEC_NONE);
+	s.poll.place.polled_time = NOW - 300 * S;
+	ck_assert(poll_begin(&s.poll, NOW));
+	answer(&s, "{\"l\":[],\"n\":\"?c=2\",\"m\":\"?c=2\"}", NSEC_NONE);
+	ck_assert_int_eq(s.poll.gap.start_time, NOW - 300 * S);
+	ck_assert_int_eq(s.poll.gap.end_time, NOW - 100 * S);
+	ck_assert_int_eq(s.poll.gap_reason, GAP_RETENTION);
+	/* told once */
+	s.poll.gap.start_time = NSEC_NONE;
+	answer(&s, "{\"l\":[],\"m\":\"?c=3\"}", NSEC_NONE);
+	ck_assert_int_eq(s.poll.gap.start_time, NSEC_NONE);
+	tear_down(&s);
+}
+END_TEST
+
+/* The poll before ended in the middle of its chain: what it had not read yet is part of the gap. */
+START_TEST(an_interrupted_chain_older_than_the_retention_is_a_gap)
+{
+	struct steps s;
+	nsec_t from;
+	set_up(&s, LINKS "resume.retention = 100s\n");
+	answer(&s, "{\"l\":[{\"t\":1699999000}],\"n\":\"?c=1\",\"m\":\"?c=1\"}", NSEC_NONE);
+	ck_assert_int_eq(s.poll.place.polled_time, NOW);
+	s.poll.place.polled_time = NOW - 300 * S;
+	answer(&s, "{\"l\":[],\"m\":\"?c=2\"}", NSEC_NONE);
+	ck_assert_int_eq(s.poll.gap.start_time, NOW - 1000 * S);
+	ck_assert_int_eq(s.poll.gap.end_time, NOW - 100 * S);
+	s.poll.gap.start_time = NSEC_NONE;
+	/* the same rule where the cursor is refused: an up-to-date source has lost nothing */
+	ck_assert(poll_begin(&s.poll, NOW));
+	poll_lost(&s.poll, NOW + 100 * S, &from);
+	ck_assert_int_eq(s.poll.gap.start_time, NSEC_NONE);
+	poll_lost(&s.poll, NOW + 101 * S, &from);
+	ck_assert_int_eq(s.poll.gap.start_time, NOW - 1000 * S);
+	ck_assert_int_eq(s.poll.gap_reason, GAP_LOST_CURSOR);
+	tear_down(&s);
+}
+END_TEST
+
 START_TEST(pieces_are_no_longer_than_allowed)
 {
 	static const struct {
@@ -533,5 +584,7 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	a_list_that_moves_is_read_again, pages_that_overlap_must_agree, pieces_that_overlap,
 	the_watermark_follows_the_server, a_clock_that_is_ahead_asks_nothing_of_the_future,
 	what_cannot_be_cut_is_a_gap, outside_the_retention_is_a_gap,
-	pieces_are_no_longer_than_allowed, a_clock_that_is_behind_is_doubted,
-	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start)
+	a_cursor_older_than_the_retention_is_a_gap,
+	an_interrupted_chain_older_than_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
+	a_clock_that_is_behind_is_doubted, a_walk_from_the_newest_ends_behind_the_overlap,
+	a_walk_never_reaches_before_the_start)
