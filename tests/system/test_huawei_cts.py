@@ -486,6 +486,38 @@ class Refusals(Cts):
             )
             self.check(0)
 
+    def test_hosts(self):
+        """Without `endpoint` the site's own hosts are asked; a proxy sees which."""
+        swiss = "sc.otc.t-systems.com"
+        for otc, identity, changed, host in (
+            (False, KEY, {}, "cts.cn-north-4.myhuaweicloud.com"),
+            (False, USER, {}, "iam.cn-north-4.myhuaweicloud.com"),
+            (
+                False,
+                KEY,
+                {"region": "eu-west-101", "domain": "myhuaweicloud.eu"},
+                "cts.eu-west-101.myhuaweicloud.eu",
+            ),
+            (
+                False,
+                USER,
+                {"region": "eu-west-101", "domain": "myhuaweicloud.eu"},
+                "iam.eu-west-101.myhuaweicloud.eu",
+            ),
+            (True, KEY, {}, "cts.eu-de.otc.t-systems.com"),
+            (True, KEY, {"region": "eu-ch2", "domain": swiss}, "cts.eu-ch2." + swiss),
+        ):
+            with self.subTest(host):
+                simulator = self.cts(1, otc=otc, first=1000, last=2000)
+                more = "proxy = %s\nretry_max = 20ms\n" % simulator.url
+                keys = {"endpoint": None, "iam_endpoint": None, "start": "-10m", **changed}
+                self.configure(self.cts_source(None, identity, more=more, **keys), self.file_sink())
+                self.once(75)
+                self.assertEqual(
+                    {(entry["method"], entry["target"]) for entry in simulator.log()},
+                    {("CONNECT", host + ":443")},
+                )
+
 
 if __name__ == "__main__":
     harness.main()

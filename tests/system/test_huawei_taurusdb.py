@@ -462,6 +462,30 @@ class Proof(Case):
             self.assert_no_secret(result.err)
             self.assertNotIn("topsecretword", result.err)
 
+    def test_hosts(self):
+        """Without `endpoint` the region's own host is asked; a proxy sees which."""
+        self.begin_small()
+        for region, more, host in (
+            ("cn-north-4", "", "gaussdb.cn-north-4.myhuaweicloud.com"),
+            (
+                "me-east-1",
+                "service = gaussdbformysql",
+                "gaussdbformysql.me-east-1.myhuaweicloud.com",
+            ),
+            ("la-north-2", "service = gaussdb-mysql", "gaussdb-mysql.la-north-2.myhuaweicloud.com"),
+            ("x-1", "domain = cloud.example", "gaussdb.x-1.cloud.example"),
+        ):
+            with self.subTest(host):
+                self.sim.control(reset_numbers=True)
+                text = self.taurus(self.keys(), more=more + "\nretry_max = 20ms")
+                text = text.replace("region = cn-north-4", "region = " + region)
+                self.configure(text.replace("endpoint =", "proxy ="), self.file_sink())
+                self.run_once(expect=75)
+                self.assertEqual(
+                    {(entry["method"], entry["target"]) for entry in self.sim.log()},
+                    {("CONNECT", host + ":443")},
+                )
+
 
 if __name__ == "__main__":
     harness.main()
