@@ -16,6 +16,8 @@ each request, as two copies of one shard give them.
 
 POST /_sim/control, beside what simlib takes:
     "basic": {USER: PASSWORD}, "bearer": {TOKEN: true or the second at which it ends (now() based)},
+    "clients": {ID: SECRET}               service accounts: POST /auth/oauth2/token gives each a
+        bearer token for 3,599 s
     "forbidden": [USER or TOKEN, ...]     who may come in, and who may not read the alias (403); a
         basic user pat_jwt_ANYTHING has a bearer token as password; token:VALUE works both ways
     "alias": NAME                         all others are 404
@@ -39,6 +41,7 @@ import json
 import random
 import re
 import time
+import urllib.parse
 
 import simlib
 import trail as trails
@@ -79,6 +82,10 @@ def region(seed, n):
     return REGIONS[(simlib.mix(seed + 22, n) >> 8) % 3]
 
 
+def path(seed, n):
+    return "/v2.1/servers/%d?name=b\u00fcro&x=<%d>" % (n, simlib.mix(seed + 23, n) % 97)
+
+
 def time_text(us, form):
     t = time.gmtime(us // 1_000_000)
     pattern = "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ" if form == "iso" else (
@@ -102,7 +109,7 @@ def document(trail, n, form="iso"):
         '"api_response_time_num":' + SPELLINGS[(h >> 24) % 4] % ((h >> 28) % 9, (h >> 32) % 1000),
         '"client":"198.51.100.%d"' % ((h >> 36) % 256),
         '"http_version":"HTTP/1.1","method":"%s"' % ("GET", "POST", "DELETE")[(h >> 40) % 3],
-        '"path":' + escaped("/v2.1/servers/%d?name=b\u00fcro&x=<%d>" % (n, h % 97)),
+        '"path":' + escaped(path(seed, n)),
         '"program":"%s","project_id":"%032x"' % (name, simlib.mix(seed, 1)),
         '"region":"%s","request_id":"req-%016x"' % (region(seed, n), simlib.mix(seed + 24, n // 3)),
         '"user":"%032x"' % simlib.mix(seed + 25, n % 7),
@@ -158,6 +165,15 @@ def one_member(value, where):
 
 def is_int(value):
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def path_test(value):
+    """What follows `path:` in a query string, as a test of (seed, n)."""
+    expression = re.match(r"/([^/]*)/", value)
+    pattern = expression[1] if expression else "".join(
+        ".*" if part == "*" else re.escape(re.sub(r"\\(.)", r"\1", part))
+        for part in re.findall(r"\\.|.", value))
+    return lambda seed, n: re.fullmatch(pattern, path(seed, n)) is not None
 
 
 class Search:
@@ -311,11 +327,15 @@ class Search:
         self.tests.append(lambda seed, n: fold(of(seed, n)) == fold(text))
 
     def clause_query_string(self, value):
-        """FIELD:VALUE words joined by AND, values bare or quoted; NOT before a word."""
+        """FIELD:VALUE words joined by AND, values bare or quoted; NOT before a word. The path is a
+        keyword: PATH\\/WITH\\/* is compared as a whole, and /.../ is a regular expression."""
         text = only(value, "query_string", ("query", "default_operator")).get("query")
         if not isinstance(text, str):
             raise bad("query_string must be provided with a [query]")
         for word in text.split(" AND "):
+            if word.strip().startswith("path:"):
+                self.tests.append(path_test(word.strip()[len("path:") :]))
+                continue
             match = re.fullmatch(r'(NOT )?(program|region):("?)([\w-]+)\3', word.strip())
             if not match:
                 raise failed_shards("Failed to parse query [%s]" % text,
@@ -342,6 +362,8 @@ class Ldp(simlib.Simulator):
         self.ids = [document_id(self.seed, n) for n in range(options.records)]
         self.basic = {}
         self.bearer = {}
+        self.clients = {}
+        self.n_tokens = 0
         self.forbidden = []
         self.alias = ALIAS
         self.id_sort = True
@@ -355,8 +377,8 @@ class Ldp(simlib.Simulator):
         self.n_partials = 0
 
     def control(self, settings):
-        for name in ("basic", "bearer", "forbidden", "alias", "id_sort", "total", "mapping",
-                "date_format", "partial", "honest", "repeat"):
+        for name in ("basic", "bearer", "clients", "forbidden", "alias", "id_sort", "total",
+                "mapping", "date_format", "partial", "honest", "repeat"):
             if name in settings:
                 setattr(self, name, settings.pop(name))
 
@@ -392,7 +414,24 @@ class Ldp(simlib.Simulator):
             "WWW-Authenticate": 'Basic realm="OpenSearch Security"'}
         raise answer
 
+    def issue(self, request):
+        """Section 4.4 of RFC 6749, the client known by members of the form."""
+        form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+        name, secret = form.pop("client_id", ""), form.pop("client_secret", "")
+        if form != {"grant_type": "client_credentials", "scope": "all"}:
+            raise simlib.Refuse(400, {"error": "invalid_request"})
+        if not secret or self.clients.get(name) != secret:
+            raise simlib.Refuse(401, {"error": "invalid_client"})
+        self.n_tokens += 1
+        token = "service-t0ken-%d-%016x" % (self.n_tokens, simlib.mix(31, self.n_tokens))
+        self.bearer = {**self.bearer, token: self.now() + 3599}
+        payload = {"access_token": token, "token_type": "Bearer", "expires_in": 3599, "scope": "all"}
+        body = json.dumps(payload).encode()
+        return simlib.Answer(200, body, {"Content-Type": "application/json"})
+
     def answer(self, request):
+        if (request.method, request.path) == ("POST", "/auth/oauth2/token"):
+            return self.issue(request)
         who = self.who(request)
         match = re.fullmatch(r"/([^/]+)/_search", request.path)
         if not match:

@@ -261,6 +261,18 @@ class Ovhcloud(harness.Case):
         self.selection('kind = volume\nquery = NOT region:"GRA11"', lambda p, r: (
             p == "cinder-api" and r != "GRA11"))
 
+    def test_slashes_in_a_query(self):
+        """Unescaped, they are a regular expression, which finds nothing."""
+        now = time.time()
+        for query, found in ((r"path:\/v2.1\/servers\/1*", True), ("path:/v2.1/servers/1*", False)):
+            with self.subTest(query=query):
+                self.forget()
+                simulator = self.ldp(300, now - DAY, now - 120)
+                self.setup_source(simulator.url, "query = " + query)
+                self.once()
+                wanted = [n for n in range(300) if found and str(n).startswith("1")]
+                self.assertEqual(collections.Counter(self.found()), self.lines(wanted))
+
     def test_address(self):
         """Without `endpoint` the cluster's own host is asked; a proxy sees which."""
         simulator = self.ldp(1, 1000, 2000)
@@ -327,6 +339,24 @@ class Ovhcloud(harness.Case):
                 self.assertEqual(set(simulator.stats()["statuses"]), {"200"})
                 self.assertTrue(simulator.log()[0]["headers"]["authorization"].startswith(scheme))
                 self.forget()
+
+    def test_service_account(self):
+        """Its token ends after an hour and is renewed; nobody notices."""
+        now = time.time()
+        simulator = self.ldp(2000, now - DAY, now - 120)
+        simulator.control(bearer={}, clients={"EU.acme": PASSWORD}, clock_step=60)
+        auth = "client_id = EU.acme\nclient_secret = %s\ntoken_url = %s/auth/oauth2/token" % (
+            PASSWORD, simulator.url)
+        self.setup_source(simulator.url, "page_size = 100", auth=auth)
+        self.once()
+        self.assert_all()
+        logins = [e for e in simulator.log() if e["target"] == "/auth/oauth2/token"]
+        self.assertGreater(len(logins), 1)
+        self.forget()
+        self.setup_source(simulator.url, auth=auth.replace(PASSWORD, "wrong-s3cret"))
+        result = self.once(75)
+        self.assertTrue(result.lines("HTTP 401"), result.err)
+        self.assertNotIn("wrong-s3cret", result.err)
 
     def test_wrong_credentials(self):
         now = time.time()
