@@ -9,7 +9,16 @@ from harness import PROVIDERS
 
 EXAMPLE = harness.SOURCE_ROOT / "conf" / "trawld.conf"
 SECRET = "dummy-s3cret-of-the-example"
-CREDENTIALS = {"token", "access_key", "secret_key", "iam_user", "iam_password", "iam_domain"}
+CREDENTIALS = {
+    "client_id",
+    "client_secret",
+    "token",
+    "access_key",
+    "secret_key",
+    "iam_user",
+    "iam_password",
+    "iam_domain",
+}
 
 
 def setting(line):
