@@ -226,7 +226,7 @@ static bool parse_number(struct parse *parse)
 static bool parse_word(struct parse *parse, const char *word, size_t size)
 {
 	if ((size_t)(parse->end - parse->p) < size || memcmp(parse->p, word, size) != 0)
-		return fail(parse, "something that is no JSON value");
+		return fail(parse, "something that is not a JSON value");
 	parse->p += size;
 	return true;
 }
@@ -419,7 +419,7 @@ static bool parse_plain(struct parse *parse, const struct trie *node)
 	default:
 		if (*parse->p == '-' || at_digit(parse))
 			return parse_number(parse);
-		return fail(parse, "something that is no JSON value");
+		return fail(parse, "something that is not a JSON value");
 	}
 }
 
@@ -449,7 +449,7 @@ static bool parse_document(struct parse *parse)
 	if (!parse_value(parse, &parse->plan->envelope))
 		return false;
 	skip_space(parse);
-	return parse->p == parse->end || fail(parse, "more text behind the JSON value");
+	return parse->p == parse->end || fail(parse, "more text after the JSON value");
 }
 
 /* NDJSON: a record a line, empty lines are passed over. */
@@ -466,7 +466,7 @@ static bool parse_lines(struct parse *parse)
 				return false;
 			skip_space(parse);
 			if (parse->p < parse->end)
-				return fail(parse, "more text behind the JSON value of a line");
+				return fail(parse, "more text after the JSON value of a line");
 		}
 		parse->p = line_end ? line_end + 1 : end;
 	}

@@ -14,8 +14,8 @@
 
 static _Noreturn void out_of_memory(void)
 {
-	static const char text[] = "trawld: out of memory: ending, nothing committed is lost, the "
-				   "next start goes on\n";
+	static const char text[] = "trawld: out of memory: exiting; nothing committed is lost, and "
+				   "the next start resumes\n";
 	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
 	(void)written;
 	_exit(EX_SOFTWARE);

@@ -22,21 +22,20 @@ static const char *const log_levels[] = {"error", "warning", "notice", "info", "
 
 const struct option daemon_option_rows[] = {
 	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
-		.help = "where the state is kept; default $STATE_DIRECTORY, else /var/lib/trawld"),
+		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld"),
 	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
 		.help = "address of the status endpoint, unix:/path, or off"),
 	ROW(control, "control", OPTION_STRING, .flags = OPTION_FIXED,
-		.help = "path of trawlctl's socket, or off; default $RUNTIME_DIRECTORY/control, "
-			"else "
-			"/run/trawld/control"),
+		.help = "path of trawlctl's socket, or off; default: $RUNTIME_DIRECTORY/control, "
+			"or /run/trawld/control"),
 	ROW(spool_limit, "spool_limit", OPTION_SIZE, .default_text = "1GiB", .min = 4096,
 		.max = INT64_MAX, .help = "bytes that may wait for sinks before polling waits"),
 	ROW(log_level, "log_level", OPTION_CHOICE, .default_text = "info", .choices = log_levels,
 		.help = "error, warning, notice, info or debug"),
 	ROW(shutdown_timeout_ns, "shutdown_timeout", OPTION_DURATION, .default_text = "20s",
-		.max = NSEC_PER_HOUR, .help = "how long the sinks may take at the end"),
+		.max = NSEC_PER_HOUR, .help = "how long trawld waits for the sinks when it stops"),
 	ROW(provider_directory, "provider_directory", OPTION_STRING,
-		.help = "a further directory of provider definitions, looked into first"),
+		.help = "an additional directory of provider definitions, searched first"),
 };
 const size_t n_daemon_option_rows = sizeof(daemon_option_rows) / sizeof(daemon_option_rows[0]);
 
@@ -82,7 +81,7 @@ static void sort_section(
 	if (strcmp(section->kind, "daemon") == 0) {
 		if (section->name)
 			findings_add(findings, section->file, section->line,
-				"[daemon %s]: [daemon] has no name", section->name);
+				"[daemon %s]: [daemon] does not take a name", section->name);
 		return;
 	}
 	if (!is_source && strcmp(section->kind, "sink") != 0) {
@@ -93,16 +92,15 @@ static void sort_section(
 				nearest, strcmp(nearest, "daemon") ? " NAME" : "");
 		else
 			findings_add(findings, section->file, section->line,
-				"unknown section [%s]: there are [daemon], [source NAME] and [sink "
+				"unknown section [%s]; expected [daemon], [source NAME] or [sink "
 				"NAME]",
 				section->kind);
 		return;
 	}
 	if (!section->name || !is_name(section->name)) {
 		findings_add(findings, section->file, section->line,
-			"[%s%s%s]: a name is wanted, as in [%s acme-prod]: letters, digits, `-`, "
-			"`_`, "
-			"`.`, at most %d",
+			"[%s%s%s]: expected a name such as [%s acme-prod], of at most %d letters, "
+			"digits, `-`, `_` and `.`",
 			section->kind, section->name ? " " : "", section->name ? section->name : "",
 			section->kind, NAME_SIZE_MAX);
 		return;
@@ -156,8 +154,8 @@ void config_load(struct config **ret, const char *path, struct findings *finding
 	read_daemon(config, findings);
 	if (config->n_sources == 0 && findings->n_items == 0)
 		findings_add(findings, path, 0,
-			"there is no [source NAME] section: nothing would be polled (the APIs "
-			"that a source can name are listed by `trawlctl providers`)");
+			"there is no [source NAME] section: nothing would be polled (`trawlctl "
+			"providers` lists the available providers)");
 	*ret = config;
 }
 

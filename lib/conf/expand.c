@@ -40,7 +40,7 @@ static void put_file(
 	if (r)
 		fault(expansion, what, name, strerror(-r));
 	else if (memchr(value.data, '\0', value.size))
-		fault(expansion, what, name, "holds NUL bytes");
+		fault(expansion, what, name, "contains NUL bytes");
 	else {
 		secret_register(
 			value); /* for the life of the process: it may be met in any answer */
@@ -59,7 +59,7 @@ static void put_credential(struct expansion *expansion, const char *name)
 		return;
 	}
 	if (strchr(name, '/')) {
-		fault(expansion, "credential", name, "a credential's name has no `/`");
+		fault(expansion, "credential", name, "the name of a credential cannot contain `/`");
 		return;
 	}
 	char *path CLEANUP_FREE = mem_printf("%s/%s", directory, name);

@@ -105,7 +105,7 @@ static void open_section(struct reader *reader, struct slice header)
 	if (at < n_before) {
 		if (reader->section > reader->first_section)
 			findings_add(reader->findings, reader->file, reader->line,
-				"section [%.*s] stands here a second time: the first is in line %u",
+				"duplicate section [%.*s]; first defined in line %u",
 				(int)header.size, header.data, ini->sections[at].line);
 		return;
 	}
@@ -122,7 +122,7 @@ static void add_entry(struct reader *reader, struct slice key, struct slice valu
 {
 	if (!reader->section) {
 		findings_add(reader->findings, reader->file, reader->line,
-			"`%.*s` stands before the first [section]", (int)key.size, key.data);
+			"`%.*s` precedes the first [section]", (int)key.size, key.data);
 		return;
 	}
 	struct ini_section *section = &reader->ini->sections[reader->section - 1];
@@ -130,7 +130,7 @@ static void add_entry(struct reader *reader, struct slice key, struct slice valu
 	struct ini_entry *first = ini_section_find(section, key_text);
 	if (first)
 		findings_add(reader->findings, reader->file, reader->line,
-			"`%s` is given twice in [%s%s%s]: the first is in %s:%u", key_text,
+			"duplicate key `%s` in [%s%s%s]; first set in %s:%u", key_text,
 			section->kind, section->name ? " " : "", section->name ? section->name : "",
 			first->file, first->line);
 	section->entries = mem_grow(
@@ -173,7 +173,7 @@ static void read_line(struct reader *reader, struct slice line)
 		header = str_trim(header);
 		if (header.size == 0)
 			findings_add(reader->findings, reader->file, reader->line,
-				"`%.*s` is no section header: [kind] or [kind name]",
+				"`%.*s` is not a section header; expected [kind] or [kind name]",
 				(int)(text.size < 60 ? text.size : 60), text.data);
 		else
 			open_section(reader, header);
@@ -207,7 +207,7 @@ int ini_read_text(
 		unsigned line = 1;
 		for (const char *p = text; p < nul; p++)
 			line += *p == '\n';
-		findings_add(findings, name, line, "a NUL byte: this is no text file");
+		findings_add(findings, name, line, "contains a NUL byte: not a text file");
 		return 1;
 	}
 	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
@@ -223,7 +223,7 @@ int ini_read_text(
 		if (line.size && line.data[line.size - 1] == '\r')
 			line.size--;
 		if (line.size > LINE_MAX_SIZE)
-			findings_add(findings, name, reader.line, "a line longer than 1 MiB");
+			findings_add(findings, name, reader.line, "the line is longer than 1 MiB");
 		else
 			read_line(&reader, line);
 		size_t taken = line_size + (end != NULL);

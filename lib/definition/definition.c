@@ -130,9 +130,8 @@ void reader_pointer(struct definition_reader *reader, const struct ini_section *
 {
 	if (text && pointer_parse(ret, slice_of(text)))
 		reader_fault(reader, section, key,
-			"%s: `%s` is no JSON Pointer (it begins with `/`, as /meta/next; \"\" is "
-			"the "
-			"whole document)",
+			"%s: `%s` is not a JSON Pointer (expected a text that starts with `/`, "
+			"such as /meta/next; \"\" is the whole document)",
 			key, text);
 }
 
@@ -162,8 +161,8 @@ bool reader_condition(struct definition_reader *reader, const struct ini_section
 		return false;
 	if (condition_parse(ret, slice_of(expanded)) == 0)
 		return true;
-	reader_fault(reader, section, key, "%s: `%s` is no condition (" CONDITION_FORMS ")", key,
-		expanded);
+	reader_fault(reader, section, key,
+		"%s: `%s` is not a condition (expected " CONDITION_FORMS ")", key, expanded);
 	return false;
 }
 
@@ -215,7 +214,8 @@ static void read_title(struct definition_reader *reader)
 			reader->definition->title = mem_strdup(entry->value);
 		else
 			reader_fault(reader, section, entry->key,
-				"unknown key `%s` in [provider]: it has `title` only", entry->key);
+				"unknown key `%s` in [provider]; its only key is `title`",
+				entry->key);
 	}
 }
 
@@ -224,7 +224,7 @@ struct definition *definition_load(const char *name, const struct definition_pat
 {
 	size_t n_before = findings->n_items;
 	struct definition *definition = MEM_NEW(struct definition);
-	struct definition_reader reader = {definition, findings, source != NULL};
+	struct definition_reader reader = {definition, findings, source};
 	definition->name = mem_strdup(name);
 	if (strcmp(name, CUSTOM) != 0) {
 		char *file CLEANUP_FREE = find_file(name, path);

@@ -15,8 +15,8 @@ static char read_byte(struct definition_reader *reader, struct ini_section *sect
 	if (strcmp(text, "\\t") == 0)
 		return '\t';
 	if (strlen(text) != 1)
-		reader_fault(reader, section, key, "%s = %s: one character is wanted, or \\t", key,
-			text);
+		reader_fault(
+			reader, section, key, "%s = %s: expected one character, or \\t", key, text);
 	return text[0];
 }
 
@@ -64,7 +64,7 @@ static bool read_regex(struct definition_reader *reader, struct ini_section *sec
 {
 	if (!text || regcomp(ret, text, REG_EXTENDED) == 0)
 		return text != NULL;
-	reader_fault(reader, section, key, "%s = %s: no regular expression", key, text);
+	reader_fault(reader, section, key, "%s = %s: not a regular expression", key, text);
 	return false;
 }
 
@@ -132,13 +132,12 @@ static void read_link(struct definition_reader *reader, struct ini_section *sect
 	reader_pointer(reader, section, "link", options->link, &definition->fetch_link);
 	if (!options->from)
 		reader_fault(reader, section, NULL,
-			"[fetch] needs `from`: the JSON Pointer to what tells one listed document "
-			"from another");
+			"[fetch] needs `from`: the JSON Pointer to the value that identifies a "
+			"listed document");
 	if (asks != (options->link != NULL))
 		reader_fault(reader, section, asks ? "url" : "link",
-			"[fetch] `url` and `link` go together: the request, and where its answer "
-			"has "
-			"the document's address");
+			"[fetch] `url` and `link` must be set together: the request, and where its "
+			"response contains the URL of the document");
 	if (asks)
 		reader_request(reader, section, &definition->link_request);
 	read_origins(reader, section);
@@ -160,5 +159,5 @@ void reader_fetch(struct definition_reader *reader)
 	read_rows(reader, section);
 	if (!definition->resume.window)
 		reader_fault(reader, section, NULL,
-			"[fetch] needs a closed window: [resume] window = yes");
+			"[fetch] requires a time window: [resume] window = yes");
 }

@@ -7,7 +7,7 @@
 struct definition_reader {
 	struct definition *definition;
 	struct findings *findings;
-	bool bound; /* a source is there: parameters must have values */
+	const struct ini_section *source; /* NULL: none, and parameters need no values */
 };
 
 /* A finding at KEY of SECTION (at the section when KEY is not there, at the file when SECTION is

@@ -59,15 +59,14 @@ static void check_declared(struct definition_reader *reader, struct ini_section 
 {
 	if (parameter->required && parameter->default_text)
 		reader_fault(reader, section, key,
-			"parameter `%s` is required and has a default: it can be only one of them",
-			key);
+			"parameter `%s` cannot both be required and have a default", key);
 	else if (!parameter->required && !optional && !parameter->default_text)
 		reader_fault(reader, section, key,
-			"parameter `%s`: say required, optional or default VALUE", key);
+			"parameter `%s`: expected required, optional or default VALUE", key);
 	if (parameter->default_text && !strstr(parameter->default_text, "${") &&
 		!chosen(parameter, parameter->default_text))
 		reader_fault(reader, section, key,
-			"parameter `%s`: its default `%s` is none of its choices", key,
+			"parameter `%s`: the default `%s` is not one of its choices", key,
 			parameter->default_text);
 }
 
@@ -78,7 +77,8 @@ static void declare_with(struct definition_reader *reader, struct ini_section *s
 	parameter->with = mem_strndup(name.data, name.size);
 	if (reader_known_parameter(parameter->with, reader->definition) == TEMPLATE_ABSENT)
 		reader_fault(reader, section, parameter->name,
-			"parameter `%s`: `with %s` names no parameter that is declared before it",
+			"parameter `%s`: `with %s` does not name a parameter that is declared "
+			"before it",
 			parameter->name, parameter->with);
 }
 
@@ -99,7 +99,8 @@ static void declare(struct definition_reader *reader, struct ini_section *sectio
 			declare_choices(&rest, &parameter->choices);
 			if (parameter->choices.n_items == 0)
 				reader_fault(reader, section, entry->key,
-					"parameter `%s`: no word follows `choice`", entry->key);
+					"parameter `%s`: `choice` needs at least one word",
+					entry->key);
 		} else if (slice_is(word, "with")) {
 			declare_with(reader, section, parameter, take_word(&rest));
 		} else if (slice_is(word, "default")) {
@@ -128,12 +129,13 @@ static void set_value(struct definition_reader *reader, const struct parameter *
 	}
 	if (!entry) { /* one without variables was judged where it is declared */
 		reader_fault(reader, ini_find(&reader->definition->ini, "parameters", NULL),
-			parameter->name, "parameter `%s`: its default `%s` is none of its choices",
+			parameter->name,
+			"parameter `%s`: the default `%s` is not one of its choices",
 			parameter->name, text);
 		return;
 	}
 	print_choices(parameter, &choices);
-	findings_add(reader->findings, entry->file, entry->line, "%s = %s: it is one of %s",
+	findings_add(reader->findings, entry->file, entry->line, "%s = %s: expected one of %s",
 		parameter->name, parameter->secret ? "***" : text, buf_text(&choices));
 }
 
@@ -190,8 +192,8 @@ static void bind(struct definition_reader *reader, struct ini_section *section,
 	else if (parameter->with && !parameter->value &&
 		 definition_parameter(reader->definition, parameter->with))
 		findings_add(reader->findings, source->file, entry ? entry->line : source->line,
-			"[source %s] needs `%s`: it goes with `%s`", source->name, parameter->name,
-			parameter->with);
+			"[source %s] needs `%s`, because `%s` is set", source->name,
+			parameter->name, parameter->with);
 }
 
 void reader_parameters(struct definition_reader *reader, struct ini_section *source)

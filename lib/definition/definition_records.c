@@ -32,11 +32,10 @@ static void read_missing(struct definition_reader *reader, struct ini_section *s
 {
 	const struct records_options *options = &reader->definition->records;
 	if (options->missing && strcmp(options->missing, "empty") != 0)
-		reader_fault(reader, section, "missing", "missing = %s: it can only be `empty`",
+		reader_fault(reader, section, "missing", "missing = %s: expected `empty`",
 			options->missing);
 	if (options->expect && !options->missing)
-		reader_fault(
-			reader, section, "expect", "`expect` goes with `missing = empty` only");
+		reader_fault(reader, section, "expect", "`expect` requires `missing = empty`");
 	reader_condition(reader, section, "expect", options->expect, &reader->definition->expect);
 }
 
@@ -122,7 +121,7 @@ static void read_ends(struct definition_reader *reader, struct ini_section *sect
 					       : END_ABSENT;
 	if (definition->page_end & END_SHORT && definition->page.size == 0)
 		reader_fault(reader, section, list->n_items ? "end" : NULL,
-			"a chain that ends with a short page needs `size` in [page]");
+			"a chain that ends with a short page requires `size` in [page]");
 }
 
 /* What is asked again is known by its ID; that a page is full tells that it may be cut. */
@@ -132,12 +131,12 @@ static void read_ties(struct definition_reader *reader, struct ini_section *sect
 	if (!definition->page.ties)
 		return;
 	if (definition->page_place.kind != PLACE_LAST)
-		reader_fault(reader, section, "ties", "ties goes with cursor = last:/pointer");
+		reader_fault(reader, section, "ties", "ties requires cursor = last:/pointer");
 	else if (!(definition->page_end & END_SHORT) || definition->page.size < 2)
 		reader_fault(reader, section, "ties",
-			"ties needs `end = short` and a `size` of 2 or more");
+			"ties requires `end = short` and a `size` of 2 or more");
 	else if (definition->n_records_id == 0)
-		reader_fault(reader, section, "ties", "ties needs `id` in [records]");
+		reader_fault(reader, section, "ties", "ties requires `id` in [records]");
 	else
 		definition->page_place.ties = (size_t)definition->page.size;
 }
@@ -151,7 +150,7 @@ void reader_page(struct definition_reader *reader)
 	int n_ways = !!options->cursor + !!options->url + options->offset + options->number;
 	if (n_ways > 1)
 		reader_fault(reader, section, NULL,
-			"[page] has %d ways of paging at once: keep one of cursor, url, offset, "
+			"[page] has %d ways to request pages; keep one of cursor, url, offset, "
 			"number",
 			n_ways);
 	read_place(reader, section, "cursor", options->cursor, &definition->page_place);
@@ -160,7 +159,7 @@ void reader_page(struct definition_reader *reader)
 	if (options->first < 0)
 		options->first = options->number ? 1 : 0;
 	if (options->overlap && !options->offset)
-		reader_fault(reader, section, "overlap", "[page] overlap goes with offset = yes");
+		reader_fault(reader, section, "overlap", "[page] overlap requires offset = yes");
 	if (options->overlap && options->size && options->overlap >= options->size)
 		reader_fault(
 			reader, section, "overlap", "[page] overlap must be smaller than size");
@@ -189,17 +188,14 @@ void reader_resume(struct definition_reader *reader)
 	reader_options(reader, &rows_resume, section, options, NULL);
 	if (options->window + !!options->url + !!options->cursor + options->newest > 1)
 		reader_fault(reader, section, NULL,
-			"[resume] has two ways of resuming at once: keep one of window, url, "
-			"cursor, "
-			"newest");
+			"[resume] has two ways to resume; keep one of window, url, cursor, newest");
 	else if (options->overlap_pieces && !options->window)
 		reader_fault(reader, section, "overlap_pieces",
-			"[resume] overlap_pieces goes with window = yes");
+			"[resume] overlap_pieces requires window = yes");
 	else if (!options->window && !options->url && !options->cursor && !options->newest)
 		reader_fault(reader, section, NULL,
-			"[resume] must say where the next poll goes on: window = yes, url, cursor "
-			"or "
-			"newest = yes");
+			"[resume] must say where the next poll continues: window = yes, url, "
+			"cursor or newest = yes");
 	read_place(reader, section, "url", options->url, &definition->resume_place);
 	read_place(reader, section, "cursor", options->cursor, &definition->resume_place);
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
@@ -215,7 +211,7 @@ int *reader_statuses(struct definition_reader *reader, struct ini_section *secti
 	for (size_t i = 0; i < list->n_items; i++) {
 		int64_t status;
 		if (number_parse(slice_of(list->items[i]), 300, 599, &status))
-			reader_fault(reader, section, key, "%s: `%s` is no HTTP status", key,
+			reader_fault(reader, section, key, "%s: `%s` is not an HTTP status", key,
 				list->items[i]);
 		else
 			statuses[(*ret_n)++] = (int)status;
@@ -301,16 +297,16 @@ void reader_consistency(struct definition_reader *reader)
 	if (definition->page.cursor && !definition->page_place.is_url &&
 		!request_uses(&definition->next, "page.cursor"))
 		reader_fault(reader, page, "cursor",
-			"[page] cursor is taken, but the request does not send ${page.cursor}");
+			"[page] cursor is set, but the request does not send ${page.cursor}");
 	check_size(reader, page);
 	if (definition->resume.window && !request_uses(&definition->first, "window.start"))
 		reader_fault(reader, resume, "window",
 			"[resume] window = yes, but the request does not use ${window.start}");
 	if (definition->resume.cursor && !request_uses(&definition->first, "resume.cursor"))
 		reader_fault(reader, resume, "cursor",
-			"[resume] cursor is taken, but the request does not send ${resume.cursor}");
+			"[resume] cursor is set, but the request does not send ${resume.cursor}");
 	if (definition->records.order == ORDER_UNORDERED && !definition->resume.window &&
 		!definition->resume.newest)
 		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "order",
-			"order = unordered needs a closed window: [resume] window = yes");
+			"order = unordered requires a time window: [resume] window = yes");
 }

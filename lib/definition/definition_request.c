@@ -97,7 +97,7 @@ static void read_body(struct definition_reader *reader, const struct layers *lay
 	struct ini_entry *type = find_entry(layers, "body_type", &section);
 	bool json = !type || strcmp(type->value, "json") == 0;
 	if (!json && strcmp(type->value, "text") != 0)
-		reader_fault(reader, section, "body_type", "body_type = %s: it is json or text",
+		reader_fault(reader, section, "body_type", "body_type = %s: expected json or text",
 			type->value);
 	struct ini_entry *body = find_entry(layers, "body", &section);
 	if (!body || !body->value[0])
@@ -121,8 +121,8 @@ static void read_request(struct definition_reader *reader, const struct layers *
 	ret->method = mem_strdup(entry ? entry->value : "GET");
 	for (const char *p = ret->method; *p; p++)
 		if (!isupper((unsigned char)*p)) {
-			reader_fault(reader, section, "method",
-				"method = %s: GET or POST are meant", ret->method);
+			reader_fault(reader, section, "method", "method = %s: expected GET or POST",
+				ret->method);
 			break;
 		}
 	entry = find_entry(layers, "url", &section);
@@ -191,10 +191,10 @@ static void read_caller(
 			read_auth(reader, section, auth->caller, true);
 		}
 	}
-	if (!auth->caller && reader->bound)
+	if (!auth->caller && reader->source)
 		reader_fault(reader, login, "auth",
-			"auth = %s: none of these applies, the source gives none of the parameters "
-			"that their `when` names",
+			"auth = %s: none of these sections applies, because the source sets none "
+			"of the parameters in their `when`",
 			ini_section_find(login, "auth")->value);
 }
 
@@ -218,24 +218,58 @@ static void read_login(struct definition_reader *reader, const char *name,
 	if (expires)
 		auth->login_expires = mem_strdup(expires->value);
 	if (ini_section_find(section, "auth") && is_caller)
-		reader_fault(reader, section, "auth",
-			"a login that proves another login cannot need a third one");
+		reader_fault(reader, section, "auth", "logins can be chained once, not further");
 	else if (ini_section_find(section, "auth"))
 		read_caller(reader, section, auth);
 }
 
-/* No [auth] at all is `none`; variants of which none applies are the source's fault. */
+/* Appends ", or KEY and KEY": the parameter that selects a variant of [auth] and those that go with
+ * it. Only a variant that takes a secret is a credential of its own. */
+static void append_credential(
+	const struct definition *definition, const char *selector, struct buf *out)
+{
+	struct str_list keys CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	bool secret = false;
+	for (size_t i = 0; i < definition->n_parameters; i++) {
+		const struct parameter *parameter = &definition->parameters[i];
+		if (strcmp(parameter->name, selector) != 0 &&
+			!(parameter->with && strcmp(parameter->with, selector) == 0))
+			continue;
+		str_list_add(&keys, parameter->name);
+		secret |= parameter->secret;
+	}
+	if (!secret)
+		return;
+	buf_append_text(out, out->size ? ", or " : "");
+	for (size_t i = 0; i < keys.n_items; i++)
+		buf_printf(out, "%s%s",
+			i == 0                 ? ""
+			: i + 1 < keys.n_items ? ", "
+					       : " and ",
+			keys.items[i]);
+}
+
+/* No [auth] at all is `none`. Variants of which none applies: the source has no credentials. */
 static void without_auth(struct definition_reader *reader)
 {
-	struct ini *ini = &reader->definition->ini;
+	const struct definition *definition = reader->definition;
+	const struct ini_section *source = reader->source;
+	struct buf keys CLEANUP(buf_deinit) = BUF_NULL;
+	bool has_variant = false;
 	reader->definition->auth.type = mem_strdup("none");
-	for (size_t i = 0; reader->bound && i < ini->n_sections; i++)
-		if (strcmp(ini->sections[i].kind, "auth") == 0) {
-			reader_fault(reader, &ini->sections[i], NULL,
-				"none of the [auth] variants applies: the source gives none of the "
-				"parameters that their `when` names");
-			return;
-		}
+	for (size_t i = 0; i < definition->ini.n_sections; i++) {
+		struct ini_section *section = &definition->ini.sections[i];
+		struct ini_entry *when = ini_section_find(section, "when");
+		if (strcmp(section->kind, "auth") != 0)
+			continue;
+		has_variant = true;
+		if (when && !strstr(buf_text(&keys), when->value))
+			append_credential(definition, when->value, &keys);
+	}
+	if (source && has_variant)
+		findings_add(reader->findings, source->file, source->line,
+			"[source %s] has no credentials%s%s", source->name,
+			keys.size ? ": set " : "", buf_text(&keys));
 }
 
 static void read_auth(struct definition_reader *reader, struct ini_section *section,

@@ -16,113 +16,112 @@ static const char *const order_choices[] = {"ascending", "unordered", NULL};
 static const struct option records[] = {
 	ROW(records_options, at, "at", OPTION_STRING,
 		.help = "JSON Pointer to the array of records; \"\" = the body is the array; lines "
-			"= NDJSON"),
+			"= one record per line"),
 	ROW(records_options, item, "item", OPTION_STRING,
-		.help = "where the record proper sits inside each element"),
+		.help = "pointer to the record inside each element"),
 	ROW(records_options, id, "id", OPTION_LIST,
-		.help = "pointers of the record's ID inside the element; none: the digest of its "
+		.help = "pointers of the record's ID inside the element; none: a digest of its "
 			"text"),
 	ROW(records_options, time, "time", OPTION_STRING, .help = "pointer to the record's time"),
 	ROW(records_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",
 		.help = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns or a strptime pattern"),
 	ROW(records_options, time_zone, "time_zone", OPTION_STRING,
-		.help = "zone of times that name none: an IANA name or +hh:mm"),
+		.help = "time zone of patterns without %z: an IANA name or +hh:mm"),
 	ROW(records_options, order, "order", OPTION_CHOICE, .default_text = "ascending",
 		.choices = order_choices,
-		.help = "ascending: as the API gives them; unordered: a window is gathered and "
+		.help = "ascending: as the API returns them; unordered: a window is collected and "
 			"sorted"),
 	ROW(records_options, include, "include", OPTION_LINES,
-		.help = "conditions, one a line; a record must fulfil one of them"),
+		.help = "conditions, one per line; a record must meet one of them"),
 	ROW(records_options, exclude, "exclude", OPTION_LINES,
-		.help = "conditions, one a line; a record that fulfils one is dropped and counted"),
+		.help = "conditions, one per line; a record that meets one is dropped and counted"),
 	ROW(records_options, missing, "missing", OPTION_STRING,
-		.help = "empty: an answer without the array, or with null there, is an empty "
-			"page"),
+		.help = "empty: a response without the array, or with null in its place, is an "
+			"empty page"),
 	ROW(records_options, expect, "expect", OPTION_STRING,
-		.help = "a condition that such an answer must fulfil"),
+		.help = "a condition that such a response must meet"),
 };
 
 static const struct option page[] = {
 	ROW(page_options, cursor, "cursor", OPTION_STRING,
-		.help = "where the next page's cursor stands: a pointer, header:NAME, "
-			"last:/pointer"),
+		.help = "where the response contains the cursor of the next page: a pointer, "
+			"header:NAME, last:/pointer"),
 	ROW(page_options, url, "url", OPTION_STRING,
-		.help = "where the next page's address stands: a pointer, header:NAME, "
-			"header:link"),
+		.help = "where the response contains the URL of the next page: a pointer, "
+			"header:NAME, header:link"),
 	ROW(page_options, ties, "ties", OPTION_BOOL,
-		.help = "cursor = last:/pointer is not unique: a full page's last group of equal "
-			"ones "
-			"is asked again"),
+		.help = "cursor = last:/pointer is not unique: the last group of equal values on a "
+			"full page is requested again"),
 	ROW(page_options, offset, "offset", OPTION_BOOL,
-		.help = "pages are asked by ${page.offset}, counted in elements"),
+		.help = "pages are requested with ${page.offset}, which counts elements"),
 	ROW(page_options, number, "number", OPTION_BOOL,
-		.help = "pages are asked by ${page.number}"),
+		.help = "pages are requested with ${page.number}"),
 	ROW(page_options, first, "first", OPTION_COUNT, .default_text = "-1", .min = -1,
 		.max = 1000000, .help = "the first offset (default 0) or page number (default 1)"),
 	ROW(page_options, size, "size", OPTION_COUNT, .default_text = "0", .max = 1000000,
-		.help = "${page.size}: elements asked for"),
+		.help = "${page.size}: number of elements to request"),
 	ROW(page_options, end, "end", OPTION_LIST,
-		.help = "absent, empty, short, same or conditions: the first that holds ends the "
-			"chain"),
+		.help = "absent, empty, short, same or conditions: any of them ends the chain"),
 	ROW(page_options, cap, "cap", OPTION_COUNT, .default_text = "0", .max = INT32_MAX,
-		.help = "a window that has this many elements is halved and asked again"),
+		.help = "a window with this many elements is split in half and requested again"),
 	ROW(page_options, overlap, "overlap", OPTION_COUNT, .default_text = "0", .max = 10000,
-		.help = "elements of the page before that are asked again (offset)"),
+		.help = "elements of the previous page that are requested again (offset)"),
 	ROW(page_options, total, "total", OPTION_STRING,
 		.help = "pointer to the number of elements in the window"),
 	ROW(page_options, max_pages, "max_pages", OPTION_COUNT, .default_text = "100000", .min = 1,
-		.max = INT32_MAX, .help = "a longer chain is a loop"),
+		.max = INT32_MAX, .help = "a longer chain is treated as a loop"),
 };
 
 static const struct option resume[] = {
 	ROW(resume_options, window, "window", OPTION_BOOL,
-		.help = "each poll asks a closed span of time, ${window.start} to ${window.end}"),
+		.help = "each poll requests a time window, ${window.start} to ${window.end}"),
 	ROW(resume_options, url, "url", OPTION_STRING,
-		.help = "where the address stands that goes on after this page"),
+		.help = "where the last page contains the URL from which the next poll continues"),
 	ROW(resume_options, cursor, "cursor", OPTION_STRING,
-		.help = "where the cursor stands that goes on after this page"),
+		.help = "where the last page contains the cursor from which the next poll "
+			"continues"),
 	ROW(resume_options, overlap_ns, "overlap", OPTION_DURATION, .default_text = "15m",
 		.max = 366 * NSEC_PER_DAY,
-		.help = "asked again at each poll, and when a lost cursor is replaced by a time"),
+		.help = "how far each poll reaches back, also when a lost cursor is replaced by a "
+			"time"),
 	ROW(resume_options, lag_ns, "lag", OPTION_DURATION, .default_text = "0",
-		.max = 7 * NSEC_PER_DAY, .help = "the window closes this long before now"),
+		.max = 7 * NSEC_PER_DAY, .help = "how long before the current time a window ends"),
 	ROW(resume_options, span_max_ns, "span_max", OPTION_DURATION, .default_text = "30d",
 		.min = NSEC_PER_SEC, .max = 3660 * NSEC_PER_DAY,
-		.help = "a longer window is asked in pieces, oldest first"),
+		.help = "a longer window is requested in slices, oldest first"),
 	ROW(resume_options, overlap_pieces, "overlap_pieces", OPTION_BOOL,
-		.help = "the pieces of a long window overlap by `overlap`, too"),
+		.help = "the slices of a long window overlap by `overlap` as well"),
 	ROW(resume_options, retention_ns, "retention", OPTION_DURATION, .default_text = "0",
 		.max = 36600 * NSEC_PER_DAY,
-		.help = "how long the API keeps records; an older place is a gap"),
+		.help = "how long the API keeps records; an older cursor is a gap"),
 	ROW(resume_options, step_ns, "step", OPTION_DURATION, .default_text = "0",
-		.max = NSEC_PER_DAY, .help = "windows are rounded outward to this"),
+		.max = NSEC_PER_DAY, .help = "windows are rounded outward to a multiple of this"),
 	ROW(resume_options, newest, "newest", OPTION_BOOL,
-		.help = "no lower bound at the server: pages are walked from the newest until one "
-			"is "
-			"known and reaches behind the overlap"),
+		.help = "for an API without times: pages are read from the newest until one is not "
+			"new and reaches back further than the overlap"),
 };
 
 static const char *const format_choices[] = {"csv", "lines", NULL};
 
 static const struct option fetch[] = {
 	ROW(fetch_options, from, "from", OPTION_STRING,
-		.help = "pointer into the listed record: ${fetch.from}; without url the document's "
-			"address"),
+		.help = "pointer into the listed record: ${fetch.from}; without url, the URL of "
+			"the document"),
 	ROW(fetch_options, link, "link", OPTION_STRING,
-		.help = "pointer to the document's address in the answer to url"),
+		.help = "pointer to the URL of the document in the response to url"),
 	ROW(fetch_options, origins, "origins", OPTION_LIST,
-		.help = "https://host that documents may come from, * allowed"),
+		.help = "origins of documents, https://host; * matches any text"),
 	ROW(fetch_options, gone, "gone", OPTION_LIST, .default_text = "404, 410",
-		.help = "statuses of a document that is no longer there: reported as a gap"),
+		.help = "statuses that mean that a document no longer exists; reported as a gap"),
 	ROW(fetch_options, format, "format", OPTION_CHOICE, .default_text = "csv",
 		.choices = format_choices,
-		.help = "csv: a row is columns; lines: a line is a JSON record"),
+		.help = "csv: a row consists of columns; lines: each line is a JSON record"),
 	ROW(fetch_options, start, "start", OPTION_STRING,
-		.help = "regular expression (POSIX extended) of a row's beginning; other lines "
-			"belong to the row before"),
+		.help = "regular expression (POSIX extended) of the start of a row; other lines "
+			"belong to the row before them"),
 	ROW(fetch_options, raw, "raw", OPTION_STRING,
-		.help = "regular expression of the beginning of rows that are of another layout: "
-			"kept as they are"),
+		.help = "regular expression of the start of rows with another layout; they are "
+			"kept as one text"),
 	ROW(fetch_options, delimiter, "delimiter", OPTION_STRING, .default_text = ",",
 		.help = "between columns; one byte"),
 	ROW(fetch_options, quote, "quote", OPTION_STRING, .default_text = "\"",
@@ -130,14 +129,14 @@ static const struct option fetch[] = {
 	ROW(fetch_options, columns, "columns", OPTION_LIST,
 		.help = "csv: names of the columns, members of the record"),
 	ROW(fetch_options, rest, "rest", OPTION_STRING,
-		.help = "csv: the column that may hold quotes and delimiters as they are"),
+		.help = "csv: the column that can contain unescaped quotes and delimiters"),
 	ROW(fetch_options, time, "time", OPTION_STRING,
 		.help = "csv: the column with the record's time; lines: a pointer"),
 	ROW(fetch_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",
 		.help = "as in [records]"),
 	ROW(fetch_options, time_zone, "time_zone", OPTION_STRING, .help = "as in [records]"),
 	ROW(fetch_options, max_size, "max_size", OPTION_SIZE, .default_text = "1GiB", .min = 1024,
-		.max = INT64_C(64) << 30, .help = "ceiling of a document, decompressed"),
+		.max = INT64_C(64) << 30, .help = "maximum size of a document after decompression"),
 };
 
 static const char *const shared_choices[] = {"credential", "origin", NULL};
@@ -153,19 +152,19 @@ static const struct option limits[] = {
 
 static const struct option errors[] = {
 	ROW(errors_options, message, "message", OPTION_STRING,
-		.help = "pointer to the API's own words in an error body"),
+		.help = "pointer to the API's message in an error response"),
 	ROW(errors_options, incomplete, "incomplete", OPTION_LINES,
-		.help = "conditions, one a line; an answer with status 200 that fulfils one is not "
-			"whole"),
+		.help = "conditions, one per line; a response with status 200 that meets one is "
+			"incomplete"),
 	ROW(errors_options, retry, "retry", OPTION_LINES,
-		.help = "conditions, one a line; an error that fulfils one will pass"),
+		.help = "conditions, one per line; an error that meets one is temporary"),
 	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410",
-		.help = "statuses that mean: this cursor or link is gone"),
+		.help = "statuses that mean that a cursor or URL is no longer valid"),
 	ROW(errors_options, auth, "auth", OPTION_LIST,
-		.help = "statuses beside 401 that a fresh token may cure"),
+		.help = "statuses other than 401 that a fresh token may resolve"),
 	ROW(errors_options, auth_pause_ns, "auth_pause", OPTION_DURATION, .default_text = "5m",
 		.min = NSEC_PER_SEC, .max = NSEC_PER_DAY,
-		.help = "shortest pause after a 401 that a fresh token did not cure"),
+		.help = "minimum delay after a 401 or 403 that a fresh token did not resolve"),
 };
 
 ROWS(rows_records, "records", records);

@@ -356,8 +356,8 @@ class Agency(Cts):
         self.assertEqual(simulator.stats()["bad_signatures"], 1)
         self.assertEqual(simulator.stats()["pages"], 0)
         for identity, words in (
-            ({**KEY, "agency_name": "a"}, "needs `agency_domain`: it goes with `agency_name`"),
-            (AGENCY, "auth = caller-key, caller: none of these applies"),
+            ({**KEY, "agency_name": "a"}, "needs `agency_domain`, because `agency_name` is set"),
+            (AGENCY, "auth = caller-key, caller: none of these sections applies"),
         ):
             self.configure(self.cts_source(simulator.url, identity), self.file_sink())
             self.assertIn(words, self.check(78).err)
@@ -471,7 +471,7 @@ class Refusals(Cts):
             (KEY, {"project_id": None}, "needs `project_id`"),
             (KEY, {"secret_key": None}, "secret_key"),
             (USER, {"iam_password": None}, "iam_password"),
-            ({}, {}, "none of the [auth] variants applies"),
+            ({}, {}, "has no credentials: set access_key and secret_key, or iam_user, iam_password and iam_domain"),
             (USER, {"iam_endpoint": "http://iam.example"}, "is not https"),
             (KEY, {"trace_typ": "data"}, "did you mean `trace_type`"),
         ):

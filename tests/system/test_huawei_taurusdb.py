@@ -452,7 +452,7 @@ class Proof(Case):
             ("instance_id = " + taurus.INSTANCE + "\n", "", "needs `instance_id`"),
             ("secret_key = " + huawei_iam.SECRET_KEY + "\n", "", "needs `secret_key`"),
             (self.keys(), "iam_user = u\niam_password = topsecretword", "needs `iam_domain`"),
-            (self.keys(), "", "none of the [auth] variants applies"),
+            (self.keys(), "", "has no credentials: set access_key and secret_key, or iam_user, iam_password and iam_domain"),
         )
         for old, new, words in cases:
             self.assertIn(old, good)

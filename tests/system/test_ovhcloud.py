@@ -446,10 +446,10 @@ class Ovhcloud(harness.Case):
         good = self.source("http://127.0.0.1:1")
         for bad, words in (
             (good.replace("alias = ", "; "), "[source acme] needs `alias`"),
-            (good.replace("token = ", "; "), "none of the [auth] variants applies"),
-            (good.replace("token = " + TOKEN, "user = u"), "needs `password`: it goes with `user`"),
+            (good.replace("token = ", "; "), "has no credentials: set token, or user and password"),
+            (good.replace("token = " + TOKEN, "user = u"), "needs `password`, because `user` is set"),
             (good + "kind = compte\n",
-                "kind = compte: it is one of compute, volume, network"),
+                "kind = compte: expected one of compute, volume, network"),
             (good + "regio = GRA11\n", "did you mean `region`"),
         ):
             self.configure(bad, self.file_sink())

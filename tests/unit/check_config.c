@@ -62,13 +62,13 @@ START_TEST(sections)
 		const char *text, *words;
 	} cases[] = {
 		{"", "no [source NAME]"},
-		{"[source]\nk = 1\n", "name is wanted"},
+		{"[source]\nk = 1\n", "expected a name"},
 		{"[source a b]\nk = 1\n", "[source a b]"},
-		{"[source ../x]\nk = 1\n", "name is wanted"},
+		{"[source ../x]\nk = 1\n", "expected a name"},
 		{"[sorce a]\nk = 1\n", "did you mean [source NAME]"},
-		{"[daemon x]\n[source a]\n", "no name"},
+		{"[daemon x]\n[source a]\n", "does not take a name"},
 		{"[daemon]\nlisen = off\n[source a]\n", "did you mean `listen`"},
-		{"[elsewhere]\nk = 1\n", "there are [daemon]"},
+		{"[elsewhere]\nk = 1\n", "expected [daemon]"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct findings findings = FINDINGS_NULL;

@@ -116,13 +116,13 @@ static void check_bad(const struct bad *bad)
 START_TEST(faults_of_parameters)
 {
 	static const struct bad cases[] = {
-		{"token = required secret", "token = required default x", 4, "only one of them"},
-		{"token = required secret", "token = secret", 4, "say required"},
+		{"token = required secret", "token = required default x", 4, "cannot both"},
+		{"token = required secret", "token = secret", 4, "expected required"},
 		{"token = required secret", "token = requird", 4, "not one of"},
-		{"more = optional", "more = optional choice", 6, "no word"},
-		{"more = optional", "more = choice a, b", 6, "say required"},
+		{"more = optional", "more = optional choice", 6, "at least one word"},
+		{"more = optional", "more = choice a, b", 6, "expected required"},
 		{"more = optional", "more = choice a, b c", 6, "`c` is not one of"},
-		{"more = optional", "more = choice a=x, b default x", 6, "none of its choices"},
+		{"more = optional", "more = choice a=x, b default x", 6, "not one of its choices"},
 		{"more = optional", "more = optional with mor", 6, "declared before it"},
 		{"more = optional", "more = optional with more", 6, "declared before it"},
 		{"more = optional", "more = optional with", 6, "declared before it"},
@@ -139,32 +139,32 @@ START_TEST(faults)
 {
 	static const struct bad cases[] = {
 		{"token = ${token}", "token = ${tokn}", 9, "unknown variable ${tokn}"},
-		{"at = /list", "at = list", 14, "no JSON Pointer"},
-		{"id = /id", "id = id", 15, "no JSON Pointer"},
+		{"at = /list", "at = list", 14, "not a JSON Pointer"},
+		{"id = /id", "id = id", 15, "not a JSON Pointer"},
 		{"id = /id", "idd = /id", 15, "did you mean `id`"},
 		{"id = /id", "time_format = epochs", 15, "no such format"},
-		{"id = /id", "exclude = nonsense", 15, "no condition"},
+		{"id = /id", "exclude = nonsense", 15, "not a condition"},
 		{"id = /id", "order = random", 15, "ascending, unordered"},
-		{"url = /next", "url = /next\ncursor = /c", 16, "2 ways of paging"},
+		{"url = /next", "url = /next\ncursor = /c", 16, "2 ways to request"},
 		{"url = /next", "cursor = /c", 17, "does not send ${page.cursor}"},
-		{"url = /next", "url = /next\nties = yes", 18, "goes with cursor = last:"},
+		{"url = /next", "url = /next\nties = yes", 18, "requires cursor = last:"},
 		{"url = /next\n", "cursor = last:/s\nties = yes\n", 18, "`end = short`"},
 		{"id = /id\n[page]\nurl = /next\n",
 			"[page]\ncursor = last:/s\nsize = 9\nend = short\nties = yes\n", 19,
-			"needs `id`"},
+			"requires `id`"},
 		{"url = /next", "offset = yes\nsize = 5", 17, "does not use ${page.offset}"},
-		{"url = /next", "url = /next\nend = short", 18, "needs `size`"},
+		{"url = /next", "url = /next\nend = short", 18, "requires `size`"},
 		{"url = /next", "url = /next\nsize = 5", 18, "does not send ${page.size}"},
 		{"query.from = ${window.start}\n[records]\nat = /list\nid = /id\n[page]\nurl = "
 		 "/next",
 			"query.from = ${window.start}\nquery.o = ${page.offset}\n[records]\n"
 			"at = /list\n[page]\noffset = yes\nsize = 5",
 			18, "does not send ${page.size}"},
-		{"url = /next", "url = /next\nend = shrt", 18, "no condition"},
-		{"window = yes", "window = yes\nurl = /more", 18, "two ways of resuming"},
+		{"url = /next", "url = /next\nend = shrt", 18, "not a condition"},
+		{"window = yes", "window = yes\nurl = /more", 18, "two ways to resume"},
 		{"window = yes", "overlap = 5m", 18, "must say where"},
-		{"window = yes", "window = yes\n[errors]\nlost = 99", 21, "no HTTP status"},
-		{"window = yes", "newest = yes\noverlap_pieces = yes", 20, "goes with window"},
+		{"window = yes", "window = yes\n[errors]\nlost = 99", 21, "not an HTTP status"},
+		{"window = yes", "newest = yes\noverlap_pieces = yes", 20, "requires window"},
 		{"query.from = ${window.start}", "body = {\"a\": }", 12, "not JSON"},
 		{"query.from = ${window.start}", "quer.from = 1", 12, "unknown key `quer.from`"},
 		{"query.from = ${window.start}", "query.from = 1", 19,
@@ -187,7 +187,7 @@ START_TEST(faults_of_the_source)
 		{"[source a]\nregion = x\n", 1, "needs `token`"},
 		{"[source a]\ntoken =\n", 2, "needs `token`"},
 		{"[source a]\ntoken = tttt\noverlap = 5\n", 3, "try 90s"},
-		{"[source a]\ntoken = tttt\nrecords.id = x\n", 3, "no JSON Pointer"},
+		{"[source a]\ntoken = tttt\nrecords.id = x\n", 3, "not a JSON Pointer"},
 		{"[source a]\ntoken = tttt\npage.sizes = 5\n", 3, "did you mean `size`"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -218,8 +218,9 @@ START_TEST(choices)
 		{"optional choice a=alpha", "", NULL, NULL},
 		{"optional choice a=alpha", "more =\n", NULL, NULL},
 		{"optional choice a=alpha, beta", "more = alpha\n", NULL,
-			"more = alpha: it is one of a, beta"},
-		{"required choice aa=x, b=y", "more = a\n", NULL, "more = a: it is one of aa, b"},
+			"more = alpha: expected one of a, beta"},
+		{"required choice aa=x, b=y", "more = a\n", NULL,
+			"more = a: expected one of aa, b"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fixture f;
@@ -304,9 +305,9 @@ START_TEST(callers)
 		const char *source, *more, *type, *caller, *words;
 	} cases[] = {{"role = r\nkey = k\n", "", "login", "basic", NULL},
 		{"role = r\n", "", "login", "login", NULL}, {"user = u\n", "", "login", NULL, NULL},
-		{"role = r\n", "auth = key\n", "login", "login", "cannot need a third"},
+		{"role = r\n", "auth = key\n", "login", "login", "chained once"},
 		{"user = u\n", "auth = kee\n", "login", NULL, "no section [auth kee]"},
-		{"user = u\n", "auth = key\n", "login", NULL, "none of these applies"}};
+		{"user = u\n", "auth = key\n", "login", NULL, "none of these sections applies"}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fixture f;
 		char *definition CLEANUP_FREE = mem_printf(text, cases[i].more);

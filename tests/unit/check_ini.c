@@ -68,11 +68,11 @@ START_TEST(faults)
 		const char *word;
 	} cases[] = {
 		{"[a]\n\nnonsense\n", 3, "nonsense"},
-		{"k = v\n", 1, "before"},
+		{"k = v\n", 1, "precedes"},
 		{"[a\n", 1, "[a"},
 		{"[]\n", 1, "header"},
-		{"[a]\nk = 1\nk = 2\n", 3, "twice"},
-		{"[a]\n[b]\n[a]\n", 3, "second"},
+		{"[a]\nk = 1\nk = 2\n", 3, "duplicate key"},
+		{"[a]\n[b]\n[a]\n", 3, "duplicate section"},
 		{"[a]\n = v\n", 2, "= v"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
