@@ -1,8 +1,11 @@
 /* See poller.h: the callbacks that join a runner to the store and to the daemon's back-pressure. */
 #include "poller.h"
 
+#include <inttypes.h>
+
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "control.h"
 #include "store/coverage.h"
@@ -16,7 +19,15 @@ static void accept_records(const struct record_batch *batch, void *userdata)
 	intake_status(poller->intake, &before);
 	intake_accept(batch, poller->intake);
 	intake_status(poller->intake, &after);
-	tally_records(&poller->tally, clock_monotonic(), after.n_records - before.n_records);
+	uint64_t n_new = after.n_records - before.n_records;
+	tally_records(&poller->tally, clock_monotonic(), n_new);
+	log_debug(&poller->source->subject,
+		"batch: %zu record%s, %" PRIu64 " new, %" PRIu64
+		" duplicate%s, %zu excluded, cursor %s",
+		batch->records.n_items, str_plural(batch->records.n_items), n_new,
+		after.n_duplicates - before.n_duplicates,
+		str_plural(after.n_duplicates - before.n_duplicates), batch->n_excluded,
+		batch->cursor ? "moved" : "kept");
 }
 
 static bool known(const struct record *record, void *userdata)

@@ -4,11 +4,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/secret.h"
 
 static bool prefixes;
@@ -63,17 +65,11 @@ static void append_escaped(struct buf *line, struct slice text)
 	}
 }
 
-void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
+/* TEXT is escaped and masked here, so it may be what a peer sent. */
+static void emit(enum log_level level, const struct log_subject *subject, struct buf *text)
 {
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
-	va_list args;
-	if (!log_enabled(level))
-		return;
-	va_start(args, format);
-	buf_vprintf(&text, format, args);
-	va_end(args);
-	secret_mask(&text);
+	secret_mask(text);
 	if (divert)
 		; /* the level goes beside the text */
 	else if (prefixes)
@@ -86,7 +82,7 @@ void log_write(enum log_level level, const struct log_subject *subject, const ch
 			buf_printf(&line, " (%s)", subject->place);
 		buf_append_text(&line, ": ");
 	}
-	append_escaped(&line, buf_slice(&text));
+	append_escaped(&line, buf_slice(text));
 	if (divert) {
 		divert(level, subject, buf_slice(&line));
 		return;
@@ -98,4 +94,71 @@ void log_write(enum log_level level, const struct log_subject *subject, const ch
 	(void)written; /* nobody is left who could be told */
 	if (drawing.after)
 		drawing.after(drawing.userdata);
+}
+
+/* --- recent debug lines --- */
+
+#define N_RECENT 200
+#define RECENT_INTERVAL NSEC_PER_HOUR
+
+/* Whole texts: one that was cut could hold the first half of a secret, which no mask would find. */
+static struct recent {
+	char *subject; /* "kind name"; NULL: nothing is here */
+	char *text;
+	nsec_t at;
+} recent[N_RECENT];
+static size_t next_recent;
+
+static void recent_clear(struct recent *line)
+{
+	free(line->subject);
+	free(line->text);
+	*line = (struct recent){0};
+}
+
+static void recent_add(const struct log_subject *subject, const struct buf *text)
+{
+	struct recent *line = &recent[next_recent];
+	next_recent = (next_recent + 1) % N_RECENT;
+	recent_clear(line);
+	*line = (struct recent){
+		mem_printf("%s %s", subject->kind, subject->name),
+		mem_strdup(buf_text(text)),
+		clock_monotonic(),
+	};
+}
+
+void log_recent(const struct log_subject *subject, nsec_t *told_at)
+{
+	nsec_t now_at = clock_monotonic();
+	if (*told_at != NSEC_NONE && now_at - *told_at < RECENT_INTERVAL)
+		return;
+	*told_at = now_at;
+	char *own CLEANUP_FREE = mem_printf("%s %s", subject->kind, subject->name);
+	for (size_t i = 0; i < N_RECENT; i++) {
+		struct recent *line = &recent[(next_recent + i) % N_RECENT];
+		if (!line->subject || strcmp(line->subject, own) != 0)
+			continue;
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		buf_printf(&text, "before (%.3f s): %s",
+			(double)(now_at - line->at) / (double)NSEC_PER_SEC, line->text);
+		emit(LOG_LEVEL_INFO, subject, &text);
+		recent_clear(line);
+	}
+}
+
+void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	bool kept = level == LOG_LEVEL_DEBUG && subject && subject->kind;
+	va_list args;
+	if (!log_enabled(level) && !kept)
+		return;
+	va_start(args, format);
+	buf_vprintf(&text, format, args);
+	va_end(args);
+	if (log_enabled(level))
+		emit(level, subject, &text);
+	else
+		recent_add(subject, &text);
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/clock.h"
 #include "base/slice.h"
 
 enum log_level {
@@ -39,6 +40,12 @@ bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* SUBJECT begins to fail: writes what log_debug() was told of it lately, among the last 200 such
+ * lines of all subjects, at info, unless that was done less than an hour ago. *TOLD_AT is the
+ * owner's, at first NSEC_NONE. At log level debug the lines are there already: nothing is written.
+ */
+void log_recent(const struct log_subject *subject, nsec_t *told_at);
 
 #define log_error(subject, ...) log_write(LOG_LEVEL_ERROR, (subject), __VA_ARGS__)
 #define log_warning(subject, ...) log_write(LOG_LEVEL_WARNING, (subject), __VA_ARGS__)

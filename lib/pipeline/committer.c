@@ -13,6 +13,7 @@
 #include <ev.h>
 
 #include "base/backoff.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "store/commit.h"
@@ -76,6 +77,7 @@ static void committer_run(struct committer *committer)
 	committer_disarm(committer);
 	if (!commit_pending(committer->store))
 		return;
+	nsec_t begun_at = clock_monotonic();
 	committer->running = true;
 	r = commit_run(committer->store, &fault);
 	committer->running = false;
@@ -83,6 +85,8 @@ static void committer_run(struct committer *committer)
 		committer_failed(committer, r, &fault);
 		return;
 	}
+	log_debug(NULL, "committed in %.1f ms",
+		(double)(clock_monotonic() - begun_at) / (double)NSEC_PER_MSEC);
 	committer_recovered(committer);
 	/* callbacks of the commit may have collected more */
 	committer_touch(committer);

@@ -62,6 +62,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 	if (!delivery->failing) {
 		delivery->failing = true;
 		delivery->failing_since_at = clock_monotonic();
+		log_recent(&subject, &delivery->recent_told_at);
 		log_warning(&subject,
 			"%s; nothing is lost, trying again in %s, then until it works", fault->text,
 			buf_text(&wait));
@@ -107,6 +108,7 @@ static void delivery_keep_position(struct delivery *delivery, const char *positi
 /* The job in hand is done: N_REFUSED of its records are dead letters. */
 void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused)
 {
+	struct log_subject subject = delivery_subject(delivery);
 	struct sink_job *job = delivery->job;
 	uint64_t n_all = 0;
 
@@ -119,6 +121,7 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	delivery->delivered_records += job->n_records - n_refused;
 	delivery->refused_records += n_refused;
 	delivery->acknowledged = job_last(job);
+	log_debug(&subject, "acknowledged up to batch %" PRId64, delivery->acknowledged);
 	delivery->spent = job;
 	delivery->job = NULL;
 	delivery->planned = false;
@@ -222,6 +225,7 @@ void delivery_build(struct delivery *delivery)
 
 void delivery_send(struct delivery *delivery)
 {
+	struct log_subject subject = delivery_subject(delivery);
 	struct fault fault = FAULT_NULL;
 
 	if (!delivery_plan_write(delivery)) {
@@ -230,6 +234,9 @@ void delivery_send(struct delivery *delivery)
 		delivery_fail(delivery, &fault);
 		return;
 	}
+	log_debug(&subject, "job: batches %" PRId64 " to %" PRId64 ", %zu record%s",
+		job_first(delivery->job), job_last(delivery->job), delivery->job->n_records,
+		str_plural(delivery->job->n_records));
 	delivery->state = DELIVERY_SENDING;
 	delivery->sink->kind->deliver(delivery->sink, delivery->job);
 }
@@ -387,6 +394,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 		delivery->backoff.min_ns = delivery->backoff.max_ns;
 	delivery->refusal_logged_at = NSEC_NONE;
 	delivery->retry_logged_at = NSEC_NONE;
+	delivery->recent_told_at = NSEC_NONE;
 	delivery->gather_until_at = NSEC_NONE;
 	delivery->last_success_time = NSEC_NONE;
 	ev_timer_init(&delivery->timer, delivery_step, 0., 0.);

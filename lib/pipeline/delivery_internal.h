@@ -56,6 +56,7 @@ struct delivery {
 	struct fault fault;
 	nsec_t refusal_logged_at; /* NSEC_NONE: never */
 	nsec_t retry_logged_at; /* of a part of a job; NSEC_NONE: never */
+	nsec_t recent_told_at; /* for log_recent() */
 
 	uint64_t pending_records;
 	uint64_t delivered_records;

@@ -27,8 +27,11 @@ const char *runner_state_to_string(enum runner_state state)
 
 void runner_enter(struct runner *runner, enum runner_state state)
 {
-	if (runner->status.state != state)
-		runner->status.state_time = clock_wall();
+	if (runner->status.state == state)
+		return;
+	log_debug(&runner->source->subject, "%s, was %s", runner_state_to_string(state),
+		runner_state_to_string(runner->status.state));
+	runner->status.state_time = clock_wall();
 	runner->status.state = state;
 }
 
@@ -112,6 +115,8 @@ static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t 
 		"%s; nothing was moved, %s%s", fault->text,
 		wait_ns < 0 ? "giving up for this run" : "retrying in ",
 		wait_ns < 0 ? "" : buf_text(&wait));
+	if (!runner->status.failing)
+		log_recent(&runner->source->subject, &runner->recent_told_at);
 	runner->status.failing = true;
 	runner->status.fault = *fault;
 }
@@ -436,6 +441,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	if (runner->backoff.min_ns > runner->backoff.max_ns)
 		runner->backoff.min_ns = runner->backoff.max_ns;
 	runner->status.last_success_time = NSEC_NONE;
+	runner->recent_told_at = NSEC_NONE;
 	runner->status.state_time = clock_wall();
 	runner->status.total = -1;
 	poll_init(&runner->poll, setup->source);
@@ -483,6 +489,7 @@ void runner_free(struct runner *runner)
 	fetch_deinit(&runner->fetch);
 	poll_deinit(&runner->poll);
 	free(runner->url);
+	free(runner->label);
 	free(runner);
 }
 

@@ -36,6 +36,8 @@ struct runner {
 	struct auth_waiter *waiter;
 	struct http_request *request;
 	char *url; /* of the request under way */
+	char *label; /* of the same: method and URL, for the log */
+	nsec_t recent_told_at; /* for log_recent() */
 	ev_timer timer;
 	nsec_t timer_at; /* when it fires */
 

@@ -12,6 +12,25 @@ static bool sends_credential(const struct runner *runner)
 	return !runner->fetching || runner->fetch.need == FETCH_LINK;
 }
 
+/* A document's address proves by its query who asks: only its path is shown. */
+static char *label_of(const struct runner *runner, const struct http_message *message)
+{
+	size_t size = runner->fetching ? strcspn(message->url, "?") : strlen(message->url);
+	return mem_printf(
+		"%s %.*s", message->method ? message->method : "GET", (int)size, message->url);
+}
+
+static void tell(const struct runner *runner, const struct http_response *response)
+{
+	double elapsed_ms = (double)response->elapsed_ns / (double)NSEC_PER_MSEC;
+	if (response->status == 0)
+		log_debug(&runner->source->subject, "%s: no response after %.0f ms: %s",
+			runner->label, elapsed_ms, response->fault.text);
+	else
+		log_debug(&runner->source->subject, "%s: HTTP %d, %zu bytes in %.0f ms",
+			runner->label, response->status, response->body.size, elapsed_ms);
+}
+
 static void request_done(struct http_response *response, void *userdata)
 {
 	struct runner *runner = userdata;
@@ -19,6 +38,7 @@ static void request_done(struct http_response *response, void *userdata)
 	struct page page CLEANUP(page_deinit) = PAGE_NULL;
 	bool proves = sends_credential(runner);
 	runner->request = NULL;
+	tell(runner, response);
 	if (!proves || response->status != 401) /* refused: once more, or runner_wait_after() */
 		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
 	bool anew = proves && runner_learn_clock(runner, response);
@@ -52,6 +72,8 @@ void runner_send(struct runner *runner)
 		free(runner->url);
 		runner->url = mem_strdup(message.url);
 	}
+	free(runner->label);
+	runner->label = label_of(runner, &message);
 	runner_enter(runner, RUNNER_ASKING);
 	runner->status.n_requests++;
 	runner->request =
