@@ -86,7 +86,7 @@ class Everything(Http):
                 result = self.once(expect=75)
                 self.assertEqual(self.dead_letters(), [])
                 self.assertTrue(result.lines(words), result.err)
-                self.assertTrue(result.lines("records wait"), result.err)
+                self.assertTrue(result.lines("records unsent"), result.err)
                 posts = [e for e in self.receiver.log() if e["target"] == path]
                 self.assertLess(len(posts), most)
                 self.receiver.control(**before)
