@@ -158,7 +158,7 @@ static const struct option errors[] = {
 			"incomplete"),
 	ROW(errors_options, retry, "retry", OPTION_LINES,
 		.help = "conditions, one per line; an error that meets one is temporary"),
-	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410",
+	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410, 416",
 		.help = "statuses that mean that a cursor or URL is no longer valid"),
 	ROW(errors_options, auth, "auth", OPTION_LIST,
 		.help = "statuses other than 401 that a fresh token may resolve"),

@@ -149,17 +149,11 @@ static bool reset_applies(const struct http_response *response)
 	       slice_is(http_headers_get(&response->headers, "X-RateLimit-Remaining"), "0");
 }
 
-static nsec_t asked_wait(const struct http_response *response, nsec_t now_time)
+nsec_t http_reset_wait(const struct http_response *response, nsec_t now_time)
 {
-	struct slice text = http_headers_get(&response->headers, "Retry-After");
+	struct slice text = http_headers_get(&response->headers, "X-RateLimit-Reset");
 	int64_t seconds;
-	nsec_t time;
 
-	if (text.data && parse_seconds(text, &seconds))
-		return seconds_to_wait(seconds);
-	if (text.data && timestamp_parse_http(text, &time) == 0)
-		return until(time, response, now_time);
-	text = http_headers_get(&response->headers, "X-RateLimit-Reset");
 	if (!text.data || !reset_applies(response) || !parse_seconds(text, &seconds))
 		return 0;
 	if (seconds > INT64_C(100000000000)) /* milliseconds since 1970 */
@@ -170,6 +164,19 @@ static nsec_t asked_wait(const struct http_response *response, nsec_t now_time)
 	if (seconds > INT64_C(9000000000))
 		return WAIT_MAX_NS;
 	return until(seconds * NSEC_PER_SEC, response, now_time);
+}
+
+static nsec_t asked_wait(const struct http_response *response, nsec_t now_time)
+{
+	struct slice text = http_headers_get(&response->headers, "Retry-After");
+	int64_t seconds;
+	nsec_t time;
+
+	if (text.data && parse_seconds(text, &seconds))
+		return seconds_to_wait(seconds);
+	if (text.data && timestamp_parse_http(text, &time) == 0)
+		return until(time, response, now_time);
+	return http_reset_wait(response, now_time);
 }
 
 /* U+0080 to U+009F are control characters, too: terminals obey some of them. */

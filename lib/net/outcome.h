@@ -19,4 +19,8 @@ enum fault_class http_outcome(const struct http_response *response, struct slice
  * and invalid UTF-8 as '?', secrets masked (before the cut): for messages. */
 void http_excerpt(struct slice body, size_t size, struct buf *out);
 
+/* How long to send nothing because a budget is used up, whatever the status: X-RateLimit-Reset of
+ * a 429 or of an answer with X-RateLimit-Remaining: 0. 0: not said. */
+nsec_t http_reset_wait(const struct http_response *response, nsec_t now_time);
+
 #endif

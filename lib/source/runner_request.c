@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "net/auth/auth.h"
+#include "net/outcome.h"
 #include "source/ask.h"
 
 /* A document's own link carries what it needs. */
@@ -31,6 +32,18 @@ static void tell(const struct runner *runner, const struct http_response *respon
 			runner->label, response->status, response->body.size, elapsed_ms);
 }
 
+/* The last request of a budget was answered well, and the answer says until when there is no other.
+ * As with a refusal, a server may not silence a source for long. */
+static void heed_budget(struct runner *runner, const struct http_response *response)
+{
+	nsec_t limit = runner->source->options.retry_max_ns;
+	nsec_t wait = http_reset_wait(response, runner_now(runner));
+	if (limit < NSEC_PER_HOUR)
+		limit = NSEC_PER_HOUR;
+	if (wait > 0 && response->status >= 200 && response->status <= 299)
+		rate_hold(runner->rate, clock_monotonic() + (wait < limit ? wait : limit));
+}
+
 static void request_done(struct http_response *response, void *userdata)
 {
 	struct runner *runner = userdata;
@@ -42,6 +55,8 @@ static void request_done(struct http_response *response, void *userdata)
 	if (!proves || response->status != 401) /* refused: once more, or runner_wait_after() */
 		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
 	bool anew = proves && runner_learn_clock(runner, response);
+	if (proves)
+		heed_budget(runner, response);
 	if (runner->callbacks->requested)
 		runner->callbacks->requested(
 			response->elapsed_ns, response->body.size, runner->userdata);

@@ -58,7 +58,7 @@ START_TEST(good)
 	ck_assert_uint_eq(f.definition->n_records_id, 2);
 	ck_assert_uint_eq(f.definition->page_end, END_ABSENT);
 	ck_assert_int_eq(f.definition->step_ns, NSEC_PER_MSEC);
-	ck_assert_uint_eq(f.definition->n_errors_lost, 3);
+	ck_assert_uint_eq(f.definition->n_errors_lost, 4);
 	ck_assert(ini_section_find(&f.ini.sections[0], "token")->used);
 	tear_down(&f);
 }
