@@ -155,7 +155,7 @@ class JournalLog(harness.Case):
         self.assertTrue([e for e in entries if e.get("SINK") == "away"], entries)
         self.assertTrue([e for e in entries if e.get("SOURCE") == "acme"], entries)
         own = [e for e in entries if "SOURCE" not in e and "SINK" not in e]
-        self.assertEqual([e["PRIORITY"] for e in own][:1], ["6"], own)
+        self.assertEqual([e["PRIORITY"] for e in own][:2], ["5", "6"], own)  # a new state; start
         self.assertFalse([e for e in entries if "wr0ng-token" in str(e)])
 
     def test_another_stream(self):

@@ -124,7 +124,7 @@ class Nginx(Http):
         self.cloud.faults(
             {"kind": "body", "repeat": [head, large[:1024], len(large) // 1024, '"}]}'], "times": 1}
         )
-        self.once()
+        self.once(expect=75)
         letters = self.dead_letters()
         self.assertEqual([letter["record"]["n"] for letter in letters], [2])
         self.assertEqual(len(letters[0]["record"]["x"]), len(large))

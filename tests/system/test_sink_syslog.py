@@ -168,7 +168,7 @@ class Syslog(harness.Case):
         self.begin(receiver.address(), "ca_file = " + other["ca"])
         self.refused("certificate")
         self.begin(receiver.address())  # the system's authorities
-        self.refused("ca_file")
+        self.refused("CA's file")
         self.assertEqual(receiver.count(), 0)
 
     def test_client_certificate(self):
