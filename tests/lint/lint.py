@@ -294,6 +294,21 @@ def prose(path):
                 yield word, number
 
 
+def packages():
+    """script/packages installs for a task what debian/control needs."""
+    control = (ROOT / "debian/control").read_text()
+    field = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.M)[1]
+    script = (ROOT / "script/packages").read_text()
+    lists = {n: v.split() for n, v in re.findall(r'^(\w+)="([^"]*)"$', script, re.M)}
+    for line in field.splitlines():
+        name = re.match(r" ([a-z0-9.+-]+)", line)[1]
+        if name.startswith(("debhelper-compat", "dh-sequence-")):
+            name = "debhelper"
+        for extra in ("package", "test"):
+            if name not in lists["build"] + lists[extra]:
+                yield "script/packages", "%s of debian/control is not in build or %s" % (name, extra)
+
+
 def words():
     """No phrase comes back that reads as if translated."""
     for path in sorted({path for name in WORDS_IN for path in ROOT.glob(name)}):

@@ -42,12 +42,12 @@ class Machine:
         self.process = None
         self.leader = None
 
-    def make(self):
+    def make(self, packages=PACKAGES):
         """None, or why it cannot be made: no mirror, most likely."""
+        include = ["--include=" + ",".join(packages.split())] if packages else []
         with open(self.console, "wb") as out:
             code = subprocess.run(
-                ["debootstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES.split()),
-                 "bookworm", str(self.root), MIRROR],
+                ["debootstrap", "--variant=minbase", *include, "bookworm", str(self.root), MIRROR],
                 stdout=out, stderr=subprocess.STDOUT, timeout=600,
             ).returncode
         return "debootstrap: " + self.text() if code else None

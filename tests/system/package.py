@@ -46,9 +46,11 @@ def flowing(simulator, visible):
 
 
 class PackageCase(harness.Case):
+    missing = staticmethod(missing)
+
     def setUp(self):
         super().setUp()
-        why = missing()
+        why = self.missing()
         if why:
             self.skipTest(why)
         self.dir = self.dir.resolve()
@@ -62,10 +64,7 @@ class PackageCase(harness.Case):
         self.assertEqual(done.returncode, 0, done.stdout[-5000:])
         return done.stdout
 
-    def build(self, name, **more):
-        """The .changes of a copy of the tree, which stays as it is. Without the unit tests, which
-        run beside this one."""
-        tree = self.dir / name / "trawld"
+    def copy_tree(self, tree):
         listed = subprocess.run(
             [*GIT, "ls-files", "-z", "-co", "--exclude-standard"],
             cwd=SOURCE_ROOT, capture_output=True, check=True,
@@ -74,6 +73,12 @@ class PackageCase(harness.Case):
             if file and (SOURCE_ROOT / file).is_file():
                 (tree / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(SOURCE_ROOT / file, tree / file)
+        return tree
+
+    def build(self, name, **more):
+        """The .changes of a copy of the tree, which stays as it is. Without the unit tests, which
+        run beside this one."""
+        tree = self.copy_tree(self.dir / name / "trawld")
         self.command("dpkg-buildpackage", "-us", "-uc", "-b", cwd=tree, **more)
         (changes,) = tree.parent.glob("trawld_*.changes")
         return changes
