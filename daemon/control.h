@@ -6,7 +6,8 @@
  *
  * Requests: {"command":"status"}, {"command":"poll"}, {"command":"poll","source":NAME},
  * {"command":"reload"}, and with a reload {"command":"rename","name":NAME,"to":NEW}, "rename-sink",
- * {"command":"drop-sink","name":NAME}. Answers: {"ok":true,...} or
+ * {"command":"drop-sink","name":NAME}; {"command":"pause","name":NAME}, "resume". Answers:
+ * {"ok":true,...} or
  * {"ok":false,"code":EXIT_CODE,"error":TEXT,...}.
  */
 #ifndef TRAWLD_DAEMON_CONTROL_H

@@ -42,7 +42,11 @@ static json_t *poll_all(struct trawld *trawld)
 	fanout_retry_now(trawld->fanout);
 	trawld_poll_now(trawld);
 	json_object_set_new(value, "ok", json_true());
-	json_object_set_new(value, "sources", json_integer((json_int_t)trawld->n_pollers));
+	size_t n_paused = 0;
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		n_paused += trawld->pollers[i]->paused;
+	json_object_set_new(
+		value, "sources", json_integer((json_int_t)(trawld->n_pollers - n_paused)));
 	return value;
 }
 
@@ -65,6 +69,11 @@ static json_t *poll_one(struct control_client *client, const char *name)
 			poller = trawld->pollers[i];
 	if (!poller)
 		return unknown_source(trawld, name);
+	if (poller->paused)
+		return control_refusal(
+			EX_TEMPFAIL, poller->source->options.enabled
+					     ? "the source is paused (trawlctl resume continues)"
+					     : "the source is disabled (enabled = no)");
 	struct runner_status runner;
 	struct intake_status intake;
 	runner_status(poller->runner, &runner);
@@ -137,6 +146,8 @@ json_t *control_wait_over(struct control_client *client)
 	runner_status(wait->poller->runner, &runner);
 	if (runner.state == RUNNER_STOPPED)
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
+	if (runner.state == RUNNER_PAUSED)
+		return control_refusal(EX_TEMPFAIL, "the source was paused meanwhile");
 	if (runner.n_pauses > wait->n_pauses)
 		return poll_broke_off(&runner);
 	if (wait->poller->n_rests >= wait->n_rests) {
@@ -232,6 +243,19 @@ static json_t *change(struct trawld *trawld, enum routes_command command, const 
 	return value;
 }
 
+static json_t *pause_or_resume(struct trawld *trawld, const json_t *request, bool paused)
+{
+	struct fault fault = FAULT_NULL;
+	struct pause_result result;
+	const char *name = member(request, "name");
+	if (!name)
+		return control_refusal(EX_USAGE, "the request needs a name");
+	int code = trawld_pause(trawld, name, paused, &result, &fault);
+	return code ? control_refusal(code, fault.text)
+		    : json_pack("{s:b, s:b, s:b, s:b}", "ok", 1, "source", result.source, "sink",
+			      result.sink, "disabled", result.disabled);
+}
+
 json_t *control_command(struct control_client *client, struct slice line)
 {
 	struct trawld *trawld = client->control->trawld;
@@ -249,6 +273,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = reload(trawld, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
 		value = acknowledge_gaps(client, source);
+	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
+		value = pause_or_resume(trawld, request, strcmp(command, "pause") == 0);
 	else if (strcmp(command, "drop-sink") == 0)
 		value = change(trawld, ROUTES_DROP_SINK, request);
 	else if (strcmp(command, "rename-sink") == 0)
@@ -256,8 +282,9 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else if (strcmp(command, "rename") == 0)
 		value = change(trawld, ROUTES_RENAME_SOURCE, request);
 	else
-		value = control_refusal(EX_USAGE, "unknown command; expected status, poll, reload, "
-						  "rename, rename-sink or drop-sink");
+		value = control_refusal(EX_USAGE,
+			"unknown command; expected status, poll, reload, "
+			"rename, rename-sink, drop-sink, pause or resume");
 	json_decref(request);
 	return value;
 }

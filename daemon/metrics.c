@@ -73,6 +73,11 @@ static double source_up(const struct overview_source *source)
 	return source->runner.last_success_time != NSEC_NONE && !source->runner.failing;
 }
 
+static double source_paused(const struct overview_source *source)
+{
+	return source->poller->paused;
+}
+
 static double clock_skew(const struct overview_source *source)
 {
 	return seconds(source->runner.skew_ns);
@@ -92,6 +97,8 @@ static const struct source_row source_rows[] = {
 	{"trawld_last_success_timestamp_seconds", EXPOSITION_GAUGE,
 		"Time of the last page that was read without an error.", last_success},
 	{"trawld_source_up", EXPOSITION_GAUGE, "1 if the last attempt succeeded.", source_up},
+	{"trawld_source_paused", EXPOSITION_GAUGE,
+		"1 if the source is paused or disabled by a person.", source_paused},
 	{"trawld_clock_skew_seconds", EXPOSITION_GAUGE,
 		"Server's clock minus this host's clock; 0 up to two seconds.", clock_skew},
 };
@@ -135,6 +142,11 @@ static double sink_up(const struct sink_status *sink)
 	return !sink->failing;
 }
 
+static double sink_paused(const struct sink_status *sink)
+{
+	return sink->paused;
+}
+
 static const struct sink_row sink_rows[] = {
 	{"trawld_sink_pending_records", EXPOSITION_GAUGE, "Records that wait for the sink.",
 		pending},
@@ -146,6 +158,8 @@ static const struct sink_row sink_rows[] = {
 		"Records rejected by the receiver and kept in the dead-letter file.", dead_letters},
 	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that had to be sent again.", retries},
 	{"trawld_sink_up", EXPOSITION_GAUGE, "1 if the last delivery succeeded.", sink_up},
+	{"trawld_sink_paused", EXPOSITION_GAUGE, "1 if the sink is paused by a person.",
+		sink_paused},
 	{"trawld_sink_last_success_timestamp_seconds", EXPOSITION_GAUGE,
 		"Time of the last acknowledgement.", sink_success},
 };

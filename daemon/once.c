@@ -56,7 +56,14 @@ static void report_sink(const struct sink_status *status, void *userdata)
 		log_warning(&subject, "%llu record%s rejected; see the dead letters",
 			(unsigned long long)status->refused_records,
 			str_plural(status->refused_records));
-	if (status->pending_records)
+	if (status->pending_records && status->paused)
+		log_warning(&subject,
+			"%llu record%s wait%s for it, and it is paused; `trawlctl resume %s` "
+			"continues",
+			(unsigned long long)status->pending_records,
+			str_plural(status->pending_records),
+			status->pending_records == 1 ? "s" : "", status->name);
+	else if (status->pending_records)
 		log_warning(&subject, "%llu record%s unsent; run again when the sink is back (%s)",
 			(unsigned long long)status->pending_records,
 			str_plural(status->pending_records), status->fault.text);

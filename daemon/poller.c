@@ -54,11 +54,17 @@ static bool may_poll(bool needs_window, void *userdata)
 	return r == 0;
 }
 
+/* Nobody has to wait for it (--once, readiness). */
+static void be_at_rest(struct poller *poller)
+{
+	poller->trawld->n_rested += !poller->rested;
+	poller->rested = true;
+}
+
 static void rested(const struct fault *fault, void *userdata)
 {
 	struct poller *poller = userdata;
-	poller->trawld->n_rested += !poller->rested;
-	poller->rested = true;
+	be_at_rest(poller);
 	poller->n_rests++;
 	if (fault)
 		poller->given_up = *fault;
@@ -112,6 +118,8 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 	struct poller *poller = MEM_NEW(struct poller);
 	poller->trawld = trawld;
 	poller->source = source;
+	poller->paused =
+		!source->options.enabled || str_list_has(&trawld->pauses.sources, source->name);
 	tally_init(&poller->tally, clock_monotonic());
 	poller->intake = intake_new(&(struct intake_setup){
 		.store = trawld->store,
@@ -127,6 +135,7 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 			.client = trawld->client,
 			.source = source,
 			.place = place,
+			.paused = poller->paused,
 			.give_up = trawld->options.once,
 			.first_delay_ns = first_delay_ns,
 			.callbacks = &callbacks,
@@ -137,7 +146,27 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 		poller_free(poller);
 		return r;
 	}
+	if (poller->paused)
+		be_at_rest(poller);
+	if (poller->paused && source->options.enabled)
+		log_notice(
+			&source->subject, "paused; `trawlctl resume %s` continues", source->name);
 	*ret = poller;
+	return 0;
+}
+
+int poller_set_paused(struct poller *poller, bool paused, struct fault *reterr)
+{
+	int r = 0;
+	if (paused)
+		runner_pause(poller->runner);
+	else
+		r = runner_resume(poller->runner, reterr);
+	if (r)
+		return r;
+	poller->paused = paused;
+	if (paused)
+		be_at_rest(poller);
 	return 0;
 }
 

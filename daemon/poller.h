@@ -14,6 +14,7 @@ struct poller {
 	struct runner *runner;
 	struct intake *intake;
 	uint64_t n_rests; /* polls that came to their end */
+	bool paused; /* by the configuration or a person */
 	bool rested; /* has caught up at least once, or was given up (--once) */
 	struct fault given_up; /* class FAULT_NONE: not given up */
 	uint64_t n_gaps;
@@ -24,6 +25,8 @@ struct poller {
 /* 0, or the fault of the runner or the store. */
 int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
 	nsec_t first_delay_ns, struct fault *reterr);
+/* Stops polling, or continues. 0 or the fault of the runner. */
+int poller_set_paused(struct poller *poller, bool paused, struct fault *reterr);
 void poller_free(struct poller *poller);
 
 #endif

@@ -102,6 +102,8 @@ static void append_state(
 	const struct poller *poller = meter->poller;
 	if (poller->given_up.class != FAULT_NONE)
 		buf_printf(out, ", gave up: %s", poller->given_up.text);
+	else if (poller->paused)
+		buf_append_text(out, ", paused");
 	else if (poller->rested)
 		append_time(out, ", up to date, newest ", status->newest_time);
 	else if (status->failing)
@@ -113,7 +115,7 @@ static void append_state(
 		buf_printf(out, ", %s", runner_state_to_string(status->state));
 	else
 		append_place(out, meter, status);
-	if (poller->rested && status->newest_time == NSEC_NONE &&
+	if (poller->rested && !poller->paused && status->newest_time == NSEC_NONE &&
 		poller->given_up.class == FAULT_NONE)
 		buf_append_text(out, ", up to date");
 }

@@ -97,7 +97,8 @@ static json_t *source_json(const struct overview_source *from)
 static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 {
 	json_t *sink = json_object();
-	const char *state = status->failing           ? "failing"
+	const char *state = status->paused            ? "paused"
+			    : status->failing         ? "failing"
 			    : status->pending_records ? "delivering"
 						      : "idle";
 	json_object_set_new(sink, "name", status_json_text(status->name));

@@ -62,7 +62,13 @@ int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct
 		.loop = trawld->loop,
 		.client = trawld->client,
 	};
-	return fanout_add_sink(trawld->fanout, sink->kind, &setup, &sink->common, reterr);
+	const struct log_subject subject = {"sink", sink->name, sink->place};
+	int r = fanout_add_sink(trawld->fanout, sink->kind, &setup, &sink->common, reterr);
+	if (r || !str_list_has(&trawld->pauses.sinks, sink->name))
+		return r;
+	fanout_pause_sink(trawld->fanout, sink->name, true);
+	log_notice(&subject, "paused; `trawlctl resume %s` continues", sink->name);
+	return 0;
 }
 
 int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr)
@@ -98,6 +104,8 @@ static int adopt(struct trawld *trawld)
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault = FAULT_NULL;
 	int r = trawld_adopt(trawld, trawld->setup, NULL, &findings, &fault);
+	if (!r)
+		r = trawld_load_pauses(trawld, &fault);
 	for (size_t i = 0; i < findings.n_items; i++)
 		log_error(NULL, "%s", findings.items[i].text);
 	if (r == STORE_E_STRANDED) {
@@ -241,6 +249,7 @@ void trawld_close(struct trawld *trawld)
 		ev_loop_destroy(trawld->loop);
 	}
 	free(trawld->stop_timer);
+	trawld_pauses_deinit(&trawld->pauses);
 	setup_free(trawld->setup);
 	*trawld = (struct trawld){.exit_code = trawld->exit_code};
 }

@@ -23,6 +23,16 @@ struct notify;
 struct signals;
 struct web;
 
+struct trawld_pauses {
+	struct str_list sources, sinks; /* names */
+};
+
+/* What a command was about. */
+struct pause_result {
+	bool source, sink;
+	bool disabled; /* the source: enabled = no */
+};
+
 struct trawld_options {
 	const char *path; /* of the configuration */
 	bool once;
@@ -45,6 +55,7 @@ struct trawld {
 	struct progress *progress; /* --once; else NULL */
 	struct notify *notify;
 
+	struct trawld_pauses pauses; /* what a person has paused */
 	nsec_t start_time; /* of the process */
 
 	struct fault state_fault; /* why the state could not be written the last time */
@@ -87,6 +98,12 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, struct fi
  * committed. */
 int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
 	struct findings *findings, struct fault *reterr);
+/* trawld_pause.c: what the state says is paused; then to pause or resume NAME, a source or sink or
+ * both, in the state and at work. The exit code. */
+int trawld_load_pauses(struct trawld *trawld, struct fault *reterr);
+void trawld_pauses_deinit(struct trawld_pauses *pauses);
+int trawld_pause(struct trawld *trawld, const char *name, bool paused, struct pause_result *ret,
+	struct fault *reterr);
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);
 int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr);
 

@@ -12,7 +12,7 @@ _trawlctl_names()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="check cursor drop-sink gaps poll probe providers reload rename rename-sink rewind status"
+	local commands="check cursor drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -46,6 +46,10 @@ _trawlctl()
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
 	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	rename) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
+	pause | resume)
+		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")
+			$(_trawlctl_names sink "$file")" -- "$cur")
+		;;
 	rename-sink | drop-sink)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
 		;;

@@ -14,6 +14,8 @@ int ctl_check(const struct ctl_arguments *arguments);
 int ctl_cursor(const struct ctl_arguments *arguments);
 int ctl_gaps(const struct ctl_arguments *arguments);
 int ctl_rewind(const struct ctl_arguments *arguments);
+int ctl_pause(const struct ctl_arguments *arguments);
+int ctl_resume(const struct ctl_arguments *arguments);
 int ctl_rename(const struct ctl_arguments *arguments);
 int ctl_rename_sink(const struct ctl_arguments *arguments);
 int ctl_drop_sink(const struct ctl_arguments *arguments);

@@ -29,6 +29,12 @@ static const struct ctl_command commands[] = {
 	{"gaps", "[SOURCE] [--acknowledge] [--all] [--json]",
 		"list spans of time whose records may be missing; note that a person has seen them",
 		CTL_NAME | CTL_ACKNOWLEDGE | CTL_ALL | CTL_JSON, ctl_gaps},
+	{"pause", "SOURCE|SINK",
+		"stop polling a source or delivering to a sink until it is resumed; nothing is "
+		"lost",
+		CTL_NAME | CTL_NAME_REQUIRED, ctl_pause},
+	{"resume", "SOURCE|SINK", "continue what was paused", CTL_NAME | CTL_NAME_REQUIRED,
+		ctl_resume},
 	{"rename", "SOURCE NEW",
 		"let the source NEW continue at the cursor of SOURCE, which is no longer "
 		"configured",

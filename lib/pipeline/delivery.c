@@ -36,9 +36,8 @@ static void delivery_changed(struct delivery *delivery)
 /* Steps at the next turn of the loop, or after WAIT_NS. */
 static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
 {
-	struct ev_loop *loop = delivery->setup.loop;
-
-	timer_start(loop, &delivery->timer, wait_ns);
+	if (!delivery->paused)
+		timer_start(delivery->setup.loop, &delivery->timer, wait_ns);
 }
 
 void delivery_schedule(struct delivery *delivery)
@@ -454,6 +453,17 @@ void delivery_retry_now(struct delivery *delivery)
 		return;
 	delivery->waiting = false;
 	delivery_arm(delivery, 0);
+}
+
+void delivery_pause(struct delivery *delivery, bool paused)
+{
+	if (delivery->paused == paused)
+		return;
+	delivery->paused = paused;
+	delivery->waiting = false;
+	ev_timer_stop(delivery->setup.loop, &delivery->timer);
+	delivery_schedule(delivery);
+	delivery_changed(delivery);
 }
 
 void delivery_hurry(struct delivery *delivery)

@@ -53,6 +53,8 @@ void delivery_offer(struct delivery *delivery, struct batch *batch);
 void delivery_retry_now(struct delivery *delivery);
 /* From now on no job waits for more records. */
 void delivery_hurry(struct delivery *delivery);
+/* No further job is handed over until it is resumed. */
+void delivery_pause(struct delivery *delivery, bool paused);
 void delivery_reopen(struct delivery *delivery);
 
 const char *delivery_name(const struct delivery *delivery);
@@ -60,6 +62,9 @@ int64_t delivery_acknowledged(const struct delivery *delivery);
 const char *delivery_position(const struct delivery *delivery); /* NULL: none */
 /* Everything that was offered or waits in the spool is acknowledged, and the sink is not busy. */
 bool delivery_is_idle(const struct delivery *delivery);
+/* It is paused, and the sink has no job. */
+bool delivery_is_paused(const struct delivery *delivery);
+bool delivery_has_pending(const struct delivery *delivery);
 bool delivery_is_failing(const struct delivery *delivery);
 void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 

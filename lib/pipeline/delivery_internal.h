@@ -29,6 +29,7 @@ struct delivery {
 	ev_timer timer;
 	enum delivery_state state;
 	bool started;
+	bool paused;
 	bool waiting; /* the timer runs a back-off */
 	nsec_t gather_until_at; /* a job waits for more; NSEC_NONE: none does */
 	bool hurried; /* none waits any longer */

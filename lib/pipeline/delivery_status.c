@@ -24,6 +24,16 @@ bool delivery_is_idle(const struct delivery *delivery)
 	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
 }
 
+bool delivery_is_paused(const struct delivery *delivery)
+{
+	return delivery->paused && delivery->state != DELIVERY_SENDING;
+}
+
+bool delivery_has_pending(const struct delivery *delivery)
+{
+	return delivery->pending_records > 0;
+}
+
 bool delivery_is_failing(const struct delivery *delivery)
 {
 	return delivery->failing;
@@ -49,6 +59,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.delivered_records = delivery->delivered_records,
 		.refused_records = delivery->refused_records,
 		.retries = delivery->retries,
+		.paused = delivery->paused,
 		.failing = delivery->failing,
 		.fault = delivery->fault,
 		.wait_ns = delivery->wait_ns,

@@ -307,6 +307,14 @@ void fanout_remove_sink(struct fanout *fanout, const char *name)
 	fanout_schedule(fanout);
 }
 
+void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused)
+{
+	size_t handle;
+
+	if (names_find(&fanout->sink_names, name, &handle) && fanout->sinks[handle])
+		delivery_pause(fanout->sinks[handle], paused);
+}
+
 /* --- routes --- */
 
 void fanout_clear_routes(struct fanout *fanout)
@@ -387,7 +395,9 @@ bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
 	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
 		const struct delivery *delivery = fanout->sinks[i];
 
-		if (delivery && delivery_is_failing(delivery))
+		if (delivery && delivery_is_paused(delivery))
+			n_failing += delivery_has_pending(delivery);
+		else if (delivery && delivery_is_failing(delivery))
 			n_failing++;
 		else if (delivery && !delivery_is_idle(delivery))
 			drained = false;

@@ -40,6 +40,9 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
  * begins there. */
 void fanout_remove_sink(struct fanout *fanout, const char *name);
 
+/* A sink that is paused finishes the job it has, and gets no other until it is resumed. */
+void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused);
+
 /* SINK, which need not be there yet, gets the batches of SOURCE above the number AFTER: a route of
  * the state, once each. */
 void fanout_route(struct fanout *fanout, const char *source, const char *sink, int64_t after);
@@ -59,8 +62,8 @@ void fanout_retry_now(
 /* Nothing new is to come: from now on no sink waits for more records to fill a job. */
 void fanout_hurry(struct fanout *fanout);
 
-/* Everything committed so far is acknowledged by every sink, or its sink is failing (then
- * *RET_FAILING counts such sinks). */
+/* Everything committed so far is acknowledged by every sink, or its sink is failing, or is paused
+ * while something waits for it (then *RET_FAILING counts such sinks). */
 bool fanout_drained(const struct fanout *fanout, size_t *ret_failing);
 /* Called whenever that may have changed. */
 void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata), void *userdata);
@@ -76,6 +79,7 @@ struct sink_status {
 	uint64_t delivered_records; /* since start */
 	uint64_t refused_records; /* dead letters since start */
 	uint64_t retries;
+	bool paused;
 	bool failing;
 	struct fault fault; /* why, while failing */
 	nsec_t wait_ns; /* the pause chosen after the last failed try, while failing */

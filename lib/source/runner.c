@@ -18,7 +18,7 @@
 #define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
 
 static const char *const state_names[] = {"resting", "waiting for budget", "waiting for credential",
-	"asking", "backing-off", "auth", "pressure", "stopped"};
+	"asking", "backing-off", "auth", "pressure", "paused", "stopped"};
 
 const char *runner_state_to_string(enum runner_state state)
 {
@@ -35,10 +35,16 @@ void runner_enter(struct runner *runner, enum runner_state state)
 	runner->status.state = state;
 }
 
+/* Nothing is to be asked. */
+static bool is_halted(const struct runner *runner)
+{
+	return runner->status.state == RUNNER_STOPPED || runner->status.state == RUNNER_PAUSED;
+}
+
 void runner_arm(struct runner *runner, nsec_t wait_ns)
 {
 	ev_timer_stop(runner->loop, &runner->timer);
-	if (runner->status.state == RUNNER_STOPPED)
+	if (is_halted(runner))
 		return;
 	timer_start(runner->loop, &runner->timer, wait_ns);
 	runner->timer_at = clock_monotonic() + wait_ns;
@@ -299,7 +305,7 @@ static void hand_on(struct runner *runner, struct page *page, enum poll_verdict 
 
 void runner_go_on(struct runner *runner, enum poll_verdict verdict)
 {
-	if (runner->status.state == RUNNER_STOPPED)
+	if (is_halted(runner))
 		return;
 	if (verdict == POLL_CAUGHT_UP)
 		rest(runner);
@@ -364,7 +370,7 @@ void runner_page_came(struct runner *runner, struct page *page)
 static void step(struct runner *runner)
 {
 	const struct definition *definition = runner->source->definition;
-	if (runner->status.state == RUNNER_STOPPED || runner->request || runner->waiter)
+	if (is_halted(runner) || runner->request || runner->waiter)
 		return;
 	bool needs_window = definition->n_records_id > 0 || definition->fetches ||
 			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
@@ -451,7 +457,8 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 
 	struct id credential;
 	int r = source_auth_new(setup->source, setup->client, &runner->auth, &credential, reterr);
-	if (r == 0)
+	runner->placeless = setup->paused && !setup->place;
+	if (r == 0 && !runner->placeless)
 		r = set_place(runner, setup->place, reterr);
 	if (r) {
 		runner_free(runner);
@@ -469,6 +476,8 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 			.userdata = runner,
 		},
 		clock_monotonic());
+	if (setup->paused)
+		runner_enter(runner, RUNNER_PAUSED);
 	runner_arm(runner, setup->first_delay_ns);
 	*ret = runner;
 	return 0;
@@ -500,20 +509,46 @@ void runner_poll_now(struct runner *runner)
 
 void runner_wake(struct runner *runner)
 {
-	if (runner->request || runner->waiter || runner->status.state == RUNNER_STOPPED)
+	if (runner->request || runner->waiter || is_halted(runner))
 		return;
 	runner_arm(runner, 0);
 }
 
-void runner_stop(struct runner *runner)
+static void halt(struct runner *runner, enum runner_state state)
 {
-	runner_enter(runner, RUNNER_STOPPED);
+	runner_enter(runner, state);
 	ev_timer_stop(runner->loop, &runner->timer);
 	http_request_cancel(runner->request);
 	auth_prepare_cancel(runner->waiter);
 	runner->request = NULL;
 	runner->waiter = NULL;
 	rate_turn_end(runner->rate, &runner->turn, false);
+}
+
+void runner_pause(struct runner *runner)
+{
+	if (!is_halted(runner))
+		halt(runner, RUNNER_PAUSED);
+}
+
+int runner_resume(struct runner *runner, struct fault *reterr)
+{
+	int r = 0;
+	if (runner->status.state != RUNNER_PAUSED)
+		return 0;
+	if (runner->placeless)
+		r = set_place(runner, NULL, reterr);
+	if (r)
+		return r;
+	runner->placeless = false;
+	runner_enter(runner, RUNNER_RESTING);
+	runner_arm(runner, 0);
+	return 0;
+}
+
+void runner_stop(struct runner *runner)
+{
+	halt(runner, RUNNER_STOPPED);
 }
 
 void runner_status(const struct runner *runner, struct runner_status *ret)

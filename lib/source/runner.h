@@ -39,6 +39,7 @@ struct runner_setup {
 	struct http_client *client;
 	const struct source *source; /* outlives the runner */
 	const char *place; /* text from the store; NULL: no state yet */
+	bool paused; /* as after runner_pause */
 	bool give_up; /* --once: after some attempts report through rested and stop */
 	nsec_t first_delay_ns; /* spreads the first polls */
 	const struct runner_callbacks *callbacks;
@@ -54,6 +55,11 @@ void runner_free(struct runner *runner);
 void runner_wake(struct runner *runner);
 /* The same because a person wants it: also with a credential that was refused. */
 void runner_poll_now(struct runner *runner);
+/* No further request until runner_resume; one that is under way is cancelled, and made again then.
+ * A source that has never run is given its first place by runner_resume, not before. */
+void runner_pause(struct runner *runner);
+/* Nothing happens unless it is paused. 0, or FAULT_CONFIG: it has no place to begin at. */
+int runner_resume(struct runner *runner, struct fault *reterr);
 void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
 
 enum runner_state {
@@ -64,6 +70,7 @@ enum runner_state {
 	RUNNER_BACKING_OFF,
 	RUNNER_AUTH,
 	RUNNER_PRESSURE,
+	RUNNER_PAUSED, /* by a person */
 	RUNNER_STOPPED
 };
 const char *runner_state_to_string(enum runner_state state);

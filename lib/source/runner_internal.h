@@ -45,6 +45,7 @@ struct runner {
 	unsigned n_attempts; /* failed ones since the last success */
 	unsigned n_lost; /* cursors given up since one was of use */
 	bool auth_retried; /* a fresh token was tried already */
+	bool placeless; /* paused before it ever ran */
 	bool fresh; /* began without a place, and no page was accepted yet */
 	struct steady steady;
 	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */

@@ -23,6 +23,8 @@ const struct option source_option_rows[] = {
 	ROW(start, "start", OPTION_STRING, .default_text = "-1h",
 		.help = "where a source without state begins: now, -1h, RFC 3339 or earliest"),
 	ROW(sinks, "sinks", OPTION_LIST, .help = "names of sinks; default: all"),
+	ROW(enabled, "enabled", OPTION_BOOL, .default_text = "yes",
+		.help = "no: it is not polled; what was read is delivered"),
 	ROW(timeout_ns, "timeout", OPTION_DURATION, .default_text = "60s", .min = NSEC_PER_MSEC,
 		.max = NSEC_PER_HOUR, .help = "for one whole request"),
 	ROW(retry_max_ns, "retry_max", OPTION_DURATION, .default_text = "5m", .min = NSEC_PER_MSEC,

@@ -17,6 +17,7 @@ struct source_options {
 	nsec_t interval_ns;
 	char *start; /* -1h, now, earliest, RFC 3339 */
 	struct str_list sinks; /* empty: all */
+	bool enabled; /* false: it is not polled */
 	nsec_t timeout_ns;
 	nsec_t retry_max_ns; /* longest back-off */
 	uint64_t max_page; /* ceiling of one answer, decoded */

@@ -177,8 +177,8 @@ class Completion(harness.Case):
         (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
         conf = ("-c", str(self.conf))
         commands = [
-            "check", "cursor", "drop-sink", "gaps", "poll", "probe", "providers", "reload", "rename",
-            "rename-sink", "rewind", "status",
+            "check", "cursor", "drop-sink", "gaps", "pause", "poll", "probe", "providers", "reload", "rename",
+            "rename-sink", "resume", "rewind", "status",
         ]
         offered = [word for word in shell("") if not word.startswith("-")]
         self.assertEqual(offered, commands)
@@ -193,6 +193,7 @@ class Completion(harness.Case):
         self.assertEqual(shell(*conf, "rename", ""), ["acme-prod", "other"])
         self.assertEqual(shell(*conf, "rename-sink", "old", ""), ["archive"])
         self.assertEqual(shell(*conf, "drop-sink", ""), ["archive"])
+        self.assertEqual(sorted(shell(*conf, "pause", "")), ["acme-prod", "archive", "other"])
         self.assertIn("earliest", shell("rewind", "other", "--to", ""))
         self.assertEqual(shell("--vers"), ["--version"])
 

@@ -226,6 +226,52 @@ START_TEST(a_new_route_counts_from_now)
 }
 END_TEST
 
+/* Its records wait; neither the other sink, nor the end of a run, waits for it. */
+START_TEST(a_paused_sink_gets_nothing)
+{
+	struct fake *one, *two;
+	size_t n_failing = 9, n_calls;
+
+	sinks_setup();
+	one = fake_find("one");
+	two = fake_find("two");
+	two->script = "hr";
+	pipeline_pages("a", 0, 1, 2);
+	RUN_UNTIL(two->held);
+	fanout_pause_sink(fanout, "two", true);
+	pipeline_pages("a", 1, 3, 2);
+	ck_assert(!fanout_drained(fanout, NULL)); /* it still has a job */
+	fake_release(two, 'd');
+	pipeline_settle();
+	fanout_retry_now(fanout);
+	fanout_hurry(fanout);
+	for (int i = 0; i < 20; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_delivered(one, 0, 3, 2);
+	ck_delivered(two, 0, 1, 2);
+	ck_assert(pipeline_status("two").paused);
+	ck_assert_uint_eq(pipeline_status("two").pending_records, 4);
+	ck_assert(fanout_drained(fanout, &n_failing));
+	ck_assert_uint_eq(n_failing, 1);
+	/* a back-off is no way around it */
+	fanout_pause_sink(fanout, "two", false);
+	RUN_UNTIL(pipeline_status("two").failing);
+	fanout_pause_sink(fanout, "two", true);
+	n_calls = two->n_calls;
+	fanout_retry_now(fanout);
+	for (int i = 0; i < 20; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_uint_eq(two->n_calls, n_calls);
+	fanout_pause_sink(fanout, "two", false);
+	RUN_UNTIL(!pipeline_status("two").failing);
+	pipeline_settle();
+	ck_delivered(two, 0, 3, 2);
+	ck_assert(fanout_drained(fanout, &n_failing));
+	ck_assert_uint_eq(n_failing, 0);
+	ck_assert_uint_eq(spool_bytes(store), 0);
+}
+END_TEST
+
 static int n_progress;
 
 static void on_progress(void *userdata)
@@ -329,6 +375,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, what_has_no_route_is_released);
 	tcase_add_test(tcase, a_source_that_is_gone_is_delivered);
 	tcase_add_test(tcase, a_new_route_counts_from_now);
+	tcase_add_test(tcase, a_paused_sink_gets_nothing);
 	tcase_add_test(tcase, progress_and_status);
 	tcase_add_test(tcase, hurrying_at_each_progress_comes_to_rest);
 	tcase_add_test(tcase, conditions_are_checked);

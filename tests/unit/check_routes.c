@@ -2,6 +2,7 @@
 #include "store/routes.h"
 
 #include "store/coverage.h"
+#include "store/pause.h"
 #include "store/store_internal.h"
 #include "store_fixture.h"
 
@@ -513,6 +514,47 @@ START_TEST(sources_with_other_sinks_stay_apart)
 }
 END_TEST
 
+/* --- pauses --- */
+
+static void on_pause(enum pause_kind kind, const char *name, nsec_t since_time, void *userdata)
+{
+	ck_assert_int_gt(since_time, 0);
+	buf_printf(userdata, "%s %s ", kind == PAUSE_SOURCE ? "source" : "sink", name);
+}
+
+static void assert_paused(const char *expected)
+{
+	struct buf text = BUF_NULL;
+
+	ck_assert_int_eq(pause_each(store, on_pause, &text, &fault), 0);
+	ck_assert_str_eq(buf_text(&text), expected);
+	buf_deinit(&text);
+}
+
+START_TEST(a_pause_lasts)
+{
+	struct routes_change change = {.command = ROUTES_RENAME_SOURCE, .name = "s", .to = "u"};
+
+	fill();
+	assert_paused("");
+	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "s", true, &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SINK, "b", true, &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SINK, "s", true, &fault), STORE_E_UNKNOWN);
+	assert_paused("source s sink b ");
+	fixture_reopen();
+	ck_assert_int_eq(adopt("t:", "a=file b=http", "-1h"), 0);
+	commit_add_ack(store, "b", 2, NULL);
+	fixture_add("s", 4, 1, 0, "\"c\"");
+	fixture_run();
+	assert_paused("source s sink b ");
+	ck_assert_int_eq(adopt_with(&change, "u: t:", "a=file b=http", "-1h"), 0);
+	assert_paused("source u sink b ");
+	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "u", false, &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "u", false, &fault), 0);
+	assert_paused("sink b ");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *routes = tcase_create("routes");
@@ -528,6 +570,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(routes, a_renamed_sink_keeps_its_position);
 	tcase_add_loop_test(routes, a_renamed_source_goes_on, 0, 3);
 	tcase_add_test(routes, sources_with_other_sinks_stay_apart);
+	tcase_add_test(routes, a_pause_lasts);
 	suite_add_tcase(suite, routes);
 }
 

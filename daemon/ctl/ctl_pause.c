@@ -1,0 +1,99 @@
+/* trawlctl pause, resume: a running trawld does it and keeps it in its state; without one it is
+ * written to the state for the next start. */
+#include "ctl/ctl.h"
+
+#include <sysexits.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "ctl/ctl_control.h"
+#include "store/pause.h"
+
+static void print_done(const char *kind, const char *name, bool paused, bool disabled)
+{
+	printf("%s %s: %s\n", kind, name, paused ? "paused" : "resumed");
+	if (!paused && disabled)
+		printf("It is still not polled, because the configuration says enabled = no.\n");
+}
+
+static int ask(const char *path, const char *name, bool paused)
+{
+	json_t *answer = NULL;
+	json_t *request =
+		json_pack("{s:s, s:s}", "command", paused ? "pause" : "resume", "name", name);
+	if (!request) {
+		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
+		return EX_USAGE;
+	}
+	int code = ctl_control_ask(path, request, 0, &answer);
+	if (code == 0 && json_is_true(json_object_get(answer, "source")))
+		print_done(
+			"source", name, paused, json_is_true(json_object_get(answer, "disabled")));
+	if (code == 0 && json_is_true(json_object_get(answer, "sink")))
+		print_done("sink", name, paused, false);
+	json_decref(answer);
+	return code;
+}
+
+static int pause_in(struct store *store, const char *name, bool paused)
+{
+	static const char *const words[] = {[PAUSE_SOURCE] = "source", [PAUSE_SINK] = "sink"};
+	struct fault fault = FAULT_NULL;
+	bool any = false;
+	for (int kind = PAUSE_SOURCE; kind <= PAUSE_SINK; kind++) {
+		int r = pause_set(store, (enum pause_kind)kind, name, paused, &fault);
+		if (r == 0)
+			print_done(words[kind], name, paused, false);
+		else if (r != STORE_E_UNKNOWN)
+			return ctl_store_failed(r, &fault);
+		any |= r == 0;
+	}
+	if (any)
+		return 0;
+	fprintf(stderr,
+		"trawlctl: the state has no source or sink `%s` (it has those that trawld was "
+		"started with)\n",
+		name);
+	return EX_USAGE;
+}
+
+static int pause_state(const struct config *config, const char *name, bool paused)
+{
+	struct fault fault = FAULT_NULL;
+	struct store *store = NULL;
+	const char *directory = config->daemon.state_directory;
+	if (!ctl_has_state(directory)) {
+		fprintf(stderr, "trawlctl: there is no state in %s yet: start trawld once\n",
+			directory);
+		return EX_CANTCREAT;
+	}
+	int r = store_open(&store, directory, STORE_OWN, &fault);
+	if (r)
+		return ctl_store_failed(r, &fault);
+	r = pause_in(store, name, paused);
+	store_close(store);
+	return r;
+}
+
+static int run(const struct ctl_arguments *arguments, bool paused)
+{
+	struct config *config = ctl_config(arguments);
+	if (!config)
+		return EX_CONFIG;
+	const char *control = config->daemon.control;
+	int code = strcmp(control, "off") != 0 && ctl_control_answers(control)
+			   ? ask(control, arguments->name, paused)
+			   : pause_state(config, arguments->name, paused);
+	config_free(config);
+	return code;
+}
+
+int ctl_pause(const struct ctl_arguments *arguments)
+{
+	return run(arguments, true);
+}
+
+int ctl_resume(const struct ctl_arguments *arguments)
+{
+	return run(arguments, false);
+}

@@ -1,0 +1,95 @@
+/*
+ * What a person has paused (trawlctl pause, resume). The state keeps it, so that it outlives the
+ * process; the lists here are what the state says, looked at whenever a source or sink is made.
+ */
+#include "trawld.h"
+
+#include "base/mem.h"
+#include "store/pause.h"
+
+static void note(enum pause_kind kind, const char *name, nsec_t since_time, void *userdata)
+{
+	struct trawld_pauses *pauses = userdata;
+	(void)since_time;
+	str_list_add(kind == PAUSE_SOURCE ? &pauses->sources : &pauses->sinks, name);
+}
+
+int trawld_load_pauses(struct trawld *trawld, struct fault *reterr)
+{
+	struct trawld_pauses pauses = {STR_LIST_NULL, STR_LIST_NULL};
+	int r = pause_each(trawld->store, note, &pauses, reterr);
+	if (r) {
+		trawld_pauses_deinit(&pauses);
+		return r;
+	}
+	trawld_pauses_deinit(&trawld->pauses);
+	trawld->pauses = pauses;
+	return 0;
+}
+
+void trawld_pauses_deinit(struct trawld_pauses *pauses)
+{
+	str_list_deinit(&pauses->sources);
+	str_list_deinit(&pauses->sinks);
+}
+
+static struct poller *find_poller(const struct trawld *trawld, const char *name)
+{
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
+			return trawld->pollers[i];
+	return NULL;
+}
+
+static int pause_source(
+	struct trawld *trawld, struct poller *poller, bool paused, struct fault *reterr)
+{
+	const struct source *source = poller->source;
+	int r = pause_set(trawld->store, PAUSE_SOURCE, source->name, paused, reterr);
+	if (!r)
+		r = trawld_load_pauses(trawld, reterr);
+	if (r)
+		return EX_TEMPFAIL;
+	log_notice(&source->subject, "%s by trawlctl", paused ? "paused" : "resumed");
+	if (!source->options.enabled)
+		return 0;
+	return poller_set_paused(poller, paused, reterr) ? EX_CONFIG : 0;
+}
+
+static int pause_sink(
+	struct trawld *trawld, const struct setup_sink *sink, bool paused, struct fault *reterr)
+{
+	const struct log_subject subject = {"sink", sink->name, sink->place};
+	int r = pause_set(trawld->store, PAUSE_SINK, sink->name, paused, reterr);
+	if (!r)
+		r = trawld_load_pauses(trawld, reterr);
+	if (r)
+		return EX_TEMPFAIL;
+	log_notice(&subject, "%s by trawlctl", paused ? "paused" : "resumed");
+	fanout_pause_sink(trawld->fanout, sink->name, paused);
+	return 0;
+}
+
+int trawld_pause(struct trawld *trawld, const char *name, bool paused, struct pause_result *ret,
+	struct fault *reterr)
+{
+	struct poller *poller = find_poller(trawld, name);
+	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	int code = 0;
+	*ret = (struct pause_result){
+		.source = poller != NULL,
+		.sink = sink != NULL,
+		.disabled = poller && !poller->source->options.enabled,
+	};
+	if (!poller && !sink) {
+		fault_set(reterr, FAULT_CONFIG, "the running trawld has no source or sink `%s`",
+			name);
+		return EX_USAGE;
+	}
+	if (poller)
+		code = pause_source(trawld, poller, paused, reterr);
+	if (code == 0 && sink)
+		code = pause_sink(trawld, sink, paused, reterr);
+	trawld_progress(trawld);
+	return code;
+}
