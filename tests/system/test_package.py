@@ -253,7 +253,7 @@ class Package(PackageCase):
         self.box.run("systemctl", "reload", "trawld", expect=None)
         wait_until(
             lambda: [e for e in self.journal("_SYSTEMD_UNIT=trawld.service", "PRIORITY=3")
-                     if "stays in force" in e["MESSAGE"]],
+                     if "stays in use" in e["MESSAGE"]],
             "the refusal of the broken configuration",
         )
         self.box.path("/etc/trawld/conf.d/third.conf").unlink()
