@@ -6,6 +6,7 @@ TRAWLD, the program; TRAWLCTL (default: beside it); TRAWLD_PROVIDERS, the folder
 definitions; TRAWLD_PATIENCE, a factor for all deadlines (slow builds).
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -288,6 +289,18 @@ class Case(unittest.TestCase):
                 wanted[at : at + 1],
             )
         )
+
+    def age_cursor(self, days, *members):
+        """The state of the one source is as if these times of its cursor were DAYS earlier."""
+        database = sqlite3.connect(self.state / "trawld.db")
+        (text,) = database.execute("SELECT cursor FROM sources").fetchone()
+        cursor = json.loads(text)
+        for name in members:
+            then = datetime.datetime.fromisoformat(cursor[name][:19])
+            cursor[name] = (then - datetime.timedelta(days=days)).isoformat() + "Z"
+        database.execute("UPDATE sources SET cursor = ?", (json.dumps(cursor),))
+        database.commit()
+        database.close()
 
     def state_dump(self):
         """All rows of the state, times of writing left out. Only while no daemon runs: it works on

@@ -209,6 +209,7 @@ SOURCE = {
     "name": str,
     "provider": str,
     "state": str,
+    "state_since": str,
     "last_success": str,
     "newest_record": str,
     "lag_seconds": float,
