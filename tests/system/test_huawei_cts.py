@@ -243,7 +243,7 @@ class Pages(Cts):
             self.assertGreater(windows[-1][1], (now - 100) * 1000)
 
     def test_gap(self):
-        """Off for longer than traces are kept: a gap."""
+        """Off for longer than traces are kept: told as a gap, then all that is left."""
         now = int(time.time())
         simulator = self.cts(3000, first=now - 86400, last=now - 3600, clock_offset=0)
         self.configure(
@@ -251,13 +251,23 @@ class Pages(Cts):
         )
         self.once()
         self.assert_same(self.expected())
-        self.age_cursor(9, "watermark")
-        self.assertEqual(len(self.once().lines("gap:")), 1)
+        simulator.control(clock_offset=9 * 86400)
+        self.configure(
+            self.cts_source(
+                simulator.url, KEY, more="start = -2d\nrate = off\ninterval = 10ms"
+            ),
+            self.file_sink(),
+        )
+        daemon = self.daemon()
+        # the first answer tells the time; the poll after it finds that two days are gone
+        daemon.wait_log("gap:")
+        self.assertEqual(daemon.stop(), 0)
+        self.assert_same(self.expected())
 
 
     def test_host_clock_ahead(self):
-        """By more than traces are kept: requests go up to the later of the two clocks, and nothing is
-        taken for lost."""
+        """By more than traces are kept: the first answer tells the time, so that a start counts
+        from the server's now, and nothing is taken for lost."""
         now = int(time.time()) - 9 * 86400
         for identity in (KEY, USER):
             simulator = self.cts(
@@ -273,6 +283,11 @@ class Pages(Cts):
                 result = self.once()
                 self.assertEqual(result.lines("gap:"), [])
                 self.assert_same(self.expected())
+            ends = [end for _, end in simulator.stats()["windows"]]
+            # of each run the request that brought the time; a wrong signature is no window
+            self.assertEqual(
+                sum(end > (now + 3600) * 1000 for end in ends), 2 if identity is USER else 0
+            )
 
 
 class Agency(Cts):

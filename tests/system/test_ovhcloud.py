@@ -446,7 +446,7 @@ class Ovhcloud(harness.Case):
         good = self.source("http://127.0.0.1:1")
         for bad, words in (
             (good.replace("alias = ", "; "), "[source acme] needs `alias`"),
-            (good.replace("token = ", "; "), "has no credentials: set token, or user and password"),
+            (good.replace("token = ", "; "), "has no credentials: set client_id and client_secret, or token, or user and password"),
             (good.replace("token = " + TOKEN, "user = u"), "needs `password`, because `user` is set"),
             (good + "kind = compte\n",
                 "kind = compte: expected one of compute, volume, network"),
