@@ -93,15 +93,12 @@ static void on_news(enum routes_news news, const char *name, const char *before,
 		if (adoption->state_is_new)
 			break;
 		note_sink(adoption, name,
-			mem_printf("new: gets the records that are accepted from now on; "
-				   "`trawlctl replay %s` sends earlier ones",
-				name));
+			mem_strdup("new: gets the records that are accepted from now on"));
 		break;
 	case ROUTES_SINK_LISTED:
 		note_sink(adoption, name,
-			mem_printf("gets the records of source %s that are accepted from now on; "
-				   "`trawlctl replay %s` sends earlier ones",
-				before, name));
+			mem_printf("gets the records of source %s that are accepted from now on",
+				before));
 		break;
 	case ROUTES_SINK_KIND:
 		note_sink(adoption, name,
