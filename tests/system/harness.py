@@ -267,6 +267,16 @@ class Case(unittest.TestCase):
             seconds,
         )
 
+    def wait_acknowledged(self, seconds=60):
+        """Waits until nothing waits for a sink: bytes in a file may not be acknowledged yet."""
+        database = sqlite3.connect("file:%s?mode=ro" % (self.state / "trawld.db"), uri=True)
+        wait_until(
+            lambda: database.execute("SELECT count(*) FROM batches").fetchone() == (0,),
+            "every sink's acknowledgement",
+            seconds,
+        )
+        database.close()
+
     def assert_output(self, expected, path=None):
         """The file is EXPECTED to the byte; says where it first differs."""
         path = path or self.out

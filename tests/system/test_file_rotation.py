@@ -311,6 +311,8 @@ class Logrotate(harness.Case):
             )
             if round % 2:
                 daemon.stop()
+            else:
+                self.wait_acknowledged()  # what is cut before is written again
             before = self.out.read_bytes()
             self.logrotate(*directives)
             self.assertEqual((self.dir / "out.ndjson.1").read_bytes(), before)
