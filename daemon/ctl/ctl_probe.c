@@ -30,6 +30,7 @@ struct session {
 	struct store *store; /* NULL: there is no state */
 	struct window *window;
 	nsec_t skew_ns;
+	bool clock_known;
 };
 
 /* Headers and query parameters whose template has a secret parameter in it, whatever their names.
@@ -87,12 +88,20 @@ static void drop_known(struct session *session, enum record_scope scope)
 	records->n_items = n;
 }
 
+static struct clocks read_clocks(const struct session *session)
+{
+	nsec_t host_time = clock_wall();
+	return (struct clocks){host_time,
+		session->clock_known ? host_time + session->skew_ns : NSEC_NONE, NSEC_NONE};
+}
+
 static void classify(struct session *session)
 {
 	struct probe *probe = &session->probe;
+	struct clocks now = read_clocks(session);
 	ask_classify(&probe->poll, probe->poll.stored, &probe->fault);
 	if (probe->fault.class == FAULT_LOST)
-		poll_lost(&probe->poll, clock_wall() + session->skew_ns, &probe->lost_time);
+		poll_lost(&probe->poll, &now, &probe->lost_time);
 }
 
 /* The page's records in the order in which sinks would get them. */
@@ -128,8 +137,9 @@ static void take_page(struct session *session)
 	if (probe->source->definition->resume.newest)
 		ask_drop_known(&probe->poll, page, is_known, session);
 	probe->n_known = n_before - page->n_records;
-	if (poll_page(&probe->poll, page, probe->message.url, clock_wall() + session->skew_ns,
-		    &probe->verdict, &probe->fault)) {
+	struct clocks now = read_clocks(session);
+	if (poll_page(
+		    &probe->poll, page, probe->message.url, &now, &probe->verdict, &probe->fault)) {
 		classify(session);
 		return;
 	}
@@ -143,7 +153,7 @@ static void answered(struct http_response *response, void *userdata)
 {
 	struct session *session = userdata;
 	struct probe *probe = &session->probe;
-	ask_skew(response, &session->skew_ns);
+	session->clock_known = ask_skew(response, &session->skew_ns);
 	http_excerpt(buf_slice(&response->body), PROBE_TEXT, &probe->excerpt);
 	probe->size = response->body.size;
 	if (ask_read(&probe->poll, response, probe->message.url, clock_wall() + session->skew_ns,
@@ -223,13 +233,13 @@ static int load_place(struct session *session, const char *directory)
  * the last minute that can be requested is shown instead. */
 static void begin(struct probe *probe)
 {
-	nsec_t now = clock_wall();
-	if (poll_begin(&probe->poll, now))
+	struct clocks now = {clock_wall(), NSEC_NONE, NSEC_NONE};
+	if (poll_begin(&probe->poll, &now))
 		return;
 	probe->early = true;
-	place_rewind(
-		&probe->poll.place, now - probe->source->definition->resume.lag_ns - NSEC_PER_MIN);
-	poll_begin(&probe->poll, now);
+	place_rewind(&probe->poll.place,
+		now.host_time - probe->source->definition->resume.lag_ns - NSEC_PER_MIN);
+	poll_begin(&probe->poll, &now);
 }
 
 static int report(const struct probe *probe)

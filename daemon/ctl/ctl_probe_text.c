@@ -42,9 +42,10 @@ void probe_show_place(const struct probe *probe)
 		print_time("  window          ", poll->ask.start_time, " to ");
 		print_time("", poll->ask.end_time, "\n");
 	}
-	if (poll->gap.start_time != NSEC_NONE) {
-		print_time("  gap             ", poll->gap.start_time, " to ");
-		print_time("", poll->gap.end_time, ": the API no longer keeps these records\n");
+	for (size_t i = 0; i < poll->n_gaps; i++) {
+		print_time("  gap             ", poll->gaps[i].span.start_time, " to ");
+		print_time("", poll->gaps[i].span.end_time, "");
+		printf(" (%s)\n", gap_reason_to_string(poll->gaps[i].reason));
 	}
 }
 

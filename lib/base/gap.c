@@ -10,6 +10,7 @@ const char *gap_reason_to_string(enum gap_reason reason)
 		[GAP_NEWEST] = "newest",
 		[GAP_LOST_CURSOR] = "lost-cursor",
 		[GAP_SKIPPED] = "skipped",
+		[GAP_CLOCK] = "clock",
 	};
 
 	return names[reason];

@@ -14,6 +14,7 @@ enum gap_reason {
 	GAP_NEWEST, /* the list of newest records does not reach the last poll */
 	GAP_LOST_CURSOR, /* the API refused its cursor and keeps less than what came since */
 	GAP_SKIPPED, /* a person skipped it */
+	GAP_CLOCK, /* clocks that were wrong had moved the watermark past it */
 };
 
 /* As the state, `trawlctl gaps` and /status say it: "retention", "capped", ... */

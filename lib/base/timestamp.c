@@ -185,9 +185,8 @@ int timestamp_parse_point(struct slice text, nsec_t now_time, nsec_t *ret_time)
 		struct slice rest = {text.data + 1, text.size - 1};
 		if (number_parse_duration(rest, 0, INT64_MAX, &duration))
 			return TIMESTAMP_E_SYNTAX;
-		if (duration > now_time)
-			return TIMESTAMP_E_RANGE;
-		*ret_time = now_time - duration;
+		/* a clock that was never set is no reason to refuse */
+		*ret_time = duration < now_time ? now_time - duration : 0;
 		return 0;
 	}
 	return timestamp_parse_rfc3339(text, ret_time);

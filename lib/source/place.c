@@ -90,6 +90,10 @@ char *place_print(const struct place *place)
 	print_time(&out, "start", place->start_time);
 	print_time(&out, "end", place->end_time);
 	print_time(&out, "until", place->until_time);
+	if (place->end_time != NSEC_NONE) {
+		print_time(&out, "clock", place->clock_time);
+		print_time(&out, "known", place->known_time);
+	}
 	print_time(&out, "watermark", place->watermark_time);
 	print_time(&out, "newest", place->newest_time);
 	print_time(&out, "polled", place->polled_time);
@@ -132,6 +136,8 @@ int place_parse(struct place *ret, const char *text)
 		    parse_time(root, "start", &place.start_time) == 0 &&
 		    parse_time(root, "end", &place.end_time) == 0 &&
 		    parse_time(root, "until", &place.until_time) == 0 &&
+		    parse_time(root, "clock", &place.clock_time) == 0 &&
+		    parse_time(root, "known", &place.known_time) == 0 &&
 		    parse_time(root, "watermark", &place.watermark_time) == 0 &&
 		    parse_time(root, "newest", &place.newest_time) == 0 &&
 		    parse_time(root, "polled", &place.polled_time) == 0;

@@ -14,8 +14,7 @@
 #define MAX_RESTARTS 3
 #define MAX_SAME_PAGES 3
 #define HORIZON_MARGIN NSEC_PER_HOUR
-#define CLOCK_DOUBT (5 * NSEC_PER_SEC) /* two looks at one clock differ by less */
-#define SPAN_MIN (2 * NSEC_PER_SEC) /* a window shorter than this is not cut */
+#define PULL_BACK_MAX NSEC_PER_DAY
 
 void poll_init(struct poll *poll, const struct source *source)
 {
@@ -23,7 +22,20 @@ void poll_init(struct poll *poll, const struct source *source)
 		.place = PLACE_NULL,
 		.seen = IDSET_NULL,
 		.span_max_ns = source->definition->resume.span_max_ns,
-		.gap = {NSEC_NONE, NSEC_NONE}};
+		.expired_time = NSEC_NONE};
+}
+
+void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason)
+{
+	/* more than the caller lets come together are joined */
+	if (poll->n_gaps == POLL_MAX_GAPS) {
+		struct span *last = &poll->gaps[POLL_MAX_GAPS - 1].span;
+		last->start_time =
+			span.start_time < last->start_time ? span.start_time : last->start_time;
+		last->end_time = span.end_time > last->end_time ? span.end_time : last->end_time;
+		return;
+	}
+	poll->gaps[poll->n_gaps++] = (struct poll_gap){span, reason};
 }
 
 void poll_deinit(struct poll *poll)
@@ -32,16 +44,6 @@ void poll_deinit(struct poll *poll)
 	idset_deinit(&poll->seen);
 	free(poll->tail);
 	poll->tail = NULL;
-}
-
-/* The piece of the open poll that begins at START_TIME. Requests round windows outward: pieces that
- * begin and end at whole steps are asked as they are, and no longer than span_max (or one step). */
-static struct span piece_at(const struct poll *poll, nsec_t start_time)
-{
-	nsec_t step = definition_of(poll)->step_ns;
-	nsec_t span_max = span_floor(poll->span_max_ns, step);
-	return span_piece(
-		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
 }
 
 /* The request for where the place and the piece stand now. */
@@ -75,7 +77,7 @@ static void set_ask(struct poll *poll)
 	poll->ask.size = ends_size(poll);
 }
 
-static void begin_chain(struct poll *poll)
+void poll_begin_chain(struct poll *poll)
 {
 	idset_clear(&poll->seen);
 	poll->n_pages = poll->n_elements = 0;
@@ -91,64 +93,6 @@ static void begin_chain(struct poll *poll)
 	set_ask(poll);
 }
 
-/* A poll that was interrupted goes on to its own end: only so does its overlap cover what it has
- * read. The open chain goes on at its page where known IDs make that safe and its end does not
- * depend on how much was read; else the piece is read again from its first page. */
-static void resume_window(struct poll *poll)
-{
-	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
-	poll->piece = (struct span){place->start_time, place->end_time};
-	poll->span = poll->piece;
-	if (place->until_time > poll->span.end_time)
-		poll->span.end_time = place->until_time;
-	if (definition->n_records_id == 0 || definition->records.order != ORDER_ASCENDING ||
-		definition->page.cap > 0 || pointer_is_set(&definition->page_total)) {
-		place_set(&place->page, SLICE_NULL);
-		place->offset = place->number = -1;
-	}
-}
-
-/* What is done ends later than a window could end now: our clock is behind the one that the windows
- * followed, as after a restart, when the server's is not known yet. Only an answer can tell, so the
- * last known ground is asked again; a second time in a row it has not helped. */
-static bool doubt_clock(struct poll *poll, nsec_t end_time)
-{
-	const struct place *place = &poll->place;
-	nsec_t overlap = definition_of(poll)->resume.overlap_ns;
-	bool behind = place->watermark_time != NSEC_NONE &&
-		      place->watermark_time - end_time > CLOCK_DOUBT;
-	poll->doubted = behind && !poll->doubted;
-	if (!poll->doubted)
-		return false;
-	nsec_t start = place->watermark_time - (overlap > NSEC_PER_SEC ? overlap : NSEC_PER_SEC);
-	if (place->started_time != NSEC_NONE && start < place->started_time)
-		start = place->started_time;
-	poll->span = (struct span){start, place->watermark_time};
-	return poll->resumed = start < place->watermark_time;
-}
-
-static bool begin_window(struct poll *poll, nsec_t now_time)
-{
-	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
-	if (place->start_time != NSEC_NONE) {
-		resume_window(poll);
-		return poll->resumed = true;
-	}
-	place_close_chain(place);
-	struct span_rules rules = {definition->resume.overlap_ns, definition->resume.lag_ns,
-		definition->resume.retention_ns};
-	poll->gap_reason = GAP_RETENTION;
-	if (span_of_poll(&rules, place->started_time, place->watermark_time, now_time, &poll->span,
-		    &poll->gap))
-		poll->doubted = poll->resumed = false;
-	else if (!doubt_clock(poll, now_time - rules.lag_ns))
-		return false;
-	poll->piece = piece_at(poll, poll->span.start_time);
-	return true;
-}
-
 /* What was learned of the page size counts for the same requests only. */
 static void check_shape(struct poll *poll)
 {
@@ -160,19 +104,15 @@ static void check_shape(struct poll *poll)
 	place_set(&place->page_shape, slice_of(shape));
 }
 
-bool poll_begin(struct poll *poll, nsec_t now_time)
+/* Begins a poll. False: there is nothing to request yet. */
+static bool open_poll(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
-	if (poll->open) {
-		set_ask(poll);
-		poll->ask.now_time = now_time;
-		return true;
-	}
 	poll->n_restarts = 0;
 	check_shape(poll);
 	if (definition->resume.window) {
-		if (!begin_window(poll, now_time))
+		if (!poll_window_begin(poll, now))
 			return false;
 	} else if (definition->resume.newest) {
 		place_close_chain(place);
@@ -183,8 +123,16 @@ bool poll_begin(struct poll *poll, nsec_t now_time)
 		place->start_time = start;
 	}
 	poll->open = true;
-	begin_chain(poll);
-	poll->ask.now_time = now_time;
+	poll_begin_chain(poll);
+	return true;
+}
+
+bool poll_begin(struct poll *poll, const struct clocks *now)
+{
+	if (!poll->open && !open_poll(poll, now))
+		return false;
+	set_ask(poll);
+	poll->ask.now_time = clocks_server(now);
 	return true;
 }
 
@@ -301,34 +249,12 @@ static void keep_tail(struct poll *poll, const struct page *page)
 		poll->tail[i] = page->records[first + i].key;
 }
 
-bool poll_halve(struct poll *poll)
-{
-	nsec_t step = definition_of(poll)->step_ns;
-	nsec_t size = span_ceil(poll->piece.end_time, step) - /* as it is asked */
-		      span_floor(poll->piece.start_time, step);
-	nsec_t least = step > SPAN_MIN / 2 ? 2 * step : SPAN_MIN;
-	if (!definition_of(poll)->resume.window || size < least)
-		return false;
-	poll->span_max_ns = span_ceil(size / 2, step > 1 ? step : NSEC_PER_MSEC);
-	poll->piece = piece_at(poll, poll->piece.start_time);
-	place_close_chain(&poll->place);
-	begin_chain(poll);
-	return true;
-}
-
-static void store_piece(struct poll *poll)
-{
-	poll->place.start_time = poll->piece.start_time;
-	poll->place.end_time = poll->piece.end_time;
-	poll->place.until_time = poll->span.end_time;
-}
-
 static void advance(struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
 	if (definition->resume.window)
-		store_piece(poll);
+		poll_window_store(poll);
 	bool probes = ends_probes(poll, page);
 	const char *next = ends_next(poll, page, &poll->n_again);
 	place_set(&place->page, slice_of(next));
@@ -370,37 +296,7 @@ static int end_by_place(
 	return 0;
 }
 
-static enum poll_verdict end_window(struct poll *poll, const struct page *page)
-{
-	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
-	nsec_t done = poll->piece.end_time, lag_ns = definition->resume.lag_ns;
-	/* our clock is ahead: what is not yet cannot be done, nor are later pieces worth asking */
-	bool ahead = page->server_time != NSEC_NONE && done > page->server_time - lag_ns;
-	if (ahead)
-		done = page->server_time - lag_ns;
-	if (place->watermark_time == NSEC_NONE || done > place->watermark_time)
-		place->watermark_time = done;
-	place_close_chain(place);
-	if (poll->span_max_ns < definition->resume.span_max_ns)
-		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
-					    ? definition->resume.span_max_ns
-					    : 2 * poll->span_max_ns;
-	if (ahead || poll->piece.end_time >= poll->span.end_time) {
-		bool resumed = poll->resumed;
-		poll->open = poll->resumed = false;
-		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
-	}
-	nsec_t overlap = definition->resume.overlap_pieces ? definition->resume.overlap_ns : 0;
-	poll->piece = piece_at(poll, span_next(&poll->piece, overlap, definition->step_ns));
-	poll->n_restarts = 0;
-	store_piece(poll);
-	begin_chain(poll);
-	return POLL_LAST;
-}
-
-static int restart(struct poll *poll, const struct page *page, enum poll_verdict *ret_verdict,
-	struct fault *reterr)
+static int restart(struct poll *poll, const struct page *page, struct fault *reterr)
 {
 	const struct definition *definition = definition_of(poll);
 	char *total CLEANUP_FREE = NULL;
@@ -409,12 +305,11 @@ static int restart(struct poll *poll, const struct page *page, enum poll_verdict
 			definition->page_total.text, (long long)page->total,
 			(long long)ends_received(poll, page));
 	place_close_chain(&poll->place);
-	begin_chain(poll);
+	poll_begin_chain(poll);
 	if (++poll->n_restarts > MAX_RESTARTS)
 		return fault_set(reterr, FAULT_INCOMPLETE,
 			"the list moved under each of %u attempts to read it%s", poll->n_restarts,
 			total ? total : "");
-	*ret_verdict = POLL_AGAIN;
 	return 0;
 }
 
@@ -429,35 +324,39 @@ static nsec_t read_until(const struct place *place)
 
 static void set_expired(struct poll *poll, nsec_t now_time, enum gap_reason reason, nsec_t read)
 {
-	poll->gap = (struct span){read, now_time - definition_of(poll)->resume.retention_ns};
-	poll->gap_reason = reason;
+	nsec_t oldest = now_time - definition_of(poll)->resume.retention_ns;
+	poll_add_gap(poll, (struct span){read, oldest}, reason);
 	poll->place.polled_time = now_time;
 }
 
-/* A page came at NOW_TIME, the LAST of its chain or not; everything until READ was read before. A
+/* A page came, the LAST of its chain or not; everything until READ was read before. A
  * cursor does not say what it skips: if the last poll is longer ago than the API keeps records,
  * some expired before they were read. The time is coarse, so that a quiet source writes nothing. */
-static void note_polled(struct poll *poll, nsec_t now_time, nsec_t read, bool last)
+static void note_polled(struct poll *poll, const struct clocks *now, nsec_t read, bool last)
 {
 	struct place *place = &poll->place;
+	nsec_t now_time = clocks_sure(now);
 	nsec_t retention = definition_of(poll)->resume.retention_ns;
-	if (!follows_places(definition_of(poll)) || !retention)
+	if (!follows_places(definition_of(poll)) || !retention || clocks_unset(now_time))
 		return;
 	nsec_t coarse = retention / 24 < NSEC_PER_HOUR ? retention / 24 : NSEC_PER_HOUR;
 	nsec_t polled = place->polled_time != NSEC_NONE ? place->polled_time : place->newest_time;
 	if (polled != NSEC_NONE && polled < now_time - retention)
 		set_expired(poll, now_time, GAP_RETENTION, read);
-	else if (place->polled_time == NSEC_NONE || polled > now_time ||
+	else if (place->polled_time == NSEC_NONE || polled - clocks_late(now) > CLOCKS_DOUBT ||
 		 (last && polled < now_time - coarse))
 		place->polled_time = now_time;
 }
 
-/* A walk from the newest record on tells of all that is older when it has come to its end, not
- * before: its place must not lie ahead of what was read. */
+/* Records that come in no order tell of all that is older when their chain has come to its end, not
+ * before: the place must not lie ahead of what was read. */
 static void note_newest(struct poll *poll, nsec_t time, bool last)
 {
-	nsec_t *newest =
-		definition_of(poll)->resume.newest ? &poll->walk_newest : &poll->place.newest_time;
+	const struct definition *definition = definition_of(poll);
+	bool late = definition->resume.newest || definition->records.order == ORDER_UNORDERED;
+	nsec_t *newest = late ? &poll->walk_newest : &poll->place.newest_time;
+	if (poll->frozen)
+		return;
 	if (time != NSEC_NONE && (*newest == NSEC_NONE || time > *newest))
 		*newest = time;
 	if (last && poll->walk_newest != NSEC_NONE &&
@@ -466,25 +365,39 @@ static void note_newest(struct poll *poll, nsec_t time, bool last)
 		poll->place.newest_time = poll->walk_newest;
 }
 
-int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_t now_time,
+/* A record cannot be newer than the later clock, where that was ever set. */
+static nsec_t credible(nsec_t time, const struct clocks *now)
+{
+	nsec_t late = clocks_late(now);
+	return time > late && !clocks_unset(late) ? late : time;
+}
+
+int poll_page(struct poll *poll, const struct page *page, const char *url, const struct clocks *now,
 	enum poll_verdict *ret_verdict, struct fault *reterr)
 {
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
 	unsigned n_same = 0;
+	*ret_verdict = POLL_AGAIN;
+	if (definition->resume.window) {
+		if (poll_window_clipped(poll, now)) {
+			poll_stop(poll);
+			poll->n_gaps = 0;
+			return 0;
+		}
+		poll_window_answered(poll, page, now);
+	}
 	ends_learn_total(poll, page);
 	bool last = ends_chain(poll, page);
 	int r = check_loop(poll, page, url, last, &n_same, reterr);
 	if (r)
 		return r;
 	if (has_moved(poll, page))
-		return restart(poll, page, ret_verdict, reterr);
+		return restart(poll, page, reterr);
 	ends_learn_size(poll, page);
 	bool capped = ends_capped(poll, page), whole = ends_whole(poll, page);
-	if (capped && poll_halve(poll)) {
-		*ret_verdict = POLL_AGAIN;
+	if (capped && poll_halve(poll))
 		return 0;
-	}
 	nsec_t read = read_until(place);
 	if (last && follows_places(definition)) {
 		r = end_by_place(poll, page, url, reterr);
@@ -497,19 +410,16 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	if (page->n_elements > poll->n_again)
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
-	note_polled(poll, now_time, read, last);
-	note_newest(poll, page->newest_time > now_time ? now_time : page->newest_time, last);
+	note_polled(poll, now, read, last);
+	note_newest(poll, credible(page->newest_time, now), last);
 	if (!last) {
 		advance(poll, page);
 		*ret_verdict = POLL_MORE;
 		return 0;
 	}
-	if (capped && !whole) {
-		/* too short to cut, and the API may hold more */
-		poll->gap = poll->piece;
-		poll->gap_reason = GAP_CAPPED;
-	}
-	*ret_verdict = definition->resume.window ? end_window(poll, page) : POLL_CAUGHT_UP;
+	if (capped && !whole)
+		poll_add_gap(poll, poll->piece, GAP_CAPPED);
+	*ret_verdict = definition->resume.window ? poll_window_end(poll, now) : POLL_CAUGHT_UP;
 	if (definition->resume.newest)
 		place_close_chain(place);
 	if (*ret_verdict == POLL_CAUGHT_UP)
@@ -517,7 +427,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_
 	return 0;
 }
 
-void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
+void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from)
 {
 	const struct resume_options *resume = &definition_of(poll)->resume;
 	struct place *place = &poll->place;
@@ -530,6 +440,7 @@ void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
 				      : place->started_time;
 		if (place->started_time != NSEC_NONE && from < place->started_time)
 			from = place->started_time;
+		nsec_t now_time = clocks_sure(now);
 		if (resume->retention_ns && read != NSEC_NONE &&
 			read < now_time - resume->retention_ns)
 			set_expired(poll, now_time, GAP_LOST_CURSOR,
@@ -539,8 +450,8 @@ void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from)
 		place->start_time = from;
 		*ret_from = from;
 	}
-	begin_chain(poll);
-	poll->ask.now_time = now_time;
+	poll_begin_chain(poll);
+	poll->ask.now_time = clocks_server(now);
 }
 
 enum record_scope poll_scope(const struct poll *poll)
@@ -551,11 +462,31 @@ enum record_scope poll_scope(const struct poll *poll)
 	return counts_pages(definition) ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
 }
 
+nsec_t poll_key_time(const struct poll *poll)
+{
+	nsec_t newest = poll->place.newest_time;
+	if (poll->walk_newest > newest)
+		newest = poll->walk_newest;
+	nsec_t end = definition_of(poll)->resume.window ? poll->piece.end_time : newest;
+	return newest > end ? newest : end;
+}
+
+/* A watermark that turns out to lie in the future is pulled back to the newest record: keys reach
+ * back to that, as far as clocks may be expected to go wrong. */
+static nsec_t window_base(const struct place *place)
+{
+	nsec_t base = place->watermark_time;
+	if (base == NSEC_NONE || place->newest_time == NSEC_NONE || place->newest_time > base)
+		return base;
+	return place->newest_time > base - PULL_BACK_MAX ? place->newest_time
+							 : base - PULL_BACK_MAX;
+}
+
 nsec_t poll_horizon(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
 	nsec_t base =
-		definition->resume.window ? poll->place.watermark_time : poll->place.newest_time;
+		definition->resume.window ? window_base(&poll->place) : poll->place.newest_time;
 	if (base == NSEC_NONE)
 		return NSEC_NONE;
 	nsec_t horizon = base - definition->resume.overlap_ns - HORIZON_MARGIN;

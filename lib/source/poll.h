@@ -7,9 +7,17 @@
 #define TRAWLD_SOURCE_POLL_H
 
 #include "base/gap.h"
+#include "source/clocks.h"
 #include "source/page.h"
 #include "source/place.h"
 #include "source/span.h"
+
+struct poll_gap {
+	struct span span;
+	enum gap_reason reason;
+};
+
+#define POLL_MAX_GAPS 4
 
 struct poll {
 	const struct source *source;
@@ -22,11 +30,22 @@ struct poll {
 
 	/* the open poll and chain; nothing here outlives the process */
 	bool open;
-	bool doubted; /* windows: our clock is behind what is done, and that was asked again */
+	bool doubted; /* windows: what is done is in the future, and was requested again */
+	bool ahead; /* windows: this poll goes beyond both clocks, which are behind the records */
+	bool frozen; /* windows: it starts where perhaps not everything before was read */
 	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
 	struct span span; /* windows: what this poll asks in all */
 	struct span piece; /* windows: what this chain asks */
 	nsec_t span_max_ns; /* halved by cap, doubled by success */
+	nsec_t clip_time; /* windows: the span begins where the retention does; NSEC_NONE: not */
+	nsec_t begun_time; /* windows: by the host's clock, in this process */
+	nsec_t skew_ns; /* windows: the server's clock less the host's, and how many responses in a
+			   row said so */
+	unsigned n_agreed;
+	bool by_host; /* windows: the next poll measures the retention by the earlier clock */
+	nsec_t expired_time; /* the last gap by the server's clock alone reached to here */
+	unsigned n_beyond; /* pieces in a row that only one of the clocks has reached */
+	struct span pulled; /* POLL_NOTICE_WATERMARK: to where, from where */
 	struct idset seen; /* places of this chain: a place that comes twice is a loop */
 	struct id last_digest;
 	unsigned n_same; /* pages in a row with the same records */
@@ -41,17 +60,18 @@ struct poll {
 	nsec_t walk_newest; /* [resume] newest: newest record of this chain; NSEC_NONE */
 	size_t n_tail;
 	bool reread; /* this chain goes over ground that may be known */
-	nsec_t skew_ns; /* server's clock less ours */
 	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
-	struct span gap; /* to be reported; start NSEC_NONE: nothing */
-	enum gap_reason gap_reason;
+	struct poll_gap gaps[POLL_MAX_GAPS]; /* to be reported; the caller empties it */
+	size_t n_gaps;
 };
 
 enum {
 	POLL_NOTICE_SIZE = 1 << 0, /* pages hold place.page_cut elements, not the requested size */
 	POLL_NOTICE_UNEVEN = 1 << 1, /* full pages hold now more, now fewer elements */
 	POLL_NOTICE_TOTAL = 1 << 2, /* total_wrong */
-	POLL_N_NOTICES = 3,
+	POLL_NOTICE_WATERMARK = 1 << 3, /* it was in the future and is pulled back */
+	POLL_NOTICE_DOUBT = 1 << 4, /* it is in the future, and left there */
+	POLL_N_NOTICES = 5,
 };
 
 enum poll_verdict {
@@ -67,11 +87,11 @@ void poll_deinit(struct poll *poll);
 
 /* Begins a poll where poll->place stands and fills ask. The caller has set the place: from the
  * store, or for a source without state started_time and exact. False: nothing to ask now. */
-bool poll_begin(struct poll *poll, nsec_t now_time);
+bool poll_begin(struct poll *poll, const struct clocks *now);
 
 /* A whole page came for ask. 0 and *RET_VERDICT; place and ask are moved on. Else FAULT_LOOP:
  * nothing moved, or FAULT_INCOMPLETE: the list keeps moving, the chain begins anew. */
-int poll_page(struct poll *poll, const struct page *page, const char *url, nsec_t now_time,
+int poll_page(struct poll *poll, const struct page *page, const char *url, const struct clocks *now,
 	enum poll_verdict *ret_verdict, struct fault *reterr);
 
 /* A window that gather.h cannot hold: asked again in halves. False: it cannot be cut any further.
@@ -80,7 +100,7 @@ bool poll_halve(struct poll *poll);
 
 /* The stored cursor or link of ask is gone (FAULT_LOST): ask is changed to go on by time.
  * *RET_FROM: from where (NSEC_NONE: the open window again). */
-void poll_lost(struct poll *poll, nsec_t now_time, nsec_t *ret_from);
+void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from);
 
 /* The place from which the open chain would be read again from its first page. *RET is
  * initialised. */
@@ -94,6 +114,9 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 
 /* How the dedupe must treat this chain's records without ID. */
 enum record_scope poll_scope(const struct poll *poll);
+
+/* The time by which the keys of the last page are kept. */
+nsec_t poll_key_time(const struct poll *poll);
 
 /* Keys older than this are never asked for again; NSEC_NONE: keep all. */
 nsec_t poll_horizon(const struct poll *poll);

@@ -27,4 +27,23 @@ static inline const char *asked_cursor(const struct poll *poll)
 	return poll->ask.page ? poll->ask.page : poll->ask.resume;
 }
 
+/* --- poll.c --- */
+
+void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason);
+
+void poll_begin_chain(struct poll *poll);
+
+/* --- poll_window.c --- */
+
+/* False: there is nothing to request yet. */
+bool poll_window_begin(struct poll *poll, const struct clocks *now);
+/* The poll left out what the API was said to no longer keep, and NOW tells another story. */
+bool poll_window_clipped(const struct poll *poll, const struct clocks *now);
+/* PAGE is a response of the open poll. */
+void poll_window_answered(struct poll *poll, const struct page *page, const struct clocks *now);
+/* The place stands at the open piece. */
+void poll_window_store(struct poll *poll);
+/* The chain of the open piece came to its end. */
+enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now);
+
 #endif

@@ -1,4 +1,5 @@
 /* What a poll has to tell people about an API, in words. */
+#include "base/timestamp.h"
 #include "source/poll_internal.h"
 
 void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out)
@@ -24,6 +25,22 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 			"does not count the elements of the window and is ignored (remove "
 			"page.total)",
 			definition->page_total.text);
+		break;
+	case POLL_NOTICE_WATERMARK:
+		buf_append_text(out, "the watermark ");
+		timestamp_print_rfc3339(poll->pulled.end_time, 0, out);
+		buf_append_text(
+			out, " lies in the future, a clock was wrong: it is pulled back to ");
+		timestamp_print_rfc3339(poll->pulled.start_time, 0, out);
+		buf_append_text(out, ", from where everything is requested again");
+		break;
+	case POLL_NOTICE_DOUBT:
+		buf_append_text(out, "the watermark ");
+		timestamp_print_rfc3339(poll->place.watermark_time, 0, out);
+		buf_append_text(out,
+			" lies in the future by the clocks of this host and the API, which seem to "
+			"be behind; requesting what follows it (if they are right, use `trawlctl "
+			"rewind`)");
 		break;
 	}
 }

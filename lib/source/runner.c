@@ -50,14 +50,13 @@ void runner_arm(struct runner *runner, nsec_t wait_ns)
 	runner->timer_at = clock_monotonic() + wait_ns;
 }
 
-static void report_gap(struct runner *runner)
+static void report_gaps(struct runner *runner)
 {
-	struct span *gap = &runner->poll.gap;
-	if (gap->start_time == NSEC_NONE)
-		return;
-	runner->callbacks->gap(
-		gap->start_time, gap->end_time, runner->poll.gap_reason, runner->userdata);
-	*gap = (struct span){NSEC_NONE, NSEC_NONE};
+	const struct poll *poll = &runner->poll;
+	for (size_t i = 0; i < poll->n_gaps; i++)
+		runner->callbacks->gap(poll->gaps[i].span.start_time, poll->gaps[i].span.end_time,
+			poll->gaps[i].reason, runner->userdata);
+	runner->poll.n_gaps = 0;
 }
 
 static void tell_notices(struct runner *runner)
@@ -70,7 +69,8 @@ static void tell_notices(struct runner *runner)
 		poll_notice_print(&runner->poll, 1u << i, &text);
 		log_warning(&runner->source->subject, "%s", buf_text(&text));
 	}
-	runner->notices_told |= fresh;
+	/* a watermark may go wrong again */
+	runner->notices_told |= fresh & ~(unsigned)POLL_NOTICE_WATERMARK;
 	runner->poll.notices = 0;
 }
 
@@ -147,9 +147,10 @@ void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 static void recover_lost(struct runner *runner, const struct fault *fault)
 {
 	nsec_t from;
-	poll_lost(&runner->poll, runner_now(runner), &from);
+	struct clocks now = runner_clocks(runner);
+	poll_lost(&runner->poll, &now, &from);
 	gather_clear(&runner->gather);
-	report_gap(runner);
+	report_gaps(runner);
 	if (++runner->n_lost > 1) {
 		poll_halve(&runner->poll);
 		runner_wait_after(runner, fault, backoff_next(&runner->backoff));
@@ -239,13 +240,7 @@ void runner_succeeded(struct runner *runner)
 
 void runner_deliver(struct runner *runner, struct record_batch batch)
 {
-	const struct definition *definition = runner->source->definition;
-	nsec_t newest = runner->poll.place.newest_time;
-	if (runner->poll.walk_newest > newest)
-		newest = runner->poll.walk_newest;
-	batch.key_time = definition->resume.window ? runner->poll.piece.end_time : newest;
-	if (newest != NSEC_NONE && (batch.key_time == NSEC_NONE || batch.key_time < newest))
-		batch.key_time = newest;
+	batch.key_time = poll_key_time(&runner->poll);
 	batch.horizon = batch.cursor && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
 	runner->callbacks->accept(&batch, runner->userdata);
 }
@@ -329,7 +324,8 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	int r = definition->fetches ? fetch_check(runner->source, page, reterr) : 0;
 	if (r || !make_room(runner, page))
 		return r;
-	r = poll_page(&runner->poll, page, runner->url, runner_now(runner), ret_verdict, reterr);
+	struct clocks now = runner_clocks(runner);
+	r = poll_page(&runner->poll, page, runner->url, &now, ret_verdict, reterr);
 	tell_notices(runner);
 	if (r)
 		gather_clear(&runner->gather); /* the chain begins anew */
@@ -344,7 +340,6 @@ void runner_page_came(struct runner *runner, struct page *page)
 	bool new_chain = runner->poll.n_pages == 0;
 	bool stored = runner->poll.stored && !runner->gathers;
 	enum poll_verdict verdict;
-	report_gap(runner);
 	if (runner->source->definition->fetches)
 		poll_place_before(&runner->poll, &before);
 	if (judge(runner, page, &verdict, &fault)) {
@@ -360,7 +355,7 @@ void runner_page_came(struct runner *runner, struct page *page)
 	runner->status.n_pages++;
 	runner->fresh = false;
 	runner->status.n_excluded += page->n_excluded;
-	report_gap(runner); /* before the cursor that passes it */
+	report_gaps(runner); /* before the cursor that passes it */
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);
 	else
@@ -391,7 +386,10 @@ static void step(struct runner *runner)
 	}
 	runner_share_clock(runner);
 	/* a gap is told when an answer has told the server's clock */
-	if (poll_begin(&runner->poll, runner_now(runner)))
+	struct clocks now = runner_clocks(runner);
+	bool begun = poll_begin(&runner->poll, &now);
+	tell_notices(runner);
+	if (begun)
 		runner_ask(runner);
 	else
 		rest(runner);
@@ -451,6 +449,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	runner->status.state_time = clock_wall();
 	runner->status.total = -1;
 	poll_init(&runner->poll, setup->source);
+	steady_init(&runner->steady, clock_wall(), clock_monotonic());
 	gather_init(&runner->gather, GATHER_LIMIT);
 	ev_init(&runner->timer, timer_fired);
 	runner->timer.data = runner;
@@ -557,7 +556,7 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	const struct poll *poll = &runner->poll;
 	bool window = runner->source->definition->resume.window && poll->open;
 	*ret = runner->status;
-	ret->skew_ns = poll->skew_ns;
+	ret->skew_ns = runner->skew_ns;
 	ret->newest_time = poll->place.newest_time;
 	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
 	if (ret->state == RUNNER_PRESSURE && ret->next_poll_ns > 0)

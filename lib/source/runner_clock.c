@@ -1,4 +1,5 @@
-/* What a source learns of the server's clock: windows, signatures and starts follow it. */
+/* What a source learns of the server's clock: signatures and starts follow it, windows take it as
+ * one of several (clocks.h). */
 #include "source/runner_internal.h"
 
 #include "base/timestamp.h"
@@ -8,18 +9,30 @@
 
 nsec_t runner_now(const struct runner *runner)
 {
-	return clock_wall() + runner->poll.skew_ns;
+	return clock_wall() + runner->skew_ns;
+}
+
+struct clocks runner_clocks(struct runner *runner)
+{
+	nsec_t host_time = clock_wall(), now_at = clock_monotonic();
+	/* the host's clock may have been set since the server's was seen */
+	nsec_t server_time = runner->server_time + (now_at - runner->server_at);
+	return (struct clocks){
+		.host_time = host_time,
+		.server_time = runner->clock_known ? server_time : NSEC_NONE,
+		.steady_time = steady_read(&runner->steady, host_time, now_at),
+	};
 }
 
 static void tell(struct runner *runner)
 {
-	nsec_t skew = runner->poll.skew_ns;
+	nsec_t skew = runner->skew_ns;
 	if ((skew <= SKEW_LARGE && skew >= -SKEW_LARGE) || runner->skew_told)
 		return;
 	runner->skew_told = true;
 	log_notice(&runner->source->subject,
-		"the server's clock differs from this host's by %lld s: windows follow the "
-		"server's",
+		"the server's clock differs from this host's by %lld s: requests follow the "
+		"server's, and what only one of the two has reached is requested again",
 		(long long)(skew / NSEC_PER_SEC));
 }
 
@@ -39,26 +52,30 @@ static bool drop_poll(struct runner *runner)
 	if (runner->fresh)
 		timestamp_parse_point(
 			slice_of(runner->source->options.start), runner_now(runner), &started);
-	/* rather too much than too little: a start is never put off */
-	bool earlier = started < place->started_time;
-	if (earlier)
+	/* rather too much than too little: a start is not put off, unless our clock was never set
+	 */
+	bool other = started < place->started_time ||
+		     (started > place->started_time && clocks_unset(clock_wall()));
+	if (other)
 		place->started_time = started;
-	if (!runner->source->definition->resume.window && !earlier)
+	if (!runner->source->definition->resume.window && !other)
 		return false;
 	poll_stop(&runner->poll);
 	gather_clear(&runner->gather);
-	runner->poll.gap = (struct span){NSEC_NONE, NSEC_NONE};
+	runner->poll.n_gaps = 0;
 	return true;
 }
 
 /* True: the poll was dropped. */
 static bool set(struct runner *runner, nsec_t skew)
 {
-	nsec_t moved = skew - runner->poll.skew_ns;
+	nsec_t moved = skew - runner->skew_ns;
 	bool first = !runner->clock_known;
 	runner->skew_moved = moved > SKEW_LARGE || moved < -SKEW_LARGE;
-	runner->poll.skew_ns = skew;
+	runner->skew_ns = skew;
 	runner->clock_known = true;
+	runner->server_time = clock_wall() + skew;
+	runner->server_at = clock_monotonic();
 	tell(runner);
 	return first && runner->skew_moved && !runner->fetching && drop_poll(runner);
 }
@@ -70,6 +87,8 @@ bool runner_learn_clock(struct runner *runner, const struct http_response *respo
 	if (!ask_skew(response, &skew))
 		return false;
 	rate_set_skew(runner->rate, skew);
+	if (skew == 0)
+		steady_confirm(&runner->steady, clock_wall(), clock_monotonic());
 	return set(runner, skew) && !waits(response->status);
 }
 

@@ -47,7 +47,10 @@ struct runner {
 	bool auth_retried; /* a fresh token was tried already */
 	bool placeless; /* paused before it ever ran */
 	bool fresh; /* began without a place, and no page was accepted yet */
+	struct steady steady;
+	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */
 	bool clock_known; /* an answer had a Date */
+	nsec_t server_time, server_at; /* what the server's clock showed, and when */
 	unsigned notices_told;
 	bool skew_told;
 	bool skew_moved; /* the last answer told of another clock than its request was made by */
@@ -74,6 +77,7 @@ void runner_go_on(struct runner *runner, enum poll_verdict verdict);
 
 /* --- runner_clock.c --- */
 
+struct clocks runner_clocks(struct runner *runner);
 /* The server's now. */
 nsec_t runner_now(const struct runner *runner);
 /* Takes the server's clock from an answer to a request with the credential. True: it shows that the

@@ -1,7 +1,6 @@
 /* See span.h. No clock, no state: the same arguments give the same span. */
 #include "source/span.h"
 
-#define EARLIEST_TIME (INT64_C(946684800) * NSEC_PER_SEC) /* 2000-01-01: before any cloud's log */
 #define RETENTION_MARGIN (60 * NSEC_PER_SEC) /* the request takes time, too */
 
 nsec_t span_floor(nsec_t time, nsec_t step)
@@ -18,23 +17,25 @@ nsec_t span_ceil(nsec_t time, nsec_t step)
 	return floor == time ? time : floor + step;
 }
 
-bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t watermark_time,
-	nsec_t now_time, struct span *ret, struct span *ret_gap)
+nsec_t span_oldest(const struct span_rules *rules, nsec_t now_time)
 {
-	nsec_t first = started_time != NSEC_NONE ? started_time : EARLIEST_TIME;
+	return rules->retention_ns ? now_time - rules->retention_ns + RETENTION_MARGIN : NSEC_NONE;
+}
+
+bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t watermark_time,
+	nsec_t late_time, nsec_t oldest_time, struct span *ret, struct span *ret_gap)
+{
+	nsec_t first = started_time != NSEC_NONE ? started_time : SPAN_EARLIEST;
 	nsec_t done = watermark_time != NSEC_NONE ? watermark_time : first;
 	nsec_t start = watermark_time != NSEC_NONE ? watermark_time - rules->overlap_ns : first;
-	nsec_t end = now_time - rules->lag_ns;
+	nsec_t end = late_time - rules->lag_ns;
 	if (start < first)
 		start = first;
 	ret_gap->start_time = ret_gap->end_time = NSEC_NONE;
-	if (rules->retention_ns) {
-		nsec_t oldest = now_time - rules->retention_ns + RETENTION_MARGIN;
-		if (done < oldest && watermark_time != NSEC_NONE)
-			*ret_gap = (struct span){done, oldest};
-		start = start < oldest ? oldest : start;
-		done = done < oldest ? oldest : done;
-	}
+	if (done < oldest_time && watermark_time != NSEC_NONE)
+		*ret_gap = (struct span){done, oldest_time};
+	start = start < oldest_time ? oldest_time : start;
+	done = done < oldest_time ? oldest_time : done;
 	if (end <= done)
 		return false;
 	*ret = (struct span){start, end};

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#define SPAN_EARLIEST (INT64_C(946684800) * NSEC_PER_SEC) /* 2000-01-01: before any cloud's log */
+
 struct span_rules {
 	nsec_t overlap_ns;
 	nsec_t lag_ns;
@@ -21,12 +23,15 @@ struct span {
 	nsec_t end_time;
 };
 
-/* What one poll has to ask, in all. STARTED_TIME: the source's first start, never reached behind
- * (NSEC_NONE: as far back as the retention goes, or 2000-01-01). WATERMARK_TIME: NSEC_NONE before
- * the first piece. *RET_GAP: what fell out of the retention before it could be read, start
- * NSEC_NONE: nothing. False: nothing new to ask yet. */
+/* What one poll has to ask, in all, up to LATE_TIME. STARTED_TIME: the source's first start, never
+ * reached behind (NSEC_NONE: as far back as the retention goes, or 2000-01-01). WATERMARK_TIME:
+ * NSEC_NONE before the first piece. OLDEST_TIME: span_oldest; NSEC_NONE: no limit. *RET_GAP: what
+ * the API no longer keeps, start NSEC_NONE: nothing. False: nothing new to ask yet. */
 bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t watermark_time,
-	nsec_t now_time, struct span *ret, struct span *ret_gap);
+	nsec_t late_time, nsec_t oldest_time, struct span *ret, struct span *ret_gap);
+
+/* The beginning of what the API keeps at NOW_TIME, and while it is requested; NSEC_NONE: all. */
+nsec_t span_oldest(const struct span_rules *rules, nsec_t now_time);
 
 /* The piece of POLL that begins at START_TIME. */
 struct span span_piece(const struct span *poll, nsec_t start_time, nsec_t span_max_ns);

@@ -16,6 +16,13 @@ START_TEST(round_trip)
 	place.started_time = 1;
 	place.watermark_time = 1757888743123456789;
 	place.polled_time = 3;
+	place.start_time = 2;
+	place.end_time = 3;
+	place.clock_time = 4;
+	place.known_time = 5;
+	place.page_size = 50;
+	place.page_cut = 20;
+	place_set(&place.page_shape, SLICE("0123456789abcdef"));
 	char *text = place_print(&place);
 	ck_assert_int_eq(place_parse(&again, text), 0);
 	ck_assert_str_eq(again.resume, place.resume);
@@ -23,7 +30,10 @@ START_TEST(round_trip)
 	ck_assert(again.exact && again.offset == 7 && again.number == -1);
 	ck_assert(again.started_time == 1 && again.watermark_time == place.watermark_time);
 	ck_assert(again.polled_time == 3);
-	ck_assert(again.newest_time == NSEC_NONE && again.start_time == NSEC_NONE);
+	ck_assert(again.newest_time == NSEC_NONE && again.start_time == 2 && again.end_time == 3);
+	ck_assert(again.clock_time == 4 && again.known_time == 5);
+	ck_assert(again.page_size == 50 && again.page_cut == 20);
+	ck_assert_str_eq(again.page_shape, "0123456789abcdef");
 	char *second = place_print(&again);
 	ck_assert_str_eq(text, second);
 	free(text);
@@ -69,8 +79,8 @@ START_TEST(spans)
 	struct span_rules rules = {10 * S, 5 * S, 1000 * S};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct span span = {0, 0}, gap;
-		bool asks = span_of_poll(
-			&rules, cases[i].started, cases[i].watermark, cases[i].now, &span, &gap);
+		bool asks = span_of_poll(&rules, cases[i].started, cases[i].watermark, cases[i].now,
+			span_oldest(&rules, cases[i].now), &span, &gap);
 		ck_assert_msg(asks == cases[i].asks && span.start_time == cases[i].start &&
 				      span.end_time == cases[i].end &&
 				      gap.start_time == cases[i].gap,

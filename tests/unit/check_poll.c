@@ -1,7 +1,7 @@
 /*
  * Polling as scenarios: the state machine against a small model of an API, with virtual time and
  * dice. Whatever the mode, after enough polls every record of the model has been accepted once, or
- * lies in a gap that was reported.
+ * lies in a gap that was reported; with clocks that go wrong, too, none is accepted twice.
  * TRAWLD_TEST_SEED repeats a run.
  */
 #include "source/poll.h"
@@ -20,7 +20,8 @@
  * of visibility. */
 struct model {
 	nsec_t time[N_RECORDS], visible[N_RECORDS];
-	unsigned seen[N_RECORDS];
+	unsigned seen[N_RECORDS], delivered[N_RECORDS];
+	nsec_t key_time[N_RECORDS]; /* of the record's key; NSEC_NONE: there is none, or no more */
 	uint32_t dice;
 	bool newest_first;
 	size_t page_size;
@@ -42,6 +43,7 @@ static void model_init(struct model *model, uint32_t seed, nsec_t late)
 	for (size_t i = 0; i < N_RECORDS; i++) {
 		/* ties are common; some records are seen late, but within LATE */
 		now += roll(model, 3) ? 0 : (nsec_t)roll(model, 4) * S;
+		model->key_time[i] = NSEC_NONE;
 		model->visible[i] = now;
 		model->time[i] =
 			now - (nsec_t)(roll(model, 5) ? 0 : roll(model, (uint32_t)(late / S))) * S;
@@ -103,16 +105,27 @@ static void log_page(struct model *model, const struct request_values *ask, cons
 	buf_append_text(out, "}");
 }
 
-static void accept_page(struct model *model, const struct page *page, enum record_scope scope)
+/* As the dedupe does. */
+static void accept_page(struct model *model, const struct page *page, const struct poll *poll,
+	enum record_scope scope)
 {
+	nsec_t key_time = poll_key_time(poll), horizon = poll_horizon(poll);
 	for (size_t i = 0; i < page->n_records; i++) {
 		int64_t n;
 		ck_assert_int_eq(number_parse(page->records[i].id_text, 0, N_RECORDS - 1, &n), 0);
-		/* known IDs are dropped by the dedupe; an exact cursor must never need it */
+		/* an exact cursor must never need it */
 		ck_assert_msg(scope != RECORD_SCOPE_EXACT || model->seen[n] == 0, "%lld twice",
 			(long long)n);
 		model->seen[n]++;
+		if (model->key_time[n] != NSEC_NONE)
+			continue;
+		model->key_time[n] = key_time;
+		ck_assert_msg(model->delivered[n]++ == 0, "record %lld of %lld was repeated",
+			(long long)n, (long long)(model->time[n] / S));
 	}
+	for (size_t i = 0; i < N_RECORDS && horizon != NSEC_NONE; i++)
+		if (model->key_time[i] < horizon)
+			model->key_time[i] = NSEC_NONE;
 }
 
 struct run {
@@ -122,19 +135,23 @@ struct run {
 	bool by_log;
 	unsigned restart_of; /* one in so many pages the process dies before its commit */
 	uint32_t lost_of; /* one in so many requests with a stored place is refused */
-	nsec_t now;
+	nsec_t now; /* the true time */
+	bool wrong_clocks;
+	nsec_t host_off, date_off; /* from the true time; date_off NSEC_NONE: no Date */
+	struct steady steady;
+	nsec_t server_time, server_at; /* as a runner keeps it; NSEC_NONE: not known */
+	unsigned n_requests;
 	struct span gaps[1000];
 	size_t n_gaps;
 };
 
-static void take_gap(struct run *run)
+static void take_gaps(struct run *run)
 {
-	struct span *gap = &run->poll.gap;
-	if (gap->start_time == NSEC_NONE)
-		return;
-	ck_assert_uint_lt(run->n_gaps, sizeof(run->gaps) / sizeof(run->gaps[0]));
-	run->gaps[run->n_gaps++] = *gap;
-	*gap = (struct span){NSEC_NONE, NSEC_NONE};
+	for (size_t i = 0; i < run->poll.n_gaps; i++) {
+		ck_assert_uint_lt(run->n_gaps, sizeof(run->gaps) / sizeof(run->gaps[0]));
+		run->gaps[run->n_gaps++] = run->poll.gaps[i].span;
+	}
+	run->poll.n_gaps = 0;
 }
 
 static bool in_gap(const struct run *run, nsec_t time)
@@ -153,6 +170,71 @@ static void restart(struct run *run)
 	poll_init(&run->poll, run->fixture->source);
 	ck_assert_int_eq(place_parse(&run->poll.place, text), 0);
 	free(text);
+	/* both clocks ahead, and nothing to know it by: not before the first response */
+	if (run->host_off > 0)
+		run->host_off = 0;
+	steady_init(&run->steady, run->now + run->host_off, run->now);
+	run->server_time = NSEC_NONE;
+}
+
+static struct clocks read_clocks(struct run *run)
+{
+	nsec_t host = run->now + run->host_off;
+	if (!run->wrong_clocks)
+		return (struct clocks){run->now, NSEC_NONE, NSEC_NONE};
+	return (struct clocks){host,
+		run->server_time == NSEC_NONE ? NSEC_NONE
+					      : run->server_time + (run->now - run->server_at),
+		steady_read(&run->steady, host, run->now)};
+}
+
+/* A clock that is right, or off by seconds, minutes, hours or days in either direction. */
+static nsec_t roll_off(struct model *model)
+{
+	static const uint32_t sizes[] = {60, 3600, 12 * 3600, 30 * 86400};
+	if (roll(model, 3) == 0)
+		return 0;
+	nsec_t off = (nsec_t)(1 + roll(model, sizes[roll(model, 4)])) * S;
+	return roll(model, 2) ? off : -off;
+}
+
+/* Now and then the host's clock is set, and Dates come from another server. */
+static void disturb_clocks(struct run *run)
+{
+	if (!run->wrong_clocks)
+		return;
+	if (roll(run->model, 12) == 0)
+		run->host_off = roll(run->model, 20) ? roll_off(run->model) : 1000 * S - run->now;
+	if (roll(run->model, 4) == 0)
+		run->date_off = roll(run->model, 10) ? roll_off(run->model) : NSEC_NONE;
+	/* but where two agree on a wrong time there is nothing to know it by */
+	nsec_t apart = run->date_off - run->host_off;
+	if (run->date_off != NSEC_NONE && apart <= 3 * S && apart >= -3 * S)
+		run->date_off = 0;
+	if (run->host_off <= 3 * S && run->host_off >= -3 * S)
+		run->host_off = 0;
+}
+
+/* The Date of a response, which shows whole seconds; as a runner takes it. */
+static nsec_t take_date(struct run *run)
+{
+	nsec_t host = run->now + run->host_off;
+	if (!run->wrong_clocks || run->date_off == NSEC_NONE)
+		return NSEC_NONE;
+	nsec_t date = span_floor(run->now + run->date_off, S), skew = date - host;
+	if (skew <= 2 * S && skew >= -2 * S) {
+		skew = 0;
+		steady_confirm(&run->steady, host, run->now);
+	}
+	run->server_time = host + skew;
+	run->server_at = run->now;
+	return date;
+}
+
+static bool begin(struct run *run)
+{
+	struct clocks clocks = read_clocks(run);
+	return poll_begin(&run->poll, &clocks);
 }
 
 /* False: caught up. */
@@ -164,10 +246,13 @@ static bool one_page(struct run *run)
 	struct place before = PLACE_NULL;
 	enum poll_verdict verdict;
 	struct poll *poll = &run->poll;
+	disturb_clocks(run);
+	nsec_t server_time = take_date(run);
+	struct clocks clocks = read_clocks(run);
 	nsec_t from;
 	const char *url = poll->link ? poll->link : "https://h/x?first";
 	if (run->lost_of && poll->stored && roll(run->model, run->lost_of) == 0) {
-		poll_lost(poll, run->now, &from);
+		poll_lost(poll, &clocks, &from);
 		if (roll(run->model, 2))
 			poll_halve(poll);
 		return true;
@@ -179,11 +264,13 @@ static bool one_page(struct run *run)
 	char *asked = mem_strdup(url);
 	ck_assert_msg(source_fixture_page(run->fixture, &page, buf_text(&body), asked, &fault) == 0,
 		"%s", fault.text);
+	page.server_time = server_time;
+	run->n_requests++;
 	enum record_scope scope = poll_scope(poll);
 	place_copy(&before, &poll->place);
-	int r = poll_page(poll, &page, asked, run->now, &verdict, &fault);
+	int r = poll_page(poll, &page, asked, &clocks, &verdict, &fault);
 	ck_assert_msg(r == 0 || r == FAULT_INCOMPLETE, "%s", fault.text);
-	take_gap(run);
+	take_gaps(run);
 	bool more = r || verdict != POLL_CAUGHT_UP;
 	if (run->restart_of && roll(run->model, run->restart_of) == 0) {
 		/* nothing of this page was made durable */
@@ -191,7 +278,7 @@ static bool one_page(struct run *run)
 		restart(run);
 		more = false;
 	} else if (r == 0 && verdict != POLL_AGAIN) {
-		accept_page(run->model, &page, scope);
+		accept_page(run->model, &page, poll, scope);
 	}
 	place_deinit(&before);
 	page_deinit(&page);
@@ -204,21 +291,29 @@ static void run_all(struct run *run)
 {
 	nsec_t end = run->model->visible[N_RECORDS - 1] + 200 * S;
 	poll_init(&run->poll, run->fixture->source);
+	steady_init(&run->steady, BASE_TIME, BASE_TIME);
+	run->server_time = NSEC_NONE;
 	run->poll.place.started_time = BASE_TIME - 100 * S;
 	run->poll.place.exact = true;
 	for (run->now = BASE_TIME; run->now < end; run->now += (1 + roll(run->model, 40)) * S)
-		for (unsigned n = 0; poll_begin(&run->poll, run->now) && one_page(run);)
+		for (unsigned n = 0; begin(run) && one_page(run);)
 			ck_assert_msg(++n < 20000, "a poll without end");
-	restart(run);
 	run->now = end + 10 * S;
+	run->host_off = run->date_off = 0;
+	run->wrong_clocks = false;
+	restart(run);
 	run->restart_of = run->lost_of = 0;
-	for (unsigned n = 0; poll_begin(&run->poll, run->now) && one_page(run);)
+	for (unsigned n = 0; begin(run) && one_page(run);)
 		ck_assert_msg(++n < 20000, "a poll without end");
+	bool clocks = run->fixture->source->definition->resume.retention_ns > 0;
 	for (size_t i = 0; i < N_RECORDS; i++)
-		ck_assert_msg(run->model->seen[i] > 0 || in_gap(run, run->model->time[i]),
+		ck_assert_msg(
+			run->model->seen[i] > 0 || (!clocks && in_gap(run, run->model->time[i])),
 			"record %zu of %lld was never accepted", i,
 			(long long)(run->model->time[i] / S));
-	ck_assert_msg(run->n_gaps == 0 || run->model->cap, "%zu gaps", run->n_gaps);
+	/* that records may have expired is told on the word of the server alone, but they are read
+	 */
+	ck_assert_msg(run->n_gaps == 0 || run->model->cap || clocks, "%zu gaps", run->n_gaps);
 	poll_deinit(&run->poll);
 }
 
@@ -236,7 +331,7 @@ static const struct {
 	bool by_log, newest_first;
 	unsigned restart_of, lost_of;
 	size_t cap, page_cap;
-	bool total_of_page;
+	bool total_of_page, wrong_clocks;
 } modes[] = {
 	{COMMON "page.url = /next\nresume.url = /more\n", true, false, 0, 0},
 	{COMMON "page.url = /next\nresume.url = /more\n", true, false, 5, 0},
@@ -253,6 +348,13 @@ static const struct {
 	{WINDOW OFFSET "page.overlap = 2\n", false, true, 6, 0, .page_cap = 5},
 	{WINDOW OFFSET "page.total = /total\n", false, true, 6, 0, .page_cap = 5,
 		.total_of_page = true},
+	/* any sequence of wrong Dates and steps of our clock costs requests, never a record */
+	{WINDOW "page.cursor = /next\n", false, false, 0, 0, .wrong_clocks = true},
+	{WINDOW "page.cursor = /next\n", false, false, 9, 0, .wrong_clocks = true},
+	{WINDOW "page.cursor = /next\nrecords.order = unordered\n", false, true, 9, 20,
+		.wrong_clocks = true},
+	{WINDOW OFFSET "page.total = /total\nresume.retention = 1d\n", false, false, 0, 0,
+		.wrong_clocks = true},
 };
 
 START_TEST(every_record_in_every_mode)
@@ -262,7 +364,8 @@ START_TEST(every_record_in_every_mode)
 	struct source_fixture fixture;
 	struct model model;
 	source_fixture_good(&fixture, modes[_i].keys);
-	for (uint32_t round = 0; round < 5; round++) {
+	uint32_t rounds = modes[_i].wrong_clocks ? 2 : 5;
+	for (uint32_t round = 0; round < rounds; round++) {
 		printf("mode %d, seed %u\n", _i, seed + round);
 		fflush(stdout);
 		model_init(&model, seed + round, 30 * S);
@@ -274,7 +377,8 @@ START_TEST(every_record_in_every_mode)
 			.fixture = &fixture,
 			.by_log = modes[_i].by_log,
 			.restart_of = modes[_i].restart_of,
-			.lost_of = modes[_i].lost_of};
+			.lost_of = modes[_i].lost_of,
+			.wrong_clocks = modes[_i].wrong_clocks};
 		run_all(&run);
 	}
 	source_fixture_deinit(&fixture);

@@ -208,7 +208,8 @@ START_TEST(points_and_durations)
 	ck_assert(timestamp_parse_point(SLICE("earliest"), 5, &time) == 0 && time == NSEC_NONE);
 	ck_assert(timestamp_parse_point(SLICE("1970-01-01T00:00:01Z"), 5, &time) == 0 && time == S);
 	ck_assert_int_ne(timestamp_parse_point(SLICE("yesterday"), 5, &time), 0);
-	ck_assert_int_ne(timestamp_parse_point(SLICE("-1h"), 5, &time), 0);
+	/* by a clock that was never set */
+	ck_assert(timestamp_parse_point(SLICE("-1h"), 5, &time) == 0 && time == 0);
 	static const struct {
 		nsec_t duration;
 		const char *text;

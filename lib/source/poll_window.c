@@ -1,0 +1,311 @@
+/*
+ * Polls by time: which window is requested, and how far the watermark may move. No clock is trusted
+ * alone (clocks.h). Requests follow the server's clock, by which the API may refuse what is in the
+ * future or no longer kept; where that is known to be behind, the later one. The watermark moves no
+ * further than the earlier one
+ * when the poll began, or than the newest record that was known by then. What came later may have
+ * been missed by the first pages of the poll, and only an overlap before its begin covers it.
+ */
+#include "source/poll_internal.h"
+
+#include "base/mem.h"
+
+#define SPAN_MIN (2 * NSEC_PER_SEC) /* a window shorter than this is not cut */
+#define MAX_BEYOND 100 /* slices in a row that only one of the clocks has reached */
+
+static struct span_rules rules_of(const struct poll *poll)
+{
+	const struct resume_options *resume = &definition_of(poll)->resume;
+	return (struct span_rules){resume->overlap_ns, resume->lag_ns, resume->retention_ns};
+}
+
+/* Records, or what was done, are later than the server's clock: that is behind. */
+static bool server_is_behind(const struct poll *poll, const struct clocks *now)
+{
+	const struct place *place = &poll->place;
+	if (now->server_time == NSEC_NONE || clocks_unset(now->server_time))
+		return true;
+	nsec_t credible = now->server_time + CLOCKS_DOUBT;
+	return place->watermark_time > credible || place->newest_time > credible;
+}
+
+/* Up to when records are requested, but for the lag. */
+static nsec_t request_until(const struct poll *poll, const struct clocks *now)
+{
+	return server_is_behind(poll, now) ? clocks_late(now) : now->server_time;
+}
+
+/* The piece of the open poll that begins at START_TIME. Requests round windows outward: pieces that
+ * begin and end at whole steps are asked as they are, and no longer than span_max (or one step). */
+static struct span piece_at(const struct poll *poll, nsec_t start_time)
+{
+	nsec_t step = definition_of(poll)->step_ns;
+	nsec_t span_max = span_floor(poll->span_max_ns, step);
+	return span_piece(
+		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
+}
+
+/* A poll that was interrupted goes on to its own end: only so does its overlap cover what it has
+ * read. The open chain goes on at its page where known IDs make that safe and its end does not
+ * depend on how much was read; else the piece is read again from its first page. */
+static void resume_poll(struct poll *poll)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	poll->piece = (struct span){place->start_time, place->end_time};
+	poll->span = poll->piece;
+	if (place->until_time > poll->span.end_time)
+		poll->span.end_time = place->until_time;
+	if (definition->n_records_id == 0 || definition->records.order != ORDER_ASCENDING ||
+		definition->page.cap > 0 || pointer_is_set(&definition->page_total)) {
+		place_set(&place->page, SLICE_NULL);
+		place->offset = place->number = -1;
+	}
+}
+
+/* What a poll of the last known ground, and AHEAD_NS beyond it, requests. */
+static void ask_ground(struct poll *poll, nsec_t end_time)
+{
+	const struct place *place = &poll->place;
+	nsec_t overlap = definition_of(poll)->resume.overlap_ns;
+	nsec_t start = place->watermark_time - (overlap > NSEC_PER_SEC ? overlap : NSEC_PER_SEC);
+	if (place->started_time != NSEC_NONE && start < place->started_time)
+		start = place->started_time;
+	poll->span = (struct span){start, end_time > start ? end_time : start + NSEC_PER_SEC};
+	poll->frozen = true;
+}
+
+/* The point up to which everything was read whatever the clocks were: the newest record, or before
+ * the first one the start. NSEC_NONE: records have no time. */
+static nsec_t read_until(const struct poll *poll)
+{
+	const struct place *place = &poll->place;
+	if (place->newest_time == NSEC_NONE && pointer_is_set(&definition_of(poll)->records_time))
+		return place->started_time;
+	return place->newest_time;
+}
+
+/* The watermark lies in the future, so it was set by clocks that were wrong, or these are: back to
+ * the newest record. False: the records themselves are later than the clocks: then it is right,
+ * unless two clocks agree that they are much later. */
+static bool pull_back(struct poll *poll, const struct clocks *now)
+{
+	struct place *place = &poll->place;
+	nsec_t late = clocks_late(now), target = read_until(poll);
+	if (target == NSEC_NONE || target - late > CLOCKS_DOUBT) {
+		bool wrong = target == NSEC_NONE
+				     ? now->server_time != NSEC_NONE
+				     : clocks_agree(now) && target - late > NSEC_PER_HOUR;
+		if (!wrong)
+			return false;
+		target = late - definition_of(poll)->resume.lag_ns;
+		/* since when it was wrong is not known */
+		nsec_t first =
+			place->started_time != NSEC_NONE ? place->started_time : SPAN_EARLIEST;
+		poll_add_gap(poll, (struct span){first, target}, GAP_CLOCK);
+	}
+	if (target >= place->watermark_time)
+		return false;
+	poll->pulled = (struct span){target, place->watermark_time};
+	poll->notices |= POLL_NOTICE_WATERMARK;
+	place->watermark_time = target;
+	return true;
+}
+
+/* The source stands where by our clocks nobody can be yet. True: the poll has its span. */
+static bool doubt_clocks(struct poll *poll, const struct clocks *now)
+{
+	struct place *place = &poll->place;
+	nsec_t end = place->watermark_time;
+	if (now->server_time == NSEC_NONE && !poll->doubted) {
+		/* only a response can tell: the last known ground is requested again, then at once
+		 * what it has told */
+		ask_ground(poll, end);
+		return poll->doubted = poll->resumed = true;
+	}
+	if (pull_back(poll, now))
+		return false;
+	poll->notices |= POLL_NOTICE_DOUBT;
+	ask_ground(poll, (place->newest_time > end ? place->newest_time : end) + NSEC_PER_DAY);
+	/* without any clock only the records tell how far time has come */
+	poll->frozen = !clocks_unset(clocks_late(now));
+	poll->resumed = false;
+	return poll->ahead = true;
+}
+
+static bool is_future(nsec_t time, const struct clocks *now)
+{
+	return time != NSEC_NONE && time - clocks_late(now) > CLOCKS_DOUBT;
+}
+
+/* The beginning of what the API keeps; NSEC_NONE: all. A source that begins follows the server's
+ * clock, since the API may refuse more; later nothing is given up on the word of one clock. */
+static nsec_t oldest_of(const struct poll *poll, const struct clocks *now)
+{
+	struct span_rules rules = rules_of(poll);
+	if (poll->place.watermark_time != NSEC_NONE)
+		return clocks_unset(now->host_time) ? NSEC_NONE
+						    : span_oldest(&rules, clocks_early(now));
+	bool far = clocks_server(now) - now->host_time > NSEC_PER_DAY;
+	return span_oldest(
+		&rules, far || server_is_behind(poll, now) ? clocks_sure(now) : now->server_time);
+}
+
+/* The server's clock, if it stays the same, may be right where it alone says that the API no longer
+ * keeps what comes next: each other poll goes by it, and tells the gap. The watermark does not pass
+ * it unless there are records after it, so the polls between miss nothing if it is wrong. */
+static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nsec_t oldest)
+{
+	struct span_rules rules = rules_of(poll);
+	nsec_t done = poll->place.watermark_time;
+	if (done == NSEC_NONE || rules.retention_ns == 0 || done < oldest || poll->n_agreed < 2 ||
+		server_is_behind(poll, now))
+		return NSEC_NONE;
+	nsec_t expired = span_oldest(&rules, now->server_time);
+	poll->by_host = expired <= done || !poll->by_host;
+	return poll->by_host ? NSEC_NONE : expired;
+}
+
+/* What a new poll requests in all. */
+static bool find_span(struct poll *poll, const struct clocks *now)
+{
+	struct place *place = &poll->place;
+	struct span_rules rules = rules_of(poll);
+	poll->clip_time = NSEC_NONE;
+	poll->ahead = poll->resumed = poll->frozen = false;
+	if (place->watermark_time == NSEC_NONE && clocks_unset(clocks_late(now)) &&
+		is_future(place->started_time, now)) {
+		poll->span = (struct span){place->started_time, place->started_time + NSEC_PER_DAY};
+		return poll->ahead = true;
+	}
+	if (is_future(place->watermark_time, now)) {
+		if (doubt_clocks(poll, now))
+			return true;
+	} else {
+		poll->doubted = false;
+	}
+	nsec_t oldest = oldest_of(poll, now), expired = expired_by_server(poll, now, oldest);
+	struct span gap;
+	if (!span_of_poll(&rules, place->started_time, place->watermark_time,
+		    request_until(poll, now), expired != NSEC_NONE ? expired : oldest, &poll->span,
+		    &gap))
+		return false;
+	bool told = expired != NSEC_NONE && expired < poll->expired_time + NSEC_PER_HOUR;
+	if (gap.start_time != NSEC_NONE && !told) {
+		poll_add_gap(poll, gap, GAP_RETENTION);
+		poll->expired_time = expired;
+	}
+	if (poll->span.start_time == oldest)
+		poll->clip_time = oldest;
+	return true;
+}
+
+bool poll_window_begin(struct poll *poll, const struct clocks *now)
+{
+	struct place *place = &poll->place;
+	poll->n_beyond = 0;
+	poll->begun_time = now->host_time;
+	if (place->start_time != NSEC_NONE) {
+		if (place->clock_time == NSEC_NONE)
+			place->clock_time = clocks_early(now);
+		resume_poll(poll);
+		poll->clip_time = NSEC_NONE;
+		poll->ahead = poll->frozen = false;
+		return poll->resumed = true;
+	}
+	place_close_chain(place);
+	place->clock_time = clocks_early(now);
+	place->known_time = place->newest_time;
+	if (!find_span(poll, now))
+		return false;
+	poll->piece = piece_at(poll, poll->span.start_time);
+	return true;
+}
+
+bool poll_window_clipped(const struct poll *poll, const struct clocks *now)
+{
+	return poll->n_pages == 0 && poll->clip_time != NSEC_NONE &&
+	       poll->clip_time - NSEC_PER_MIN > oldest_of(poll, now);
+}
+
+void poll_window_answered(struct poll *poll, const struct page *page, const struct clocks *now)
+{
+	nsec_t *bound = &poll->place.clock_time, passed = now->host_time - poll->begun_time;
+	if (now->host_time < *bound)
+		*bound = now->host_time;
+	if (page->server_time != NSEC_NONE) {
+		nsec_t skew = page->server_time - now->host_time, moved = skew - poll->skew_ns;
+		bool same = moved <= NSEC_PER_MIN && moved >= -NSEC_PER_MIN;
+		poll->n_agreed = same ? poll->n_agreed + 1 : 0;
+		poll->skew_ns = skew;
+	}
+	/* what the server's clock, which shows whole seconds, showed when the poll began */
+	nsec_t then = page->server_time - (passed > 0 ? span_floor(passed, NSEC_PER_SEC) : 0);
+	if (page->server_time != NSEC_NONE && then < *bound)
+		*bound = then;
+}
+
+bool poll_halve(struct poll *poll)
+{
+	nsec_t step = definition_of(poll)->step_ns;
+	nsec_t size = span_ceil(poll->piece.end_time, step) - /* as it is asked */
+		      span_floor(poll->piece.start_time, step);
+	nsec_t least = step > SPAN_MIN / 2 ? 2 * step : SPAN_MIN;
+	if (!definition_of(poll)->resume.window || size < least)
+		return false;
+	poll->span_max_ns = span_ceil(size / 2, step > 1 ? step : NSEC_PER_MSEC);
+	poll->piece = piece_at(poll, poll->piece.start_time);
+	place_close_chain(&poll->place);
+	poll_begin_chain(poll);
+	return true;
+}
+
+void poll_window_store(struct poll *poll)
+{
+	if (poll->frozen)
+		return; /* another process begins where this one did */
+	poll->place.start_time = poll->piece.start_time;
+	poll->place.end_time = poll->piece.end_time;
+	poll->place.until_time = poll->span.end_time;
+}
+
+/* The piece was read whole: how far does that prove that everything was? */
+static void move_watermark(struct poll *poll, nsec_t late)
+{
+	struct place *place = &poll->place;
+	nsec_t done = place->clock_time > place->known_time ? place->clock_time : place->known_time;
+	done = (done < late ? done : late) - definition_of(poll)->resume.lag_ns;
+	poll->n_beyond = poll->piece.start_time < done ? 0 : poll->n_beyond + 1;
+	done = done < poll->piece.end_time ? done : poll->piece.end_time;
+	if (done <= poll->span.start_time)
+		return; /* what is before that was not read */
+	bool first = place->watermark_time == NSEC_NONE;
+	if (first ? done > place->started_time : done > place->watermark_time)
+		place->watermark_time = done;
+}
+
+enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
+{
+	const struct definition *definition = definition_of(poll);
+	nsec_t late = request_until(poll, now);
+	move_watermark(poll, clocks_late(now));
+	place_close_chain(&poll->place);
+	if (poll->span_max_ns < definition->resume.span_max_ns)
+		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
+					    ? definition->resume.span_max_ns
+					    : 2 * poll->span_max_ns;
+	nsec_t overlap = definition->resume.overlap_pieces ? definition->resume.overlap_ns : 0;
+	bool beyond = !poll->ahead &&
+		      (poll->piece.end_time >= late - definition->resume.lag_ns ||
+			      (poll->n_beyond >= MAX_BEYOND && !clocks_unset(now->host_time)));
+	if (beyond || poll->piece.end_time >= poll->span.end_time) {
+		bool resumed = poll->resumed;
+		poll->open = poll->resumed = false;
+		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
+	}
+	poll->piece = piece_at(poll, span_next(&poll->piece, overlap, definition->step_ns));
+	poll->n_restarts = 0;
+	poll_window_store(poll);
+	poll_begin_chain(poll);
+	return POLL_LAST;
+}
