@@ -15,6 +15,7 @@
 #include "net/client.h"
 #include "net/outcome.h"
 #include "source/ask.h"
+#include "source/newest.h"
 #include "source/source_auth.h"
 #include "store/cursor.h"
 #include "store/occurrence.h"
@@ -135,7 +136,7 @@ static void take_page(struct session *session)
 	enum record_scope scope = poll_scope(&probe->poll);
 	size_t n_before = page->n_records;
 	if (probe->source->definition->resume.newest)
-		ask_drop_known(&probe->poll, page, is_known, session);
+		newest_drop_known(&probe->poll, page, is_known, session);
 	probe->n_known = n_before - page->n_records;
 	struct clocks now = read_clocks(session);
 	if (poll_page(

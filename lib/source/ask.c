@@ -80,33 +80,3 @@ void ask_classify(const struct poll *poll, bool stored, struct fault *fault)
 			 definition->errors_auth, definition->n_errors_auth, fault->status))
 		fault->class = FAULT_AUTH;
 }
-
-/* Records that are older were asked for by an earlier poll, or before the start; NSEC_NONE: none.
- */
-static nsec_t oldest_wanted(const struct poll *poll)
-{
-	const struct place *place = &poll->place;
-	if (place->newest_time == NSEC_NONE)
-		return place->started_time;
-	nsec_t oldest = place->newest_time - poll->source->definition->resume.overlap_ns;
-	return oldest < place->started_time ? place->started_time : oldest;
-}
-
-void ask_drop_known(const struct poll *poll, struct page *page,
-	bool (*known)(const struct record *record, void *userdata), void *userdata)
-{
-	nsec_t oldest = oldest_wanted(poll);
-	bool timed = pointer_is_set(&poll->source->definition->records_time);
-	bool reached = !timed && page->n_records > 0;
-	size_t n = 0;
-	for (size_t i = 0; i < page->n_records; i++) {
-		struct record *record = &page->records[i];
-		bool old =
-			oldest != NSEC_NONE && record->time != NSEC_NONE && record->time < oldest;
-		reached |= old;
-		if (!old && !known(record, userdata))
-			page->records[n++] = *record;
-	}
-	page->all_known = n == 0 && reached;
-	page->n_records = n;
-}

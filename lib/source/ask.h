@@ -34,10 +34,4 @@ bool ask_skew(const struct http_response *response, nsec_t *ret_skew_ns);
  * FAULT_LOST or FAULT_AUTH where the definition says that its status means that. */
 void ask_classify(const struct poll *poll, bool stored, struct fault *fault);
 
-/* [resume] newest: takes out of PAGE what is KNOWN, and what is older than the overlap behind the
- * newest record. Sets all_known: nothing is new, and the page reaches behind the overlap (records
- * can be seen late; those of an API without times end with a known page). */
-void ask_drop_known(const struct poll *poll, struct page *page,
-	bool (*known)(const struct record *record, void *userdata), void *userdata);
-
 #endif

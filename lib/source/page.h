@@ -28,7 +28,10 @@ struct page {
 	int64_t total; /* -1: not told */
 	bool ends; /* a test of [page] end holds */
 	struct id digest; /* of all keys: two pages with the same records have the same */
-	bool all_known; /* set by the runner for [resume] newest: the walk ends here */
+	/* set by newest.h for [resume] newest */
+	bool all_known; /* the walk ends here */
+	bool reaches; /* back to what an earlier walk has read */
+	nsec_t oldest_time; /* of its records, duplicates included; NSEC_NONE */
 	nsec_t server_time; /* NSEC_NONE */
 };
 

@@ -28,7 +28,7 @@ struct place {
 	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
 	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
 	nsec_t polled_time; /* cursors: the last poll that was up to date, or the first page;
-			       NSEC_NONE: none yet */
+			       newest: the last walk with new records; NSEC_NONE: none yet */
 	char *document; /* [fetch]: key of the document in work, in hex; NULL: none */
 	int64_t rows; /* of it that are committed */
 	int64_t page_size; /* elements of a full page, as the API has shown; 0: full pages differ;

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "source/ends.h"
+#include "source/newest.h"
 #include "source/poll_internal.h"
 
 #define MAX_RESTARTS 3
@@ -90,6 +91,7 @@ void poll_begin_chain(struct poll *poll)
 	poll->from_first = !poll->place.page && poll->place.offset < 0 && poll->place.number < 0;
 	poll->last_digest = (struct id){{0}};
 	poll->walk_newest = NSEC_NONE;
+	newest_begin(poll);
 	set_ask(poll);
 }
 
@@ -411,6 +413,8 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
 	note_polled(poll, now, read, last);
+	if (definition->resume.newest)
+		newest_note(poll, page, now, last);
 	note_newest(poll, credible(page->newest_time, now), last);
 	if (!last) {
 		advance(poll, page);

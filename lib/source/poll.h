@@ -57,7 +57,9 @@ struct poll {
 	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
 	size_t n_again; /* elements of the page before that the asked one begins with */
 	struct id *tail; /* keys of the records among them */
-	nsec_t walk_newest; /* [resume] newest: newest record of this chain; NSEC_NONE */
+	nsec_t walk_newest, walk_oldest; /* of this chain's records; NSEC_NONE */
+	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
+	bool walk_found; /* it has new records */
 	size_t n_tail;
 	bool reread; /* this chain goes over ground that may be known */
 	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */

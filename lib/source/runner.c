@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "net/auth/auth.h"
 #include "source/ask.h"
+#include "source/newest.h"
 #include "source/source_auth.h"
 
 #define GATHER_LIMIT (64u << 20)
@@ -319,7 +320,7 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 {
 	const struct definition *definition = runner->source->definition;
 	if (definition->resume.newest)
-		ask_drop_known(&runner->poll, page, runner->callbacks->known, runner->userdata);
+		newest_drop_known(&runner->poll, page, runner->callbacks->known, runner->userdata);
 	*ret_verdict = POLL_AGAIN;
 	int r = definition->fetches ? fetch_check(runner->source, page, reterr) : 0;
 	if (r || !make_room(runner, page))

@@ -1,5 +1,6 @@
 /* Single decisions of a poll: ends, loops, restarts, lost places, gaps. */
 #include "source/ask.h"
+#include "source/newest.h"
 
 #include "poll_fixture.h"
 
@@ -410,7 +411,7 @@ static size_t walk(struct steps *s, const char *body)
 	struct page page;
 	ck_assert_int_eq(
 		source_fixture_page(&s->fixture, &page, body, "https://h/x", &s->fault), 0);
-	ask_drop_known(&s->poll, &page, is_known, NULL);
+	newest_drop_known(&s->poll, &page, is_known, NULL);
 	size_t n = page.n_records;
 	ck_assert_msg(poll_page(&s->poll, &page, "https://h/x", &now, &s->verdict, &s->fault) == 0,
 		"%s", s->fault.text);

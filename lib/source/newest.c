@@ -1,0 +1,83 @@
+/* See newest.h. */
+#include "source/newest.h"
+
+#include "source/poll_internal.h"
+
+void newest_begin(struct poll *poll)
+{
+	poll->walk_oldest = NSEC_NONE;
+	poll->walk_reached = poll->walk_found = false;
+}
+
+/* Records that are older were requested by an earlier poll, or before the start; NSEC_NONE: none.
+ */
+static nsec_t oldest_wanted(const struct poll *poll)
+{
+	const struct place *place = &poll->place;
+	if (place->newest_time == NSEC_NONE)
+		return place->started_time;
+	nsec_t oldest = place->newest_time - definition_of(poll)->resume.overlap_ns;
+	return oldest < place->started_time ? place->started_time : oldest;
+}
+
+/* Does RECORD show that the list reaches back to the end of an earlier walk? Its time tells. A key
+ * alone does not: a walk that was interrupted may have left it. */
+static bool reaches(
+	const struct poll *poll, const struct page *page, const struct record *record, bool known)
+{
+	nsec_t newest = poll->place.newest_time;
+	if (newest == NSEC_NONE)
+		return known;
+	return record->time <= newest && (known || page->n_without_time == 0);
+}
+
+void newest_drop_known(const struct poll *poll, struct page *page,
+	bool (*known)(const struct record *record, void *userdata), void *userdata)
+{
+	nsec_t oldest = oldest_wanted(poll);
+	bool timed = pointer_is_set(&definition_of(poll)->records_time);
+	bool far_enough = !timed && page->n_records > 0;
+	size_t n = 0;
+	page->reaches = false;
+	page->oldest_time = NSEC_NONE;
+	for (size_t i = 0; i < page->n_records; i++) {
+		struct record *record = &page->records[i];
+		bool is_known = known(record, userdata);
+		bool old =
+			oldest != NSEC_NONE && record->time != NSEC_NONE && record->time < oldest;
+		far_enough |= old;
+		page->reaches |= reaches(poll, page, record, is_known);
+		if (record->time != NSEC_NONE &&
+			(page->oldest_time == NSEC_NONE || record->time < page->oldest_time))
+			page->oldest_time = record->time;
+		if (!old && !is_known)
+			page->records[n++] = *record;
+	}
+	page->all_known = n == 0 && far_enough;
+	page->n_records = n;
+}
+
+/* The list ended, or the API gives no more of it, before anything that is known: what came between
+ * is not to be had. */
+static void add_gap(struct poll *poll, nsec_t late)
+{
+	const struct place *place = &poll->place;
+	bool timed = place->newest_time != NSEC_NONE;
+	nsec_t read = timed ? place->newest_time : place->polled_time;
+	nsec_t oldest = timed ? poll->walk_oldest : late;
+	if (read != NSEC_NONE && !poll->walk_reached)
+		poll_add_gap(poll, (struct span){read, oldest > read ? oldest : late}, GAP_NEWEST);
+}
+
+void newest_note(struct poll *poll, const struct page *page, const struct clocks *now, bool last)
+{
+	if (page->oldest_time != NSEC_NONE &&
+		(poll->walk_oldest == NSEC_NONE || page->oldest_time < poll->walk_oldest))
+		poll->walk_oldest = page->oldest_time;
+	poll->walk_reached |= page->reaches;
+	poll->walk_found |= page->n_records > 0;
+	if (!last || !poll->walk_found)
+		return; /* so that a quiet source writes nothing */
+	add_gap(poll, clocks_late(now));
+	poll->place.polled_time = clocks_early(now);
+}
