@@ -178,6 +178,8 @@ static int child_spawn(
 	posix_spawn_file_actions_adddup2(&actions, pipes->in[0], STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, pipes->out[1], STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, pipes->error[1], STDERR_FILENO);
+	/* libcurl and others open sockets without CLOEXEC; the pipes have it */
+	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setpgroup(&attributes, 0);
 	posix_spawnattr_setsigdefault(&attributes, &all);

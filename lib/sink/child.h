@@ -46,7 +46,7 @@ struct child {
 /* LOOP to USERDATA are set by the caller. */
 void child_init(struct child *child);
 /* Runs ARGV[0] (a path). The environment is trawld's, reduced to what programs expect, and EXTRA
- * (NAME=value). 0 or a fault: nothing runs. */
+ * (NAME=value). No descriptor of trawld is inherited. 0 or a fault: nothing runs. */
 int child_start(struct child *child, char *const *argv, const char *extra, struct fault *reterr);
 /* As write(2) without blocking: EAGAIN arms room(). */
 ssize_t child_write(struct child *child, struct slice data);

@@ -70,6 +70,18 @@ def read_batch():
             os.kill(os.getpid(), 9)
 
 
+def descriptors():
+    """What is open beside standard input, output and error."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            if int(name) > 2:
+                found.append(os.readlink("/proc/self/fd/" + name))
+        except FileNotFoundError:  # that of the listing itself
+            pass
+    return found
+
+
 def go_on_after_the_end():
     """trawld sees what follows and the end of this child in one moment."""
     stat, parent = "/proc/%d/stat" % os.getpid(), os.getppid()
@@ -97,7 +109,12 @@ def take(batch, lines):
 
 
 def main():
-    event(start=os.getpid(), environment=sorted(os.environ), group=os.getpgrp())
+    event(
+        start=os.getpid(),
+        environment=sorted(os.environ),
+        group=os.getpgrp(),
+        descriptors=descriptors(),
+    )
     while batch := read_batch():
         name, count, lines = batch
         word = next_word()

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import sys
 
 import harness
@@ -86,6 +87,32 @@ class Exec(harness.Case):
         self.assertEqual(start["group"], start["start"])
         self.assertIn("TRAWLD_SINK", start["environment"])
         self.assertEqual(result.lines("warning"), [])
+
+    def test_descriptors(self):
+        """Neither the first nor the second program inherits connections, or anything else."""
+        simulator = self.cloudscale(30)
+        syslog = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(syslog.close)
+        address = "[sink plain]\ntype = syslog\naddress = tcp://127.0.0.1:%d\n"
+        self.configure(
+            self.source(simulator.url, more="interval = 50ms"),
+            self.sink(),
+            address % syslog.getsockname()[1],
+            listen="127.0.0.1:0",
+            control=self.dir / "control",
+        )
+        simulator.control(visible=10)
+        daemon = self.daemon()
+        connection, _ = syslog.accept()
+        self.addCleanup(connection.close)
+        self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, 10)))
+        mark = daemon.mark()
+        os.kill(self.events("start")[0]["start"], 9)
+        daemon.wait_log("the command was ended by signal 9", mark)
+        simulator.control(visible=30)
+        self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, 30)))
+        daemon.stop()
+        self.assertEqual([event["descriptors"] for event in self.events("start")], [[], []])
 
     def test_envelope(self):
         self.run_script(records=5, more="format = envelope\nexclude = /action = none")
