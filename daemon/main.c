@@ -1,11 +1,14 @@
 /* trawld(8): what happens from the first line to the exit code, in order. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "journal_log.h"
+#include "signals.h"
 #include "trawld.h"
 
 #include "base/cleanup.h"
@@ -33,10 +36,24 @@ static int check(struct setup *setup)
 	return EX_OK;
 }
 
+/* Whatever is opened later gets a number above theirs: no log line can end up in a file of records,
+ * and no record in another file. Using what was closed stays an error (O_PATH). */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
 	struct trawld trawld;
+	signals_block();
+	fill_standard_descriptors();
 	mem_keep_small();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not a reason to die */
@@ -50,6 +67,8 @@ int main(int argc, char **argv)
 	case ARGUMENTS_RUN:
 		break;
 	}
+	if (arguments.check)
+		signals_unblock();
 	log_open(getenv("JOURNAL_STREAM") != NULL);
 	journal_log_open();
 	struct setup *setup = load(&arguments);

@@ -9,12 +9,14 @@
 #include "conf/findings.h"
 #include "trawld.h"
 
+static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
+#define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
 struct signals {
 	struct trawld *trawld;
-	ev_signal watchers[5];
+	ev_signal watchers[N_NUMBERS];
 };
-
-static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 
 static void reload(struct trawld *trawld)
 {
@@ -46,15 +48,35 @@ static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
 	}
 }
 
+static void set_mask(int how)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(how, &set, NULL);
+}
+
+void signals_block(void)
+{
+	set_mask(SIG_BLOCK);
+}
+
+void signals_unblock(void)
+{
+	set_mask(SIG_UNBLOCK);
+}
+
 struct signals *signals_new(struct trawld *trawld)
 {
 	struct signals *signals = MEM_NEW(struct signals);
 	signals->trawld = trawld;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+	for (size_t i = 0; i < N_NUMBERS; i++) {
 		ev_signal_init(&signals->watchers[i], signal_came, numbers[i]);
 		signals->watchers[i].data = trawld;
 		ev_signal_start(trawld->loop, &signals->watchers[i]);
 	}
+	signals_unblock();
 	return signals;
 }
 
@@ -62,7 +84,9 @@ void signals_free(struct signals *signals)
 {
 	if (!signals)
 		return;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < N_NUMBERS; i++) {
 		ev_signal_stop(signals->trawld->loop, &signals->watchers[i]);
+		signal(numbers[i], SIG_IGN); /* the end is near, and is not to be cut short */
+	}
 	free(signals);
 }

@@ -6,6 +6,11 @@
 struct signals;
 struct trawld;
 
+/* The first thing in main(): a signal that comes before signals_new() waits for it. Process 1 of a
+ * container would otherwise never see it, any other would die of it. */
+void signals_block(void);
+void signals_unblock(void); /* nothing waits for them: they end the process */
+
 struct signals *signals_new(struct trawld *trawld);
 void signals_free(struct signals *signals); /* NULL allowed */
 

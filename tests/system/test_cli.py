@@ -6,6 +6,8 @@ import unittest
 
 import harness
 
+import cloudscale
+
 
 class CommandLine(harness.Case):
     def test_help(self):
@@ -34,6 +36,23 @@ class CommandLine(harness.Case):
             result = self.trawld("-c", str(self.dir / "missing.conf"), *mode)
             self.assertEqual(result.code, 78, mode)
             self.assertIn("missing.conf", result.err + result.out.decode())
+
+    def test_closed_descriptors(self):
+        """Without standard output, no record counts as written to it; no file gets the log."""
+        simulator = self.cloudscale(100)
+        self.configure(self.source(simulator.url), "[sink s]\ntype = stdout\n")
+        command = ("-c", 'exec "$@" >&-', "sh", harness.TRAWLD, "-c", str(self.conf), "--once")
+        result = self.trawld(*command, program="/bin/sh")
+        self.assertEqual(result.code, 75, result.err)
+        self.assertIn("Bad file descriptor", result.err)
+        self.configure(self.source(simulator.url), "[sink s]\ntype = stdout\n", self.file_sink())
+        command = ("-c", 'exec "$@" 2>&-', "sh", harness.TRAWLD, "-c", str(self.conf), "--once")
+        result = self.trawld(*command, program="/bin/sh")
+        self.assertEqual(result.code, 0)
+        self.assertEqual(result.out, cloudscale.expected_lines(1, 0, 100))
+        for path in self.dir.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(b"notice: ", path.read_bytes(), path)
 
     @unittest.skipIf(pathlib.Path("/etc/trawld").exists(), "trawld is installed here")
     def test_default_file(self):

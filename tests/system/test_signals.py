@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """SIGTERM drains, SIGHUP reloads, SIGUSR1 reopens, SIGUSR2 polls; a second daemon is refused."""
 
+import errno
+import os
 import signal
 
 import harness
@@ -127,6 +129,54 @@ class Signals(harness.Case):
         whole = self.dir / "whole"
         whole.write_bytes(b"".join(p.read_bytes() for p in parts))
         self.assert_output(cloudscale.expected_lines(1, 0, 900), whole)
+
+    def begin_slowly(self, *numbers):
+        """The daemon gets signals NUMBERS while it reads its configuration, from a FIFO."""
+        self.fifo = self.dir / "slow.conf"
+        os.mkfifo(self.fifo)
+        daemon = harness.Daemon(["-c", str(self.fifo)], self.environment())
+        self.addCleanup(daemon.kill)
+        self.sim = self.cloudscale(10)
+        self.configure(self.source(self.sim.url), self.file_sink())
+        with self.open_fifo() as file:
+            for number in numbers:
+                daemon.signal(number)
+            file.write(self.conf.read_bytes())
+        return daemon
+
+    def open_fifo(self):
+        """For writing, once the daemon has it open for reading."""
+
+        def opened():
+            try:
+                return os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                self.assertEqual(error.errno, errno.ENXIO)
+
+        return os.fdopen(wait_until(opened, "a reader of the FIFO"), "wb")
+
+    def test_before_the_loop(self):
+        """Signals that come before the loop runs are neither lost nor fatal."""
+        daemon = self.begin_slowly(signal.SIGUSR1, signal.SIGUSR2)
+        daemon.wait_log("reopening files")
+        daemon.wait_log("polling every source now")
+        self.assertEqual(daemon.stop(), 0, daemon.text())
+
+    def test_reload_before_the_loop(self):
+        daemon = self.begin_slowly(signal.SIGHUP)
+        daemon.wait_log("state in")
+        with self.open_fifo() as file:
+            file.write(self.conf.read_bytes())
+        daemon.wait_log("reloaded")
+        self.assertEqual(daemon.stop(), 0, daemon.text())
+
+    def test_stop_before_the_loop(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=number):
+                self.setUp()
+                daemon = self.begin_slowly(number)
+                self.assertEqual(daemon.wait(), 0, daemon.text())
+                self.assertIn("stopping", daemon.text())
 
     def test_poll_now(self):
         daemon = self.begin(200, more="interval = 1h")
