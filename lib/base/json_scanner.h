@@ -1,6 +1,7 @@
 /*
  * The JSON scanner: validates one JSON text (RFC 8259, strictly: what jansson accepts with
- * JSON_DECODE_ANY and duplicate keys allowed, and with U+0000 in strings) in one pass and yields
+ * JSON_DECODE_ANY and duplicate keys allowed, and with U+0000 and any bytes from 0x80 on in
+ * strings) in one pass and yields
  * raw slices: the records of an array, fields inside each record, and values of the envelope around
  * it. Nothing is decoded, copied or converted. Of equal keys in one object the last one counts.
  */

@@ -1,6 +1,8 @@
 /* See utf8.h. */
 #include "base/utf8.h"
 
+#include <stdint.h>
+
 size_t utf8_size(const char *text, size_t size)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -29,4 +31,35 @@ size_t utf8_size(const char *text, size_t size)
 			return 0;
 	}
 	return n;
+}
+
+/* The first byte from P on that is not ASCII, or up to seven before it. */
+static const char *skip_ascii(const char *p, const char *end)
+{
+	uint64_t eight;
+
+	for (; end - p >= 8; p += 8) {
+		memcpy(&eight, p, sizeof(eight));
+		if (eight & UINT64_C(0x8080808080808080))
+			break;
+	}
+	return p;
+}
+
+bool utf8_is_valid(struct slice text)
+{
+	const char *p = text.data, *end = p + text.size;
+
+	while (p < end) {
+		size_t n;
+
+		p = skip_ascii(p, end);
+		if (p == end)
+			break;
+		n = utf8_size(p, (size_t)(end - p));
+		if (n == 0)
+			return false;
+		p += n;
+	}
+	return true;
 }

@@ -3,10 +3,13 @@
 #ifndef TRAWLD_BASE_UTF8_H
 #define TRAWLD_BASE_UTF8_H
 
-#include <stddef.h>
+#include "base/slice.h"
 
 /* The length of the valid sequence that begins at TEXT (SIZE bytes, at least 1); 0: there is none.
  */
 size_t utf8_size(const char *text, size_t size);
+
+/* Is TEXT made of valid sequences only? */
+bool utf8_is_valid(struct slice text);
 
 #endif

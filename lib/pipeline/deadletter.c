@@ -12,12 +12,15 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "base/utf8.h"
 #include "pipeline/job.h"
 
 #define DEADLETTER_PIECE ((size_t)64 << 10)
+#define UNFIT_REASON "the record is not valid UTF-8, which this sink cannot carry"
 
 static int deadletter_flush(int fd, struct buf *text)
 {
@@ -38,6 +41,29 @@ static int deadletter_flush(int fd, struct buf *text)
 	return 0;
 }
 
+/* The file stays JSON: where the record's text is not UTF-8 its bytes are kept beside it. */
+static void deadletter_print_record(struct slice text, struct buf *out)
+{
+	const char *p = text.data, *end = p + text.size;
+
+	if (utf8_is_valid(text)) {
+		buf_append_slice(out, text);
+		return;
+	}
+	while (p < end) {
+		size_t n = utf8_size(p, (size_t)(end - p));
+
+		if (n > 0)
+			buf_append(out, p, n);
+		else
+			buf_append_text(out, "\xef\xbf\xbd");
+		p += n > 0 ? n : 1;
+	}
+	buf_append_text(out, ",\"record_base64\":\"");
+	encode_base64(text, out);
+	buf_append_char(out, '"');
+}
+
 static void deadletter_print(
 	const char *sink, const struct sink_record *record, const char *reason, struct buf *out)
 {
@@ -54,7 +80,7 @@ static void deadletter_print(
 	buf_append_text(out, ",\"reason\":");
 	json_encode(slice_of(reason), out);
 	buf_append_text(out, ",\"record\":");
-	buf_append_slice(out, record->view.text);
+	deadletter_print_record(record->view.text, out);
 	buf_append_text(out, "}\n");
 }
 
@@ -86,6 +112,11 @@ static int deadletter_append(int fd, const char *sink, const struct sink_job *jo
 		if (reasons ? !reasons[i] : refused && !refused[i])
 			continue;
 		deadletter_print(sink, &record, reasons ? reasons[i] : reason, &text);
+		if (text.size >= DEADLETTER_PIECE)
+			r = deadletter_flush(fd, &text);
+	}
+	for (size_t i = 0; r == 0 && i < job->n_unfit; i++) {
+		deadletter_print(sink, &job->unfit[i], UNFIT_REASON, &text);
 		if (text.size >= DEADLETTER_PIECE)
 			r = deadletter_flush(fd, &text);
 	}

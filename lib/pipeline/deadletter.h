@@ -11,7 +11,8 @@
 struct sink_job;
 
 /* Appends the records of JOB whose REFUSED flag is set (REFUSED NULL: all), or, when REASONS is
- * given, those that have one there, with it in place of REASON; and makes them durable: only then
+ * given, those that have one there, with it in place of REASON; and those that were set apart;
+ * and makes them durable: only then
  * may the job be acknowledged. All or nothing: on FAULT_STORE the file is as before. A crash
  * between this and the acknowledgement repeats them, it never loses them. */
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,

@@ -104,7 +104,7 @@ static void delivery_keep_position(struct delivery *delivery, const char *positi
 	delivery->position = copy;
 }
 
-/* The job in hand is done: N_REFUSED of its records are dead letters. */
+/* The job in hand is done: N_REFUSED of its records, and those set apart, are dead letters. */
 void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused)
 {
 	struct log_subject subject = delivery_subject(delivery);
@@ -118,7 +118,7 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	delivery->pending_records -=
 		n_all < delivery->pending_records ? n_all : delivery->pending_records;
 	delivery->delivered_records += job->n_records - n_refused;
-	delivery->refused_records += n_refused;
+	delivery->refused_records += n_refused + job->n_unfit;
 	delivery->acknowledged = job_last(job);
 	log_debug(&subject, "acknowledged up to batch %" PRId64, delivery->acknowledged);
 	delivery->spent = job;
@@ -208,11 +208,11 @@ static bool delivery_plan_write(struct delivery *delivery)
 void delivery_build(struct delivery *delivery)
 {
 	struct queue *queue = &delivery->queue;
-	bool bodies = (delivery->sink->kind->capabilities & SINK_WHOLE_BATCH) != 0;
 	size_t n = queue_measure(queue, delivery->plan_last, &delivery->sink->gather);
 
 	delivery->job = job_new(delivery->sink->name, queue->items, n, delivery->selection,
-		(enum record_format)delivery->setup.common->format, bodies);
+		(enum record_format)delivery->setup.common->format,
+		delivery->sink->kind->capabilities);
 	queue_shift(queue, n);
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);
@@ -284,7 +284,7 @@ static void delivery_take(struct delivery *delivery)
 		return;
 	delivery_build(delivery);
 	if (delivery->job->n_records == 0) {
-		delivery_acknowledge(delivery, NULL, 0);
+		delivery_done(delivery, NULL);
 		return;
 	}
 	delivery->state = DELIVERY_SEND;
@@ -314,7 +314,7 @@ void delivery_finish(struct delivery *delivery, enum sink_result result, const c
 		delivery->last_success_time = clock_wall();
 		delivery->n_blamed = 0;
 		delivery_works(delivery);
-		delivery_acknowledge(delivery, position, 0);
+		delivery_done(delivery, position);
 		break;
 	case SINK_RETRY:
 		delivery->state = DELIVERY_SEND;
@@ -392,6 +392,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	if (delivery->backoff.min_ns > delivery->backoff.max_ns)
 		delivery->backoff.min_ns = delivery->backoff.max_ns;
 	delivery->refusal_logged_at = NSEC_NONE;
+	delivery->unfit_logged_at = NSEC_NONE;
 	delivery->retry_logged_at = NSEC_NONE;
 	delivery->recent_told_at = NSEC_NONE;
 	delivery->gather_until_at = NSEC_NONE;

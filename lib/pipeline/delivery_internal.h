@@ -56,6 +56,7 @@ struct delivery {
 	nsec_t wait_ns;
 	struct fault fault;
 	nsec_t refusal_logged_at; /* NSEC_NONE: never */
+	nsec_t unfit_logged_at; /* NSEC_NONE: never */
 	nsec_t retry_logged_at; /* of a part of a job; NSEC_NONE: never */
 	nsec_t recent_told_at; /* for log_recent() */
 
@@ -72,7 +73,7 @@ struct log_subject delivery_subject(const struct delivery *delivery);
 void delivery_fail(struct delivery *delivery, const struct fault *fault);
 /* Ends what delivery_fail began. */
 void delivery_works(struct delivery *delivery);
-/* The job in hand is done: N_REFUSED of its records are dead letters. */
+/* The job in hand is done: N_REFUSED of its records, and those set apart, are dead letters. */
 void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused);
 
 /* A job from what is queued. */
@@ -81,6 +82,9 @@ void delivery_build(struct delivery *delivery);
 void delivery_send(struct delivery *delivery);
 void delivery_schedule(struct delivery *delivery);
 
+/* All of the job in hand is delivered, but what was set apart: that is kept before it is
+ * acknowledged. */
+void delivery_done(struct delivery *delivery, const char *position);
 /* A step: writes the dead letters of the job in hand, then acknowledges it. */
 void delivery_refuse(struct delivery *delivery);
 /* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */

@@ -11,39 +11,77 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "pipeline/deadletter.h"
 #include "store/spool.h"
+
+/* A receiver that refuses everything must not fill the log; the counter tells the rest. */
+static bool delivery_may_log(nsec_t *logged_at)
+{
+	nsec_t now_at = clock_monotonic();
+
+	if (*logged_at != NSEC_NONE && now_at - *logged_at < NSEC_PER_MIN)
+		return false;
+	*logged_at = now_at;
+	return true;
+}
 
 static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 {
 	struct log_subject subject = delivery_subject(delivery);
-	nsec_t now_at = clock_monotonic();
+	const char *directory = delivery->setup.state_directory, *name = delivery->sink->name;
+	size_t n_unfit = delivery->job->n_unfit;
 
-	/* a receiver that refuses everything must not fill the log; the counter tells the rest */
-	if (delivery->refusal_logged_at != NSEC_NONE &&
-		now_at - delivery->refusal_logged_at < NSEC_PER_MIN)
+	if (n > 0 && delivery_may_log(&delivery->refusal_logged_at))
+		log_warning(&subject,
+			"%" PRIu64 " records are refused for good: %s; they are kept in "
+			"%s/dead-letters/%s.ndjson",
+			n, delivery->refusal.text, directory, name);
+	if (n_unfit > 0 && delivery_may_log(&delivery->unfit_logged_at))
+		log_warning(&subject,
+			"%zu record%s not valid UTF-8, which this sink cannot carry; kept in "
+			"%s/dead-letters/%s.ndjson (a sink with `format = raw` that is not of type "
+			"http gets the bytes as they are)",
+			n_unfit, n_unfit == 1 ? " is" : "s are", directory, name);
+}
+
+void delivery_done(struct delivery *delivery, const char *position)
+{
+	const struct sink_job *job = delivery->job;
+
+	if (job->n_unfit == 0) {
+		delivery_acknowledge(delivery, position, 0);
 		return;
-	delivery->refusal_logged_at = now_at;
-	log_warning(&subject,
-		"%" PRIu64 " records are refused for good: %s; they are kept in "
-		"%s/dead-letters/%s.ndjson",
-		n, delivery->refusal.text, delivery->setup.state_directory, delivery->sink->name);
+	}
+	delivery->state = DELIVERY_REFUSE;
+	delivery->refused = mem_array(job->n_records, sizeof(*delivery->refused));
+	delivery->refused_position = mem_strdup(position);
+	delivery->reasons = NULL;
+	delivery_schedule(delivery);
+}
+
+/* How many of the job's records are dead letters. */
+static uint64_t count_refused(const struct delivery *delivery)
+{
+	uint64_t n = delivery->job->n_records;
+
+	for (size_t i = 0; i < delivery->job->n_records; i++)
+		n -= delivery->reasons ? !delivery->reasons[i]
+				       : delivery->refused && !delivery->refused[i];
+	return n;
 }
 
 void delivery_refuse(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
 	char *position = delivery->refused_position;
-	uint64_t n = delivery->job->n_records;
+	uint64_t n = count_refused(delivery);
 
 	if (deadletter_write(delivery->setup.state_directory, delivery->sink->name, delivery->job,
 		    delivery->refused, delivery->reasons, delivery->refusal.text, &fault) != 0) {
 		delivery_fail(delivery, &fault);
 		return;
 	}
-	for (size_t i = 0; i < delivery->job->n_records; i++)
-		n -= delivery->reasons ? !delivery->reasons[i]
-				       : delivery->refused && !delivery->refused[i];
 	delivery_refuse_log(delivery, n);
 	if (n < delivery->job->n_records) {
 		delivery->last_success_time = clock_wall();

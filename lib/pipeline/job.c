@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "pipeline/selection.h"
 
 const char *job_id(struct sink_job *job)
@@ -34,7 +35,13 @@ const char *job_id(struct sink_job *job)
 	return job->id;
 }
 
-static void job_select(struct sink_job *job, struct selection *selection, size_t n_all)
+static void job_set_apart(struct sink_job *job, const struct sink_record *record)
+{
+	job->unfit = mem_resize(job->unfit, (job->n_unfit + 1) * sizeof(*job->unfit));
+	job->unfit[job->n_unfit++] = *record;
+}
+
+static void job_select(struct sink_job *job, struct selection *selection, size_t n_all, bool utf8)
 {
 	struct sink_record record;
 	struct job_cursor cursor = {0};
@@ -42,7 +49,11 @@ static void job_select(struct sink_job *job, struct selection *selection, size_t
 	size_t n = 0;
 
 	while (job_next(job, &cursor, &record)) {
-		if (selection_wants(selection, record.view.text))
+		if (!selection_wants(selection, record.view.text))
+			continue;
+		if (utf8 && !utf8_is_valid(record.view.text))
+			job_set_apart(job, &record);
+		else
 			records[n++] = record;
 	}
 	job->records = records;
@@ -51,9 +62,11 @@ static void job_select(struct sink_job *job, struct selection *selection, size_t
 }
 
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
-	struct selection *selection, enum record_format format, bool bodies)
+	struct selection *selection, enum record_format format, unsigned capabilities)
 {
 	struct sink_job *job = MEM_NEW(struct sink_job);
+	bool utf8 = (capabilities & SINK_UTF8) || format == RECORD_ENVELOPE;
+	bool bodies = (capabilities & SINK_WHOLE_BATCH) && format == RECORD_RAW && !utf8;
 	size_t n_all = 0;
 
 	job->batches = mem_dup(batches, n * sizeof(*batches));
@@ -62,11 +75,11 @@ struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t 
 	job->sink = mem_strdup(sink);
 	for (size_t i = 0; i < n; i++)
 		n_all += batches[i]->n_records;
-	if (selection_is_all(selection) && bodies && format == RECORD_RAW) {
+	if (selection_is_all(selection) && bodies) {
 		job->whole = true;
 		job->n_records = n_all;
 	} else {
-		job_select(job, selection, n_all);
+		job_select(job, selection, n_all, utf8);
 	}
 	return job;
 }
@@ -79,6 +92,7 @@ void job_free(struct sink_job *job)
 		batch_unref(job->batches[i]);
 	free(job->batches);
 	free(job->records);
+	free(job->unfit);
 	free(job->sink);
 	free(job);
 }

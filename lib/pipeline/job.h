@@ -13,10 +13,11 @@ struct selection;
 #define JOB_MAX_BATCHES 64
 #define JOB_MAX_BYTES ((size_t)8 << 20)
 
-/* Takes over the N references in BATCHES (the array itself is copied). BODIES: records need not be
- * listed when the job is whole and raw. */
+/* Takes over the N references in BATCHES (the array itself is copied). CAPABILITIES are the sink's:
+ * SINK_WHOLE_BATCH: records need not be listed when the job is whole and raw; SINK_UTF8: records
+ * that are not valid UTF-8 are set apart, as they always are with an envelope, which is JSON. */
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
-	struct selection *selection, enum record_format format, bool bodies);
+	struct selection *selection, enum record_format format, unsigned capabilities);
 void job_free(struct sink_job *job); /* NULL allowed */
 
 /* The job's ID: a digest of the sink, the first and last number, and the text of the records as

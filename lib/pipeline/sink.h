@@ -36,6 +36,7 @@ enum {
 	SINK_STABLE_JOB =
 		1 << 3, /* a job's batches are made durable before its first deliver, so
 			   that they are the same after a crash; not with SINK_EXACTLY_ONCE */
+	SINK_UTF8 = 1 << 4, /* cannot carry a record that is not valid UTF-8 */
 };
 
 /* What an instance is made from: all checked. */
@@ -119,6 +120,8 @@ struct sink_job {
 	struct sink_record *records; /* NULL for a SINK_WHOLE_BATCH kind when the job is whole and
 					raw: see job.h for a walk that knows both */
 	size_t n_records; /* >= 1: jobs without records are acknowledged without the sink */
+	struct sink_record *unfit; /* what the sink is to have but cannot carry: dead letters */
+	size_t n_unfit;
 	bool whole; /* nothing was left out: a batch's body may be used as it is */
 	enum record_format format;
 	char *sink; /* its name */

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "base/utf8.h"
 #include "net/outcome.h"
 #include "net/url.h"
 
@@ -70,6 +71,8 @@ static int read_place_value(const struct page *page, const struct place_definiti
 		return 0;
 	if (value.size > NEXT_MAX)
 		return refuse_place(page, place, reterr, FAULT_LIMIT, "is longer than 64 KiB");
+	if (!utf8_is_valid(value))
+		return refuse_place(page, place, reterr, FAULT_BODY, "is not valid UTF-8");
 	if (!place->is_url) {
 		*ret = mem_strndup(value.data, value.size);
 		return 0;

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/json_scanner.h"
+#include "base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -118,6 +119,9 @@ static void rewrite(struct slice text, struct buf *out)
 			p = rewrite_escape(p, end, out);
 		} else if (!in_string && (is_digit(*p) || *p == '-')) {
 			p = rewrite_number(p, end, out);
+		} else if (in_string && utf8_size(p, (size_t)(end - p)) == 0) {
+			buf_append_char(out, '?');
+			p++;
 		} else {
 			in_string ^= *p == '"';
 			buf_append_char(out, *p++);

@@ -31,6 +31,23 @@ static char *replace(const char *text, const char *word, const char *by)
 	return buf_take(&out);
 }
 
+/* `@FF@` is that byte. */
+static void replace_bytes(char *text)
+{
+	char *to = text;
+	while (*text) {
+		unsigned byte;
+		int size = 0;
+		if (sscanf(text, "@%2X@%n", &byte, &size) == 1 && size == 4) {
+			*to++ = (char)byte;
+			text += size;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = '\0';
+}
+
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -112,5 +129,6 @@ void script_read(struct script *ret, const char *path, const char *directory)
 		exit(EXIT_FAILURE);
 	}
 	char *text CLEANUP_FREE = replace(buf_text(&raw), "@DIR@", directory);
+	replace_bytes(text);
 	read_lines(ret, path, text, directory);
 }

@@ -2,6 +2,7 @@
 #include "base/encode.h"
 
 #include "base/utf8.h"
+#include "base/mem.h"
 #include "check_unit.h"
 
 START_TEST(percent_of_every_kind_of_byte)
@@ -98,6 +99,23 @@ START_TEST(length_of_a_character)
 }
 END_TEST
 
+START_TEST(valid_texts)
+{
+	/* at each place within and behind runs of ASCII */
+	for (size_t n = 0; n < 20; n++) {
+		char *valid = mem_printf("%*s\xc3\xa9%*s\xf0\x9f\x9a\x80", (int)n, "", (int)n, "");
+		char *invalid = mem_printf("%*s\xc3\xa9%*s\xe9", (int)n, "", (int)n, "");
+
+		ck_assert_msg(utf8_is_valid(slice_of(valid)), "%zu", n);
+		ck_assert_msg(!utf8_is_valid(slice_of(invalid)), "%zu", n);
+		ck_assert(!utf8_is_valid((struct slice){valid, strlen(valid) - 1}));
+		free(valid);
+		free(invalid);
+	}
+	ck_assert(utf8_is_valid(SLICE("")));
+}
+END_TEST
+
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 int main(void)
@@ -108,6 +126,7 @@ int main(void)
 	tcase_add_test(tcase, percent_of_every_kind_of_byte);
 	tcase_add_loop_test(tcase, percent_undone, 0, COUNT(percents));
 	tcase_add_loop_test(tcase, base64, 0, COUNT(base64s));
+	tcase_add_test(tcase, valid_texts);
 	tcase_add_loop_test(tcase, length_of_a_character, 0, COUNT(characters));
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);

@@ -121,7 +121,12 @@ START_TEST(takes)
 		"\"\\u0000\"", "[[[[]]]]", " {\"a\":1,\"a\":2}\n", "true", "\"\x7f\"",
 		"\"\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\"",
 		"\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"", "\"\\uABCD\\uabcd\"",
-		"\"0123456789abcdef0123456789\xc3\xa9\\n0123456789abcdef\""};
+		"\"0123456789abcdef0123456789\xc3\xa9\\n0123456789abcdef\"",
+		/* what is not UTF-8 is carried as it is */
+		"\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\x80\"", "\"\xe2\x82\"",
+		"\"\xe2\x82"
+		"A\"",
+		"\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "{\"\xe9\":\"\xe9\"}"};
 	struct fixture f;
 	set_up(&f, "/results");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -136,20 +141,9 @@ START_TEST(refuses)
 	static const char *const texts[] = {"", " ", "{", "[1,]", "{\"a\"}", "{\"a\":}", "{a:1}",
 		"01", "1.", ".5", "1e", "+1", "- 1", "tru", "nul", "\"", "\"\\x\"", "\"\\ug234\"",
 		"\"\\u1g34\"", "\"\\u12g4\"", "\"\\u123g\"", "\"\\u123G\"", "\"\\U1234\"",
-		"\"\\u123\"", "\"\n\"", "\"\x01\"", "\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"",
-		"\"\xc1\xbf\"", "\"\x80\"", "\"\xe0\x9f\xbf\"", "\"\xe2\x82\"",
-		"\"\xe2\x82"
-		"A\"",
-		"\"\xe2"
-		"A\xac\"",
-		"\"\xf0\x8f\xbf\xbf\"",
-		"\"\xf0\x9f\x9a"
-		"A\"",
-		"\"\xf0\x9f"
-		"A\x80\"",
-		"\"\xf0\x9f\x9a\"", "\"\xf5\x80\x80\x80\"", "\"\xef\xbf", "\"\xed\xa0\x80\"",
-		"\"\xf4\x90\x80\x80\"", "1 2", "{} x", "<html>", "[1 2]", "{\"a\":1 \"b\":2}",
-		"'a'", "\xef\xbb\xbf{}", "NaN", "[1}", "{\"a\":1]"};
+		"\"\\u123\"", "\"\n\"", "\"\x01\"", "\"\xef\xbf", "\xff", "{\xc3:1}", "1 2", "{} x",
+		"<html>", "[1 2]", "{\"a\":1 \"b\":2}", "'a'", "\xef\xbb\xbf{}", "NaN", "[1}",
+		"{\"a\":1]"};
 	struct fixture f;
 	set_up(&f, "/results");
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
