@@ -2,29 +2,45 @@
 #include "ctl/ctl_arguments.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/str.h"
 
 #define DEFAULT_PATH "/etc/trawld/trawld.conf"
 #define N_COMMANDS_MAX 64
 
-enum { CODE_TO = 256, CODE_ACKNOWLEDGE, CODE_JSON, CODE_ALL, CODE_WATCH, CODE_VERSION, CODE_HELP };
+#define CODE_OWN 256 /* of the first row of own_options */
 
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"to", required_argument, NULL, CODE_TO},
-	{"acknowledge", no_argument, NULL, CODE_ACKNOWLEDGE},
-	{"json", no_argument, NULL, CODE_JSON},
-	{"all", no_argument, NULL, CODE_ALL},
-	{"watch", no_argument, NULL, CODE_WATCH},
-	{"version", no_argument, NULL, CODE_VERSION},
-	{"help", no_argument, NULL, CODE_HELP},
-	{NULL, 0, NULL, 0},
+/* The options that some commands take. A row without a member of text is a member that is true. */
+static const struct own_option {
+	const char *name;
+	unsigned takes;
+	size_t flag, text; /* offsets in struct ctl_arguments; 0: not this one */
+	bool required;
+} own_options[] = {
+	{"to", CTL_TO, 0, offsetof(struct ctl_arguments, to), true},
+	{"json", CTL_JSON, offsetof(struct ctl_arguments, json), 0, false},
+	{"all", CTL_ALL, offsetof(struct ctl_arguments, all), 0, false},
+	{"watch", CTL_WATCH, offsetof(struct ctl_arguments, watch), 0, false},
+	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, false},
+	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
+	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
 };
+
+#define N_OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
+
+static const struct option general_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+};
+
+#define N_GENERAL_OPTIONS (sizeof(general_options) / sizeof(general_options[0]))
 
 static void print_help(const struct ctl_command *commands)
 {
@@ -79,80 +95,94 @@ static void find_operand_name(const struct ctl_command *command, int index, char
 	snprintf(ret, 32, "%.*s", (int)part.size, part.data);
 }
 
-static int check(const struct ctl_command *command, const struct ctl_arguments *arguments,
+static int fail(const struct ctl_command *command, const char *wrong, const char *what)
+{
+	fprintf(stderr, "trawlctl: %s: %s `%s`\n", command->name, wrong, what);
+	return usage(command);
+}
+
+static bool *flag_of(struct ctl_arguments *arguments, const struct own_option *option)
+{
+	return (bool *)((char *)arguments + option->flag);
+}
+
+static const char **text_of(struct ctl_arguments *arguments, const struct own_option *option)
+{
+	return (const char **)(void *)((char *)arguments + option->text);
+}
+
+static int check(const struct ctl_command *command, struct ctl_arguments *arguments,
 	char **operands, int n_operands)
 {
-	char missing[32];
-	const char *wrong = NULL, *what = "";
 	unsigned takes = command->takes;
 	int n_needed = takes & CTL_NEW_NAME ? 2 : takes & CTL_NAME_REQUIRED ? 1 : 0;
 	int n_allowed = n_needed ? n_needed : takes & CTL_NAME ? 1 : 0;
-	if (n_operands > n_allowed) {
-		wrong = "unexpected argument ";
-		what = operands[n_allowed];
-	} else if (n_operands < n_needed) {
-		wrong = "missing argument ";
+	if (n_operands > n_allowed)
+		return fail(command, "unexpected argument", operands[n_allowed]);
+	if (n_operands < n_needed) {
+		char missing[32];
 		find_operand_name(command, n_operands, missing);
-		what = missing;
-	} else if (!arguments->to && takes & CTL_TO) {
-		wrong = "missing option ";
-		what = "--to";
-	} else if (arguments->to && !(takes & CTL_TO)) {
-		what = "--to";
-	} else if (arguments->json && !(takes & CTL_JSON)) {
-		what = "--json";
-	} else if (arguments->all && !(takes & CTL_ALL)) {
-		what = "--all";
-	} else if (arguments->watch && !(takes & CTL_WATCH)) {
-		what = "--watch";
-	} else if (arguments->acknowledge && !(takes & CTL_ACKNOWLEDGE)) {
-		what = "--acknowledge";
-	} else {
-		return 0;
+		return fail(command, "missing argument", missing);
 	}
-	fprintf(stderr, "trawlctl: %s: %s`%s`\n", command->name,
-		wrong ? wrong : "unexpected option ", what);
-	return usage(command);
+	for (size_t i = 0; i < N_OWN_OPTIONS; i++) {
+		const struct own_option *option = &own_options[i];
+		bool given = option->text ? *text_of(arguments, option) != NULL
+					  : *flag_of(arguments, option);
+		bool allowed = takes & option->takes;
+		char *name CLEANUP_FREE = mem_printf("--%s", option->name);
+		if (given && !allowed)
+			return fail(command, "unexpected option", name);
+		if (!given && allowed && option->required)
+			return fail(command, "missing option", name);
+	}
+	return 0;
+}
+
+/* The rows of both tables, as getopt_long wants them. */
+static void list_options(struct option ret[N_OWN_OPTIONS + N_GENERAL_OPTIONS + 1])
+{
+	memset(ret, 0, (N_OWN_OPTIONS + N_GENERAL_OPTIONS + 1) * sizeof(*ret));
+	memcpy(ret, general_options, sizeof(general_options));
+	for (size_t i = 0; i < N_OWN_OPTIONS; i++)
+		ret[N_GENERAL_OPTIONS + i] = (struct option){
+			.name = own_options[i].name,
+			.has_arg = own_options[i].text ? required_argument : no_argument,
+			.val = CODE_OWN + (int)i,
+		};
 }
 
 /* False: *RET_CODE says how to end. */
 static bool read_options(struct ctl_arguments *ret, const struct ctl_command *commands, int argc,
 	char **argv, int *ret_code)
 {
+	static char own_name[] = "trawlctl"; /* for getopt's messages */
+	struct option options[N_OWN_OPTIONS + N_GENERAL_OPTIONS + 1];
 	int code;
-	while ((code = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+	list_options(options);
+	if (argc > 0)
+		argv[0] = own_name;
+	while ((code = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (code) {
 		case 'c':
 			ret->path = optarg;
 			ret->path_given = true;
 			break;
-		case CODE_TO:
-			ret->to = optarg;
-			break;
-		case CODE_ACKNOWLEDGE:
-			ret->acknowledge = true;
-			break;
-		case CODE_JSON:
-			ret->json = true;
-			break;
-		case CODE_ALL:
-			ret->all = true;
-			break;
-		case CODE_WATCH:
-			ret->watch = true;
-			break;
-		case CODE_VERSION:
+		case 'V':
 			puts("trawlctl " TRAWLD_VERSION);
 			*ret_code = EX_OK;
 			return false;
 		case 'h':
-		case CODE_HELP:
 			print_help(commands);
 			*ret_code = EX_OK;
 			return false;
-		default:
+		case '?':
 			*ret_code = usage(NULL);
 			return false;
+		default:
+			if (own_options[code - CODE_OWN].text)
+				*text_of(ret, &own_options[code - CODE_OWN]) = optarg;
+			else
+				*flag_of(ret, &own_options[code - CODE_OWN]) = true;
 		}
 	}
 	return true;
@@ -164,8 +194,9 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 	*ret = (struct ctl_arguments){.path = DEFAULT_PATH};
 	if (!read_options(ret, commands, argc, argv, ret_code))
 		return NULL;
-	if (optind == argc) {
-		*ret_code = usage(NULL);
+	if (optind == argc || strcmp(argv[optind], "help") == 0) {
+		print_help(commands);
+		*ret_code = EX_OK;
 		return NULL;
 	}
 	const struct ctl_command *command = find(commands, argv[optind]);

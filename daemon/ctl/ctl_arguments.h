@@ -16,6 +16,8 @@ struct ctl_arguments {
 	bool all;
 	bool watch;
 	bool acknowledge;
+	bool failing;
+	bool check;
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -28,6 +30,8 @@ enum {
 	CTL_WATCH = 1 << 5,
 	CTL_ACKNOWLEDGE = 1 << 6,
 	CTL_NEW_NAME = 1 << 7, /* a second operand, required */
+	CTL_FAILING = 1 << 8,
+	CTL_CHECK = 1 << 9,
 };
 
 struct ctl_command {

@@ -18,11 +18,13 @@ class CommandLine(harness.Case):
         result = self.ctl("--help")
         for word in ("check", "providers", "probe", "cursor", "rewind", "--to", "--json"):
             self.assertIn(word, result.text)
+        self.assertEqual(self.ctl("help").text, result.text)
+        bare = subprocess.run([harness.TRAWLCTL], stdout=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual((bare.returncode, bare.stdout), (0, result.text))
         self.assertRegex(self.ctl("--version").text, r"^trawlctl \d+\.\d+\.\d+\n$")
 
     def test_usage(self):
         for arguments in (
-            [],
             ["--nonsense"],
             ["nonsense"],
             ["check", "extra"],
