@@ -292,20 +292,22 @@ struct template_value definition_value(const char *name, void *userdata)
 		     : (struct template_value){TEMPLATE_ABSENT, SLICE_NULL, 0};
 }
 
+static void named_templates_free(struct named_template *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(list[i].name);
+		template_free(list[i].template);
+	}
+	free(list);
+}
+
 static void request_deinit(struct request_definition *request)
 {
 	free(request->method);
 	template_free(request->url);
-	for (size_t i = 0; i < request->n_query; i++) {
-		free(request->query[i].name);
-		template_free(request->query[i].template);
-	}
-	free(request->query);
-	for (size_t i = 0; i < request->n_headers; i++) {
-		free(request->headers[i].name);
-		template_free(request->headers[i].template);
-	}
-	free(request->headers);
+	named_templates_free(request->query, request->n_query);
+	named_templates_free(request->headers, request->n_headers);
+	named_templates_free(request->form, request->n_form);
 	json_template_free(request->json);
 	template_free(request->text);
 }
@@ -313,11 +315,7 @@ static void request_deinit(struct request_definition *request)
 static void auth_definition_deinit(struct auth_definition *auth)
 {
 	free(auth->type);
-	for (size_t i = 0; i < auth->n_settings; i++) {
-		free(auth->settings[i].name);
-		template_free(auth->settings[i].template);
-	}
-	free(auth->settings);
+	named_templates_free(auth->settings, auth->n_settings);
 	request_deinit(&auth->login);
 	free(auth->login_token);
 	free(auth->login_expires);

@@ -45,8 +45,10 @@ struct request_definition {
 	size_t n_query;
 	struct named_template *headers;
 	size_t n_headers;
+	struct named_template *form; /* the fields of a body with body_type = form */
+	size_t n_form;
 	struct json_template *json; /* body, when it is JSON */
-	struct template *text; /* body with body_type = text or form */
+	struct template *text; /* body with body_type = text */
 };
 
 /* [auth] and, for type login, its [login]. Whether the type exists and takes these settings is

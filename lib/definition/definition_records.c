@@ -174,6 +174,10 @@ static nsec_t request_step(const struct request_definition *request)
 		nsec_t inner = template_time_step(request->query[i].template);
 		step = inner > step ? inner : step;
 	}
+	for (size_t i = 0; i < request->n_form; i++) {
+		nsec_t inner = template_time_step(request->form[i].template);
+		step = inner > step ? inner : step;
+	}
 	nsec_t body = request->json   ? json_template_time_step(request->json)
 		      : request->text ? template_time_step(request->text)
 				      : 0;
@@ -244,16 +248,22 @@ void reader_errors(struct definition_reader *reader)
 		reader, section, "auth", &options->auth, &definition->n_errors_auth);
 }
 
+static bool any_uses(const struct named_template *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (template_uses(list[i].template, name))
+			return true;
+	return false;
+}
+
 static bool request_uses(const struct request_definition *request, const char *name)
 {
 	if (request->url && template_uses(request->url, name))
 		return true;
-	for (size_t i = 0; i < request->n_query; i++)
-		if (template_uses(request->query[i].template, name))
-			return true;
-	for (size_t i = 0; i < request->n_headers; i++)
-		if (template_uses(request->headers[i].template, name))
-			return true;
+	if (any_uses(request->query, request->n_query, name) ||
+		any_uses(request->headers, request->n_headers, name) ||
+		any_uses(request->form, request->n_form, name))
+		return true;
 	if (request->json && json_template_uses(request->json, name))
 		return true;
 	return request->text && template_uses(request->text, name);

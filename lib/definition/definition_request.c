@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-/* Keys of a request section; `header.NAME` and `query.NAME` beside them. */
+/* Keys of a request section; `header.NAME`, `query.NAME` and `form.NAME` beside them. */
 const char *const reader_request_keys[] = {"method", "url", "body", "body_type", "when", NULL};
 static const char *const login_keys[] = {"token", "expires", "auth", NULL};
 
@@ -31,7 +31,7 @@ static struct ini_entry *find_entry(
 
 static bool is_known(const char *key, const char *const *extra)
 {
-	if (str_starts(key, "header.") || str_starts(key, "query."))
+	if (str_starts(key, "header.") || str_starts(key, "query.") || str_starts(key, "form."))
 		return true;
 	for (size_t i = 0; reader_request_keys[i]; i++)
 		if (strcmp(key, reader_request_keys[i]) == 0)
@@ -87,6 +87,42 @@ static void read_named(struct definition_reader *reader, struct ini_section *sec
 		else if (str_starts(entry->key, "query."))
 			add_named(reader, section, entry, entry->key + strlen("query."),
 				&ret->query, &ret->n_query);
+		else if (str_starts(entry->key, "form."))
+			add_named(reader, section, entry, entry->key + strlen("form."), &ret->form,
+				&ret->n_form);
+	}
+}
+
+enum body_type { BODY_JSON, BODY_TEXT, BODY_FORM };
+
+static enum body_type read_body_type(struct definition_reader *reader, const struct layers *layers)
+{
+	static const char *const names[] = {"json", "text", "form"};
+	struct ini_section *section = NULL;
+	struct ini_entry *type = find_entry(layers, "body_type", &section);
+	for (size_t i = 0; type && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(type->value, names[i]) == 0)
+			return (enum body_type)i;
+	if (type)
+		reader_fault(reader, section, "body_type",
+			"body_type = %s: expected json, text or form", type->value);
+	return BODY_JSON;
+}
+
+/* The fields of a form are keys of their own, so that each is encoded. */
+static void check_form(struct definition_reader *reader, const struct layers *layers,
+	const struct ini_section *body, const struct request_definition *request,
+	enum body_type type)
+{
+	if (request->n_form && type != BODY_FORM) {
+		char *key CLEANUP_FREE = mem_printf("form.%s", request->form[0].name);
+		struct ini_section *section = NULL;
+		find_entry(layers, key, &section);
+		reader_fault(reader, section, key, "%s requires body_type = form", key);
+	} else if (type == BODY_FORM && body) {
+		reader_fault(reader, body, "body",
+			"a request with body_type = form has no `body`; set form.NAME for each "
+			"of its fields");
 	}
 }
 
@@ -94,15 +130,13 @@ static void read_body(struct definition_reader *reader, const struct layers *lay
 	struct request_definition *ret)
 {
 	struct ini_section *section = NULL;
-	struct ini_entry *type = find_entry(layers, "body_type", &section);
-	bool json = !type || strcmp(type->value, "json") == 0;
-	if (!json && strcmp(type->value, "text") != 0)
-		reader_fault(reader, section, "body_type", "body_type = %s: expected json or text",
-			type->value);
+	enum body_type type = read_body_type(reader, layers);
 	struct ini_entry *body = find_entry(layers, "body", &section);
-	if (!body || !body->value[0])
+	bool has_body = body && body->value[0];
+	check_form(reader, layers, has_body ? section : NULL, ret, type);
+	if (!has_body || type == BODY_FORM)
 		return;
-	if (!json) {
+	if (type == BODY_TEXT) {
 		ret->text = reader_template(reader, section, "body", body->value);
 		return;
 	}

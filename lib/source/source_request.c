@@ -98,18 +98,46 @@ static int write_url(const struct request_definition *request, struct lookup *lo
 	return 0;
 }
 
+static int write_form(
+	const struct request_definition *request, struct lookup *lookup, struct buf *body)
+{
+	for (size_t i = 0; i < request->n_form; i++) {
+		struct buf value CLEANUP(buf_deinit) = BUF_NULL;
+		int r = template_render(request->form[i].template, look_up, lookup, &value);
+		if (r == 0) {
+			if (body->size > 0)
+				buf_append_char(body, '&');
+			encode_percent(slice_of(request->form[i].name), body);
+			buf_append_char(body, '=');
+			encode_percent(buf_slice(&value), body);
+		} else if (r != TEMPLATE_E_ABSENT) {
+			return r;
+		}
+		secret_wipe(value.data, value.size);
+	}
+	return 0;
+}
+
+static void set_content_type(struct http_message *message, const char *type)
+{
+	if (!http_headers_get(&message->headers, "Content-Type").data)
+		http_headers_add(&message->headers, "Content-Type", slice_of(type));
+}
+
 static int write_body(
 	const struct request_definition *request, struct lookup *lookup, struct http_message *ret)
 {
 	int r = 0;
 	if (request->json) {
 		r = json_template_render(request->json, look_up, lookup, &ret->body);
-		if (!http_headers_get(&ret->headers, "Content-Type").data)
-			http_headers_add(&ret->headers, "Content-Type", SLICE("application/json"));
+		set_content_type(ret, "application/json");
+	} else if (request->n_form) {
+		r = write_form(request, lookup, &ret->body);
+		set_content_type(ret, "application/x-www-form-urlencoded");
 	} else if (request->text) {
 		r = template_render(request->text, look_up, lookup, &ret->body);
 	}
-	ret->has_body = request->json || request->text;
+	ret->has_body = request->json || request->n_form || request->text;
 	return r;
 }
 

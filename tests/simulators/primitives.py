@@ -12,6 +12,7 @@ POST /_sim/control: "busy": N, the next N answers of /missing are none; "moves":
 
 import base64
 import json
+import urllib.parse
 
 import simlib
 import trail
@@ -349,11 +350,43 @@ class Offsets(Api):
         return simlib.answer_json({"list": self.records(found[at:end])})
 
 
+class Forms(Api):
+    """A search is a form; what is sent in another way, or is not encoded, is refused."""
+
+    def answer(self, request, path):
+        kind = request.headers.get("content-type", "")
+        if request.method != "POST" or kind != "application/x-www-form-urlencoded":
+            raise simlib.Refuse(415, {"detail": "A form is needed."})
+        if request.raw_query:
+            raise refuse("A query is not understood.")
+        try:
+            form = dict(
+                urllib.parse.parse_qsl(
+                    request.body.decode("ascii"), keep_blank_values=True, strict_parsing=True
+                )
+            )
+        except ValueError as error:
+            raise refuse(str(error)) from None
+        if form.pop("filter of", "") != "a&b=c+d é":
+            raise refuse("The filter is not what it should be.")
+        need(form, "from", "to", *(["mark"] if "mark" in form else []))
+        found = self.window(time_us(form["from"]), time_us(form["to"]))
+        at = 0
+        if "mark" in form:
+            if not form["mark"].startswith("<&+"):
+                raise refuse("Unknown mark.")
+            at = position(form["mark"][3:], len(found))
+        page = {"records": self.records(found[at : at + 100])}
+        if at + 100 < len(found):
+            page["mark"] = "<&+%d" % (at + 100)
+        return simlib.answer_json(page)
+
+
 APIS = {
     api.__name__.lower(): api
     for api in (
         Opening, Either, Headers, Links, Capped, Buckets, Newest, Missing, Numbers, Last, Lines,
-        Sorted, Offsets)
+        Sorted, Offsets, Forms)
 }  # fmt: skip
 
 

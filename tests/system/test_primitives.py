@@ -270,6 +270,20 @@ class Primitives(harness.Case):
     def test_overlapping_pages_needed(self):
         self.loses("offsets", ("overlap = 10\n", ""), moves=2)
 
+    def test_forms(self):
+        self.whole("forms")
+
+    def test_forms_needed(self):
+        text = "body = from=${window.start}&to=${window.end}&filter of=a&b=c+d é\n"
+        self.refused(
+            "forms",
+            "HTTP 415",
+            ("body_type = form\n", "body_type = text\n" + text),
+            ("form.from = ${window.start}\nform.to = ${window.end}\n", ""),
+            ("form.filter of = a&b=c+d é\nform.mark = ${page.cursor}\n", ""),
+            ("cursor = /mark", ""),
+        )
+
 
 if __name__ == "__main__":
     harness.main()

@@ -169,6 +169,12 @@ START_TEST(faults)
 		{"query.from = ${window.start}", "quer.from = 1", 12, "unknown key `quer.from`"},
 		{"query.from = ${window.start}", "query.from = 1", 19,
 			"does not use ${window.start}"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nbody_type = xml",
+			13, "expected json, text or form"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nform.a = 1", 13,
+			"form.a requires body_type = form"},
+		{"query.from = ${window.start}",
+			"form.from = ${window.start}\nbody_type = form\nbody = x", 14, "no `body`"},
 		{"url = https://${region}.example.net/x", "method = GET", 10, "needs `url`"},
 		{"[page]", "[pages]", 16, "did you mean `page`"},
 	};

@@ -1,6 +1,7 @@
 /* A source's options and the requests that it writes. */
 #include "source/source.h"
 
+#include "base/str.h"
 #include "source_fixture.h"
 
 #define RECORDS "records.at = /list\nresume.window = yes\n"
@@ -45,6 +46,32 @@ START_TEST(requests)
 	ck_assert_int_eq(
 		source_request(f.source, &values, "http://127.0.0.1:8080/l", &message, &fault), 0);
 	ck_assert_str_eq(message.url, "http://127.0.0.1:8080/l");
+	http_message_deinit(&message);
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+START_TEST(forms)
+{
+	struct source_fixture f;
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct fault fault;
+	source_fixture_good(&f, RECORDS
+		"request.method = POST\nrequest.url = https://h.example/x\n"
+		"request.body_type = form\nrequest.form.grant = a b&c=d+\xc3\xa9\n"
+		"request.form.the key = ${window.start:epoch_s}\n"
+		"request.next.form.page = ${page.number}\npage.number = yes\npage.end = empty\n");
+	struct request_values values = values_of(f.source);
+	ck_assert_int_eq(source_request(f.source, &values, NULL, &message, &fault), 0);
+	ck_assert_str_eq(
+		buf_text(&message.body), "grant=a%20b%26c%3Dd%2B%C3%A9&the%20key=1757888743");
+	ck_assert(message.has_body);
+	ck_assert(slice_is(http_headers_get(&message.headers, "content-type"),
+		"application/x-www-form-urlencoded"));
+	http_message_deinit(&message);
+	values.number = 2;
+	ck_assert_int_eq(source_request(f.source, &values, NULL, &message, &fault), 0);
+	ck_assert(str_ends(buf_text(&message.body), "&page=2"));
 	http_message_deinit(&message);
 	source_fixture_deinit(&f);
 }
@@ -129,4 +156,4 @@ START_TEST(fingerprints)
 }
 END_TEST
 
-UNIT_MAIN("source", requests, origins, faults, fingerprints)
+UNIT_MAIN("source", requests, forms, origins, faults, fingerprints)
