@@ -86,7 +86,7 @@ static json_t *poll_one(struct control_client *client, const char *name)
 		.n_duplicates = intake.n_duplicates,
 		.n_pages = runner.n_pages,
 		.begun_at = clock_monotonic(),
-		.under_way = runner.state == RUNNER_ASKING,
+		.under_way = runner.state == RUNNER_REQUESTING,
 	};
 	runner_poll_now(poller->runner);
 	return NULL;
@@ -158,7 +158,7 @@ json_t *control_wait_over(struct control_client *client)
 		runner_wake(wait->poller->runner);
 		return NULL;
 	}
-	if (runner.state == RUNNER_PRESSURE && runner.next_poll_ns == 0)
+	if (runner.state == RUNNER_BLOCKED && runner.next_poll_ns == 0)
 		return control_refusal(EX_TEMPFAIL,
 			"polling waits: the spool is full, or the state cannot be written (see the "
 			"log)");

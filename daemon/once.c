@@ -13,7 +13,7 @@ static bool others_wait(const struct trawld *trawld)
 		if (trawld->pollers[i]->rested)
 			continue;
 		runner_status(trawld->pollers[i]->runner, &status);
-		if (status.state != RUNNER_PRESSURE)
+		if (status.state != RUNNER_BLOCKED)
 			return false;
 	}
 	return true;

@@ -108,7 +108,7 @@ static void append_state(
 		append_time(out, ", up to date, newest ", status->newest_time);
 	else if (status->failing)
 		buf_printf(out, ", retrying: %s", status->fault.text);
-	else if (status->state == RUNNER_PRESSURE)
+	else if (status->state == RUNNER_BLOCKED)
 		buf_append_text(out, ", waiting for the sinks");
 	else if (status->state == RUNNER_WAITING_BUDGET ||
 		 status->state == RUNNER_WAITING_CREDENTIAL)

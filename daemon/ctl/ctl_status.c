@@ -182,7 +182,7 @@ static const char *colour_of(const json_t *object)
 	const char *state = text_of(object, "state");
 	if (*text_of(object, "last_error"))
 		return "\033[31m";
-	return strcmp(state, "pressure") == 0 || strcmp(state, "paused") == 0 ||
+	return strcmp(state, "blocked") == 0 || strcmp(state, "paused") == 0 ||
 			       strcmp(state, "waiting for credential") == 0
 		       ? "\033[33m"
 		       : "\033[32m";

@@ -16,10 +16,20 @@
 #define GATHER_LIMIT (64u << 20)
 #define GATHER_BATCH 1000 /* records of one batch of a sorted window */
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
-#define PRESSURE_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
+#define BLOCKED_WAIT (10 * NSEC_PER_SEC) /* nobody has to think of waking it */
 
-static const char *const state_names[] = {"resting", "waiting for budget", "waiting for credential",
-	"asking", "backing-off", "auth", "pressure", "paused", "stopped"};
+static const char *const state_names[] = {
+	[RUNNER_WAITING] = "waiting",
+	[RUNNER_UP_TO_DATE] = "up to date",
+	[RUNNER_WAITING_BUDGET] = "waiting for budget",
+	[RUNNER_WAITING_CREDENTIAL] = "waiting for credential",
+	[RUNNER_REQUESTING] = "requesting",
+	[RUNNER_BACKING_OFF] = "backing off",
+	[RUNNER_ACCESS_DENIED] = "access denied",
+	[RUNNER_BLOCKED] = "blocked",
+	[RUNNER_PAUSED] = "paused",
+	[RUNNER_STOPPED] = "stopped",
+};
 
 const char *runner_state_to_string(enum runner_state state)
 {
@@ -87,7 +97,7 @@ static void stop_with(struct runner *runner, const struct fault *fault)
 static void rest(struct runner *runner)
 {
 	nsec_t interval = runner->source->options.interval_ns;
-	runner_enter(runner, RUNNER_RESTING);
+	runner_enter(runner, RUNNER_UP_TO_DATE);
 	runner->status.total = -1;
 	runner->status.n_elements = 0;
 	if (runner->give_up) {
@@ -202,7 +212,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	case FAULT_AUTH:
 		if (retry_auth(runner))
 			return;
-		runner_enter(runner, RUNNER_AUTH);
+		runner_enter(runner, RUNNER_ACCESS_DENIED);
 		wait = wait > definition->errors.auth_pause_ns ? wait
 							       : definition->errors.auth_pause_ns;
 		/* all that call with this credential wait: a few more failures may lock it */
@@ -377,8 +387,8 @@ static void step(struct runner *runner)
 			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
 	if (!runner->callbacks->may_poll(needs_window, runner->userdata)) {
 		nsec_t wait = runner->source->options.retry_max_ns;
-		runner_enter(runner, RUNNER_PRESSURE);
-		runner_arm(runner, wait < PRESSURE_WAIT ? wait : PRESSURE_WAIT);
+		runner_enter(runner, RUNNER_BLOCKED);
+		runner_arm(runner, wait < BLOCKED_WAIT ? wait : BLOCKED_WAIT);
 		return;
 	}
 	if (runner->fetching) {
@@ -542,7 +552,7 @@ int runner_resume(struct runner *runner, struct fault *reterr)
 	if (r)
 		return r;
 	runner->placeless = false;
-	runner_enter(runner, RUNNER_RESTING);
+	runner_enter(runner, RUNNER_WAITING);
 	runner_arm(runner, 0);
 	return 0;
 }
@@ -560,7 +570,7 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	ret->skew_ns = runner->skew_ns;
 	ret->newest_time = poll->place.newest_time;
 	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
-	if (ret->state == RUNNER_PRESSURE && ret->next_poll_ns > 0)
+	if (ret->state == RUNNER_BLOCKED && ret->next_poll_ns > 0)
 		ret->next_poll_ns = 0; /* it only looks again then */
 	ret->total = poll->open ? poll->total : -1;
 	ret->n_elements = poll->open ? poll->n_elements : 0;

@@ -62,14 +62,16 @@ void runner_pause(struct runner *runner);
 int runner_resume(struct runner *runner, struct fault *reterr);
 void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
 
+/* The names are those of trawlctl(1), of /status and of the page. */
 enum runner_state {
-	RUNNER_RESTING,
+	RUNNER_WAITING, /* for its first poll since the start or a pause */
+	RUNNER_UP_TO_DATE, /* waits for the next poll */
 	RUNNER_WAITING_BUDGET, /* used up by others, or the server told one of them to wait */
 	RUNNER_WAITING_CREDENTIAL, /* another tries it, or it was refused to another */
-	RUNNER_ASKING,
-	RUNNER_BACKING_OFF,
-	RUNNER_AUTH,
-	RUNNER_PRESSURE,
+	RUNNER_REQUESTING,
+	RUNNER_BACKING_OFF, /* a request failed and is made again */
+	RUNNER_ACCESS_DENIED, /* with the credential that is configured */
+	RUNNER_BLOCKED, /* the spool is full, or the state cannot be written */
 	RUNNER_PAUSED, /* by a person */
 	RUNNER_STOPPED
 };

@@ -89,7 +89,7 @@ void runner_send(struct runner *runner)
 	}
 	free(runner->label);
 	runner->label = label_of(runner, &message);
-	runner_enter(runner, RUNNER_ASKING);
+	runner_enter(runner, RUNNER_REQUESTING);
 	runner->status.n_requests++;
 	runner->request =
 		http_request_start(runner->client, &message, &transport, request_done, runner);
@@ -154,5 +154,5 @@ void runner_ask(struct runner *runner)
 	if (!runner->waiter)
 		runner_send(runner);
 	else
-		runner_enter(runner, RUNNER_ASKING);
+		runner_enter(runner, RUNNER_REQUESTING);
 }

@@ -56,7 +56,7 @@ class Credentials(harness.Case):
         logins = self.sim.stats()["logins"]["a"]
         wait_until(lambda: self.sim.stats()["logins"]["a"] > logins, "a to log in again")
         self.polled_on("a")
-        self.assertEqual(self.sources()["b"]["state"], "auth")
+        self.assertEqual(self.sources()["b"]["state"], "access denied")
         self.assertIsNone(self.sources()["a"]["last_error"])
 
     def test_refused_token(self):
@@ -125,7 +125,7 @@ class Credentials(harness.Case):
         self.polled_on("b")
         self.sim.control(held={"b": 3000})
         self.running.wait_log("slow down")
-        found = self.states("backing-off", "waiting for budget")
+        found = self.states("backing off", "waiting for budget")
         self.assertEqual(found["a"]["state"], "waiting for budget")
         self.assertGreater(found["a"]["next_poll_in"], 2900)
 
@@ -137,10 +137,10 @@ class Credentials(harness.Case):
             self.tenant("a", login=False), self.tenant("a", name="other", login=False)
         )
         self.running = self.daemon()
-        found = self.states("auth", "waiting for credential")
+        found = self.states("access denied", "waiting for credential")
         self.assertEqual(self.sim.stats()["polls"], {"a": 1})
         self.sim.control(refused=[])
-        (refused,) = (name for name, s in found.items() if s["state"] == "auth")
+        (refused,) = (name for name, s in found.items() if s["state"] == "access denied")
         self.ctl("poll", refused)
         self.polled_on("a", 100)
         wait_until(

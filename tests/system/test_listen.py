@@ -303,7 +303,7 @@ class Status(Listen):
         self.begin(self.source(sim.url, more="interval = 200ms"), self.file_sink())
         self.trawld_daemon.wait_log("403")
         (acme,) = self.status()["sources"]
-        self.assertEqual(acme["state"], "auth")
+        self.assertEqual(acme["state"], "access denied")
         self.assertIn("403", acme["last_error"])
         self.assertGreater(acme["next_poll_in"], 0)
         self.assertIn("acme", self.status()["not_ready"])

@@ -37,7 +37,7 @@ def heights(rate):
     return [round(max(1, n / most * 20), 2) if n else 0 for n in rate]
 
 
-def source(name, state="resting", error=None, **more):
+def source(name, state="up to date", error=None, **more):
     """A source as /status tells of it."""
     return {
         "name": name, "provider": "cloudscale", "state": state, "last_success": None,
@@ -375,11 +375,11 @@ class Doctored(Page):
         texts = {"last_success": "2026-01-02T03:04:05.678Z", "newest_record": "2026-01-02T03:04:05.678Z"}
         found = status(
             [
-                source(long, "backing-off", "e" * 640, provider=long, rate=rate, errors=12345678,
+                source(long, "backing off", "e" * 640, provider=long, rate=rate, errors=12345678,
                        next_poll_in=86399.9, gaps=2, records=2**53, duplicates=2**53, **texts),
-                source("a" + EVIL, "auth", EVIL, provider=EVIL),
-                source("waits", "pressure", rate=rate, lag_seconds=7325.0),
-                source("asks", "asking", position="2026-01-02T03:04:05.678Z", excluded=3,
+                source("a" + EVIL, "access denied", EVIL, provider=EVIL),
+                source("waits", "blocked", rate=rate, lag_seconds=7325.0),
+                source("asks", "requesting", position="2026-01-02T03:04:05.678Z", excluded=3,
                        target="2026-02-02T03:04:05.678Z", total=4321, rate=rate),
                 source("stopped", "stopped"),
                 *(source("calm-%d" % i, rate=rate, lag_seconds=i * 100.0) for i in range(5)),
@@ -422,7 +422,7 @@ class Doctored(Page):
         self.front.status = status([source("acme")], [sink("archive")], "trawld is stopping\n")
         self.wait_words("trawld cannot work properly")
         self.assertEqual(self.browser.run("return get('detail').textContent"), "trawld is stopping")
-        self.front.status = status([source("b"), source("c", "pressure")], [sink("archive")])
+        self.front.status = status([source("b"), source("c", "blocked")], [sink("archive")])
         self.wait_words("1 of 2 sources is blocked")
         self.assertEqual([row["name"] for row in self.shown()], ["c", "b"])
         self.assert_quiet()
@@ -446,7 +446,7 @@ class Many(Page):
         )
         self.trawld_daemon.signal(signal.SIGUSR2)  # not spread over the hour
         wait_until(
-            lambda: all(s["requests"] and s["state"] in ("resting", "auth")
+            lambda: all(s["requests"] and s["state"] in ("up to date", "access denied")
                         for s in self.status()["sources"]),
             "every source to be asked", 60,
         )  # fmt: skip

@@ -147,7 +147,7 @@ START_TEST(waits_under_pressure)
 	ck_assert_uint_eq(f.seen.n_accepted, 0);
 	ev_run(f.seen.loop, 0);
 	runner_status(f.runner, &status);
-	ck_assert(status.state == RUNNER_PRESSURE && status.n_requests == 0);
+	ck_assert(status.state == RUNNER_BLOCKED && status.n_requests == 0);
 	f.seen.may_poll = true;
 	runner_wake(f.runner);
 	ev_run(f.seen.loop, 0);
