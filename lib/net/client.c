@@ -8,6 +8,7 @@
 
 #include <assert.h>
 
+#include "base/file_watch.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
@@ -15,6 +16,8 @@
 #include "net/client_internal.h"
 
 #define N_IDLE_CONNECTIONS 64L
+/* After it a name is resolved and a certificate is verified anew. */
+#define LIFETIME (5 * NSEC_PER_MIN)
 
 struct http_client {
 	struct ev_loop *loop;
@@ -29,6 +32,12 @@ struct http_client {
 	struct http_request_list delivering; /* a snapshot of ENDED: each turn of the loop ends */
 	bool *gone; /* set when the client is freed by a callback */
 	struct http_watch watch;
+
+	CURLSH *sessions; /* of TLS, to be resumed */
+	CURLSH **old_sessions; /* whose requests may still run */
+	size_t n_old_sessions;
+	struct file_watch files; /* of authorities, certificates and keys */
+	nsec_t files_changed_at; /* NSEC_NONE: they have not */
 };
 
 struct socket_watch {
@@ -254,6 +263,67 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, vo
 	return 0;
 }
 
+/* --- what connections rely on --- */
+
+static CURLSH *sessions_new(void)
+{
+	CURLSH *sessions = curl_share_init();
+
+	assert(sessions);
+	curl_share_setopt(sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	return sessions;
+}
+
+static void sessions_free_old(struct http_client *client)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < client->n_old_sessions; i++)
+		if (curl_share_cleanup(client->old_sessions[i]) != CURLSHE_OK)
+			client->old_sessions[n++] = client->old_sessions[i];
+	client->n_old_sessions = n;
+}
+
+/* Resuming a session, or using a connection again, would skip the new files. */
+static void forget_sessions(struct http_client *client)
+{
+	sessions_free_old(client);
+	client->old_sessions =
+		mem_resize(client->old_sessions, (client->n_old_sessions + 1) * sizeof(CURLSH *));
+	client->old_sessions[client->n_old_sessions++] = client->sessions;
+	client->sessions = sessions_new();
+	client->files_changed_at = clock_monotonic();
+}
+
+void client_look_at_files(struct http_client *client, const struct http_transport *transport)
+{
+	const char *const paths[] = {transport->ca_file
+					     ? transport->ca_file
+					     : curl_version_info(CURLVERSION_NOW)->cainfo,
+		transport->client_cert, transport->client_key};
+	bool changed = false;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		changed |= paths[i] && file_watch_look(&client->files, paths[i]);
+	if (changed)
+		forget_sessions(client);
+}
+
+long client_lifetime_s(const struct http_client *client)
+{
+	nsec_t lifetime = LIFETIME;
+
+	if (client->files_changed_at != NSEC_NONE &&
+		clock_monotonic() - client->files_changed_at < LIFETIME)
+		lifetime = clock_monotonic() - client->files_changed_at;
+	return lifetime < NSEC_PER_SEC ? 1 : (long)(lifetime / NSEC_PER_SEC);
+}
+
+CURLSH *client_sessions(const struct http_client *client)
+{
+	return client->sessions;
+}
+
 struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent)
 {
 	struct http_client *client = MEM_NEW(struct http_client);
@@ -262,6 +332,8 @@ struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent
 	client->loop = loop;
 	client->user_agent = mem_strdup(user_agent);
 	client->multi = curl_multi_init();
+	client->sessions = sessions_new();
+	client->files_changed_at = NSEC_NONE;
 	assert(client->multi);
 	ev_init(&client->timer, on_timer);
 	client->timer.data = client;
@@ -297,6 +369,10 @@ void http_client_free(struct http_client *client)
 	curl_multi_cleanup(client->multi);
 	while (client->watches)
 		watch_free(client->watches);
+	sessions_free_old(client);
+	free(client->old_sessions);
+	curl_share_cleanup(client->sessions);
+	file_watch_deinit(&client->files);
 	ev_timer_stop(client->loop, &client->timer);
 	ev_timer_stop(client->loop, &client->kick);
 	if (client->gone)

@@ -34,6 +34,7 @@ struct http_request {
 	struct http_transport transport; /* zeros replaced by the defaults */
 	bool may_redirect; /* a GET whose proof is not a signature */
 	unsigned n_redirects;
+	bool retried; /* on a fresh connection, since the one it had was of no use any more */
 
 	http_done_fn done;
 	void *userdata;
@@ -69,6 +70,12 @@ enum transfer_next {
 };
 /* The easy handle has ended with RESULT and is no longer in the multi handle. */
 enum transfer_next transfer_end(struct http_request *request, CURLcode result);
+
+/* client.c, for transfer.c: whoever uses this transport now relies on what its files say now. */
+void client_look_at_files(struct http_client *client, const struct http_transport *transport);
+/* How old a connection that is used again may be; the sessions of TLS to resume. */
+long client_lifetime_s(const struct http_client *client);
+CURLSH *client_sessions(const struct http_client *client);
 
 /* client.c, for stream.c: the easy handle stays in the multi handle as long as its connection is
  * used. False: the response's fault says why. */

@@ -109,8 +109,42 @@ static bool fault_of_proxy(struct http_request *request, const char *host)
 	return true;
 }
 
+static bool is_new_tls(struct http_request *request)
+{
+	long n_connects = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+	return n_connects > 0 && info_size(request, CURLINFO_APPCONNECT_TIME_T) > 0;
+}
+
+/* In TLS 1.3 a server judges the client's certificate after the client has begun to send. What it
+ * says then may be lost, since it also resets the connection. */
+static bool fault_of_client_certificate(struct http_request *request, const char *host)
+{
+	const char *alert = strstr(request->error, " alert ");
+	bool own = request->transport.client_cert != NULL;
+	struct fault *fault = &request->response.fault;
+
+	if (request->response.status != 0)
+		return false;
+	if (alert) {
+		alert += strlen(" alert ");
+		fault_set(fault, FAULT_NETWORK, "TLS with %s failed: the server says `%.*s`%s",
+			host, (int)strcspn(alert, ",:"), alert,
+			own ? " (client_cert)" : " (set client_cert and client_key)");
+	} else if (is_new_tls(request)) {
+		fault_set(fault, FAULT_NETWORK,
+			"%s closed the connection after the TLS handshake and without an answer; "
+			"it may %s (client_cert)",
+			host, own ? "reject the client certificate" : "need a client certificate");
+	}
+	return alert || fault->class != FAULT_NONE;
+}
+
 static void fault_cut(struct http_request *request, CURLcode result, const char *host)
 {
+	if (fault_of_client_certificate(request, host))
+		return;
 	if (request->response.status != 0)
 		fault_set(&request->response.fault, FAULT_NETWORK,
 			"the answer from %s was cut short after %lld bytes", host,

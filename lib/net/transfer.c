@@ -193,6 +193,17 @@ static void set_defaults(struct http_transport *transport)
 		transport->max_ratio = RATIO_MAX;
 }
 
+/* What a connection was opened with may change: addresses, authorities, certificates. */
+static void set_reuse(struct http_request *request)
+{
+	struct http_client *client = request->client;
+
+	client_look_at_files(client, &request->transport);
+	SET(request, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	SET(request, CURLOPT_MAXLIFETIME_CONN, client_lifetime_s(client));
+	SET(request, CURLOPT_SHARE, client_sessions(client));
+}
+
 void transfer_set_transport(struct http_request *request)
 {
 	const struct http_transport *transport = &request->transport;
@@ -297,6 +308,7 @@ static void set_all(
 		return;
 	}
 	transfer_set_transport(request);
+	set_reuse(request);
 	SET(request, CURLOPT_ACCEPT_ENCODING, "");
 	SET(request, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
 	SET(request, CURLOPT_USERAGENT, user_agent);
@@ -356,6 +368,32 @@ void transfer_free(struct http_request *request)
 	free(request);
 }
 
+/* Once more, with what is left of the time. */
+static enum transfer_next send_again(struct http_request *request)
+{
+	nsec_t left_ns = request->transport.timeout_ns - (clock_monotonic() - request->started_at);
+
+	request->error[0] = '\0';
+	request->headers_size = 0;
+	response_restart(request);
+	SET(request, CURLOPT_TIMEOUT_MS, to_ms(left_ns));
+	return request->response.fault.class == FAULT_NONE ? TRANSFER_AGAIN : TRANSFER_DONE;
+}
+
+/* The server had ended the connection that was used again, and the request met that: neither was
+ * at fault. */
+static bool is_stale(const struct http_request *request, CURLcode result)
+{
+	long n_connects = 1;
+
+	if (request->retried || request->response.status != 0 || request->headers_size > 0)
+		return false;
+	curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &n_connects);
+	return n_connects == 0 && (result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR ||
+					  result == CURLE_GOT_NOTHING || result == CURLE_HTTP2 ||
+					  result == CURLE_HTTP2_STREAM);
+}
+
 static bool is_redirect(int status)
 {
 	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -371,17 +409,11 @@ static bool origins_equal(const char *one, const char *other)
 
 static enum transfer_next follow(struct http_request *request, const char *target)
 {
-	nsec_t left_ns = request->transport.timeout_ns - (clock_monotonic() - request->started_at);
-
 	free(request->url);
 	request->url = mem_strdup(target);
 	request->n_redirects++;
-	request->error[0] = '\0';
-	request->headers_size = 0;
-	response_restart(request);
 	SET(request, CURLOPT_URL, request->url);
-	SET(request, CURLOPT_TIMEOUT_MS, to_ms(left_ns));
-	return request->response.fault.class == FAULT_NONE ? TRANSFER_AGAIN : TRANSFER_DONE;
+	return send_again(request);
 }
 
 /* The answer is whole. A redirect is followed only where the token may go anyway. */
@@ -415,6 +447,11 @@ enum transfer_next transfer_end(struct http_request *request, CURLcode result)
 	struct http_response *response = &request->response;
 
 	response->wire_size += wire_size(request);
+	if (response->fault.class == FAULT_NONE && is_stale(request, result)) {
+		request->retried = true;
+		SET(request, CURLOPT_FRESH_CONNECT, 1L);
+		return send_again(request);
+	}
 	if (result != CURLE_OK)
 		curl_fault(request, result);
 	else if (response->fault.class == FAULT_NONE && !ratio_exceeded(request, 0))

@@ -25,13 +25,15 @@ struct peer {
 	int input; /* the peer ends when this closes */
 	int port;
 	int tls_port;
+	int strict_port; /* with TLS, for those who show the same certificate */
+	int http2_port; /* each connection ends at its second request */
 	struct ev_loop *loop;
 	struct http_client *client;
 };
 
 __attribute__((unused)) static struct peer peer;
 
-/* CERT and KEY: for a second port with TLS, or NULL. */
+/* CERT and KEY: for more ports, with TLS, or NULL. */
 __attribute__((unused)) static void peer_start(const char *cert, const char *key)
 {
 	const char *slash = strrchr(PEER_DIRECTORY, '/');
@@ -61,7 +63,9 @@ __attribute__((unused)) static void peer_start(const char *cert, const char *key
 	ports = fdopen(output[0], "r");
 	ck_assert_int_ge(fscanf(ports, "%d", &peer.port), 1);
 	if (cert)
-		ck_assert_int_eq(fscanf(ports, "%d", &peer.tls_port), 1);
+		ck_assert_int_eq(fscanf(ports, "%d %d %d", &peer.tls_port, &peer.strict_port,
+					 &peer.http2_port),
+			3);
 	fclose(ports);
 	free(script);
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A scripted HTTP peer for the unit tests of lib/net.
 
-Started by http_peer.h. Prints its ports (plain, then TLS if CERT and KEY are given) on one line and
-ends when its standard input closes. What it answers is said by the path, so that one peer serves
+Started by http_peer.h. Prints its ports (plain, and if CERT and KEY are given: TLS, TLS that needs a
+client certificate, HTTP/2) on one line and ends when its standard input closes. What it answers is said by the path, so that one peer serves
 all cases; see the methods of Conversation. A request in absolute form (we are the proxy) is echoed.
 """
 import gzip
@@ -76,6 +76,12 @@ class Conversation:
 
     def do_connection(self):
         return self.send(str(self.number).encode())
+
+    def do_tls(self, how=""):
+        """Which connection it is, and whether its TLS session was resumed."""
+        text = "%d %s" % (self.number, "resumed" if self.connection.session_reused else "new")
+        self.send(text.encode(), headers=["Connection: close"] if how else [])
+        return not how
 
     def do_count(self, name):
         return self.send(str(counters.get(name, 0)).encode())
@@ -172,11 +178,49 @@ class Conversation:
                           "evil": b'{"access_token": "a\\r\\nX-Evil: 1"}'}[kind])
 
 
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+class Http2:
+    """One connection of HTTP/2 on which one request is answered: with the number of the
+    connection. At the next one it is ended, as by a server whose idle time is just over."""
+
+    DATA, HEADERS, SETTINGS, GOAWAY = 0, 1, 4, 7
+    ACK = END_STREAM = 1
+    STATUS_200 = b"\x88"  # HPACK, RFC 7541 appendix A
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.number = count("connections of HTTP/2")
+        self.file = connection.makefile("rb")
+
+    def run(self):
+        self.file.read(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        self.connection.sendall(frame(self.SETTINGS, 0, 0))
+        n_requests = 0
+        while head := self.file.read(9):
+            kind, flags, stream = struct.unpack(">BBI", head[3:])
+            self.file.read(struct.unpack(">I", b"\0" + head[:3])[0])
+            if kind == self.SETTINGS and not flags:
+                self.connection.sendall(frame(self.SETTINGS, self.ACK, 0))
+            if kind != self.HEADERS:
+                continue
+            n_requests += 1
+            if n_requests == 2:
+                self.connection.sendall(frame(self.GOAWAY, 0, 0, struct.pack(">II", 1, 0)))
+                return
+            answer = frame(self.HEADERS, 4, stream, self.STATUS_200)
+            text = str(self.number).encode()
+            self.connection.sendall(answer + frame(self.DATA, self.END_STREAM, stream, text))
+
+
 def converse(connection, context):
     try:
         if context:
             connection = context.wrap_socket(connection, server_side=True)
-        conversation = Conversation(connection)
+        is_http2 = context and connection.selected_alpn_protocol() == "h2"
+        conversation = (Http2 if is_http2 else Conversation)(connection)
         conversation.run()
         # Only the last reference closes a socket.
         conversation.file.close()
@@ -203,6 +247,15 @@ def main():
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(sys.argv[1], sys.argv[2])
         ports.append(listen(context))
+        strict = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        strict.load_cert_chain(sys.argv[1], sys.argv[2])
+        strict.load_verify_locations(sys.argv[1])
+        strict.verify_mode = ssl.CERT_REQUIRED
+        ports.append(listen(strict))
+        http2 = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        http2.load_cert_chain(sys.argv[1], sys.argv[2])
+        http2.set_alpn_protocols(["h2"])
+        ports.append(listen(http2))
     print(*ports, flush=True)
     sys.stdin.read()
 
