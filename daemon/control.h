@@ -4,7 +4,8 @@
  * process cannot give it that group; who may connect is looked at once more at each peer. Size of a
  * request, number of clients and their silence have ceilings.
  *
- * Requests: {"command":"status"}, {"command":"poll"}, {"command":"poll","source":NAME},
+ * Requests: {"command":"status"}, the same with "name":NAME, {"command":"poll"},
+ * {"command":"poll","source":NAME},
  * {"command":"reload"}, and with a reload {"command":"rename","name":NAME,"to":NEW}, "rename-sink",
  * {"command":"drop-sink","name":NAME}; {"command":"pause","name":NAME}, "resume". Answers:
  * {"ok":true,...} or

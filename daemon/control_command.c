@@ -23,15 +23,31 @@ json_t *control_refusal(int code, const char *text)
 	return value ? value : json_null();
 }
 
-static json_t *status(const struct trawld *trawld)
+static json_t *unknown_name(const struct trawld *trawld, const char *name)
 {
-	json_t *value = json_object();
+	const struct setup *setup = trawld->setup;
+	size_t n = 0;
+	const char **names CLEANUP_FREE =
+		mem_array(setup->n_sources + setup->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < setup->n_sources; i++)
+		names[n++] = setup->sources[i]->name;
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		names[n++] = setup->sinks[i]->name;
+	char *hint CLEANUP_FREE = str_hint(name, names, n);
+	char *text CLEANUP_FREE =
+		mem_printf("the running trawld has no source or sink `%s`%s", name, hint);
+	return control_refusal(EX_USAGE, text);
+}
+
+/* NAME: of one source or sink; NULL: of all. */
+static json_t *status(const struct trawld *trawld, const char *name)
+{
 	struct overview overview;
 	overview_take(&overview, trawld);
-	json_object_set_new(value, "ok", json_true());
-	json_object_set_new(value, "status", status_json(&overview));
+	json_t *found = name ? status_json_of(&overview, name) : status_json(&overview);
 	overview_deinit(&overview);
-	return value;
+	return found ? json_pack("{s:b, s:o}", "ok", 1, "status", found)
+		     : unknown_name(trawld, name);
 }
 
 /* --- poll --- */
@@ -266,7 +282,7 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = control_refusal(
 			EX_USAGE, "the request is not a JSON object with a command");
 	else if (strcmp(command, "status") == 0)
-		value = status(trawld);
+		value = status(trawld, member(request, "name"));
 	else if (strcmp(command, "poll") == 0)
 		value = source ? poll_one(client, source) : poll_all(trawld);
 	else if (strcmp(command, "reload") == 0)

@@ -20,7 +20,7 @@ static json_t *count_json(uint64_t count)
 	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
-static json_t *time_json(nsec_t time)
+json_t *status_json_time(nsec_t time)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	if (time == NSEC_NONE)
@@ -63,6 +63,13 @@ static json_t *reasons_json(const struct overview *overview)
 	return text.size > 0 ? status_json_text(buf_text(&text)) : json_null();
 }
 
+static void set_failing(json_t *object, bool failing, nsec_t since_time, unsigned n_attempts)
+{
+	json_object_set_new(
+		object, "failing_since", status_json_time(failing ? since_time : NSEC_NONE));
+	json_object_set_new(object, "attempts", json_integer(failing ? n_attempts : 0));
+}
+
 static json_t *source_json(const struct overview_source *from)
 {
 	const struct poller *poller = from->poller;
@@ -73,9 +80,9 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(source, "name", status_json_text(poller->source->name));
 	json_object_set_new(source, "provider", status_json_text(poller->source->options.provider));
 	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
-	json_object_set_new(source, "state_since", time_json(status.state_time));
-	json_object_set_new(source, "last_success", time_json(status.last_success_time));
-	json_object_set_new(source, "newest_record", time_json(status.newest_time));
+	json_object_set_new(source, "state_since", status_json_time(status.state_time));
+	json_object_set_new(source, "last_success", status_json_time(status.last_success_time));
+	json_object_set_new(source, "newest_record", status_json_time(status.newest_time));
 	json_object_set_new(source, "lag_seconds", lag_json(from->lag_ns));
 	json_object_set_new(source, "records", count_json(intake.n_records));
 	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
@@ -85,11 +92,13 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(source, "errors", count_json(status.n_faults));
 	json_object_set_new(
 		source, "next_poll_in", waits ? seconds_json(status.next_poll_ns) : json_null());
-	json_object_set_new(source, "position", time_json(status.position_time));
-	json_object_set_new(source, "target", time_json(status.target_time));
+	json_object_set_new(source, "position", status_json_time(status.position_time));
+	json_object_set_new(source, "target", status_json_time(status.target_time));
 	json_object_set_new(
 		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
 	json_object_set_new(source, "last_error", fault_json(status.failing, &status.fault));
+	set_failing(source, status.failing, status.failing_time, status.n_attempts);
+	json_object_set_new(source, "location", status_json_text(poller->source->place));
 	json_object_set_new(source, "rate", rate_json(&poller->tally));
 	return source;
 }
@@ -104,7 +113,7 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 	json_object_set_new(sink, "name", status_json_text(status->name));
 	json_object_set_new(sink, "type", status_json_text(status->kind));
 	json_object_set_new(sink, "state", json_string(state));
-	json_object_set_new(sink, "last_success", time_json(status->last_success_time));
+	json_object_set_new(sink, "last_success", status_json_time(status->last_success_time));
 	json_object_set_new(sink, "acknowledged", json_integer(status->acknowledged));
 	json_object_set_new(sink, "pending_records", count_json(status->pending_records));
 	json_object_set_new(sink, "oldest_pending_age",
@@ -114,6 +123,11 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
 	json_object_set_new(sink, "refused", count_json(status->refused_records));
 	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
+	set_failing(sink, status->failing, status->failing_time, status->n_attempts);
+	json_object_set_new(sink, "next_try_in",
+		status->failing ? seconds_json(status->next_try_ns) : json_null());
+	json_object_set_new(
+		sink, "location", status->place ? status_json_text(status->place) : json_null());
 	return sink;
 }
 
@@ -134,7 +148,7 @@ json_t *status_json(const struct overview *overview)
 	for (size_t i = 0; i < overview->n_sinks; i++)
 		json_array_append_new(sinks, sink_json(&overview->sinks[i], overview->now_time));
 	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
-	json_object_set_new(status, "since", time_json(trawld->start_time));
+	json_object_set_new(status, "since", status_json_time(trawld->start_time));
 	json_object_set_new(status, "not_ready", reasons_json(overview));
 	json_object_set_new(status, "sources", sources);
 	json_object_set_new(status, "sinks", sinks);

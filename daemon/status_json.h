@@ -4,15 +4,18 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
+
 struct overview;
 
 /*
  * A new reference:
  *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
  * newest_record, lag_seconds, records, duplicates, errors, next_poll_in, position, target, total,
- * last_error, excluded, gaps, requests, rate}], sinks [{name, type, state, last_success,
- * acknowledged, pending_records, delivered, refused, last_error, retries, oldest_pending_age}],
- * spool {bytes, limit}
+ * last_error, failing_since, attempts, location, excluded, gaps, requests, rate}],
+ *   sinks [{name, type, state, last_success, acknowledged, pending_records, delivered, refused,
+ * last_error, failing_since, attempts, next_try_in, location, retries, oldest_pending_age}],
+ *   spool {bytes, limit}
  *
  * not_ready is the text of /readyz; gaps are those that nobody has acknowledged, also of earlier
  * runs; rate the new records of the last 60 minutes, the one under way last; oldest_pending_age is
@@ -24,6 +27,17 @@ struct overview;
  * denied, blocked, paused, stopped; of a sink: idle, delivering, failing, paused.
  */
 json_t *status_json(const struct overview *overview);
+
+/*
+ * The same with the source and the sink called NAME only, each with a member detail: of a source
+ * title, definition (its file), cursor (as it is stored: it may hold what must not be shown), sinks
+ * [names], gaps [{start, end, reason}]; of a sink sources [names]; of both log [{time, text}], the
+ * last lines. NULL: nothing has this name.
+ */
+json_t *status_json_of(const struct overview *overview, const char *name);
+
+/* RFC 3339, or null for NSEC_NONE. */
+json_t *status_json_time(nsec_t time);
 
 /* TEXT as a string; what is no UTF-8 in it (faults quote their peers) becomes U+FFFD. */
 json_t *status_json_text(const char *text);

@@ -41,7 +41,10 @@ _trawlctl()
 			sed 's|.*/||; s|\.conf$||')" -- "$cur")
 		;;
 	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json" -- "$cur") ;;
-	status) mapfile -t COMPREPLY < <(compgen -W "--json --watch" -- "$cur") ;;
+	status)
+		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")
+			$(_trawlctl_names sink "$file") --json --watch --failing --check" -- "$cur")
+		;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
 	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;

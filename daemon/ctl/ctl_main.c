@@ -11,9 +11,10 @@
 #include "base/str.h"
 
 static const struct ctl_command commands[] = {
-	{"status", "[--json] [--watch]",
-		"show the state of the running trawld, once or every 2 seconds",
-		CTL_JSON | CTL_WATCH, ctl_status},
+	{"status", "[SOURCE|SINK] [--json] [--watch] [--failing] [--check]",
+		"show the state of the running trawld, once or every 2 seconds; of one source or "
+		"sink everything; with --check one line for monitoring (exit status 0, 1 or 2)",
+		CTL_NAME | CTL_JSON | CTL_WATCH | CTL_FAILING | CTL_CHECK, ctl_status},
 	{"poll", "[SOURCE]",
 		"make a source poll now and wait for the result, or make all sources poll",
 		CTL_NAME, ctl_poll},

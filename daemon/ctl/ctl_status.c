@@ -10,11 +10,13 @@
 #include "base/timestamp.h"
 #include "ctl/ctl.h"
 #include "ctl/ctl_control.h"
+#include "ctl/ctl_status.h"
 #include "terminal.h"
 
 #define N_COLUMNS 6
 #define WATCH_SECONDS 2
 #define PATIENCE_SECONDS 10
+#define CHECK_UNKNOWN 2 /* --check: it cannot be told */
 #define NO_LIMIT SIZE_MAX
 #define NAME_COLUMNS 16 /* are left to a name when there is little room */
 
@@ -138,7 +140,7 @@ static void table_print(
 	}
 }
 
-static const char *text_of(const json_t *object, const char *name)
+const char *status_text(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 	return text ? text : "";
@@ -150,7 +152,7 @@ static char *count_of(const json_t *object, const char *name)
 }
 
 /* The two largest units: nobody wants the seconds of three days. */
-static char *span_text(nsec_t span, const char *suffix)
+char *status_span(nsec_t span, const char *suffix)
 {
 	struct buf text = BUF_NULL;
 	nsec_t unit = span >= NSEC_PER_DAY    ? NSEC_PER_HOUR
@@ -166,21 +168,21 @@ static char *lag_text(const json_t *source)
 	const json_t *lag = json_object_get(source, "lag_seconds");
 	if (!json_is_number(lag))
 		return mem_strdup("-");
-	return span_text((nsec_t)json_number_value(lag) * NSEC_PER_SEC, "");
+	return status_span((nsec_t)json_number_value(lag) * NSEC_PER_SEC, "");
 }
 
-static char *since_text(const json_t *object, const char *name, const char *suffix)
+char *status_since(const json_t *object, const char *name, const char *suffix)
 {
 	nsec_t time;
-	if (timestamp_parse_rfc3339(slice_of(text_of(object, name)), &time))
+	if (timestamp_parse_rfc3339(slice_of(status_text(object, name)), &time))
 		return mem_strdup("-");
-	return span_text(clock_wall() - time, suffix);
+	return status_span(clock_wall() - time, suffix);
 }
 
 static const char *colour_of(const json_t *object)
 {
-	const char *state = text_of(object, "state");
-	if (*text_of(object, "last_error"))
+	const char *state = status_text(object, "state");
+	if (*status_text(object, "last_error"))
 		return "\033[31m";
 	return strcmp(state, "blocked") == 0 || strcmp(state, "paused") == 0 ||
 			       strcmp(state, "waiting for credential") == 0
@@ -191,31 +193,31 @@ static const char *colour_of(const json_t *object)
 /* A source that waits for another is told with how long it has. */
 static char *state_text(const json_t *source)
 {
-	const char *state = text_of(source, "state");
+	const char *state = status_text(source, "state");
 	if (!str_starts(state, "waiting"))
 		return mem_strdup(state);
-	char *since CLEANUP_FREE = since_text(source, "state_since", "");
+	char *since CLEANUP_FREE = status_since(source, "state_since", "");
 	return mem_printf("%s %s", state, since);
 }
 
 static void source_cells(const json_t *source, char *ret_cells[N_COLUMNS])
 {
-	ret_cells[0] = mem_strdup(text_of(source, "name"));
+	ret_cells[0] = mem_strdup(status_text(source, "name"));
 	ret_cells[1] = state_text(source);
 	ret_cells[2] = lag_text(source);
 	ret_cells[3] = count_of(source, "records");
-	ret_cells[4] = since_text(source, "last_success", " ago");
-	ret_cells[5] = mem_strdup(text_of(source, "last_error"));
+	ret_cells[4] = status_since(source, "last_success", " ago");
+	ret_cells[5] = mem_strdup(status_text(source, "last_error"));
 }
 
 static void sink_cells(const json_t *sink, char *ret_cells[N_COLUMNS])
 {
-	ret_cells[0] = mem_strdup(text_of(sink, "name"));
-	ret_cells[1] = mem_strdup(text_of(sink, "state"));
+	ret_cells[0] = mem_strdup(status_text(sink, "name"));
+	ret_cells[1] = mem_strdup(status_text(sink, "state"));
 	ret_cells[2] = count_of(sink, "pending_records");
 	ret_cells[3] = count_of(sink, "delivered");
-	ret_cells[4] = since_text(sink, "last_success", " ago");
-	ret_cells[5] = mem_strdup(text_of(sink, "last_error"));
+	ret_cells[4] = status_since(sink, "last_success", " ago");
+	ret_cells[5] = mem_strdup(status_text(sink, "last_error"));
 }
 
 struct list {
@@ -237,9 +239,9 @@ static const struct list sinks = {
 	.cells = sink_cells,
 };
 
-static bool is_failing(const json_t *object)
+bool status_is_failing(const json_t *object)
 {
-	return *text_of(object, "last_error") != '\0';
+	return *status_text(object, "last_error") != '\0';
 }
 
 /* Those that fail first. */
@@ -256,7 +258,7 @@ static void print_list(const json_t *status, const struct list *list,
 	for (int failing = 1; failing >= 0; failing--)
 		json_array_foreach(json_object_get(status, list->key), i, object)
 		{
-			if (is_failing(object) != failing)
+			if (status_is_failing(object) != failing)
 				continue;
 			list->cells(object, cells);
 			table_add(&table, colour_of(object), cells);
@@ -270,7 +272,7 @@ static size_t append_counts(const json_t *status, const struct list *list, struc
 	size_t i, n_failing = 0, n = json_array_size(json_object_get(status, list->key));
 	json_t *object;
 	json_array_foreach(json_object_get(status, list->key), i, object) n_failing +=
-		is_failing(object);
+		status_is_failing(object);
 	buf_printf(out, "%zu %s%s", n, list->word, n == 1 ? "" : "s");
 	if (n_failing)
 		buf_printf(out, ", %zu failing", n_failing);
@@ -294,10 +296,10 @@ static void print_head(const json_t *status, const struct terminal *terminal, st
 	struct buf head CLEANUP(buf_deinit) = BUF_NULL;
 	struct buf counts CLEANUP(buf_deinit) = BUF_NULL;
 	const json_t *spool = json_object_get(status, "spool");
-	char *since CLEANUP_FREE = since_text(status, "since", "");
+	char *since CLEANUP_FREE = status_since(status, "since", "");
 	char *bytes CLEANUP_FREE = size_text(spool, "bytes");
 	char *limit CLEANUP_FREE = size_text(spool, "limit");
-	buf_printf(&head, "trawld %s, up %s, spool %s of %s", text_of(status, "version"), since,
+	buf_printf(&head, "trawld %s, up %s, spool %s of %s", status_text(status, "version"), since,
 		bytes, limit);
 	terminal_append_lines(out, buf_text(&head), terminal->columns, 0);
 	size_t n_failing = append_counts(status, &sources, &counts);
@@ -349,20 +351,55 @@ static void redraw(const struct buf *text)
 	fputs("\033[J", stdout);
 }
 
+/* Leaves in both lists of STATUS only what fails. */
+static void keep_failing(json_t *status)
+{
+	static const char *const keys[] = {"sources", "sinks"};
+	for (size_t i = 0; i < 2; i++) {
+		json_t *list = json_object_get(status, keys[i]);
+		for (size_t j = json_array_size(list); j-- > 0;)
+			if (!status_is_failing(json_array_get(list, j)))
+				json_array_remove(list, j);
+	}
+}
+
+static json_t *request_of(const struct ctl_arguments *arguments)
+{
+	json_t *request = json_pack("{s:s}", "command", "status");
+	if (arguments->name)
+		json_object_set_new(request, "name", json_string(arguments->name));
+	return request;
+}
+
+static void print_status(
+	json_t *status, const struct ctl_arguments *arguments, bool redraws, struct buf *out)
+{
+	struct terminal terminal = terminal_of(STDOUT_FILENO);
+	if (arguments->json) {
+		char *text CLEANUP_FREE = json_dumps(status, JSON_COMPACT);
+		buf_printf(out, "%s\n", text);
+	} else if (arguments->name) {
+		status_print_detail(status, out);
+	} else {
+		print_table(status, &terminal, !redraws, out);
+	}
+}
+
 static int show(const char *path, const struct ctl_arguments *arguments, bool redraws)
 {
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
-	struct terminal terminal = terminal_of(STDOUT_FILENO);
 	json_t *answer;
-	int code = ctl_control_ask(
-		path, json_pack("{s:s}", "command", "status"), PATIENCE_SECONDS, &answer);
-	const json_t *status = json_object_get(answer, "status");
-	char *text CLEANUP_FREE =
-		code == 0 && arguments->json ? json_dumps(status, JSON_COMPACT) : NULL;
-	if (text)
-		buf_printf(&out, "%s\n", text);
-	else if (code == 0)
-		print_table(status, &terminal, !redraws, &out);
+	int code = ctl_control_ask(path, request_of(arguments), PATIENCE_SECONDS, &answer);
+	json_t *status = json_object_get(answer, "status");
+	if (code == 0 && arguments->check) {
+		code = status_print_check(status, &out);
+	} else if (code == 0) {
+		if (arguments->failing)
+			keep_failing(status);
+		print_status(status, arguments, redraws, &out);
+	} else if (arguments->check) {
+		code = CHECK_UNKNOWN;
+	}
 	if (redraws && code == 0)
 		redraw(&out);
 	else
@@ -391,6 +428,6 @@ int ctl_status(const struct ctl_arguments *arguments)
 {
 	char *path CLEANUP_FREE = ctl_control_path(arguments);
 	if (!path)
-		return EX_CONFIG;
+		return arguments->check ? CHECK_UNKNOWN : EX_CONFIG;
 	return arguments->watch ? watch(path, arguments) : show(path, arguments, false);
 }

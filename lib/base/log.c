@@ -96,7 +96,7 @@ static void emit(enum log_level level, const struct log_subject *subject, struct
 		drawing.after(drawing.userdata);
 }
 
-/* --- recent debug lines --- */
+/* --- recent lines --- */
 
 #define N_RECENT 200
 #define RECENT_INTERVAL NSEC_PER_HOUR
@@ -105,60 +105,94 @@ static void emit(enum log_level level, const struct log_subject *subject, struct
 static struct recent {
 	char *subject; /* "kind name"; NULL: nothing is here */
 	char *text;
-	nsec_t at;
+	nsec_t at, time;
+	bool written; /* to the log */
 } recent[N_RECENT];
 static size_t next_recent;
 
-static void recent_clear(struct recent *line)
-{
-	free(line->subject);
-	free(line->text);
-	*line = (struct recent){0};
-}
-
-static void recent_add(const struct log_subject *subject, const struct buf *text)
+static void recent_add(const struct log_subject *subject, const struct buf *text, bool written)
 {
 	struct recent *line = &recent[next_recent];
 	next_recent = (next_recent + 1) % N_RECENT;
-	recent_clear(line);
+	free(line->subject);
+	free(line->text);
 	*line = (struct recent){
 		mem_printf("%s %s", subject->kind, subject->name),
 		mem_strdup(buf_text(text)),
 		clock_monotonic(),
+		clock_wall(),
+		written,
 	};
+}
+
+/* The line of SUBJECT at or after *INDEX (0 is the oldest), or NULL; *INDEX is then after it. */
+static struct recent *recent_find(const struct log_subject *subject, size_t *index)
+{
+	size_t kind_size = strlen(subject->kind);
+	while (*index < N_RECENT) {
+		struct recent *line = &recent[(next_recent + (*index)++) % N_RECENT];
+		if (line->subject && strncmp(line->subject, subject->kind, kind_size) == 0 &&
+			line->subject[kind_size] == ' ' &&
+			strcmp(line->subject + kind_size + 1, subject->name) == 0)
+			return line;
+	}
+	return NULL;
 }
 
 void log_recent(const struct log_subject *subject, nsec_t *told_at)
 {
+	struct recent *line;
+	size_t index = 0;
 	nsec_t now_at = clock_monotonic();
 	if (*told_at != NSEC_NONE && now_at - *told_at < RECENT_INTERVAL)
 		return;
 	*told_at = now_at;
-	char *own CLEANUP_FREE = mem_printf("%s %s", subject->kind, subject->name);
-	for (size_t i = 0; i < N_RECENT; i++) {
-		struct recent *line = &recent[(next_recent + i) % N_RECENT];
-		if (!line->subject || strcmp(line->subject, own) != 0)
-			continue;
+	while ((line = recent_find(subject, &index))) {
 		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		if (line->written)
+			continue;
+		line->written = true;
 		buf_printf(&text, "before (%.3f s): %s",
 			(double)(now_at - line->at) / (double)NSEC_PER_SEC, line->text);
 		emit(LOG_LEVEL_INFO, subject, &text);
-		recent_clear(line);
+	}
+}
+
+void log_each_recent(const struct log_subject *subject, size_t n_max,
+	void (*each)(nsec_t time, struct slice text, void *userdata), void *userdata)
+{
+	struct recent *line;
+	size_t n = 0, skip, index = 0;
+	while (recent_find(subject, &index))
+		n++;
+	skip = n > n_max ? n - n_max : 0;
+	index = 0;
+	while ((line = recent_find(subject, &index))) {
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		struct buf escaped CLEANUP(buf_deinit) = BUF_NULL;
+		if (skip > 0) {
+			skip--;
+			continue;
+		}
+		buf_append_text(&text, line->text);
+		secret_mask(&text);
+		append_escaped(&escaped, buf_slice(&text));
+		each(line->time, buf_slice(&escaped), userdata);
 	}
 }
 
 void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	bool kept = level == LOG_LEVEL_DEBUG && subject && subject->kind;
+	bool kept = subject && subject->kind;
 	va_list args;
 	if (!log_enabled(level) && !kept)
 		return;
 	va_start(args, format);
 	buf_vprintf(&text, format, args);
 	va_end(args);
+	if (kept)
+		recent_add(subject, &text, log_enabled(level));
 	if (log_enabled(level))
 		emit(level, subject, &text);
-	else
-		recent_add(subject, &text);
 }

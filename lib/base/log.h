@@ -41,11 +41,14 @@ bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const struct log_subject *subject, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* SUBJECT begins to fail: writes what log_debug() was told of it lately, among the last 200 such
- * lines of all subjects, at info, unless that was done less than an hour ago. *TOLD_AT is the
- * owner's, at first NSEC_NONE. At log level debug the lines are there already: nothing is written.
- */
+/* SUBJECT begins to fail: writes what was told of it lately at a level that is not written, among
+ * the last 200 lines of all subjects, at info, unless that was done less than an hour ago. *TOLD_AT
+ * is the owner's, at first NSEC_NONE. */
 void log_recent(const struct log_subject *subject, nsec_t *told_at);
+/* Calls EACH for the last N_MAX lines of SUBJECT among the last 200 of all subjects, of all levels,
+ * oldest first; TEXT is masked and escaped, without the subject. */
+void log_each_recent(const struct log_subject *subject, size_t n_max,
+	void (*each)(nsec_t time, struct slice text, void *userdata), void *userdata);
 
 #define log_error(subject, ...) log_write(LOG_LEVEL_ERROR, (subject), __VA_ARGS__)
 #define log_warning(subject, ...) log_write(LOG_LEVEL_WARNING, (subject), __VA_ARGS__)

@@ -61,6 +61,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 	if (!delivery->failing) {
 		delivery->failing = true;
 		delivery->failing_since_at = clock_monotonic();
+		delivery->failing_time = clock_wall();
 		log_recent(&subject, &delivery->recent_told_at);
 		log_warning(&subject,
 			"%s; nothing is lost, trying again in %s, then until it works", fault->text,
@@ -73,6 +74,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 	if (delivery->job)
 		queue_restart(&delivery->queue, job_last(delivery->job));
 	delivery->waiting = true;
+	delivery->retry_at = clock_monotonic() + delivery->wait_ns;
 	delivery_arm(delivery, delivery->wait_ns);
 	delivery_changed(delivery);
 }

@@ -51,9 +51,9 @@ struct delivery {
 
 	struct backoff backoff;
 	bool failing;
-	nsec_t failing_since_at;
+	nsec_t failing_since_at, failing_time;
 	unsigned failing_tries;
-	nsec_t wait_ns;
+	nsec_t wait_ns, retry_at;
 	struct fault fault;
 	nsec_t refusal_logged_at; /* NSEC_NONE: never */
 	nsec_t unfit_logged_at; /* NSEC_NONE: never */

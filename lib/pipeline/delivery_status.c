@@ -48,11 +48,20 @@ static nsec_t delivery_oldest(const struct delivery *delivery)
 	return NSEC_NONE;
 }
 
+/* How long until a failing sink is tried again; 0: it is being tried. */
+static nsec_t delivery_next_try(const struct delivery *delivery)
+{
+	nsec_t left = delivery->waiting ? delivery->retry_at - clock_monotonic() : 0;
+
+	return left > 0 ? left : 0;
+}
+
 void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 {
 	*ret = (struct sink_status){
 		.name = delivery->sink->name,
 		.kind = delivery->sink->kind->name,
+		.place = delivery->place,
 		.acknowledged = delivery->acknowledged,
 		.pending_records = delivery->pending_records,
 		.oldest_time = delivery_oldest(delivery),
@@ -61,8 +70,11 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.retries = delivery->retries,
 		.paused = delivery->paused,
 		.failing = delivery->failing,
+		.failing_time = delivery->failing_time,
+		.n_attempts = delivery->failing_tries,
 		.fault = delivery->fault,
 		.wait_ns = delivery->wait_ns,
+		.next_try_ns = delivery_next_try(delivery),
 		.last_success_time = delivery->last_success_time,
 	};
 }

@@ -72,6 +72,7 @@ void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata),
 struct sink_status {
 	const char *name;
 	const char *kind;
+	const char *place; /* "trawld.conf:14" */
 	int64_t acknowledged; /* batch number */
 	uint64_t pending_records;
 	nsec_t oldest_time; /* when the oldest of them that is in memory was accepted; NSEC_NONE:
@@ -81,8 +82,11 @@ struct sink_status {
 	uint64_t retries;
 	bool paused;
 	bool failing;
+	nsec_t failing_time; /* since when */
+	unsigned n_attempts; /* that failed since then */
 	struct fault fault; /* why, while failing */
 	nsec_t wait_ns; /* the pause chosen after the last failed try, while failing */
+	nsec_t next_try_ns; /* from now, while failing */
 	nsec_t last_success_time; /* NSEC_NONE */
 };
 void fanout_each_sink(const struct fanout *fanout,

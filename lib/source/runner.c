@@ -132,8 +132,10 @@ static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t 
 		"%s; nothing was moved, %s%s", fault->text,
 		wait_ns < 0 ? "giving up for this run" : "retrying in ",
 		wait_ns < 0 ? "" : buf_text(&wait));
-	if (!runner->status.failing)
+	if (!runner->status.failing) {
 		log_recent(&runner->source->subject, &runner->recent_told_at);
+		runner->status.failing_time = clock_wall();
+	}
 	runner->status.failing = true;
 	runner->status.fault = *fault;
 }
@@ -568,6 +570,7 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	bool window = runner->source->definition->resume.window && poll->open;
 	*ret = runner->status;
 	ret->skew_ns = runner->skew_ns;
+	ret->n_attempts = runner->n_attempts;
 	ret->newest_time = poll->place.newest_time;
 	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
 	if (ret->state == RUNNER_BLOCKED && ret->next_poll_ns > 0)

@@ -81,6 +81,8 @@ struct runner_status {
 	enum runner_state state;
 	nsec_t state_time; /* since when */
 	bool failing;
+	nsec_t failing_time; /* since when */
+	unsigned n_attempts; /* that failed since then */
 	struct fault fault; /* the last, while failing */
 	uint64_t n_requests, n_pages, n_excluded;
 	uint64_t n_faults;

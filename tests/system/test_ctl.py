@@ -36,7 +36,8 @@ class CommandLine(harness.Case):
             ["cursor", "a", "--to", "now"],
             ["cursor", "--all"],
             ["cursor", "--watch"],
-            ["status", "a"],
+            ["status", "a", "b"],
+            ["status", "--all"],
             ["reload", "a"],
             ["poll", "a", "b"],
         ):

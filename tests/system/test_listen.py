@@ -226,6 +226,9 @@ SOURCE = {
     "target": str,
     "total": int,
     "last_error": str,
+    "failing_since": str,
+    "attempts": int,
+    "location": str,
     "rate": list,
 }
 SINK = {
@@ -240,6 +243,10 @@ SINK = {
     "retries": int,
     "last_success": str,
     "last_error": str,
+    "failing_since": str,
+    "attempts": int,
+    "next_try_in": float,
+    "location": str,
 }
 NEVER_NULL = {"name", "provider", "type", "state", "rate", "records", "delivered"}
 
