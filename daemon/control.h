@@ -7,8 +7,8 @@
  * Requests: {"command":"status"}, the same with "name":NAME, {"command":"poll"},
  * {"command":"poll","source":NAME},
  * {"command":"reload"}, and with a reload {"command":"rename","name":NAME,"to":NEW}, "rename-sink",
- * {"command":"drop-sink","name":NAME}; {"command":"pause","name":NAME}, "resume". Answers:
- * {"ok":true,...} or
+ * {"command":"drop-sink","name":NAME}; {"command":"pause","name":NAME}, "resume",
+ * "dead-letters-resend", "dead-letters-discard". Answers: {"ok":true,...} or
  * {"ok":false,"code":EXIT_CODE,"error":TEXT,...}.
  */
 #ifndef TRAWLD_DAEMON_CONTROL_H

@@ -272,6 +272,29 @@ static json_t *pause_or_resume(struct trawld *trawld, const json_t *request, boo
 			      result.sink, "disabled", result.disabled);
 }
 
+/* --- dead letters --- */
+
+static json_t *dead_letters(struct control_client *client, const json_t *request, bool resend)
+{
+	struct trawld *trawld = client->control->trawld;
+	struct fault fault = FAULT_NULL;
+	const char *name = member(request, "name");
+	uint64_t n = 0;
+	if (!name)
+		return control_refusal(EX_USAGE, "the request needs a name");
+	int r = resend ? fanout_resend(trawld->fanout, name, &n, &fault)
+		       : fanout_discard(trawld->fanout, name, &n, &fault);
+	if (r)
+		return control_refusal(
+			fault.class == FAULT_CONFIG ? EX_USAGE : EX_TEMPFAIL, fault.text);
+	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	const struct log_subject subject = {"sink", name, sink ? sink->place : NULL};
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	log_notice(&subject, "%llu dead letter%s %s by %s", (unsigned long long)n, str_plural(n),
+		resend ? "queued to be sent again" : "discarded", by);
+	return json_pack("{s:b, s:I}", "ok", 1, "records", (json_int_t)n);
+}
+
 json_t *control_command(struct control_client *client, struct slice line)
 {
 	struct trawld *trawld = client->control->trawld;
@@ -297,10 +320,15 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = change(trawld, ROUTES_RENAME_SINK, request);
 	else if (strcmp(command, "rename") == 0)
 		value = change(trawld, ROUTES_RENAME_SOURCE, request);
+	else if (strcmp(command, "dead-letters-resend") == 0)
+		value = dead_letters(client, request, true);
+	else if (strcmp(command, "dead-letters-discard") == 0)
+		value = dead_letters(client, request, false);
 	else
 		value = control_refusal(EX_USAGE,
 			"unknown command; expected status, poll, reload, "
-			"rename, rename-sink, drop-sink, pause or resume");
+			"rename, rename-sink, drop-sink, pause, resume, dead-letters-resend or "
+			"dead-letters-discard");
 	json_decref(request);
 	return value;
 }

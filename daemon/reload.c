@@ -176,6 +176,7 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 	remove_sinks(trawld, old, new);
 	trawld->setup = new;
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
+	fanout_set_dead_letter_limit(trawld->fanout, new->config->daemon.dead_letter_limit);
 	add_sinks(trawld, old, findings);
 	fanout_start(trawld->fanout);
 	add_pollers(trawld, findings);

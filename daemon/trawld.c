@@ -151,6 +151,8 @@ static int build(struct trawld *trawld)
 	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
 	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
 		trawld->setup->config->daemon.state_directory);
+	fanout_set_dead_letter_limit(
+		trawld->fanout, trawld->setup->config->daemon.dead_letter_limit);
 	fanout_on_progress(trawld->fanout, progress, trawld);
 	committer_on_settled(trawld->committer, progress, trawld);
 	r = adopt(trawld);

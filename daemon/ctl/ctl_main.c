@@ -47,6 +47,10 @@ static const struct ctl_command commands[] = {
 		"drop the records that wait for SINK and that the configuration no longer sends "
 		"to it",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_drop_sink},
+	{"dead-letters", "list|resend|discard SINK [--json]",
+		"show the records that the receiver of a sink rejected, send them again, or delete "
+		"them",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME | CTL_JSON, ctl_dead_letters},
 	{"probe", "SOURCE [--all]",
 		"make the next request of a source once and show the result, changing nothing",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_ALL, ctl_probe},

@@ -66,3 +66,37 @@ void encode_base64(struct slice text, struct buf *out)
 		buf_append(out, quad, sizeof(quad));
 	}
 }
+
+static int base64_value(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *at = memchr(digits, c, 64);
+
+	return at ? (int)(at - digits) : -1;
+}
+
+int decode_base64(struct slice text, struct buf *out)
+{
+	size_t n_padding = 0;
+
+	if (text.size % 4 != 0)
+		return ENCODE_E_SYNTAX;
+	while (n_padding < 2 && n_padding < text.size &&
+		text.data[text.size - 1 - n_padding] == '=')
+		n_padding++;
+	for (size_t i = 0; i < text.size; i += 4) {
+		size_t n = i + 4 == text.size ? 4 - n_padding : 4;
+		unsigned bits = 0;
+
+		for (size_t j = 0; j < 4; j++) {
+			int value = j < n ? base64_value(text.data[i + j]) : 0;
+
+			if (value < 0)
+				return ENCODE_E_SYNTAX;
+			bits = bits << 6 | (unsigned)value;
+		}
+		buf_append(out, (char[]){(char)(bits >> 16), (char)(bits >> 8), (char)bits}, n - 1);
+	}
+	return 0;
+}

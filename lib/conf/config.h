@@ -17,6 +17,7 @@ struct daemon_options {
 	char *control; /* path of the control socket; default $RUNTIME_DIRECTORY/control or
 			  /run/trawld/control; "off" */
 	uint64_t spool_limit; /* bytes; default 1GiB */
+	uint64_t dead_letter_limit; /* bytes, of one sink; default 256MiB */
 	int log_level; /* choice: index into error warning notice info debug */
 	nsec_t shutdown_timeout_ns; /* default 20s */
 	char *provider_directory; /* extra directory searched before /etc/trawld/providers and

@@ -12,12 +12,14 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "pipeline/job.h"
+#include "pipeline/resend.h"
 
 #define DEADLETTER_PIECE ((size_t)64 << 10)
 #define UNFIT_REASON "the record is not valid UTF-8, which this sink cannot carry"
@@ -68,11 +70,23 @@ static void deadletter_print(
 	const char *sink, const struct sink_record *record, const char *reason, struct buf *out)
 {
 	char scratch[33];
+	char key[33];
 
 	buf_append_text(out, "{\"time\":\"");
 	timestamp_print_rfc3339(clock_wall(), 3, out);
 	buf_append_text(out, "\",\"sink\":");
 	json_encode(slice_of(sink), out);
+	buf_append_text(out, ",\"provider\":");
+	json_encode(slice_of(record->batch->provider), out);
+	digest_hex(record->view.key->bytes, sizeof(record->view.key->bytes), key);
+	buf_printf(out, ",\"key\":\"%s\",\"record_time\":", key);
+	if (record->view.time == NSEC_NONE) {
+		buf_append_text(out, "null");
+	} else {
+		buf_append_char(out, '"');
+		timestamp_print_rfc3339(record->view.time, 9, out);
+		buf_append_char(out, '"');
+	}
 	buf_append_text(out, ",\"source\":");
 	json_encode(slice_of(record->batch->source), out);
 	buf_append_text(out, ",\"id\":");
@@ -84,14 +98,16 @@ static void deadletter_print(
 	buf_append_text(out, "}\n");
 }
 
-/* A line that a crash cut is closed, so that it spoils no other. */
-static int deadletter_close_line(int fd, off_t size)
+int deadletter_close_line(int fd)
 {
+	struct stat file;
 	char last;
 
-	if (size == 0)
+	if (fstat(fd, &file) < 0)
+		return -errno;
+	if (file.st_size == 0)
 		return 0;
-	if (pread(fd, &last, 1, size - 1) != 1)
+	if (pread(fd, &last, 1, file.st_size - 1) != 1)
 		return -EIO;
 	if (last == '\n' || write(fd, "\n", 1) == 1)
 		return 0;
@@ -190,7 +206,7 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 	if (r == 0 && !S_ISREG(before.st_mode))
 		r = -EINVAL;
 	if (r == 0) {
-		r = deadletter_close_line(fd, before.st_size);
+		r = deadletter_close_line(fd);
 		if (r == 0)
 			r = deadletter_append(fd, sink, job, refused, reasons, reason);
 		if (r != 0 && ftruncate(fd, before.st_size) < 0)
@@ -207,14 +223,46 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 		state_directory, sink, strerror(errno));
 }
 
-int deadletter_rename(const char *state_directory, const char *name, const char *to)
+uint64_t deadletter_size(const char *state_directory, const char *sink)
+{
+	CLEANUP_FREE char *path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
+	struct stat file;
+
+	return stat(path, &file) == 0 ? (uint64_t)file.st_size : 0;
+}
+
+int deadletter_discard(
+	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr)
+{
+	CLEANUP_FREE char *path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
+	CLEANUP_FREE char *note = mem_printf("%s/dead-letters/%s.resend", state_directory, sink);
+	int r = resend_count(state_directory, sink, ret_n, reterr);
+
+	if (r != 0)
+		return r;
+	unlink(note);
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return fault_set(reterr, FAULT_STORE, "cannot delete %s: %s", path, strerror(errno));
+}
+
+static int deadletter_move(
+	const char *state_directory, const char *name, const char *to, const char *ending)
 {
 	CLEANUP_FREE char *from_path =
-		mem_printf("%s/dead-letters/%s.ndjson", state_directory, name);
-	CLEANUP_FREE char *to_path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, to);
+		mem_printf("%s/dead-letters/%s.%s", state_directory, name, ending);
+	CLEANUP_FREE char *to_path =
+		mem_printf("%s/dead-letters/%s.%s", state_directory, to, ending);
 
 	if (renameat2(AT_FDCWD, from_path, AT_FDCWD, to_path, RENAME_NOREPLACE) == 0 ||
 		errno == ENOENT)
 		return 0;
 	return -errno;
+}
+
+int deadletter_rename(const char *state_directory, const char *name, const char *to)
+{
+	int r = deadletter_move(state_directory, name, to, "ndjson");
+
+	return r == 0 ? deadletter_move(state_directory, name, to, "resend") : r;
 }

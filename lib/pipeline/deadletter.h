@@ -1,12 +1,14 @@
 /*
  * Records that a sink's receiver will never take: STATE/dead-letters/SINK.ndjson, one JSON object a
- * line: {"time","sink","source","id","reason","record"}. The record is its own text, so that it can
- * be sent again by hand after the cause is mended.
+ * line: {"time","sink","provider","key","record_time","source","id","reason","record"}. The record
+ * is its own text, so that it can be sent again after the cause is fixed (resend.h).
  */
 #ifndef TRAWLD_PIPELINE_DEADLETTER_H
 #define TRAWLD_PIPELINE_DEADLETTER_H
 
 #include "base/fault.h"
+#include "base/idset.h"
+#include "base/slice.h"
 
 struct sink_job;
 
@@ -17,6 +19,34 @@ struct sink_job;
  * between this and the acknowledgement repeats them, it never loses them. */
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
 	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr);
+
+/* Bytes of the dead letters of SINK; 0: there are none, or they cannot be looked at. */
+uint64_t deadletter_size(const char *state_directory, const char *sink);
+
+/* A line that a crash cut is closed, so that it spoils no other. 0 or -errno. */
+int deadletter_close_line(int fd);
+
+/* A dead letter as it was written. */
+struct deadletter {
+	nsec_t time; /* of the rejection */
+	struct slice source, provider, reason;
+	struct slice id; /* SLICE_NULL: the hex of the key */
+	struct id key;
+	nsec_t record_time; /* NSEC_NONE: none */
+	struct slice record;
+};
+
+struct deadletter_reader;
+
+struct deadletter_reader *deadletter_reader_new(void);
+void deadletter_reader_free(struct deadletter_reader **reader);
+/* False: LINE is not a dead letter. *RET is valid as long as LINE and until the next call. */
+bool deadletter_read(struct deadletter_reader *reader, struct slice line, struct deadletter *ret);
+
+/* Deletes the dead letters of SINK, and what was noted of them. *RET_N: how many lines they were,
+ * without those that have been acknowledged since. 0, or FAULT_STORE. */
+int deadletter_discard(
+	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr);
 
 /* The sink NAME is called TO from now on: so are its dead letters, unless TO has some. 0 or
  * -errno. */

@@ -28,7 +28,7 @@ struct log_subject delivery_subject(const struct delivery *delivery)
 	return (struct log_subject){"sink", delivery->sink->name, delivery->place};
 }
 
-static void delivery_changed(struct delivery *delivery)
+void delivery_changed(struct delivery *delivery)
 {
 	delivery->setup.changed(delivery, delivery->setup.userdata);
 }
@@ -38,6 +38,13 @@ static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
 {
 	if (!delivery->paused)
 		timer_start(delivery->setup.loop, &delivery->timer, wait_ns);
+}
+
+/* The last batch of the spool that is with the sink, or was. */
+static int64_t delivery_taken(const struct delivery *delivery)
+{
+	return delivery->job && !delivery->resending ? job_last(delivery->job)
+						     : delivery->acknowledged;
 }
 
 void delivery_schedule(struct delivery *delivery)
@@ -72,7 +79,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 	buf_deinit(&wait);
 	/* what follows can be read again when the sink is back */
 	if (delivery->job)
-		queue_restart(&delivery->queue, job_last(delivery->job));
+		queue_restart(&delivery->queue, delivery_taken(delivery));
 	delivery->waiting = true;
 	delivery->retry_at = clock_monotonic() + delivery->wait_ns;
 	delivery_arm(delivery, delivery->wait_ns);
@@ -98,10 +105,14 @@ void delivery_works(struct delivery *delivery)
 	delivery_changed(delivery);
 }
 
-static void delivery_keep_position(struct delivery *delivery, const char *position)
+void delivery_keep(struct delivery *delivery, const char *position)
 {
 	char *copy = mem_strdup(position);
 
+	commit_add_ack(
+		delivery->setup.store, delivery->sink->name, delivery->acknowledged, position);
+	if (!position)
+		return;
 	free(delivery->position);
 	delivery->position = copy;
 }
@@ -113,6 +124,10 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	struct sink_job *job = delivery->job;
 	uint64_t n_all = 0;
 
+	if (delivery->resending) {
+		delivery_resend_acknowledge(delivery, position, n_refused);
+		return;
+	}
 	for (size_t i = 0; i < job->n_batches; i++) {
 		n_all += job->batches[i]->n_records;
 		delivery->setup.acknowledged_batch(job->batches[i], delivery->setup.userdata);
@@ -127,10 +142,7 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	delivery->job = NULL;
 	delivery->planned = false;
 	delivery->state = DELIVERY_READY;
-	commit_add_ack(
-		delivery->setup.store, delivery->sink->name, delivery->acknowledged, position);
-	if (position)
-		delivery_keep_position(delivery, position);
+	delivery_keep(delivery, position);
 	committer_touch(delivery->setup.committer);
 	delivery_changed(delivery);
 	delivery_schedule(delivery);
@@ -138,9 +150,7 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 
 bool delivery_store_position(struct delivery *delivery, const char *position)
 {
-	commit_add_ack(
-		delivery->setup.store, delivery->sink->name, delivery->acknowledged, position);
-	delivery_keep_position(delivery, position);
+	delivery_keep(delivery, position);
 	return committer_flush(delivery->setup.committer);
 }
 
@@ -229,15 +239,19 @@ void delivery_send(struct delivery *delivery)
 	struct log_subject subject = delivery_subject(delivery);
 	struct fault fault = FAULT_NULL;
 
-	if (!delivery_plan_write(delivery)) {
+	if (!delivery->resending && !delivery_plan_write(delivery)) {
 		fault_set(&fault, FAULT_STORE, "the state cannot be written");
 		delivery->retries++;
 		delivery_fail(delivery, &fault);
 		return;
 	}
-	log_debug(&subject, "job: batches %" PRId64 " to %" PRId64 ", %zu record%s",
-		job_first(delivery->job), job_last(delivery->job), delivery->job->n_records,
-		str_plural(delivery->job->n_records));
+	if (delivery->resending)
+		log_debug(&subject, "job: %zu dead letter%s", delivery->job->n_records,
+			str_plural(delivery->job->n_records));
+	else
+		log_debug(&subject, "job: batches %" PRId64 " to %" PRId64 ", %zu record%s",
+			job_first(delivery->job), job_last(delivery->job), delivery->job->n_records,
+			str_plural(delivery->job->n_records));
 	delivery->state = DELIVERY_SENDING;
 	delivery->sink->kind->deliver(delivery->sink, delivery->job);
 }
@@ -264,9 +278,13 @@ static bool delivery_gathers(struct delivery *delivery)
 static void delivery_take(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
-	int r = queue_refill(
-		&delivery->queue, delivery->plan_last, &delivery->sink->gather, &fault);
+	int r;
 
+	if (delivery->resend.active) {
+		delivery_resend_take(delivery);
+		return;
+	}
+	r = queue_refill(&delivery->queue, delivery->plan_last, &delivery->sink->gather, &fault);
 	if (r == STORE_E_CORRUPT) {
 		committer_damaged(delivery->setup.committer, &fault);
 		return;
@@ -334,7 +352,10 @@ void delivery_finish(struct delivery *delivery, enum sink_result result, const c
 		delivery_schedule(delivery);
 		break;
 	case SINK_NONE_TAKEN:
-		delivery_none_taken(delivery, fault);
+		if (delivery->resending)
+			delivery_resend_rejected(delivery, fault);
+		else
+			delivery_none_taken(delivery, fault);
 		break;
 	}
 }
@@ -403,6 +424,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	delivery->timer.data = delivery;
 	sink->delivery = delivery;
 	delivery_plan_read(delivery);
+	resend_load(&delivery->resend, setup->state_directory, sink->name);
 	*ret = delivery;
 	return 0;
 }
@@ -419,6 +441,7 @@ void delivery_free(struct delivery *delivery)
 	job_free(delivery->job);
 	job_free(delivery->spent);
 	selection_free(delivery->selection);
+	resend_deinit(&delivery->resend);
 	free(delivery->refused);
 	free(delivery->refused_position);
 	free(delivery->position);
@@ -431,8 +454,7 @@ void delivery_start(struct delivery *delivery)
 	uint64_t n_batches;
 	struct fault fault;
 
-	queue_restart(
-		&delivery->queue, delivery->job ? job_last(delivery->job) : delivery->acknowledged);
+	queue_restart(&delivery->queue, delivery_taken(delivery));
 	/* a store that cannot count cannot be read either: the first step says so */
 	if (spool_count(delivery->setup.store, delivery->acknowledged, delivery_wanted, delivery,
 		    &delivery->pending_records, &n_batches, &fault) != 0)

@@ -29,6 +29,7 @@ struct delivery_setup {
 	const struct sink_common_options *common; /* lives as long as the delivery */
 	int64_t acknowledged;
 	const char *position; /* what belongs to ACKNOWLEDGED, or NULL; copied */
+	const uint64_t *dead_letter_limit; /* bytes; of 0 there is none */
 	/* The number above which this sink is to get the batches of SOURCE; SPOOL_NONE: none. */
 	int64_t (*wanted)(const char *source, struct delivery *delivery, void *userdata);
 	/* BATCH is acknowledged. */
@@ -56,6 +57,12 @@ void delivery_hurry(struct delivery *delivery);
 /* No further job is handed over until it is resumed. */
 void delivery_pause(struct delivery *delivery, bool paused);
 void delivery_reopen(struct delivery *delivery);
+
+/* The dead letters of the sink go through it again, before what waits, and leave the file when they
+ * are acknowledged. *RET_N: how many. 0, or FAULT_STORE. */
+int delivery_resend(struct delivery *delivery, uint64_t *ret_n, struct fault *reterr);
+/* The dead letters are deleted, also those that are just sent again. 0, or FAULT_STORE. */
+int delivery_discard(struct delivery *delivery, uint64_t *ret_n, struct fault *reterr);
 
 const char *delivery_name(const struct delivery *delivery);
 int64_t delivery_acknowledged(const struct delivery *delivery);

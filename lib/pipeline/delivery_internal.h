@@ -9,6 +9,7 @@
 #include "pipeline/delivery.h"
 #include "pipeline/job.h"
 #include "pipeline/queue.h"
+#include "pipeline/resend.h"
 
 struct selection;
 
@@ -49,6 +50,11 @@ struct delivery {
 	bool rejected_waited; /* with DELIVERY_REJECTED: a back-off is over */
 	uint64_t n_blamed; /* dead letters with one reason since a record was taken */
 
+	struct resend resend; /* dead letters that are sent again */
+	bool resending; /* the job in hand is of them */
+	uint64_t resent_records; /* of this resend */
+	uint64_t resent_refused;
+
 	struct backoff backoff;
 	bool failing;
 	nsec_t failing_since_at, failing_time;
@@ -76,6 +82,10 @@ void delivery_works(struct delivery *delivery);
 /* The job in hand is done: N_REFUSED of its records, and those set apart, are dead letters. */
 void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused);
 
+void delivery_changed(struct delivery *delivery);
+/* Collects what is acknowledged, with POSITION (NULL: as it was), for the next commit. */
+void delivery_keep(struct delivery *delivery, const char *position);
+
 /* A job from what is queued. */
 void delivery_build(struct delivery *delivery);
 /* A step: hands over the job in hand. */
@@ -90,6 +100,18 @@ void delivery_refuse(struct delivery *delivery);
 /* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */
 void delivery_none_taken(struct delivery *delivery, const struct fault *fault);
 void delivery_rejected(struct delivery *delivery);
+/* Forgets the sink's answer SINK_REFUSED. */
+void delivery_refusal_reset(struct delivery *delivery);
+/* --- delivery_resend.c --- */
+
+/* A step: the next job of the dead letters that are sent again. */
+void delivery_resend_take(struct delivery *delivery);
+/* Such a job is done: N_REFUSED of its records are new dead letters. */
+void delivery_resend_acknowledge(
+	struct delivery *delivery, const char *position, uint64_t n_refused);
+/* The sink's answer SINK_NONE_TAKEN to such a job. */
+void delivery_resend_rejected(struct delivery *delivery, const struct fault *reason);
+
 /* Is more needed to tell whose problem it is? Then a new record is a reason to try at once. */
 bool delivery_is_in_doubt(const struct delivery *delivery);
 

@@ -34,9 +34,10 @@ static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 
 	if (n > 0 && delivery_may_log(&delivery->refusal_logged_at))
 		log_warning(&subject,
-			"%" PRIu64 " records are refused for good: %s; they are kept in "
-			"%s/dead-letters/%s.ndjson",
-			n, delivery->refusal.text, directory, name);
+			"%" PRIu64 " record%s %s refused for good: %s; kept in "
+			"%s/dead-letters/%s.ndjson (see `trawlctl dead-letters`)",
+			n, str_plural(n), n == 1 ? "is" : "are", delivery->refusal.text, directory,
+			name);
 	if (n_unfit > 0 && delivery_may_log(&delivery->unfit_logged_at))
 		log_warning(&subject,
 			"%zu record%s not valid UTF-8, which this sink cannot carry; kept in "
@@ -71,14 +72,69 @@ static uint64_t count_refused(const struct delivery *delivery)
 	return n;
 }
 
+/* The file is bounded: before it would grow beyond all measure, the sink waits. Not while dead
+ * letters are sent again, which makes it smaller: the job in hand is in their way. */
+static int refuse_within_limit(struct delivery *delivery, struct fault *reterr)
+{
+	uint64_t limit = delivery->setup.dead_letter_limit ? *delivery->setup.dead_letter_limit : 0;
+
+	if (limit == 0 || delivery->resend.active ||
+		deadletter_size(delivery->setup.state_directory, delivery->sink->name) < limit)
+		return 0;
+	return fault_set(reterr, FAULT_LIMIT,
+		"the dead letters have reached dead_letter_limit (%" PRIu64
+		" bytes), and more are rejected: %s; the sink waits until `trawlctl "
+		"dead-letters resend %s` or `discard %s` makes room, or the limit is raised",
+		limit, count_refused(delivery) > 0 ? delivery->refusal.text : "not valid UTF-8",
+		delivery->sink->name, delivery->sink->name);
+}
+
+static void refuse_warn(const struct delivery *delivery, uint64_t size_before)
+{
+	uint64_t limit = delivery->setup.dead_letter_limit ? *delivery->setup.dead_letter_limit : 0;
+	uint64_t size = deadletter_size(delivery->setup.state_directory, delivery->sink->name);
+	uint64_t threshold = limit - limit / 5;
+	struct log_subject subject = delivery_subject(delivery);
+
+	if (limit == 0 || size_before >= threshold || size < threshold)
+		return;
+	log_warning(&subject,
+		"the dead letters take %" PRIu64 " of %" PRIu64
+		" bytes (dead_letter_limit); at the limit the sink waits (`trawlctl dead-letters "
+		"list %s` shows them, `resend` or `discard` makes room)",
+		size, limit, delivery->sink->name);
+}
+
+static int refuse_write(struct delivery *delivery, struct fault *reterr)
+{
+	const char *directory = delivery->setup.state_directory;
+	uint64_t size = deadletter_size(directory, delivery->sink->name);
+	int r = refuse_within_limit(delivery, reterr);
+
+	if (r == 0)
+		r = deadletter_write(directory, delivery->sink->name, delivery->job,
+			delivery->refused, delivery->reasons, delivery->refusal.text, reterr);
+	if (r == 0)
+		refuse_warn(delivery, size);
+	return r;
+}
+
+void delivery_refusal_reset(struct delivery *delivery)
+{
+	free(delivery->refused);
+	free(delivery->refused_position);
+	delivery->refused = NULL;
+	delivery->reasons = NULL;
+	delivery->refused_position = NULL;
+}
+
 void delivery_refuse(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
 	char *position = delivery->refused_position;
 	uint64_t n = count_refused(delivery);
 
-	if (deadletter_write(delivery->setup.state_directory, delivery->sink->name, delivery->job,
-		    delivery->refused, delivery->reasons, delivery->refusal.text, &fault) != 0) {
+	if (refuse_write(delivery, &fault) != 0) {
 		delivery_fail(delivery, &fault);
 		return;
 	}
@@ -88,10 +144,8 @@ void delivery_refuse(struct delivery *delivery)
 		delivery->n_blamed = 0;
 	}
 	delivery_works(delivery);
-	free(delivery->refused);
-	delivery->refused = NULL;
-	delivery->reasons = NULL;
 	delivery->refused_position = NULL;
+	delivery_refusal_reset(delivery);
 	delivery_acknowledge(delivery, position, n);
 	free(position);
 }

@@ -21,7 +21,8 @@ bool delivery_is_idle(const struct delivery *delivery)
 	const struct sink_kind *kind = delivery->sink->kind;
 
 	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
-	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
+	       !delivery->resend.active && queue_is_empty(&delivery->queue) &&
+	       !(kind->busy && kind->busy(delivery->sink));
 }
 
 bool delivery_is_paused(const struct delivery *delivery)

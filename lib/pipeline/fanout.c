@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/timer.h"
+#include "pipeline/deadletter.h"
 #include "pipeline/delivery.h"
 #include "store/commit.h"
 #include "store/spool.h"
@@ -114,6 +115,7 @@ struct fanout {
 	size_t n_looked_at;
 	size_t looked_at_capacity;
 	ev_timer sweep;
+	uint64_t dead_letter_limit;
 	void (*progress)(void *userdata);
 	void *progress_userdata;
 };
@@ -269,6 +271,7 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.committer = fanout->committer,
 		.state_directory = fanout->state_directory,
 		.place = setup->place,
+		.dead_letter_limit = &fanout->dead_letter_limit,
 		.common = common,
 		.wanted = fanout_wanted,
 		.acknowledged_batch = fanout_acknowledged,
@@ -380,6 +383,38 @@ void fanout_reopen(struct fanout *fanout)
 void fanout_retry_now(struct fanout *fanout)
 {
 	fanout_each(fanout, delivery_retry_now);
+}
+
+static struct delivery *fanout_find_sink(const struct fanout *fanout, const char *name)
+{
+	size_t handle;
+
+	return names_find(&fanout->sink_names, name, &handle) ? fanout->sinks[handle] : NULL;
+}
+
+void fanout_set_dead_letter_limit(struct fanout *fanout, uint64_t bytes)
+{
+	if (fanout->dead_letter_limit == bytes)
+		return;
+	fanout->dead_letter_limit = bytes;
+	fanout_each(fanout, delivery_retry_now); /* one may have waited for it */
+}
+
+int fanout_resend(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr)
+{
+	struct delivery *delivery = fanout_find_sink(fanout, name);
+
+	if (delivery)
+		return delivery_resend(delivery, ret_n, reterr);
+	return fault_set(reterr, FAULT_CONFIG, "the running trawld has no sink `%s`", name);
+}
+
+int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr)
+{
+	struct delivery *delivery = fanout_find_sink(fanout, name);
+
+	return delivery ? delivery_discard(delivery, ret_n, reterr)
+			: deadletter_discard(fanout->state_directory, name, ret_n, reterr);
 }
 
 void fanout_hurry(struct fanout *fanout)

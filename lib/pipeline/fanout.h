@@ -62,6 +62,13 @@ void fanout_retry_now(
 /* Nothing new is to come: from now on no sink waits for more records to fill a job. */
 void fanout_hurry(struct fanout *fanout);
 
+/* At this size of a file of dead letters its sink waits instead of adding to it; 0: no limit. */
+void fanout_set_dead_letter_limit(struct fanout *fanout, uint64_t bytes);
+/* delivery_resend and delivery_discard for the sink NAME; one that is not there, for fanout_resend,
+ * is FAULT_CONFIG. */
+int fanout_resend(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
+int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
+
 /* Everything committed so far is acknowledged by every sink, or its sink is failing, or is paused
  * while something waits for it (then *RET_FAILING counts such sinks). */
 bool fanout_drained(const struct fanout *fanout, size_t *ret_failing);

@@ -63,6 +63,23 @@ START_TEST(base64)
 	encode_base64(slice_of(base64s[_i].plain), &out);
 	ck_assert_msg(
 		slice_is(buf_slice(&out), base64s[_i].text), "case %d: %s", _i, buf_text(&out));
+	buf_clear(&out);
+	ck_assert_int_eq(decode_base64(slice_of(base64s[_i].text), &out), 0);
+	ck_assert_msg(
+		slice_is(buf_slice(&out), base64s[_i].plain), "case %d: %s", _i, buf_text(&out));
+	buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(not_base64)
+{
+	static const char *const texts[] = {
+		"A", "Zg=", "====", "Z===", "Zm9v\n", "Zm-v", "Zg==Zm9v"};
+	struct buf out = BUF_NULL;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		ck_assert_msg(
+			decode_base64(slice_of(texts[i]), &out) == ENCODE_E_SYNTAX, "case %zu", i);
 	buf_deinit(&out);
 }
 END_TEST
@@ -126,6 +143,7 @@ int main(void)
 	tcase_add_test(tcase, percent_of_every_kind_of_byte);
 	tcase_add_loop_test(tcase, percent_undone, 0, COUNT(percents));
 	tcase_add_loop_test(tcase, base64, 0, COUNT(base64s));
+	tcase_add_test(tcase, not_base64);
 	tcase_add_test(tcase, valid_texts);
 	tcase_add_loop_test(tcase, length_of_a_character, 0, COUNT(characters));
 	suite_add_tcase(suite, tcase);

@@ -412,7 +412,8 @@ int file_writer_part(struct file_writer *writer, struct fault *reterr)
 		file_tail_settle(targets->items[i], &writer->subject);
 	writer->first = end;
 	writer->record = record;
-	writer->position.through = writer->job->batches[end - 1]->number;
+	if (writer->job->batches[end - 1]->number > 0)
+		writer->position.through = writer->job->batches[end - 1]->number;
 	return 0;
 }
 
@@ -505,6 +506,7 @@ void file_writer_begin(struct file_writer *writer, const struct sink_job *job)
 	writer->given = job;
 	writer->first = 0;
 	while (writer->first < job->n_batches &&
+		job->batches[writer->first]->number > 0 && /* else: not from the spool */
 		job->batches[writer->first]->number <= writer->position.through)
 		writer->first++;
 	file_writer_filter(writer);

@@ -1,0 +1,220 @@
+/* trawlctl dead-letters: the records that the receiver of a sink rejected. A running trawld sends
+ * them again or deletes them; without one they are sent after its next start. */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "ctl/ctl_control.h"
+#include "pipeline/deadletter.h"
+#include "pipeline/resend.h"
+#include "store/database.h"
+
+static bool is_configured(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_sinks; i++)
+		if (strcmp(config->sinks[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
+static int unknown_sink(const struct config *config, const char *name)
+{
+	const char **names CLEANUP_FREE = mem_array(config->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < config->n_sinks; i++)
+		names[i] = config->sinks[i]->name;
+	char *hint CLEANUP_FREE = str_hint(name, names, config->n_sinks);
+	fprintf(stderr, "trawlctl: there is no sink `%s`%s\n", name, hint);
+	return EX_USAGE;
+}
+
+/* --- list --- */
+
+static void print_slice(struct slice text)
+{
+	/* as in JSON: nothing in it can move the cursor of a terminal */
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	json_encode(text, &out);
+	fwrite(out.data + 1, 1, out.size - 2, stdout);
+}
+
+static void print_letter(const struct deadletter *letter)
+{
+	struct buf time CLEANUP(buf_deinit) = BUF_NULL;
+	char hex[33];
+	timestamp_print_rfc3339(letter->time, 3, &time);
+	digest_hex(letter->key.bytes, sizeof(letter->key.bytes), hex);
+	printf("%s  source ", buf_text(&time));
+	print_slice(letter->source);
+	printf("  record ");
+	print_slice(letter->id.data ? letter->id : slice_of(hex));
+	printf("\n    ");
+	print_slice(letter->reason);
+	printf("\n    ");
+	fwrite(letter->record.data, 1, letter->record.size, stdout);
+	putchar('\n');
+}
+
+/* What is sent again and acknowledged is no longer one of them. */
+static long acknowledged(const char *directory, const char *name)
+{
+	struct resend resend;
+	long offset = 0;
+	resend_peek(&resend, directory, name);
+	if (resend.active)
+		offset = (long)resend.offset;
+	resend_deinit(&resend);
+	return offset;
+}
+
+static unsigned long long print_letters(FILE *file, bool json)
+{
+	struct deadletter_reader *reader CLEANUP(deadletter_reader_free) = deadletter_reader_new();
+	char *line CLEANUP_FREE = NULL;
+	size_t capacity = 0;
+	ssize_t size;
+	unsigned long long n = 0;
+	while ((size = getline(&line, &capacity, file)) > 0) {
+		struct slice text = str_trim((struct slice){line, (size_t)size});
+		struct deadletter letter;
+		if (text.size == 0)
+			continue;
+		n++;
+		if (json)
+			printf("%.*s\n", (int)text.size, text.data);
+		else if (deadletter_read(reader, text, &letter))
+			print_letter(&letter);
+		else
+			puts("(a line that is not a dead letter)");
+	}
+	return n;
+}
+
+static int list(const struct config *config, const char *name, bool json)
+{
+	const char *directory = config->daemon.state_directory;
+	char *path CLEANUP_FREE = mem_printf("%s/dead-letters/%s.ndjson", directory, name);
+	FILE *file = fopen(path, "re");
+	int error = errno;
+	unsigned long long n = 0;
+	if (!file && error != ENOENT) {
+		fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
+		return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
+	}
+	if (file) {
+		fseek(file, acknowledged(directory, name), SEEK_SET);
+		n = print_letters(file, json);
+		fclose(file);
+	}
+	if (!json)
+		printf("sink %s: %llu dead letter%s\n", name, n, str_plural(n));
+	return 0;
+}
+
+/* --- resend, discard --- */
+
+static void print_done(const char *name, bool resend, unsigned long long n, bool running)
+{
+	if (n == 0)
+		printf("sink %s: no dead letters\n", name);
+	else if (resend)
+		printf("sink %s: %llu dead letter%s %s sent again%s\n", name, n, str_plural(n),
+			n == 1 ? "is" : "are", running ? "" : " after the next start");
+	else
+		printf("sink %s: %llu dead letter%s discarded\n", name, n, str_plural(n));
+}
+
+static int ask(const char *path, const char *name, bool resend)
+{
+	json_t *answer = NULL;
+	json_t *request = json_pack("{s:s, s:s}", "command",
+		resend ? "dead-letters-resend" : "dead-letters-discard", "name", name);
+	if (!request) {
+		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
+		return EX_USAGE;
+	}
+	int code = ctl_control_ask(path, request, 0, &answer);
+	if (code == 0)
+		print_done(name, resend,
+			(unsigned long long)json_integer_value(json_object_get(answer, "records")),
+			true);
+	json_decref(answer);
+	return code;
+}
+
+/* No trawld is there to write it to its log. */
+static void audit(const char *name, bool resend, unsigned long long n)
+{
+	const struct passwd *user = getpwuid(getuid());
+	openlog("trawlctl", LOG_PID, LOG_DAEMON);
+	syslog(LOG_NOTICE, "sink %s: %llu dead letter%s %s by %s", name, n, str_plural(n),
+		resend ? "queued to be sent again" : "discarded", user ? user->pw_name : "unknown");
+	closelog();
+}
+
+static int change(const struct config *config, const char *name, bool resend)
+{
+	struct fault fault = FAULT_NULL;
+	struct store *store = NULL;
+	const char *directory = config->daemon.state_directory;
+	uint64_t n = 0;
+	if (!ctl_has_state(directory)) {
+		fprintf(stderr, "trawlctl: there is no state in %s yet: start trawld once\n",
+			directory);
+		return EX_CANTCREAT;
+	}
+	int r = store_open(&store, directory, STORE_OWN, &fault);
+	if (r)
+		return ctl_store_failed(r, &fault);
+	r = resend ? resend_request(directory, name, &n, &fault)
+		   : deadletter_discard(directory, name, &n, &fault);
+	store_close(store);
+	if (r) {
+		fprintf(stderr, "trawlctl: %s\n", fault.text);
+		return EX_TEMPFAIL;
+	}
+	if (n > 0)
+		audit(name, resend, n);
+	print_done(name, resend, n, false);
+	return 0;
+}
+
+static int run(const struct config *config, const char *verb, const char *name, bool json)
+{
+	bool resend = strcmp(verb, "resend") == 0;
+	const char *control = config->daemon.control;
+	if (strchr(name, '/') ||
+		(!is_configured(config, name) &&
+			(resend || deadletter_size(config->daemon.state_directory, name) == 0)))
+		return unknown_sink(config, name);
+	if (strcmp(verb, "list") == 0)
+		return list(config, name, json);
+	if (json || (!resend && strcmp(verb, "discard") != 0)) {
+		fprintf(stderr,
+			"trawlctl: dead-letters: %s`%s`; expected list, resend or discard\n",
+			json ? "--json is for list, not for " : "unknown word ", verb);
+		return EX_USAGE;
+	}
+	return strcmp(control, "off") != 0 && ctl_control_answers(control)
+		       ? ask(control, name, resend)
+		       : change(config, name, resend);
+}
+
+int ctl_dead_letters(const struct ctl_arguments *arguments)
+{
+	struct config *config = ctl_config(arguments);
+	if (!config)
+		return EX_CONFIG;
+	int code = run(config, arguments->name, arguments->new_name, arguments->json);
+	config_free(config);
+	return code;
+}

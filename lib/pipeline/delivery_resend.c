@@ -1,0 +1,156 @@
+/*
+ * Dead letters that a person lets the sink have again (resend.h). They go before what waits, job by
+ * job as everything else, and without the sink's `include` and `exclude`: the person has chosen.
+ * Nothing of them is in the spool: acknowledging them moves no number, and a
+ * position (of a file) that the sink reports belongs to the number that is acknowledged already.
+ *
+ * A receiver that still takes none of them ends it: they stay where they are, and what waits is
+ * delivered.
+ */
+#include "pipeline/delivery_internal.h"
+
+#include <inttypes.h>
+
+#include "pipeline/deadletter.h"
+
+static void resend_over(struct delivery *delivery)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	uint64_t n = delivery->resent_records, n_refused = delivery->resent_refused;
+
+	log_notice(&subject,
+		"dead letters sent again: %" PRIu64 " delivered, %" PRIu64 " rejected again", n,
+		n_refused);
+	delivery->resent_records = 0;
+	delivery->resent_refused = 0;
+}
+
+void delivery_resend_acknowledge(
+	struct delivery *delivery, const char *position, uint64_t n_refused)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct fault fault = FAULT_NULL;
+	uint64_t n_taken = delivery->job ? delivery->job->n_records - n_refused : 0;
+
+	delivery->resent_records += n_taken;
+	delivery->delivered_records += n_taken;
+	n_refused += delivery->job ? delivery->job->n_unfit : 0;
+	delivery->resent_refused += n_refused;
+	delivery->refused_records += n_refused;
+	if (resend_done(&delivery->resend, &fault) != 0)
+		log_warning(&subject,
+			"%s; dead letters that were sent again may be sent once more after a "
+			"restart",
+			fault.text);
+	if (!delivery->resend.active)
+		resend_over(delivery);
+	if (position)
+		delivery_keep(delivery, position);
+	committer_touch(delivery->setup.committer);
+	delivery->spent = delivery->job;
+	delivery->job = NULL;
+	delivery->resending = false;
+	delivery->state = DELIVERY_READY;
+	delivery_changed(delivery);
+	delivery_schedule(delivery);
+}
+
+void delivery_resend_take(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+
+	if (resend_job(&delivery->resend, delivery->sink->name,
+		    (enum record_format)delivery->setup.common->format,
+		    delivery->sink->kind->capabilities, &delivery->job, &fault) != 0) {
+		delivery_fail(delivery, &fault);
+		return;
+	}
+	if (!delivery->job) {
+		delivery_resend_acknowledge(delivery, NULL, 0);
+		return;
+	}
+	delivery->resending = true;
+	if (delivery->job->n_records == 0) {
+		delivery_done(delivery, NULL);
+		return;
+	}
+	delivery->state = DELIVERY_SEND;
+	delivery_send(delivery);
+}
+
+/* The job in hand is forgotten: its dead letters are where they were. */
+static void resend_forget(struct delivery *delivery)
+{
+	if (delivery->resending) {
+		delivery->spent = delivery->job;
+		delivery->job = NULL;
+		delivery->resending = false;
+		delivery->state = DELIVERY_READY;
+	}
+	delivery->resent_records = 0;
+	delivery->resent_refused = 0;
+}
+
+void delivery_resend_rejected(struct delivery *delivery, const struct fault *reason)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct fault fault = FAULT_NULL;
+
+	delivery_works(delivery);
+	log_warning(&subject,
+		"the receiver still rejects the dead letters: %s; they stay in %s "
+		"(`trawlctl dead-letters resend %s` once the receiver takes them)",
+		reason->text, delivery->resend.letters, delivery->sink->name);
+	if (resend_stop(&delivery->resend, &fault) != 0)
+		log_warning(&subject, "%s", fault.text);
+	resend_forget(delivery);
+	delivery_changed(delivery);
+	delivery_schedule(delivery);
+}
+
+int delivery_resend(struct delivery *delivery, uint64_t *ret_n, struct fault *reterr)
+{
+	const struct sink *sink = delivery->sink;
+	const char *directory = delivery->setup.state_directory;
+	struct resend *resend = &delivery->resend;
+	int r;
+
+	r = resend_request(directory, sink->name, ret_n, reterr);
+	if (r != 0 || *ret_n == 0)
+		return r;
+	if (resend->active) { /* as it is, but to the end of what is there now */
+		struct resend now;
+
+		resend_load(&now, directory, sink->name);
+		resend->end = now.end;
+		resend_deinit(&now);
+	} else {
+		resend_deinit(resend);
+		resend_load(resend, directory, sink->name);
+	}
+	delivery_retry_now(delivery);
+	delivery_schedule(delivery);
+	delivery_changed(delivery);
+	return 0;
+}
+
+int delivery_discard(struct delivery *delivery, uint64_t *ret_n, struct fault *reterr)
+{
+	const char *directory = delivery->setup.state_directory;
+	int r;
+
+	if (delivery->resending && delivery->state == DELIVERY_SENDING)
+		delivery->sink->kind->cancel(delivery->sink);
+	if (delivery->resending)
+		delivery_refusal_reset(delivery);
+	job_free(delivery->spent);
+	delivery->spent = NULL;
+	resend_forget(delivery);
+	r = deadletter_discard(directory, delivery->sink->name, ret_n, reterr);
+	resend_deinit(&delivery->resend);
+	resend_load(&delivery->resend, directory, delivery->sink->name);
+	delivery_retry_now(delivery);
+	delivery_schedule(delivery);
+	delivery_changed(delivery);
+	return r;
+}

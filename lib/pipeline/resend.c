@@ -1,0 +1,412 @@
+/*
+ * See resend.h. The note is one line, INODE OFFSET END, replaced as a whole. Offsets and not a new
+ * file for each acknowledged job: a file of 256 MiB would be written hundreds of times.
+ */
+#include "pipeline/resend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "pipeline/deadletter.h"
+#include "pipeline/job.h"
+#include "pipeline/selection.h"
+
+#define RESEND_JOB_BYTES ((size_t)1 << 20) /* one line is always taken */
+#define RESEND_JOB_RECORDS ((size_t)1000)
+#define RESEND_NOTE_MAX 128
+
+static int resend_failed(const char *path, int error, struct fault *reterr)
+{
+	return fault_set(reterr, FAULT_STORE, "cannot read or write %s: %s", path, strerror(error));
+}
+
+static void resend_init(struct resend *resend, const char *state_directory, const char *sink)
+{
+	*resend = RESEND_NULL;
+	resend->letters = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
+	resend->note = mem_printf("%s/dead-letters/%s.resend", state_directory, sink);
+}
+
+void resend_deinit(struct resend *resend)
+{
+	free(resend->letters);
+	free(resend->note);
+	buf_deinit(&resend->stay);
+	*resend = RESEND_NULL;
+}
+
+/* --- files --- */
+
+static int sync_directory(const char *path)
+{
+	CLEANUP_FREE char *directory = mem_strdup(path);
+	int fd, r;
+
+	*strrchr(directory, '/') = '\0';
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+static int write_all(int fd, struct slice text)
+{
+	while (text.size > 0) {
+		ssize_t n = write(fd, text.data, text.size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text.data += n;
+		text.size -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Appends to FD what FROM holds after OFFSET. */
+static int copy_rest(int from, off_t offset, int fd)
+{
+	CLEANUP_FREE char *piece = mem_alloc(1 << 16);
+
+	for (;;) {
+		ssize_t n = pread(from, piece, 1 << 16, offset);
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		r = write_all(fd, (struct slice){piece, (size_t)n});
+		if (r != 0)
+			return r;
+		offset += n;
+	}
+}
+
+/* The file at PATH becomes TEXT and then what FROM (-1: nothing) holds after OFFSET. */
+static int replace_file(const char *path, struct slice text, int from, off_t offset)
+{
+	CLEANUP_FREE char *new_path = mem_printf("%s.new", path);
+	int fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, text);
+	if (r == 0 && from >= 0)
+		r = copy_rest(from, offset, fd);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	close(fd);
+	if (r == 0 && rename(new_path, path) < 0)
+		r = -errno;
+	if (r == 0)
+		return sync_directory(path);
+	unlink(new_path);
+	return r;
+}
+
+/* --- the note --- */
+
+static int note_write(const struct resend *resend)
+{
+	CLEANUP(buf_deinit) struct buf text = BUF_NULL;
+
+	buf_printf(&text, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", resend->inode, resend->offset,
+		resend->end);
+	return replace_file(resend->note, buf_slice(&text), -1, 0);
+}
+
+/* False: there is none, or it is not of the file that is there. */
+static bool note_read(struct resend *resend)
+{
+	CLEANUP(buf_deinit) struct buf text = BUF_LIMITED(RESEND_NOTE_MAX);
+	int64_t values[3];
+	struct slice rest, part;
+	struct stat file;
+
+	if (file_read(&text, resend->note) != 0)
+		return false;
+	rest = str_trim(buf_slice(&text));
+	for (size_t i = 0; i < 3; i++)
+		if (!str_next_part(&rest, ' ', &part) ||
+			number_parse(part, 0, INT64_MAX, &values[i]) != 0)
+			return false;
+	resend->inode = (uint64_t)values[0];
+	resend->offset = (uint64_t)values[1];
+	resend->end = (uint64_t)values[2];
+	return stat(resend->letters, &file) == 0 && file.st_ino == resend->inode &&
+	       resend->offset <= resend->end && resend->end <= (uint64_t)file.st_size;
+}
+
+void resend_peek(struct resend *resend, const char *state_directory, const char *sink)
+{
+	resend_init(resend, state_directory, sink);
+	resend->active = note_read(resend);
+}
+
+void resend_load(struct resend *resend, const char *state_directory, const char *sink)
+{
+	resend_peek(resend, state_directory, sink);
+	if (!resend->active)
+		unlink(resend->note);
+	else if (resend->offset == resend->end)
+		(void)resend_stop(resend, NULL);
+}
+
+/* Lines from OFFSET on; one without a line feed counts. */
+static int count_lines(int fd, off_t offset, uint64_t *ret)
+{
+	CLEANUP_FREE char *piece = mem_alloc(1 << 16);
+	uint64_t n_lines = 0;
+	char last = '\n';
+	ssize_t n;
+
+	while ((n = pread(fd, piece, 1 << 16, offset)) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			n_lines += piece[i] == '\n';
+		last = piece[n - 1];
+		offset += n;
+	}
+	*ret = n_lines + (last != '\n');
+	return n < 0 ? -errno : 0;
+}
+
+/* Appends TEXT to the dead letters, the last line of which is made whole first. */
+static int append_lines(const struct resend *resend, struct slice text)
+{
+	int fd = open(resend->letters, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = deadletter_close_line(fd);
+	if (r == 0)
+		r = write_all(fd, text);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+/* What is there to be sent, as RESEND has it from now on. */
+static int resend_measure(struct resend *resend, uint64_t *ret_n)
+{
+	struct stat file;
+	int r = 0;
+	int fd = open(resend->letters, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	*ret_n = 0;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &file) < 0)
+		r = -errno;
+	else
+		r = count_lines(fd, (off_t)resend->offset, ret_n);
+	close(fd);
+	if (r == 0) {
+		resend->inode = file.st_ino;
+		resend->end = (uint64_t)file.st_size;
+	}
+	return r;
+}
+
+int resend_count(
+	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr)
+{
+	CLEANUP(resend_deinit) struct resend resend = RESEND_NULL;
+	int r;
+
+	resend_peek(&resend, state_directory, sink);
+	if (!resend.active)
+		resend.offset = 0;
+	r = resend_measure(&resend, ret_n);
+	return r == 0 ? 0 : resend_failed(resend.letters, -r, reterr);
+}
+
+int resend_request(
+	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr)
+{
+	CLEANUP(resend_deinit) struct resend resend = RESEND_NULL;
+	int r;
+
+	resend_load(&resend, state_directory, sink);
+	if (!resend.active)
+		resend.offset = 0;
+	r = append_lines(&resend, SLICE_NULL);
+	if (r == 0)
+		r = resend_measure(&resend, ret_n);
+	*ret_n = r == 0 ? *ret_n : 0;
+	if (r == 0 && *ret_n > 0)
+		r = note_write(&resend);
+	return r == 0 ? 0 : resend_failed(resend.letters, -r, reterr);
+}
+
+/* --- a job --- */
+
+/* Numbers that no other job has: below zero, from the first line, which holds the time of its
+ * rejection, and where it was. */
+static int64_t first_number(const struct resend *resend, struct slice line)
+{
+	uint8_t digest[DIGEST_SIZE];
+	struct evp_md_ctx_st *context = digest_begin();
+	uint64_t number = 0;
+
+	digest_add(context, line);
+	digest_add(context, (struct slice){(const char *)&resend->offset, sizeof(resend->offset)});
+	digest_end(context, digest);
+	memcpy(&number, digest, sizeof(number));
+	return -(int64_t)((number >> 2) + RESEND_JOB_RECORDS);
+}
+
+static bool same_batch(const struct batch *batch, const struct deadletter *letter)
+{
+	return slice_is(letter->source, batch->source) &&
+	       slice_is(letter->provider, batch->provider) && batch->accepted_time == letter->time;
+}
+
+struct resend_batches {
+	struct batch *items[RESEND_JOB_RECORDS];
+	size_t n_items;
+	size_t n_records;
+	int64_t number;
+};
+
+static void add_record(struct resend_batches *batches, const struct deadletter *letter)
+{
+	struct batch *last = batches->n_items ? batches->items[batches->n_items - 1] : NULL;
+
+	if (!last || !same_batch(last, letter)) {
+		CLEANUP_FREE char *source = mem_strndup(letter->source.data, letter->source.size);
+		CLEANUP_FREE char *provider =
+			mem_strndup(letter->provider.data, letter->provider.size);
+
+		last = batch_new(source, provider, letter->time);
+		batches->items[batches->n_items++] = last;
+	}
+	batch_add(last, letter->record, &letter->key, letter->id, letter->record_time);
+	batches->n_records++;
+}
+
+/* Reads the line at OFFSET into TEXT, with its line feed unless the file ends without. */
+static int read_line(int fd, uint64_t offset, uint64_t end, struct buf *text)
+{
+	buf_clear(text);
+	while (offset < end) {
+		size_t size = end - offset < 1 << 16 ? (size_t)(end - offset) : 1 << 16;
+		char *to = buf_reserve(text, size);
+		ssize_t n = pread(fd, to, size, (off_t)offset);
+		const char *feed;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		feed = memchr(to, '\n', (size_t)n);
+		text->size += feed ? (size_t)(feed - to) + 1 : (size_t)n;
+		if (feed)
+			break;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int read_records(struct resend *resend, int fd, struct resend_batches *batches)
+{
+	CLEANUP(deadletter_reader_free) struct deadletter_reader *reader = deadletter_reader_new();
+	CLEANUP(buf_deinit) struct buf line = BUF_NULL;
+
+	while (resend->next < resend->end && batches->n_records < RESEND_JOB_RECORDS &&
+		resend->next - resend->offset < RESEND_JOB_BYTES) {
+		struct deadletter letter;
+		int r = read_line(fd, resend->next, resend->end, &line);
+
+		if (r != 0)
+			return r;
+		if (resend->next == resend->offset)
+			batches->number = first_number(resend, buf_slice(&line));
+		resend->next += line.size;
+		if (deadletter_read(reader, str_trim(buf_slice(&line)), &letter))
+			add_record(batches, &letter);
+		else if (str_trim(buf_slice(&line)).size > 0)
+			buf_append_slice(&resend->stay, buf_slice(&line));
+	}
+	return 0;
+}
+
+int resend_job(struct resend *resend, const char *sink, enum record_format format,
+	unsigned capabilities, struct sink_job **ret, struct fault *reterr)
+{
+	CLEANUP_FREE struct resend_batches *batches = MEM_NEW(struct resend_batches);
+	const struct str_list none = STR_LIST_NULL;
+	struct selection *all;
+	int fd = open(resend->letters, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int r;
+
+	*ret = NULL;
+	buf_clear(&resend->stay);
+	resend->next = resend->offset;
+	r = fd < 0 ? -errno : read_records(resend, fd, batches);
+	if (fd >= 0)
+		close(fd);
+	for (size_t i = 0; i < batches->n_items; i++)
+		batches->items[i]->number = batches->number + (int64_t)i;
+	if (r == 0 && batches->n_records > 0) {
+		selection_new(&all, &none, &none, NULL);
+		*ret = job_new(sink, batches->items, batches->n_items, all, format, capabilities);
+		selection_free(all);
+		return 0;
+	}
+	for (size_t i = 0; i < batches->n_items; i++)
+		batch_unref(batches->items[i]);
+	return r == 0 ? 0 : resend_failed(resend->letters, -r, reterr);
+}
+
+/* --- after a job --- */
+
+int resend_done(struct resend *resend, struct fault *reterr)
+{
+	int r = 0;
+
+	if (resend->stay.size > 0) /* what is no dead letter is not for trawld to remove */
+		r = append_lines(resend, buf_slice(&resend->stay));
+	buf_clear(&resend->stay);
+	resend->offset = resend->next;
+	if (resend->offset == resend->end && r == 0)
+		return resend_stop(resend, reterr);
+	if (r == 0)
+		r = note_write(resend);
+	return r == 0 ? 0 : resend_failed(resend->note, -r, reterr);
+}
+
+int resend_stop(struct resend *resend, struct fault *reterr)
+{
+	int fd = open(resend->letters, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat file = {0};
+	int r = fd < 0 || fstat(fd, &file) < 0 ? -errno : 0;
+
+	resend->active = false;
+	if (r == 0 && file.st_ino == resend->inode && resend->offset > 0)
+		r = replace_file(resend->letters, SLICE_NULL, fd, (off_t)resend->offset);
+	if (fd >= 0)
+		close(fd);
+	if (r != 0 && r != -ENOENT)
+		return resend_failed(resend->letters, -r, reterr);
+	/* in this order: a new file might get the inode of the old one */
+	unlink(resend->note);
+	if (stat(resend->letters, &file) == 0 && file.st_size == 0)
+		unlink(resend->letters);
+	return 0;
+}

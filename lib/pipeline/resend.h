@@ -1,0 +1,53 @@
+/*
+ * Dead letters that go through their sink again. The file keeps them until they are acknowledged:
+ * a note beside it, STATE/dead-letters/SINK.resend, holds how far that is, so that a restart
+ * continues there. When all of what the command found is dealt with, the file is written anew
+ * without it. What is rejected again was added to the file's end by then, as a new dead letter.
+ */
+#ifndef TRAWLD_PIPELINE_RESEND_H
+#define TRAWLD_PIPELINE_RESEND_H
+
+#include "pipeline/sink.h"
+
+struct resend {
+	bool active;
+	char *letters; /* the file of dead letters */
+	char *note;
+	uint64_t inode; /* of the file that the offsets count in */
+	uint64_t offset; /* all before it is acknowledged */
+	uint64_t end; /* all from here on came after the command */
+	uint64_t next; /* where the job in hand ends */
+	struct buf stay; /* lines of the job that are not dead letters: they stay in the file */
+};
+
+#define RESEND_NULL ((struct resend){0})
+
+/* Notes that the dead letters of SINK are to be sent, those of a note that is there already
+ * included. *RET_N: how many lines they are; 0: there is nothing to do. 0, or FAULT_STORE. */
+int resend_request(
+	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr);
+
+/* How many lines are dead letters, without those that were acknowledged since. 0, or FAULT_STORE.
+ */
+int resend_count(
+	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr);
+
+/* Reads the note. A note of another file, of which a person has moved the dead letters away, is
+ * removed. */
+void resend_load(struct resend *resend, const char *state_directory, const char *sink);
+/* The same for another process: changes no file. */
+void resend_peek(struct resend *resend, const char *state_directory, const char *sink);
+void resend_deinit(struct resend *resend);
+
+/* The next job, the same at each call until resend_done: same records, numbers and ID, in another
+ * process too. *RET is NULL where no line is a dead letter. The numbers are below zero and never
+ * the same for other records. 0, or FAULT_STORE. */
+int resend_job(struct resend *resend, const char *sink, enum record_format format,
+	unsigned capabilities, struct sink_job **ret, struct fault *reterr);
+/* The job is acknowledged, and what was rejected of it is a new dead letter. After the last one the
+ * file is written anew. On FAULT_STORE the note is behind: a crash would repeat records. */
+int resend_done(struct resend *resend, struct fault *reterr);
+/* Ends it: what is acknowledged leaves the file, the rest stays. 0, or FAULT_STORE: both stay. */
+int resend_stop(struct resend *resend, struct fault *reterr);
+
+#endif

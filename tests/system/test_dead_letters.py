@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""Records that a receiver rejected: shown, sent again once the receiver takes them, or deleted."""
+
+import json
+import shutil
+
+import harness
+from harness import wait_until
+from http_sink import Http, RECORDS
+
+BAD = (3, 40, 41, 700)
+
+
+class DeadLetters(Http):
+    def setUp(self):
+        super().setUp()
+        self.socket = self.dir / "control"
+        texts = {self.expected[n] for n in BAD}
+        self.bad = [line for line in self.expected if line in texts]
+
+    def begin(self, more="", daemon=""):
+        self.configure(
+            self.source(self.cloud.url, more="interval = 1h"),
+            self.sink("/array", "json_array", more),
+            control=self.socket,
+            daemon=daemon,
+        )
+
+    def reject(self, lines):
+        self.receiver.control(poison=lines)
+
+    def letters(self):
+        text = self.ctl("dead-letters", "list", "far", "--json").text
+        return [json.loads(line) for line in text.splitlines()]
+
+    def expect_letters(self, lines):
+        self.assertEqual([letter["record"] for letter in self.letters()], [json.loads(line) for line in lines])
+
+    def found(self):
+        return [record for request in self.got("array") for record in request["records"]]
+
+    def test_resend(self):
+        self.reject(self.bad)
+        self.begin()
+        self.once(75)
+        self.expect_letters(self.bad)
+        text = self.ctl("dead-letters", "list", "far").text
+        self.assertIn("sink far: %d dead letters" % len(self.bad), text)
+        self.assertIn("source acme  record ", text)
+        self.assertIn(self.bad[0], text)
+        # without a daemon: after the next start
+        text = self.ctl("dead-letters", "resend", "far").text
+        self.assertEqual(text, "sink far: %d dead letters are sent again after the next start\n" % len(self.bad))
+        self.reject(self.bad[:1])
+        self.once(75)
+        self.expect_letters(self.bad[:1])
+        # and with one: in the log is who did it
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        self.reject([])
+        text = self.ctl("dead-letters", "resend", "far").text
+        self.assertEqual(text, "sink far: 1 dead letter is sent again\n")
+        daemon.wait_log("1 dead letter queued to be sent again by ")
+        daemon.wait_log("dead letters sent again: 1 delivered, 0 rejected again")
+        self.assertFalse((self.state / "dead-letters" / "far.ndjson").exists())
+        self.assertEqual(self.ctl("dead-letters", "resend", "far").text, "sink far: no dead letters\n")
+        self.assertEqual(self.ctl("dead-letters", "list", "far").text, "sink far: 0 dead letters\n")
+        self.assertEqual(daemon.stop(), 0)
+        good = [line for line in self.expected if line not in self.bad]
+        self.assert_records(self.found(), good + self.bad[1:] + self.bad[:1])
+
+    def test_kept_while_the_receiver_is_away(self):
+        self.reject(self.bad)
+        self.begin()
+        self.once(75)
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        self.receiver.faults({"kind": "status", "status": 503, "path": "/array"})
+        self.ctl("dead-letters", "resend", "far")
+        daemon.wait_log("HTTP 503")
+        self.expect_letters(self.bad)
+        daemon.kill()
+        self.expect_letters(self.bad)
+        self.receiver.faults()
+        self.reject([])
+        self.once()
+        self.expect_letters([])
+        good = [line for line in self.expected if line not in self.bad]
+        self.assert_records(self.found(), good + self.bad)
+
+    def test_still_rejected(self):
+        self.reject(self.bad)
+        self.begin()
+        self.once(75)
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        self.ctl("dead-letters", "resend", "far")
+        daemon.wait_log("still rejects the dead letters")
+        self.expect_letters(self.bad)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_discard(self):
+        self.reject(self.bad)
+        self.begin()
+        self.once(75)
+        self.assertIn("no sink `fra`: did you mean `far`", self.ctl("dead-letters", "discard", "fra", expect=64).err)
+        self.assertIn("no sink `fra`", self.ctl("dead-letters", "list", "fra", expect=64).err)
+        self.assertIn("expected list, resend or", self.ctl("dead-letters", "lose", "far", expect=64).err)
+        self.assertIn("missing argument `SINK`", self.ctl("dead-letters", "list", expect=64).err)
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        text = self.ctl("dead-letters", "discard", "far").text
+        self.assertEqual(text, "sink far: %d dead letters discarded\n" % len(self.bad))
+        daemon.wait_log("%d dead letters discarded by " % len(self.bad))
+        self.expect_letters([])
+        self.assertEqual(self.ctl("dead-letters", "discard", "far").text, "sink far: no dead letters\n")
+        self.assertEqual(daemon.stop(), 0)
+        shutil.rmtree(self.state)
+        self.once(75)
+        self.assertIn("dead letters discarded", self.ctl("dead-letters", "discard", "far").text)
+        self.expect_letters([])
+        self.once()
+
+    def test_limit(self):
+        """Many rejected records: a warning, then the sink waits, and nothing is lost."""
+        poison = self.expected[:800:2]
+        self.reject(poison)
+        self.begin(daemon="dead_letter_limit = 64KiB")
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        daemon.wait_log("at the limit the sink waits")
+        daemon.wait_log("have reached dead_letter_limit (65536 bytes)")
+        size = (self.state / "dead-letters" / "far.ndjson").stat().st_size
+        self.assertLess(size, 1 << 20)
+        self.reject([])
+        # what waited becomes dead letters meanwhile: they are for the next command
+        for _ in range(10):
+            mark = len(daemon.log)
+            if "no dead letters" in self.ctl("dead-letters", "resend", "far").text:
+                break
+            daemon.wait_log("dead letters sent again", mark)
+        wait_until(lambda: len(self.found()) >= RECORDS, "all records")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(sorted(self.found()), sorted(self.expected))
+
+
+if __name__ == "__main__":
+    harness.main()
