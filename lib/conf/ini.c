@@ -5,6 +5,7 @@
 #include "conf/ini.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -16,6 +17,7 @@
 
 #define FILE_MAX (4u << 20)
 #define LINE_MAX_SIZE (1u << 20)
+#define WORD_MAX 40 /* a longer word is not a key that someone mistyped */
 
 struct reader {
 	struct ini *ini;
@@ -24,6 +26,7 @@ struct reader {
 	unsigned line;
 	size_t section; /* index + 1; 0: none yet */
 	size_t entry; /* index + 1 of the entry that a continuation belongs to; 0: none */
+	bool skips; /* below a header that could not be read */
 	size_t first_section; /* sections from here on were opened by this file */
 };
 
@@ -86,6 +89,90 @@ static struct slice cut_comment(struct slice line)
 	return line;
 }
 
+/* Keys that take more than one line, by what follows the last dot. */
+static const char *const multi_line_keys[] = {"include", "exclude", "body", "columns", "incomplete",
+	"retry", "id", "end", "origins", "gone", "lost", "auth", "sinks", "allow_origins", "labels",
+	"severity_map", NULL};
+/* Those whose lines may themselves be `name=value`. */
+static const char *const pair_keys[] = {"body", "labels", "severity_map", NULL};
+
+static bool is_among(const char *const *keys, const char *key)
+{
+	const char *dot = strrchr(key, '.');
+	for (; *keys; keys++)
+		if (strcmp(*keys, dot ? dot + 1 : key) == 0)
+			return true;
+	return false;
+}
+
+bool ini_takes_lines(const char *key)
+{
+	return is_among(multi_line_keys, key);
+}
+
+/* The word that TEXT begins with if it looks like a name, else nothing: the rest of a line that
+ * cannot be read may be a secret. */
+static struct slice first_word(struct slice text)
+{
+	size_t size = 0;
+	while (size < text.size && text.data[size] != ' ' && text.data[size] != '\t' &&
+		text.data[size] != ':' && text.data[size] != '=')
+		size++;
+	bool named = size <= WORD_MAX;
+	for (size_t i = 0; i < size; i++)
+		named &= isalnum((unsigned char)text.data[i]) || strchr("_.-", text.data[i]);
+	return (struct slice){text.data, named ? size : 0};
+}
+
+/* `name =`; CLOSE: `name=`, too. */
+static bool looks_like_key(struct slice text, bool close)
+{
+	struct slice word = first_word(text);
+	if (word.size == 0)
+		return false;
+	struct slice rest = str_trim((struct slice){text.data + word.size, text.size - word.size});
+	return rest.size && rest.data[0] == '=' && (close || rest.data != text.data + word.size);
+}
+
+/* The caller frees. */
+static char *line_name(struct slice text)
+{
+	struct slice word = first_word(text);
+	return word.size ? mem_printf("the line that begins with `%.*s`", (int)word.size, word.data)
+			 : mem_strdup("this line");
+}
+
+/* What follows is skipped: in another section each of its keys would be one more error. */
+static void report_header(struct reader *reader, struct slice text)
+{
+	struct slice word = first_word((struct slice){text.data + 1, text.size - 1});
+	findings_add(reader->findings, reader->file, reader->line,
+		"%s%.*s%s not a section header; expected [kind] or [kind name]",
+		word.size ? "the line that begins with `[" : "this line", (int)word.size, word.data,
+		word.size ? "` is" : " is");
+	reader->entry = 0;
+	reader->section = 0;
+	reader->skips = true;
+}
+
+static void report_line(struct reader *reader, struct slice text)
+{
+	char *name CLEANUP_FREE = line_name(text);
+	if (!reader->skips)
+		findings_add(reader->findings, reader->file, reader->line,
+			"%s is neither a [section] nor `key = value`", name);
+}
+
+static void report_indented(
+	struct reader *reader, const struct ini_entry *entry, struct slice text, const char *why)
+{
+	char *name CLEANUP_FREE = line_name(text);
+	findings_add(reader->findings, reader->file, reader->line,
+		"%s is indented, so it continues `%s` in line %u%s; remove the white space before "
+		"it",
+		name, entry->key, entry->line, why);
+}
+
 static void open_section(struct reader *reader, struct slice header)
 {
 	struct ini *ini = reader->ini;
@@ -102,6 +189,7 @@ static void open_section(struct reader *reader, struct slice header)
 	size_t at = names_add(&ini->titles, title);
 	reader->entry = 0;
 	reader->section = at + 1;
+	reader->skips = false;
 	if (at < n_before) {
 		if (reader->section > reader->first_section)
 			findings_add(reader->findings, reader->file, reader->line,
@@ -121,8 +209,9 @@ static void open_section(struct reader *reader, struct slice header)
 static void add_entry(struct reader *reader, struct slice key, struct slice value)
 {
 	if (!reader->section) {
-		findings_add(reader->findings, reader->file, reader->line,
-			"`%.*s` precedes the first [section]", (int)key.size, key.data);
+		if (!reader->skips)
+			findings_add(reader->findings, reader->file, reader->line,
+				"`%.*s` precedes the first [section]", (int)key.size, key.data);
 		return;
 	}
 	struct ini_section *section = &reader->ini->sections[reader->section - 1];
@@ -146,11 +235,51 @@ static void continue_value(struct reader *reader, struct slice text)
 {
 	struct ini_entry *entry =
 		&reader->ini->sections[reader->section - 1].entries[reader->entry - 1];
+	if (!ini_takes_lines(entry->key)) {
+		report_indented(reader, entry, text, ", which takes only one line");
+		return;
+	}
+	if (looks_like_key(text, !is_among(pair_keys, entry->key))) {
+		report_indented(reader, entry, text, "");
+		return;
+	}
 	char *joined = entry->value[0]
 			       ? mem_printf("%s\n%.*s", entry->value, (int)text.size, text.data)
 			       : mem_strndup(text.data, text.size);
 	free(entry->value);
 	entry->value = joined;
+}
+
+static void read_header(struct reader *reader, struct slice text)
+{
+	bool closed = text.size > 2 && text.data[text.size - 1] == ']';
+	struct slice header = {text.data + 1, closed ? text.size - 2 : 0};
+	header = str_trim(header);
+	if (first_word(header).size == 0 || memchr(header.data, '=', header.size))
+		report_header(reader, text);
+	else
+		open_section(reader, header);
+}
+
+/* What follows is a name of the API's own, which may contain blanks. */
+static bool begins_foreign_name(struct slice key, size_t at)
+{
+	return (at >= 5 && memcmp(key.data + at - 5, "form.", 5) == 0) ||
+	       (at >= 6 && memcmp(key.data + at - 6, "query.", 6) == 0);
+}
+
+/* A name; what follows its first dot may be the name of a header, query parameter or field. It is
+ * shown where it is unknown, so it must not be a part of a value that was broken into lines. */
+static bool is_key(struct slice key)
+{
+	const char *dot = key.size ? memchr(key.data, '.', key.size) : NULL;
+	bool foreign = false;
+	for (size_t i = 0; i < key.size; i++) {
+		foreign = foreign || begins_foreign_name(key, i);
+		if ((unsigned char)key.data[i] < (foreign ? ' ' : ' ' + 1) || key.data[i] == 0x7f)
+			return false;
+	}
+	return first_word((struct slice){key.data, dot ? (size_t)(dot - key.data) : key.size}).size;
 }
 
 static void read_line(struct reader *reader, struct slice line)
@@ -168,25 +297,15 @@ static void read_line(struct reader *reader, struct slice line)
 		return;
 	}
 	if (text.data[0] == '[') {
-		bool closed = text.size > 2 && text.data[text.size - 1] == ']';
-		struct slice header = {text.data + 1, closed ? text.size - 2 : 0};
-		header = str_trim(header);
-		if (header.size == 0)
-			findings_add(reader->findings, reader->file, reader->line,
-				"`%.*s` is not a section header; expected [kind] or [kind name]",
-				(int)(text.size < 60 ? text.size : 60), text.data);
-		else
-			open_section(reader, header);
+		read_header(reader, text);
 		return;
 	}
 	const char *equals = memchr(text.data, '=', text.size);
 	struct slice key = {text.data, equals ? (size_t)(equals - text.data) : 0};
 	key = str_trim(key);
 	reader->entry = 0;
-	if (key.size == 0) {
-		findings_add(reader->findings, reader->file, reader->line,
-			"`%.*s` is neither a [section] nor `key = value`",
-			(int)(text.size < 60 ? text.size : 60), text.data);
+	if (!is_key(key)) {
+		report_line(reader, text);
 		return;
 	}
 	add_entry(reader, key,

@@ -1,10 +1,12 @@
 /*
- * INI as trawld reads it: `[kind name]` sections, `key = value`, a line that starts with white
- * space continues the value (joined by one line feed), `#` and `;` start a comment at a line's
- * start or after white space. CRLF, a BOM and a missing last newline are accepted; NUL bytes,
- * over-long lines (1 MiB) and lines that are none of these are findings. Debian's libinih cuts
- * lines at 200 bytes and knows no `#` after a value, so a token or a body template would be cut
- * silently: hence our own reader.
+ * INI as trawld reads it: `[kind name]` sections, `key = value`; a line that starts with white
+ * space continues the value (joined by one line feed) of a key that takes several lines, and is a
+ * finding after any other key; `#` and `;` start a comment at a line's start or after white space.
+ * CRLF, a BOM and a missing last newline are accepted; NUL bytes, over-long lines (1 MiB) and lines
+ * that are none of these are findings. Of such a line only the first word is shown: the rest may
+ * be a secret. What follows a header that cannot be read is skipped. Debian's libinih cuts lines at
+ * 200 bytes and knows no `#` after a value, so a token or a body template would be cut silently:
+ * hence our own reader.
  */
 #ifndef TRAWLD_CONF_INI_H
 #define TRAWLD_CONF_INI_H
@@ -56,6 +58,9 @@ int ini_read_text(struct ini *ini, const char *name, const char *text, size_t si
 	struct findings *findings);
 void ini_deinit(struct ini *ini);
 void ini_section_deinit(struct ini_section *section);
+
+/* Whether the value of KEY may be continued in indented lines: all keys with lists, and bodies. */
+bool ini_takes_lines(const char *key);
 
 /* Borrowed, or NULL. NAME may be NULL. */
 struct ini_section *ini_find(struct ini *ini, const char *kind, const char *name);

@@ -2,6 +2,7 @@
  * instead when the text is not right. */
 #include "conf/option.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,6 +201,8 @@ static void parse_option(const struct option *option, struct ini_section *sectio
 	struct findings *findings)
 {
 	void *member = target + option->offset;
+	assert(ini_takes_lines(option->name) ||
+		(option->type != OPTION_LIST && option->type != OPTION_LINES));
 	if (option->type == OPTION_PAIRS) {
 		take_pairs(option, section, member);
 		return;

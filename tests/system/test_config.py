@@ -145,7 +145,7 @@ class Config(harness.Case):
             ("token = TOKEN", "token = ${env:TRAWLD", 9, "token"),
             ("[source acme]", "[source a/b]", 7, "a/b"),
             ("[source acme]", "[source]", 7, "name"),
-            ("[source acme]", "[source acme", 7, "acme"),
+            ("[source acme]", "[source acme", 7, "[source`"),
             ("path = STATE/%{source}.ndjson", "path =", 15, "path"),
             ("path = STATE/%{source}.ndjson", "format = csv\npath = /dev/null", 15, "csv"),
         )
@@ -185,7 +185,7 @@ class Config(harness.Case):
     def test_all_in_one_run(self):
         """Every fault with its own line, past blank lines, comments and continuations."""
         text = GOOD.replace("listen = off", "\n# comment\nlisen = off").replace(
-            "interval = 1m", "interval =\n   1m\n\n; other\nstart = never"
+            "interval = 1m", "sinks =\n   archive\n\n; other\nstart = never"
         )
         self.write(text.replace("type = file", "type = file\nmode = rw").replace("\n", "\r\n"))
         self.assert_faults((5, "lisen"), (17, "start"), (21, "mode"))

@@ -20,26 +20,27 @@ START_TEST(values)
 				   "[source acme]   ; comment\r\n"
 				   "a = 1 # one\r\n"
 				   "b=two;kept#kept\r\n"
-				   "c =\r\n"
+				   "include =\r\n"
 				   "  first\r\n"
 				   "; inside\r\n"
 				   "\t second # cut\r\n"
 				   "\r\n"
 				   "[request.first]\r\n"
 				   "header.X-A = x = y\r\n"
+				   "form.a b = c\r\n"
 				   "last = end";
 	struct ini ini = INI_NULL;
 	struct findings findings = FINDINGS_NULL;
 	ck_assert_int_eq(ini_read_text(&ini, "f", text, sizeof(text) - 1, &findings), 0);
 	ck_assert_str_eq(value_of(&ini, "source", "acme", "a"), "1");
 	ck_assert_str_eq(value_of(&ini, "source", "acme", "b"), "two;kept#kept");
-	ck_assert_str_eq(value_of(&ini, "source", "acme", "c"), "first\nsecond");
+	ck_assert_str_eq(value_of(&ini, "source", "acme", "include"), "first\nsecond");
 	ck_assert_str_eq(value_of(&ini, "request.first", NULL, "header.X-A"), "x = y");
 	ck_assert_str_eq(value_of(&ini, "request.first", NULL, "last"), "end");
 	ck_assert_uint_eq(ini_find(&ini, "source", "acme")->line, 2);
-	ck_assert_uint_eq(ini_section_find(ini_find(&ini, "source", "acme"), "c")->line, 5);
+	ck_assert_uint_eq(ini_section_find(ini_find(&ini, "source", "acme"), "include")->line, 5);
 	ck_assert_uint_eq(
-		ini_section_find(ini_find(&ini, "request.first", NULL), "last")->line, 12);
+		ini_section_find(ini_find(&ini, "request.first", NULL), "last")->line, 13);
 	ini_deinit(&ini);
 	findings_deinit(&findings);
 }
@@ -73,7 +74,12 @@ START_TEST(faults)
 		{"[]\n", 1, "header"},
 		{"[a]\nk = 1\nk = 2\n", 3, "duplicate key"},
 		{"[a]\n[b]\n[a]\n", 3, "duplicate section"},
-		{"[a]\n = v\n", 2, "= v"},
+		{"[a]\n = v\n", 2, "this line is neither"},
+		{"[a]\npath = /x\n  mode = 0600\n", 3,
+			"`mode` is indented, so it continues `path` in line 2"},
+		{"[a]\ninclude = /x\n\tmode = 0600\n", 3, "`mode` is indented"},
+		{"[a]\nlabels = x=/a\n  mode = 0600\n", 3, "`mode` is indented"},
+		{"[a\nk = 1\nk\n", 1, "`[a` is not a section header"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ini ini = INI_NULL;
@@ -96,6 +102,43 @@ START_TEST(faults)
 	ck_assert_uint_eq(findings.n_items, 3);
 	ini_deinit(&ini);
 	findings_deinit(&findings);
+}
+END_TEST
+
+/* Nothing of a line that cannot be read is shown but its first word. */
+START_TEST(malformed_lines_are_not_shown)
+{
+	static const struct {
+		const char *line, *word;
+	} cases[] = {
+		{"token S3CRET", "`token`"},
+		{"token: S3CRET", "`token`"},
+		{"token S3CRET=", "`token`"},
+		{"auth.token S3CRET=", "`auth.token`"},
+		{"token:S3CRET", "`token`"},
+		{"[token S3CRET", "`[token`"},
+		{"[source = S3CRET]", "`[source`"},
+		{"  S3CRET/abcd", "this line is indented"},
+		{"  token S3CRET", "`token`"},
+		{"  token = S3CRET", "`token`"},
+		{"\xc3\xa9S3CRET+/==", "this line is neither"},
+		{"S3CRET+/==", "this line is neither"},
+		{"S3CRETS3CRETS3CRETS3CRETS3CRETS3CRETS3CRET", "this line is neither"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ini ini = INI_NULL;
+		struct findings findings = FINDINGS_NULL;
+		struct buf text = BUF_NULL;
+		buf_printf(&text, "[a]\nk = v\n%s\n", cases[i].line);
+		ck_assert_int_eq(ini_read_text(&ini, "f", text.data, text.size, &findings), 1);
+		ck_assert_msg(findings.n_items == 1 && findings.items[0].line == 3 &&
+				      strstr(findings.items[0].text, cases[i].word) &&
+				      !strstr(findings.items[0].text, "S3CRET"),
+			"case %zu: %u: %s", i, findings.items[0].line, findings.items[0].text);
+		buf_deinit(&text);
+		ini_deinit(&ini);
+		findings_deinit(&findings);
+	}
 }
 END_TEST
 
@@ -133,5 +176,5 @@ START_TEST(findings_are_printed_in_order)
 }
 END_TEST
 
-UNIT_MAIN("ini", values, long_values_are_whole, faults, two_files_are_one,
-	findings_are_printed_in_order)
+UNIT_MAIN("ini", values, long_values_are_whole, faults, malformed_lines_are_not_shown,
+	two_files_are_one, findings_are_printed_in_order)

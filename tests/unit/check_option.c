@@ -14,7 +14,7 @@ struct target {
 	nsec_t duration;
 	struct option_rate rate;
 	int choice;
-	struct str_list list, lines;
+	struct str_list sinks, include;
 	int64_t mode;
 	struct option_pairs pairs;
 };
@@ -37,8 +37,8 @@ static const struct option rows[] = {
 		.max = NSEC_PER_HOUR),
 	ROW(rate, OPTION_RATE, .default_text = "off"),
 	ROW(choice, OPTION_CHOICE, .default_text = "green", .choices = colours),
-	ROW(list, OPTION_LIST, .flags = 0),
-	ROW(lines, OPTION_LINES, .flags = 0),
+	ROW(sinks, OPTION_LIST, .flags = 0),
+	ROW(include, OPTION_LINES, .flags = 0),
 	ROW(mode, OPTION_MODE, .default_text = "0640"),
 	ROW(pairs, OPTION_PAIRS, .flags = 0),
 };
@@ -74,7 +74,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(f.findings.n_items, 0);
 	ck_assert(f.target.flag && f.target.count == 3 && f.target.size == 1024);
 	ck_assert(f.target.duration == NSEC_PER_MIN && f.target.rate.count == 0);
-	ck_assert(f.target.choice == 1 && f.target.mode == 0640 && f.target.list.n_items == 0);
+	ck_assert(f.target.choice == 1 && f.target.mode == 0640 && f.target.sinks.n_items == 0);
 	tear_down(&f);
 }
 END_TEST
@@ -83,17 +83,17 @@ START_TEST(values)
 {
 	struct fixture f;
 	parse(&f, "[s]\nstring = a b\nsecret = hush\nflag = no\ncount = 10\nsize = 1MiB\n"
-		  "duration = 90s\nrate = 60/min\nchoice = red\nlist = a, b,\n c\n"
-		  "lines = /a = x,y\n /b present\nmode = 0600\npairs.X-A = 1\npairs.b = 2\n");
+		  "duration = 90s\nrate = 60/min\nchoice = red\nsinks = a, b,\n c\n"
+		  "include = /a = x,y\n /b present\nmode = 0600\npairs.X-A = 1\npairs.b = 2\n");
 	ck_assert_uint_eq(f.findings.n_items, 0);
 	ck_assert_str_eq(f.target.string, "a b");
 	ck_assert_str_eq(f.target.secret.text, "hush");
 	ck_assert(!f.target.flag && f.target.count == 10 && f.target.size == 1 << 20);
 	ck_assert(f.target.rate.count == 60 && f.target.rate.period_ns == NSEC_PER_MIN);
 	ck_assert(f.target.choice == 0 && f.target.mode == 0600);
-	ck_assert_uint_eq(f.target.list.n_items, 3);
-	ck_assert_uint_eq(f.target.lines.n_items, 2);
-	ck_assert_str_eq(f.target.lines.items[0], "/a = x,y");
+	ck_assert_uint_eq(f.target.sinks.n_items, 3);
+	ck_assert_uint_eq(f.target.include.n_items, 2);
+	ck_assert_str_eq(f.target.include.items[0], "/a = x,y");
 	ck_assert_uint_eq(f.target.pairs.n_items, 2);
 	ck_assert_str_eq(f.target.pairs.items[0].name, "X-A");
 	tear_down(&f);
