@@ -39,23 +39,7 @@ static unsigned hex4(const char *p)
 static void append_utf8(struct buf *out, unsigned c)
 {
 	char bytes[4];
-	size_t n = 0;
-	if (c < 0x80) {
-		bytes[n++] = (char)c;
-	} else if (c < 0x800) {
-		bytes[n++] = (char)(0xc0 | c >> 6);
-		bytes[n++] = (char)(0x80 | (c & 63));
-	} else if (c < 0x10000) {
-		bytes[n++] = (char)(0xe0 | c >> 12);
-		bytes[n++] = (char)(0x80 | (c >> 6 & 63));
-		bytes[n++] = (char)(0x80 | (c & 63));
-	} else {
-		bytes[n++] = (char)(0xf0 | c >> 18);
-		bytes[n++] = (char)(0x80 | (c >> 12 & 63));
-		bytes[n++] = (char)(0x80 | (c >> 6 & 63));
-		bytes[n++] = (char)(0x80 | (c & 63));
-	}
-	buf_append(out, bytes, n);
+	buf_append(out, bytes, utf8_encode(c, bytes));
 }
 
 /* One escape at P (behind the backslash); returns what follows it. Half a surrogate pair is U+FFFD.

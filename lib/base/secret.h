@@ -25,8 +25,10 @@ void secret_wipe(void *data, size_t size); /* explicit_bzero */
 void secret_register(struct slice text);
 void secret_unregister(struct slice text);
 
-/* Replaces each registered secret inside BUF (also percent-encoded, in base64 and inside a JSON
- * string) by `***`. */
+/* Replaces each registered secret inside BUF by `***`, also where it is percent-encoded, escaped in
+ * a string of JSON or in HTML, in any mixture of these and up to three deep, or is part of a text
+ * in base64 (either alphabet) or hexadecimal digits. The time does not depend on how many secrets
+ * there are unless the text contains their first two bytes. */
 void secret_mask(struct buf *buf);
 /* The same, and one line: control characters become '?'. For texts that are kept and shown later.
  */

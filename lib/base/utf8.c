@@ -63,3 +63,14 @@ bool utf8_is_valid(struct slice text)
 	}
 	return true;
 }
+
+size_t utf8_encode(unsigned c, char bytes[4])
+{
+	static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		bytes[i] = (char)(0x80 | (c & 0x3f));
+	bytes[0] = (char)(marks[n] | c);
+	return n;
+}
