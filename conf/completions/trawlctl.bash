@@ -12,7 +12,7 @@ _trawlctl_names()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="check cursor drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status"
+	local commands="check cursor drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status test"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -53,7 +53,7 @@ _trawlctl()
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")
 			$(_trawlctl_names sink "$file")" -- "$cur")
 		;;
-	rename-sink | drop-sink)
+	rename-sink | drop-sink | test)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
 		;;
 	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to" -- "$cur") ;;

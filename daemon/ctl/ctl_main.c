@@ -54,6 +54,10 @@ static const struct ctl_command commands[] = {
 	{"probe", "SOURCE [--all]",
 		"make the next request of a source once and show the result, changing nothing",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_ALL, ctl_probe},
+	{"test", "SINK",
+		"send one marked test record through a sink and show what happens; an archive "
+		"gets none",
+		CTL_NAME | CTL_NAME_REQUIRED, ctl_test},
 	{NULL, NULL, NULL, 0, NULL},
 };
 
