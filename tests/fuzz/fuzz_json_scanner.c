@@ -119,9 +119,13 @@ static void rewrite(struct slice text, struct buf *out)
 			p = rewrite_escape(p, end, out);
 		} else if (!in_string && (is_digit(*p) || *p == '-')) {
 			p = rewrite_number(p, end, out);
-		} else if (in_string && utf8_size(p, (size_t)(end - p)) == 0) {
-			buf_append_char(out, '?');
-			p++;
+		} else if (in_string && (signed char)*p < 0) {
+			size_t size = utf8_size(p, (size_t)(end - p));
+			if (size)
+				buf_append(out, p, size);
+			else
+				buf_append_char(out, '?');
+			p += size ? size : 1;
 		} else {
 			in_string ^= *p == '"';
 			buf_append_char(out, *p++);
