@@ -43,6 +43,11 @@ static double excluded(const struct overview_source *source)
 	return (double)source->runner.n_excluded;
 }
 
+static double quarantined(const struct overview_source *source)
+{
+	return (double)quarantine_count(source->poller->quarantine);
+}
+
 static double requests(const struct overview_source *source)
 {
 	return (double)source->runner.n_requests;
@@ -88,6 +93,9 @@ static const struct source_row source_rows[] = {
 	{"trawld_duplicates", EXPOSITION_COUNTER, "Duplicate records dropped.", duplicates},
 	{"trawld_excluded", EXPOSITION_COUNTER,
 		"Records dropped by the definition's include and exclude.", excluded},
+	{"trawld_quarantined", EXPOSITION_COUNTER,
+		"Elements of responses that cannot be records, kept as dead letters of the source.",
+		quarantined},
 	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests},
 	{"trawld_gaps", EXPOSITION_COUNTER, "Gaps found: periods whose records may be missing.",
 		gaps},

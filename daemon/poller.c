@@ -36,6 +36,12 @@ static bool known(const struct record *record, void *userdata)
 	return intake_known(record, poller->intake);
 }
 
+static int set_apart(const struct bad_elements *bad, void *userdata, struct fault *reterr)
+{
+	struct poller *poller = userdata;
+	return quarantine_take(poller->quarantine, bad, reterr);
+}
+
 static bool may_poll(bool needs_window, void *userdata)
 {
 	struct poller *poller = userdata;
@@ -101,6 +107,7 @@ static void failed(const struct fault *fault, void *userdata)
 static const struct runner_callbacks callbacks = {
 	.accept = accept_records,
 	.known = known,
+	.set_apart = set_apart,
 	.may_poll = may_poll,
 	.rested = rested,
 	.requested = requested,
@@ -129,6 +136,8 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 		.committed = fanout_committed,
 		.userdata = trawld->fanout,
 	});
+	poller->quarantine =
+		quarantine_new(trawld->setup->config->daemon.state_directory, &source->subject);
 	r = runner_new(&poller->runner,
 		&(struct runner_setup){
 			.loop = trawld->loop,
@@ -178,5 +187,6 @@ void poller_free(struct poller *poller)
 	poller->trawld->n_rested -= poller->rested;
 	runner_free(poller->runner);
 	intake_free(poller->intake);
+	quarantine_free(poller->quarantine);
 	free(poller);
 }

@@ -3,6 +3,7 @@
 #define TRAWLD_DAEMON_POLLER_H
 
 #include "pipeline/intake.h"
+#include "pipeline/quarantine.h"
 #include "source/runner.h"
 #include "tally.h"
 
@@ -13,6 +14,7 @@ struct poller {
 	const struct source *source;
 	struct runner *runner;
 	struct intake *intake;
+	struct quarantine *quarantine;
 	uint64_t n_rests; /* polls that came to their end */
 	bool paused; /* by the configuration or a person */
 	bool rested; /* has caught up at least once, or was given up (--once) */

@@ -87,6 +87,8 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(source, "records", count_json(intake.n_records));
 	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
 	json_object_set_new(source, "excluded", count_json(status.n_excluded));
+	json_object_set_new(
+		source, "quarantined", count_json(quarantine_count(poller->quarantine)));
 	json_object_set_new(source, "gaps", count_json(from->n_open_gaps));
 	json_object_set_new(source, "requests", count_json(status.n_requests));
 	json_object_set_new(source, "errors", count_json(status.n_faults));

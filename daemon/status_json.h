@@ -12,7 +12,8 @@ struct overview;
  * A new reference:
  *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
  * newest_record, lag_seconds, records, duplicates, errors, next_poll_in, position, target, total,
- * last_error, failing_since, attempts, location, excluded, gaps, requests, rate}],
+ * last_error, failing_since, attempts, location, excluded, quarantined, gaps, requests,
+ * rate}],
  *   sinks [{name, type, state, last_success, acknowledged, pending_records, delivered, refused,
  * last_error, failing_since, attempts, next_try_in, location, retries, oldest_pending_age}],
  *   spool {bytes, limit}

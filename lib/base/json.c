@@ -91,6 +91,13 @@ struct slice json_content(struct slice value, struct buf *scratch)
 	return buf_slice(scratch);
 }
 
+struct slice json_skip_bom(struct slice text)
+{
+	if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
+		return (struct slice){text.data + 3, text.size - 3};
+	return text;
+}
+
 int json_minify(struct slice value, struct buf *out)
 {
 	char *to = buf_reserve(out, value.size);

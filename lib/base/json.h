@@ -25,6 +25,8 @@ int json_decode(struct slice value, struct buf *out);
 /* The value's content without a copy when it holds no escape, else decoded into SCRATCH (cleared
  * first). */
 struct slice json_content(struct slice value, struct buf *scratch);
+/* TEXT without the byte order mark that some programs write before JSON. */
+struct slice json_skip_bom(struct slice text);
 /* Appends VALUE without white space between tokens. */
 int json_minify(struct slice value, struct buf *out);
 /* Appends TEXT as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */

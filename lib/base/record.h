@@ -38,6 +38,21 @@ enum record_scope {
 	RECORD_SCOPE_PAGE, /* as above, counted inside each page (pages that overlap) */
 };
 
+/* An element of a page that cannot be a record: null, a string, one without its record. */
+struct bad_element {
+	struct slice text; /* JSON; SLICE_NULL: not known */
+	struct id key; /* the digest of its text */
+	char *reason;
+};
+
+/* Those of one page; SCOPE and NEW_CHAIN as below. */
+struct bad_elements {
+	struct bad_element *items;
+	size_t n_items;
+	enum record_scope scope;
+	bool new_chain;
+};
+
 /* The records of one page, with the cursor that follows them: made durable together. */
 struct record_batch {
 	struct records records; /* in order; may be empty */

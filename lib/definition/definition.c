@@ -390,6 +390,7 @@ void definition_free(struct definition *definition)
 	str_list_deinit(&definition->fetch_origins);
 	free(definition->fetch_gone);
 	rows_format_deinit(&definition->rows);
+	free(definition->records_empty);
 	free(definition->errors_lost);
 	free(definition->errors_auth);
 	options_free(definition);

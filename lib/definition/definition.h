@@ -82,6 +82,7 @@ struct place_definition {
 };
 
 enum record_order { ORDER_ASCENDING, ORDER_UNORDERED };
+enum bad_element_rule { BAD_ELEMENT_REJECT, BAD_ELEMENT_QUARANTINE };
 
 /* Ends of a chain of pages; a page that fulfils one of them is the last. */
 enum {
@@ -119,6 +120,8 @@ struct records_options {
 	struct str_list include, exclude;
 	char *missing; /* `empty`: no array is an empty page */
 	char *expect; /* ... but only if this condition holds */
+	struct str_list empty; /* statuses whose empty body is an empty page */
+	int bad_element; /* enum bad_element_rule */
 };
 
 /* [fetch]: what a page lists are documents, their rows are the records. */
@@ -174,6 +177,8 @@ struct definition {
 	struct condition *conditions; /* include first, then exclude */
 	size_t n_include, n_conditions;
 	struct condition expect;
+	int *records_empty;
+	size_t n_records_empty;
 
 	struct page_options page;
 	struct place_definition page_place;

@@ -141,8 +141,8 @@ static void read_link(struct definition_reader *reader, struct ini_section *sect
 	if (asks)
 		reader_request(reader, section, &definition->link_request);
 	read_origins(reader, section);
-	definition->fetch_gone =
-		reader_statuses(reader, section, "gone", &options->gone, &definition->n_fetch_gone);
+	definition->fetch_gone = reader_statuses(
+		reader, section, "gone", &options->gone, 300, &definition->n_fetch_gone);
 }
 
 void reader_fetch(struct definition_reader *reader)

@@ -66,7 +66,7 @@ struct template *reader_template(struct definition_reader *reader,
 
 /* Statuses at KEY, as numbers; the array is the caller's. */
 int *reader_statuses(struct definition_reader *reader, struct ini_section *section, const char *key,
-	const struct str_list *list, size_t *ret_n);
+	const struct str_list *list, int64_t least, size_t *ret_n);
 
 /* The keys time_format (FORMAT NULL: no time is read) and time_zone of SECTION. */
 void reader_time_format(struct definition_reader *reader, const struct ini_section *section,

@@ -37,6 +37,13 @@ static void read_missing(struct definition_reader *reader, struct ini_section *s
 	if (options->expect && !options->missing)
 		reader_fault(reader, section, "expect", "`expect` requires `missing = empty`");
 	reader_condition(reader, section, "expect", options->expect, &reader->definition->expect);
+	reader->definition->records_empty = reader_statuses(reader, section, "empty",
+		&options->empty, 200, &reader->definition->n_records_empty);
+	for (size_t i = 0; i < reader->definition->n_records_empty; i++)
+		if (reader->definition->records_empty[i] >= 300)
+			reader_fault(reader, section, "empty",
+				"empty = %d: expected a status from 200 to 299",
+				reader->definition->records_empty[i]);
 }
 
 void reader_time_format(struct definition_reader *reader, const struct ini_section *section,
@@ -209,12 +216,12 @@ void reader_resume(struct definition_reader *reader)
 }
 
 int *reader_statuses(struct definition_reader *reader, struct ini_section *section, const char *key,
-	const struct str_list *list, size_t *ret_n)
+	const struct str_list *list, int64_t least, size_t *ret_n)
 {
 	int *statuses = mem_array(list->n_items, sizeof(int));
 	for (size_t i = 0; i < list->n_items; i++) {
 		int64_t status;
-		if (number_parse(slice_of(list->items[i]), 300, 599, &status))
+		if (number_parse(slice_of(list->items[i]), least, 599, &status))
 			reader_fault(reader, section, key, "%s: `%s` is not an HTTP status", key,
 				list->items[i]);
 		else
@@ -243,9 +250,9 @@ void reader_errors(struct definition_reader *reader)
 	definition->errors_retry =
 		read_tests(reader, section, "retry", &options->retry, &definition->n_errors_retry);
 	definition->errors_lost = reader_statuses(
-		reader, section, "lost", &options->lost, &definition->n_errors_lost);
+		reader, section, "lost", &options->lost, 300, &definition->n_errors_lost);
 	definition->errors_auth = reader_statuses(
-		reader, section, "auth", &options->auth, &definition->n_errors_auth);
+		reader, section, "auth", &options->auth, 300, &definition->n_errors_auth);
 }
 
 static bool any_uses(const struct named_template *list, size_t n, const char *name)
@@ -309,6 +316,11 @@ void reader_consistency(struct definition_reader *reader)
 		reader_fault(reader, page, "cursor",
 			"[page] cursor is set, but the request does not send ${page.cursor}");
 	check_size(reader, page);
+	if (definition->records.bad_element == BAD_ELEMENT_QUARANTINE &&
+		(definition->fetches || definition->page.ties))
+		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "bad_element",
+			"bad_element = quarantine cannot be combined with %s",
+			definition->fetches ? "[fetch]" : "`ties` in [page]");
 	if (definition->resume.window && !request_uses(&definition->first, "window.start"))
 		reader_fault(reader, resume, "window",
 			"[resume] window = yes, but the request does not use ${window.start}");

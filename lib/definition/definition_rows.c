@@ -13,6 +13,8 @@
 
 static const char *const order_choices[] = {"ascending", "unordered", NULL};
 
+static const char *const bad_element_choices[] = {"reject", "quarantine", NULL};
+
 static const struct option records[] = {
 	ROW(records_options, at, "at", OPTION_STRING,
 		.help = "JSON Pointer to the array of records; \"\" = the body is the array; lines "
@@ -40,6 +42,12 @@ static const struct option records[] = {
 			"empty page"),
 	ROW(records_options, expect, "expect", OPTION_STRING,
 		.help = "a condition that such a response must meet"),
+	ROW(records_options, empty, "empty", OPTION_LIST,
+		.help = "statuses, such as 204, whose response without a body is an empty page"),
+	ROW(records_options, bad_element, "bad_element", OPTION_CHOICE, .default_text = "reject",
+		.choices = bad_element_choices,
+		.help = "what an element that is not a record does. reject: the page is rejected; "
+			"quarantine: the element is kept in a file, the others are records"),
 };
 
 static const struct option page[] = {

@@ -16,6 +16,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/record.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "pipeline/job.h"
@@ -66,15 +67,21 @@ static void deadletter_print_record(struct slice text, struct buf *out)
 	buf_append_char(out, '"');
 }
 
+static void deadletter_print_time(struct buf *out)
+{
+	buf_append_text(out, "{\"time\":\"");
+	timestamp_print_rfc3339(clock_wall(), 3, out);
+	buf_append_char(out, '"');
+}
+
 static void deadletter_print(
 	const char *sink, const struct sink_record *record, const char *reason, struct buf *out)
 {
 	char scratch[33];
 	char key[33];
 
-	buf_append_text(out, "{\"time\":\"");
-	timestamp_print_rfc3339(clock_wall(), 3, out);
-	buf_append_text(out, "\",\"sink\":");
+	deadletter_print_time(out);
+	buf_append_text(out, ",\"sink\":");
 	json_encode(slice_of(sink), out);
 	buf_append_text(out, ",\"provider\":");
 	json_encode(slice_of(record->batch->provider), out);
@@ -114,25 +121,67 @@ int deadletter_close_line(int fd)
 	return -errno;
 }
 
-static int deadletter_append(int fd, const char *sink, const struct sink_job *job,
-	const bool *refused, const char *const *reasons, const char *reason)
+/* The lines of a file, one after the other: false when there is no more. */
+struct deadletter_lines {
+	bool (*next)(struct deadletter_lines *lines, struct buf *out);
+	const char *name;
+	/* of a sink */
+	const struct sink_job *job;
+	const bool *refused;
+	const char *const *reasons;
+	const char *reason;
+	struct job_cursor cursor;
+	size_t unfit;
+	/* of a source */
+	const struct bad_element *bad;
+	size_t n_bad;
+};
+
+static bool deadletter_next_record(struct deadletter_lines *lines, struct buf *out)
+{
+	const struct sink_job *job = lines->job;
+	struct sink_record record;
+
+	while (job_next(job, &lines->cursor, &record)) {
+		size_t i = lines->cursor.index - 1;
+
+		if (lines->reasons ? !lines->reasons[i] : lines->refused && !lines->refused[i])
+			continue;
+		deadletter_print(lines->name, &record,
+			lines->reasons ? lines->reasons[i] : lines->reason, out);
+		return true;
+	}
+	if (lines->unfit == job->n_unfit)
+		return false;
+	deadletter_print(lines->name, &job->unfit[lines->unfit++], UNFIT_REASON, out);
+	return true;
+}
+
+static bool deadletter_next_bad(struct deadletter_lines *lines, struct buf *out)
+{
+	const struct bad_element *bad = lines->bad;
+
+	if (lines->n_bad == 0)
+		return false;
+	deadletter_print_time(out);
+	buf_append_text(out, ",\"source\":");
+	json_encode(slice_of(lines->name), out);
+	buf_append_text(out, ",\"reason\":");
+	json_encode(slice_of(bad->reason), out);
+	buf_append_text(out, ",\"record\":");
+	deadletter_print_record(bad->text, out);
+	buf_append_text(out, "}\n");
+	lines->bad++;
+	lines->n_bad--;
+	return true;
+}
+
+static int deadletter_append(int fd, struct deadletter_lines *lines)
 {
 	struct buf text = BUF_NULL;
-	struct job_cursor cursor = {0};
-	struct sink_record record;
 	int r = 0;
 
-	while (r == 0 && job_next(job, &cursor, &record)) {
-		size_t i = cursor.index - 1;
-
-		if (reasons ? !reasons[i] : refused && !refused[i])
-			continue;
-		deadletter_print(sink, &record, reasons ? reasons[i] : reason, &text);
-		if (text.size >= DEADLETTER_PIECE)
-			r = deadletter_flush(fd, &text);
-	}
-	for (size_t i = 0; r == 0 && i < job->n_unfit; i++) {
-		deadletter_print(sink, &job->unfit[i], UNFIT_REASON, &text);
+	while (r == 0 && lines->next(lines, &text)) {
 		if (text.size >= DEADLETTER_PIECE)
 			r = deadletter_flush(fd, &text);
 	}
@@ -191,8 +240,8 @@ static int deadletter_directory(const char *state_directory, int *ret_fd)
 	return r;
 }
 
-int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
-	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr)
+static int deadletter_store(const char *state_directory, const char *file,
+	struct deadletter_lines *lines, struct fault *reterr)
 {
 	struct stat before = {0};
 	int directory = -1;
@@ -200,7 +249,7 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 	int r = deadletter_directory(state_directory, &directory);
 
 	if (r == 0)
-		r = deadletter_open(directory, sink, &fd);
+		r = deadletter_open(directory, file, &fd);
 	if (r == 0 && fstat(fd, &before) < 0)
 		r = -errno;
 	if (r == 0 && !S_ISREG(before.st_mode))
@@ -208,7 +257,7 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 	if (r == 0) {
 		r = deadletter_close_line(fd);
 		if (r == 0)
-			r = deadletter_append(fd, sink, job, refused, reasons, reason);
+			r = deadletter_append(fd, lines);
 		if (r != 0 && ftruncate(fd, before.st_size) < 0)
 			r = -errno; /* a torn line stays; the next write closes it */
 	}
@@ -220,7 +269,30 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 		return 0;
 	errno = -r;
 	return fault_set(reterr, FAULT_STORE, "cannot write %s/dead-letters/%s.ndjson: %s",
-		state_directory, sink, strerror(errno));
+		state_directory, file, strerror(errno));
+}
+
+int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
+	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr)
+{
+	struct deadletter_lines lines = {.next = deadletter_next_record,
+		.name = sink,
+		.job = job,
+		.refused = refused,
+		.reasons = reasons,
+		.reason = reason};
+
+	return deadletter_store(state_directory, sink, &lines, reterr);
+}
+
+int deadletter_keep(const char *state_directory, const char *source, const struct bad_element *bad,
+	size_t n, struct fault *reterr)
+{
+	CLEANUP_FREE char *file = mem_printf(DEADLETTER_SOURCE, source);
+	struct deadletter_lines lines = {
+		.next = deadletter_next_bad, .name = source, .bad = bad, .n_bad = n};
+
+	return deadletter_store(state_directory, file, &lines, reterr);
 }
 
 uint64_t deadletter_size(const char *state_directory, const char *sink)

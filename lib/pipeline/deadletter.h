@@ -6,11 +6,17 @@
 #ifndef TRAWLD_PIPELINE_DEADLETTER_H
 #define TRAWLD_PIPELINE_DEADLETTER_H
 
+#include <stddef.h>
+
 #include "base/fault.h"
 #include "base/idset.h"
 #include "base/slice.h"
 
+struct bad_element;
 struct sink_job;
+
+/* The file of a source; the name of no sink has a colon. */
+#define DEADLETTER_SOURCE "source:%s"
 
 /* Appends the records of JOB whose REFUSED flag is set (REFUSED NULL: all), or, when REASONS is
  * given, those that have one there, with it in place of REASON; and those that were set apart;
@@ -47,6 +53,10 @@ bool deadletter_read(struct deadletter_reader *reader, struct slice line, struct
  * without those that have been acknowledged since. 0, or FAULT_STORE. */
 int deadletter_discard(
 	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr);
+
+/* The same for N elements of SOURCE's pages that cannot be records. */
+int deadletter_keep(const char *state_directory, const char *source, const struct bad_element *bad,
+	size_t n, struct fault *reterr);
 
 /* The sink NAME is called TO from now on: so are its dead letters, unless TO has some. 0 or
  * -errno. */

@@ -251,7 +251,8 @@ static int take_link(
 	int r = page_outcome(fetch->source, response, now_time, reterr);
 	if (r)
 		return r;
-	r = json_scanner_run(fetch->source->link_plan, buf_slice(&response->body), &scan, reterr);
+	r = json_scanner_run(
+		fetch->source->link_plan, json_skip_bom(buf_slice(&response->body)), &scan, reterr);
 	if (r)
 		return r;
 	struct slice value = scan.envelope[0];

@@ -88,15 +88,90 @@ static int read_place_value(const struct page *page, const struct place_definiti
 	return 0;
 }
 
+/* --- elements that cannot be records --- */
+
+/* The record proper of an element. */
+static struct slice record_text(
+	const struct page *page, const struct source *source, size_t element)
+{
+	return source->column_item >= 0 ? field(page, element, source->column_item)
+					: page->scan.elements[element].raw;
+}
+
+/* What is wrong with a value that is to be a record; NULL: nothing. */
+static const char *record_trouble(struct slice value)
+{
+	static const char *const troubles[] = {[JSON_KIND_ARRAY] = "is an array",
+		[JSON_KIND_STRING] = "is a string",
+		[JSON_KIND_NUMBER] = "is a number",
+		[JSON_KIND_TRUE] = "is true",
+		[JSON_KIND_FALSE] = "is false",
+		[JSON_KIND_NULL] = "is null"};
+	return value.data ? troubles[json_kind_of(value)] : "is missing";
+}
+
+static bool is_bad(const struct page *page, const struct source *source, size_t element)
+{
+	return record_trouble(record_text(page, source, element)) != NULL;
+}
+
+/* Names the element and what is wrong with it. */
+static char *bad_element_text(const struct page *page, const struct source *source, size_t element)
+{
+	const struct definition *definition = source->definition;
+	const char *item = definition->records.item ? definition->records.item : "";
+	const char *trouble = record_trouble(record_text(page, source, element));
+	if (definition->records_lines)
+		return mem_printf("record %zu%s%s %s; a record is an object", element + 1,
+			*item ? " at " : "", item, trouble);
+	return mem_printf("the element `%s/%zu%s` %s; a record is an object",
+		definition->records_at.text, element, item, trouble);
+}
+
+static void set_apart(struct page *page, const struct source *source, size_t element)
+{
+	struct slice text = page->scan.elements[element].raw;
+	page->bad = mem_resize(page->bad, (page->n_bad + 1) * sizeof(*page->bad));
+	page->bad[page->n_bad++] = (struct bad_element){
+		text, digest_id(text), bad_element_text(page, source, element)};
+}
+
+static int check_records(struct page *page, const struct source *source, struct fault *reterr)
+{
+	for (size_t i = 0; i < page->scan.n_elements; i++) {
+		if (!is_bad(page, source, i))
+			continue;
+		if (source->definition->records.bad_element == BAD_ELEMENT_QUARANTINE) {
+			set_apart(page, source, i);
+			continue;
+		}
+		char *text CLEANUP_FREE = bad_element_text(page, source, i);
+		char *what CLEANUP_FREE = mem_printf(
+			"%s (`bad_element = quarantine` in [records] sets such elements apart)",
+			text);
+		return refuse(page, reterr, FAULT_BODY, what);
+	}
+	return 0;
+}
+
+/* --- places --- */
+
 static bool same_text(struct slice a, struct slice b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static int read_last(const struct page *page, const struct place_definition *place, int column,
-	const char *url, char **ret, struct fault *reterr)
+static int read_last(const struct page *page, const struct source *source,
+	const struct place_definition *place, int column, const char *url, char **ret,
+	struct fault *reterr)
 {
 	size_t n = page->scan.n_elements;
+	/* what cannot be a record may still have what the next page is requested with */
+	while (n > 0 && is_bad(page, source, n - 1) && is_nothing(field(page, n - 1, column)))
+		n--;
+	if (n == 0 && page->scan.n_elements > 0)
+		return refuse_place(page, place, reterr, FAULT_BODY,
+			"is needed, but no element of the page has it");
 	return n ? read_place_value(page, place, field(page, n - 1, column), url, ret, reterr) : 0;
 }
 
@@ -150,9 +225,9 @@ static int read_links(const struct page *page, const struct http_response *respo
 	return 0;
 }
 
-static int read_place(const struct page *page, const struct place_definition *place, int column,
-	int last_column, const struct http_response *response, const char *url, char **ret,
-	struct fault *reterr)
+static int read_place(const struct page *page, const struct source *source,
+	const struct place_definition *place, int column, int last_column,
+	const struct http_response *response, const char *url, char **ret, struct fault *reterr)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	char *link CLEANUP_FREE = NULL;
@@ -163,7 +238,7 @@ static int read_place(const struct page *page, const struct place_definition *pl
 	case PLACE_POINTER:
 		return read_place_value(page, place, envelope(page, column), url, ret, reterr);
 	case PLACE_LAST:
-		return read_last(page, place, last_column, url, ret, reterr);
+		return read_last(page, source, place, last_column, url, ret, reterr);
 	case PLACE_HEADER:
 		header = http_headers_get(&response->headers, place->header);
 		break;
@@ -212,26 +287,6 @@ static int check_array(const struct page *page, const struct source *source, str
 			: "there is something else than an array at",
 		definition->records.at);
 	return refuse(page, reterr, FAULT_BODY, what);
-}
-
-/* The record proper of an element. */
-static struct slice record_text(
-	const struct page *page, const struct source *source, size_t element)
-{
-	return source->column_item >= 0 ? field(page, element, source->column_item)
-					: page->scan.elements[element].raw;
-}
-
-/* A record is an object: something else in the array is not what the definition describes. */
-static int check_records(const struct page *page, const struct source *source, struct fault *reterr)
-{
-	for (size_t i = 0; i < page->scan.n_elements; i++) {
-		struct slice record = record_text(page, source, i);
-		if (!record.data || json_kind_of(record) != JSON_KIND_OBJECT)
-			return refuse(page, reterr, FAULT_BODY,
-				"an element of its array is no record (a record is an object)");
-	}
-	return 0;
 }
 
 static bool is_selected(const struct page *page, const struct source *source, size_t element)
@@ -329,6 +384,8 @@ static void read_records(struct page *page, const struct source *source, nsec_t 
 		page->records_capacity = n;
 	}
 	for (size_t i = 0; i < n; i++) {
+		if (page->n_bad && is_bad(page, source, i))
+			continue;
 		if (!is_selected(page, source, i)) {
 			if (page->n_excluded < PAGE_EXCLUDED)
 				page->excluded[page->n_excluded] = record_text(page, source, i);
@@ -373,18 +430,18 @@ static int read_envelope(struct page *page, const struct source *source,
 	const struct http_response *response, const char *url, struct fault *reterr)
 {
 	const struct definition *definition = source->definition;
-	int r = check_complete(page, source, reterr);
-	if (r == 0)
+	int r = page->nothing ? 0 : check_complete(page, source, reterr);
+	if (r == 0 && !page->nothing)
 		r = check_array(page, source, reterr);
 	if (r == 0)
 		r = check_records(page, source, reterr);
 	if (r == 0)
-		r = read_place(page, &definition->page_place, source->envelope_page,
+		r = read_place(page, source, &definition->page_place, source->envelope_page,
 			source->column_last_page, response, url, &page->next, reterr);
 	if (r == 0)
 		r = read_ties(page, &definition->page_place, source->column_last_page, url, reterr);
 	if (r == 0)
-		r = read_place(page, &definition->resume_place, source->envelope_resume,
+		r = read_place(page, source, &definition->resume_place, source->envelope_resume,
 			source->column_last_resume, response, url, &page->resume, reterr);
 	if (r == 0 && page->next && definition->page_place.is_url)
 		r = source_may_ask(source, page->next, reterr);
@@ -399,18 +456,43 @@ static int read_envelope(struct page *page, const struct source *source,
 	return 0;
 }
 
+/* A response without a body, of which the definition says that it is an empty page. */
+static bool stands_for_nothing(
+	const struct source *source, const struct http_response *response, struct slice text)
+{
+	const struct definition *definition = source->definition;
+	if (str_trim(text).size > 0 || definition->records_lines)
+		return false;
+	return (definition->records.missing && source->envelope_expect < 0) ||
+	       definition_lists_status(
+		       definition->records_empty, definition->n_records_empty, response->status);
+}
+
+static int scan_body(
+	struct page *page, const struct source *source, int status, struct fault *reterr)
+{
+	struct fault fault = FAULT_NULL;
+	struct slice text = json_skip_bom(buf_slice(&page->body));
+	int r = json_scanner_run(
+		source->plan, page->nothing ? SLICE("{}") : text, &page->scan, &fault);
+	if (r && str_trim(text).size == 0)
+		return fault_set(reterr, r,
+			"the answer is refused whole: HTTP %d without a body, which is not JSON "
+			"(`empty = %d` in [records] makes it an empty page)",
+			status, status);
+	return r ? refuse(page, reterr, fault.class, fault.text) : 0;
+}
+
 int page_read(struct page *page, const struct source *source, struct http_response *response,
 	const char *url, nsec_t last_time, struct fault *reterr)
 {
-	struct fault fault = FAULT_NULL;
 	page->newest_time = NSEC_NONE;
 	page->server_time = response->server_time;
 	page->body = response->body;
 	response->body = BUF_NULL;
-	int r = json_scanner_run(source->plan, buf_slice(&page->body), &page->scan, &fault);
-	if (r)
-		r = refuse(page, reterr, fault.class, fault.text);
-	else
+	page->nothing = stands_for_nothing(source, response, json_skip_bom(buf_slice(&page->body)));
+	int r = scan_body(page, source, response->status, reterr);
+	if (r == 0)
 		r = read_envelope(page, source, response, url, reterr);
 	if (r) {
 		page_deinit(page);
@@ -435,6 +517,9 @@ void page_deinit(struct page *page)
 	buf_deinit(&page->body);
 	buf_deinit(&page->ids);
 	json_scan_deinit(&page->scan);
+	for (size_t i = 0; i < page->n_bad; i++)
+		free(page->bad[i].reason);
+	free(page->bad);
 	free(page->records);
 	free(page->next);
 	free(page->back);
@@ -448,7 +533,8 @@ static bool read_error(const struct source *source, struct slice body, struct bu
 	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	const struct definition *definition = source->definition;
 	struct fault fault;
-	if (!source->error_plan || json_scanner_run(source->error_plan, body, &scan, &fault))
+	if (!source->error_plan ||
+		json_scanner_run(source->error_plan, json_skip_bom(body), &scan, &fault))
 		return false;
 	if (source->error_message >= 0 && !is_nothing(scan.envelope[source->error_message]))
 		json_decode(scan.envelope[source->error_message], words);

@@ -18,6 +18,9 @@ struct page {
 	size_t n_elements; /* as the API sent them, before include and exclude */
 	size_t n_excluded;
 	struct slice excluded[PAGE_EXCLUDED]; /* the first of them, to be shown */
+	struct bad_element *bad; /* elements that cannot be records; counted among the elements */
+	size_t n_bad;
+	bool nothing; /* it had no body, and that is an empty page */
 	size_t n_without_id, n_without_time; /* though the definition names one */
 	nsec_t newest_time; /* NSEC_NONE */
 	bool hashed; /* some record has no provider ID */

@@ -326,6 +326,18 @@ void runner_go_on(struct runner *runner, enum poll_verdict verdict)
 		runner_arm(runner, 0);
 }
 
+/* What cannot be a record is durable before the poll moves on. */
+static int set_apart(struct runner *runner, const struct page *page, struct fault *reterr)
+{
+	struct bad_elements bad = {.items = page->bad,
+		.n_items = page->n_bad,
+		.scope = poll_scope(&runner->poll),
+		.new_chain = runner->poll.n_pages == 0};
+	if (page->n_bad == 0 || !runner->callbacks->set_apart)
+		return 0;
+	return runner->callbacks->set_apart(&bad, runner->userdata, reterr);
+}
+
 /* Judges PAGE by all that can still refuse it, then lets the poll move on. */
 static int judge(struct runner *runner, struct page *page, enum poll_verdict *ret_verdict,
 	struct fault *reterr)
@@ -335,6 +347,8 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 		newest_drop_known(&runner->poll, page, runner->callbacks->known, runner->userdata);
 	*ret_verdict = POLL_AGAIN;
 	int r = definition->fetches ? fetch_check(runner->source, page, reterr) : 0;
+	if (r == 0)
+		r = set_apart(runner, page, reterr);
 	if (r || !make_room(runner, page))
 		return r;
 	struct clocks now = runner_clocks(runner);

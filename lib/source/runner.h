@@ -19,6 +19,9 @@ struct runner_callbacks {
 	void (*accept)(const struct record_batch *batch, void *userdata);
 	/* Was a record with this key accepted before? ([resume] newest) */
 	bool (*known)(const struct record *record, void *userdata);
+	/* Keeps what cannot be records; 0, or FAULT_STORE: then the page is read again later. NULL:
+	 * they are only counted. */
+	int (*set_apart)(const struct bad_elements *bad, void *userdata, struct fault *reterr);
 	/* May it poll now? False: back-pressure; runner_wake when that ends (it also asks again by
 	 * itself from time to time). NEEDS_WINDOW: known records will have to be told from new
 	 * ones. */

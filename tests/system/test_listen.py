@@ -218,6 +218,7 @@ SOURCE = {
     "records": int,
     "duplicates": int,
     "excluded": int,
+    "quarantined": int,
     "requests": int,
     "errors": int,
     "gaps": int,
