@@ -43,7 +43,8 @@ def source(name, state="up to date", error=None, **more):
         "name": name, "provider": "cloudscale", "state": state, "last_success": None,
         "newest_record": None, "lag_seconds": None, "records": 0, "duplicates": 0, "excluded": 0,
         "requests": 1, "errors": 0, "gaps": 0, "next_poll_in": None, "position": None,
-        "target": None, "total": None, "last_error": error, "rate": [0] * 60, **more,
+        "target": None, "total": None, "last_error": error, "failing_since": None,
+        "attempts": 0, "location": "trawld.conf:7", "rate": [0] * 60, **more,
     }  # fmt: skip
 
 
@@ -51,7 +52,8 @@ def sink(name, state="idle", error=None, **more):
     return {
         "name": name, "type": "file", "state": state, "last_success": None, "acknowledged": 0,
         "pending_records": 0, "oldest_pending_age": None, "delivered": 0, "refused": 0,
-        "retries": 0, "last_error": error, **more,
+        "retries": 0, "last_error": error, "failing_since": None, "attempts": 0,
+        "next_try_in": None, "location": "trawld.conf:9", **more,
     }  # fmt: skip
 
 
@@ -376,7 +378,8 @@ class Doctored(Page):
         found = status(
             [
                 source(long, "backing off", "e" * 640, provider=long, rate=rate, errors=12345678,
-                       next_poll_in=86399.9, gaps=2, records=2**53, duplicates=2**53, **texts),
+                       next_poll_in=86399.9, gaps=2, attempts=41,
+                       failing_since="2026-01-02T03:04:05.678Z", records=2**53, duplicates=2**53, **texts),
                 source("a" + EVIL, "access denied", EVIL, provider=EVIL),
                 source("waits", "blocked", rate=rate, lag_seconds=7325.0),
                 source("asks", "requesting", position="2026-01-02T03:04:05.678Z", excluded=3,
@@ -403,6 +406,7 @@ class Doctored(Page):
         self.assertEqual(row["bars"], heights(rate))
         self.assertEqual(row["new"], "9,007,199,254,740,992")
         self.assertEqual(row["next"], "in 23 h 59 min")
+        self.assertRegex(row["note"], r"failing for \d+ d.*, 41 attempts, next in 23 h 59 min")
         self.assertIn("2 gaps", row["note"])
         self.assertEqual(self.row("waits")["word"], "blocked")
         self.assertEqual(self.row("waits")["lag"], "2 h 2 min")
