@@ -100,3 +100,18 @@ int decode_base64(struct slice text, struct buf *out)
 	}
 	return 0;
 }
+
+void encode_base64url(struct slice text, struct buf *out)
+{
+	size_t start = out->size;
+
+	encode_base64(text, out);
+	while (out->size > start && out->data[out->size - 1] == '=')
+		out->data[--out->size] = '\0';
+	for (size_t i = start; i < out->size; i++) {
+		if (out->data[i] == '+')
+			out->data[i] = '-';
+		else if (out->data[i] == '/')
+			out->data[i] = '_';
+	}
+}

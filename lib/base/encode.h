@@ -13,6 +13,8 @@ void decode_percent(struct slice text, bool plus_is_blank, struct buf *out);
 
 /* RFC 4648 section 4, with padding. */
 void encode_base64(struct slice text, struct buf *out);
+/* RFC 4648 section 5, without padding. */
+void encode_base64url(struct slice text, struct buf *out);
 
 /* Undoes it. ENCODE_E_SYNTAX: a character, a length or a padding that encode_base64 does not write.
  */

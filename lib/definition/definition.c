@@ -25,6 +25,8 @@ static const char *const runtime_times[] = {"window.start", "window.end", "now",
 static const char *const runtime_json[] = {
 	"page.cursor", "page.size", "page.offset", "page.number", "resume.cursor", NULL};
 
+static const char *const auth_variables[] = {"jwt", NULL};
+
 static bool in_list(const char *const *list, const char *name)
 {
 	for (; *list; list++)
@@ -51,6 +53,18 @@ enum template_kind definition_known_variable(const char *name, void *userdata)
 	if (strcmp(name, "fetch.from") == 0)
 		return TEMPLATE_TEXT;
 	return reader_known_parameter(name, userdata);
+}
+
+bool definition_is_auth_variable(const struct definition *definition, const char *name)
+{
+	return in_list(auth_variables, name) &&
+	       reader_known_parameter(name, (void *)definition) == TEMPLATE_ABSENT;
+}
+
+enum template_kind definition_known_in_auth(const char *name, void *userdata)
+{
+	return definition_is_auth_variable(userdata, name) ? TEMPLATE_TEXT
+							   : reader_known_parameter(name, userdata);
 }
 
 const char *definition_parameter(const struct definition *definition, const char *name)
@@ -120,7 +134,10 @@ struct template *reader_template(struct definition_reader *reader,
 {
 	struct template *template = NULL;
 	char *error CLEANUP_FREE = NULL;
-	if (template_parse(&template, text, definition_known_variable, reader->definition, &error))
+	bool in_auth = section && strcmp(section->kind, "auth") == 0;
+	if (template_parse(&template, text,
+		    in_auth ? definition_known_in_auth : definition_known_variable,
+		    reader->definition, &error))
 		reader_fault(reader, section, key, "%s: %s", key, error);
 	return template;
 }

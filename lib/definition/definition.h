@@ -241,6 +241,11 @@ bool definition_lists_status(const int *statuses, size_t n, int status);
  * unknown. USERDATA: the definition. */
 enum template_kind definition_known_variable(const char *name, void *definition);
 
+/* What `${NAME}` is in [auth]: a parameter, or a variable that the credential itself fills in when
+ * the proof is made, such as the assertion of type jwt. USERDATA: the definition. */
+enum template_kind definition_known_in_auth(const char *name, void *definition);
+bool definition_is_auth_variable(const struct definition *definition, const char *name);
+
 /* Lookup of parameters only, for texts that are fixed once the source is known (auth settings,
  * zones). USERDATA: the definition. */
 struct template_value definition_value(const char *name, void *definition);

@@ -19,10 +19,7 @@ static size_t count(const char *const *names)
 
 static bool takes_key(const struct auth_kind_info *kind, const char *key)
 {
-	bool takes = strcmp(key, "type") == 0 || strcmp(key, "when") == 0;
-	for (size_t i = 0; kind->keys[i]; i++)
-		takes |= strcmp(key, kind->keys[i]) == 0;
-	return takes;
+	return strcmp(key, "type") == 0 || strcmp(key, "when") == 0 || auth_kind_takes(kind, key);
 }
 
 static void check_keys(const struct auth_kind_info *kind, const struct ini_section *section,
@@ -114,16 +111,31 @@ static void identify_source(const struct source *source, struct buf *key)
 	buf_append(key, source->secrets.bytes, sizeof(source->secrets.bytes));
 }
 
+struct setting_lookup {
+	struct definition *definition;
+	char variable[64];
+};
+
+/* A variable of the credential itself stays one, to be filled in when the proof is made. */
+static struct template_value look_up_setting(const char *name, void *userdata)
+{
+	struct setting_lookup *lookup = userdata;
+	if (!definition_is_auth_variable(lookup->definition, name))
+		return definition_value(name, lookup->definition);
+	snprintf(lookup->variable, sizeof(lookup->variable), "%c%s%c", AUTH_MARK, name, AUTH_MARK);
+	return (struct template_value){TEMPLATE_TEXT, slice_of(lookup->variable), 0};
+}
+
 /* The [auth] settings that have a value; KEY gets all of them as text. */
 static size_t render_settings(const struct source *source, const struct auth_definition *auth,
 	struct option_pair *settings, struct buf *key)
 {
-	struct definition *definition = source->definition;
+	struct setting_lookup lookup = {.definition = source->definition};
 	size_t n = 0;
 	for (size_t i = 0; i < auth->n_settings; i++) {
 		const struct named_template *setting = &auth->settings[i];
 		struct buf value = BUF_NULL;
-		if (template_render(setting->template, definition_value, definition, &value) == 0) {
+		if (template_render(setting->template, look_up_setting, &lookup, &value) == 0) {
 			identify(key, setting->name, buf_slice(&value));
 			settings[n].name = setting->name;
 			settings[n++].value = buf_take(&value);

@@ -21,6 +21,7 @@ static const struct auth_kind *const auth_kinds[] = {
 	&auth_huawei_aksk,
 	&auth_oauth2_client,
 	&auth_login,
+	&auth_jwt,
 };
 
 #define N_AUTH_KINDS (sizeof(auth_kinds) / sizeof(auth_kinds[0]))
@@ -59,6 +60,85 @@ static size_t count(const char *const *names)
 	return n;
 }
 
+static bool is_listed(const char *const *names, struct slice name)
+{
+	for (size_t i = 0; names && names[i]; i++) {
+		if (slice_is(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
+bool auth_kind_takes(const struct auth_kind_info *info, const char *key)
+{
+	for (size_t i = 0; info->keys[i]; i++) {
+		const char *name = info->keys[i];
+
+		if (str_ends(name, ".") ? str_starts(key, name) && key[strlen(name)]
+					: strcmp(key, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* True at each variable of TEXT, whose name and what follows are then in RET_NAME and TEXT; what
+ * stands before it in RET_BEFORE. */
+static bool next_variable(struct slice *text, struct slice *ret_before, struct slice *ret_name)
+{
+	const char *end = text->data + text->size;
+	const char *open = text->size ? memchr(text->data, AUTH_MARK, text->size) : NULL;
+	const char *close = open ? memchr(open + 1, AUTH_MARK, (size_t)(end - open - 1)) : NULL;
+
+	if (!close)
+		return false;
+	*ret_before = (struct slice){text->data, (size_t)(open - text->data)};
+	*ret_name = (struct slice){open + 1, (size_t)(close - open - 1)};
+	*text = (struct slice){close + 1, (size_t)(end - close - 1)};
+	return true;
+}
+
+void auth_fill(struct slice text, auth_variable_fn variable, void *userdata, struct buf *out)
+{
+	struct slice before;
+	struct slice name;
+
+	while (next_variable(&text, &before, &name)) {
+		buf_append_slice(out, before);
+		variable(name, out, userdata);
+	}
+	buf_append_slice(out, text);
+}
+
+void auth_wipe(struct buf *buf)
+{
+	if (buf->data)
+		secret_wipe(buf->data, buf->size);
+	buf_deinit(buf);
+}
+
+static int check_value(
+	const struct auth_kind_info *info, const struct option_pair *pair, struct fault *reterr)
+{
+	bool is_text = is_listed(info->texts, slice_of(pair->name));
+	struct slice rest = slice_of(pair->value);
+	bool is_sendable = true;
+	struct slice before;
+	struct slice name;
+
+	while (next_variable(&rest, &before, &name)) {
+		is_sendable &= is_text || auth_is_sendable(before);
+		if (!is_listed(info->variables, name))
+			return fault_set(reterr, FAULT_CONFIG,
+				"auth key `%s` uses ${%.*s}, which auth type `%s` does not have",
+				pair->name, (int)name.size, name.data, info->type);
+	}
+	if (is_sendable && (is_text || auth_is_sendable(rest)))
+		return 0;
+	return fault_set(reterr, FAULT_CONFIG,
+		"the value of auth key `%s` holds a line break or another control character",
+		pair->name);
+}
+
 static int check_keys(
 	const struct auth_kind *kind, const struct auth_setup *setup, struct fault *reterr)
 {
@@ -68,18 +148,14 @@ static int check_keys(
 	for (size_t i = 0; i < setup->n_settings; i++) {
 		const char *name = setup->settings[i].name;
 		char *hint CLEANUP_FREE = str_hint(name, info->keys, n_keys);
-		bool known = false;
+		int r;
 
-		for (size_t k = 0; k < n_keys && !known; k++)
-			known = strcmp(info->keys[k], name) == 0;
-		if (!known)
+		if (!auth_kind_takes(info, name))
 			return fault_set(reterr, FAULT_CONFIG, "auth type `%s` has no key `%s`%s",
 				info->type, name, hint);
-		if (!auth_is_sendable(slice_of(setup->settings[i].value)))
-			return fault_set(reterr, FAULT_CONFIG,
-				"the value of auth key `%s` holds a line break or another "
-				"control character",
-				name);
+		r = check_value(info, &setup->settings[i], reterr);
+		if (r != 0)
+			return r;
 	}
 	for (size_t i = 0; info->required[i]; i++) {
 		if (auth_setting(setup, info->required[i]).size == 0)

@@ -14,6 +14,13 @@
 struct auth;
 
 /*
+ * A value may hold variables that the kind fills in when it makes its proof, such as the assertion
+ * of jwt: written as AUTH_VARIABLE("jwt"). Configured texts cannot hold the mark.
+ */
+#define AUTH_MARK '\x1a'
+#define AUTH_VARIABLE(name) "\x1a" name "\x1a"
+
+/*
  * The kinds and their keys (brackets: optional):
  *   none
  *   bearer         token
@@ -23,8 +30,9 @@ struct auth;
  *   huawei_aksk    access_key secret_key [project_id] [domain_id] [security_token]
  *   oauth2_client  token_url client_id client_secret [scope] [client_auth] (form, basic) [header]
  *   login          [header]
+ *   jwt            key algorithm [token_url] [key_id] [header] [claim.NAME] [jose.NAME] [form.NAME]
  * `header` names the header that carries a fetched token: Authorization (then with `Bearer `) for
- * oauth2_client, X-Auth-Token for login.
+ * oauth2_client and jwt, X-Auth-Token for login.
  *
  * sigv4 and huawei_aksk sign the request as it stands: headers come before auth_apply and stay as
  * they are after it, and so does the URL, whose query sigv4 writes in one encoding.
@@ -38,7 +46,7 @@ struct auth;
 
 /* The keys of an [auth] section (source definition) or auth.* (sink), values already expanded. */
 struct auth_setup {
-	const char *type; /* none bearer basic header sigv4 huawei_aksk oauth2_client login */
+	const char *type; /* a name of auth_kind_names() */
 	const struct option_pair
 		*settings; /* type-specific keys: token; user, password; name, value; provider,
 			      service, region, access_key, secret_key ... */
@@ -57,13 +65,16 @@ struct auth_setup {
 	const char *expires_from;
 };
 
-/* What a kind takes, for --check: NULL-terminated key names and which of them are required. NULL:
- * no such kind. */
+/* What a kind takes, for --check: NULL-terminated key names and which of them are required. A name
+ * that ends in a dot is the beginning of keys, such as `claim.`. NULL: no such kind. */
 struct auth_kind_info {
 	const char *type;
 	const char *const *keys;
 	const char *const *required;
+	const char *const *texts; /* keys whose value may hold line breaks; NULL: none */
+	const char *const *variables; /* that its values may hold; NULL: none */
 };
+bool auth_kind_takes(const struct auth_kind_info *info, const char *key);
 const struct auth_kind_info *auth_kind_find(const char *type);
 const char *const *auth_kind_names(void); /* NULL-terminated */
 

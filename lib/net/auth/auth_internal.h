@@ -33,11 +33,18 @@ extern const struct auth_kind auth_sigv4;
 extern const struct auth_kind auth_huawei_aksk;
 extern const struct auth_kind auth_oauth2_client;
 extern const struct auth_kind auth_login;
+extern const struct auth_kind auth_jwt;
 
 /* The value of KEY; SLICE_NULL when it is not set or empty. */
 struct slice auth_setting(const struct auth_setup *setup, const char *key);
 
 /* True when TEXT can be sent in a header as it is: no control characters. */
 bool auth_is_sendable(struct slice text);
+
+/* Appends TEXT to OUT, each of its variables as VARIABLE appends it. */
+typedef void (*auth_variable_fn)(struct slice name, struct buf *out, void *userdata);
+void auth_fill(struct slice text, auth_variable_fn variable, void *userdata, struct buf *out);
+
+void auth_wipe(struct buf *buf); /* overwrites what it holds, and frees it */
 
 #endif

@@ -19,11 +19,13 @@ struct login {
 	struct pointer expires; /* not set: one hour */
 };
 
-static void login_render(struct auth_token *self, struct http_message *out)
+static int login_render(struct auth_token *self, struct http_message *out, struct fault *reterr)
 {
 	struct login *login = (struct login *)self;
 
+	(void)reterr;
 	login->render(out, login->userdata);
+	return 0;
 }
 
 static int read_token(struct login *login, const struct http_response *response, json_t *root,
@@ -87,7 +89,7 @@ static int read_places(struct login *login, const struct auth_setup *setup, stru
 	return 0;
 }
 
-static const struct auth_token_source login_source = {login_render, login_read};
+static const struct auth_token_source login_source = {.render = login_render, .read = login_read};
 
 static int login_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {

@@ -18,55 +18,22 @@ struct oauth2 {
 	struct secret client_secret;
 	char *scope; /* NULL: none */
 	struct auth *basic; /* NULL: in the form */
-	struct pointer access_token;
-	struct pointer expires_in;
 };
 
-static void append_field(struct buf *out, const char *name, struct slice value)
-{
-	if (out->size > 0)
-		buf_append_char(out, '&');
-	buf_printf(out, "%s=", name);
-	encode_percent(value, out);
-}
-
-static void oauth2_render(struct auth_token *self, struct http_message *out)
+static int oauth2_render(struct auth_token *self, struct http_message *out, struct fault *reterr)
 {
 	struct oauth2 *oauth2 = (struct oauth2 *)self;
 
-	out->method = mem_strdup("POST");
-	out->url = mem_strdup(oauth2->token_url);
-	out->has_body = true;
-	http_headers_set(&out->headers, "Content-Type", SLICE("application/x-www-form-urlencoded"));
-	http_headers_set(&out->headers, "Accept", SLICE("application/json"));
-	append_field(&out->body, "grant_type", SLICE("client_credentials"));
+	auth_token_form(out, oauth2->token_url);
+	auth_token_form_add(out, "grant_type", SLICE("client_credentials"));
 	if (oauth2->scope)
-		append_field(&out->body, "scope", slice_of(oauth2->scope));
-	if (oauth2->basic) {
-		(void)auth_apply(oauth2->basic, out, 0, NULL); /* basic cannot fail here */
-		return;
-	}
-	append_field(&out->body, "client_id", slice_of(oauth2->client_id));
-	append_field(&out->body, "client_secret",
+		auth_token_form_add(out, "scope", slice_of(oauth2->scope));
+	if (oauth2->basic)
+		return auth_apply(oauth2->basic, out, 0, reterr);
+	auth_token_form_add(out, "client_id", slice_of(oauth2->client_id));
+	auth_token_form_add(out, "client_secret",
 		(struct slice){oauth2->client_secret.text, oauth2->client_secret.size});
-}
-
-static int oauth2_read(struct auth_token *self, const struct http_response *response,
-	struct token_answer *ret, struct fault *reterr)
-{
-	struct oauth2 *oauth2 = (struct oauth2 *)self;
-	struct slice body = buf_slice(&response->body);
-	json_t *root = json_loadb(body.data, body.size, 0, NULL);
-	int r;
-
-	if (!root)
-		return fault_set(reterr, FAULT_BODY, "the answer is not JSON");
-	r = token_answer_pointer(root, &oauth2->access_token, &ret->token, reterr);
-	ret->life_ns =
-		token_answer_life(root, &oauth2->expires_in, response->server_time, clock_wall());
-	token_answer_wipe(root, &oauth2->access_token);
-	json_decref(root);
-	return r;
+	return 0;
 }
 
 static void oauth2_destroy(struct auth *auth)
@@ -79,8 +46,6 @@ static void oauth2_destroy(struct auth *auth)
 	free(oauth2->scope);
 	secret_deinit(&oauth2->client_secret);
 	auth_free(oauth2->basic);
-	pointer_deinit(&oauth2->access_token);
-	pointer_deinit(&oauth2->expires_in);
 	free(oauth2);
 }
 
@@ -105,7 +70,8 @@ static int make_basic(struct oauth2 *oauth2, struct fault *reterr)
 	return r;
 }
 
-static const struct auth_token_source oauth2_source = {oauth2_render, oauth2_read};
+static const struct auth_token_source oauth2_source = {
+	.render = oauth2_render, .read = token_answer_oauth2};
 
 static char *copy_setting(const struct auth_setup *setup, const char *key)
 {
@@ -134,8 +100,6 @@ static int oauth2_create(struct auth **ret, const struct auth_setup *setup, stru
 	oauth2->client_id = copy_setting(setup, "client_id");
 	oauth2->scope = copy_setting(setup, "scope");
 	secret_set(&oauth2->client_secret, auth_setting(setup, "client_secret"));
-	(void)pointer_parse(&oauth2->access_token, SLICE("/access_token"));
-	(void)pointer_parse(&oauth2->expires_in, SLICE("/expires_in"));
 	r = auth_token_init(&oauth2->token, setup, &oauth2_source, "Authorization", reterr);
 	if (r == 0 && slice_is(way, "basic"))
 		r = make_basic(oauth2, reterr);

@@ -54,13 +54,6 @@ static int simple_apply(
 	return 0;
 }
 
-static void wipe(struct buf *buf)
-{
-	if (buf->data)
-		secret_wipe(buf->data, buf->size);
-	buf_deinit(buf);
-}
-
 static int none_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
 	(void)setup;
@@ -70,7 +63,7 @@ static int none_create(struct auth **ret, const struct auth_setup *setup, struct
 
 static int bearer_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
-	CLEANUP(wipe) struct buf value = BUF_NULL;
+	CLEANUP(auth_wipe) struct buf value = BUF_NULL;
 	struct slice token = auth_setting(setup, "token");
 
 	(void)reterr;
@@ -81,8 +74,8 @@ static int bearer_create(struct auth **ret, const struct auth_setup *setup, stru
 
 static int basic_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
-	CLEANUP(wipe) struct buf pair = BUF_NULL;
-	CLEANUP(wipe) struct buf value = BUF_NULL;
+	CLEANUP(auth_wipe) struct buf pair = BUF_NULL;
+	CLEANUP(auth_wipe) struct buf value = BUF_NULL;
 	struct slice user = auth_setting(setup, "user");
 	struct slice password = auth_setting(setup, "password");
 
@@ -100,7 +93,7 @@ static int basic_create(struct auth **ret, const struct auth_setup *setup, struc
 
 static int header_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
-	CLEANUP(wipe) struct buf value = BUF_NULL;
+	CLEANUP(auth_wipe) struct buf value = BUF_NULL;
 	CLEANUP_FREE char *name = NULL;
 	struct slice text = auth_setting(setup, "name");
 

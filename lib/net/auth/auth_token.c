@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 #include "base/timer.h"
 
@@ -157,9 +158,10 @@ static bool retry_caller(struct auth_token *self, const struct fault *fault, nse
 	nsec_t moved = skew_ns - self->skew_ns;
 
 	self->skew_ns = skew_ns;
-	if (!self->caller || fault->class != FAULT_AUTH || self->retried)
+	if (!(self->caller || self->source->signs) || fault->class != FAULT_AUTH || self->retried)
 		return false;
-	self->retried = auth_reject(self->caller) || moved > SKEW_LARGE || moved < -SKEW_LARGE;
+	self->retried = (self->caller && auth_reject(self->caller)) || moved > SKEW_LARGE ||
+			moved < -SKEW_LARGE;
 	if (self->retried)
 		fetch(self);
 	return self->retried;
@@ -197,12 +199,12 @@ static void ask(struct auth_token *self)
 	int r = 0;
 
 	assert(self->client);
-	self->source->render(self, &message);
+	r = self->source->render(self, &message, &fault);
 	free(self->origin);
 	self->origin = NULL;
 	if (url_origin(message.url ? message.url : "", &self->origin) != 0)
 		self->origin = mem_strdup("an unusable URL");
-	if (self->caller && message.url)
+	if (r == 0 && self->caller && message.url)
 		r = auth_apply(self->caller, &message, clock_wall() + self->skew_ns, &fault);
 	if (r == 0)
 		self->request = http_request_start(
@@ -247,6 +249,24 @@ static void on_kick(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 	self->fault.wait_ns = self->retry_at > now_at ? self->retry_at - now_at : 0;
 	answer(self, &self->fault);
+}
+
+void auth_token_form(struct http_message *out, const char *url)
+{
+	out->method = mem_strdup("POST");
+	out->url = mem_strdup(url);
+	out->has_body = true;
+	http_headers_set(&out->headers, "Content-Type", SLICE("application/x-www-form-urlencoded"));
+	http_headers_set(&out->headers, "Accept", SLICE("application/json"));
+}
+
+void auth_token_form_add(struct http_message *out, const char *name, struct slice value)
+{
+	if (out->body.size > 0)
+		buf_append_char(&out->body, '&');
+	encode_percent(slice_of(name), &out->body);
+	buf_append_char(&out->body, '=');
+	encode_percent(value, &out->body);
 }
 
 struct auth_waiter *auth_token_prepare(struct auth *auth, auth_ready_fn ready, void *userdata)

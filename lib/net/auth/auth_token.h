@@ -1,6 +1,6 @@
 /*
  * A token that is fetched, kept in memory, and used until it is nearly worn out: what the kinds
- * oauth2_client and login share. Nothing outside lib/net includes it.
+ * oauth2_client, jwt and login share. Nothing outside lib/net includes it.
  */
 #ifndef TRAWLD_NET_AUTH_TOKEN_H
 #define TRAWLD_NET_AUTH_TOKEN_H
@@ -22,11 +22,12 @@ struct auth_token;
 
 /* What differs between the kinds. */
 struct auth_token_source {
-	/* Fills OUT, which is HTTP_MESSAGE_NULL. */
-	void (*render)(struct auth_token *self, struct http_message *out);
+	/* Fills OUT, which is HTTP_MESSAGE_NULL. 0 or a fault class. */
+	int (*render)(struct auth_token *self, struct http_message *out, struct fault *reterr);
 	/* Reads an answer of class FAULT_NONE. 0 or a fault class. */
 	int (*read)(struct auth_token *self, const struct http_response *response,
 		struct token_answer *ret, struct fault *reterr);
+	bool signs; /* what is sent holds our time: a wrong clock may be why it is refused */
 };
 
 struct auth_waiter_list {
@@ -74,7 +75,15 @@ int auth_token_apply(
 	struct auth *auth, struct http_message *message, nsec_t now_time, struct fault *reterr);
 bool auth_token_reject(struct auth *auth);
 
+/* Makes OUT a request that posts a form to URL, and adds a field to it. */
+void auth_token_form(struct http_message *out, const char *url);
+void auth_token_form_add(struct http_message *out, const char *name, struct slice value);
+
 /* token_answer.c: reading the answer (pure). */
+
+/* The answer of RFC 6749 section 5.1: access_token and expires_in. A row of auth_token_source. */
+int token_answer_oauth2(struct auth_token *self, const struct http_response *response,
+	struct token_answer *ret, struct fault *reterr);
 
 /* The string at POINTER into RET. FAULT_BODY when it is not there, is no string, is empty or
  * larger than 64 KiB. */

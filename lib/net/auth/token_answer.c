@@ -120,3 +120,26 @@ nsec_t token_answer_margin(nsec_t life_ns)
 
 	return margin > life_ns / 2 ? life_ns / 2 : margin;
 }
+
+int token_answer_oauth2(struct auth_token *self, const struct http_response *response,
+	struct token_answer *ret, struct fault *reterr)
+{
+	struct slice body = buf_slice(&response->body);
+	json_t *root = json_loadb(body.data, body.size, 0, NULL);
+	struct pointer token = POINTER_NULL;
+	struct pointer expires = POINTER_NULL;
+	int r;
+
+	(void)self;
+	if (!root)
+		return fault_set(reterr, FAULT_BODY, "the answer is not JSON");
+	(void)pointer_parse(&token, SLICE("/access_token"));
+	(void)pointer_parse(&expires, SLICE("/expires_in"));
+	r = token_answer_pointer(root, &token, &ret->token, reterr);
+	ret->life_ns = token_answer_life(root, &expires, response->server_time, clock_wall());
+	token_answer_wipe(root, &token);
+	json_decref(root);
+	pointer_deinit(&token);
+	pointer_deinit(&expires);
+	return r;
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""The definitions that trawld ships against strict simulators of their APIs (tests/simulators/
+vendor_*.py): all records come out, each once, over a kill -9, a 503, a 429 and records that can be
+seen late; the API never refuses a request; and a poll that finds nothing new costs little."""
+
+import pathlib
+import shutil
+import time
+
+import harness
+from harness import wait_until
+
+import vendors
+
+COUNT = 1000
+KEYS = pathlib.Path(__file__).resolve().parents[1] / "keys"
+
+
+class Vendors(harness.Case):
+    def begin(self, name, settings=""):
+        shutil.rmtree(self.state, ignore_errors=True)
+        self.out.unlink(missing_ok=True)
+        # all records are an hour old, or older
+        vendor = vendors.apis()[name]
+        day = vendor.span_us // 1_000_000
+        self.first = int(time.time()) // 3600 * 3600 - day - 3600
+        self.half = self.first + day // 2 + 300
+        self.api = vendor(self.first * 10**6, COUNT)
+        self.sim = self.simulator(
+            "--api", name, "--first", str(self.first), "--count", str(COUNT), name="vendors"
+        )
+        self.configure(
+            "[source vendor]\nprovider = %s\nendpoint = %s\nrate = off\ninterval = 5ms\n"
+            "retry_max = 50ms\ninsecure_http = yes\nstart = %s\n%s%s"
+            % (
+                vendor.definition or name,
+                self.sim.url,
+                vendors.simlib.iso(self.first * 10**6),
+                vendor.source.format(url=self.sim.url, keys=KEYS),
+                settings,
+            ),
+            self.file_sink(),
+        )
+
+    def found(self):
+        return self.out.read_bytes().splitlines(True) if self.out.exists() else []
+
+    def kill_at(self, number):
+        """Runs the daemon until it waits for the answer to request NUMBER; kill -9."""
+        self.sim.control(reset_numbers=True, faults=[{"kind": "hang", "at": [number]}])
+        daemon = self.daemon()
+        wait_until(
+            lambda: self.sim.stats()["requests"] >= number or daemon.process.poll() is not None,
+            "request %d" % number,
+        )
+        self.assertIsNone(daemon.process.poll(), daemon.text())
+        daemon.kill()
+        self.sim.faults()
+        lines = self.found()
+        self.assertEqual(len(set(lines)), len(lines))
+
+    def whole(self, name, kill=3):
+        """Half of the records with a kill, then all with errors between; then nothing more."""
+        self.begin(name)
+        self.sim.control(clock_offset=self.half - time.time())
+        self.kill_at(kill)
+        self.once()
+        found = self.found()
+        self.assertGreater(len(found), COUNT // 4)
+        self.sim.control(
+            clock_offset=0,
+            reset_numbers=True,
+            faults=[
+                {"kind": "status", "at": [2], "status": 503},
+                {"kind": "status", "at": [4], "status": 429, "retry_after": 0},
+            ],
+        )
+        self.once()
+        self.sim.faults()
+        self.assert_whole()
+        stats = self.sim.stats()["statuses"]
+        self.assertLessEqual(set(stats), {"200", "503", "429"}, stats)
+        self.sim.control(reset_numbers=True)
+        self.once()
+        self.assert_whole()
+        stats = self.sim.stats()
+        self.assertEqual(set(stats["statuses"]), {"200"})
+        self.assertLessEqual(stats["requests"], self.api.polls)
+
+    def assert_whole(self):
+        expected = self.api.lines()
+        if self.api.ordered:
+            self.assert_output(b"".join(expected))
+        else:
+            self.assertEqual(sorted(self.found()), sorted(expected))
+
+    def test_google_workspace(self):
+        self.whole("google-workspace")
+
+
+if __name__ == "__main__":
+    harness.main()
