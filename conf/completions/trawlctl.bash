@@ -38,7 +38,7 @@ _trawlctl()
 	providers)
 		mapfile -t COMPREPLY < <(compgen -W "$(find "$(dirname "$file")/providers" \
 			/usr/share/trawld/providers -name '*.conf' 2>/dev/null |
-			sed 's|.*/||; s|\.conf$||')" -- "$cur")
+			sed 's|.*/||; s|\.conf$||') --example" -- "$cur")
 		;;
 	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json" -- "$cur") ;;
 	status)

@@ -30,6 +30,7 @@ static const struct own_option {
 	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, false},
 	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
 	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
+	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
 };
 
 #define N_OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))

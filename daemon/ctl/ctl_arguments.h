@@ -18,6 +18,7 @@ struct ctl_arguments {
 	bool acknowledge;
 	bool failing;
 	bool check;
+	bool example;
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -32,6 +33,7 @@ enum {
 	CTL_NEW_NAME = 1 << 7, /* a second operand, required */
 	CTL_FAILING = 1 << 8,
 	CTL_CHECK = 1 << 9,
+	CTL_EXAMPLE = 1 << 10,
 };
 
 struct ctl_command {

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
+#include "ctl/ctl_header.h"
 #include "ctl/ctl_mask.h"
 #include "source/source_auth.h"
 
@@ -80,6 +81,16 @@ static struct definition *load(
 	return definition;
 }
 
+/* The first word of the field: high, medium or low. */
+static void print_confidence(const struct definition *definition)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	if (!ctl_header_field(definition->file, "Confidence", &text))
+		return;
+	text.data[strcspn(text.data, ";,. ")] = '\0';
+	print_text("  (confidence: ", text.data, ")");
+}
+
 static int list_all(const struct definition_path *path, const struct str_list *names)
 {
 	int width = width_of(names), code = 0;
@@ -87,7 +98,9 @@ static int list_all(const struct definition_path *path, const struct str_list *n
 		struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 		struct definition *definition = load(names->items[i], path, &findings);
 		printf("%-*s", width, names->items[i]);
-		print_text("  ", title_of(definition), "\n");
+		print_text("  ", title_of(definition), "");
+		print_confidence(definition);
+		putchar('\n');
 		print_parameters(definition);
 		int r = print_faults(&findings);
 		code = r ? r : code;
@@ -203,6 +216,19 @@ static void print_resume(const struct definition *definition)
 	}
 }
 
+static void print_header(const struct definition *definition)
+{
+	static const struct {
+		const char *field, *name;
+	} fields[] = {{"Reads", "reads"}, {"Permissions", "permissions"}, {"Delay", "delay"},
+		{"Confidence", "confidence"}, {"Documentation", "documented"}};
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		if (ctl_header_field(definition->file, fields[i].field, &text))
+			print_line(fields[i].name, "%s", buf_text(&text));
+	}
+}
+
 static void print_detail(struct definition *definition, bool good)
 {
 	bool custom = strcmp(definition->name, CUSTOM) == 0;
@@ -212,6 +238,7 @@ static void print_detail(struct definition *definition, bool good)
 		custom ? "none: set keys such as request.url and records.at in [source NAME]"
 		: definition->file ? definition->file
 				   : "cannot be read");
+	print_header(definition);
 	if (good && !custom) {
 		print_entry(definition, "login", "login");
 		print_entry(definition, "request", "request");
@@ -241,6 +268,28 @@ static int show(const char *name, const struct definition_path *path, const stru
 	return print_faults(&findings);
 }
 
+static int print_example(
+	const char *name, const struct definition_path *path, const struct str_list *names)
+{
+	struct findings ignored CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	if (!name) {
+		fputs("trawlctl: --example requires the name of a provider\n", stderr);
+		return EX_USAGE;
+	}
+	if (!str_list_has(names, name))
+		return show(name, path, names);
+	struct definition *definition = definition_load(name, path, NULL, &ignored);
+	bool found = ctl_header_example(definition->file, &text);
+	definition_free(definition);
+	if (!found) {
+		fprintf(stderr, "trawlctl: the definition of `%s` contains no example\n", name);
+		return EX_CONFIG;
+	}
+	fputs(buf_text(&text), stdout);
+	return 0;
+}
+
 int ctl_providers(const struct ctl_arguments *arguments)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
@@ -257,8 +306,9 @@ int ctl_providers(const struct ctl_arguments *arguments)
 	}
 	setup_path_init(&providers, config);
 	definition_names(&providers.path, &names);
-	int r = arguments->name ? show(arguments->name, &providers.path, &names)
-				: list_all(&providers.path, &names);
+	int r = arguments->example ? print_example(arguments->name, &providers.path, &names)
+		: arguments->name  ? show(arguments->name, &providers.path, &names)
+				   : list_all(&providers.path, &names);
 	setup_path_deinit(&providers);
 	config_free(config);
 	return r;

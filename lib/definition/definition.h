@@ -142,6 +142,7 @@ enum limits_shared { SHARED_CREDENTIAL, SHARED_ORIGIN };
 struct limits_options {
 	struct option_rate rate;
 	int shared;
+	nsec_t interval_ns; /* of a source that sets none; 0: the general default */
 };
 
 struct errors_options {

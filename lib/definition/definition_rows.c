@@ -156,6 +156,8 @@ static const struct option limits[] = {
 		.choices = shared_choices,
 		.help = "which sources share the budget: those with one credential, or all of an "
 			"origin"),
+	ROW(limits_options, interval_ns, "interval", OPTION_DURATION, .default_text = "0",
+		.max = 30 * NSEC_PER_DAY, .help = "interval of a source that does not set it"),
 };
 
 static const struct option errors[] = {

@@ -337,6 +337,14 @@ static void report_unknown(struct source *source, const struct option_table *tab
 	free(extra);
 }
 
+/* What suits the API, unless the source says otherwise. */
+static void take_interval(struct source *source, const struct ini_section *section)
+{
+	nsec_t interval_ns = source->definition->limits.interval_ns;
+	if (interval_ns && !ini_section_find((struct ini_section *)section, "interval"))
+		source->options.interval_ns = interval_ns;
+}
+
 static bool is_custom(const struct source *source)
 {
 	return strcmp(source->definition->name, "custom") == 0;
@@ -356,8 +364,10 @@ struct source *source_new(
 	if (source->options.provider)
 		source->definition =
 			definition_load(source->options.provider, path, section, findings);
-	if (source->definition)
+	if (source->definition) {
+		take_interval(source, section);
 		source_auth_check(source->definition, findings);
+	}
 	/* an unknown provider's parameters are unknown, too: one finding is enough */
 	if (source->definition && (source->definition->file || is_custom(source)))
 		report_unknown(source, &table, section, findings);

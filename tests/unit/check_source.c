@@ -1,6 +1,8 @@
 /* A source's options and the requests that it writes. */
 #include "source/source.h"
 
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "source_fixture.h"
 
@@ -156,4 +158,22 @@ START_TEST(fingerprints)
 }
 END_TEST
 
-UNIT_MAIN("source", requests, forms, origins, faults, fingerprints)
+START_TEST(intervals)
+{
+	static const struct {
+		const char *text;
+		nsec_t interval_ns;
+	} cases[] = {{"", 60 * NSEC_PER_SEC}, {"limits.interval = 5m\n", 5 * NSEC_PER_MIN},
+		{"limits.interval = 5m\ninterval = 10s\n", 10 * NSEC_PER_SEC}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		char *text CLEANUP_FREE = mem_printf(
+			RECORDS "request.url = https://h/${window.start}\n%s", cases[i].text);
+		source_fixture_good(&f, text);
+		ck_assert_int_eq(f.source->options.interval_ns, cases[i].interval_ns);
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
+UNIT_MAIN("source", intervals, requests, forms, origins, faults, fingerprints)
