@@ -3,6 +3,7 @@
  * of credential, those that are optional in brackets. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "conf/config.h"
 #include "net/auth/auth.h"
@@ -52,8 +53,13 @@ static bool holds(const char *const *names, const char *name)
 static void list_auth(const struct auth_kind_info *info)
 {
 	printf("auth\t%s\t", info->type);
-	for (size_t i = 0; info->keys[i]; i++)
-		printf(holds(info->required, info->keys[i]) ? "%s " : "[%s] ", info->keys[i]);
+	for (size_t i = 0; info->keys[i]; i++) {
+		const char *key = info->keys[i];
+		bool begins = key[strlen(key) - 1] == '.'; /* what follows is free */
+
+		printf(holds(info->required, key) ? "%s%s " : "[%s%s] ", key,
+			begins ? "NAME" : "");
+	}
 	printf("\n");
 }
 
