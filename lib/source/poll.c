@@ -493,7 +493,10 @@ nsec_t poll_horizon(const struct poll *poll)
 		definition->resume.window ? window_base(&poll->place) : poll->place.newest_time;
 	if (base == NSEC_NONE)
 		return NSEC_NONE;
-	nsec_t horizon = base - definition->resume.overlap_ns - HORIZON_MARGIN;
+	/* the next poll requests whole steps: an API that knows days only is read from midnight on
+	 */
+	nsec_t horizon = span_floor(base - definition->resume.overlap_ns, definition->step_ns) -
+			 HORIZON_MARGIN;
 	if (poll->place.start_time != NSEC_NONE && poll->place.start_time < horizon)
 		horizon = poll->place.start_time - HORIZON_MARGIN;
 	return horizon;
