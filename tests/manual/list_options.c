@@ -57,8 +57,7 @@ static void list_auth(const struct auth_kind_info *info)
 		const char *key = info->keys[i];
 		bool begins = key[strlen(key) - 1] == '.'; /* what follows is free */
 
-		printf(holds(info->required, key) ? "%s%s " : "[%s%s] ", key,
-			begins ? "NAME" : "");
+		printf(holds(info->required, key) ? "%s%s " : "[%s%s] ", key, begins ? "NAME" : "");
 	}
 	printf("\n");
 }
