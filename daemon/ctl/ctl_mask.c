@@ -3,42 +3,10 @@
 #include "ctl/ctl_mask.h"
 
 #include <ctype.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/secret.h"
-
-static const char *const sensitive_words[] = {"auth", "token", "cookie", "secret", "passw",
-	"passphrase", "credential", "appcode", "apikey", "api-key", "api_key", "session",
-	"signature", "assertion", NULL};
-static const char *const place_words[] = {
-	"next", "page", "continu", "skip", "sync", "cursor", "marker", NULL};
-
-static bool contains(struct slice name, const char *word)
-{
-	size_t size = strlen(word);
-	for (size_t i = 0; i + size <= name.size; i++)
-		if (strncasecmp(name.data + i, word, size) == 0)
-			return true;
-	return false;
-}
-
-static bool contains_one_of(struct slice name, const char *const *words)
-{
-	for (; *words; words++)
-		if (contains(name, *words))
-			return true;
-	return false;
-}
-
-bool mask_is_sensitive(struct slice name)
-{
-	if (name.size == 3 && strncasecmp(name.data, "sig", 3) == 0)
-		return true;
-	if (!contains_one_of(name, sensitive_words))
-		return false;
-	return !contains(name, "token") || !contains_one_of(name, place_words);
-}
+#include "base/secret_name.h"
 
 static bool is_name_char(char c)
 {
@@ -57,7 +25,8 @@ static bool take_pair(struct slice text, size_t *at, struct buf *out)
 	while (end < text.size && is_name_char(text.data[end]))
 		end++;
 	struct slice name = {text.data + *at, end - *at};
-	if (name.size == 0 || end == text.size || text.data[end] != '=' || !mask_is_sensitive(name))
+	if (name.size == 0 || end == text.size || text.data[end] != '=' ||
+		!secret_is_named_by(name))
 		return false;
 	buf_append(out, name.data, name.size + 1);
 	size_t value = ++end;
@@ -104,7 +73,7 @@ static bool take_member(struct slice text, size_t *at, struct buf *out)
 		return false;
 	value = skip_blanks(text, value + 1);
 	if (value >= text.size || text.data[value] == '{' || text.data[value] == '[' ||
-		!mask_is_sensitive((struct slice){text.data + *at + 1, end - *at - 2}))
+		!secret_is_named_by((struct slice){text.data + *at + 1, end - *at - 2}))
 		return false;
 	buf_append(out, text.data + *at, value - *at);
 	buf_append_text(out, "\"***\"");

@@ -8,10 +8,6 @@
 
 #include "base/buf.h"
 
-/* Does NAME (of a header, a query parameter, a member) stand for a proof of who asks? A page's
- * token is none: it is a place. */
-bool mask_is_sensitive(struct slice name);
-
 /* Appends an address, or any text with addresses in it: values of sensitive query parameters
  * become `***`. */
 void mask_url(struct slice text, struct buf *out);

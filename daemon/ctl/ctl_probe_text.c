@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "base/timestamp.h"
+#include "base/secret_name.h"
 #include "ctl/ctl_mask.h"
 #include "ctl/ctl_place.h"
 #include "net/outcome.h"
@@ -64,7 +65,7 @@ static bool is_masked(const struct probe *probe, const char *name)
 	for (size_t i = 0; i < probe->masked.n_items; i++)
 		if (strcasecmp(probe->masked.items[i], name) == 0)
 			return true;
-	return mask_is_sensitive(slice_of(name));
+	return secret_is_named_by(slice_of(name));
 }
 
 static void print_header(const char *name, const char *value, bool masked)

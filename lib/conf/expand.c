@@ -1,8 +1,12 @@
 /* See expand.h. What is put in is not expanded again: a file's content is data. */
 #include "conf/expand.h"
 
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -13,6 +17,17 @@
 
 #define VALUE_MAX (1u << 20)
 
+/* Where ${credential:} is looked for outside the service, so that --check and probe work there. */
+const char *expand_directories[] = {"/run/credentials/trawld.service", "/etc/trawld/secrets", NULL};
+
+/* Keys whose values are no secrets, wherever they come from: they may be shown. */
+static const char *const harmless_keys[] = {"provider", "region", "interval", "start", "sinks",
+	"enabled", "timeout", "retry_max", "max_page", "ca_file", "client_cert", "client_key",
+	"overlap", "lag", "page_size", "rate", "type", "path", "format", "mode", "directory_mode",
+	"state_directory", "provider_directory", "control", "spool_limit", "log_level",
+	"shutdown_timeout", "address", "facility", "app_name", "encoding", "compression", "method",
+	"insecure_http", NULL};
+
 struct expansion {
 	struct ini_entry *entry;
 	struct findings *findings;
@@ -20,50 +35,99 @@ struct expansion {
 	bool bad;
 };
 
-static void fault(struct expansion *expansion, const char *what, const char *name, const char *why)
+__attribute__((format(printf, 4, 5))) static void fault(
+	struct expansion *expansion, const char *what, const char *name, const char *format, ...)
 {
+	struct buf why CLEANUP(buf_deinit) = BUF_NULL;
+	va_list args;
+	va_start(args, format);
+	buf_vprintf(&why, format, args);
+	va_end(args);
 	findings_add(expansion->findings, expansion->entry->file, expansion->entry->line,
-		"%s: ${%s:%s}: %s", expansion->entry->key, what, name, why);
+		"%s: ${%s:%s}: %s", expansion->entry->key, what, name, buf_text(&why));
 	expansion->bad = true;
+}
+
+static bool is_harmless(const char *key)
+{
+	for (size_t i = 0; harmless_keys[i]; i++)
+		if (strcmp(harmless_keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* A secret stays registered for the life of the process: it may appear in any answer. */
+static void put_value(struct expansion *expansion, struct slice value)
+{
+	if (!is_harmless(expansion->entry->key)) {
+		secret_register(value);
+		expansion->entry->secret = true;
+	}
+	buf_append_slice(expansion->out, value);
+}
+
+/* What is wrong with the content of a file; NULL: nothing. */
+static const char *value_error(struct slice value)
+{
+	if (value.size == 0)
+		return "the file is empty";
+	if (memchr(value.data, '\0', value.size))
+		return "contains NUL bytes";
+	if (str_trim(value).size != value.size)
+		return "the content begins or ends with white space or empty lines";
+	return NULL;
 }
 
 static void put_file(
 	struct expansion *expansion, const char *what, const char *name, const char *path)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(VALUE_MAX);
-	int r = file_read(&text, path);
+	int r = path[0] == '/' ? file_read(&text, path) : -EINVAL;
 	struct slice value = buf_slice(&text);
+	struct passwd *user = r == -EACCES ? getpwuid(geteuid()) : NULL;
 	if (value.size && value.data[value.size - 1] == '\n')
 		value.size--;
 	if (value.size && value.data[value.size - 1] == '\r')
 		value.size--;
-	if (r)
-		fault(expansion, what, name, strerror(-r));
-	else if (memchr(value.data, '\0', value.size))
-		fault(expansion, what, name, "contains NUL bytes");
-	else {
-		secret_register(
-			value); /* for the life of the process: it may be met in any answer */
-		buf_append_slice(expansion->out, value);
-		expansion->entry->secret = true;
-	}
+	const char *error = r ? NULL : value_error(value);
+	if (path[0] != '/')
+		error = "expected an absolute path";
+	if (error)
+		fault(expansion, what, name, "%s", error);
+	else if (user)
+		fault(expansion, what, name, "user %s is not permitted to read it", user->pw_name);
+	else if (r)
+		fault(expansion, what, name, "%s", strerror(-r));
+	else
+		put_value(expansion, value);
 	secret_wipe(text.data, text.size);
 }
 
 static void put_credential(struct expansion *expansion, const char *name)
 {
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	if (!directory) {
+	if (!*name || strchr(name, '/')) {
 		fault(expansion, "credential", name,
-			"$CREDENTIALS_DIRECTORY is not set: the service has no LoadCredential=");
+			"expected the name of a credential, without `/`");
 		return;
 	}
-	if (strchr(name, '/')) {
-		fault(expansion, "credential", name, "the name of a credential cannot contain `/`");
-		return;
+	for (size_t i = 0; !directory && expand_directories[i]; i++) {
+		char *path CLEANUP_FREE = mem_printf("%s/%s", expand_directories[i], name);
+		if (access(path, F_OK) == 0 || !expand_directories[i + 1])
+			directory = expand_directories[i];
 	}
 	char *path CLEANUP_FREE = mem_printf("%s/%s", directory, name);
-	put_file(expansion, "credential", name, path);
+	if (access(path, F_OK) == 0)
+		put_file(expansion, "credential", name, path);
+	else if (getenv("CREDENTIALS_DIRECTORY"))
+		fault(expansion, "credential", name,
+			"there is no such file in $CREDENTIALS_DIRECTORY: the unit needs "
+			"LoadCredential=%s:/etc/trawld/secrets/%s",
+			name, name);
+	else
+		fault(expansion, "credential", name,
+			"$CREDENTIALS_DIRECTORY is not set, and there is no such file in %s or %s",
+			expand_directories[0], expand_directories[1]);
 }
 
 /* INNER is what stands between the braces. False: not ours. */
@@ -75,7 +139,7 @@ static bool put_variable(struct expansion *expansion, struct slice inner)
 		if (!value)
 			fault(expansion, "env", text + 4, "there is no such environment variable");
 		else
-			buf_append_text(expansion->out, value);
+			put_value(expansion, slice_of(value));
 	} else if (str_starts(text, "file:")) {
 		put_file(expansion, "file", text + 5, text + 5);
 	} else if (str_starts(text, "credential:")) {
@@ -86,7 +150,20 @@ static bool put_variable(struct expansion *expansion, struct slice inner)
 	return true;
 }
 
-static void expand_entry(struct ini_entry *entry, struct findings *findings)
+/* A definition's own variables are judged where the template is read: in a source, keys such as
+ * request.url. Of what stands between the braces nothing but a word before a colon is shown. */
+static void fault_left_over(struct expansion *expansion, const char *open)
+{
+	size_t size = strcspn(open + 2, ":} ");
+	bool named = open[2 + size] == ':' && size <= 20;
+	findings_add(expansion->findings, expansion->entry->file, expansion->entry->line,
+		"%s: `${%.*s` is not known; expected ${env:NAME}, ${file:/path} or "
+		"${credential:NAME} ($${ stands for ${)",
+		expansion->entry->key, named ? (int)size + 1 : 0, open + 2);
+	expansion->bad = true;
+}
+
+static void expand_entry(struct ini_entry *entry, bool is_template, struct findings *findings)
 {
 	struct buf out = BUF_NULL;
 	struct expansion expansion = {entry, findings, &out, false};
@@ -95,16 +172,18 @@ static void expand_entry(struct ini_entry *entry, struct findings *findings)
 	while ((open = strstr(p, "${"))) {
 		const char *close = strchr(open, '}');
 		struct slice inner = {open + 2, close ? (size_t)(close - open - 2) : 0};
-		buf_append(&out, p, (size_t)(open - p));
 		bool literal = open > entry->value && open[-1] == '$';
+		buf_append(&out, p, (size_t)(open - p) - (literal && !is_template));
 		if (close && !literal && put_variable(&expansion, inner)) {
 			p = close + 1;
 			continue;
 		}
-		if (!close && !literal) {
+		if (!literal && !close) {
 			findings_add(findings, entry->file, entry->line, "%s: `${` without `}`",
 				entry->key);
 			expansion.bad = true;
+		} else if (!literal && !is_template) {
+			fault_left_over(&expansion, open);
 		}
 		buf_append(&out, open, 2);
 		p = open + 2;
@@ -118,10 +197,44 @@ static void expand_entry(struct ini_entry *entry, struct findings *findings)
 	buf_deinit(&out);
 }
 
+/* Keys whose values may begin and end with quotes of their own. */
+static bool may_be_quoted(const char *key)
+{
+	return strchr(key, '.') || strcmp(key, "query") == 0 || strcmp(key, "command") == 0;
+}
+
+/* `"x"` and `$TOKEN`, as a shell has them. */
+static void check_entry(struct ini_entry *entry, struct findings *findings)
+{
+	char *value = entry->value;
+	size_t size = strlen(value);
+	if (size >= 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] &&
+		!may_be_quoted(entry->key)) {
+		findings_add(findings, entry->file, entry->line,
+			"%s: remove the quotes, which would be part of the value", entry->key);
+		memmove(value, value + 1,
+			size - 2); /* so that this is the only error of this value */
+		value[size - 2] = '\0';
+	} else if (value[0] == '$' && size > 1 &&
+		   strspn(value + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == size - 1) {
+		findings_add(findings, entry->file, entry->line,
+			"%s: expected ${env:NAME}; a variable without `${env:` is not replaced",
+			entry->key);
+	}
+}
+
 void expand_ini(struct ini *ini, struct findings *findings)
 {
-	for (size_t i = 0; i < ini->n_sections; i++)
-		for (size_t j = 0; j < ini->sections[i].n_entries; j++)
-			if (strstr(ini->sections[i].entries[j].value, "${"))
-				expand_entry(&ini->sections[i].entries[j], findings);
+	for (size_t i = 0; i < ini->n_sections; i++) {
+		const struct ini_section *section = &ini->sections[i];
+		for (size_t j = 0; j < section->n_entries; j++) {
+			struct ini_entry *entry = &section->entries[j];
+			check_entry(entry, findings);
+			if (strstr(entry->value, "${"))
+				expand_entry(entry,
+					strcmp(section->kind, "source") == 0 &&
+						strchr(entry->key, '.'),
+					findings);
+		}
+	}
 }

@@ -1,17 +1,21 @@
 /*
- * ${env:NAME}, ${file:/path} and ${credential:NAME} (systemd's $CREDENTIALS_DIRECTORY) in
- * configuration values. One trailing newline of a file is dropped. Every other ${...} is left as it
- * stands: it belongs to the provider definition.
- * `$${` is a literal `${`: left alone here, the template undoes it.
+ * ${env:NAME}, ${file:/path} and ${credential:NAME} (systemd's $CREDENTIALS_DIRECTORY; where it is
+ * not set, expand_directories) in configuration values. One trailing newline of a file is dropped.
+ * Any other ${...} is a finding, but in keys of a source with a dot (request.url): these are
+ * templates of the provider definition, which judges them. `$${` is a literal `${`; in templates it
+ * is left alone here, the template undoes it.
  */
 #ifndef TRAWLD_CONF_EXPAND_H
 #define TRAWLD_CONF_EXPAND_H
 
 #include "conf/ini.h"
 
+extern const char *expand_directories[]; /* two and NULL; tests put theirs there */
+
 /* Expands every value of INI in place; what cannot be had (no such variable, unreadable file,
- * larger than 1 MiB, NUL inside) is a finding at the entry. Values of files and credentials set
- * entry->secret and are registered for masking. */
+ * larger than 1 MiB, NUL inside, empty, white space at its ends) is a finding at the entry. An
+ * expanded value sets entry->secret and is registered for masking unless its key is known to be
+ * harmless. A value in quotes, and `$NAME`, are findings, too. */
 void expand_ini(struct ini *ini, struct findings *findings);
 
 #endif

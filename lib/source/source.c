@@ -8,6 +8,7 @@
 #include "net/auth/auth.h"
 #include "net/url.h"
 #include "source/source_auth.h"
+#include "source/source_secrets.h"
 
 #define ROW(member, key, option_type, ...)                                                         \
 	{                                                                                          \
@@ -206,7 +207,12 @@ static void find_origin(
 		char *origin CLEANUP_FREE = NULL;
 		if (url_origin(options->allow_origins.items[i], &origin))
 			fault_at(findings, section, "allow_origins",
-				"https://host[:port] is wanted, several with commas");
+				"expected https://host[:port], several separated by commas");
+		else if (url_is_in_clear(origin) && !options->insecure_http)
+			findings_add_at(findings, section, "allow_origins",
+				"allow_origins: %s is not https: the credential would go over the "
+				"network in clear text; expected https://",
+				origin);
 		else
 			str_list_add(&source->origins, origin);
 	}
@@ -383,6 +389,7 @@ struct source *source_new(
 		return NULL;
 	}
 	set_transport(source);
+	source_secrets_take(source);
 	take_secrets(source, section);
 	check_auth(source, section, findings);
 	if (findings->n_items != n_before) {
@@ -401,6 +408,7 @@ void source_free(struct source *source)
 		return;
 	struct option_table table = {source_option_rows, n_source_option_rows, &source->options};
 	options_deinit(&table);
+	source_secrets_drop(source);
 	definition_free(source->definition);
 	json_scanner_free(source->plan);
 	json_scanner_free(source->error_plan);

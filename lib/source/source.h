@@ -49,6 +49,7 @@ struct source {
 			     learned of the API's pages counts for equal ones */
 	char *origin; /* where the token may go */
 	struct source_login login, caller_login; /* auth NULL: none */
+	struct str_list masked; /* what source_secrets_take found */
 	struct str_list origins; /* the same and allow_origins, as url_origin writes them */
 
 	/* one plan for answers with status 200, one for error bodies */

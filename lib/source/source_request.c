@@ -235,7 +235,12 @@ int source_may_ask(const struct source *source, const char *url, struct fault *r
 	char *origin CLEANUP_FREE = NULL;
 	if (url_origin(url, &origin))
 		return fault_set(
-			reterr, FAULT_ORIGIN, "the API's link is no http or https address");
+			reterr, FAULT_ORIGIN, "the API's link is not an http or https address");
+	if (url_is_in_clear(origin) && !source->options.insecure_http)
+		return fault_set(reterr, FAULT_ORIGIN,
+			"the API's link leads to %s, which is not https: not followed, because "
+			"the credential would go over the network in clear text",
+			origin);
 	if (str_list_has(&source->origins, origin))
 		return 0;
 	return fault_set(reterr, FAULT_ORIGIN,

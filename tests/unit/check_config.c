@@ -110,21 +110,31 @@ START_TEST(expansion)
 {
 	struct findings findings = FINDINGS_NULL;
 	char *file CLEANUP_FREE = mem_printf("x${file:%s/token}y", directory);
+	char *empty CLEANUP_FREE = mem_printf("${file:%s/empty}", directory);
+	char *blank CLEANUP_FREE = mem_printf("${file:%s/blank}", directory);
 	const struct {
 		const char *value, *result;
 		bool secret;
 	} cases[] = {
-		{"a${env:TRAWLD_CHECK}b", "ad${env:HOME}b", false},
+		{"a${env:TRAWLD_CHECK}b", "ad${env:HOME}b", true},
 		{file, "xs3cr3t-tokeny", true},
 		{"${credential:token}", "s3cr3t-token", true},
 		{"${window.start} ${x", NULL, false},
-		{"${window.start}", "${window.start}", false},
-		{"$${env:HOME}", "$${env:HOME}", false},
+		{"${window.start}", NULL, false},
+		{"$${env:HOME}", "${env:HOME}", false},
+		{"${FILE:/x}", NULL, false},
+		{"$TOKEN", NULL, false},
+		{"\"quoted\"", NULL, false},
+		{"${file:token}", NULL, false},
+		{empty, NULL, false},
+		{blank, NULL, false},
 		{"${env:TRAWLD_CHECK_NONE}", NULL, false},
 		{"${file:/nonexistent}", NULL, false},
 		{"${credential:../token}", NULL, false},
 	};
 	write_file("token", "s3cr3t-token\n");
+	write_file("empty", "\n");
+	write_file("blank", " s3cr3t-token\n\n");
 	setenv("TRAWLD_CHECK", "d${env:HOME}", 1);
 	setenv("CREDENTIALS_DIRECTORY", directory, 1);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -143,10 +153,59 @@ START_TEST(expansion)
 }
 END_TEST
 
+/* A definition's variables stay in the keys that are its templates; harmless values are shown. */
+START_TEST(keys)
+{
+	static const char text[] = "[source a]\nrequest.url = https://h/${window.start}\n"
+				   "region = ${env:TRAWLD_REGION}\ntoken = ${env:TRAWLD_TOKEN}\n";
+	struct findings findings = FINDINGS_NULL;
+	struct ini ini = INI_NULL;
+	struct buf line = BUF_NULL;
+	setenv("TRAWLD_REGION", "eu-west-7", 1);
+	setenv("TRAWLD_TOKEN", "t0ken-of-keys", 1);
+	ini_read_text(&ini, "f", text, strlen(text), &findings);
+	expand_ini(&ini, &findings);
+	ck_assert_uint_eq(findings.n_items, 0);
+	buf_append_text(&line, "eu-west-7 t0ken-of-keys");
+	secret_mask(&line);
+	ck_assert_str_eq(buf_text(&line), "eu-west-7 ***");
+	buf_deinit(&line);
+	ini_deinit(&ini);
+}
+END_TEST
+
+/* Outside the service, credentials are looked for where the units take them from. */
+START_TEST(credentials_outside_the_service)
+{
+	struct findings findings = FINDINGS_NULL;
+	struct ini ini;
+	char *first CLEANUP_FREE = mem_printf("%s/conf.d", directory);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	expand_directories[0] = first;
+	expand_directories[1] = directory;
+	write_file("token", "second\n");
+	expand(&ini, "${credential:token}", &findings);
+	ck_assert_str_eq(ini.sections[0].entries[0].value, "second");
+	ini_deinit(&ini);
+	write_file("conf.d/token", "first\n");
+	expand(&ini, "${credential:token}", &findings);
+	ck_assert_str_eq(ini.sections[0].entries[0].value, "first");
+	ini_deinit(&ini);
+	remove_file("conf.d/token");
+	ck_assert_uint_eq(findings.n_items, 0);
+	expand(&ini, "${credential:none}", &findings);
+	ck_assert_uint_eq(findings.n_items, 1);
+	ck_assert_ptr_nonnull(strstr(findings.items[0].text, directory));
+	ini_deinit(&ini);
+	findings_deinit(&findings);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {
-		reads_conf_d_in_order, sections, state_directory_of_the_environment, expansion};
+	const TTest *const tests[] = {reads_conf_d_in_order, sections,
+		state_directory_of_the_environment, expansion, keys,
+		credentials_outside_the_service};
 	Suite *suite = suite_create("config");
 	TCase *tcase = tcase_create("config");
 	if (!mkdtemp(directory))
@@ -158,7 +217,7 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	int code = unit_run(suite);
 	static const char *const names[] = {
-		"trawld.conf", "token", "conf.d/ignored.txt", "conf.d", ""};
+		"trawld.conf", "token", "empty", "blank", "conf.d/ignored.txt", "conf.d", ""};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		remove_file(names[i]);
 	return code;

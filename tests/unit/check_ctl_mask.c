@@ -1,6 +1,8 @@
 /* What trawlctl shows of requests and answers. */
 #include "ctl/ctl_mask.h"
 
+#include "base/secret_name.h"
+
 #include "base/secret.h"
 #include "check_unit.h"
 
@@ -26,9 +28,9 @@ START_TEST(names)
 		"pageToken", "continuationToken", "$skiptoken", "design", "X-Sdk-Date", "start",
 		""};
 	for (size_t i = 0; i < sizeof(sensitive) / sizeof(sensitive[0]); i++)
-		ck_assert_msg(mask_is_sensitive(slice_of(sensitive[i])), "%s", sensitive[i]);
+		ck_assert_msg(secret_is_named_by(slice_of(sensitive[i])), "%s", sensitive[i]);
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
-		ck_assert_msg(!mask_is_sensitive(slice_of(plain[i])), "%s", plain[i]);
+		ck_assert_msg(!secret_is_named_by(slice_of(plain[i])), "%s", plain[i]);
 }
 END_TEST
 

@@ -154,7 +154,7 @@ START_TEST(refusals)
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"https://other.example/\"}", FAULT_ORIGIN,
 			"https://other.example"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"http://h.example/\"}", FAULT_ORIGIN,
-			"allow_origins"},
+			"not https"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"https://u:p@h.example/\"}", FAULT_ORIGIN,
 			""},
 		{"page.url = /n\n", "{\"list\":[],\"n\":7}", FAULT_BODY, "no string"},

@@ -101,6 +101,51 @@ START_TEST(origins)
 }
 END_TEST
 
+/* A link in clear text is refused, and no key is named that would send the credential there. */
+START_TEST(no_credential_in_clear_text)
+{
+	struct source_fixture f;
+	struct fault fault = FAULT_NULL;
+	source_fixture_good(
+		&f, RECORDS "request.url = https://api.example/v1/log?since=${window.start}\n");
+	ck_assert_int_eq(
+		source_may_ask(f.source, "http://api.example/v1/log?page=2", &fault), FAULT_ORIGIN);
+	ck_assert_msg(strstr(fault.text, "not https") && !strstr(fault.text, "allow_origins"), "%s",
+		fault.text);
+	source_fixture_deinit(&f);
+	source_fixture_init(&f,
+		RECORDS "request.url = https://api.example/v1/log?since=${window.start}\n"
+			"allow_origins = https://o.example, http://api.example\n");
+	ck_assert_uint_eq(f.findings.n_items, 1);
+	ck_assert_ptr_nonnull(
+		strstr(f.findings.items[0].text, "http://api.example:80 is not https"));
+	source_fixture_deinit(&f);
+}
+END_TEST
+
+/* Secrets that are written out where no definition declares one. */
+START_TEST(secrets_are_known_by_name)
+{
+	static const char *const secrets[] = {
+		"h3aderSecret", "qu3ry/Secret", "b0dySecret", "c00kieSecret"};
+	struct source_fixture f;
+	source_fixture_good(&f,
+		RECORDS "request.url = https://api.example/log?since=${window.start}\n"
+			"request.method = POST\n"
+			"request.header.Authorization = ApiKey h3aderSecret\n"
+			"request.header.Cookie = c00kieSecret\n"
+			"request.query.api_key = qu3ry/Secret\n"
+			"request.query.page_token = ordinary\n"
+			"request.body = {\"a\": [{\"password\": \"b0dySecret\"}]}\n");
+	for (size_t i = 0; i < 4; i++) {
+		struct fault fault = FAULT_NULL;
+		fault_set(&fault, FAULT_BODY, "bad %s ordinary", secrets[i]);
+		ck_assert_str_eq(fault.text, "bad *** ordinary");
+	}
+	source_fixture_deinit(&f);
+}
+END_TEST
+
 START_TEST(faults)
 {
 	static const struct {
@@ -176,4 +221,5 @@ START_TEST(intervals)
 }
 END_TEST
 
-UNIT_MAIN("source", intervals, requests, forms, origins, faults, fingerprints)
+UNIT_MAIN("source", intervals, requests, forms, origins, no_credential_in_clear_text,
+	secrets_are_known_by_name, faults, fingerprints)

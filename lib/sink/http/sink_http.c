@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/timer.h"
+#include "base/secret_name.h"
 #include "sink/compressor.h"
 #include "net/http_call.h"
 #include "sink/http/http_encoding.h"
@@ -450,17 +451,14 @@ static void sink_http_keep_secret(struct sink_http *http, struct slice text)
  * and without it. */
 static void sink_http_keep_secrets(struct sink_http *http)
 {
-	static const char *const parts[] = {"auth", "token", "key", "secret", "cookie", NULL};
 	const struct option_pairs *headers = &http->options->headers;
 
 	for (size_t i = 0; i < headers->n_items; i++) {
 		const char *value = headers->items[i].value;
 		const char *blank = strchr(value, ' ');
-		bool secret = headers->items[i].secret;
 
-		for (size_t k = 0; parts[k]; k++)
-			secret = secret || strcasestr(headers->items[i].name, parts[k]);
-		if (!secret)
+		if (!headers->items[i].secret &&
+			!secret_is_named_by(slice_of(headers->items[i].name)))
 			continue;
 		sink_http_keep_secret(http, slice_of(value));
 		if (blank)
