@@ -127,3 +127,8 @@ int listen_address_open(
 	*ret_port = address->socket.any.sa_family == AF_UNIX ? 0 : ntohs(bound.socket.in.sin_port);
 	return 0;
 }
+
+bool listen_is_exhausted(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}

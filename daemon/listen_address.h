@@ -27,4 +27,7 @@ bool listen_address_is_local(const struct listen_address *address);
 int listen_address_open(const struct listen_address *address, int *ret_fd, unsigned *ret_port,
 	struct fault *reterr);
 
+/* accept(2) has failed with ERROR for want of descriptors or memory: it would at once again. */
+bool listen_is_exhausted(int error);
+
 #endif

@@ -11,14 +11,16 @@
 #include "overview.h"
 #include "page_html.h"
 #include "status_json.h"
+#include "web_guests.h"
+#include "web_host.h"
 
-#define CONNECTIONS 32u
+#define CONNECTIONS 320u /* more than web_guests lets in, since those sent away go later */
 #define CONNECTION_MEMORY ((size_t)16 << 10)
-#define CONNECTION_SECONDS 10u
 
 struct web {
 	struct trawld *trawld;
 	struct MHD_Daemon *daemon;
+	struct web_guests *guests;
 	ev_io io;
 	ev_timer timer;
 	char *path; /* of the socket, or NULL */
@@ -128,6 +130,13 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
 	return r;
 }
 
+static bool is_named_right(const struct web *web, struct MHD_Connection *connection)
+{
+	return web->path || web_host_is_ours(MHD_lookup_connection_value(connection,
+						     MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
+				    &web->trawld->setup->config->daemon.listen_names);
+}
+
 static enum MHD_Result request_came(void *userdata, struct MHD_Connection *connection,
 	const char *path, const char *method, const char *version, const char *upload,
 	size_t *upload_size, void **request)
@@ -138,7 +147,12 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 	(void)upload;
 	(void)upload_size;
 	(void)request;
-	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
+	if (!is_named_right(userdata, connection)) {
+		answer.status = MHD_HTTP_MISDIRECTED_REQUEST;
+		buf_append_text(&answer.body,
+			"Use localhost or an address, or add this name to `listen_names` in "
+			"[daemon].\n");
+	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
 		find_answer(userdata, path,
 			MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
 			&answer);
@@ -153,12 +167,7 @@ static void run(struct web *web)
 {
 	struct ev_loop *loop = web->trawld->loop;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
-	const union MHD_DaemonInfo *info =
-		MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-	bool full = info->num_connections >= CONNECTIONS;
 	MHD_run(web->daemon);
-	if (full) /* it lets in new ones only in the run after the one that ended old ones */
-		MHD_run(web->daemon);
 	ev_timer_stop(loop, &web->timer);
 	if (MHD_get_timeout(web->daemon, &wait_ms) != MHD_YES)
 		return;
@@ -179,16 +188,50 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 	run(timer->data);
 }
 
+static void came(int fd, const struct sockaddr *address, socklen_t size, void *userdata)
+{
+	struct web *web = userdata;
+	MHD_add_connection(web->daemon, fd, address, size); /* closes FD where it fails */
+}
+
+static void turn(void *userdata)
+{
+	run(userdata);
+}
+
+static void connection_changed(void *userdata, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct web *web = userdata;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		*context = web_guests_enter(web->guests,
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd);
+	else
+		web_guests_leave(*context);
+}
+
+static void request_completed(void *userdata, struct MHD_Connection *connection, void **request,
+	enum MHD_RequestTerminationCode code)
+{
+	(void)userdata;
+	(void)request;
+	(void)code;
+	web_guests_stay(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+				->socket_context);
+}
+
 static bool start(struct web *web, int fd)
 {
-	web->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, request_came, web,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_SECONDS, MHD_OPTION_END);
-	if (!web->daemon) {
-		close(fd);
+	web->guests = web_guests_new(&(struct web_guests_setup){
+		.loop = web->trawld->loop, .fd = fd, .came = came, .turn = turn, .userdata = web});
+	web->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+		request_came, web, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
+		connection_changed, web, MHD_OPTION_NOTIFY_COMPLETED, request_completed, web,
+		MHD_OPTION_END);
+	if (!web->daemon)
 		return false;
-	}
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	ev_io_init(&web->io, readable, info->epoll_fd, EV_READ);
@@ -247,6 +290,7 @@ void web_free(struct web *web)
 		ev_timer_stop(web->trawld->loop, &web->timer);
 		MHD_stop_daemon(web->daemon);
 	}
+	web_guests_free(web->guests);
 	if (web->path)
 		unlink(web->path);
 	free(web->path);

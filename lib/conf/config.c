@@ -25,6 +25,8 @@ const struct option daemon_option_rows[] = {
 		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld"),
 	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
 		.help = "address of the status endpoint, unix:/path, or off"),
+	ROW(listen_names, "listen_names", OPTION_LIST,
+		.help = "names under which the status endpoint answers, beside localhost"),
 	ROW(control, "control", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "path of trawlctl's socket, or off; default: $RUNTIME_DIRECTORY/control, "
 			"or /run/trawld/control"),

@@ -14,6 +14,7 @@ struct daemon_options {
 	char *state_directory; /* default: $STATE_DIRECTORY (first of a colon list), else
 				  /var/lib/trawld */
 	char *listen; /* 127.0.0.1:9464 default; "unix:/path"; "off" */
+	struct str_list listen_names; /* beside localhost and addresses */
 	char *control; /* path of the control socket; default $RUNTIME_DIRECTORY/control or
 			  /run/trawld/control; "off" */
 	uint64_t spool_limit; /* bytes; default 1GiB */

@@ -4,9 +4,11 @@
 import base64
 import hashlib
 import re
+import resource
 import signal
 import socket
 import sqlite3
+import threading
 
 import harness
 from harness import TOKEN, wait_until
@@ -364,14 +366,25 @@ class Http(Listen):
             self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
 
     def test_clients_that_say_nothing(self):
-        """More of them than are let in, and a daemon that goes on all the same."""
+        """Thousands of them, and a daemon that works and answers all the same."""
         self.begin_plain()
-        idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(40)]
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        number = min(5000, hard - 200)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number + 200), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        silent = []
+        self.addCleanup(lambda: [client.close() for client in silent])
+        for n in range(number):
+            silent.append(socket.create_connection(("127.0.0.1", self.port)))
+            if n % 500 == 499:
+                self.assertEqual(self.ask("/healthz").code, 200)
         self.sim.control(visible=10)
         self.wait_size(self.out, 1)
-        for client in idle:
-            client.close()
         self.assertEqual(self.ask("/healthz").code, 200)
+        self.assertEqual(self.trawld_daemon.stop(), 0)
+
+    def test_headers_without_end(self):
+        self.begin_plain()
         with socket.create_connection(("127.0.0.1", self.port)) as client:
             client.settimeout(30 * harness.PATIENCE)
             client.sendall(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000)
@@ -380,6 +393,56 @@ class Http(Listen):
             except ConnectionError:
                 pass
         self.assertEqual(self.trawld_daemon.stop(), 0)
+
+    def test_slow_clients(self):
+        """Those that send a byte now and then keep nobody out, and have to go in time."""
+        self.begin_plain()
+        over = threading.Event()
+        slow = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(300)]
+
+        def drip():
+            while not over.wait(0.5):
+                for client in slow:
+                    try:
+                        client.send(b"x")
+                    except OSError:  # had to go
+                        pass
+
+        for client in slow:
+            client.sendall(b"GET / HTTP/1.1\r\nX: ")
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            self.assertEqual(self.ask("/healthz").code, 200)
+            self.assertEqual(self.ask("/readyz").code, 200)
+            slow[-1].settimeout(30 * harness.PATIENCE)
+            try:
+                self.assertEqual(slow[-1].recv(1), b"")
+            except ConnectionError:
+                pass
+        finally:
+            over.set()
+            thread.join()
+            for client in slow:
+                client.close()
+        self.assertEqual(self.trawld_daemon.stop(), 0)
+
+    def test_names(self):
+        """A page of another site whose name resolves to this address reads nothing."""
+        sections = self.source("http://127.0.0.1:9", more="enabled = no"), self.file_sink()
+        self.begin(*sections, daemon="listen_names = collector, Trawld.Example.org")
+        right = ("localhost", "127.0.0.1:%d" % self.port, "[::1]:9464", "192.0.2.7", "LOCALHOST:1",
+                 "collector:9464", "trawld.example.org.", "COLLECTOR")
+        wrong = ("evil.example", "127.0.0.1.evil.example", "localhost.evil.example:9464",
+                 "collector.evil.example", "[evil]", "x", "example.org")
+        for path in ("/", "/status", "/metrics", "/healthz"):
+            for host in right:
+                self.assertEqual(self.ask(path, headers={"Host": host}).code, 200, host)
+            for host in wrong:
+                answer = self.ask(path, headers={"Host": host})
+                self.assertEqual(answer.code, 421, host)
+                self.assertIn("listen_names", answer.text)
+                self.assertNotIn("acme", answer.text)
 
     def test_unix_socket(self):
         path = self.dir / "trawld.sock"
