@@ -4,7 +4,7 @@
  * set since it was last confirmed.
  *
  * Nothing that is read may be taken for complete beyond the earliest of them; requests go up to the
- * later of host and server, so that no wrong clock makes a source stand still.
+ * later of host and server, so that no wrong clock makes a source stand still (poll_window.c).
  */
 #ifndef TRAWLD_SOURCE_CLOCKS_H
 #define TRAWLD_SOURCE_CLOCKS_H

@@ -23,6 +23,7 @@ void poll_init(struct poll *poll, const struct source *source)
 		.place = PLACE_NULL,
 		.seen = IDSET_NULL,
 		.span_max_ns = source->definition->resume.span_max_ns,
+		.cut_time = NSEC_NONE,
 		.expired_time = NSEC_NONE};
 }
 

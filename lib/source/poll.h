@@ -44,6 +44,9 @@ struct poll {
 	unsigned n_agreed;
 	bool by_host; /* windows: the next poll measures the retention by the earlier clock */
 	nsec_t expired_time; /* the last gap by the server's clock alone reached to here */
+	nsec_t cut_time; /* windows: pieces end here, at the earlier clock; NSEC_NONE: nowhere */
+	bool after_cut; /* windows: only the later clock has reached this piece */
+	bool no_future; /* windows: the API refuses what is later than its own clock */
 	unsigned n_beyond; /* pieces in a row that only one of the clocks has reached */
 	struct span pulled; /* POLL_NOTICE_WATERMARK: to where, from where */
 	struct idset seen; /* places of this chain: a place that comes twice is a loop */
@@ -99,6 +102,10 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 /* A window that gather.h cannot hold: asked again in halves. False: it cannot be cut any further.
  */
 bool poll_halve(struct poll *poll);
+
+/* The API refused ask. True: because it ends later than the server's clock; the poll is over, and
+ * no other one ends so, as long as the clocks differ. */
+bool poll_window_refused(struct poll *poll, const struct clocks *now);
 
 /* The stored cursor or link of ask is gone (FAULT_LOST): ask is changed to go on by time.
  * *RET_FROM: from where (NSEC_NONE: the open window again). */

@@ -1,10 +1,14 @@
 /*
  * Polls by time: which window is requested, and how far the watermark may move. No clock is trusted
- * alone (clocks.h). Requests follow the server's clock, by which the API may refuse what is in the
- * future or no longer kept; where that is known to be behind, the later one. The watermark moves no
- * further than the earlier one
- * when the poll began, or than the newest record that was known by then. What came later may have
- * been missed by the first pages of the poll, and only an overlap before its begin covers it.
+ * alone (clocks.h).
+ *
+ * The watermark moves no further than the earlier clock when the poll began, or than the newest
+ * record that was known then, unless that is later than the server's clock. What came later may
+ * have been missed by the first pages of the poll.
+ *
+ * Requests go up to the later clock. An API may answer with an error, or with nothing, where a
+ * window ends in its own future: windows are cut at the earlier clock, and what only the later one
+ * has reached is requested by itself, unless the API refuses that.
  */
 #include "source/poll_internal.h"
 
@@ -19,11 +23,16 @@ static struct span_rules rules_of(const struct poll *poll)
 	return (struct span_rules){resume->overlap_ns, resume->lag_ns, resume->retention_ns};
 }
 
-/* Records, or what was done, are later than the server's clock: that is behind. */
-static bool server_is_behind(const struct poll *poll, const struct clocks *now)
+static bool server_is_known(const struct clocks *now)
+{
+	return now->server_time != NSEC_NONE && !clocks_unset(now->server_time);
+}
+
+/* Records, or what was done, are later than the server's clock: that is slow. */
+static bool server_is_slow(const struct poll *poll, const struct clocks *now)
 {
 	const struct place *place = &poll->place;
-	if (now->server_time == NSEC_NONE || clocks_unset(now->server_time))
+	if (!server_is_known(now))
 		return true;
 	nsec_t credible = now->server_time + CLOCKS_DOUBT;
 	return place->watermark_time > credible || place->newest_time > credible;
@@ -32,7 +41,8 @@ static bool server_is_behind(const struct poll *poll, const struct clocks *now)
 /* Up to when records are requested, but for the lag. */
 static nsec_t request_until(const struct poll *poll, const struct clocks *now)
 {
-	return server_is_behind(poll, now) ? clocks_late(now) : now->server_time;
+	bool by_server = server_is_known(now) && (poll->no_future || clocks_agree(now));
+	return by_server ? now->server_time : clocks_late(now);
 }
 
 /* The piece of the open poll that begins at START_TIME. Requests round windows outward: pieces that
@@ -41,8 +51,11 @@ static struct span piece_at(const struct poll *poll, nsec_t start_time)
 {
 	nsec_t step = definition_of(poll)->step_ns;
 	nsec_t span_max = span_floor(poll->span_max_ns, step);
-	return span_piece(
+	struct span piece = span_piece(
 		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
+	if (piece.start_time < poll->cut_time && piece.end_time > poll->cut_time)
+		piece.end_time = poll->cut_time;
+	return piece;
 }
 
 /* A poll that was interrupted goes on to its own end: only so does its overlap cover what it has
@@ -148,7 +161,7 @@ static nsec_t oldest_of(const struct poll *poll, const struct clocks *now)
 						    : span_oldest(&rules, clocks_early(now));
 	bool far = clocks_server(now) - now->host_time > NSEC_PER_DAY;
 	return span_oldest(
-		&rules, far || server_is_behind(poll, now) ? clocks_sure(now) : now->server_time);
+		&rules, far || server_is_slow(poll, now) ? clocks_sure(now) : now->server_time);
 }
 
 /* The server's clock, if it stays the same, may be right where it alone says that the API no longer
@@ -159,7 +172,7 @@ static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nse
 	struct span_rules rules = rules_of(poll);
 	nsec_t done = poll->place.watermark_time;
 	if (done == NSEC_NONE || rules.retention_ns == 0 || done < oldest || poll->n_agreed < 2 ||
-		server_is_behind(poll, now))
+		server_is_slow(poll, now))
 		return NSEC_NONE;
 	nsec_t expired = span_oldest(&rules, now->server_time);
 	poll->by_host = expired <= done || !poll->by_host;
@@ -197,6 +210,9 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 	}
 	if (poll->span.start_time == oldest)
 		poll->clip_time = oldest;
+	nsec_t early = clocks_early(now);
+	if (request_until(poll, now) - early > NSEC_PER_MIN)
+		poll->cut_time = span_ceil(early - rules.lag_ns, definition_of(poll)->step_ns);
 	return true;
 }
 
@@ -204,7 +220,11 @@ bool poll_window_begin(struct poll *poll, const struct clocks *now)
 {
 	struct place *place = &poll->place;
 	poll->n_beyond = 0;
+	poll->cut_time = NSEC_NONE;
+	poll->after_cut = false;
 	poll->begun_time = now->host_time;
+	if (clocks_agree(now))
+		poll->no_future = false;
 	if (place->start_time != NSEC_NONE) {
 		if (place->clock_time == NSEC_NONE)
 			place->clock_time = clocks_early(now);
@@ -245,6 +265,19 @@ void poll_window_answered(struct poll *poll, const struct page *page, const stru
 		*bound = then;
 }
 
+bool poll_window_refused(struct poll *poll, const struct clocks *now)
+{
+	bool future = definition_of(poll)->resume.window && poll->open && poll->n_pages == 0 &&
+		      now->server_time != NSEC_NONE && !clocks_agree(now) &&
+		      poll->piece.end_time > now->server_time + CLOCKS_DOUBT;
+	if (!future || poll->no_future)
+		return false;
+	place_close_chain(&poll->place);
+	poll->no_future = true;
+	poll->open = false;
+	return true;
+}
+
 bool poll_halve(struct poll *poll)
 {
 	nsec_t step = definition_of(poll)->step_ns;
@@ -262,17 +295,19 @@ bool poll_halve(struct poll *poll)
 
 void poll_window_store(struct poll *poll)
 {
-	if (poll->frozen)
-		return; /* another process begins where this one did */
+	if (poll->frozen || poll->after_cut)
+		return; /* another process begins at the watermark */
 	poll->place.start_time = poll->piece.start_time;
 	poll->place.end_time = poll->piece.end_time;
 	poll->place.until_time = poll->span.end_time;
 }
 
-/* The piece was read whole: how far does that prove that everything was? */
-static void move_watermark(struct poll *poll, nsec_t late)
+/* The piece was read whole: how far does that prove that everything was? A record that is later
+ * than the server's clock proves nothing of what is between. */
+static void move_watermark(struct poll *poll, const struct clocks *now)
 {
 	struct place *place = &poll->place;
+	nsec_t late = server_is_known(now) ? now->server_time : clocks_late(now);
 	nsec_t done = place->clock_time > place->known_time ? place->clock_time : place->known_time;
 	done = (done < late ? done : late) - definition_of(poll)->resume.lag_ns;
 	poll->n_beyond = poll->piece.start_time < done ? 0 : poll->n_beyond + 1;
@@ -288,13 +323,17 @@ enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
 	nsec_t late = request_until(poll, now);
-	move_watermark(poll, clocks_late(now));
+	move_watermark(poll, now);
 	place_close_chain(&poll->place);
 	if (poll->span_max_ns < definition->resume.span_max_ns)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
 	nsec_t overlap = definition->resume.overlap_pieces ? definition->resume.overlap_ns : 0;
+	if (poll->cut_time != NSEC_NONE && poll->piece.end_time >= poll->cut_time) {
+		poll->after_cut = true;
+		poll->cut_time = NSEC_NONE;
+	}
 	bool beyond = !poll->ahead &&
 		      (poll->piece.end_time >= late - definition->resume.lag_ns ||
 			      (poll->n_beyond >= MAX_BEYOND && !clocks_unset(now->host_time)));

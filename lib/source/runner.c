@@ -204,6 +204,8 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	runner_enter(runner, RUNNER_BACKING_OFF);
 	runner->status.n_faults++;
 	ask_classify(&runner->poll, runner->fetching ? false : runner->poll.stored, fault);
+	if (runner_leave_future(runner, fault))
+		return;
 	if (runner->callbacks->failed)
 		runner->callbacks->failed(fault, runner->userdata);
 	nsec_t wait = fault->wait_ns;

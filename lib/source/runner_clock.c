@@ -31,7 +31,7 @@ static void tell(struct runner *runner)
 		return;
 	runner->skew_told = true;
 	log_notice(&runner->source->subject,
-		"the server's clock differs from this host's by %lld s: requests follow the "
+		"the server's clock differs from this host's by %lld s: signatures follow the "
 		"server's, and what only one of the two has reached is requested again",
 		(long long)(skew / NSEC_PER_SEC));
 }
@@ -99,4 +99,17 @@ void runner_share_clock(struct runner *runner)
 		return;
 	set(runner, skew);
 	runner->skew_moved = false; /* no request of its own was refused for it */
+}
+
+bool runner_leave_future(struct runner *runner, const struct fault *fault)
+{
+	struct clocks now = runner_clocks(runner);
+	if (fault->class != FAULT_CONFIG || runner->fetching ||
+		!poll_window_refused(&runner->poll, &now))
+		return false;
+	gather_clear(&runner->gather);
+	log_notice(&runner->source->subject,
+		"%s; requesting only what the server's clock has reached", fault->text);
+	runner_arm(runner, 0);
+	return true;
 }

@@ -78,6 +78,9 @@ void runner_go_on(struct runner *runner, enum poll_verdict verdict);
 /* --- runner_clock.c --- */
 
 struct clocks runner_clocks(struct runner *runner);
+/* FAULT refuses a request for what is later than the server's clock: that is requested no more, the
+ * rest at once. False: it means something else. */
+bool runner_leave_future(struct runner *runner, const struct fault *fault);
 /* The server's now. */
 nsec_t runner_now(const struct runner *runner);
 /* Takes the server's clock from an answer to a request with the credential. True: it shows that the
