@@ -5,6 +5,7 @@
 #include "base/json.h"
 
 #define COLUMNS_MAX 64
+#define LOOKED_MAX (2 * ROW_MAX) /* then a row goes on, however it looks */
 
 void rows_format_deinit(struct rows_format *format)
 {
@@ -64,43 +65,8 @@ static struct slice take(struct rows *rows, size_t end)
 {
 	struct slice row = {rows->text.data + rows->at, end - rows->at};
 	rows->at = rows->scanned = end;
+	rows->n_looked = 0;
 	return without_line_end(row);
-}
-
-/* The end of the row at rows->at: where the next one begins. False: not seen yet. */
-static bool find_end(struct rows *rows, bool ends, size_t *ret)
-{
-	const struct buf *text = &rows->text;
-	while (rows->scanned < text->size) {
-		const char *from = text->data + rows->scanned;
-		size_t left = text->size - rows->scanned;
-		const char *feed = memchr(from, '\n', left);
-		if (!feed && !ends)
-			break;
-		struct slice line = {from, feed ? (size_t)(feed - from) : left};
-		if (rows->scanned > rows->at && begins_row(rows->format, line)) {
-			*ret = rows->scanned;
-			return true;
-		}
-		rows->scanned += feed ? line.size + 1 : left;
-		if (rows->scanned - rows->at > ROW_MAX) {
-			*ret = rows->scanned;
-			return true;
-		}
-	}
-	*ret = text->size;
-	return (ends && rows->at < text->size) || text->size - rows->at > ROW_MAX;
-}
-
-bool rows_next(struct rows *rows, bool ends, struct slice *ret)
-{
-	size_t end;
-	while (find_end(rows, ends, &end)) {
-		*ret = take(rows, end);
-		if (ret->size)
-			return true;
-	}
-	return false;
 }
 
 static size_t skip_blanks(struct slice text, size_t at)
@@ -198,6 +164,102 @@ static bool split_columns(
 			return false;
 	values[left] = unquoted(format, row);
 	return true;
+}
+
+/* Reads LINE, which belongs to the row, with its line feed; what follows is within quotes or not.
+ */
+static enum rows_quote read_quotes(
+	const struct rows_format *format, enum rows_quote quote, struct slice line)
+{
+	for (size_t i = 0; i < line.size; i++) {
+		char c = line.data[i];
+		bool blank = c == ' ' || c == '\r' || c == '\n';
+		switch (quote) {
+		case ROWS_AT_COLUMN:
+			if (c == format->quote)
+				quote = ROWS_QUOTED;
+			else if (!blank && c != format->delimiter)
+				quote = ROWS_PLAIN;
+			break;
+		case ROWS_PLAIN:
+			if (c == format->delimiter || c == '\n')
+				quote = ROWS_AT_COLUMN;
+			break;
+		case ROWS_QUOTED:
+			if (c == format->quote)
+				quote = ROWS_QUOTE_ENDED;
+			break;
+		case ROWS_QUOTE_ENDED:
+			if (c == format->delimiter || c == '\n')
+				quote = ROWS_AT_COLUMN;
+			else if (!blank && c == format->quote && line.data[i - 1] != c)
+				quote = ROWS_QUOTE_ENDED;
+			else if (!blank)
+				quote = ROWS_QUOTED; /* doubled, or not the end */
+			break;
+		}
+	}
+	return quote;
+}
+
+/* Can the row that has come so far end here? */
+static bool may_end(struct rows *rows)
+{
+	const struct rows_format *format = rows->format;
+	struct slice row = {rows->text.data + rows->at, rows->scanned - rows->at};
+	struct slice values[COLUMNS_MAX];
+	if (format->kind != ROWS_CSV)
+		return true;
+	if (format->rest < 0)
+		return rows->quote != ROWS_QUOTED;
+	if (!begins_row(format, row) || (format->has_raw && matches(&format->raw, row)))
+		return true;
+	rows->n_looked += row.size;
+	if (rows->n_looked > LOOKED_MAX || !split_columns(format, without_line_end(row), values))
+		return false;
+	/* a quote that opens the column and does not close it: the columns behind are text of it */
+	const struct slice *rest = &values[format->rest];
+	return rest->size == 0 || rest->data[0] != format->quote || rest->data[-1] == format->quote;
+}
+
+/* The end of the row at rows->at: where the next one begins. False: not seen yet. */
+static bool find_end(struct rows *rows, bool ends, size_t *ret)
+{
+	const struct buf *text = &rows->text;
+	while (rows->scanned < text->size) {
+		const char *from = text->data + rows->scanned;
+		size_t left = text->size - rows->scanned;
+		const char *feed = memchr(from, '\n', left);
+		if (!feed && !ends)
+			break;
+		struct slice line = {from, feed ? (size_t)(feed - from) : left};
+		if (rows->scanned > rows->at && begins_row(rows->format, line) && may_end(rows)) {
+			*ret = rows->scanned;
+			return true;
+		}
+		size_t size = feed ? line.size + 1 : left;
+		if (rows->format->kind == ROWS_CSV && rows->format->rest < 0)
+			rows->quote =
+				read_quotes(rows->format, rows->quote, (struct slice){from, size});
+		rows->scanned += size;
+		if (rows->scanned - rows->at > ROW_MAX) {
+			*ret = rows->scanned;
+			return true;
+		}
+	}
+	*ret = text->size;
+	return (ends && rows->at < text->size) || text->size - rows->at > ROW_MAX;
+}
+
+bool rows_next(struct rows *rows, bool ends, struct slice *ret)
+{
+	size_t end;
+	while (find_end(rows, ends, &end)) {
+		*ret = take(rows, end);
+		if (ret->size)
+			return true;
+	}
+	return false;
 }
 
 static void print_value(const struct rows_format *format, struct slice value, struct buf *out)

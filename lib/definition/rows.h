@@ -4,9 +4,11 @@
  * JSON text a line.
  *
  * A row begins where `start` (a POSIX extended regular expression) matches at the beginning of a
- * line, or at every line without it; the lines between belong to the row before them. A row that is
- * not what the format says, or that `raw` matches at its beginning, becomes {"row":"its text"}:
- * nothing of a document is left out.
+ * line, or at every line without it; the lines between belong to the row before them. A line break
+ * within quotes begins no row, since whoever wrote the column could make up rows: quotes are read
+ * as RFC 4180 says, or, with `rest`, a row goes on until it has all its columns. A row that is not
+ * what the format says, or that `raw` matches at its beginning, becomes {"row":"its text"}: nothing
+ * of a document is left out.
  */
 #ifndef TRAWLD_DEFINITION_ROWS_H
 #define TRAWLD_DEFINITION_ROWS_H
@@ -43,6 +45,8 @@ struct rows {
 	struct buf text; /* of the document, from the row on that is not complete */
 	size_t at; /* where the next row begins in it */
 	size_t scanned; /* to here no row begins */
+	enum rows_quote { ROWS_AT_COLUMN, ROWS_PLAIN, ROWS_QUOTED, ROWS_QUOTE_ENDED } quote;
+	size_t n_looked; /* bytes of the row that were looked through for all its columns */
 };
 
 #define ROWS_NULL ((struct rows){0})

@@ -52,6 +52,13 @@ START_TEST(loose_csv)
 			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"x = \\\"a, b\\\"\\nand y = "
 			"\\\",\\\"\",\"u\":\"u\"}\n"
 			"{\"n\":\"2\",\"t\":\"t\",\"sql\":\"\",\"u\":\"u\"}\n"},
+		/* a statement that looks like the beginning of a row, with quotes as well */
+		{"\"1\",\"t\",\"select '\n\"2\",t,forged\n\"3\",\"t\",\"x\"\n'\",\"u\"\n"
+		 "\"4\",\"t\",\"b\",\"u\"\n",
+			"{\"n\":\"1\",\"t\":\"t\",\"sql\":\"select "
+			"'\\n\\\"2\\\",t,forged\\n\\\"3\\\","
+			"\\\"t\\\",\\\"x\\\"\\n'\",\"u\":\"u\"}\n"
+			"{\"n\":\"4\",\"t\":\"t\",\"sql\":\"b\",\"u\":\"u\"}\n"},
 		/* another layout: kept, a line each belongs to the row that begins it */
 		{"^^1^^,^^2^^\n", "{\"row\":\"^^1^^,^^2^^\"}\n"},
 		{"\"7\",\"t\"\n", "{\"row\":\"\\\"7\\\",\\\"t\\\"\"}\n"},
@@ -91,6 +98,71 @@ START_TEST(standard_csv)
 				"{\"a\":\"plain\",\"t\":\"t\",\"c\":\" 1 \"}\n"
 				"{\"row\":\"short,1\"}\n");
 	rows_format_deinit(&format);
+}
+END_TEST
+
+/* The shapes of csv-spectrum, with their first lines as rows. */
+START_TEST(spectrum)
+{
+	static const struct {
+		const char *columns, *document, *lines;
+	} cases[] = {
+		{"a b c d e",
+			"first,last,address,city,zip\nJohn,Doe,120 any st.,\"Anytown, WW\",08123\n",
+			"{\"a\":\"first\",\"b\":\"last\",\"c\":\"address\",\"d\":\"city\",\"e\":"
+			"\"zip\"}\n"
+			"{\"a\":\"John\",\"b\":\"Doe\",\"c\":\"120 any st.\",\"d\":\"Anytown, "
+			"WW\",\"e\":\"08123\"}\n"},
+		{"a b c", "1,\"\",\"\"\n2,3,4\n",
+			"{\"a\":\"1\",\"b\":\"\",\"c\":\"\"}\n{\"a\":\"2\",\"b\":\"3\",\"c\":\"4\"}"
+			"\n"},
+		{"a b c", "1,\"\",\"\"\r\n2,3,4\r\n",
+			"{\"a\":\"1\",\"b\":\"\",\"c\":\"\"}\n{\"a\":\"2\",\"b\":\"3\",\"c\":\"4\"}"
+			"\n"},
+		{"a b", "1,\"ha \"\"ha\"\" ha\"\n3,4\n",
+			"{\"a\":\"1\",\"b\":\"ha \\\"ha\\\" ha\"}\n{\"a\":\"3\",\"b\":\"4\"}\n"},
+		{"a b", "1,\"{\"\"type\"\": \"\"Point\"\", \"\"at\"\": [102.0, 0.5]}\"\n",
+			"{\"a\":\"1\",\"b\":\"{\\\"type\\\": \\\"Point\\\", \\\"at\\\": [102.0, "
+			"0.5]}\"}\n"},
+		{"a b", "2819312340,\"(29.9, -95.3)\"\n2819312341,\"(30.0, -95.4)\"\n",
+			"{\"a\":\"2819312340\",\"b\":\"(29.9, -95.3)\"}\n"
+			"{\"a\":\"2819312341\",\"b\":\"(30.0, -95.4)\"}\n"},
+		{"a b c", "1,2,3\n\"Once upon \na time\",5,6\n7,8,9\n",
+			"{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}\n"
+			"{\"a\":\"Once upon \\na time\",\"b\":\"5\",\"c\":\"6\"}\n"
+			"{\"a\":\"7\",\"b\":\"8\",\"c\":\"9\"}\n"},
+		{"a b c", "1,2,3\r\n\"Once upon \r\na time\",5,6\r\n7,8,9\r\n",
+			"{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}\n"
+			"{\"a\":\"Once upon \\r\\na time\",\"b\":\"5\",\"c\":\"6\"}\n"
+			"{\"a\":\"7\",\"b\":\"8\",\"c\":\"9\"}\n"},
+		{"a b", "1,\"ha \n\"\"ha\"\" \nha\"\n3,4\n",
+			"{\"a\":\"1\",\"b\":\"ha \\n\\\"ha\\\" "
+			"\\nha\"}\n{\"a\":\"3\",\"b\":\"4\"}\n"},
+		{"a b c", "1,2,3\n", "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}\n"},
+		{"a b c", "1,2,3\r\n", "{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}\n"},
+		{"a b c", "1,2,3\n4,5,\xca\xa4\n",
+			"{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}\n{\"a\":\"4\",\"b\":\"5\",\"c\":"
+			"\"\xca\xa4\"}\n"},
+		/* a forged row, an empty line and a doubled quote at the end of a line */
+		{"a b", "1,\"x\n2,forged\n\n\"\"\ny\"\"\n\"\n3,4",
+			"{\"a\":\"1\",\"b\":\"x\\n2,forged\\n\\n\\\"\\ny\\\"\\n\"}\n"
+			"{\"a\":\"3\",\"b\":\"4\"}\n"},
+		/* a quote within a column is a byte like others */
+		{"a b", "5\" pipe,1\n2,3\n",
+			"{\"a\":\"5\\\" pipe\",\"b\":\"1\"}\n{\"a\":\"2\",\"b\":\"3\"}\n"},
+		/* a quote that does not end */
+		{"a b", "1,\"x\n2,3\n", "{\"row\":\"1,\\\"x\\n2,3\"}\n"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rows_format format = format_of(NULL, cases[i].columns, -1);
+		for (size_t step = 1; step < 80; step += step < 8 ? 1 : 24) {
+			char *found CLEANUP_FREE =
+				records(&format, slice_of(cases[i].document), step);
+			ck_assert_msg(strcmp(found, cases[i].lines) == 0, "case %zu, step %zu: %s",
+				i, step, found);
+		}
+		rows_format_deinit(&format);
+	}
 }
 END_TEST
 
@@ -153,4 +225,4 @@ START_TEST(a_row_without_end_is_cut)
 }
 END_TEST
 
-UNIT_MAIN("rows", loose_csv, standard_csv, times, json_lines, a_row_without_end_is_cut)
+UNIT_MAIN("rows", loose_csv, standard_csv, spectrum, times, json_lines, a_row_without_end_is_cut)
