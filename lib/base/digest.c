@@ -52,6 +52,39 @@ void digest_hmac_sha256(struct slice key, struct slice data, uint8_t ret[DIGEST_
 		__builtin_trap();
 }
 
+static const EVP_MD *method_of(enum digest_kind kind)
+{
+	switch (kind) {
+	case DIGEST_SHA1:
+		return EVP_sha1();
+	case DIGEST_SHA256:
+		return EVP_sha256();
+	case DIGEST_SHA512:
+		return EVP_sha512();
+	}
+	__builtin_trap();
+}
+
+size_t digest_of(enum digest_kind kind, struct slice data, uint8_t ret[DIGEST_SIZE_MAX])
+{
+	unsigned size = 0;
+
+	if (!EVP_Digest(data.data, data.size, ret, &size, method_of(kind), NULL))
+		__builtin_trap();
+	return size;
+}
+
+size_t digest_hmac(
+	enum digest_kind kind, struct slice key, struct slice data, uint8_t ret[DIGEST_SIZE_MAX])
+{
+	unsigned size = 0;
+
+	if (!HMAC(method_of(kind), key.data, (int)key.size, (const unsigned char *)data.data,
+		    data.size, ret, &size))
+		__builtin_trap();
+	return size;
+}
+
 struct id digest_id(struct slice data)
 {
 	uint8_t whole[DIGEST_SIZE];

@@ -25,7 +25,9 @@ static const char *const runtime_times[] = {"window.start", "window.end", "now",
 static const char *const runtime_json[] = {
 	"page.cursor", "page.size", "page.offset", "page.number", "resume.cursor", NULL};
 
-static const char *const auth_variables[] = {"jwt", NULL};
+static const char *const auth_variables[] = {"jwt", "method", "host", "path", "query",
+	"query.names", "query.values", "body", "body.sha256", "body.sha512", "nonce", "signature",
+	"date.rfc2822", "date.rfc3339", "date.epoch_s", "date.epoch_ms", "expires", NULL};
 
 static bool in_list(const char *const *list, const char *name)
 {

@@ -21,6 +21,7 @@ enum value_format {
 	FORMAT_NUMBERS,
 	FORMAT_JSON,
 	FORMAT_BOOL,
+	FORMAT_JOIN,
 	FORMAT_TIME
 };
 
@@ -121,7 +122,7 @@ static int parse_format(struct segment *segment, struct slice text, bool is_time
 		const char *name;
 		enum value_format format;
 	} names[] = {{"list", FORMAT_LIST}, {"numbers", FORMAT_NUMBERS}, {"json", FORMAT_JSON},
-		{"bool", FORMAT_BOOL}};
+		{"bool", FORMAT_BOOL}, {"join", FORMAT_JOIN}};
 	char *spec CLEANUP_FREE = mem_strndup(text.data, text.size);
 	if (is_time) {
 		segment->format = FORMAT_TIME;
@@ -139,7 +140,8 @@ static int parse_format(struct segment *segment, struct slice text, bool is_time
 			return 0;
 		}
 	*reterr = mem_printf(
-		"`%s` is not a format of a parameter (expected list, numbers, json, bool)", spec);
+		"`%s` is not a format of a parameter (expected list, numbers, json, bool or join)",
+		spec);
 	return TEMPLATE_E_SYNTAX;
 }
 
@@ -252,6 +254,32 @@ static int print_list(struct slice text, bool numbers, struct buf *out)
 	return 0;
 }
 
+/* The elements of a JSON array with commas between them; any other value is its own content. */
+static int print_joined(struct slice text, struct buf *out)
+{
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	struct pointer self = POINTER_NULL;
+	struct json_scanner *scanner;
+	struct json_scan scan = JSON_SCAN_NULL;
+	int r = pointer_parse(&self, SLICE(""));
+	if (text.size == 0 || text.data[0] != '[') {
+		pointer_deinit(&self);
+		buf_append_slice(out, json_content(text, &scratch));
+		return r;
+	}
+	scanner = json_scanner_new(&(struct json_scanner_wanted){.records = &self});
+	r = json_scanner_run(scanner, text, &scan, NULL) ? TEMPLATE_E_VALUE : 0;
+	for (size_t i = 0; r == 0 && i < scan.n_elements; i++) {
+		if (i > 0)
+			buf_append_char(out, ',');
+		buf_append_slice(out, json_content(scan.elements[i].raw, &scratch));
+	}
+	json_scan_deinit(&scan);
+	json_scanner_free(scanner);
+	pointer_deinit(&self);
+	return r;
+}
+
 static bool is_json_text(struct slice text)
 {
 	struct json_scanner *scanner = json_scanner_new(&(struct json_scanner_wanted){0});
@@ -275,6 +303,10 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 	*ret_json = value.kind == TEMPLATE_JSON;
 	if (value.kind == TEMPLATE_ABSENT)
 		return TEMPLATE_E_ABSENT;
+	if (segment->format == FORMAT_JOIN) {
+		*ret_json = false;
+		return print_joined(value.text, out);
+	}
 	if (value.kind == TEMPLATE_TIME) {
 		if (!segment->time_format) {
 			timestamp_print_rfc3339(value.time + shift, 6, out);
@@ -302,6 +334,7 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 			return TEMPLATE_E_VALUE;
 		break;
 	case FORMAT_NONE:
+	case FORMAT_JOIN:
 	case FORMAT_TIME:
 		break;
 	}

@@ -22,6 +22,7 @@ static const struct auth_kind *const auth_kinds[] = {
 	&auth_oauth2_client,
 	&auth_login,
 	&auth_jwt,
+	&auth_hmac,
 };
 
 #define N_AUTH_KINDS (sizeof(auth_kinds) / sizeof(auth_kinds[0]))

@@ -30,6 +30,7 @@ struct auth;
  *   huawei_aksk    access_key secret_key [project_id] [domain_id] [security_token]
  *   oauth2_client  token_url client_id client_secret [scope] [client_auth] (form, basic) [header]
  *   login          [header]
+ *   hmac           key hash sign [encode] [user] [header.NAME]
  *   jwt            key algorithm [token_url] [key_id] [header] [claim.NAME] [jose.NAME] [form.NAME]
  * `header` names the header that carries a fetched token: Authorization (then with `Bearer `) for
  * oauth2_client and jwt, X-Auth-Token for login.

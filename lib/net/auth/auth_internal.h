@@ -34,6 +34,7 @@ extern const struct auth_kind auth_huawei_aksk;
 extern const struct auth_kind auth_oauth2_client;
 extern const struct auth_kind auth_login;
 extern const struct auth_kind auth_jwt;
+extern const struct auth_kind auth_hmac;
 
 /* The value of KEY; SLICE_NULL when it is not set or empty. */
 struct slice auth_setting(const struct auth_setup *setup, const char *key);

@@ -22,20 +22,29 @@ static void set_host(struct http_message *message, const struct url_parts *parts
 	http_headers_set(&message->headers, "Host", slice_of(host));
 }
 
-int canonical_stamp(struct http_message *message, const char *date_header, nsec_t now_time,
-	struct fault *reterr)
+int canonical_host(struct http_message *message, struct fault *reterr)
 {
-	time_t seconds = (time_t)(now_time / NSEC_PER_SEC);
 	struct url_parts parts;
-	char date[32];
-	struct tm tm;
 
 	if (url_split(message->url, &parts) != 0)
 		return fault_set(
 			reterr, FAULT_CONFIG, "the URL is not an absolute http or https URL");
+	set_host(message, &parts);
+	return 0;
+}
+
+int canonical_stamp(struct http_message *message, const char *date_header, nsec_t now_time,
+	struct fault *reterr)
+{
+	time_t seconds = (time_t)(now_time / NSEC_PER_SEC);
+	char date[32];
+	struct tm tm;
+	int r = canonical_host(message, reterr);
+
+	if (r != 0)
+		return r;
 	if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &tm) == 0)
 		return fault_set(reterr, FAULT_INTERNAL, "the time cannot be written");
-	set_host(message, &parts);
 	http_headers_set(&message->headers, date_header, slice_of(date));
 	return 0;
 }

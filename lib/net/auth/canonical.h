@@ -18,6 +18,9 @@ struct canonical_rules {
 	bool folds_values;
 };
 
+/* Sets Host, so that what is signed is what libcurl sends. 0 or FAULT_CONFIG (URL). */
+int canonical_host(struct http_message *message, struct fault *reterr);
+
 /* Sets what every scheme signs: Host, so that what is signed is what libcurl sends, and DATE_HEADER
  * (`20260115T093000Z`). 0, FAULT_CONFIG (URL) or FAULT_INTERNAL. */
 int canonical_stamp(struct http_message *message, const char *date_header, nsec_t now_time,
