@@ -179,8 +179,12 @@ static bool fault_of_setting(struct http_request *request, CURLcode result)
 		return true;
 	case CURLE_SSL_CERTPROBLEM:
 		fault_set(fault, FAULT_CONFIG,
-			"the client certificate or its key cannot be used: %s",
-			reason(request, result));
+			"the client certificate or its key cannot be used: %s (%s)",
+			reason(request, result),
+			transport->client_key_password
+				? "client_cert, client_key, client_key_password"
+				: "client_cert, client_key; an encrypted key needs "
+				  "client_key_password");
 		return true;
 	default:
 		return false;

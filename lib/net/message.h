@@ -36,6 +36,7 @@ struct http_transport {
 	const char *ca_file; /* NULL: the system's */
 	const char *client_cert;
 	const char *client_key;
+	const char *client_key_password; /* NULL: it is not encrypted */
 	const char *proxy; /* NULL: none (the environment is not asked) */
 	nsec_t timeout_ns; /* whole request; 0: 60 s */
 	nsec_t connect_timeout_ns; /* 0: 15 s */

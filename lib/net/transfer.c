@@ -234,6 +234,9 @@ void transfer_set_transport(struct http_request *request)
 		SET(request, CURLOPT_SSLCERT, transport->client_cert);
 		SET(request, CURLOPT_SSLKEY,
 			transport->client_key ? transport->client_key : transport->client_cert);
+		/* without any, OpenSSL would ask for it on the terminal and wait */
+		SET(request, CURLOPT_KEYPASSWD,
+			transport->client_key_password ? transport->client_key_password : "");
 	}
 }
 

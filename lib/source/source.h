@@ -22,6 +22,7 @@ struct source_options {
 	nsec_t retry_max_ns; /* longest back-off */
 	uint64_t max_page; /* ceiling of one answer, decoded */
 	char *ca_file, *client_cert, *client_key, *proxy;
+	struct secret client_key_password;
 	char *endpoint; /* replaces the definition's scheme, host and port */
 	bool insecure_http;
 	struct str_list allow_origins;

@@ -2,6 +2,10 @@
 
 import datetime
 import json
+import os
+import pty
+import socket
+import subprocess
 import time
 
 import harness
@@ -182,6 +186,35 @@ class Credentials(harness.Case):
         log = self.running.text()
         self.assertRegex(log, r"source b .*differs from this host's")
         self.assertNotRegex(log, r"source a .*differs from this host's")
+
+    def test_encrypted_key(self):
+        """The password of a client key comes from the configuration: the terminal is left alone."""
+        key, cert = self.dir / "key.pem", self.dir / "cert.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+             "-passout", "pass:" + harness.TOKEN, "-subj", "/CN=x", "-keyout", key, "-out", cert],
+            check=True, capture_output=True,
+        )
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        url = "https://127.0.0.1:%d" % listener.getsockname()[1]
+        more = "client_cert = %s\nclient_key = %s\n" % (cert, key)
+        self.configure(self.source(url, more=more), self.file_sink())
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(harness.TRAWLD, ["trawld", "-c", str(self.conf), "--once"], self.environment())
+        shown = b""
+        try:
+            while b"client_key_password" not in shown:
+                self.assertNotIn(b"pass phrase", shown)
+                try:
+                    shown += os.read(terminal, 4096)
+                except OSError:
+                    self.fail(shown)
+        finally:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+            os.close(terminal)
 
 
 if __name__ == "__main__":

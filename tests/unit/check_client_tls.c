@@ -162,6 +162,34 @@ START_TEST(a_client_certificate_that_is_missing)
 }
 END_TEST
 
+/* Nobody is asked for the password on a terminal. */
+START_TEST(a_key_that_is_encrypted)
+{
+	CLEANUP_FREE char *encrypted = in_directory("encrypted.pem");
+	CLEANUP_FREE char *command = mem_printf(
+		"pkcs8 -topk8 -in %s -passout pass:right -out %s", key_file, encrypted);
+	static const char *const passwords[] = {NULL, "wrong", "", "right"};
+
+	openssl(command);
+	for (int i = 0; i < 4; i++) {
+		struct http_transport transport = {.ca_file = cert_file,
+			.client_cert = cert_file,
+			.client_key = encrypted,
+			.client_key_password = passwords[i]};
+		struct peer_answer answer = get("/tls", peer.strict_port, &transport);
+
+		if (i < 3)
+			ck_assert_msg(answer.fault.class == FAULT_CONFIG &&
+					      strstr(answer.fault.text, "client_key_password"),
+				"%d: %s", i, answer.fault.text);
+		else
+			ck_assert_msg(answer.status == 200, "%s", answer.fault.text);
+		peer_answer_deinit(&answer);
+	}
+	unlink(encrypted);
+}
+END_TEST
+
 /* The server ends each connection when its second request arrives. */
 START_TEST(connections_that_end_meanwhile)
 {
@@ -190,6 +218,7 @@ int main(void)
 	tcase_add_loop_test(cases, authorities_that_are_replaced, 0, 2);
 	tcase_add_test(cases, sessions_are_resumed);
 	tcase_add_test(cases, a_client_certificate_that_is_missing);
+	tcase_add_test(cases, a_key_that_is_encrypted);
 	tcase_add_test(cases, connections_that_end_meanwhile);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);

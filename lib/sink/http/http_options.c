@@ -184,6 +184,7 @@ struct http_transport http_options_transport(const struct http_options *options)
 		.ca_file = options->ca_file,
 		.client_cert = options->client_cert,
 		.client_key = options->client_key,
+		.client_key_password = options->client_key_password.text,
 		.proxy = options->proxy,
 		.timeout_ns = options->timeout_ns,
 		.max_body = ANSWER_MAX,
@@ -337,6 +338,12 @@ const struct option http_option_rows[] = {
 		.type = OPTION_STRING,
 		.offset = HTTP_OPTION(client_key),
 		.help = "its private key, PEM",
+	},
+	{
+		.name = "client_key_password",
+		.type = OPTION_SECRET,
+		.offset = HTTP_OPTION(client_key_password),
+		.help = "of a private key that is encrypted",
 	},
 	{
 		.name = "proxy",

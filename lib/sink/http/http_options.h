@@ -24,6 +24,7 @@ struct http_options {
 	char *ca_file;
 	char *client_cert;
 	char *client_key;
+	struct secret client_key_password;
 	char *proxy;
 	bool insecure_http;
 	struct str_list labels; /* loki */
@@ -36,7 +37,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 24
+#define N_HTTP_OPTION_ROWS 25
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

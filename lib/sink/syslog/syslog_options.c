@@ -79,6 +79,8 @@ const struct option syslog_option_rows[SYSLOG_N_OPTIONS] = {
 	ROW(ca_file, "ca_file", OPTION_STRING, .help = "certificates to trust, not the system's"),
 	ROW(client_cert, "client_cert", OPTION_STRING, .help = "certificate to show, PEM"),
 	ROW(client_key, "client_key", OPTION_STRING, .help = "its private key, PEM"),
+	ROW(client_key_password, "client_key_password", OPTION_SECRET,
+		.help = "of a private key that is encrypted"),
 	ROW(timeout_ns, "timeout", OPTION_DURATION, .default_text = "30s", .min = NSEC_PER_SEC,
 		.max = NSEC_PER_HOUR,
 		.help = "of connecting, and for a receiver that takes nothing"),

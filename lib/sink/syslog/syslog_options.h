@@ -23,10 +23,11 @@ struct syslog_options {
 	char *ca_file;
 	char *client_cert;
 	char *client_key;
+	struct secret client_key_password;
 	nsec_t timeout_ns;
 };
 
-#define SYSLOG_N_OPTIONS 14
+#define SYSLOG_N_OPTIONS 15
 extern const struct option syslog_option_rows[SYSLOG_N_OPTIONS];
 
 struct syslog_target {
