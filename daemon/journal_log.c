@@ -1,20 +1,28 @@
-/* See journal_log.h. */
+/* See journal_log.h. journald's native protocol by hand, since sd_journal_sendv(3) waits as long as
+ * journald does not read. */
 #include "journal_log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
-
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/line_writer.h"
 #include "base/log.h"
+
+#define MESSAGE_MAX ((size_t)64 << 10) /* a datagram has a limit */
+
+static int socket_fd = -1;
+static unsigned long n_lost; /* lines, since the last one that was taken */
 
 static bool stderr_is_journal(void)
 {
@@ -27,34 +35,62 @@ static bool stderr_is_journal(void)
 	return strcmp(stream, own) == 0;
 }
 
-static struct iovec field(const struct buf *text)
+/* Connected, so that poll(2) tells when journald has room. False: there is no journald now. */
+static bool reconnect(void)
 {
-	return (struct iovec){text->data, text->size};
+	static const struct sockaddr_un address = {
+		.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+	if (socket_fd < 0)
+		socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return socket_fd >= 0 &&
+	       connect(socket_fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+static int try_to_send(const struct buf *entry)
+{
+	return send(socket_fd, entry->data, entry->size, MSG_NOSIGNAL) < 0 ? errno : 0;
+}
+
+/* journald may be restarted, and it may be slow: neither is waited for longer than a moment. */
+static bool send_entry(const struct buf *entry)
+{
+	struct pollfd room = {.events = POLLOUT};
+	int error = socket_fd < 0 ? ENOTCONN : try_to_send(entry);
+	if (error != 0 && error != EAGAIN && reconnect())
+		error = try_to_send(entry);
+	room.fd = socket_fd;
+	if (error == EAGAIN && poll(&room, 1, n_lost ? 0 : LINE_WRITER_PATIENCE_MS) > 0)
+		error = try_to_send(entry);
+	return error == 0;
+}
+
+/* The values have no line breaks, see log.c. */
+static bool write_fields(enum log_level level, const struct log_subject *subject, struct slice text)
+{
+	struct buf entry CLEANUP(buf_deinit) = BUF_NULL;
+	buf_printf(&entry, "SYSLOG_IDENTIFIER=trawld\nPRIORITY=%d\n", (int)level);
+	if (subject && subject->kind)
+		buf_printf(&entry, "%s=%s\n",
+			strcmp(subject->kind, "source") == 0 ? "SOURCE" : "SINK", subject->name);
+	if (subject && subject->place)
+		buf_printf(&entry, "PLACE=%s\n", subject->place);
+	buf_append_text(&entry, "MESSAGE=");
+	buf_append(&entry, text.data, text.size < MESSAGE_MAX ? text.size : MESSAGE_MAX);
+	buf_append_char(&entry, '\n');
+	return send_entry(&entry);
 }
 
 static void write_entry(enum log_level level, const struct log_subject *subject, struct slice text)
 {
-	struct buf message CLEANUP(buf_deinit) = BUF_NULL;
-	struct buf priority CLEANUP(buf_deinit) = BUF_NULL;
-	struct buf name CLEANUP(buf_deinit) = BUF_NULL;
-	struct buf place CLEANUP(buf_deinit) = BUF_NULL;
-	struct iovec fields[5] = {{(char *)"SYSLOG_IDENTIFIER=trawld", 24}};
-	int n = 1;
-	buf_append_text(&message, "MESSAGE=");
-	buf_append_slice(&message, text);
-	fields[n++] = field(&message);
-	buf_printf(&priority, "PRIORITY=%d", (int)level);
-	fields[n++] = field(&priority);
-	if (subject && subject->kind) {
-		bool source = strcmp(subject->kind, "source") == 0;
-		buf_printf(&name, "%s=%s", source ? "SOURCE" : "SINK", subject->name);
-		fields[n++] = field(&name);
+	char note[128];
+	if (n_lost > 0) {
+		int size = snprintf(note, sizeof(note),
+			"%lu log line%s lost: journald did not read the log in time", n_lost,
+			n_lost == 1 ? " was" : "s were");
+		if (write_fields(LOG_LEVEL_WARNING, NULL, (struct slice){note, (size_t)size}))
+			n_lost = 0;
 	}
-	if (subject && subject->place) {
-		buf_printf(&place, "PLACE=%s", subject->place);
-		fields[n++] = field(&place);
-	}
-	sd_journal_sendv(fields, n);
+	n_lost += n_lost > 0 || !write_fields(level, subject, text);
 }
 
 void journal_log_open(void)

@@ -1,5 +1,5 @@
-/* See log.h. Each line is built whole and written by one write(2), so lines of several processes on
- * one stream do not mix. */
+/* See log.h. Each line is built whole and written by one write(2) where it fits into a pipe, so
+ * lines of several processes on one stream do not mix. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -10,12 +10,14 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/line_writer.h"
 #include "base/mem.h"
 #include "base/secret.h"
 
 static bool prefixes;
 static void (*divert)(enum log_level level, const struct log_subject *subject, struct slice text);
 static enum log_level threshold = LOG_LEVEL_INFO;
+static struct line_writer standard_error = {.fd = STDERR_FILENO};
 
 static struct {
 	void (*before)(void *userdata), (*after)(void *userdata);
@@ -90,8 +92,7 @@ static void emit(enum log_level level, const struct log_subject *subject, struct
 	buf_append_char(&line, '\n');
 	if (drawing.before)
 		drawing.before(drawing.userdata);
-	ssize_t written = write(STDERR_FILENO, line.data, line.size);
-	(void)written; /* nobody is left who could be told */
+	line_writer_put(&standard_error, prefixes ? "<4>" : "warning: ", buf_slice(&line));
 	if (drawing.after)
 		drawing.after(drawing.userdata);
 }

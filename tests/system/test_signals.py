@@ -4,6 +4,7 @@
 import errno
 import os
 import signal
+import subprocess
 
 import harness
 from harness import TOKEN, wait_until
@@ -177,6 +178,41 @@ class Signals(harness.Case):
                 daemon = self.begin_slowly(number)
                 self.assertEqual(daemon.wait(), 0, daemon.text())
                 self.assertIn("stopping", daemon.text())
+
+    def test_log_that_nobody_reads(self):
+        """A full pipe behind standard error holds up nothing; what was lost is counted."""
+        self.sim = self.cloudscale(200)
+        self.sim.control(visible=100)
+        self.configure(
+            self.source(self.sim.url, more="interval = 10ms"),
+            self.file_sink(),
+            daemon="log_level = debug",
+        )
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        # what it writes at start finds the pipe full already
+        os.set_blocking(writer, False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(writer, b"." * 4096)
+        os.set_blocking(writer, True)
+        process = subprocess.Popen(
+            [harness.TRAWLD, "-c", self.conf], env=self.environment(), stderr=writer
+        )
+        os.close(writer)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 100)))
+        self.sim.control(visible=200)
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 200)))
+        shown = b""
+        while b"log lines were lost" not in shown:
+            shown += os.read(reader, 65536)
+        process.send_signal(signal.SIGTERM)
+        while os.read(reader, 65536):
+            pass
+        self.assertEqual(process.wait(30 * harness.PATIENCE), 0)
+        self.assert_output(cloudscale.expected_lines(1, 0, 200))
 
     def test_poll_now(self):
         daemon = self.begin(200, more="interval = 1h")
