@@ -12,8 +12,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/timer.h"
+#include "listen_address.h"
 #include "trawld.h"
 
+#define PAUSE NSEC_PER_SEC /* until somebody may have closed a descriptor */
 #define SILENCE 10. /* seconds in which a client says or takes nothing */
 
 static void client_free(struct control_client *client)
@@ -152,6 +155,11 @@ static void connected(struct ev_loop *loop, ev_io *watcher, int events)
 	struct control *control = watcher->data;
 	(void)events;
 	int fd = accept4(watcher->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && listen_is_exhausted(errno)) {
+		/* whoever waits to be accepted would be reported without end */
+		ev_io_stop(loop, watcher);
+		timer_start(loop, &control->pause, PAUSE);
+	}
 	if (fd < 0)
 		return;
 	struct control_client **slot = free_slot(control);
@@ -178,6 +186,13 @@ static void connected(struct ev_loop *loop, ev_io *watcher, int events)
 	ev_io_start(loop, &client->reader);
 	ev_timer_again(loop, &client->silence);
 	*slot = client;
+}
+
+static void pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct control *control = timer->data;
+	(void)events;
+	ev_io_start(loop, &control->acceptor);
 }
 
 /* Before the loop sleeps: whose poll has ended? */
@@ -211,7 +226,8 @@ struct control *control_new(struct trawld *trawld)
 	control->fd = -1;
 	ev_init(&control->acceptor, connected);
 	ev_prepare_init(&control->waits, look_at_waits);
-	control->acceptor.data = control->waits.data = control;
+	ev_init(&control->pause, pause_over);
+	control->acceptor.data = control->waits.data = control->pause.data = control;
 	if (control_socket_open(control)) {
 		control_free(control);
 		return NULL;
@@ -231,6 +247,7 @@ void control_free(struct control *control)
 			client_free(control->clients[i]);
 	ev_prepare_stop(control->trawld->loop, &control->waits);
 	ev_io_stop(control->trawld->loop, &control->acceptor);
+	ev_timer_stop(control->trawld->loop, &control->pause);
 	if (control->file.st_ino && lstat(control->path, &file) == 0 &&
 		file.st_ino == control->file.st_ino && file.st_dev == control->file.st_dev)
 		unlink(control->path);

@@ -41,6 +41,7 @@ struct control {
 	struct stat file; /* ours; somebody else's is left alone */
 	int fd;
 	ev_io acceptor;
+	ev_timer pause; /* no descriptor was left to accept with */
 	ev_prepare waits; /* runs while a client waits for a poll */
 	struct control_client *clients[CONTROL_CLIENTS_MAX];
 	gid_t group; /* whose members may speak; (gid_t)-1: nobody's */

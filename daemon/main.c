@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -14,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+#define DESCRIPTORS 65536
 
 /* NULL: the configuration has errors, and all of them were printed. */
 static struct setup *load(const struct arguments *arguments)
@@ -48,12 +51,23 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
+/* Connections to many hosts, files and clients need more than the 1024 that are usual. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
 	struct trawld trawld;
 	signals_block();
 	fill_standard_descriptors();
+	raise_descriptor_limit();
 	mem_keep_small();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not a reason to die */

@@ -21,8 +21,8 @@ OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 
 
 class Listen(harness.Case):
-    def begin(self, *sections, listen="127.0.0.1:0", daemon=""):
-        self.configure(*sections, listen=listen, daemon=daemon)
+    def begin(self, *sections, listen="127.0.0.1:0", **more):
+        self.configure(*sections, listen=listen, **more)
         self.trawld_daemon = self.daemon()
         line = self.trawld_daemon.wait_log("status and metrics at")
         if not listen.startswith("unix:"):
@@ -443,6 +443,35 @@ class Http(Listen):
                 self.assertEqual(answer.code, 421, host)
                 self.assertIn("listen_names", answer.text)
                 self.assertNotIn("acme", answer.text)
+
+    def sleeps(self):
+        """How often the daemon has waited for something to happen."""
+        with open("/proc/%d/status" % self.trawld_daemon.pid) as file:
+            return int(re.search(r"\nvoluntary_ctxt_switches:\t(\d+)", file.read())[1])
+
+    def test_no_descriptor_left(self):
+        """Who cannot be accepted costs no time, and is answered when there is one again."""
+        control = self.dir / "control"
+        self.begin_plain(control=control)
+        self.wait_size(self.out, 1)
+        pid, number = self.trawld_daemon.pid, resource.RLIMIT_NOFILE
+        soft, hard = resource.prlimit(pid, number)
+        self.assertGreaterEqual(soft, min(hard, 65536))
+        resource.prlimit(pid, number, (3, hard))
+        guest = socket.create_connection(("127.0.0.1", self.port))
+        self.addCleanup(guest.close)
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        client.settimeout(30 * harness.PATIENCE)
+        client.connect(str(control))
+        client.sendall(b'{"command":"status"}\n')
+        requests, sleeps = self.sim.stats()["requests"], self.sleeps()
+        wait_until(lambda: self.sim.stats()["requests"] >= requests + 20, "20 polls")
+        # a loop that is called at once again and again never sleeps
+        self.assertGreater(self.sleeps() - sleeps, 20)
+        resource.prlimit(pid, number, (soft, hard))
+        self.assertIn(b'"ok":true', client.recv(65536))
+        self.assertEqual(self.ask("/healthz").code, 200)
 
     def test_unix_socket(self):
         path = self.dir / "trawld.sock"

@@ -180,7 +180,7 @@ class Signals(harness.Case):
                 self.assertIn("stopping", daemon.text())
 
     def test_log_that_nobody_reads(self):
-        """A full pipe behind standard error holds up nothing; what was lost is counted."""
+        """A full pipe as standard error holds up nothing; what was lost is counted."""
         self.sim = self.cloudscale(200)
         self.sim.control(visible=100)
         self.configure(

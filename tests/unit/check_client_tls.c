@@ -166,8 +166,8 @@ END_TEST
 START_TEST(a_key_that_is_encrypted)
 {
 	CLEANUP_FREE char *encrypted = in_directory("encrypted.pem");
-	CLEANUP_FREE char *command = mem_printf(
-		"pkcs8 -topk8 -in %s -passout pass:right -out %s", key_file, encrypted);
+	CLEANUP_FREE char *command =
+		mem_printf("pkcs8 -topk8 -in %s -passout pass:right -out %s", key_file, encrypted);
 	static const char *const passwords[] = {NULL, "wrong", "", "right"};
 
 	openssl(command);

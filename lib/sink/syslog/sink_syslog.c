@@ -99,8 +99,7 @@ static void connect_receiver(struct sink_syslog *syslog)
 				.ca_file = syslog->options->ca_file,
 				.client_cert = syslog->options->client_cert,
 				.client_key = syslog->options->client_key,
-				.client_key_password =
-					syslog->options->client_key_password.text,
+				.client_key_password = syslog->options->client_key_password.text,
 				.connect_timeout_ns = syslog->options->timeout_ns,
 			},
 		.event = on_event,
