@@ -29,6 +29,7 @@ static void client_free(struct control_client *client)
 	close(client->fd);
 	buf_deinit(&client->in);
 	buf_deinit(&client->out);
+	free(client->tail_source);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i] == client)
 			control->clients[i] = NULL;
@@ -52,7 +53,8 @@ static void take_line(struct control_client *client)
 {
 	struct control *control = client->control;
 	struct buf *in = &client->in;
-	if (client->wait.poller || client->out.size || client->ends || in->size == 0)
+	if (client->wait.poller || client->out.size || client->ends || client->tails ||
+		in->size == 0)
 		return;
 	char *feed = memchr(in->data, '\n', in->size);
 	if (!feed && in->size < CONTROL_REQUEST_MAX)
@@ -117,6 +119,8 @@ static void writable(struct ev_loop *loop, ev_io *watcher, int events)
 	ev_io_stop(loop, &client->writer);
 	if (client->ends)
 		client_free(client);
+	else if (client->tails)
+		ev_timer_stop(loop, &client->silence); /* until there is something to take */
 	else
 		take_line(client);
 }

@@ -10,10 +10,14 @@
  * {"command":"drop-sink","name":NAME}; {"command":"pause","name":NAME}, "resume",
  * "dead-letters-resend", "dead-letters-discard". Answers: {"ok":true,...} or
  * {"ok":false,"code":EXIT_CODE,"error":TEXT,...}.
+ *
+ * {"command":"tail"}, the same with "source":NAME: after the answer, each record is a line as it is
+ * committed, in the form of an envelope; {"left_out":N} where the client is too slow.
  */
 #ifndef TRAWLD_DAEMON_CONTROL_H
 #define TRAWLD_DAEMON_CONTROL_H
 
+struct batch;
 struct control;
 struct poller;
 struct trawld;
@@ -25,5 +29,8 @@ void control_free(struct control *control); /* NULL allowed; removes the socket 
 
 /* POLLER is about to go (reload): who waits for its poll is told. CONTROL may be NULL. */
 void control_forget(struct control *control, const struct poller *poller);
+
+/* BATCH is committed: clients that follow its source get its records. CONTROL may be NULL. */
+void control_tail(struct control *control, const struct batch *batch);
 
 #endif

@@ -295,6 +295,12 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 	return json_pack("{s:b, s:I}", "ok", 1, "records", (json_int_t)n);
 }
 
+static json_t *tail(struct control_client *client, const char *source)
+{
+	json_t *value = control_tail_begin(client, source);
+	return value ? value : unknown_source(client->control->trawld, source);
+}
+
 json_t *control_command(struct control_client *client, struct slice line)
 {
 	struct trawld *trawld = client->control->trawld;
@@ -314,6 +320,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = acknowledge_gaps(client, source);
 	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
 		value = pause_or_resume(trawld, request, strcmp(command, "pause") == 0);
+	else if (strcmp(command, "tail") == 0)
+		value = tail(client, source);
 	else if (strcmp(command, "drop-sink") == 0)
 		value = change(trawld, ROUTES_DROP_SINK, request);
 	else if (strcmp(command, "rename-sink") == 0)
@@ -327,8 +335,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else
 		value = control_refusal(EX_USAGE,
 			"unknown command; expected status, poll, reload, "
-			"rename, rename-sink, drop-sink, pause, resume, dead-letters-resend or "
-			"dead-letters-discard");
+			"rename, rename-sink, drop-sink, pause, resume, tail, dead-letters-resend "
+			"or dead-letters-discard");
 	json_decref(request);
 	return value;
 }

@@ -33,6 +33,9 @@ struct control_client {
 	size_t n_sent; /* of out */
 	struct control_wait wait;
 	bool ends; /* after what is in out */
+	bool tails; /* records are sent as they are committed */
+	char *tail_source; /* of this source only; NULL: of all */
+	uint64_t n_left_out; /* records, since the last that was sent */
 };
 
 struct control {
@@ -63,5 +66,11 @@ json_t *control_command(struct control_client *client, struct slice line);
 /* The answer, when what CLIENT waits for has come; else NULL. */
 json_t *control_wait_over(struct control_client *client);
 json_t *control_refusal(int code, const char *text);
+
+/* --- control_tail.c --- */
+
+/* From now on CLIENT gets what is committed of SOURCE (NULL: of all). The answer, or NULL: there is
+ * no such source. */
+json_t *control_tail_begin(struct control_client *client, const char *source);
 
 #endif

@@ -104,6 +104,15 @@ static void failed(const struct fault *fault, void *userdata)
 	poller->tally.faults[fault->class]++;
 }
 
+/* POLLER may be gone by now. */
+static void committed(struct batch *batch, void *userdata)
+{
+	const struct trawld *trawld = userdata;
+	fanout_committed(batch, trawld->fanout);
+	if (batch)
+		control_tail(trawld->control, batch);
+}
+
 static const struct runner_callbacks callbacks = {
 	.accept = accept_records,
 	.known = known,
@@ -133,8 +142,8 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 		.committer = trawld->committer,
 		.source = source->name,
 		.provider = source->definition->name,
-		.committed = fanout_committed,
-		.userdata = trawld->fanout,
+		.committed = committed,
+		.userdata = trawld,
 	});
 	poller->quarantine =
 		quarantine_new(trawld->setup->config->daemon.state_directory, &source->subject);

@@ -12,7 +12,7 @@ _trawlctl_names()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="check cursor drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status test"
+	local commands="check cursor drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status tail test"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -47,6 +47,7 @@ _trawlctl()
 		;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
+	tail) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json --limit" -- "$cur") ;;
 	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	rename) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	pause | resume)

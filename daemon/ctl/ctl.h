@@ -21,6 +21,7 @@ int ctl_rename_sink(const struct ctl_arguments *arguments);
 int ctl_drop_sink(const struct ctl_arguments *arguments);
 int ctl_dead_letters(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
+int ctl_tail(const struct ctl_arguments *arguments);
 int ctl_test(const struct ctl_arguments *arguments);
 int ctl_status(const struct ctl_arguments *arguments);
 int ctl_poll(const struct ctl_arguments *arguments);

@@ -29,6 +29,7 @@ static const struct own_option {
 	{"watch", CTL_WATCH, offsetof(struct ctl_arguments, watch), 0, false},
 	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, false},
 	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
+	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), false},
 	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
 	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
 };

@@ -12,6 +12,7 @@ struct ctl_arguments {
 	const char *name; /* the operand; NULL: none */
 	const char *new_name; /* the second one */
 	const char *to;
+	const char *limit;
 	bool json;
 	bool all;
 	bool watch;
@@ -34,6 +35,7 @@ enum {
 	CTL_FAILING = 1 << 8,
 	CTL_CHECK = 1 << 9,
 	CTL_EXAMPLE = 1 << 10,
+	CTL_LIMIT = 1 << 11,
 };
 
 struct ctl_command {

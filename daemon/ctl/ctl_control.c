@@ -97,20 +97,29 @@ static bool say(int fd, const struct buf *line)
 	return true;
 }
 
+/* What is there, or the next that comes. False: nothing comes any more. */
+static bool hear_some(int fd, struct buf *ret)
+{
+	char *to = buf_reserve(ret, 65536);
+	ssize_t n;
+	if (!to)
+		return false;
+	do
+		n = recv(fd, to, 65536, 0);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return false;
+	ret->size += (size_t)n;
+	return true;
+}
+
 /* One line; true if it is complete. */
 static bool hear(int fd, struct buf *ret)
 {
-	for (;;) {
-		char *to = buf_reserve(ret, 65536);
-		ssize_t n = to ? recv(fd, to, 65536, 0) : 0;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		ret->size += (size_t)n;
-		if (to[n - 1] == '\n')
+	while (hear_some(fd, ret))
+		if (ret->data[ret->size - 1] == '\n')
 			return true;
-	}
+	return false;
 }
 
 static int refused(const json_t *answer)
@@ -147,6 +156,72 @@ int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **
 		return EX_TEMPFAIL;
 	}
 	return json_is_true(json_object_get(*ret, "ok")) ? 0 : refused(*ret);
+}
+
+/* Calls EACH for what is whole in BUF and takes it out. False: EACH wants no more. */
+static bool take_lines(
+	struct buf *buf, bool (*each)(struct slice line, void *userdata), void *userdata)
+{
+	size_t done = 0;
+	bool more = true;
+	char *feed;
+	while (more && (feed = memchr(buf->data + done, '\n', buf->size - done))) {
+		size_t size = (size_t)(feed - buf->data) - done;
+		more = each((struct slice){buf->data + done, size}, userdata);
+		done += size + 1;
+	}
+	buf->size -= done;
+	memmove(buf->data, buf->data + done, buf->size);
+	return more;
+}
+
+struct follow {
+	bool (*each)(struct slice line, void *userdata);
+	void *userdata;
+	bool answered;
+	int code;
+};
+
+/* The first line is the answer. */
+static bool follow_line(struct slice line, void *userdata)
+{
+	struct follow *follow = userdata;
+	if (follow->answered)
+		return follow->each(line, follow->userdata);
+	json_t *answer = json_loadb(line.data, line.size, 0, NULL);
+	follow->answered = json_is_true(json_object_get(answer, "ok"));
+	if (!follow->answered)
+		follow->code = refused(answer);
+	json_decref(answer);
+	return follow->answered;
+}
+
+int ctl_control_follow(const char *path, json_t *request,
+	bool (*each)(struct slice line, void *userdata), void *userdata)
+{
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf in CLEANUP(buf_deinit) = BUF_LIMITED(ANSWER_MAX);
+	struct follow follow = {each, userdata, false, 0};
+	char *text CLEANUP_FREE = json_dumps(request, JSON_COMPACT);
+	bool more = true;
+	json_decref(request);
+	if (!text)
+		return EX_USAGE;
+	buf_printf(&line, "%s\n", text);
+	int fd = connect_to(path, 0);
+	if (fd < 0)
+		return no_daemon(path, errno);
+	bool heard = say(fd, &line);
+	while (heard && more) {
+		heard = hear_some(fd, &in);
+		more = take_lines(&in, follow_line, &follow);
+	}
+	close(fd);
+	if (more && !heard) {
+		fprintf(stderr, "trawlctl: trawld (%s) has ended\n", path);
+		return EX_TEMPFAIL;
+	}
+	return follow.code;
 }
 
 size_t ctl_control_print_reload(const json_t *answer, int code)

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/slice.h"
 #include "ctl/ctl_arguments.h"
 
 /* The path of the socket, as far as the configuration can be read: the daemon may have one that is
@@ -17,6 +18,11 @@ bool ctl_control_answers(const char *path);
  * the answer ({"ok":true,...}), a new reference. Else the exit code, after the reason was printed;
  * *RET is then the refusal or NULL. */
 int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **ret);
+
+/* Asks for lines that follow the answer, and calls EACH for them, without line feed, until it
+ * returns false: 0. Else the exit code, after the reason was printed. REQUEST is taken over. */
+int ctl_control_follow(const char *path, json_t *request,
+	bool (*each)(struct slice line, void *userdata), void *userdata);
 
 /* What the answer to a reload, which ended with CODE, says about the configuration, to stderr. The
  * number of lines. */

@@ -173,6 +173,36 @@ class Control(harness.Case):
         daemon.stop()
         self.ctl("status", "--check", expect=2)
 
+    def test_tail(self):
+        """Records as they are accepted, for as long as wanted."""
+        self.begin(visible=0, more="interval = 100ms")
+        reader = self.connect()
+        self.assertTrue(self.ask({"command": "tail", "source": "acme"}, reader)["ok"])
+        self.sim.control(visible=40)
+        expected = cloudscale.expected_lines(1, 0, 100).decode().splitlines()
+        for n in range(40):
+            envelope = self.line(reader)
+            self.assertEqual(
+                (envelope["source"], envelope["record"]), ("acme", json.loads(expected[n]))
+            )
+        follower = subprocess.Popen(
+            [harness.TRAWLCTL, "-c", self.conf, "tail", "acme", "--limit", "5"],
+            stdout=subprocess.PIPE,
+        )
+        self.addCleanup(follower.stdout.close)
+        visible = 40
+        while follower.poll() is None and visible < 100:  # it may not have asked yet
+            visible += 1
+            self.sim.control(visible=visible)
+            wait_until(lambda: self.json()["sources"][0]["records"] == visible, "the record")
+        lines = follower.stdout.read().decode().splitlines()
+        self.assertEqual((follower.wait(), len(lines)), (0, 5))
+        for line in lines:
+            time, source, record = line.split("  ", 2)
+            self.assertEqual(source, "acme")
+            self.assertIn(record, expected)
+        self.assertIn("no source `beta`", self.ctl("tail", "beta", expect=64).err)
+
     def terminal(self, *arguments, size=(24, 200), **environment):
         master, slave = pty.openpty()
         self.addCleanup(os.close, master)
