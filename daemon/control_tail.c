@@ -7,8 +7,9 @@
 #include "pipeline/sink.h"
 #include "trawld.h"
 
-#define TAIL_MAX ((size_t)4 << 20) /* waits for a client; what is beyond is left out, and counted  \
-				    */
+#define TAIL_MAX                                                                                   \
+	((size_t)4 << 20) /* waits for a client; what is beyond is left out, and counted           \
+			   */
 
 json_t *control_tail_begin(struct control_client *client, const char *source)
 {

@@ -56,8 +56,8 @@ static const struct ctl_command commands[] = {
 		"make the next request of a source once and show the result, changing nothing",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_ALL, ctl_probe},
 	{"tail", "[SOURCE] [--json] [--limit N]",
-		"print records as the running trawld accepts them",
-		CTL_NAME | CTL_JSON | CTL_LIMIT, ctl_tail},
+		"print records as the running trawld accepts them", CTL_NAME | CTL_JSON | CTL_LIMIT,
+		ctl_tail},
 	{"test", "SINK",
 		"send one marked test record through a sink and show what happens; an archive "
 		"gets none",

@@ -16,57 +16,13 @@ import time
 import unittest
 
 import harness
+from control_client import ControlCase
 from harness import wait_until
 
 import cloudscale
 
 
-class Control(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.path = self.dir / "run" / "control"
-
-    def write(self, *sections, daemon=""):
-        self.configure(*sections, control=self.path, daemon=daemon)
-
-    def begin(self, count=100, visible=None, more="interval = 1h", **options):
-        self.sim = self.cloudscale(count)
-        self.sim.control(visible=count if visible is None else visible)
-        self.write(self.source(self.sim.url, more=more), self.file_sink(), **options)
-        return self.listening()
-
-    def listening(self):
-        daemon = self.daemon()
-        wait_until(self.path.exists, "the control socket")
-        return daemon
-
-    def connect(self):
-        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.addCleanup(peer.close)
-        peer.settimeout(30 * harness.PATIENCE)
-        peer.connect(str(self.path))
-        return peer
-
-    def line(self, peer):
-        data = b""
-        while not data.endswith(b"\n"):  # no further: another line may follow
-            more = peer.recv(1)
-            self.assertTrue(more, "closed after %r" % data)
-            data += more
-        return json.loads(data)
-
-    def ask(self, text, peer=None):
-        peer = peer or self.connect()
-        peer.sendall(text if isinstance(text, bytes) else (json.dumps(text) + "\n").encode())
-        return self.line(peer)
-
-    def json(self):
-        return json.loads(self.ctl("status", "--json").text)
-
-    def polled(self, count=100):
-        self.assertIn("source acme", self.ctl("poll", "acme").text)
-        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, count)))
-
+class Control(ControlCase):
     # --- status ---
 
     def test_full_spool(self):
@@ -124,84 +80,6 @@ class Control(harness.Case):
         self.sim.faults()
         self.assertIn("0 new records", self.ctl("poll", "acme").text)
         self.assertIsNone(self.json()["sources"][0]["last_error"])
-
-    def test_status_of_one(self):
-        """All that is known of a source or sink, also what it did last."""
-        self.begin()
-        self.polled()
-        wait_until(lambda: self.json()["sinks"][0]["pending_records"] == 0, "the acknowledgement")
-        text = self.ctl("status", "acme").text
-        self.assertRegex(text, r"\Asource acme \(trawld.conf:\d+\): up to date\n")
-        for line in (
-            r"provider +cloudscale \(/.*/cloudscale\.conf\)",
-            r"state +up to date for \S+",
-            r"last success +20\S+Z \(\S+ ago\)",
-            r"since start +100 new records, 0 duplicates, 0 excluded; \d+ requests?, 0 errors",
-            r"open gaps +none",
-            r"sinks +archive",
-            r"  20\S+Z  GET http://127.0.0.1:\d+/v1/project-logs.*200.*",
-        ):
-            self.assertRegex(text, r"(?m)^  %s$" % line)
-        self.assertNotIn(harness.TOKEN, text)
-        sink = self.ctl("status", "archive").text
-        self.assertRegex(sink, r"\Asink archive \(trawld.conf:\d+\): idle\n")
-        self.assertRegex(sink, r"(?m)^  since start +100 delivered, 0 rejected, 0 failed attempts$")
-        self.assertRegex(sink, r"(?m)^  sources +acme$")
-        one = json.loads(self.ctl("status", "acme", "--json").text)
-        self.assertEqual(([s["name"] for s in one["sources"]], one["sinks"]), (["acme"], []))
-        self.assertIn("did you mean `acme`?", self.ctl("status", "acne", expect=64).err)
-        self.sim.faults({"kind": "status", "status": 503})
-        self.ctl("poll", "acme", expect=75)
-        self.assertRegex(
-            self.ctl("status", "acme").text,
-            r"\Asource acme \(trawld.conf:\d+\): failing for \S+, \d+ attempts?, next in \S+\n",
-        )
-
-    def test_monitoring(self):
-        """One line and an exit status: 0 fine, 1 failing, 2 cannot tell."""
-        daemon = self.begin()
-        self.polled()
-        self.assertEqual(self.ctl("status", "--check").text, "ok: 1 source, 1 sink\n")
-        self.assertEqual(self.ctl("status", "--failing", "--json").text.count('"name"'), 0)
-        self.sim.faults({"kind": "status", "status": 503})
-        self.ctl("poll", "acme", expect=75)
-        self.assertRegex(
-            self.ctl("status", "--check", expect=1).text, r"\Afailing: source acme: HTTP 503.*\n\Z"
-        )
-        self.assertRegex(self.ctl("status", "--failing").text, r"(?m)^acme +backing off")
-        self.assertNotIn("archive", self.ctl("status", "--failing").text)
-        daemon.stop()
-        self.ctl("status", "--check", expect=2)
-
-    def test_tail(self):
-        """Records as they are accepted, for as long as wanted."""
-        self.begin(visible=0, more="interval = 100ms")
-        reader = self.connect()
-        self.assertTrue(self.ask({"command": "tail", "source": "acme"}, reader)["ok"])
-        self.sim.control(visible=40)
-        expected = cloudscale.expected_lines(1, 0, 100).decode().splitlines()
-        for n in range(40):
-            envelope = self.line(reader)
-            self.assertEqual(
-                (envelope["source"], envelope["record"]), ("acme", json.loads(expected[n]))
-            )
-        follower = subprocess.Popen(
-            [harness.TRAWLCTL, "-c", self.conf, "tail", "acme", "--limit", "5"],
-            stdout=subprocess.PIPE,
-        )
-        self.addCleanup(follower.stdout.close)
-        visible = 40
-        while follower.poll() is None and visible < 100:  # it may not have asked yet
-            visible += 1
-            self.sim.control(visible=visible)
-            wait_until(lambda: self.json()["sources"][0]["records"] == visible, "the record")
-        lines = follower.stdout.read().decode().splitlines()
-        self.assertEqual((follower.wait(), len(lines)), (0, 5))
-        for line in lines:
-            time, source, record = line.split("  ", 2)
-            self.assertEqual(source, "acme")
-            self.assertIn(record, expected)
-        self.assertIn("no source `beta`", self.ctl("tail", "beta", expect=64).err)
 
     def terminal(self, *arguments, size=(24, 200), **environment):
         master, slave = pty.openpty()

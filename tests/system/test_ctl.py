@@ -112,7 +112,9 @@ rate = 5/s
         (self.folder / "other.conf").write_text(self.DEFINITION)
         text = self.ctl("providers").text
         self.assertRegex(
-            text, r"(?m)^cloudscale +cloudscale\.ch project audit log\n +token +required, secret$"
+            text,
+            r"(?m)^cloudscale +cloudscale\.ch project audit log  \(confidence: high\)\n"
+            r" +token +required, secret$",
         )
         self.assertRegex(
             text,
