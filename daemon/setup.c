@@ -6,6 +6,8 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "listen_address.h"
+#include "net/auth/auth.h"
+#include "net/transport_check.h"
 #include "sink/sinks.h"
 
 struct sink_type {
@@ -79,6 +81,30 @@ static void take_fingerprint(struct setup_sink *sink, const struct ini_section *
 	buf_deinit(&text);
 }
 
+/* Keys of another kind of sink, and of [auth] without its prefix: what was meant is known. */
+static void report_foreign_keys(
+	const struct sink_kind *kind, struct ini_section *section, struct findings *findings)
+{
+	for (size_t i = 0; i < section->n_entries; i++) {
+		struct ini_entry *entry = &section->entries[i];
+		const struct sink_kind *owner = entry->used ? NULL : sinks_with_key(entry->key);
+		const char *auth = entry->used || strcmp(kind->name, "http")
+					   ? NULL
+					   : auth_kind_with_key(entry->key);
+		if (owner)
+			findings_add(findings, entry->file, entry->line,
+				"`%s` is a key of sinks with type = %s; [sink %s] has type = %s",
+				entry->key, owner->name, section->name, kind->name);
+		else if (auth)
+			findings_add(findings, entry->file, entry->line,
+				"unknown key `%s` in [sink %s]: write `auth.%s`, and `auth.type` "
+				"(such as "
+				"%s)",
+				entry->key, section->name, entry->key, auth);
+		entry->used |= owner || auth;
+	}
+}
+
 static struct setup_sink *load_sink(struct ini_section *section, struct findings *findings)
 {
 	const struct sink_kind *kind = find_kind(section, findings);
@@ -96,6 +122,7 @@ static struct setup_sink *load_sink(struct ini_section *section, struct findings
 		{kind->options, kind->n_options, sink->options}};
 	size_t n_before = findings->n_items;
 	options_parse(tables, 3, section, findings);
+	report_foreign_keys(kind, section, findings);
 	options_unknown(tables, 3, NULL, section, findings);
 	options_deinit(&tables[0]);
 	sink_common_check(&sink->common, section, findings);
@@ -114,6 +141,10 @@ static void check_routes(const struct setup *setup, struct findings *findings)
 	for (size_t i = 0; i < config->n_sources; i++) {
 		struct ini_entry *entry = ini_section_find(config->sources[i], "sinks");
 		struct slice rest = slice_of(entry ? entry->value : NULL), part;
+		if (entry && rest.size == 0)
+			findings_add(findings, entry->file, entry->line,
+				"sinks: expected the name of a sink; without this key, all sinks "
+				"receive the records");
 		while (entry && str_next_part(&rest, ',', &part)) {
 			char *name CLEANUP_FREE = mem_strndup(part.data, part.size);
 			bool known = false;
@@ -174,6 +205,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 		struct source *source = source_new(config->sources[i], &providers.path, findings);
 		if (!source)
 			continue;
+		transport_check(&source->transport, config->sources[i], findings);
 		setup->sources[setup->n_sources++] = source;
 		names_add(&setup->source_names, source->name);
 	}

@@ -1,6 +1,8 @@
 /* See number.h. Every function checks the whole text first and every product for overflow. */
 #include "base/number.h"
 
+#include <strings.h>
+
 #include "base/str.h"
 
 static bool is_digit(char c)
@@ -66,12 +68,21 @@ int number_parse_size(struct slice text, uint64_t min, uint64_t max, uint64_t *r
 {
 	static const struct unit units[] = {{"", 1}, {"B", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20},
 		{"GiB", 1 << 30}, {"TiB", UINT64_C(1) << 40}, {"kB", 1000}, {"MB", 1000000},
-		{"GB", 1000000000}, {"TB", UINT64_C(1000000000000)}};
-	uint64_t value, factor;
+		{"GB", 1000000000}, {"TB", UINT64_C(1000000000000)}, {"K", 1 << 10}, {"M", 1 << 20},
+		{"G", 1 << 30}, {"T", UINT64_C(1) << 40}};
+	uint64_t value, factor = 1;
 	int r = take_digits(&text, &value);
 	if (r)
 		return r;
-	if (!find_unit(units, sizeof(units) / sizeof(units[0]), str_trim(text), &factor))
+	text = str_trim(text);
+	bool found = false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && !found; i++)
+		if (strlen(units[i].name) == text.size &&
+			strncasecmp(units[i].name, text.data, text.size) == 0) {
+			factor = units[i].factor;
+			found = true;
+		}
+	if (!found)
 		return NUMBER_E_SYNTAX;
 	if (__builtin_mul_overflow(value, factor, &value) || value < min || value > max)
 		return NUMBER_E_RANGE;
@@ -89,6 +100,7 @@ static int take_duration(struct slice *text, uint64_t *ret)
 	int r = take_digits(text, &value);
 	if (r)
 		return r;
+	*text = str_trim(*text);
 	struct slice name = {text->data, 0};
 	while (name.size < text->size && !is_digit(text->data[name.size]) &&
 		text->data[name.size] != ' ')

@@ -18,8 +18,8 @@ enum {
 
 int number_parse(struct slice text, int64_t min, int64_t max, int64_t *ret);
 
-/* `4096`, `64KiB`, `1MiB`, `2GiB`, `1TiB`, also `10kB`, `5MB`, `1GB` (powers of 1000); a blank may
- * stand before the unit. */
+/* `4096`, `64KiB`, `1MiB`, `2GiB`, `1TiB`, `1G` (powers of 1024), also `10kB`, `5MB`, `1GB` (powers
+ * of 1000); in any case; a blank may precede the unit. */
 int number_parse_size(struct slice text, uint64_t min, uint64_t max, uint64_t *ret);
 
 /* `90s`, `15m`, `2h`, `1d`, `500ms`, `1w`, sums such as `1h30m`; a bare `0` is allowed, other bare

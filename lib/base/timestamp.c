@@ -189,6 +189,11 @@ int timestamp_parse_point(struct slice text, nsec_t now_time, nsec_t *ret_time)
 		*ret_time = duration < now_time ? now_time - duration : 0;
 		return 0;
 	}
+	if (text.size == strlen("2026-01-31")) {
+		char whole[] = "2026-01-31T00:00:00Z";
+		memcpy(whole, text.data, text.size);
+		return timestamp_parse_rfc3339(slice_of(whole), ret_time);
+	}
 	return timestamp_parse_rfc3339(text, ret_time);
 }
 

@@ -41,7 +41,8 @@ void timestamp_print(const struct timestamp_format *format, nsec_t time, struct 
 /* `2025-12-11T12:23:17.460366Z`: UTC with DIGITS fraction digits (0 to 9). */
 void timestamp_print_rfc3339(nsec_t time, unsigned digits, struct buf *out);
 
-/* A configured point in time: RFC 3339, `now`, `-1h` (before NOW), `earliest` (gives NSEC_NONE). */
+/* A configured point in time: RFC 3339, a date (midnight UTC), `now`, `-1h` (before NOW),
+ * `earliest` (gives NSEC_NONE). */
 int timestamp_parse_point(struct slice text, nsec_t now_time, nsec_t *ret_time);
 
 /* `1h30m`, `45s`, `250ms`: short text for people. */

@@ -43,6 +43,24 @@ void findings_add_at(struct findings *findings, const struct ini_section *sectio
 	va_end(args);
 }
 
+void findings_drop_needs(
+	struct findings *findings, const struct ini_section *section, const char *key)
+{
+	char *text CLEANUP_FREE = mem_printf("[%s%s%s] needs `%s`", section->kind,
+		section->name ? " " : "", section->name ? section->name : "", key);
+	size_t n = 0;
+	for (size_t i = 0; i < findings->n_items; i++) {
+		struct finding *finding = &findings->items[i];
+		if (strncmp(finding->text, text, strlen(text)) != 0) {
+			findings->items[n++] = *finding;
+			continue;
+		}
+		free(finding->file);
+		free(finding->text);
+	}
+	findings->n_items = n;
+}
+
 void findings_deinit(struct findings *findings)
 {
 	for (size_t i = 0; i < findings->n_items; i++) {

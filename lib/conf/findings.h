@@ -30,6 +30,9 @@ void findings_add(struct findings *findings, const char *file, unsigned line, co
 /* At the line of KEY in SECTION, or, where it is not set or NULL, at the section's. */
 void findings_add_at(struct findings *findings, const struct ini_section *section, const char *key,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Takes back what says that SECTION needs KEY. */
+void findings_drop_needs(
+	struct findings *findings, const struct ini_section *section, const char *key);
 void findings_deinit(struct findings *findings);
 /* `file:line: message`, one a line, in order of file (as first met) and line; secrets masked. */
 void findings_print(struct findings *findings, FILE *out);

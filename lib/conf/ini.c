@@ -227,7 +227,8 @@ static void add_entry(struct reader *reader, struct slice key, struct slice valu
 	section->entries[section->n_entries++] = (struct ini_entry){.key = key_text,
 		.value = mem_strndup(value.data, value.size),
 		.file = reader->file,
-		.line = reader->line};
+		.line = reader->line,
+		.used = first != NULL}; /* one error is enough */
 	reader->entry = section->n_entries;
 }
 
@@ -321,6 +322,10 @@ int ini_read_text(
 		.file = ini->files[ini->n_files++] = mem_strdup(name),
 		.findings = findings,
 		.first_section = ini->n_sections};
+	if (size >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+		findings_add(findings, name, 1, "is UTF-16; save it as UTF-8");
+		return 1;
+	}
 	const char *nul = size ? memchr(text, '\0', size) : NULL;
 	if (nul) {
 		unsigned line = 1;

@@ -72,8 +72,9 @@ static char *parse_size(const struct option *option, const char *text, void *mem
 	struct buf out = BUF_NULL;
 	buf_append_text(&out, "a size from ");
 	print_size((uint64_t)option->min, &out);
-	buf_append_text(&out, " to ");
-	print_size(max, &out);
+	buf_append_text(&out, max >= INT64_MAX ? " up" : " to ");
+	if (max < INT64_MAX)
+		print_size(max, &out);
 	buf_append_text(&out, " (try 64KiB, 10MiB, 1GiB)");
 	return buf_take(&out);
 }
@@ -208,9 +209,9 @@ static void parse_option(const struct option *option, struct ini_section *sectio
 		return;
 	}
 	struct ini_entry *entry = ini_section_find(section, option->name);
-	const char *text = entry ? entry->value : option->default_text;
 	if (entry)
 		entry->used = true;
+	const char *text = entry ? entry->value : option->default_text;
 	if (option->flags & OPTION_REQUIRED && (!text || !*text)) {
 		findings_add_at(findings, section, option->name, "[%s%s%s] needs `%s`",
 			section->kind, section->name ? " " : "", section->name ? section->name : "",
@@ -246,6 +247,15 @@ static bool is_known(const struct option_table *tables, size_t n_tables, const c
 	return false;
 }
 
+static bool is_pairs(const struct option_table *tables, size_t n_tables, const char *name)
+{
+	for (size_t i = 0; i < n_tables; i++)
+		for (size_t j = 0; j < tables[i].n_options; j++)
+			if (strcmp(tables[i].options[j].name, name) == 0)
+				return tables[i].options[j].type == OPTION_PAIRS;
+	return false;
+}
+
 void options_unknown(const struct option_table *tables, size_t n_tables, const char *const *extra,
 	const struct ini_section *section, struct findings *findings)
 {
@@ -264,7 +274,13 @@ void options_unknown(const struct option_table *tables, size_t n_tables, const c
 		const struct ini_entry *entry = &section->entries[i];
 		if (entry->used || is_known(tables, n_tables, entry->key))
 			continue;
-		char *hint CLEANUP_FREE = str_hint(entry->key, names, n);
+		const char *nearest = str_nearest(entry->key, names, n);
+		char *hint CLEANUP_FREE =
+			nearest ? mem_printf(": did you mean `%s%s`?", nearest,
+					  is_pairs(tables, n_tables, nearest) ? ".NAME" : "")
+				: mem_strdup("");
+		if (nearest) /* that it is missing is no error of its own */
+			findings_drop_needs(findings, section, nearest);
 		findings_add(findings, entry->file, entry->line, "unknown key `%s` in [%s%s%s]%s",
 			entry->key, section->kind, section->name ? " " : "",
 			section->name ? section->name : "", hint);

@@ -54,6 +54,16 @@ static void check_keys(
 		const char *key = section->entries[i].key;
 		if (is_known(key, extra))
 			continue;
+		char *whole CLEANUP_FREE = mem_printf("%s.%s", section->kind, key);
+		const struct ini_section *source = reader->source;
+		if (source && ini_section_find(source, whole)) {
+			findings_add_at(reader->findings, source, whole,
+				"unknown key `%s` in [source %s]; %s takes method, url, "
+				"header.NAME, "
+				"query.NAME, body and body_type",
+				whole, source->name, section->kind);
+			continue;
+		}
 		char *hint CLEANUP_FREE = str_hint(key, reader_request_keys, 5);
 		reader_fault(reader, section, key, "unknown key `%s` in [%s]%s", key, section->kind,
 			hint);

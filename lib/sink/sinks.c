@@ -1,5 +1,8 @@
 /* The array of sink kinds. A new kind is one file and one row here. */
 #include "sink/sinks.h"
+#include "base/mem.h"
+#include "base/buf.h"
+#include "sink/http/http_encoding.h"
 
 const struct sink_kind *const sink_kinds[] = {
 	&sink_exec,
@@ -20,11 +23,35 @@ const struct sink_kind *sinks_find(const char *name)
 	return NULL;
 }
 
+const struct sink_kind *sinks_with_key(const char *key)
+{
+	for (size_t i = 0; i < n_sink_kinds; i++) {
+		for (size_t k = 0; k < sink_kinds[i]->n_options; k++) {
+			if (strcmp(sink_kinds[i]->options[k].name, key) == 0)
+				return sink_kinds[i];
+		}
+	}
+	return NULL;
+}
+
 char *sinks_hint(const char *name)
 {
 	const char *names[sizeof(sink_kinds) / sizeof(sink_kinds[0])];
+	struct buf out = BUF_NULL;
+	char *hint;
 
 	for (size_t i = 0; i < n_sink_kinds; i++)
 		names[i] = sink_kinds[i]->name;
-	return str_hint(name, names, n_sink_kinds);
+	for (size_t i = 0; http_encoding_names[i]; i++) {
+		if (strcmp(http_encoding_names[i], name) == 0)
+			return mem_printf(": write type = http and encoding = %s", name);
+	}
+	hint = str_hint(name, names, n_sink_kinds);
+	if (*hint)
+		return hint;
+	free(hint);
+	buf_append_text(&out, "; expected one of ");
+	for (size_t i = 0; i < n_sink_kinds; i++)
+		buf_printf(&out, "%s%s", i ? ", " : "", names[i]);
+	return buf_take(&out);
 }

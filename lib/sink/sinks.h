@@ -17,5 +17,7 @@ extern const size_t n_sink_kinds;
 const struct sink_kind *sinks_find(const char *name); /* NULL: there is none of this name */
 /* As str_hint, for a kind of this name. */
 char *sinks_hint(const char *name);
+/* The kind that has an option KEY, or NULL. */
+const struct sink_kind *sinks_with_key(const char *key);
 
 #endif

@@ -48,6 +48,9 @@ const struct option source_option_rows[] = {
 };
 const size_t n_source_option_rows = sizeof(source_option_rows) / sizeof(source_option_rows[0]);
 
+/* Earlier ones are those of a host whose clock was never set. */
+#define CLOCK_SET (INT64_C(1700000000) * NSEC_PER_SEC)
+
 static void fault_at(struct findings *findings, const struct ini_section *section, const char *key,
 	const char *wanted)
 {
@@ -312,10 +315,13 @@ static void take_page_shape(struct source *source)
 static void check_start(
 	struct source *source, struct ini_section *section, struct findings *findings)
 {
-	nsec_t time;
-	if (timestamp_parse_point(slice_of(source->options.start), clock_wall(), &time))
+	nsec_t time, now_time = clock_wall();
+	if (timestamp_parse_point(slice_of(source->options.start), now_time, &time))
 		fault_at(findings, section, "start",
-			"not a time (now, -1h, 2026-01-31T00:00:00Z, earliest)");
+			"not a time (now, -1h, 2026-01-31, 2026-01-31T00:00:00Z, earliest)");
+	else if (time != NSEC_NONE && time > now_time && now_time > CLOCK_SET)
+		fault_at(findings, section, "start",
+			"is in the future: nothing would be read until then");
 }
 
 /* What an [auth] setting is made of comes from parameters: only with them it can be judged. */

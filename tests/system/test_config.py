@@ -211,7 +211,7 @@ class Config(harness.Case):
         (folder / "ignored.txt").write_text("nonsense")
         said = self.said(self.check(78))
         self.assertRegex(said, r"10-a\.conf:5: ")
-        self.assertRegex(said, r"10-a\.conf:3: ")
+        self.assertNotIn("10-a.conf:3: ", said)  # follows from line 5
         self.assertNotIn("ignored", said)
 
     def test_state_is_no_directory(self):

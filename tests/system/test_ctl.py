@@ -305,7 +305,6 @@ class Rewind(harness.Case):
         self.configure(self.source("http://127.0.0.1:1"), self.file_sink())
         for to, says in (
             ("yesterday", "is not a time"),
-            ("2026-01-01", "is not a time"),
             ("", "is not a time"),
             ("2200-01-01T00:00:00Z", "future"),
         ):

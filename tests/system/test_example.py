@@ -58,7 +58,11 @@ class Example(harness.Case):
             "[daemon]\n",
             "[daemon]\nstate_directory = %s\nprovider_directory = %s\n" % (self.state, PROVIDERS),
         )
-        self.conf.write_text(shipped + "\n" + "\n".join(sections))
+        text = shipped + "\n" + "\n".join(sections)
+        certificate = self.dir / "ca.pem"
+        certificate.write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+        text = re.sub(r"^ca_file = .*", "ca_file = %s" % certificate, text, flags=re.M)
+        self.conf.write_text(text)
 
     def run_check(self, expect):
         """--check with a file for every credential that the example names."""

@@ -52,6 +52,15 @@ const char *const *auth_kind_names(void)
 	return names;
 }
 
+const char *auth_kind_with_key(const char *key)
+{
+	for (size_t i = 0; i < N_AUTH_KINDS; i++)
+		for (size_t k = 0; auth_kinds[i]->info.keys[k]; k++)
+			if (strcmp(auth_kinds[i]->info.keys[k], key) == 0)
+				return auth_kinds[i]->info.type;
+	return NULL;
+}
+
 static size_t count(const char *const *names)
 {
 	size_t n = 0;

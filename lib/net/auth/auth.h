@@ -77,7 +77,9 @@ struct auth_kind_info {
 };
 bool auth_kind_takes(const struct auth_kind_info *info, const char *key);
 const struct auth_kind_info *auth_kind_find(const char *type);
-const char *const *auth_kind_names(void); /* NULL-terminated */
+const char *const *auth_kind_names(void);
+/* The first kind that has KEY, or NULL. */
+const char *auth_kind_with_key(const char *key); /* NULL-terminated */
 
 /* 0 or FAULT_CONFIG (type, missing, unknown or unusable key; the value is never shown). Strings are
  * copied. */

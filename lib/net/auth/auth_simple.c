@@ -5,6 +5,7 @@
 #include "net/auth/auth_internal.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/encode.h"
@@ -66,7 +67,10 @@ static int bearer_create(struct auth **ret, const struct auth_setup *setup, stru
 	CLEANUP(auth_wipe) struct buf value = BUF_NULL;
 	struct slice token = auth_setting(setup, "token");
 
-	(void)reterr;
+	if (token.size > 7 && strncasecmp(token.data, "Bearer ", 7) == 0)
+		return fault_set(reterr, FAULT_CONFIG,
+			"the token of auth type `bearer` begins with `Bearer `, which trawld adds "
+			"itself");
 	buf_append_text(&value, "Bearer ");
 	buf_append_slice(&value, token);
 	return simple_create(ret, "Authorization", token, &value);

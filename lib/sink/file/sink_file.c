@@ -72,6 +72,11 @@ static void sink_file_check(
 
 	if (!entry || !options->path)
 		return;
+	if (options->path[0] != '/') {
+		findings_add(findings, entry->file, entry->line,
+			"path: expected an absolute path, which begins with /");
+		return;
+	}
 	if (file_path_check(options->path, &fault) != 0) {
 		findings_add(findings, entry->file, entry->line, "%s", fault.text);
 		return;

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "net/transport_check.h"
 #include "net/url.h"
 #include "sink/compressor.h"
 #include "sink/http/http_encoding.h"
@@ -154,14 +155,13 @@ void http_options_check(
 	const void *data, const struct ini_section *section, struct findings *findings)
 {
 	const struct http_options *options = data;
+	const struct http_transport transport = http_options_transport(options);
 
 	check_url(options, section, findings);
 	check_headers(options, section, findings);
 	check_auth(options, section, findings);
 	check_foreign(options, section, findings);
-	if (options->client_key && !options->client_cert)
-		fault_at(findings, section, ini_section_find(section, "client_key"),
-			"client_cert is needed, too");
+	transport_check(&transport, section, findings);
 }
 
 void http_options_message(const struct http_options *options, struct http_message *message)

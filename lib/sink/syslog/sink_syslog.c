@@ -22,6 +22,7 @@
 #include "base/timer.h"
 #include "base/timestamp.h"
 #include "net/stream.h"
+#include "net/transport_check.h"
 #include "pipeline/job.h"
 #include "sink/syslog/syslog_writer.h"
 
@@ -458,12 +459,21 @@ static void sink_syslog_destroy(struct sink *sink)
 static void sink_syslog_check(
 	const void *data, const struct ini_section *section, struct findings *findings)
 {
+	const struct syslog_options *options = data;
 	struct syslog_target target = {0};
 	struct fault fault = FAULT_NULL;
 	const char *key;
 
 	if (syslog_target_init(&target, data, &key, &fault) != 0)
 		findings_add_at(findings, section, key, "%s", fault.text);
+	else
+		transport_check(
+			&(struct http_transport){
+				.ca_file = options->ca_file,
+				.client_cert = options->client_cert,
+				.client_key = options->client_key,
+			},
+			section, findings);
 	syslog_target_deinit(&target);
 }
 
