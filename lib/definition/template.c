@@ -295,6 +295,7 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 	struct buf *out, bool *ret_json)
 {
 	struct template_value value = {TEMPLATE_ABSENT, SLICE_NULL, 0};
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t shift = 0;
 	for (size_t i = 0; i < segment->n_alternatives && value.kind == TEMPLATE_ABSENT; i++) {
 		value = lookup(segment->alternatives[i].name, userdata);
@@ -330,6 +331,9 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 		return 0;
 	case FORMAT_JSON:
 		*ret_json = true;
+		/* a cursor from a header is a JSON string, in which the text is */
+		value.text = value.kind == TEMPLATE_JSON ? json_content(value.text, &scratch)
+							 : value.text;
 		if (!is_json_text(value.text))
 			return TEMPLATE_E_VALUE;
 		break;

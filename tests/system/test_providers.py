@@ -18,9 +18,7 @@ class Providers(harness.Case):
     def definitions(self):
         found = sorted(FOLDER.glob("*.conf"))
         self.assertGreater(len(found), 6)
-        for path in found:
-            with self.subTest(path.stem):
-                yield path
+        return found
 
     def example(self, name):
         return self.ctl("providers", name, "--example").text

@@ -14,8 +14,8 @@ static enum template_kind known(const char *name, void *userdata)
 		enum template_kind kind;
 	} names[] = {{"text", TEMPLATE_TEXT}, {"host", TEMPLATE_TEXT}, {"none", TEMPLATE_TEXT},
 		{"list", TEMPLATE_TEXT}, {"evil", TEMPLATE_TEXT}, {"cursor", TEMPLATE_JSON},
-		{"link", TEMPLATE_JSON}, {"size", TEMPLATE_JSON}, {"gone", TEMPLATE_JSON},
-		{"start", TEMPLATE_TIME}, {"no.time", TEMPLATE_TIME}};
+		{"link", TEMPLATE_JSON}, {"quoted", TEMPLATE_JSON}, {"size", TEMPLATE_JSON},
+		{"gone", TEMPLATE_JSON}, {"start", TEMPLATE_TIME}, {"no.time", TEMPLATE_TIME}};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i].name, name) == 0)
 			return names[i].kind;
@@ -31,7 +31,7 @@ static struct template_value lookup(const char *name, void *userdata)
 	} values[] = {{"text", "a b/c", TEMPLATE_TEXT}, {"host", "https://h:8", TEMPLATE_TEXT},
 		{"list", "4, 5 ,6", TEMPLATE_TEXT}, {"evil", "\"}${text}", TEMPLATE_TEXT},
 		{"cursor", "[1e400,\"x\"]", TEMPLATE_JSON}, {"link", "\"t\\u00e9\"", TEMPLATE_JSON},
-		{"size", "1000", TEMPLATE_JSON}};
+		{"quoted", "\"[1.50,\\\"a\\\"]\"", TEMPLATE_JSON}, {"size", "1000", TEMPLATE_JSON}};
 	if (strcmp(name, "start") == 0)
 		return (struct template_value){TEMPLATE_TIME, SLICE_NULL, TIME};
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
@@ -117,6 +117,8 @@ START_TEST(bodies)
 	} cases[] = {
 		{"{\"n\": \"${size}\", \"s\": \"n${size}\"}", "{\"n\":1000,\"s\":\"n1000\"}"},
 		{"{\"after\": \"${cursor}\"}", "{\"after\":[1e400,\"x\"]}"},
+		{"{\"after\": \"${quoted:json}\"}", "{\"after\":[1.50,\"a\"]}"},
+		{"{\"after\": \"${cursor:json}\"}", "{\"after\":[1e400,\"x\"]}"},
 		{"{\"a\": \"${gone}\", \"b\": 1}", "{\"b\":1}"},
 		{"{\"a\": {\"b\": \"${gone}\"}, \"c\": [\"${none}\", 2]}", "{\"c\":[2]}"},
 		{"{\"f\": [{\"q\": {\"x\": \"${none}\"}}, {\"y\": 1}]}", "{\"f\":[{\"y\":1}]}"},

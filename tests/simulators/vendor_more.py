@@ -1,0 +1,293 @@
+"""Vendors with habits of their own; see vendors.py."""
+
+import base64
+import json
+import re
+
+import simlib
+from vendor_links import SECONDS, Linked
+from vendors import Vendor, cut, refuse, time_us, whole
+
+
+class Mimecast(Vendor):
+    """Times with an offset without a colon; a failure is a 200 whose list of failures is filled."""
+
+    name = "mimecast"
+    source = "client_id = c1\nclient_secret = s1s1\nbase = {url}\n"
+    form_fields = ("grant_type", "client_id", "client_secret")
+    failures = 2
+
+    def record(self, n):
+        return {"id": self.id(n), "eventTime": self.iso(n, 0)[:-1] + "+0000", "auditType": "User Logged On"}
+
+    def answer(self, request, path):
+        if path == "/oauth/token":
+            self.need(self.form(request), self.form_fields)
+            return simlib.answer_json({"access_token": self.token(1799), "expires_in": 1799})
+        self.check_token(request)
+        if request.method != "POST" or path != "/api/audit/get-audit-events":
+            raise refuse("not found", 404)
+        if self.failures:
+            self.failures -= 1
+            fail = [{"errors": [{"code": "err_unknown", "message": "try again"}]}]
+            return simlib.answer_json({"meta": {"status": 200}, "data": [], "fail": fail})
+        body = request.json()
+        self.need(body, ("meta", "data"))
+        start, end = (body["data"][0][name] for name in ("startDateTime", "endDateTime"))
+        if not start.endswith("+0000") or not end.endswith("+0000"):
+            raise refuse("bad time")
+        found = self.window(time_us(start[:-5] + "Z"), time_us(end[:-5] + "Z"))[::-1]
+        pages = body["meta"]["pagination"]
+        self.need(pages, ("pageSize",), ("pageToken",))
+        page, following = cut(found, whole(pages.get("pageToken", "0"), 0, len(found)), pages["pageSize"])
+        pagination = {"pageSize": len(page)}
+        if following is not None:
+            pagination["next"] = str(following)
+        return simlib.answer_json(
+            {"meta": {"status": 200, "pagination": pagination}, "data": self.records(page), "fail": []}
+        )
+
+
+class CrowdStrike(Vendor):
+    name = "crowdstrike-alerts"
+    source = "client_id = c1\nclient_secret = s1s1\nbase = {url}\n"
+    form_fields = ("grant_type", "client_id", "client_secret")
+
+    def record(self, n):
+        return {"composite_id": "x:ind:" + self.id(n), "created_timestamp": self.iso(n, 6), "severity": n % 100}
+
+    def answer(self, request, path):
+        if path == "/oauth2/token":
+            self.need(self.form(request), self.form_fields)
+            return simlib.answer_json({"access_token": self.token(1799), "expires_in": 1799}, 201)
+        self.check_token(request)
+        if request.method != "POST" or path != "/alerts/combined/alerts/v1":
+            raise refuse("not found", 404)
+        body = request.json()
+        self.need(body, ("filter", "sort", "limit"), ("after",))
+        match = re.fullmatch(
+            r"created_timestamp:>='(%s)'\+created_timestamp:<'(%s)'" % (SECONDS, SECONDS), body["filter"]
+        )
+        if not match or body["sort"] != "created_timestamp|asc":
+            raise refuse("bad filter")
+        found = self.window(time_us(match[1]), time_us(match[2]))
+        at = int(base64.b64decode(body["after"])) if "after" in body else 0
+        page, following = cut(found, at, min(whole(body["limit"], 1, 1000), 200))
+        pagination = {"total": len(found), "limit": 200}
+        if following is not None:
+            pagination["after"] = base64.b64encode(b"%d" % following).decode()
+        return simlib.answer_json({"meta": {"pagination": pagination}, "resources": self.records(page)})
+
+
+class JumpCloud(Vendor):
+    """The cursor is a JSON array in a header and has to come back as an array in the body."""
+
+    name = "jumpcloud"
+    source = "api_key = jc-0123456789\n"
+
+    def record(self, n):
+        return {"id": self.id(n), "timestamp": self.iso(n), "service": "directory"}
+
+    def answer(self, request, path):
+        if request.headers.get("x-api-key") != "jc-0123456789" or "x-org-id" in request.headers:
+            raise refuse("denied", 401)
+        if request.method != "POST" or path != "/insights/directory/v1/events":
+            raise refuse("not found", 404)
+        body = request.json()
+        self.need(body, ("service", "start_time"), ("end_time", "sort", "limit", "search_after"))
+        if body["service"] != ["all"] or body["sort"] != "ASC":
+            raise refuse("bad service or sort")
+        found = self.window(time_us(body["start_time"]), time_us(body["end_time"]))
+        at = 0
+        if "search_after" in body:
+            moment, ident = body["search_after"]
+            at = 1 + next(i for i, n in enumerate(found) if self.id(n) == ident)
+            if type(moment) is not int:
+                raise refuse("bad search_after")
+        size = whole(body.get("limit", 1000), 1, 10_000)
+        page, _ = cut(found, at, size)
+        answer = simlib.answer_json(self.records(page))
+        answer.headers["X-Result-Count"] = str(len(page))
+        answer.headers["X-Limit"] = str(size)
+        if page:
+            place = [self.trail.times[page[-1]] // 1000, self.id(page[-1])]
+            answer.headers["X-Search_after"] = json.dumps(place)
+        return answer
+
+
+class Terraform(Vendor):
+    """Newest first and no upper bound: the list grows at its front while it is read."""
+
+    name = "hcp-terraform"
+    source = "token = tf-0123456789\nbase = {url}\n"
+
+    def record(self, n):
+        return {"id": self.id(n), "timestamp": self.iso(n, 0), "type": "Resource"}
+
+    def answer(self, request, path):
+        self.bearer(request, "tf-0123456789")
+        if path != "/api/v2/organization/audit-trail":
+            raise refuse("not found", 404)
+        query = request.query("since", "page[size]", "page[number]")
+        found = self.window(time_us(query["since"]), None)[::-1]
+        size = whole(query.get("page[size]", "1000"), 1, 1000) // 10
+        number = whole(query.get("page[number]", "1"), 1, 10_000)
+        page, following = cut(found, (number - 1) * size, size)
+        pages = {"current_page": number, "next_page": None if following is None else number + 1}
+        return simlib.answer_json({"data": self.records(page), "pagination": pages})
+
+
+class Sentry(Linked):
+    """Newest first, no filter by time; the link to a next page is there on the last one, too."""
+
+    name = "sentry"
+    source = "organization = acme\ntoken = se-0123456789\nbase = {url}\n"
+    place = "cursor"
+    late_us = 0
+
+    def record(self, n):
+        return {"id": str(n), "dateCreated": self.iso(n, 6), "event": "member.add"}
+
+    def answer(self, request, path):
+        self.bearer(request, "se-0123456789")
+        if path != "/api/0/organizations/acme/audit-logs/":
+            raise refuse("not found", 404)
+        query = request.query("per_page", "cursor")
+        found = self.visible()[::-1]
+        at = self.at(query, len(found))
+        page, following = cut(found, at, whole(query.get("per_page", "100"), 1, 100))
+        answer = simlib.answer_json({"rows": self.records(page), "options": []})
+        answer.headers["Link"] = '<%s>; rel="previous"; results="%s", <%s>; rel="next"; results="%s"' % (
+            self.next(request, 0),
+            "true" if at else "false",
+            self.next(request, at + len(page)),
+            "false" if following is None else "true",
+        )
+        return answer
+
+
+class Snyk(Linked):
+    """A relative link; the array is left out when it would be empty; no record has an ID."""
+
+    name = "snyk"
+    source = "id = o-1\ntoken = sn-0123456789\nbase = {url}\n"
+    place = "cursor"
+
+    def record(self, n):
+        return {"created": self.iso(n, 6), "event": "org.user.add", "content": {"n": n}}
+
+    def answer(self, request, path):
+        if request.headers.get("authorization") != "token sn-0123456789":
+            raise refuse("denied", 401)
+        if path != "/rest/orgs/o-1/audit_logs/search":
+            raise refuse("not found", 404)
+        query = request.query("version", "from", "to", "size", "sort_order", "cursor")
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", query["version"]) or query["sort_order"] != "ASC":
+            raise refuse("bad version")
+        found = self.window(time_us(query["from"]), time_us(query["to"]))
+        page, following = cut(found, self.at(query, len(found)), whole(query["size"], 1, 100))
+        answer = {"jsonapi": {"version": "1.0"}, "data": {"items": self.records(page)} if page else {}, "links": {}}
+        if following is not None:
+            answer["links"]["next"] = self.next(request, following)[len(request.origin) :]
+        return simlib.answer_json(answer)
+
+
+class Atlas(Vendor):
+    """Numbered pages with a total; the version is in Accept; the token by basic authentication."""
+
+    name = "mongodb-atlas"
+    source = "organization = o1\nclient_id = c1\nclient_secret = s1s1\nbase = {url}\n"
+    form_fields = ("grant_type",)
+
+    def record(self, n):
+        return {"id": self.id(n), "created": self.iso(n, 0), "eventTypeName": "JOINED_ORG"}
+
+    def answer(self, request, path):
+        if path == "/api/oauth/token":
+            if request.headers.get("authorization") != "Basic YzE6czFzMQ==":
+                raise refuse("denied", 401)
+            self.need(self.form(request), self.form_fields)
+            return simlib.answer_json({"access_token": self.token(3600), "expires_in": 3600})
+        self.check_token(request)
+        if path != "/api/atlas/v2/orgs/o1/events":
+            raise refuse("not found", 404)
+        if not re.fullmatch(r"application/vnd\.atlas\.\d{4}-\d\d-\d\d\+json", request.headers["accept"]):
+            raise refuse("not acceptable", 406)
+        query = request.query("minDate", "maxDate", "itemsPerPage", "pageNum", "includeCount")
+        found = self.window(time_us(query["minDate"]), time_us(query["maxDate"]))[::-1]
+        size = whole(query.get("itemsPerPage", "100"), 1, 500)
+        page, _ = cut(found, (whole(query.get("pageNum", "1"), 1, 10_000) - 1) * size, size)
+        return simlib.answer_json({"results": self.records(page), "totalCount": len(found), "links": []})
+
+
+class Salesforce(Linked):
+    """A query language; the next page by a path; times with an offset without a colon."""
+
+    name = "salesforce-setup"
+    source = "domain = acme.example\nclient_id = c1\nclient_secret = s1s1\ntoken_url = {url}/services/oauth2/token\n"
+    place = "at"
+    form_fields = ("grant_type", "client_id", "client_secret")
+    kept = None
+
+    def record(self, n):
+        return {"attributes": {"type": "SetupAuditTrail"}, "Id": self.id(n), "CreatedDate": self.iso(n)[:-1] + "+0000"}
+
+    def answer(self, request, path):
+        if path == "/services/oauth2/token":
+            self.need(self.form(request), self.form_fields)
+            return simlib.answer_json({"access_token": self.token(7200), "token_type": "Bearer"})
+        self.check_token(request)
+        if path == "/services/data/v61.0/query":
+            match = re.fullmatch(
+                r"SELECT Id, [\w, ]+ FROM SetupAuditTrail WHERE CreatedDate >= (%s) AND CreatedDate < (%s) "
+                r"ORDER BY CreatedDate, Id" % (SECONDS, SECONDS),
+                request.query("q")["q"],
+            )
+            if not match:
+                raise simlib.Refuse(400, [{"message": "MALFORMED_QUERY", "errorCode": "x"}])
+            self.kept, at = self.window(time_us(match[1]), time_us(match[2])), 0
+        else:
+            place = re.fullmatch(r"/services/data/v61\.0/query/0r8-(\d+)", path)
+            if not place or self.kept is None:
+                raise simlib.Refuse(400, [{"message": "INVALID_QUERY_LOCATOR", "errorCode": "x"}])
+            at = int(place[1])
+        page, following = cut(self.kept, at, 200)
+        answer = {"totalSize": len(self.kept), "done": following is None, "records": self.records(page)}
+        if following is not None:
+            answer["nextRecordsUrl"] = "/services/data/v61.0/query/0r8-%d" % following
+        return simlib.answer_json(answer)
+
+
+class Auth0(Vendor):
+    """A search finds 1,000 at most, and does not say that there is more in its pages; both ends of
+    the range are inclusive. The token is had with JSON."""
+
+    name = "auth0"
+    source = "domain = acme.auth0.example\nclient_id = c1\nclient_secret = s1s1\ntoken_url = {url}/oauth/token\n"
+    polls = 20
+
+    def record(self, n):
+        return {"log_id": self.id(n), "date": self.iso(n), "type": "s"}
+
+    def answer(self, request, path):
+        if path == "/oauth/token":
+            body = request.json()
+            self.need(body, ("grant_type", "client_id", "client_secret", "audience"))
+            if body["audience"] != "https://acme.auth0.example/api/v2/":
+                raise refuse("bad audience", 403)
+            return simlib.answer_json({"access_token": self.token(86400), "expires_in": 86400})
+        self.check_token(request)
+        if path != "/api/v2/logs":
+            raise refuse("not found", 404)
+        query = request.query("q", "sort", "per_page", "page", "include_totals")
+        match = re.fullmatch(r"date:\[(\S+) TO (\S+)\]", query["q"])
+        if not match or query["sort"] != "date:1":
+            raise refuse("bad query")
+        found = self.window(time_us(match[1]), time_us(match[2]), end_closed=True)
+        size, number = whole(query["per_page"], 1, 100), whole(query["page"], 0, 1000)
+        if size * (number + 1) > 1000:
+            raise refuse("paging is limited to 1000")
+        page, _ = cut(found, number * size, size)
+        return simlib.answer_json(
+            {"start": number * size, "limit": size, "length": len(page), "total": len(found), "logs": self.records(page)}
+        )
