@@ -131,6 +131,8 @@ struct fetch_options {
 	struct str_list origins; /* that documents may come from: templates, with globs */
 	struct str_list gone; /* statuses that mean: there is no such document any more */
 	int format;
+	bool auth; /* documents are requested with the credential */
+	char *at; /* json: the array of records in a document */
 	char *start, *raw, *delimiter, *quote, *rest, *time, *time_format, *time_zone;
 	struct str_list columns;
 	uint64_t max_size;

@@ -48,6 +48,22 @@ static void read_csv(struct definition_reader *reader, struct ini_section *secti
 		str_list_add(&rows->columns, options->columns.items[i]);
 }
 
+static void read_whole(struct definition_reader *reader, struct ini_section *section)
+{
+	const char *at = reader->definition->fetch.at;
+	struct pointer array = POINTER_NULL;
+	if (!at) {
+		reader_fault(reader, section, "format",
+			"[fetch] format = json needs `at`: the JSON Pointer to the array of "
+			"records in the document");
+		return;
+	}
+	reader_pointer(reader, section, "at", strcmp(at, "\"\"") == 0 ? "" : at, &array);
+	reader->definition->rows.whole =
+		json_scanner_new(&(struct json_scanner_wanted){.records = &array});
+	pointer_deinit(&array);
+}
+
 static void read_lines(struct definition_reader *reader, struct ini_section *section)
 {
 	struct rows_format *rows = &reader->definition->rows;
@@ -77,6 +93,14 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 		read_csv(reader, section);
 	else
 		read_lines(reader, section);
+	if (rows->kind == ROWS_JSON)
+		read_whole(reader, section);
+	else if (options->at)
+		reader_fault(reader, section, "at", "[fetch] at requires format = json");
+	if (options->auth && options->origins.n_items)
+		reader_fault(reader, section, "origins",
+			"[fetch] origins cannot be used with auth = yes: the credential is sent "
+			"to the API's own host and to allow_origins of the source only");
 	rows->has_start = read_regex(reader, section, "start", options->start, &rows->start);
 	rows->has_raw = read_regex(reader, section, "raw", options->raw, &rows->raw);
 	reader_time_format(reader, section, options->time ? options->time_format : NULL,

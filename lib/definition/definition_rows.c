@@ -109,7 +109,7 @@ static const struct option resume[] = {
 			"new and reaches back further than the overlap"),
 };
 
-static const char *const format_choices[] = {"csv", "lines", NULL};
+static const char *const format_choices[] = {"csv", "lines", "json", NULL};
 
 static const struct option fetch[] = {
 	ROW(fetch_options, from, "from", OPTION_STRING,
@@ -123,7 +123,13 @@ static const struct option fetch[] = {
 		.help = "statuses that mean that a document no longer exists; reported as a gap"),
 	ROW(fetch_options, format, "format", OPTION_CHOICE, .default_text = "csv",
 		.choices = format_choices,
-		.help = "csv: a row consists of columns; lines: each line is a JSON record"),
+		.help = "csv: a row consists of columns; lines: each line is a JSON record; json: "
+			"the "
+			"document is one JSON text"),
+	ROW(fetch_options, at, "at", OPTION_STRING,
+		.help = "json: pointer to the array of records in the document"),
+	ROW(fetch_options, auth, "auth", OPTION_BOOL,
+		.help = "yes: documents are requested with the credential"),
 	ROW(fetch_options, start, "start", OPTION_STRING,
 		.help = "regular expression (POSIX extended) of the start of a row; other lines "
 			"belong to the row before them"),

@@ -15,6 +15,7 @@ void rows_format_deinit(struct rows_format *format)
 		regfree(&format->raw);
 	str_list_deinit(&format->columns);
 	json_scanner_free(format->plan);
+	json_scanner_free(format->whole);
 	timestamp_format_free(format->time_format);
 	*format = (struct rows_format){0};
 }
@@ -27,6 +28,7 @@ void rows_init(struct rows *rows, const struct rows_format *format)
 void rows_deinit(struct rows *rows)
 {
 	buf_deinit(&rows->text);
+	json_scan_deinit(&rows->elements);
 	*rows = ROWS_NULL;
 }
 
@@ -251,9 +253,27 @@ static bool find_end(struct rows *rows, bool ends, size_t *ret)
 	return (ends && rows->at < text->size) || text->size - rows->at > ROW_MAX;
 }
 
+int rows_complete(struct rows *rows, struct fault *reterr)
+{
+	if (rows->format->kind != ROWS_JSON)
+		return 0;
+	int r = json_scanner_run(
+		rows->format->whole, buf_slice(&rows->text), &rows->elements, reterr);
+	if (r == 0 && rows->elements.array != JSON_SCAN_ARRAY_FOUND)
+		r = fault_set(
+			reterr, FAULT_BODY, "the document has no array where [fetch] at leads");
+	return r;
+}
+
 bool rows_next(struct rows *rows, bool ends, struct slice *ret)
 {
 	size_t end;
+	if (rows->format->kind == ROWS_JSON) {
+		if (!ends || rows->n_taken == rows->elements.n_elements)
+			return false;
+		*ret = rows->elements.elements[rows->n_taken++].raw;
+		return true;
+	}
 	while (find_end(rows, ends, &end)) {
 		*ret = take(rows, end);
 		if (ret->size)

@@ -9,6 +9,9 @@
  * as RFC 4180 says, or, with `rest`, a row goes on until it has all its columns. A row that is not
  * what the format says, or that `raw` matches at its beginning, becomes {"row":"its text"}: nothing
  * of a document is left out.
+ *
+ * A document that is one JSON text is read as a whole (rows_complete); its rows are the elements of
+ * an array.
  */
 #ifndef TRAWLD_DEFINITION_ROWS_H
 #define TRAWLD_DEFINITION_ROWS_H
@@ -23,7 +26,7 @@
 /* A longer row is cut into several. */
 #define ROW_MAX ((size_t)16 << 20)
 
-enum rows_kind { ROWS_CSV, ROWS_LINES };
+enum rows_kind { ROWS_CSV, ROWS_LINES, ROWS_JSON };
 
 struct rows_format {
 	enum rows_kind kind;
@@ -34,7 +37,8 @@ struct rows_format {
 	int rest; /* the column that takes what the others leave, with any quotes and delimiters in
 		     it; -1: none, quotes are doubled as RFC 4180 says */
 	int time; /* csv: the column that holds the time; -1: none */
-	struct json_scanner *plan; /* lines: its one envelope value, if any, is the time */
+	struct json_scanner *plan; /* lines, json: its one envelope value, if any, is the time */
+	struct json_scanner *whole; /* json: finds the array */
 	struct timestamp_format *time_format;
 };
 
@@ -47,6 +51,8 @@ struct rows {
 	size_t scanned; /* to here no row begins */
 	enum rows_quote { ROWS_AT_COLUMN, ROWS_PLAIN, ROWS_QUOTED, ROWS_QUOTE_ENDED } quote;
 	size_t n_looked; /* bytes of the row that were looked through for all its columns */
+	struct json_scan elements; /* json: filled by rows_complete */
+	size_t n_taken;
 };
 
 #define ROWS_NULL ((struct rows){0})
@@ -56,6 +62,10 @@ void rows_deinit(struct rows *rows);
 
 /* Where more of the document is to be appended; slices of rows are void then. */
 struct buf *rows_room(struct rows *rows);
+
+/* The document is there whole. 0, or FAULT_BODY, FAULT_LIMIT: it is not what the format says (json
+ * only). To be called once, before rows_next with ENDS. */
+int rows_complete(struct rows *rows, struct fault *reterr);
 
 /* The next row without its line end; it lives until rows_room. ENDS: nothing more will be appended.
  * False: it is not complete yet, or there is none. Empty lines between rows are no rows. */

@@ -202,6 +202,8 @@ static int check_link(const struct fetch *fetch, struct fault *reterr)
 {
 	const struct source *source = fetch->source;
 	char *origin CLEANUP_FREE = NULL;
+	if (definition_of(fetch)->fetch.auth)
+		return source_may_ask(source, fetch->link, reterr);
 	if (url_origin(fetch->link, &origin))
 		return fault_set(reterr, FAULT_ORIGIN,
 			"the link to document %s is no http or https address",
@@ -219,6 +221,11 @@ static int check_link(const struct fetch *fetch, struct fault *reterr)
 	return 0;
 }
 
+bool fetch_proves(const struct fetch *fetch)
+{
+	return fetch->need == FETCH_LINK || definition_of(fetch)->fetch.auth;
+}
+
 int fetch_request(struct fetch *fetch, struct http_message *ret,
 	struct http_transport *ret_transport, struct fault *reterr)
 {
@@ -231,9 +238,11 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 		begin_document(fetch);
 		return r;
 	}
-	/* another host: it gets nothing that proves who asks */
-	ret_transport->client_cert = ret_transport->client_key = NULL;
-	ret_transport->origin = NULL;
+	if (!definition_of(fetch)->fetch.auth) {
+		/* another host: it gets nothing that proves who asks */
+		ret_transport->client_cert = ret_transport->client_key = NULL;
+		ret_transport->origin = NULL;
+	}
 	ret_transport->max_body = definition_of(fetch)->fetch.max_size;
 	ret_transport->max_body_key = "fetch.max_size";
 	if (ret_transport->timeout_ns < DOCUMENT_TIMEOUT)
@@ -288,8 +297,9 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 		next_document(fetch);
 		return 0;
 	}
+	bool proves = definition->fetch.auth;
 	/* a link that was too old is asked for again at once */
-	if (whole && (response->status == 401 || response->status == 403)) {
+	if (whole && !proves && (response->status == 401 || response->status == 403)) {
 		if (++fetch->n_refused < LINKS_REFUSED)
 			return 0;
 		fetch->n_refused = 0;
@@ -297,9 +307,10 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 			"document %s: %d fresh links in a row were refused with HTTP %d",
 			document->label, LINKS_REFUSED, response->status);
 	}
-	if (whole && response->status >= 300)
+	if (whole && !proves && response->status >= 300)
 		buf_clear(&response->body); /* may repeat parts of the link */
-	int r = (int)http_outcome(response, SLICE_NULL, now_time, reterr);
+	int r = proves ? page_outcome(fetch->source, response, now_time, reterr)
+		       : (int)http_outcome(response, SLICE_NULL, now_time, reterr);
 	if (r)
 		return r;
 	fetch->body = response->body;
@@ -338,6 +349,8 @@ static int next_row(struct fetch *fetch, struct slice *ret, bool *ret_has, struc
 			return 0;
 		int r = gunzip_next(
 			fetch->gunzip, limit, rows_room(&fetch->rows), &fetch->decoded, reterr);
+		if (r == 0 && fetch->decoded)
+			r = rows_complete(&fetch->rows, reterr);
 		if (r)
 			return r;
 	}

@@ -26,7 +26,7 @@ struct fetch_document {
 enum fetch_need {
 	FETCH_NOTHING, /* no document is left */
 	FETCH_LINK, /* a request to the API, with the credential */
-	FETCH_DOCUMENT, /* a request without one */
+	FETCH_DOCUMENT, /* a request without one, or with it ([fetch] auth) */
 	FETCH_ROWS, /* nothing from outside: fetch_rows */
 };
 
@@ -70,6 +70,7 @@ void fetch_deinit(struct fetch *fetch);
 
 /* The request that is needed for FETCH_LINK and FETCH_DOCUMENT. *RET_TRANSPORT: how it is to be
  * sent, strings borrowed from the source. 0, FAULT_CONFIG, FAULT_ORIGIN. */
+bool fetch_proves(const struct fetch *fetch); /* with the credential? */
 int fetch_request(struct fetch *fetch, struct http_message *ret,
 	struct http_transport *ret_transport, struct fault *reterr);
 

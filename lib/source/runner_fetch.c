@@ -72,7 +72,10 @@ void runner_fetch_step(struct runner *runner)
 		runner_ask(runner);
 		break;
 	case FETCH_DOCUMENT:
-		runner_send(runner);
+		if (fetch_proves(&runner->fetch))
+			runner_ask(runner);
+		else
+			runner_send(runner);
 		break;
 	case FETCH_ROWS:
 		hand_rows_on(runner);

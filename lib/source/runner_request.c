@@ -10,7 +10,7 @@
 /* A document's own link carries what it needs. */
 static bool sends_credential(const struct runner *runner)
 {
-	return !runner->fetching || runner->fetch.need == FETCH_LINK;
+	return !runner->fetching || fetch_proves(&runner->fetch);
 }
 
 /* A document's address proves by its query who asks: only its path is shown. */

@@ -405,3 +405,68 @@ class DigitalOcean(Vendor):
                 }
             }
         return simlib.answer_json(answer)
+
+
+class Microsoft365(Linked):
+    """A list of documents by the time of their content; the next page by a header; each document is
+    had with the token, and is an array. Times have no zone, a window has 24 hours at most."""
+
+    name = "m365-activity"
+    source = (
+        "tenant = t-1\nclient_id = app-1\nclient_secret = s3cret\n"
+        "token_url = {url}/t-1/oauth2/v2.0/token\n"
+    )
+    place = "nextPage"
+    form_fields = ("grant_type", "scope", "client_id", "client_secret")
+    late_us = 0
+    root = "/api/v1.0/t-1/activity/feed"
+
+    def record(self, n):
+        return {"CreationTime": self.iso(n, 0)[:-1], "Id": self.id(n), "Operation": "FileAccessed", "é": n}
+
+    def documents(self):
+        """Ten activities in one document, which can be seen when the last of them happened."""
+        found = self.trail.order
+        return [found[at : at + 10] for at in range(0, len(found), 10)]
+
+    def created(self, document):
+        return max(self.trail.times[n] for n in document) // 1000 * 1000
+
+    def answer(self, request, path):
+        if path == "/t-1/oauth2/v2.0/token":
+            form = self.form(request)
+            if form["scope"] != "https://manage.office.com/.default":
+                raise simlib.Refuse(400, {"error": "invalid_scope"})
+            return simlib.answer_json({"access_token": self.token(3599), "expires_in": 3599})
+        self.check_token(request)
+        documents = self.documents()
+        match = re.fullmatch(re.escape(self.root) + r"/audit/(\d+)\$doc", path)
+        if match:
+            return simlib.answer_json(self.records(documents[int(match[1])]))
+        if path != self.root + "/subscriptions/content":
+            raise refuse("not found", 404)
+        query = request.query("contentType", "startTime", "endTime", "PublisherIdentifier", "nextPage")
+        if query["contentType"] != "Audit.General":
+            raise refuse("the subscription is disabled")
+        for name in ("startTime", "endTime"):
+            if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", query[name]):
+                raise refuse("bad time")
+        start, end = (time_us(query[name] + "Z") for name in ("startTime", "endTime"))
+        if not start < end <= start + 24 * 3600_000_000 or start < self.now_us - 7 * 24 * 3600_000_000:
+            raise refuse("AF20030: startTime and endTime must be at most 24 hours apart")
+        listed = [
+            {
+                "contentUri": "%s%s/audit/%d$doc" % (request.origin, self.root, i),
+                "contentId": "%d$doc" % i,
+                "contentType": "Audit.General",
+                "contentCreated": simlib.iso(self.created(document)),
+            }
+            for i, document in enumerate(documents)
+            if start <= self.created(document) < end and self.created(document) <= self.now_us
+        ]
+        at = self.at(query, len(listed))
+        page, following = cut(listed, at, 20)
+        answer = simlib.answer_json(page)
+        if following is not None:
+            answer.headers["NextPageUri"] = self.next(request, following)
+        return answer

@@ -94,6 +94,33 @@ class Vendors(harness.Case):
         else:
             self.assertEqual(sorted(self.found()), sorted(expected))
 
+    def test_documents_with_the_credential(self):
+        """A token that was refused is renewed, a document that is not what it should be is read
+        again; the credential goes to no other host."""
+        self.begin("m365-activity")
+        document = "*/audit/*"
+        self.sim.faults(
+            {"kind": "status", "path": document, "status": 401, "times": 1},
+            {"kind": "body", "path": document, "json": {"error": "none"}, "times": 1},
+            {"kind": "truncate", "path": document, "bytes": 300, "times": 1},
+            {"kind": "status", "path": document, "status": 503, "times": 1},
+        )
+        daemon = self.daemon()
+        daemon.wait_log("has no array")
+        wait_until(lambda: len(self.found()) >= COUNT, "all records")
+        daemon.stop()
+        self.assert_whole()
+        tokens = [r for r in self.sim.log() if r["target"].endswith("/token")]
+        self.assertEqual(len(tokens), 2)
+
+    def test_documents_elsewhere_are_refused(self):
+        self.begin("m365-activity")
+        away = {"contentUri": "https://elsewhere.example/1", "contentId": "1"}
+        self.sim.faults({"kind": "body", "path": "*/content", "json": [away]})
+        result = self.once(expect=75)
+        self.assertTrue(result.lines("leads to https://elsewhere.example"), result.err)
+        self.assertEqual(self.found(), [])
+
 
 for one in sorted(vendors.apis()):
     setattr(Vendors, "test_" + one.replace("-", "_"), lambda self, one=one: self.whole(one))

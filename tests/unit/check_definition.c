@@ -403,11 +403,37 @@ START_TEST(origins_of_documents)
 }
 END_TEST
 
+START_TEST(formats_of_documents)
+{
+	static const char text[] =
+		"[request]\nurl = https://api.example/x\nquery.from = ${window.start}\n"
+		"[records]\nat = \"\"\n[resume]\nwindow = yes\n[fetch]\nfrom = /id\n";
+	static const struct {
+		const char *keys, *words; /* NULL: none */
+	} cases[] = {{"format = json\nat = \"\"\nauth = yes", NULL},
+		{"format = json\nat = /list\norigins = https://b.example", NULL},
+		{"format = json", "needs `at`"}, {"format = json\nat = list", "not a JSON Pointer"},
+		{"format = lines\nat = /list", "at requires format = json"},
+		{"columns = a\nauth = yes\norigins = https://b.example",
+			"origins cannot be used with auth = yes"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		char *whole CLEANUP_FREE = mem_printf("%s%s\n", text, cases[i].keys);
+		load(&f, whole, "[source a]\nlag = 1s\n");
+		ck_assert_msg(f.findings.n_items == (cases[i].words ? 1 : 0) &&
+				      (!cases[i].words ||
+					      strstr(f.findings.items[0].text, cases[i].words)),
+			"case %zu: %s", i, f.findings.n_items ? f.findings.items[0].text : "none");
+		tear_down(&f);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
 		faults_of_the_source, choices, inline_keys_of_variants, variants, callers,
-		conditions, unknown_provider, origins_of_documents};
+		conditions, unknown_provider, origins_of_documents, formats_of_documents};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))

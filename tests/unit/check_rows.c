@@ -201,6 +201,44 @@ START_TEST(json_lines)
 }
 END_TEST
 
+/* Elements come whole, with their own text, once all of the document is there; a document that is
+ * something else is a fault. */
+START_TEST(json_documents)
+{
+	static const struct {
+		const char *text, *rows; /* NULL: a fault */
+	} cases[] = {{"{\"list\" : [ {\"a\" : 1.50, \"b\":\"\\n\"},\n 7 ]}",
+			     "{\"a\":1.50,\"b\":\"\\n\"}{\"row\":\"7\"}"},
+		{"{\"list\":[]}", ""}, {"{\"list\":null}", NULL}, {"{\"lost\":[]}", NULL},
+		{"{\"list\":[{}", NULL}, {"", NULL}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pointer list = POINTER_NULL;
+		struct rows_format format = {.kind = ROWS_JSON};
+		struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+		struct rows rows = ROWS_NULL;
+		struct fault fault = FAULT_NULL;
+		struct slice row;
+		nsec_t time = 0;
+		pointer_parse(&list, SLICE("/list"));
+		format.plan = json_scanner_new(&(struct json_scanner_wanted){0});
+		format.whole = json_scanner_new(&(struct json_scanner_wanted){.records = &list});
+		pointer_deinit(&list);
+		rows_init(&rows, &format);
+		for (const char *at = cases[i].text; *at; at++) {
+			ck_assert(!rows_next(&rows, false, &row));
+			buf_append_char(rows_room(&rows), *at);
+		}
+		ck_assert_msg((rows_complete(&rows, &fault) == 0) == (cases[i].rows != NULL),
+			"case %zu: %s", i, fault.text);
+		while (cases[i].rows && rows_next(&rows, true, &row))
+			rows_record(&format, row, &out, &time);
+		ck_assert_str_eq(buf_text(&out), cases[i].rows ? cases[i].rows : "");
+		rows_deinit(&rows);
+		rows_format_deinit(&format);
+	}
+}
+END_TEST
+
 START_TEST(a_row_without_end_is_cut)
 {
 	struct rows_format format = format_of("^never$", "a t", -1);
@@ -225,4 +263,5 @@ START_TEST(a_row_without_end_is_cut)
 }
 END_TEST
 
-UNIT_MAIN("rows", loose_csv, standard_csv, spectrum, times, json_lines, a_row_without_end_is_cut)
+UNIT_MAIN("rows", loose_csv, standard_csv, spectrum, times, json_lines, json_documents,
+	a_row_without_end_is_cut)
