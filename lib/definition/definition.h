@@ -109,7 +109,7 @@ struct page_options {
 struct resume_options {
 	bool window;
 	char *url, *cursor;
-	nsec_t overlap_ns, lag_ns, span_max_ns, retention_ns, step_ns;
+	nsec_t overlap_ns, lag_ns, span_max_ns, retention_ns, step_ns, align_ns;
 	bool newest, overlap_pieces;
 };
 

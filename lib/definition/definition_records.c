@@ -191,6 +191,23 @@ static nsec_t request_step(const struct request_definition *request)
 	return body > step ? body : step;
 }
 
+/* Slices that end at a multiple and begin before the last end would never get past it. */
+static void read_align(struct definition_reader *reader, struct ini_section *section)
+{
+	const struct definition *definition = reader->definition;
+	const struct resume_options *options = &definition->resume;
+	if (!options->align_ns)
+		return;
+	if (!options->window)
+		reader_fault(reader, section, "align", "[resume] align requires window = yes");
+	else if (options->overlap_pieces)
+		reader_fault(reader, section, "align",
+			"[resume] align cannot be used with overlap_pieces");
+	else if (definition->step_ns && options->align_ns % definition->step_ns)
+		reader_fault(
+			reader, section, "align", "[resume] align must be a multiple of `step`");
+}
+
 void reader_resume(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -211,6 +228,7 @@ void reader_resume(struct definition_reader *reader)
 	read_place(reader, section, "cursor", options->cursor, &definition->resume_place);
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
 	definition->step_ns = options->step_ns ? options->step_ns : first > next ? first : next;
+	read_align(reader, section);
 	struct ini_section *limits = ini_find(&definition->ini, "limits", NULL);
 	reader_options(reader, &rows_limits, limits, &definition->limits, NULL);
 }

@@ -104,6 +104,8 @@ static const struct option resume[] = {
 		.help = "how long the API keeps records; an older cursor is a gap"),
 	ROW(resume_options, step_ns, "step", OPTION_DURATION, .default_text = "0",
 		.max = NSEC_PER_DAY, .help = "windows are rounded outward to a multiple of this"),
+	ROW(resume_options, align_ns, "align", OPTION_DURATION, .default_text = "0",
+		.max = 366 * NSEC_PER_DAY, .help = "slices do not cross a multiple of this"),
 	ROW(resume_options, newest, "newest", OPTION_BOOL,
 		.help = "for an API without times: pages are read from the newest until one is not "
 			"new and reaches back further than the overlap"),

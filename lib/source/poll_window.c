@@ -51,8 +51,8 @@ static struct span piece_at(const struct poll *poll, nsec_t start_time)
 {
 	nsec_t step = definition_of(poll)->step_ns;
 	nsec_t span_max = span_floor(poll->span_max_ns, step);
-	struct span piece = span_piece(
-		&poll->span, span_floor(start_time, step), span_max > 0 ? span_max : step);
+	struct span piece = span_piece(&poll->span, span_floor(start_time, step),
+		span_max > 0 ? span_max : step, definition_of(poll)->resume.align_ns);
 	if (piece.start_time < poll->cut_time && piece.end_time > poll->cut_time)
 		piece.end_time = poll->cut_time;
 	return piece;

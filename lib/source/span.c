@@ -42,11 +42,14 @@ bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t wa
 	return true;
 }
 
-struct span span_piece(const struct span *poll, nsec_t start_time, nsec_t span_max_ns)
+struct span span_piece(
+	const struct span *poll, nsec_t start_time, nsec_t span_max_ns, nsec_t align_ns)
 {
 	struct span piece = {start_time, poll->end_time};
 	if (piece.end_time - piece.start_time > span_max_ns)
 		piece.end_time = piece.start_time + span_max_ns;
+	if (align_ns > 0 && piece.end_time > span_floor(start_time, align_ns) + align_ns)
+		piece.end_time = span_floor(start_time, align_ns) + align_ns;
 	return piece;
 }
 

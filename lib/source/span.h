@@ -33,8 +33,9 @@ bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t wa
 /* The beginning of what the API keeps at NOW_TIME, and while it is requested; NSEC_NONE: all. */
 nsec_t span_oldest(const struct span_rules *rules, nsec_t now_time);
 
-/* The piece of POLL that begins at START_TIME. */
-struct span span_piece(const struct span *poll, nsec_t start_time, nsec_t span_max_ns);
+/* The piece of POLL that begins at START_TIME; it crosses no multiple of ALIGN_NS (0: any). */
+struct span span_piece(
+	const struct span *poll, nsec_t start_time, nsec_t span_max_ns, nsec_t align_ns);
 
 /* Where the piece after DONE begins, when pieces overlap by OVERLAP_NS: so long before its end, in
  * whole steps, but never before its middle. */

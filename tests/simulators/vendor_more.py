@@ -291,3 +291,48 @@ class Auth0(Vendor):
         return simlib.answer_json(
             {"start": number * size, "limit": size, "length": len(page), "total": len(found), "logs": self.records(page)}
         )
+
+
+class PowerBI(Vendor):
+    """Both times in quotes, on one day and inclusive; the next page by a URL with raw quotes; some
+    pages are empty."""
+
+    name = "powerbi-activity"
+    source = "tenant = t-1\nclient_id = c1\nclient_secret = s1s1\ntoken_url = {url}/token\n"
+    form_fields = ("grant_type", "scope", "client_id", "client_secret")
+    polls = 20  # a day is read again, in small pages
+
+    def record(self, n):
+        return {"Id": self.id(n), "CreationTime": self.iso(n, 0)[:-1], "Activity": "ViewReport"}
+
+    def answer(self, request, path):
+        if path == "/token":
+            if self.form(request)["scope"] != "https://analysis.windows.net/powerbi/api/.default":
+                raise simlib.Refuse(400, {"error": "invalid_scope"})
+            return simlib.answer_json({"access_token": self.token(3599), "expires_in": 3599})
+        self.check_token(request)
+        if path != "/v1.0/myorg/admin/activityevents":
+            raise refuse("not found", 404)
+        query = request.query("startDateTime", "endDateTime", "continuationToken")
+        if "continuationToken" in query:
+            self.need(query, ("continuationToken",))
+            token = query["continuationToken"]
+            start, end, at, k = json.loads(token[1:-1])
+        else:
+            start, end = query["startDateTime"], query["endDateTime"]
+            times = [re.fullmatch(r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)'", t) for t in (start, end)]
+            if not all(times) or times[0][1][:10] != times[1][1][:10]:
+                raise refuse("DateTime parameters should be in quotes and within the same UTC day")
+            start, end = (time_us(t[1]) for t in times)
+            at, k = 0, 0
+            if start > end:
+                raise refuse("bad times")
+        found = self.window(start, end, end_closed=True)
+        page, following = cut(found, at, (200, 0, 70)[k % 3])
+        answer = {"activityEventEntities": self.records(page), "continuationUri": None}
+        answer["lastResultSet"] = following is None
+        if following is not None:
+            token = "'%s'" % json.dumps([start, end, following, k + 1], separators=(",", ":"))
+            answer["continuationToken"] = token
+            answer["continuationUri"] = "%s%s?continuationToken=%s" % (request.origin, path, token)
+        return simlib.answer_json(answer)

@@ -121,6 +121,11 @@ class Vendors(harness.Case):
         self.assertTrue(result.lines("leads to https://elsewhere.example"), result.err)
         self.assertEqual(self.found(), [])
 
+    def test_align_needed(self):
+        self.begin("powerbi-activity", "resume.align = 0\n")
+        result = self.once(expect=75)
+        self.assertTrue(result.lines("within the same UTC day"), result.err)
+
 
 for one in sorted(vendors.apis()):
     setattr(Vendors, "test_" + one.replace("-", "_"), lambda self, one=one: self.whole(one))

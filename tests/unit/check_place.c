@@ -87,10 +87,14 @@ START_TEST(spans)
 			"case %zu: %d, %lld to %lld", i, asks, (long long)span.start_time,
 			(long long)span.end_time);
 	}
-	struct span poll = {0, 25}, piece = span_piece(&poll, 0, 10);
+	struct span poll = {0, 25}, piece = span_piece(&poll, 0, 10, 0);
 	ck_assert_int_eq(piece.end_time, 10);
-	piece = span_piece(&poll, 20, 10);
+	piece = span_piece(&poll, 20, 10, 0);
 	ck_assert_int_eq(piece.end_time, 25);
+	ck_assert_int_eq(span_piece(&poll, 0, 10, 7).end_time, 7);
+	ck_assert_int_eq(span_piece(&poll, 7, 10, 7).end_time, 14);
+	ck_assert_int_eq(span_piece(&poll, 23, 10, 7).end_time, 25);
+	ck_assert_int_eq(span_piece(&poll, 6, 10, 30).end_time, 16);
 	ck_assert_int_eq(span_next(&piece, 0, 0), 25);
 	ck_assert_int_eq(span_next(&piece, 2, 0), 23);
 	ck_assert_int_eq(span_next(&piece, 100, 0), 23);
