@@ -17,6 +17,7 @@
 #include "notify.h"
 #include "once.h"
 #include "progress.h"
+#include "refresh.h"
 #include "signals.h"
 #include "store/commit.h"
 #include "store/spool.h"
@@ -201,10 +202,12 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 		r = listen_at(trawld);
 	if (r)
 		return r;
-	if (!options->once)
-		trawld->control = control_new(trawld);
-	else
+	if (options->once) {
 		trawld->progress = progress_new(trawld);
+	} else {
+		trawld->control = control_new(trawld);
+		trawld->refresh = refresh_new(trawld);
+	}
 	trawld->notify = notify_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
 		setup->n_sources, str_plural(setup->n_sources), setup->n_sinks,
@@ -228,6 +231,7 @@ void trawld_close(struct trawld *trawld)
 {
 	notify_free(trawld->notify);
 	signals_free(trawld->signals);
+	refresh_free(trawld->refresh);
 	control_free(trawld->control);
 	progress_free(trawld->progress);
 	trawld->control = NULL;

@@ -18,6 +18,7 @@ struct control;
 struct ev_loop;
 struct findings;
 struct progress;
+struct refresh;
 struct routes_change;
 struct notify;
 struct signals;
@@ -50,6 +51,7 @@ struct trawld {
 	size_t n_pollers;
 	size_t n_rested; /* pollers that have rested */
 	struct signals *signals;
+	struct refresh *refresh; /* NULL with --once */
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
 	struct progress *progress; /* --once; else NULL */

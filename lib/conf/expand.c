@@ -26,12 +26,13 @@ static const char *const harmless_keys[] = {"provider", "region", "interval", "s
 	"overlap", "lag", "page_size", "rate", "type", "path", "format", "mode", "directory_mode",
 	"state_directory", "provider_directory", "control", "spool_limit", "log_level",
 	"shutdown_timeout", "address", "facility", "app_name", "encoding", "compression", "method",
-	"insecure_http", NULL};
+	"insecure_http", "listen_names", NULL};
 
 struct expansion {
 	struct ini_entry *entry;
 	struct findings *findings;
 	struct buf *out;
+	struct file_watch *files;
 	bool bad;
 };
 
@@ -82,6 +83,7 @@ static void put_file(
 	struct expansion *expansion, const char *what, const char *name, const char *path)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(VALUE_MAX);
+	file_watch_look(expansion->files, path); /* before: what comes meanwhile is a change */
 	int r = path[0] == '/' ? file_read(&text, path) : -EINVAL;
 	struct slice value = buf_slice(&text);
 	struct passwd *user = r == -EACCES ? getpwuid(geteuid()) : NULL;
@@ -163,10 +165,11 @@ static void fault_left_over(struct expansion *expansion, const char *open)
 	expansion->bad = true;
 }
 
-static void expand_entry(struct ini_entry *entry, bool is_template, struct findings *findings)
+static void expand_entry(struct ini_entry *entry, bool is_template, struct file_watch *files,
+	struct findings *findings)
 {
 	struct buf out = BUF_NULL;
-	struct expansion expansion = {entry, findings, &out, false};
+	struct expansion expansion = {entry, findings, &out, files, false};
 	const char *p = entry->value;
 	const char *open;
 	while ((open = strstr(p, "${"))) {
@@ -234,7 +237,7 @@ void expand_ini(struct ini *ini, struct findings *findings)
 				expand_entry(entry,
 					strcmp(section->kind, "source") == 0 &&
 						strchr(entry->key, '.'),
-					findings);
+					&ini->expanded, findings);
 		}
 	}
 }

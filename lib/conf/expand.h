@@ -16,6 +16,7 @@ extern const char *expand_directories[]; /* two and NULL; tests put theirs there
  * larger than 1 MiB, NUL inside, empty, white space at its ends) is a finding at the entry. An
  * expanded value sets entry->secret and is registered for masking unless its key is known to be
  * harmless. A value in quotes, and `$NAME`, are findings, too. */
+/* INI knows afterwards which files were read. */
 void expand_ini(struct ini *ini, struct findings *findings);
 
 #endif

@@ -54,6 +54,7 @@ void ini_deinit(struct ini *ini)
 	for (size_t i = 0; i < ini->n_files; i++)
 		free(ini->files[i]);
 	free(ini->files);
+	file_watch_deinit(&ini->expanded);
 	*ini = INI_NULL;
 }
 

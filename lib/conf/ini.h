@@ -11,6 +11,7 @@
 #ifndef TRAWLD_CONF_INI_H
 #define TRAWLD_CONF_INI_H
 
+#include "base/file_watch.h"
 #include "base/names.h"
 #include "conf/findings.h"
 
@@ -43,6 +44,8 @@ struct ini {
 		titles; /* "kind name", the handle is the section's index: while files are read */
 	char **files;
 	size_t n_files;
+	struct file_watch
+		expanded; /* the files of ${file:} and ${credential:}, as they were read */
 };
 
 #define INI_NULL ((struct ini){0})

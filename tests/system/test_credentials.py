@@ -11,6 +11,8 @@ import time
 import harness
 from harness import wait_until
 
+import auth_receiver
+
 
 class Credentials(harness.Case):
     def begin(self, *sources):
@@ -186,6 +188,38 @@ class Credentials(harness.Case):
         log = self.running.text()
         self.assertRegex(log, r"source b .*differs from this host's")
         self.assertNotRegex(log, r"source a .*differs from this host's")
+
+    def test_renewed_file(self):
+        """A mounted secret that is replaced after a refusal needs no signal."""
+        simulator, receiver = self.cloudscale(100), self.simulator(name="auth_receiver")
+        receiver.control(proof="bearer")
+        mount = self.dir / "mount"
+        mount.mkdir()
+
+        def put(version, token, bearer):
+            folder = self.dir / version
+            folder.mkdir()
+            (folder / "token").write_text(token)
+            (folder / "bearer").write_text(bearer)
+            (self.dir / "new").symlink_to(folder)
+            (self.dir / "new").rename(mount / "data")
+
+        put("first", "wrong-token", auth_receiver.BEARER)
+        self.configure(
+            self.source(simulator.url, token="${file:%s/data/token}" % mount),
+            "[sink far]\ntype = http\nurl = %s/ndjson\nretry_max = 1s\nauth.type = bearer\n"
+            "auth.token = ${file:%s/data/bearer}\n" % (receiver.url, mount),
+        )
+        daemon = self.daemon()
+        daemon.wait_log("HTTP 401")
+        mark = daemon.mark()
+        put("second", harness.TOKEN, "wrong-bearer")
+        # the source reads now, and the sink is refused
+        daemon.wait_log("warning: sink far", mark)
+        put("third", harness.TOKEN, auth_receiver.BEARER)
+        wait_until(lambda: receiver.stats()["taken"].get("ndjson") == 100, "the records")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertNotIn(harness.TOKEN, daemon.text())
 
     def test_encrypted_key(self):
         """The password of a client key comes from the configuration: the terminal is left alone."""
