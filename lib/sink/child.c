@@ -17,8 +17,8 @@
 #define CHILD_WAIT_MS 500
 #define CHILD_DRAIN_MAX 64 /* pieces */
 
-static const char *const child_environment[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG",
-	"LC_ALL", "TZ", "TMPDIR", "CREDENTIALS_DIRECTORY"};
+static const char *const child_environment[] = {
+	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"};
 
 #define N_CHILD_ENVIRONMENT (sizeof(child_environment) / sizeof(child_environment[0]))
 
@@ -192,10 +192,10 @@ static int child_spawn(
 	return r;
 }
 
-static int child_spawn_clean(
-	pid_t *ret, const struct child_pipes *pipes, char *const *argv, const char *extra)
+static int child_spawn_clean(pid_t *ret, const struct child_pipes *pipes, char *const *argv,
+	const struct str_list *extra)
 {
-	char *environment[N_CHILD_ENVIRONMENT + 2] = {NULL};
+	char **environment = mem_array(N_CHILD_ENVIRONMENT + extra->n_items + 1, sizeof(char *));
 	size_t n = 0;
 	int r;
 
@@ -205,10 +205,12 @@ static int child_spawn_clean(
 		if (value)
 			environment[n++] = mem_printf("%s=%s", child_environment[i], value);
 	}
-	environment[n++] = mem_strdup(extra);
+	for (size_t i = 0; i < extra->n_items; i++)
+		environment[n++] = mem_strdup(extra->items[i]);
 	r = child_spawn(ret, pipes, argv, environment);
 	while (n > 0)
 		free(environment[--n]);
+	free(environment);
 	return r;
 }
 
@@ -249,7 +251,8 @@ static void child_watch(struct child *child, const struct child_pipes *pipes, in
 	ev_io_start(child->loop, &child->io_end);
 }
 
-int child_start(struct child *child, char *const *argv, const char *extra, struct fault *reterr)
+int child_start(
+	struct child *child, char *const *argv, const struct str_list *extra, struct fault *reterr)
 {
 	struct child_pipes pipes;
 	int pidfd = -1;

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/str.h"
 
 #include <ev.h>
 #include <sys/types.h>
@@ -46,8 +47,9 @@ struct child {
 /* LOOP to USERDATA are set by the caller. */
 void child_init(struct child *child);
 /* Runs ARGV[0] (a path). The environment is trawld's, reduced to what programs expect, and EXTRA
- * (NAME=value). No descriptor of trawld is inherited. 0 or a fault: nothing runs. */
-int child_start(struct child *child, char *const *argv, const char *extra, struct fault *reterr);
+ * (NAME=value, ...). No descriptor of trawld is inherited. 0 or a fault: nothing runs. */
+int child_start(
+	struct child *child, char *const *argv, const struct str_list *extra, struct fault *reterr);
 /* As write(2) without blocking: EAGAIN arms room(). */
 ssize_t child_write(struct child *child, struct slice data);
 void child_kill(struct child *child); /* the group, at once; ended() follows */

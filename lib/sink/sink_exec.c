@@ -17,11 +17,13 @@
  */
 #include "sink/sinks.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
@@ -33,6 +35,7 @@
 
 struct sink_exec_options {
 	char *command;
+	struct str_list credentials;
 	nsec_t timeout_ns;
 };
 
@@ -42,7 +45,7 @@ struct sink_exec {
 	struct ev_loop *loop;
 	nsec_t timeout_ns;
 	struct str_list command;
-	char *environment;
+	struct str_list environment;
 	struct child child;
 	ev_timer turn; /* goes on after others had their turn */
 	ev_timer timer; /* the child has neither read nor answered */
@@ -103,6 +106,11 @@ static void sink_exec_check(
 
 	if (!entry || !options->command)
 		return;
+	for (size_t i = 0; i < options->credentials.n_items; i++)
+		if (strpbrk(options->credentials.items[i], "/="))
+			findings_add_at(findings, section, "credentials",
+				"credentials: `%s` is not the name of a credential",
+				options->credentials.items[i]);
 	if (!sink_exec_split(options->command, &words))
 		findings_add(findings, entry->file, entry->line, "command: a quote does not end");
 	else if (words.n_items == 0 || words.items[0][0] != '/')
@@ -306,6 +314,26 @@ static void sink_exec_on_turn(struct ev_loop *loop, ev_timer *watcher, int event
 
 /* --- the contract --- */
 
+/* Where the credentials are that the program may have, under names that a shell can read. */
+static void sink_exec_set_environment(
+	struct sink_exec *exec, const struct sink_exec_options *options)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	char *own CLEANUP_FREE = mem_printf("TRAWLD_SINK=%s", exec->base.name);
+
+	str_list_add(&exec->environment, own);
+	for (size_t i = 0; directory && i < options->credentials.n_items; i++) {
+		const char *name = options->credentials.items[i];
+		char *variable CLEANUP_FREE =
+			mem_printf("TRAWLD_CREDENTIAL_%s=%s/%s", name, directory, name);
+
+		for (char *c = variable; *c != '='; c++)
+			if (!isalnum((unsigned char)*c))
+				*c = '_';
+		str_list_add(&exec->environment, variable);
+	}
+}
+
 static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	const struct sink_exec_options *options = setup->options;
@@ -323,7 +351,7 @@ static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, s
 	exec->command.items = mem_resize(
 		exec->command.items, (exec->command.n_items + 1) * sizeof(*exec->command.items));
 	exec->command.items[exec->command.n_items] = NULL;
-	exec->environment = mem_printf("TRAWLD_SINK=%s", setup->name);
+	sink_exec_set_environment(exec, options);
 	exec->child = (struct child){
 		.loop = setup->loop,
 		.printed = sink_exec_on_line,
@@ -353,7 +381,7 @@ static void sink_exec_deliver(struct sink *sink, struct sink_job *job)
 	exec->rest = SLICE_NULL;
 	job_text_init(&exec->text, job);
 	if (exec->child.pid == 0 &&
-		child_start(&exec->child, exec->command.items, exec->environment, &fault) != 0) {
+		child_start(&exec->child, exec->command.items, &exec->environment, &fault) != 0) {
 		sink_exec_finish(exec, SINK_RETRY, &fault);
 		return;
 	}
@@ -378,7 +406,7 @@ static void sink_exec_destroy(struct sink *sink)
 	child_stop(&exec->child, !exec->child.killed);
 	str_list_deinit(&exec->command);
 	buf_deinit(&exec->frame);
-	free(exec->environment);
+	str_list_deinit(&exec->environment);
 	free(exec->place);
 	free(exec->base.name);
 	free(exec);
@@ -391,6 +419,12 @@ static const struct option sink_exec_rows[] = {
 		.offset = offsetof(struct sink_exec_options, command),
 		.flags = OPTION_REQUIRED,
 		.help = "absolute path of the program, then its arguments; no shell",
+	},
+	{
+		.name = "credentials",
+		.type = OPTION_LIST,
+		.offset = offsetof(struct sink_exec_options, credentials),
+		.help = "names of the systemd credentials that the program is told of",
 	},
 	{
 		.name = "timeout",

@@ -86,6 +86,7 @@ class Exec(harness.Case):
         start = self.events("start")[0]
         self.assertEqual(start["group"], start["start"])
         self.assertIn("TRAWLD_SINK", start["environment"])
+        self.assertFalse([name for name in start["environment"] if "CREDENTIAL" in name])
         self.assertEqual(result.lines("warning"), [])
 
     def test_descriptors(self):
@@ -113,6 +114,21 @@ class Exec(harness.Case):
         self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, 30)))
         daemon.stop()
         self.assertEqual([event["descriptors"] for event in self.events("start")], [[], []])
+
+    def test_credentials(self):
+        """The program is told of those that it names, and of no others."""
+        simulator = self.cloudscale(10)
+        given = {"CREDENTIALS_DIRECTORY": str(self.dir), "TRAWLD_SECRET": "x"}
+        sink = self.sink(more="credentials = siem-key, other.key")
+        self.configure(self.source(simulator.url), sink)
+        result = self.trawld("-c", str(self.conf), "--once", environment=given)
+        self.assertEqual(result.code, 0, result.err)
+        found = [n for n in self.events("start")[0]["environment"] if n.startswith("TRAWLD_")]
+        names = ["TRAWLD_CREDENTIAL_other_key", "TRAWLD_CREDENTIAL_siem_key", "TRAWLD_SINK"]
+        self.assertEqual(found, names)
+        self.assertNotIn("CREDENTIALS_DIRECTORY", self.events("start")[0]["environment"])
+        self.configure(self.source(simulator.url), self.sink(more="credentials = a/b"))
+        self.assertIn("`a/b` is not the name of a credential", self.check(78).err)
 
     def test_envelope(self):
         self.run_script(records=5, more="format = envelope\nexclude = /action = none")
