@@ -186,8 +186,9 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 	struct span_rules rules = rules_of(poll);
 	poll->clip_time = NSEC_NONE;
 	poll->ahead = poll->resumed = poll->frozen = false;
-	if (place->watermark_time == NSEC_NONE && clocks_unset(clocks_late(now)) &&
-		is_future(place->started_time, now)) {
+	/* the start is in the future of a clock that may be slow: only a response can tell */
+	if (place->watermark_time == NSEC_NONE && is_future(place->started_time, now) &&
+		(now->server_time == NSEC_NONE || clocks_unset(clocks_late(now)))) {
 		poll->span = (struct span){place->started_time, place->started_time + NSEC_PER_DAY};
 		return poll->ahead = true;
 	}

@@ -52,9 +52,9 @@ static bool drop_poll(struct runner *runner)
 	if (runner->fresh)
 		timestamp_parse_point(
 			slice_of(runner->source->options.start), runner_now(runner), &started);
-	/* rather too much than too little: a start is not put off, unless our clock was never set
-	 */
-	bool other = started < place->started_time ||
+	/* rather too much than too little: a start is not put off, unless our clock was never set,
+	 * nor does it follow a server's clock that was never set */
+	bool other = (started < place->started_time && !clocks_unset(runner_now(runner))) ||
 		     (started > place->started_time && clocks_unset(clock_wall()));
 	if (other)
 		place->started_time = started;

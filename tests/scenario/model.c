@@ -1,0 +1,460 @@
+/*
+ * The model test: a random API against the real trawld in virtual time. A seed decides how the API
+ * pages (cursor, link, offset, number, a log with positions), what it caps and what its totals say,
+ * when records appear, which cursors it loses, which pages break, what its Date and this host's
+ * clock show, and when trawld is killed; and the definition that fits such an API.
+ *
+ * The oracle knows every record. Each must be delivered exactly once, or lie in a gap that was
+ * told.
+ *
+ * usage: model FIRST_SEED [COUNT]    ends with 1 at the first seed that fails, and keeps its files
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/timestamp.h"
+#include "curl_double.h"
+#include "daemon_life.h"
+#include "virtual_time.h"
+#include "world.h"
+
+#define S NSEC_PER_SEC
+#define BEGIN_TIME (INT64_C(1767225600) * S) /* 2026-01-01T00:00:00Z */
+#define BEGIN_AT (1000 * S)
+#define N_RECORDS 120
+#define LATE 20 /* seconds that a record may appear after its time; the overlap is 40 */
+#define DISTURBED (130 * S) /* then all is well, and trawld catches up */
+#define SETTLED (220 * S)
+
+enum { LIFE_WHOLE, LIFE_NEXT = 3, LIFE_FAILED = 4 };
+
+enum paging { BY_CURSOR, BY_LINK, BY_OFFSET, BY_NUMBER, BY_LOG, N_PAGINGS };
+enum total { TOTAL_NONE, TOTAL_TRUE, TOTAL_OF_PAGE, TOTAL_SATURATED, N_TOTALS };
+
+struct api {
+	enum paging paging;
+	enum total total;
+	bool newest_first, clocks, kills, faults, loses;
+	int size, page_cap, depth; /* depth: no more of a window is given; 0: all */
+	int time[N_RECORDS], visible[N_RECORDS]; /* seconds after the begin, visible ascending */
+};
+
+/* What outlives a life of the daemon. */
+struct shared {
+	struct world world;
+	uint32_t dice;
+	int date_off_s;
+	bool ending;
+};
+
+struct world *world;
+const char *world_directory;
+static struct shared *shared;
+static struct api api;
+static uint32_t seed;
+
+static uint32_t roll(uint32_t n)
+{
+	shared->dice ^= shared->dice << 13;
+	shared->dice ^= shared->dice >> 17;
+	shared->dice ^= shared->dice << 5;
+	return shared->dice % n;
+}
+
+void world_fail(const char *expected, const char *got, ...)
+{
+	va_list args;
+	printf("seed %u: expected %s, got ", seed, expected);
+	va_start(args, got);
+	vprintf(got, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+	_exit(LIFE_FAILED);
+}
+
+void world_end_life(void)
+{
+	_exit(LIFE_NEXT);
+}
+
+static nsec_t passed(void)
+{
+	return world->monotonic - BEGIN_AT;
+}
+
+/* --- the API --- */
+
+static void api_init(void)
+{
+	static const int caps[] = {0, 0, 0, 3};
+	api = (struct api){.paging = (enum paging)roll(N_PAGINGS),
+		.size = 3 + (int)roll(12),
+		.page_cap = caps[roll(4)],
+		.newest_first = roll(3) == 0,
+		.clocks = roll(2),
+		.kills = roll(2),
+		.faults = roll(2),
+		.loses = roll(2)};
+	bool counted = api.paging == BY_OFFSET || api.paging == BY_NUMBER;
+	if (counted)
+		api.total = (enum total)roll(N_TOTALS);
+	if (api.paging != BY_LOG && roll(4) == 0)
+		api.depth = 25;
+	if (api.paging == BY_LOG)
+		api.newest_first = false;
+	/* a list that is counted from its newest end moves while it is read */
+	for (int i = 0, now = 0; i < N_RECORDS; i++) {
+		now += (int)roll(3) ? 0 : (int)roll(4);
+		api.visible[i] = now;
+		api.time[i] = roll(5) ? now : now - (int)roll(LATE);
+	}
+}
+
+static void definition_print(struct buf *out)
+{
+	static const char *const pages[] = {[BY_CURSOR] = "cursor = /next\n",
+		[BY_LINK] = "url = /next\n",
+		[BY_OFFSET] = "offset = yes\noverlap = 2\n",
+		[BY_NUMBER] = "number = yes\n",
+		[BY_LOG] = "cursor = /next\n"};
+	buf_append_text(out, "[request]\nurl = https://api.example/events\n"
+			     "query.from = ${window.start:epoch_s}\n");
+	if (api.paging != BY_LOG)
+		buf_append_text(out, "query.to = ${window.end:epoch_s}\n");
+	if (api.paging == BY_CURSOR || api.paging == BY_LOG)
+		buf_append_text(out, "query.cursor = ${page.cursor}\n");
+	if (api.paging == BY_LOG)
+		buf_append_text(out, "query.resume = ${resume.cursor}\n");
+	if (api.paging == BY_OFFSET)
+		buf_append_text(out, "query.offset = ${page.offset}\n");
+	if (api.paging == BY_NUMBER)
+		buf_append_text(out, "query.number = ${page.number}\n");
+	buf_append_text(out, "query.size = ${page.size}\n[records]\nat = /items\nid = /id\n"
+			     "time = /time\ntime_format = epoch_s\n");
+	if (api.newest_first)
+		buf_append_text(out, "order = unordered\n");
+	buf_printf(out, "[page]\nsize = %d\n%s", api.size, pages[api.paging]);
+	if (api.total != TOTAL_NONE)
+		buf_append_text(out, "total = /total\n");
+	if (api.depth)
+		buf_printf(out, "cap = %d\n", api.depth);
+	buf_append_text(out, "[resume]\noverlap = 40s\n");
+	buf_append_text(
+		out, api.paging == BY_LOG ? "cursor = /more\n" : "window = yes\nspan_max = 1d\n");
+}
+
+static bool parameter(const char *url, const char *name, long *ret)
+{
+	char *key CLEANUP_FREE = mem_printf("%s=", name);
+	const char *at = strchr(url, '?');
+	while (at && strncmp(at + 1, key, strlen(key)) != 0)
+		at = strchr(at + 1, '&');
+	if (at)
+		*ret = strtol(at + 1 + strlen(key), NULL, 10);
+	return at != NULL;
+}
+
+static void print_record(struct buf *out, int i, bool first)
+{
+	buf_printf(out, "%s{\"id\":\"r%d\",\"time\":%lld}", first ? "" : ",", i,
+		(long long)(BEGIN_TIME / S) + api.time[i]);
+}
+
+static void window_page(const char *url, int now, struct buf *out)
+{
+	long from = 0, to = 0, size = api.size, skip = 0, number = 0;
+	int n = 0, total = 0;
+	parameter(url, "from", &from);
+	parameter(url, "to", &to);
+	parameter(url, "size", &size);
+	if (api.page_cap && size > api.page_cap)
+		size = api.page_cap;
+	if (!parameter(url, "cursor", &skip))
+		parameter(url, "offset", &skip);
+	if (parameter(url, "number", &number))
+		skip = (number - 1) * size;
+	if (api.depth && skip + size > api.depth)
+		size = skip < api.depth ? api.depth - skip : 0;
+	for (int k = 0; k < N_RECORDS; k++) {
+		int i = api.newest_first ? N_RECORDS - 1 - k : k;
+		long time = (long)(BEGIN_TIME / S) + api.time[i];
+		if (api.visible[i] > now || time < from || time >= to)
+			continue;
+		if (total >= skip && n < size)
+			print_record(out, i, n++ == 0);
+		total++;
+	}
+	int shown = api.depth && total > api.depth ? api.depth : total;
+	int limit = api.total == TOTAL_SATURATED ? 3 * api.size : shown;
+	buf_printf(out, "],\"total\":%d",
+		api.total == TOTAL_OF_PAGE ? n
+		: shown > limit            ? limit
+					   : shown);
+	if (skip + n < shown && n > 0 && api.paging == BY_CURSOR)
+		buf_printf(out, ",\"next\":\"%ld\"", skip + n);
+	if (skip + n < shown && n > 0 && api.paging == BY_LINK)
+		buf_printf(out,
+			",\"next\":\"https://api.example/events?from=%ld&to=%ld&size=%d&cursor=%ld"
+			"\"",
+			from, to, api.size, skip + n);
+	buf_append_text(out, "}");
+}
+
+static void log_page(const char *url, int now, struct buf *out)
+{
+	long at = 0, from = 0;
+	int n = 0, size = api.page_cap ? api.page_cap : api.size;
+	bool stored = parameter(url, "cursor", &at) || parameter(url, "resume", &at);
+	parameter(url, "from", &from);
+	for (; at < N_RECORDS && api.visible[at] <= now && n < size; at++)
+		if (stored || (long)(BEGIN_TIME / S) + api.time[at] >= from)
+			print_record(out, (int)at, n++ == 0);
+	buf_printf(out, "],\"more\":\"%ld\"", at);
+	if (at < N_RECORDS && api.visible[at] <= now)
+		buf_printf(out, ",\"next\":\"%ld\"", at);
+	buf_append_text(out, "}");
+}
+
+static void answer(struct peer_request *request, int status, const char *body, size_t cut)
+{
+	struct buf head CLEANUP(buf_deinit) = BUF_NULL;
+	char date[64];
+	struct tm tm;
+	time_t now = (time_t)((BEGIN_TIME + passed()) / S) + shared->date_off_s;
+	gmtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	buf_printf(&head, "HTTP/1.1 %d Because\r\nDate: %s\r\nContent-Length: %zu\r\n\r\n", status,
+		date, strlen(body));
+	peer_answer(request, &(struct peer_answer){.head = buf_text(&head),
+				     .body = body,
+				     .body_size = cut ? cut : strlen(body),
+				     .wire_size = -1,
+				     .result = cut ? CURLE_PARTIAL_FILE : CURLE_OK});
+}
+
+static void serve(struct peer_request *request)
+{
+	const char *url = peer_url(request);
+	struct buf body CLEANUP(buf_deinit) = BUF_NULL;
+	bool calm = passed() > DISTURBED;
+	peer_expect(request);
+	buf_append_text(&body, "{\"items\":[");
+	if (api.paging == BY_LOG)
+		log_page(url, (int)(passed() / S), &body);
+	else
+		window_page(url, (int)(passed() / S), &body);
+	if (!calm && api.loses && (strstr(url, "cursor=") || strstr(url, "resume=")) &&
+		roll(8) == 0)
+		answer(request, 410, "{\"error\":\"gone\"}", 0);
+	else if (!calm && api.faults && roll(8) == 0)
+		answer(request, roll(2) ? 503 : 429, "{}", 0);
+	else if (!calm && api.faults && roll(8) == 0)
+		answer(request, 200, buf_text(&body), 1 + roll((uint32_t)body.size - 1));
+	else
+		answer(request, 200, buf_text(&body), 0);
+}
+
+/* --- time --- */
+
+/* A clock that is right, or off by up to a minute, an hour, a month or 68 years. */
+static int roll_off(void)
+{
+	static const uint32_t sizes[] = {60, 3600, 30 * 86400, 68u * 365 * 86400};
+	if (roll(3) == 0)
+		return 0;
+	int off = 1 + (int)roll(sizes[roll(4)]);
+	return roll(2) ? off : -off;
+}
+
+static void disturb(void)
+{
+	nsec_t right = BEGIN_TIME - BEGIN_AT;
+	if (passed() > DISTURBED || !api.clocks) {
+		world->wall_ahead = right;
+		shared->date_off_s = 0;
+		return;
+	}
+	if (roll(3) == 0)
+		shared->date_off_s = roll_off();
+	if (roll(20) == 0)
+		world->wall_ahead = right + (nsec_t)roll_off() * S;
+	int host_off = (int)((world->wall_ahead - right) / S);
+	/* two clocks that agree on a wrong time are not to be told from right ones */
+	if (host_off - shared->date_off_s <= 120 && shared->date_off_s - host_off <= 120) {
+		world->wall_ahead = right;
+		shared->date_off_s = 0;
+	}
+}
+
+static nsec_t idle(nsec_t timeout_ns)
+{
+	struct peer_request *request = peer_unexpected();
+	if (passed() > 4 * SETTLED)
+		world_fail(
+			"trawld to catch up", "requests without end; files in %s", world_directory);
+	if (request) {
+		disturb();
+		serve(request);
+		if (api.kills && passed() < DISTURBED && roll(60) == 0)
+			world_end_life();
+		return 20 * NSEC_PER_MSEC;
+	}
+	if (passed() > SETTLED && !shared->ending) {
+		shared->ending = true;
+		raise(SIGTERM);
+		return 0;
+	}
+	return timeout_ns == NSEC_NONE || timeout_ns > S ? S : timeout_ns;
+}
+
+/* --- the oracle --- */
+
+static bool in_gap(int i)
+{
+	static const char from_word[] = "gap: records from ", to_word[] = " to ";
+	char line[1024];
+	bool found = false;
+	nsec_t from, to, time = BEGIN_TIME + api.time[i] * S;
+	FILE *log = fopen(daemon_life_log(), "r");
+	while (log && fgets(line, sizeof(line), log)) {
+		char *at = strstr(line, from_word), *end = at ? strstr(at, to_word) : NULL;
+		if (!end)
+			continue;
+		at += strlen(from_word);
+		char *to_text = end + strlen(to_word);
+		found |= timestamp_parse_rfc3339((struct slice){at, (size_t)(end - at)}, &from) ==
+				 0 &&
+			 timestamp_parse_rfc3339(
+				 (struct slice){to_text, strcspn(to_text, " ")}, &to) == 0 &&
+			 from <= time && time <= to;
+	}
+	if (log)
+		fclose(log);
+	return found;
+}
+
+static void judge(void)
+{
+	int n[N_RECORDS] = {0}, id;
+	char line[256];
+	char *path CLEANUP_FREE = mem_printf("%s/out.ndjson", world_directory);
+	FILE *out = fopen(path, "r");
+	while (out && fgets(line, sizeof(line), out))
+		if (sscanf(line, "{\"id\":\"r%d\"", &id) == 1 && id >= 0 && id < N_RECORDS)
+			n[id]++;
+	if (out)
+		fclose(out);
+	for (int i = 0; i < N_RECORDS; i++)
+		if (n[i] > 1 || (n[i] == 0 && !in_gap(i)))
+			world_fail("each record once",
+				"record %d (second %d, seen in second %d) "
+				"%d times; files in %s",
+				i, api.time[i], api.visible[i], n[i], world_directory);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char *path CLEANUP_FREE = mem_printf("%s/%s", world_directory, name);
+	FILE *file = fopen(path, "w");
+	if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+		world_fail("a file", "%s", path);
+}
+
+static void prepare(void)
+{
+	struct buf definition CLEANUP(buf_deinit) = BUF_NULL;
+	char *conf CLEANUP_FREE =
+		mem_printf("[daemon]\nstate_directory = %s/state\nlisten = off\ncontrol = off\n"
+			   "[source a]\nprovider = model\ninterval = 5s\nretry_max = 10s\n"
+			   "rate = off\n[sink out]\ntype = file\npath = %s/out.ndjson\n",
+			world_directory, world_directory);
+	char *providers CLEANUP_FREE = mem_printf("%s/providers", world_directory);
+	definition_print(&definition);
+	mkdir(providers, 0700);
+	write_file("providers/model.conf", buf_text(&definition));
+	write_file("trawld.conf", conf);
+}
+
+static _Noreturn void live(void)
+{
+	virtual_time_start(idle);
+	int code = daemon_life_run();
+	if (code != 0 || !shared->ending)
+		world_fail(
+			"an end after SIGTERM", "exit code %d; files in %s", code, world_directory);
+	judge();
+	_exit(LIFE_WHOLE);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+	(void)status;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static bool run_seed(void)
+{
+	const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	char *directory CLEANUP_FREE = mem_printf("%s/model-XXXXXX", memory);
+	int status = 0;
+	if (!mkdtemp(directory))
+		return false;
+	world_directory = directory;
+	*shared = (struct shared){.dice = seed * 2654435761u + 1};
+	shared->world = (struct world){.monotonic = BEGIN_AT,
+		.wall_ahead = BEGIN_TIME - BEGIN_AT,
+		.deadline_at = NSEC_NONE};
+	api_init();
+	prepare();
+	do {
+		fflush(stdout);
+		pid_t child = fork();
+		if (child == 0) {
+			world = &shared->world;
+			live();
+		}
+		if (child < 0 || waitpid(child, &status, 0) != child)
+			return false;
+	} while (WIFEXITED(status) && WEXITSTATUS(status) == LIFE_NEXT);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != LIFE_WHOLE) {
+		printf("seed %u failed: status %x, files in %s\n", seed, (unsigned)status,
+			directory);
+		return false;
+	}
+	nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		fputs("usage: model FIRST_SEED [COUNT]\n", stderr);
+		return EXIT_FAILURE;
+	}
+	uint32_t first = (uint32_t)strtoul(argv[1], NULL, 10);
+	uint32_t count = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1, n_failed = 0;
+	shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	for (seed = first; seed < first + count; seed++)
+		n_failed += !run_seed();
+	printf("%u seeds, %u failed\n", count, n_failed);
+	return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
