@@ -265,7 +265,7 @@ class Exec(harness.Case):
 
     def test_timeout(self):
         """A child that hangs is killed with its own children."""
-        text = self.run_through("hang", more="timeout = 200ms")
+        text = self.run_through("hang", more="timeout = 3s")  # the second child has to start in it
         self.assertIn("neither read nor answered within timeout", text)
         starts = self.events("start")
         self.assertEqual(len(starts), 2)
