@@ -54,6 +54,41 @@ int condition_parse(struct condition *ret, struct slice text)
 	return CONDITION_E_SYNTAX;
 }
 
+bool condition_next_part(struct slice *rest, struct slice *ret, bool *ret_joined)
+{
+	static const char word[] = "and";
+	const size_t size = sizeof(word) - 1;
+	if (!rest->data)
+		return false;
+	*ret = *rest;
+	*ret_joined = false;
+	for (size_t i = 1; i + size + 1 < rest->size && !*ret_joined; i++) {
+		const char *at = rest->data + i;
+		struct slice after = {at + size, rest->size - i - size};
+		*ret_joined = (at[-1] == ' ' || at[-1] == '\t') && memcmp(at, word, size) == 0 &&
+			      (after.data[0] == ' ' || after.data[0] == '\t') &&
+			      str_trim(after).size && str_trim(after).data[0] == '/';
+		if (!*ret_joined)
+			continue;
+		*ret = str_trim((struct slice){rest->data, i});
+		*rest = after;
+	}
+	if (!*ret_joined)
+		*rest = SLICE_NULL;
+	return true;
+}
+
+size_t condition_count_parts(const struct str_list *lines)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < lines->n_items; i++) {
+		struct slice rest = slice_of(lines->items[i]), part;
+		for (bool joined; condition_next_part(&rest, &part, &joined); n++)
+			;
+	}
+	return n;
+}
+
 void condition_deinit(struct condition *condition)
 {
 	pointer_deinit(&condition->pointer);

@@ -23,6 +23,7 @@ struct condition {
 	struct pointer pointer;
 	enum condition_operator op;
 	struct str_list globs; /* one, for `in` any number, for present and absent none */
+	bool joined; /* in a list: holds only together with the next one */
 };
 
 /* For messages. */
@@ -35,6 +36,26 @@ struct condition {
 enum {
 	CONDITION_E_SYNTAX = 1,
 };
+
+/* Takes the next condition off a line of a list, `CONDITION and CONDITION ...`; ` and /` always
+ * separates. False: none is left. *RET_JOINED: another one follows. */
+bool condition_next_part(struct slice *rest, struct slice *ret, bool *ret_joined);
+size_t condition_count_parts(const struct str_list *lines);
+
+/* Does one of a list hold? Zeroed, it takes them in their order. */
+struct condition_any {
+	bool broken, holds;
+};
+
+static inline void condition_any_add(
+	struct condition_any *any, const struct condition *condition, bool holds)
+{
+	any->broken |= !holds;
+	if (condition->joined)
+		return;
+	any->holds |= !any->broken;
+	any->broken = false;
+}
 
 int condition_parse(struct condition *ret, struct slice text);
 void condition_deinit(struct condition *condition);

@@ -374,7 +374,18 @@ static bool parse_element(struct parse *parse)
 	return good;
 }
 
-static bool parse_records(struct parse *parse)
+/* The element that ends at p, once more, for what the envelope wants of it. */
+static void read_again(struct parse *parse, const struct trie *node)
+{
+	const char *end = parse->p;
+	bool spaced = parse->spaced;
+	parse->p = parse->scan->elements[parse->scan->n_elements - 1].raw.data;
+	parse_value(parse, node);
+	parse->p = end;
+	parse->spaced = spaced;
+}
+
+static bool parse_records(struct parse *parse, const struct trie *node)
 {
 	bool more = true;
 	parse->scan->array = JSON_SCAN_ARRAY_FOUND;
@@ -382,9 +393,15 @@ static bool parse_records(struct parse *parse)
 		return false;
 	if (close_empty(parse, ']'))
 		return true;
-	while (more)
-		if (!parse_element(parse) || !parse_separator(parse, ']', &more))
+	for (int64_t i = 0; more; i++) {
+		const struct trie *child = node->n_children ? child_by_index(node, i) : NULL;
+		if (!parse_element(parse))
 			return false;
+		if (child)
+			read_again(parse, child);
+		if (!parse_separator(parse, ']', &more))
+			return false;
+	}
 	parse->depth--;
 	return true;
 }
@@ -421,7 +438,7 @@ static bool parse_value(struct parse *parse, const struct trie *node)
 	const char *start = parse->p;
 	bool good;
 	if (node->records && start < parse->end && *start == '[') {
-		good = parse_records(parse);
+		good = parse_records(parse, node);
 	} else {
 		if (node->records)
 			parse->scan->array = start < parse->end && *start == 'n'

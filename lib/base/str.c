@@ -26,6 +26,14 @@ const char *str_plural(unsigned long long n)
 	return n == 1 ? "" : "s";
 }
 
+bool str_is_token(const char *text)
+{
+	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *text && text[strspn(text, allowed)] == '\0';
+}
+
 bool str_starts(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

@@ -10,6 +10,9 @@ struct slice str_trim(struct slice text);
 /* "" for one, "s" for any other number: printf("%zu record%s", n, str_plural(n)). */
 const char *str_plural(unsigned long long n);
 
+/* Is TEXT a token of HTTP (RFC 9110 section 5.6.2): the name of a header, a method? */
+bool str_is_token(const char *text);
+
 bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 

@@ -11,16 +11,35 @@
 static void append_tests(struct definition_reader *reader, const struct ini_section *section,
 	const char *key, const struct str_list *list, struct condition *conditions, size_t *n)
 {
-	for (size_t i = 0; i < list->n_items; i++)
-		*n += reader_condition(reader, section, key, list->items[i], &conditions[*n]);
+	for (size_t i = 0; i < list->n_items; i++) {
+		struct slice rest = slice_of(list->items[i]), part;
+		size_t first = *n;
+		bool whole = true;
+		for (bool joined; condition_next_part(&rest, &part, &joined);) {
+			char *text CLEANUP_FREE = mem_strndup(part.data, part.size);
+			whole &= reader_condition(reader, section, key, text, &conditions[*n]);
+			conditions[*n].joined = joined;
+			if (!whole)
+				condition_deinit(&conditions[*n]);
+			*n += whole;
+		}
+		/* a line without one of its parts would hold for more */
+		while (!whole && *n > first)
+			condition_deinit(&conditions[--*n]);
+	}
+}
+
+static struct condition *conditions_room(const struct str_list *one, const struct str_list *other)
+{
+	size_t n = condition_count_parts(one) + (other ? condition_count_parts(other) : 0);
+	return mem_array(n, sizeof(struct condition));
 }
 
 static void read_conditions(struct definition_reader *reader, struct ini_section *section)
 {
 	struct definition *definition = reader->definition;
 	const struct records_options *options = &definition->records;
-	definition->conditions = mem_array(
-		options->include.n_items + options->exclude.n_items, sizeof(struct condition));
+	definition->conditions = conditions_room(&options->include, &options->exclude);
 	append_tests(reader, section, "include", &options->include, definition->conditions,
 		&definition->n_conditions);
 	definition->n_include = definition->n_conditions;
@@ -251,7 +270,7 @@ int *reader_statuses(struct definition_reader *reader, struct ini_section *secti
 static struct condition *read_tests(struct definition_reader *reader, struct ini_section *section,
 	const char *key, const struct str_list *list, size_t *ret_n)
 {
-	struct condition *conditions = mem_array(list->n_items, sizeof(*conditions));
+	struct condition *conditions = conditions_room(list, NULL);
 	append_tests(reader, section, key, list, conditions, ret_n);
 	return conditions;
 }

@@ -2,6 +2,7 @@
 #include "definition/definition_internal.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -86,15 +87,37 @@ static void add_named(struct definition_reader *reader, struct ini_section *sect
 	(*list)[(*n)++] = (struct named_template){mem_strdup(name), template};
 }
 
+/* A header that could not be sent, or that libcurl writes itself from the body. */
+static void check_header(
+	struct definition_reader *reader, struct ini_section *section, const char *key)
+{
+	const char *name = key + strlen("header.");
+	if (!str_is_token(name))
+		reader_fault(reader, section, key,
+			"`%s`: a header's name is letters, digits and - _ . ! # $ %% & ' * + ^ ` "
+			"| ~",
+			key);
+	else if (strcasecmp(name, "Content-Length") == 0 ||
+		 strcasecmp(name, "Transfer-Encoding") == 0)
+		reader_fault(reader, section, key,
+			"`%s`: trawld sends this header itself, as the body requires", key);
+	for (size_t i = 0; i < section->n_entries && section->entries[i].key != key; i++)
+		if (strcasecmp(section->entries[i].key, key) == 0)
+			reader_fault(reader, section, key,
+				"`%s` and `%s` are the same header: expected one of them",
+				section->entries[i].key, key);
+}
+
 static void read_named(struct definition_reader *reader, struct ini_section *section,
 	struct request_definition *ret)
 {
 	for (size_t i = 0; section && i < section->n_entries; i++) {
 		struct ini_entry *entry = &section->entries[i];
-		if (str_starts(entry->key, "header."))
+		if (str_starts(entry->key, "header.")) {
+			check_header(reader, section, entry->key);
 			add_named(reader, section, entry, entry->key + strlen("header."),
 				&ret->headers, &ret->n_headers);
-		else if (str_starts(entry->key, "query."))
+		} else if (str_starts(entry->key, "query."))
 			add_named(reader, section, entry, entry->key + strlen("query."),
 				&ret->query, &ret->n_query);
 		else if (str_starts(entry->key, "form."))
@@ -163,12 +186,12 @@ static void read_request(struct definition_reader *reader, const struct layers *
 	struct ini_section *at = layers->sections[1] ? layers->sections[1] : layers->sections[0];
 	struct ini_entry *entry = find_entry(layers, "method", &section);
 	ret->method = mem_strdup(entry ? entry->value : "GET");
+	bool good = ret->method[0];
 	for (const char *p = ret->method; *p; p++)
-		if (!isupper((unsigned char)*p)) {
-			reader_fault(reader, section, "method", "method = %s: expected GET or POST",
-				ret->method);
-			break;
-		}
+		good &= isupper((unsigned char)*p) != 0;
+	if (!good)
+		reader_fault(reader, section, "method", "method = %s: expected GET or POST",
+			ret->method);
 	entry = find_entry(layers, "url", &section);
 	if (!entry || !entry->value[0])
 		reader_fault(reader, at, NULL, "[%s] needs `url`", at ? at->kind : "request");

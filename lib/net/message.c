@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/str.h"
 
 static void wipe_text(char **text)
 {
@@ -62,10 +63,7 @@ void http_headers_remove(struct http_headers *headers, const char *name)
 
 bool http_header_name_is_valid(const char *name)
 {
-	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-	return *name && name[strspn(name, allowed)] == '\0';
+	return str_is_token(name);
 }
 
 bool http_header_value_is_valid(const char *value)

@@ -67,13 +67,18 @@ static void sink_check_conditions(const struct str_list *list, const char *key,
 	const struct ini_section *section, struct findings *findings)
 {
 	for (size_t i = 0; i < list->n_items; i++) {
-		struct condition condition = CONDITION_NULL;
+		struct slice rest = slice_of(list->items[i]), part;
+		bool joined;
 
-		if (condition_parse(&condition, slice_of(list->items[i])) != 0)
-			findings_add_at(findings, section, key,
-				"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")", key,
-				list->items[i]);
-		condition_deinit(&condition);
+		while (condition_next_part(&rest, &part, &joined)) {
+			struct condition condition = CONDITION_NULL;
+
+			if (condition_parse(&condition, part) != 0)
+				findings_add_at(findings, section, key,
+					"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")",
+					key, list->items[i]);
+			condition_deinit(&condition);
+		}
 	}
 }
 

@@ -24,13 +24,20 @@ static int selection_add(struct selection *selection, const char *key, const str
 	struct fault *reterr)
 {
 	for (size_t i = 0; i < list->n_items; i++) {
-		struct condition *condition = &selection->conditions[selection->n_conditions];
+		struct slice rest = slice_of(list->items[i]), part;
+		bool joined;
 
-		if (condition_parse(condition, slice_of(list->items[i])) != 0)
-			return fault_set(reterr, FAULT_CONFIG,
-				"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")", key,
-				list->items[i]);
-		selection->n_conditions++;
+		while (condition_next_part(&rest, &part, &joined)) {
+			struct condition *condition =
+				&selection->conditions[selection->n_conditions];
+
+			if (condition_parse(condition, part) != 0)
+				return fault_set(reterr, FAULT_CONFIG,
+					"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")",
+					key, list->items[i]);
+			condition->joined = joined;
+			selection->n_conditions++;
+		}
 	}
 	return 0;
 }
@@ -56,7 +63,8 @@ int selection_new(struct selection **ret, const struct str_list *include,
 	int r;
 
 	selection->conditions =
-		mem_array(include->n_items + exclude->n_items, sizeof(*selection->conditions));
+		mem_array(condition_count_parts(include) + condition_count_parts(exclude),
+			sizeof(*selection->conditions));
 	r = selection_add(selection, "include", include, reterr);
 	selection->n_includes = selection->n_conditions;
 	if (r == 0)
@@ -98,15 +106,15 @@ static bool selection_fulfils(struct selection *selection, size_t index)
 
 bool selection_wants(struct selection *selection, struct slice record)
 {
-	bool wanted = selection->n_includes == 0;
+	struct condition_any included = {0};
+	struct condition_any excluded = {0};
 
 	if (selection->n_conditions == 0)
 		return true;
 	if (json_scanner_run(selection->plan, record, &selection->scan, NULL) != 0)
 		return true;
-	for (size_t i = 0; i < selection->n_includes && !wanted; i++)
-		wanted = selection_fulfils(selection, i);
-	for (size_t i = selection->n_includes; i < selection->n_conditions && wanted; i++)
-		wanted = !selection_fulfils(selection, i);
-	return wanted;
+	for (size_t i = 0; i < selection->n_conditions; i++)
+		condition_any_add(i < selection->n_includes ? &included : &excluded,
+			&selection->conditions[i], selection_fulfils(selection, i));
+	return (selection->n_includes == 0 || included.holds) && !excluded.holds;
 }

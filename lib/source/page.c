@@ -51,6 +51,17 @@ static bool is_nothing(struct slice value)
 	return !value.data || json_kind_of(value) == JSON_KIND_NULL || slice_is(value, "\"\"");
 }
 
+/* What is not a cursor: nothing, false, and an empty object or array. */
+static bool is_no_cursor(struct slice value)
+{
+	if (is_nothing(value))
+		return true;
+	enum json_kind kind = json_kind_of(value);
+	bool nested = kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY;
+	return kind == JSON_KIND_FALSE ||
+	       (nested && str_trim((struct slice){value.data + 1, value.size - 2}).size == 0);
+}
+
 /* What a message calls the place: as the definition writes it. */
 static const char *place_text(const struct place_definition *place)
 {
@@ -67,8 +78,11 @@ static int refuse_place(const struct page *page, const struct place_definition *
 static int read_place_value(const struct page *page, const struct place_definition *place,
 	struct slice value, const char *url, char **ret, struct fault *reterr)
 {
-	if (is_nothing(value))
+	if (is_no_cursor(value))
 		return 0;
+	if (json_kind_of(value) == JSON_KIND_TRUE)
+		return refuse_place(
+			page, place, reterr, FAULT_BODY, "is true, which is not a cursor");
 	if (value.size > NEXT_MAX)
 		return refuse_place(page, place, reterr, FAULT_LIMIT, "is longer than 64 KiB");
 	if (!utf8_is_valid(value))
@@ -167,7 +181,7 @@ static int read_last(const struct page *page, const struct source *source,
 {
 	size_t n = page->scan.n_elements;
 	/* what cannot be a record may still have what the next page is requested with */
-	while (n > 0 && is_bad(page, source, n - 1) && is_nothing(field(page, n - 1, column)))
+	while (n > 0 && is_bad(page, source, n - 1) && is_no_cursor(field(page, n - 1, column)))
 		n--;
 	if (n == 0 && page->scan.n_elements > 0)
 		return refuse_place(page, place, reterr, FAULT_BODY,
@@ -185,7 +199,7 @@ static int read_ties(struct page *page, const struct place_definition *place, in
 	if (!place->ties || n == 0)
 		return 0;
 	struct slice value = field(page, n - 1, column);
-	if (is_nothing(value) && full)
+	if (is_no_cursor(value) && full)
 		return refuse_place(page, place, reterr, FAULT_BODY,
 			"is missing in the last element of a full page");
 	while (at > 0 && same_text(field(page, at - 1, column), value))
@@ -258,10 +272,13 @@ static int check_complete(
 	const struct page *page, const struct source *source, struct fault *reterr)
 {
 	const struct definition *definition = source->definition;
+	struct condition_any any = {0};
 	for (size_t i = 0; i < definition->n_errors_incomplete; i++) {
 		const struct condition *condition = &definition->errors_incomplete[i];
-		if (!condition_holds(
-			    condition, envelope(page, source->envelope_incomplete + (int)i)))
+		condition_any_add(&any, condition,
+			condition_holds(
+				condition, envelope(page, source->envelope_incomplete + (int)i)));
+		if (!any.holds)
 			continue;
 		char *what CLEANUP_FREE = mem_printf(
 			"it says of itself at `%s` that it is not whole", condition->pointer.text);
@@ -292,15 +309,14 @@ static int check_array(const struct page *page, const struct source *source, str
 static bool is_selected(const struct page *page, const struct source *source, size_t element)
 {
 	const struct definition *definition = source->definition;
-	bool included = definition->n_include == 0;
+	struct condition_any included = {0}, excluded = {0};
 	for (size_t i = 0; i < definition->n_conditions; i++) {
 		struct slice value = field(page, element, source->column_conditions + (int)i);
-		if (i < definition->n_include)
-			included |= condition_holds(&definition->conditions[i], value);
-		else if (condition_holds(&definition->conditions[i], value))
-			return false;
+		const struct condition *condition = &definition->conditions[i];
+		condition_any_add(i < definition->n_include ? &included : &excluded, condition,
+			condition_holds(condition, value));
 	}
-	return included;
+	return (definition->n_include == 0 || included.holds) && !excluded.holds;
 }
 
 /* What identifies an ID: its content, however it is escaped; but halves of surrogate pairs all have
@@ -538,11 +554,12 @@ static bool read_error(const struct source *source, struct slice body, struct bu
 		return false;
 	if (source->error_message >= 0 && !is_nothing(scan.envelope[source->error_message]))
 		json_decode(scan.envelope[source->error_message], words);
+	struct condition_any any = {0};
 	for (size_t i = 0; i < definition->n_errors_retry; i++)
-		if (condition_holds(&definition->errors_retry[i],
-			    scan.envelope[source->error_retry + (int)i]))
-			return true;
-	return false;
+		condition_any_add(&any, &definition->errors_retry[i],
+			condition_holds(&definition->errors_retry[i],
+				scan.envelope[source->error_retry + (int)i]));
+	return any.holds;
 }
 
 int page_outcome(const struct source *source, const struct http_response *response, nsec_t now_time,

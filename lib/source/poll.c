@@ -304,7 +304,9 @@ static int restart(struct poll *poll, const struct page *page, struct fault *ret
 	const struct definition *definition = definition_of(poll);
 	char *total CLEANUP_FREE = NULL;
 	if (page->total >= 0)
-		total = mem_printf(" (its total at `%s` is %lld, %lld elements were received)",
+		total = mem_printf(
+			" (its `total` at `%s` is %lld, %lld elements were received; if that "
+			"counts something else, remove `total` from [page])",
 			definition->page_total.text, (long long)page->total,
 			(long long)ends_received(poll, page));
 	place_close_chain(&poll->place);

@@ -24,6 +24,7 @@ POST /_sim/control, what the documents leave open or contradict, and what goes w
     "repeat": K                    a page begins with the last K records of the one before
     "end": "absent"|"null"|"empty" what stands for the token on a last page
     "log_calls": true|false        the reader's own calls are records
+    "intruder": true|false         each of these calls is made once more with another key
     "revoked": true                the access key is not valid any more
 GET /_sim/stats adds "bad_signatures", "locks", "locked", "tokens", "calls", "algorithms".
 """
@@ -249,6 +250,7 @@ SETTINGS = {
     "repeat": 0,
     "end": "absent",
     "log_calls": False,
+    "intruder": False,
     "revoked": False,
 }
 
@@ -307,6 +309,8 @@ class Outscale(simlib.Simulator):
         answer = self.page(members)
         if self.log_calls:
             self.log_call(request)
+            if self.intruder:
+                self.log_call(request, KEYS[1])
         return answer
 
     # who asks
@@ -486,10 +490,10 @@ class Outscale(simlib.Simulator):
     def request_id(self):
         return str(uuid.UUID(int=simlib.mix(99, self.n_requests) << 64 | self.n_requests, version=4))
 
-    def log_call(self, request):
+    def log_call(self, request, key=ACCESS_KEY):
         made = {
             **record(self.trail.seed, 1 << 40 | self.n_requests, self.now_us()),
-            "QueryAccessKey": ACCESS_KEY,
+            "QueryAccessKey": key,
             "QueryCallName": "ReadApiLogs",
             "QueryPayloadRaw": request.body.decode(),
             "QueryPayloadSize": len(request.body),

@@ -264,7 +264,8 @@ class Parameters(Case):
             ),
             (
                 ["ignore_calls = ReadVms,Create*"],
-                lambda r: r["QueryCallName"] in ("DeleteSnapshot", "ReadAccounts"),
+                lambda r: r["QueryCallName"] in ("DeleteSnapshot", "ReadAccounts")
+                or r["QueryAccessKey"] != outscale.ACCESS_KEY,
             ),
         )
         for lines, test in cases:

@@ -187,6 +187,39 @@ START_TEST(faults)
 }
 END_TEST
 
+START_TEST(faults_of_headers_and_methods)
+{
+	static const struct bad cases[] = {
+		{"query.from = ${window.start}", "query.from = ${window.start}\nheader.X Y = 1", 13,
+			"neither a [section]"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nheader. = 1", 13,
+			"a header's name is"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nheader.X: = 1", 13,
+			"a header's name is"},
+		{"query.from = ${window.start}",
+			"query.from = ${window.start}\nheader.X\xc3\xa9 = 1", 13,
+			"a header's name is"},
+		{"query.from = ${window.start}",
+			"query.from = ${window.start}\nheader.Content-length = 1", 13,
+			"sends this header itself"},
+		{"query.from = ${window.start}",
+			"query.from = ${window.start}\nheader.transfer-encoding = chunked", 13,
+			"sends this header itself"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nmethod =", 13,
+			"expected GET or POST"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nmethod = get", 13,
+			"expected GET or POST"},
+		{"query.from = ${window.start}", "query.from = ${window.start}\nmethod = GE T", 13,
+			"expected GET or POST"},
+		{"query.from = ${window.start}",
+			"query.from = ${window.start}\nheader.Accept = a\nheader.accept = b", 14,
+			"are the same header"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_bad(&cases[i]);
+}
+END_TEST
+
 START_TEST(faults_of_the_source)
 {
 	static const struct {
@@ -362,6 +395,26 @@ START_TEST(conditions)
 		ck_assert(condition_test(skip, SLICE("ListVms")) == cases[i].lists);
 		tear_down(&f);
 	}
+	/* a line without one of its parts would hold for more */
+	static const struct {
+		const char *source;
+		size_t n;
+		bool joined;
+	} lines[] = {{"records.exclude = /a in x and /b = ${only} and /c present\n", 0, false},
+		{"only = z\nrecords.exclude = /a in x and /b = ${only} and /c present\n", 3, true},
+		{"only = z\nrecords.include = /a = x and y\nrecords.exclude =\n", 1, false}};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct fixture f;
+		char *source CLEANUP_FREE = mem_printf("[source a]\n%s", lines[i].source);
+		load(&f, text, source);
+		ck_assert_uint_eq(f.findings.n_items, 0);
+		size_t n = f.definition->n_conditions - (i == 1 ? f.definition->n_include : 0);
+		ck_assert_msg(n == lines[i].n, "case %zu: %zu", i, n);
+		if (n)
+			ck_assert(f.definition->conditions[f.definition->n_conditions - n].joined ==
+				  lines[i].joined);
+		tear_down(&f);
+	}
 	struct fixture f;
 	load(&f, text, "[source a]\nrecords.exclude = /at = ${window.start}\n");
 	ck_assert_uint_eq(f.findings.n_items, 1);
@@ -436,8 +489,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
-		faults_of_the_source, choices, inline_keys_of_variants, variants, callers,
-		conditions, unknown_provider, origins_of_documents, formats_of_documents};
+		faults_of_headers_and_methods, faults_of_the_source, choices,
+		inline_keys_of_variants, variants, callers, conditions, unknown_provider,
+		origins_of_documents, formats_of_documents};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))
