@@ -89,13 +89,27 @@ int trawld_add_poller(struct trawld *trawld, const struct source *source, struct
 	return 0;
 }
 
+static void tell_lost(const struct trawld *trawld, const char *directory)
+{
+	long long n = store_lost_commits(trawld->store);
+	if (n > 0)
+		log_notice(NULL,
+			"the state in %s is older than the one last used there, by %lld commit%s: "
+			"a backup was put back, or trawld.db lost its log trawld.db-wal; sources "
+			"continue at the older cursors, so records may be delivered again (see "
+			"BACKUP in trawld(8))",
+			directory, n, str_plural((unsigned long long)n));
+}
+
 /* Exit codes of a store that cannot be opened. */
 static int open_store(struct trawld *trawld)
 {
 	struct fault fault = FAULT_NULL;
 	const char *directory = trawld->setup->config->daemon.state_directory;
-	if (store_open(&trawld->store, directory, STORE_OWN, &fault) == 0)
+	if (store_open(&trawld->store, directory, STORE_OWN, &fault) == 0) {
+		tell_lost(trawld, directory);
 		return 0;
+	}
 	log_error(NULL, "%s", fault.text);
 	return EX_CANTCREAT;
 }

@@ -52,6 +52,8 @@ static const struct ctl_command commands[] = {
 		"show the records that the receiver of a sink rejected, send them again, or delete "
 		"them",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME | CTL_JSON, ctl_dead_letters},
+	{"backup", "FILE", "copy the state to a new file, while trawld runs or not",
+		CTL_NAME | CTL_NAME_REQUIRED, ctl_backup},
 	{"probe", "SOURCE [--all]",
 		"make the next request of a source once and show the result, changing nothing",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_ALL, ctl_probe},

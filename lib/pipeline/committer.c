@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "store/commit.h"
+#include "store/spool.h"
 
 #define COMMITTER_BYTES ((size_t)4 << 20)
 #define COMMITTER_DELAY (50 * NSEC_PER_MSEC)
@@ -35,6 +36,8 @@ struct committer {
 	bool running;
 	bool failing;
 	bool corrupt;
+	bool begun; /* something was committed */
+	nsec_t copied_at; /* the log to the database */
 };
 
 static void committer_disarm(struct committer *committer)
@@ -69,6 +72,24 @@ static void committer_recovered(struct committer *committer)
 		committer->state(NULL, false, committer->userdata);
 }
 
+/* Copies the log to the database now and then, best when all is delivered: then the file alone is
+ * the state, and a copy of it is worth something. */
+static void committer_rest(struct committer *committer)
+{
+	nsec_t now_at = clock_monotonic();
+	nsec_t least_ns = spool_bytes(committer->store) == 0 ? NSEC_PER_SEC : NSEC_PER_MIN;
+
+	if (!committer->begun) { /* what a start writes is not worth it */
+		committer->begun = true;
+		committer->copied_at = now_at - NSEC_PER_SEC;
+		return;
+	}
+	if (commit_pending(committer->store) || now_at - committer->copied_at < least_ns)
+		return;
+	committer->copied_at = now_at;
+	commit_checkpoint(committer->store);
+}
+
 static void committer_run(struct committer *committer)
 {
 	struct fault fault = FAULT_NULL;
@@ -90,6 +111,7 @@ static void committer_run(struct committer *committer)
 	committer_recovered(committer);
 	/* callbacks of the commit may have collected more */
 	committer_touch(committer);
+	committer_rest(committer);
 	if (!commit_pending(committer->store) && committer->settled)
 		committer->settled(committer->settled_userdata);
 }

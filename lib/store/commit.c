@@ -290,10 +290,28 @@ static int write_source(struct store *store, const struct store_source *source,
 	return r;
 }
 
+static int count_commit(struct store *store, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_COMMITS_ADD, &statement, reterr);
+
+	if (!r)
+		r = statement_step(store, statement, &row, reterr);
+	if (!r && !row)
+		r = statement_damaged(store, reterr, "the count of commits is missing");
+	if (!r)
+		store->n_commits = sqlite3_column_int64(statement, 0);
+	return r ? r : statement_finish(store, statement, reterr);
+}
+
 static int write_all(struct store *store, uint64_t *released_bytes, struct fault *reterr)
 {
 	const struct catalog *catalog = &store->catalog;
-	int r = coverage_write(store, reterr);
+	int r = count_commit(store, reterr);
+
+	if (!r)
+		r = coverage_write(store, reterr);
 
 	for (size_t i = 0; i < store->n_pages && !r; i++)
 		r = write_page(store, &store->pages[i], reterr);
@@ -367,6 +385,7 @@ int commit_run(struct store *store, struct fault *reterr)
 		r = transact(store, &released_bytes, reterr);
 	if (r)
 		return r;
+	witness_write(store);
 	store->committed_bytes += store->pages_encoded;
 	store->committed_bytes -= released_bytes;
 	catalog_settle(store);
@@ -389,6 +408,11 @@ int commit_run(struct store *store, struct fault *reterr)
 	}
 	free(pages);
 	return 0;
+}
+
+void commit_checkpoint(struct store *store)
+{
+	(void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 void commit_drop(struct store *store)

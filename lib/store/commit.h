@@ -41,6 +41,10 @@ void commit_add_sink_removal(struct store *store, const char *sink);
 /* Replace a source's cursor from outside (rewind). */
 void commit_add_cursor(struct store *store, const char *source, const char *cursor);
 
+/* Copies what the log (trawld.db-wal) holds to trawld.db, so that the file alone is all of the
+ * state. What fails is done later. */
+void commit_checkpoint(struct store *store);
+
 bool commit_pending(const struct store *store);
 /* Memory that the collected pages hold, plain and encoded: what bounds the size of a commit. */
 size_t commit_pending_bytes(const struct store *store);

@@ -96,7 +96,7 @@ static int make_file(const char *directory, const char *path, struct fault *rete
 
 /*
  * The file before SQLite sees it. Beside an empty database SQLite deletes a log without a word,
- * although the log may hold all there is.
+ * although the log may hold all there is. *RET_SIZE is -1 where there was no file.
  */
 static int check_file(struct store *store, const char *directory, bool *ret_clean, off_t *ret_size,
 	struct fault *reterr)
@@ -104,6 +104,7 @@ static int check_file(struct store *store, const char *directory, bool *ret_clea
 	CLEANUP_FREE char *log = mem_printf("%s-wal", store->path);
 	struct stat status;
 	off_t log_size = file_size(log);
+	bool missing = false;
 	int r;
 
 	if (stat(store->path, &status) != 0) {
@@ -112,6 +113,7 @@ static int check_file(struct store *store, const char *directory, bool *ret_clea
 		if (store->mode == STORE_READ)
 			return unusable(store->path, "open", ENOENT, reterr);
 		status.st_size = 0;
+		missing = true;
 	} else if (!S_ISREG(status.st_mode)) {
 		return unusable(
 			store->path, "use", S_ISDIR(status.st_mode) ? EISDIR : EINVAL, reterr);
@@ -134,7 +136,7 @@ static int check_file(struct store *store, const char *directory, bool *ret_clea
 			return r;
 	}
 	*ret_clean = log_size <= 0;
-	*ret_size = status.st_size;
+	*ret_size = missing ? -1 : status.st_size;
 	return 0;
 }
 
@@ -237,13 +239,40 @@ static int load_totals(struct store *store, struct fault *reterr)
 	return r;
 }
 
-static int open_own(struct store *store, const struct schema *schema, bool clean, off_t size,
-	struct fault *reterr)
+/* A file without anything in it was never a state of its own: the first one is copied to the file
+ * at once (below). */
+static int look_at_witness(struct store *store, const char *directory, enum schema_state state,
+	off_t size, struct fault *reterr)
+{
+	witness_open(store, directory);
+	if (state == SCHEMA_FRESH && store->n_witnessed > 0 && size >= 0)
+		return statement_damaged(
+			store, reterr, "it is empty, and its log trawld.db-wal is missing");
+	if (size < 0) { /* a person has deleted it, or this is the first start */
+		witness_write(store);
+		store->n_witnessed = 0;
+	}
+	return 0;
+}
+
+static int load_commits(struct store *store, struct fault *reterr)
+{
+	int r = load_number(store, STATEMENT_COMMITS, &store->n_commits, reterr);
+
+	if (!r && store->n_witnessed > store->n_commits)
+		store->n_lost = store->n_witnessed - store->n_commits;
+	return r;
+}
+
+static int open_own(struct store *store, const char *directory, const struct schema *schema,
+	bool clean, off_t size, struct fault *reterr)
 {
 	enum schema_state state;
 	int version;
 	int r = schema_judge(store, schema, &state, &version, reterr);
 
+	if (!r)
+		r = look_at_witness(store, directory, state, size, reterr);
 	if (!r && state == SCHEMA_OURS &&
 		(size <= CHECK_SIZE_ALWAYS || (!clean && size <= CHECK_SIZE_UNCLEAN)))
 		r = quick_check(store, reterr);
@@ -252,13 +281,19 @@ static int open_own(struct store *store, const struct schema *schema, bool clean
 	if (!r)
 		r = schema_migrate(store, schema, version, reterr);
 	store->is_new = state == SCHEMA_FRESH;
+	if (!r && version < schema->n_steps)
+		commit_checkpoint(store);
 	if (!r)
 		r = statement_check(store, reterr);
 	if (!r)
 		r = catalog_load(store, reterr);
 	if (!r)
 		r = coverage_count(store, reterr);
-	return r ? r : load_totals(store, reterr);
+	if (!r)
+		r = load_totals(store, reterr);
+	if (!r)
+		r = load_commits(store, reterr);
+	return r;
 }
 
 static int open_read(struct store *store, const struct schema *schema, struct fault *reterr)
@@ -300,7 +335,7 @@ static int open_all(struct store *store, const char *directory, const struct sch
 		r = connect_file(store, reterr);
 	if (r)
 		return r;
-	return store->mode == STORE_OWN ? open_own(store, schema, clean, size, reterr)
+	return store->mode == STORE_OWN ? open_own(store, directory, schema, clean, size, reterr)
 					: open_read(store, schema, reterr);
 }
 
@@ -312,6 +347,7 @@ int database_open(struct store **ret, const char *directory, enum store_mode mod
 
 	store->mode = mode;
 	store->lock_fd = -1;
+	store->witness_fd = -1;
 	/* "./": a name that begins with "file:" would be a URI to SQLite. */
 	store->path = mem_printf("%s%s/trawld.db", directory[0] == '/' ? "" : "./", directory);
 	r = open_all(store, directory, schema, reterr);
@@ -327,6 +363,11 @@ int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr)
 {
 	return database_open(ret, directory, mode, &schema_current, reterr);
+}
+
+int64_t store_lost_commits(const struct store *store)
+{
+	return store->is_new ? 0 : store->n_lost;
 }
 
 bool store_is_new(const struct store *store)
@@ -345,6 +386,8 @@ void store_close(struct store *store)
 	statement_deinit(store);
 	code = sqlite3_close(store->db);
 	assert(code == SQLITE_OK);
+	if (store->witness_fd >= 0)
+		close(store->witness_fd);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd); /* after the database: the next owner finds it at rest */
 	buf_deinit(&store->scratch);

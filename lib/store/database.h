@@ -36,6 +36,10 @@ void store_close(struct store *store); /* NULL allowed; uncommitted work is drop
 /* There was no state: no configuration was adopted yet (routes.h). */
 bool store_is_new(const struct store *store);
 
+/* The state is older than the one that was last used in its directory, by so many commits: a copy
+ * was put back, or the log was lost. 0: it is not, as far as is known. */
+int64_t store_lost_commits(const struct store *store);
+
 /* PRAGMA user_version of the schema this build writes. */
 int store_schema_version(void);
 

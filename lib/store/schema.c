@@ -93,10 +93,15 @@ static const char step_3[] =
 	"CREATE INDEX coverage_by_source ON coverage(source, start_time);"
 	"CREATE INDEX coverage_open ON coverage(source) WHERE acknowledged_time IS NULL;";
 
+/* How often something was committed: see witness.c. */
+static const char step_4[] = "CREATE TABLE commits(number INTEGER NOT NULL);"
+			     "INSERT INTO commits VALUES(0);";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
 	step_3,
+	step_4,
 };
 
 const struct schema schema_current = {

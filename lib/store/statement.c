@@ -13,6 +13,8 @@
 static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_WRITE] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
+	[STATEMENT_COMMITS] = "SELECT number FROM commits",
+	[STATEMENT_COMMITS_ADD] = "UPDATE commits SET number = number + 1 RETURNING number",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
 	[STATEMENT_SOURCE_PUT] =
 		"INSERT INTO sources(name, cursor, updated_time) VALUES(?1, ?2, ?3)"

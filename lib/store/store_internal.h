@@ -36,6 +36,8 @@ enum schema_state {
 enum statement {
 	STATEMENT_WRITE,
 	STATEMENT_COMMIT,
+	STATEMENT_COMMITS,
+	STATEMENT_COMMITS_ADD,
 	STATEMENT_ROLLBACK,
 	STATEMENT_SOURCE_PUT,
 	STATEMENT_BATCH_PUT,
@@ -146,6 +148,10 @@ struct store {
 	enum store_mode mode;
 	char *path; /* of trawld.db */
 	int lock_fd; /* -1: STORE_READ */
+	int witness_fd; /* -1: none */
+	int64_t n_commits; /* that the file has */
+	int64_t n_witnessed; /* that the witness knew at the start */
+	int64_t n_lost; /* that it had, and has no more */
 	dev_t device; /* of trawld.db as it was opened */
 	ino_t inode;
 
@@ -227,6 +233,14 @@ int statement_check(struct store *store, struct fault *reterr);
 void statement_bind_text(sqlite3_stmt *statement, int index, const char *text);
 
 void statement_deinit(struct store *store);
+
+/* --- witness.c --- */
+
+/* Opens the witness in DIRECTORY: store->n_witnessed is how many commits it knows. Without a
+ * witness (or space for one) nothing is known. */
+void witness_open(struct store *store, const char *directory);
+/* As committed. */
+void witness_write(const struct store *store);
 
 /* --- coverage.c --- */
 

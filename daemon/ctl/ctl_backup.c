@@ -1,0 +1,30 @@
+/* trawlctl backup: a copy of the state, beside a running trawld or without one. */
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "store/backup.h"
+
+int ctl_backup(const struct ctl_arguments *arguments)
+{
+	struct fault fault = FAULT_NULL;
+	uint64_t size = 0;
+	struct config *config = ctl_config(arguments);
+	if (!config)
+		return EX_CONFIG;
+	const char *directory = config->daemon.state_directory;
+	int code = 0;
+	if (!ctl_has_state(directory)) {
+		fprintf(stderr, "trawlctl: there is no state in %s: nothing to copy\n", directory);
+		code = EX_CANTCREAT;
+	} else {
+		int r = store_backup(directory, arguments->name, &size, &fault);
+		code = r ? ctl_store_failed(r, &fault) : 0;
+	}
+	if (code == 0)
+		printf("backup of %s written to %s (%llu bytes)\n", directory, arguments->name,
+			(unsigned long long)size);
+	config_free(config);
+	return code;
+}

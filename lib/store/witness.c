@@ -1,0 +1,43 @@
+/*
+ * What tells a state that is older than the one last used here: the file trawld.commits beside the
+ * database, which holds the number of commits. It is written after each commit, without waiting for
+ * the disk, so it is never ahead of a database that kept its log. If it is ahead, a copy was put
+ * back, or the database came without its log trawld.db-wal, which SQLite would not notice.
+ */
+#include "store/store_internal.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "base/str.h"
+
+#define WITNESS_SIZE 20
+
+void witness_open(struct store *store, const char *directory)
+{
+	CLEANUP_FREE char *path = mem_printf("%s/trawld.commits", directory);
+	char text[WITNESS_SIZE];
+	ssize_t size;
+
+	store->witness_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (store->witness_fd < 0)
+		return;
+	size = pread(store->witness_fd, text, sizeof(text), 0);
+	if (size > 0)
+		number_parse(str_trim((struct slice){text, (size_t)size}), 0, INT64_MAX,
+			&store->n_witnessed);
+}
+
+void witness_write(const struct store *store)
+{
+	char text[WITNESS_SIZE + 1];
+	int size = snprintf(text, sizeof(text), "%19" PRId64 "\n", store->n_commits);
+
+	if (store->witness_fd >= 0 && size == WITNESS_SIZE)
+		(void)!pwrite(store->witness_fd, text, WITNESS_SIZE, 0);
+}
