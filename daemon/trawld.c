@@ -101,17 +101,23 @@ static void tell_lost(const struct trawld *trawld, const char *directory)
 			directory, n, str_plural((unsigned long long)n));
 }
 
-/* Exit codes of a store that cannot be opened. */
+/* What may pass, such as a full disk, is worth another start; the rest needs a person. */
+static int exit_code_of(int r)
+{
+	return r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
+}
+
 static int open_store(struct trawld *trawld)
 {
 	struct fault fault = FAULT_NULL;
 	const char *directory = trawld->setup->config->daemon.state_directory;
-	if (store_open(&trawld->store, directory, STORE_OWN, &fault) == 0) {
-		tell_lost(trawld, directory);
-		return 0;
+	int r = store_open(&trawld->store, directory, STORE_OWN, &fault);
+	if (r) {
+		log_error(NULL, "%s", fault.text);
+		return exit_code_of(r);
 	}
-	log_error(NULL, "%s", fault.text);
-	return EX_CANTCREAT;
+	tell_lost(trawld, directory);
+	return 0;
 }
 
 static int adopt(struct trawld *trawld)
@@ -129,7 +135,7 @@ static int adopt(struct trawld *trawld)
 	}
 	if (r)
 		log_error(NULL, "%s", fault.text);
-	return r ? EX_CANTCREAT : 0;
+	return r ? exit_code_of(r) : 0;
 }
 
 static int add_sinks(struct trawld *trawld)

@@ -55,6 +55,12 @@ class Units(harness.Case):
                 text = (UNITS / name).read_text()
                 self.assertEqual(re.findall(r"^LogRateLimit.*", text, re.M), ["LogRateLimitBurst=100000000"])
 
+    def test_not_restarted(self):
+        """What needs a person: usage, a state that cannot be used, the configuration."""
+        for name in ("trawld.service", "trawld@.service"):
+            text = (UNITS / name).read_text()
+            self.assertEqual(re.findall(r"^RestartPreventExitStatus=(.*)", text, re.M), ["64 73 78"], name)
+
     def test_condition(self):
         """Not started by the example as it is; started by a source."""
         text = (UNITS / "trawld.service").read_text()
