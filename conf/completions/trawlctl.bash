@@ -12,7 +12,7 @@ _trawlctl_names()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="check cursor drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status tail test"
+	local commands="backup check cursor dead-letters drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status tail test"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -56,6 +56,11 @@ _trawlctl()
 		;;
 	rename-sink | drop-sink | test)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
+		;;
+	backup) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	dead-letters)
+		mapfile -t COMPREPLY < <(compgen -W "list resend discard
+			$(_trawlctl_names sink "$file") --json" -- "$cur")
 		;;
 	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to" -- "$cur") ;;
 	esac

@@ -183,14 +183,14 @@ class Completion(harness.Case):
         (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
         conf = ("-c", str(self.conf))
         commands = [
-            "check", "cursor", "drop-sink", "gaps", "pause", "poll", "probe", "providers", "reload", "rename",
-            "rename-sink", "resume", "rewind", "status",
+            "backup", "check", "cursor", "dead-letters", "drop-sink", "gaps", "pause", "poll", "probe", "providers",
+            "reload", "rename", "rename-sink", "resume", "rewind", "status", "tail", "test",
         ]
         offered = [word for word in shell("") if not word.startswith("-")]
         self.assertEqual(offered, commands)
         self.assertEqual(shell("pr"), ["probe", "providers"])
         self.assertEqual(shell("status", "--w"), ["--watch"])
-        self.assertEqual(shell("status", "--"), ["--json", "--watch"])
+        self.assertEqual(sorted(shell("status", "--")), ["--check", "--failing", "--json", "--watch"])
         for command in ("probe", "poll"):
             offered = [word for word in shell(*conf, command, "") if not word.startswith("-")]
             self.assertEqual(offered, ["acme-prod", "other"])
