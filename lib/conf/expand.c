@@ -203,7 +203,12 @@ static void expand_entry(struct ini_entry *entry, bool is_template, struct file_
 /* Keys whose values may begin and end with quotes of their own. */
 static bool may_be_quoted(const char *key)
 {
-	return strchr(key, '.') || strcmp(key, "query") == 0 || strcmp(key, "command") == 0;
+	static const char *const keys[] = {"query", "command", "host", "source", "sourcetype",
+		"index", "labels", "filter", NULL};
+	for (size_t i = 0; keys[i]; i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return strchr(key, '.') != NULL;
 }
 
 /* `"x"` and `$TOKEN`, as a shell has them. */
