@@ -414,7 +414,7 @@ class Http(Listen):
         thread.start()
         try:
             self.assertEqual(self.ask("/healthz").code, 200)
-            self.assertEqual(self.ask("/readyz").code, 200)
+            self.assertEqual(self.ask("/status").code, 200)
             slow[-1].settimeout(30 * harness.PATIENCE)
             try:
                 self.assertEqual(slow[-1].recv(1), b"")
