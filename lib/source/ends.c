@@ -104,7 +104,8 @@ bool ends_at_cap(const struct poll *poll, const struct page *page)
 bool ends_whole(const struct poll *poll, const struct page *page)
 {
 	int64_t n = poll->n_elements + new_elements(poll, page), total = total_of(poll, page);
-	return total >= 0 && n >= total && total != definition_of(poll)->page.cap;
+	return total >= 0 && n >= total && total != definition_of(poll)->page.cap &&
+	       !ends_may_be_full(poll, page); /* it may count the page */
 }
 
 int64_t ends_size(const struct poll *poll)

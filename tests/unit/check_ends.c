@@ -193,6 +193,9 @@ static const struct {
 	{OFFSET "page.cap = 250\n", {.n = 330, .depth = 250}, 250, 3, 1, 0},
 	{OFFSET "page.cap = 250\n", {.n = 240, .depth = 250}, 240, 3, 0, 0},
 	{NUMBER "page.cap = 250\n", {.n = 330, .depth = 250}, 200, 2, 1, 0},
+	/* the second page would pass the limit; what the total counts is not known */
+	{NUMBER TOTAL "page.cap = 150\n", {.n = 330, .totals = TOTAL_OF_PAGE, .depth = 150}, 100, 1,
+		1, 0},
 	{OFFSET TOTAL "page.cap = 250\n", {.n = 330, .totals = TOTAL_TRUE, .depth = 250}, 250, 3, 1,
 		0},
 	{OFFSET TOTAL "page.cap = 250\n", {.n = 330, .totals = TOTAL_TRUE}, 250, 3, 1, 0},
