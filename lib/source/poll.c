@@ -457,6 +457,8 @@ void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from)
 		place->start_time = from;
 		*ret_from = from;
 	}
+	if (resume->window && poll_window_expired(poll, poll->piece.start_time, now))
+		poll_stop(poll);
 	poll_begin_chain(poll);
 	poll->ask.now_time = clocks_server(now);
 }

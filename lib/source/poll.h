@@ -37,6 +37,7 @@ struct poll {
 	struct span span; /* windows: what this poll asks in all */
 	struct span piece; /* windows: what this chain asks */
 	nsec_t span_max_ns; /* halved by cap, doubled by success */
+	bool narrow; /* not doubled before this poll has ended */
 	nsec_t clip_time; /* windows: the span begins where the retention does; NSEC_NONE: not */
 	nsec_t begun_time; /* windows: by the host's clock, in this process */
 	nsec_t skew_ns; /* windows: the server's clock less the host's, and how many responses in a
@@ -106,6 +107,10 @@ bool poll_halve(struct poll *poll);
 /* The API refused ask. True: because it ends later than the server's clock; the poll is over, and
  * no other one ends so, as long as the clocks differ. */
 bool poll_window_refused(struct poll *poll, const struct clocks *now);
+
+/* The same because chains of such windows lose their cursor: they stay small until the poll has
+ * ended. */
+bool poll_narrow(struct poll *poll);
 
 /* The stored cursor or link of ask is gone (FAULT_LOST): ask is changed to go on by time.
  * *RET_FROM: from where (NSEC_NONE: the open window again). */

@@ -41,6 +41,9 @@ bool poll_window_begin(struct poll *poll, const struct clocks *now);
 bool poll_window_clipped(const struct poll *poll, const struct clocks *now);
 /* PAGE is a response of the open poll. */
 void poll_window_answered(struct poll *poll, const struct page *page, const struct clocks *now);
+/* Does the API no longer keep all records from START_TIME, where an open piece begins, on? Then
+ * they are a gap, and the poll is to be begun anew. */
+bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct clocks *now);
 /* The place stands at the open piece. */
 void poll_window_store(struct poll *poll);
 /* The chain of the open piece came to its end. */

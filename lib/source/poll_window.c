@@ -217,6 +217,18 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 	return true;
 }
 
+bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct clocks *now)
+{
+	nsec_t oldest = oldest_of(poll, now), done = poll->place.watermark_time;
+	if (done != NSEC_NONE)
+		return done < oldest; /* find_span tells the gap */
+	/* a first piece begins where the retention does */
+	if (oldest == NSEC_NONE || oldest - NSEC_PER_MIN <= start_time)
+		return false;
+	poll_add_gap(poll, (struct span){start_time, oldest}, GAP_RETENTION);
+	return true;
+}
+
 bool poll_window_begin(struct poll *poll, const struct clocks *now)
 {
 	struct place *place = &poll->place;
@@ -226,7 +238,7 @@ bool poll_window_begin(struct poll *poll, const struct clocks *now)
 	poll->begun_time = now->host_time;
 	if (clocks_agree(now))
 		poll->no_future = false;
-	if (place->start_time != NSEC_NONE) {
+	if (place->start_time != NSEC_NONE && !poll_window_expired(poll, place->start_time, now)) {
 		if (place->clock_time == NSEC_NONE)
 			place->clock_time = clocks_early(now);
 		resume_poll(poll);
@@ -294,6 +306,11 @@ bool poll_halve(struct poll *poll)
 	return true;
 }
 
+bool poll_narrow(struct poll *poll)
+{
+	return poll->open && poll_halve(poll) && (poll->narrow = true);
+}
+
 void poll_window_store(struct poll *poll)
 {
 	if (poll->frozen || poll->after_cut)
@@ -326,7 +343,7 @@ enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 	nsec_t late = request_until(poll, now);
 	move_watermark(poll, now);
 	place_close_chain(&poll->place);
-	if (poll->span_max_ns < definition->resume.span_max_ns)
+	if (!poll->narrow && poll->span_max_ns < definition->resume.span_max_ns)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
@@ -340,7 +357,7 @@ enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 			      (poll->n_beyond >= MAX_BEYOND && !clocks_unset(now->host_time)));
 	if (beyond || poll->piece.end_time >= poll->span.end_time) {
 		bool resumed = poll->resumed;
-		poll->open = poll->resumed = false;
+		poll->open = poll->resumed = poll->narrow = false;
 		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
 	}
 	poll->piece = piece_at(poll, span_next(&poll->piece, overlap, definition->step_ns));

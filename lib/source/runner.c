@@ -61,7 +61,7 @@ void runner_arm(struct runner *runner, nsec_t wait_ns)
 	runner->timer_at = clock_monotonic() + wait_ns;
 }
 
-static void report_gaps(struct runner *runner)
+void runner_report_gaps(struct runner *runner)
 {
 	const struct poll *poll = &runner->poll;
 	for (size_t i = 0; i < poll->n_gaps; i++)
@@ -144,41 +144,16 @@ void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 {
 	rate_turn_end(runner->rate, &runner->turn, false);
 	runner->n_attempts++;
+	runner->n_vain++;
 	runner->status.n_pauses++;
 	if (runner->give_up && (!is_passing(fault->class) || wait_ns > RUNNER_GIVE_UP_WAIT ||
-				       runner->n_attempts > GIVE_UP_ATTEMPTS)) {
+				       runner->n_vain > GIVE_UP_ATTEMPTS)) {
 		tell_fault(runner, fault, -1);
 		stop_with(runner, fault);
 		return;
 	}
 	tell_fault(runner, fault, wait_ns);
 	runner_arm(runner, wait_ns);
-}
-
-/* FAULT was the loss of a stored cursor: the poll goes on by time. A chain that loses its cursor
- * again and again is asked in smaller windows, which need fewer pages, and not at once. */
-static void recover_lost(struct runner *runner, const struct fault *fault)
-{
-	nsec_t from;
-	struct clocks now = runner_clocks(runner);
-	poll_lost(&runner->poll, &now, &from);
-	gather_clear(&runner->gather);
-	report_gaps(runner);
-	if (++runner->n_lost > 1) {
-		poll_halve(&runner->poll);
-		runner_wait_after(runner, fault, backoff_next(&runner->backoff));
-		return;
-	}
-	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
-	if (from != NSEC_NONE)
-		timestamp_print_rfc3339(from, 0, &since);
-	log_warning(&runner->source->subject,
-		"%s: the stored cursor is gone and is given up; going on %s%s, what is known "
-		"already is dropped",
-		fault->text,
-		from == NSEC_NONE ? "with the same window from its first page" : "by time from ",
-		buf_text(&since));
-	runner_arm(runner, 0);
 }
 
 /* Was a refused credential perhaps only old, or made by a wrong clock? Then once more, at once; by
@@ -211,7 +186,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	nsec_t wait = fault->wait_ns;
 	switch (fault->class) {
 	case FAULT_LOST:
-		recover_lost(runner, fault);
+		runner_recover_lost(runner, fault);
 		return;
 	case FAULT_AUTH:
 		if (retry_auth(runner))
@@ -247,7 +222,7 @@ void runner_succeeded(struct runner *runner)
 		log_notice(&runner->source->subject, "works again after %u failed attempt%s",
 			runner->n_attempts, runner->n_attempts == 1 ? "" : "s");
 	runner->status.failing = false;
-	runner->n_attempts = 0;
+	runner->n_attempts = runner->n_vain = 0;
 	runner->auth_retried = false;
 	backoff_reset(&runner->backoff);
 	runner->status.last_success_time = clock_wall();
@@ -367,7 +342,6 @@ void runner_page_came(struct runner *runner, struct page *page)
 	struct place before CLEANUP(place_deinit) = PLACE_NULL;
 	enum record_scope scope = poll_scope(&runner->poll);
 	bool new_chain = runner->poll.n_pages == 0;
-	bool stored = runner->poll.stored && !runner->gathers;
 	enum poll_verdict verdict;
 	if (runner->source->definition->fetches)
 		poll_place_before(&runner->poll, &before);
@@ -375,7 +349,7 @@ void runner_page_came(struct runner *runner, struct page *page)
 		runner_failed(runner, &fault);
 		return;
 	}
-	if (stored || verdict == POLL_LAST || verdict == POLL_CAUGHT_UP)
+	if (verdict == POLL_LAST || verdict == POLL_CAUGHT_UP)
 		runner->n_lost = 0;
 	if (runner->n_lost < 2)
 		/* a list that moved before has to be read whole: a page of it tells nothing yet */
@@ -384,7 +358,7 @@ void runner_page_came(struct runner *runner, struct page *page)
 	runner->status.n_pages++;
 	runner->fresh = false;
 	runner->status.n_excluded += page->n_excluded;
-	report_gaps(runner); /* before the cursor that passes it */
+	runner_report_gaps(runner); /* before the cursor that passes it */
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);
 	else

@@ -43,7 +43,9 @@ struct runner {
 
 	struct backoff backoff;
 	unsigned n_attempts; /* failed ones since the last success */
-	unsigned n_lost; /* cursors given up since one was of use */
+	unsigned n_vain; /* the same, but for those after which something easier was requested */
+	unsigned n_lost; /* cursors given up since a chain was read to its end */
+	nsec_t lost_newest; /* newest record when the last one was */
 	bool auth_retried; /* a fresh token was tried already */
 	bool placeless; /* paused before it ever ran */
 	bool fresh; /* began without a place, and no page was accepted yet */
@@ -74,6 +76,14 @@ void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 void runner_page_came(struct runner *runner, struct page *page);
 /* What a verdict asks for after its page was handed on. */
 void runner_go_on(struct runner *runner, enum poll_verdict verdict);
+
+/* Tells the gaps that the poll has found. */
+void runner_report_gaps(struct runner *runner);
+
+/* --- runner_lost.c --- */
+
+/* FAULT was the loss of a stored cursor: what is to be requested next, and when. */
+void runner_recover_lost(struct runner *runner, const struct fault *fault);
 
 /* --- runner_clock.c --- */
 
