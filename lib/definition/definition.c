@@ -399,6 +399,8 @@ void definition_free(struct definition *definition)
 	place_definition_deinit(&definition->page_place);
 	place_definition_deinit(&definition->resume_place);
 	pointer_deinit(&definition->page_total);
+	pointer_deinit(&definition->page_pages);
+	condition_deinit(&definition->page_more);
 	conditions_free(definition->page_end_tests, definition->n_page_end_tests);
 	pointer_deinit(&definition->errors_message);
 	conditions_free(definition->errors_incomplete, definition->n_errors_incomplete);

@@ -76,6 +76,7 @@ struct place_definition {
 	enum place_kind kind;
 	struct pointer pointer;
 	char *header;
+	const struct str_list *none; /* values that are no cursor; NULL: only null and "" */
 	bool is_url; /* the value is the next request's address, else it is ${page.cursor} */
 	size_t ties; /* PLACE_LAST: a page of this many elements may be cut amid equal values, so
 			the value before them is taken; 0: no two are equal */
@@ -102,7 +103,8 @@ struct page_options {
 	struct str_list end;
 	int64_t cap;
 	int64_t overlap; /* elements asked again on the next page (offset) */
-	char *total;
+	char *total, *pages, *more;
+	struct str_list none;
 	int64_t max_pages;
 };
 
@@ -185,7 +187,8 @@ struct definition {
 
 	struct page_options page;
 	struct place_definition page_place;
-	struct pointer page_total;
+	struct pointer page_total, page_pages;
+	struct condition page_more;
 	unsigned page_end; /* END_* */
 	struct condition *page_end_tests;
 	size_t n_page_end_tests;

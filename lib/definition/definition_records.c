@@ -109,6 +109,7 @@ static void read_place(struct definition_reader *reader, struct ini_section *sec
 	if (!text || ret->kind != PLACE_NONE) /* a second way was reported already */
 		return;
 	ret->is_url = strcmp(key, "url") == 0;
+	ret->none = &reader->definition->page.none;
 	if (str_starts(text, "header:")) {
 		ret->header = mem_strdup(text + strlen("header:"));
 		ret->kind = strcasecmp(ret->header, "link") == 0 ? PLACE_LINK : PLACE_HEADER;
@@ -182,6 +183,14 @@ void reader_page(struct definition_reader *reader)
 	read_place(reader, section, "cursor", options->cursor, &definition->page_place);
 	read_place(reader, section, "url", options->url, &definition->page_place);
 	reader_pointer(reader, section, "total", options->total, &definition->page_total);
+	reader_pointer(reader, section, "pages", options->pages, &definition->page_pages);
+	reader_condition(reader, section, "more", options->more, &definition->page_more);
+	if (options->pages && !options->number)
+		reader_fault(reader, section, "pages", "[page] pages requires number = yes");
+	if (options->more && n_ways == 0)
+		reader_fault(reader, section, "more",
+			"[page] more requires a way to request pages: cursor, url, offset or "
+			"number");
 	if (options->first < 0)
 		options->first = options->number ? 1 : 0;
 	if (options->overlap && !options->offset)

@@ -1,6 +1,9 @@
 /* See ends.h. */
 #include "source/ends.h"
 
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/mem.h"
 #include "source/poll_internal.h"
 
 bool ends_may_be_full(const struct poll *poll, const struct page *page)
@@ -46,10 +49,37 @@ static bool total_says_more(const struct poll *poll, const struct page *page)
 	return ends_received(poll, page) >= 0 && ends_received(poll, page) < total_of(poll, page);
 }
 
+/* By the number of pages, there are more. */
+bool ends_pages_more(const struct poll *poll, const struct page *page)
+{
+	return page->pages >= 0 &&
+	       poll->ask.number - definition_of(poll)->page.first + 1 < page->pages;
+}
+
+static bool says_more(const struct poll *poll, const struct page *page)
+{
+	return page->more || total_says_more(poll, page) || ends_pages_more(poll, page);
+}
+
 static bool counts_to_end(const struct poll *poll, const struct page *page)
 {
 	int64_t total = total_of(poll, page);
-	return total >= 0 && ends_received(poll, page) >= total && !ends_may_be_full(poll, page);
+	bool all = (total >= 0 && ends_received(poll, page) >= total) ||
+		   (page->pages >= 0 && !ends_pages_more(poll, page));
+	return all && !ends_may_be_full(poll, page);
+}
+
+bool ends_same_cursor(const char *a, const char *b)
+{
+	struct buf scratch_a CLEANUP(buf_deinit) = BUF_NULL,
+			     scratch_b CLEANUP(buf_deinit) = BUF_NULL;
+	if (strcmp(a, b) == 0)
+		return true;
+	if (json_kind_of(slice_of(a)) > JSON_KIND_NUMBER ||
+		json_kind_of(slice_of(b)) > JSON_KIND_NUMBER)
+		return false;
+	return slice_equal(
+		json_content(slice_of(a), &scratch_a), json_content(slice_of(b), &scratch_b));
 }
 
 bool ends_chain(const struct poll *poll, const struct page *page)
@@ -61,14 +91,62 @@ bool ends_chain(const struct poll *poll, const struct page *page)
 		return true;
 	if (!counted && !page->next)
 		return true;
-	if (ends_at_cap(poll, page) || (counted && counts_to_end(poll, page)))
+	if (ends_at_cap(poll, page))
+		return true;
+	if (page->more)
+		return counted && empty; /* ends_check() refuses it */
+	if (counted && counts_to_end(poll, page))
 		return true;
 	if (end & END_EMPTY && empty)
 		return true;
-	if (end & END_SHORT && !ends_may_be_full(poll, page) && !total_says_more(poll, page))
+	if (end & END_SHORT && !ends_may_be_full(poll, page) && !says_more(poll, page))
 		return true;
 	const char *cursor = asked_cursor(poll);
-	return end & END_SAME && !counted && cursor && strcmp(cursor, page->next) == 0;
+	return end & END_SAME && !counted && cursor && ends_same_cursor(cursor, page->next);
+}
+
+/* What says that there is a page after PAGE, though nothing leads to it; NULL: nothing. */
+static char *contradiction(const struct poll *poll, const struct page *page)
+{
+	const struct definition *definition = definition_of(poll);
+	bool absent = definition->page_end & END_ABSENT;
+	if (page->more)
+		return mem_printf("`more = %s` holds", definition->page.more);
+	if (!counts_pages(definition) && total_says_more(poll, page))
+		return mem_printf("its total at `%s` is %lld (received: %lld)",
+			definition->page_total.text, (long long)page->total,
+			(long long)ends_received(poll, page));
+	if (!counts_pages(definition) && page->unmet && !page->no_more && !absent)
+		return mem_printf("`%s`, which shows the last page, does not hold",
+			definition->page_end_tests[0].pointer.text);
+	return NULL;
+}
+
+int ends_check(struct poll *poll, const struct page *page, struct fault *reterr)
+{
+	const struct definition *definition = definition_of(poll);
+	bool counted = counts_pages(definition);
+	if (!has_pages(definition) || page->ends || (!counted && page->next) ||
+		ends_at_cap(poll, page) || (definition->resume.newest && page->all_known))
+		return 0;
+	const char *key = definition->page.url ? "url" : "cursor";
+	const char *place = definition->page.url ? definition->page.url : definition->page.cursor;
+	char *why CLEANUP_FREE = contradiction(poll, page);
+	if (why && counted)
+		return fault_set(reterr, FAULT_BODY,
+			"the page is rejected: it has no elements, but %s, so there is another "
+			"page",
+			why);
+	if (why)
+		return fault_set(reterr, FAULT_BODY,
+			"the page is rejected: it has no %s at `%s`, but %s, so there is another "
+			"page (check page.%s)",
+			definition->page.url ? "URL" : key, place, why, key);
+	bool proven = page->no_more || page->unmet || total_of(poll, page) >= 0;
+	if (!counted && !proven && page->n_elements > 0 &&
+		(int64_t)page->n_elements == ends_size(poll))
+		poll->notices |= POLL_NOTICE_FULL;
+	return 0;
 }
 
 /* The most that can be had of one window; 0: no limit. Numbered pages of a fixed size do not reach
@@ -160,7 +238,8 @@ void ends_learn_size(struct poll *poll, const struct page *page)
 	const struct definition *definition = definition_of(poll);
 	struct place *place = &poll->place;
 	int64_t size = definition->page.size;
-	bool needed = definition->page_end & END_SHORT || pointer_is_set(&definition->page_total);
+	bool needed = definition->page_end & END_SHORT || pointer_is_set(&definition->page_total) ||
+		      pointer_is_set(&definition->page_pages);
 	if (size == 0 || !needed)
 		return;
 	if (poll->n_before > 0 && poll->n_before != size && new_elements(poll, page) > 0)
@@ -177,7 +256,8 @@ bool ends_probes(const struct poll *poll, const struct page *page)
 {
 	int64_t total = total_of(poll, page), n = (int64_t)page->n_elements;
 	int64_t full = poll->place.page_cut > 0 ? poll->place.page_cut : ends_size(poll);
-	return n < full || (total >= 0 && ends_received(poll, page) >= total);
+	return n < full || (total >= 0 && ends_received(poll, page) >= total) ||
+	       (page->pages >= 0 && !ends_pages_more(poll, page));
 }
 
 const char *ends_next(const struct poll *poll, const struct page *page, size_t *ret_n_again)

@@ -19,8 +19,18 @@ bool ends_may_be_full(const struct poll *poll, const struct page *page);
  * page. */
 int64_t ends_received(const struct poll *poll, const struct page *page);
 
+/* By the number of pages, is there another one after PAGE? */
+bool ends_pages_more(const struct poll *poll, const struct page *page);
+
 /* Is PAGE the last of its chain? */
 bool ends_chain(const struct poll *poll, const struct page *page);
+
+/* PAGE is the last of its chain, but does not say so of itself: 0, or FAULT_BODY where it says that
+ * there is another one, which cannot be requested. */
+int ends_check(struct poll *poll, const struct page *page, struct fault *reterr);
+
+/* Is the cursor B, as JSON text or an address, the cursor A? */
+bool ends_same_cursor(const char *a, const char *b);
 
 /* Does the API hold back a part of the window, whatever else is requested? */
 bool ends_capped(const struct poll *poll, const struct page *page);

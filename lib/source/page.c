@@ -3,7 +3,7 @@
  * checks the whole text, then the places are read, then the records are made; a fault at any step
  * leaves the page to be refused whole.
  */
-#include "source/page.h"
+#include "source/page_internal.h"
 
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -37,20 +37,6 @@ static struct slice field(const struct page *page, size_t element, int column)
 			  : page->scan.fields[element * page->scan.n_fields + (size_t)column];
 }
 
-static bool condition_holds(const struct condition *condition, struct slice value)
-{
-	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
-	if (!value.data)
-		return condition_test(condition, SLICE_NULL);
-	return condition_test(condition, json_content(value, &scratch));
-}
-
-/* An absent value, null and "" all mean: no further page. */
-static bool is_nothing(struct slice value)
-{
-	return !value.data || json_kind_of(value) == JSON_KIND_NULL || slice_is(value, "\"\"");
-}
-
 /* What is not a cursor: nothing, false, and an empty object or array. */
 static bool is_no_cursor(struct slice value)
 {
@@ -60,6 +46,19 @@ static bool is_no_cursor(struct slice value)
 	bool nested = kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY;
 	return kind == JSON_KIND_FALSE ||
 	       (nested && str_trim((struct slice){value.data + 1, value.size - 2}).size == 0);
+}
+
+/* What [page] none lists is no place, either; there, `\"\"` stands for the empty text. */
+static bool is_no_place(const struct place_definition *place, struct slice value)
+{
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	if (is_no_cursor(value) || !place->none)
+		return is_no_cursor(value);
+	struct slice content = json_content(value, &scratch);
+	for (size_t i = 0; i < place->none->n_items; i++)
+		if (slice_is(content, place->none->items[i]))
+			return true;
+	return false;
 }
 
 /* What a message calls the place: as the definition writes it. */
@@ -78,7 +77,7 @@ static int refuse_place(const struct page *page, const struct place_definition *
 static int read_place_value(const struct page *page, const struct place_definition *place,
 	struct slice value, const char *url, char **ret, struct fault *reterr)
 {
-	if (is_no_cursor(value))
+	if (is_no_place(place, value))
 		return 0;
 	if (json_kind_of(value) == JSON_KIND_TRUE)
 		return refuse_place(
@@ -433,13 +432,34 @@ static void read_digest(struct page *page)
 	page->digest = digest_id(buf_slice(&keys));
 }
 
-static void read_total(struct page *page, const struct source *source)
+/* -1: there is none. */
+static int64_t read_count(const struct page *page, int column)
 {
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
-	struct slice value = envelope(page, source->envelope_total);
-	page->total = -1;
-	if (!value.data || number_parse(json_content(value, &scratch), 0, INT64_MAX, &page->total))
-		page->total = -1;
+	struct slice value = envelope(page, column);
+	int64_t count;
+	if (!value.data || number_parse(json_content(value, &scratch), 0, INT64_MAX, &count))
+		return -1;
+	return count;
+}
+
+/* What the response says of pages after it. */
+static void read_signals(struct page *page, const struct source *source)
+{
+	const struct definition *definition = source->definition;
+	struct slice more = envelope(page, source->envelope_more);
+	for (size_t i = 0; i < definition->n_page_end_tests; i++) {
+		struct slice value = envelope(page, source->envelope_ends + (int)i);
+		bool holds = condition_holds(&definition->page_end_tests[i], value);
+		page->ends |= holds;
+		page->unmet |= value.data && !holds;
+	}
+	if (source->envelope_more >= 0)
+		page->more = condition_holds(&definition->page_more, more);
+	page->no_more = more.data && !page->more;
+	page->unmet &= !page->ends;
+	page->total = read_count(page, source->envelope_total);
+	page->pages = read_count(page, source->envelope_pages);
 }
 
 static int read_envelope(struct page *page, const struct source *source,
@@ -465,10 +485,7 @@ static int read_envelope(struct page *page, const struct source *source,
 		r = source_may_ask(source, page->resume, reterr);
 	if (r)
 		return r;
-	for (size_t i = 0; i < definition->n_page_end_tests; i++)
-		page->ends |= condition_holds(&definition->page_end_tests[i],
-			envelope(page, source->envelope_ends + (int)i));
-	read_total(page, source);
+	read_signals(page, source);
 	return 0;
 }
 
@@ -524,7 +541,7 @@ void page_empty(struct page *page, const struct http_response *response)
 	*page = PAGE_NULL;
 	page->newest_time = NSEC_NONE;
 	page->server_time = response->server_time;
-	page->total = -1;
+	page->total = page->pages = -1;
 	read_digest(page);
 }
 
@@ -541,39 +558,4 @@ void page_deinit(struct page *page)
 	free(page->back);
 	free(page->resume);
 	*page = PAGE_NULL;
-}
-
-/* The API's own words go to WORDS; true: it says that it will pass. */
-static bool read_error(const struct source *source, struct slice body, struct buf *words)
-{
-	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
-	const struct definition *definition = source->definition;
-	struct fault fault;
-	if (!source->error_plan ||
-		json_scanner_run(source->error_plan, json_skip_bom(body), &scan, &fault))
-		return false;
-	if (source->error_message >= 0 && !is_nothing(scan.envelope[source->error_message]))
-		json_decode(scan.envelope[source->error_message], words);
-	struct condition_any any = {0};
-	for (size_t i = 0; i < definition->n_errors_retry; i++)
-		condition_any_add(&any, &definition->errors_retry[i],
-			condition_holds(&definition->errors_retry[i],
-				scan.envelope[source->error_retry + (int)i]));
-	return any.holds;
-}
-
-int page_outcome(const struct source *source, const struct http_response *response, nsec_t now_time,
-	struct fault *reterr)
-{
-	struct buf words CLEANUP(buf_deinit) = BUF_NULL;
-	bool passing =
-		response->status >= 300 && read_error(source, buf_slice(&response->body), &words);
-	int r = (int)http_outcome(
-		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
-	/* an attempt with a refused credential may lock it: that is never only tried again */
-	if (!passing || response->fault.class != FAULT_NONE || response->status == 401)
-		return r;
-	reterr->class = FAULT_SERVER;
-	reterr->passing = true;
-	return FAULT_SERVER;
 }

@@ -28,8 +28,11 @@ struct page {
 	char *back; /* page place before the group of equal values at the end; NULL: no such */
 	size_t n_tied; /* elements of that group */
 	char *resume; /* resume place */
-	int64_t total; /* -1: not told */
+	int64_t total, pages; /* -1: not told */
 	bool ends; /* a test of [page] end holds */
+	bool unmet; /* such tests have values, and none holds */
+	bool more; /* [page] more holds */
+	bool no_more; /* the value that it tests is there, and it does not hold */
 	struct id digest; /* of all keys: two pages with the same records have the same */
 	/* set by newest.h for [resume] newest */
 	bool all_known; /* the walk ends here */

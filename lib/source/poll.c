@@ -187,7 +187,7 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 			(long long)poll->n_pages);
 	if (next_place) {
 		struct id next = text_digest(next_place);
-		bool same = cursor && strcmp(cursor, next_place) == 0;
+		bool same = cursor && ends_same_cursor(cursor, next_place);
 		bool followed = !last || (follows_places(definition) && !same);
 		if (followed && idset_has(&poll->seen, &next))
 			return fault_set(reterr, FAULT_LOOP,
@@ -225,6 +225,8 @@ static bool has_moved(const struct poll *poll, const struct page *page)
 	bool total_known = page->total >= 0 && !poll->total_wrong;
 	if (total_known && page->n_elements == 0 && counts_pages(definition) &&
 		ends_received(poll, page) >= 0 && ends_received(poll, page) < page->total)
+		return true;
+	if (page->n_elements == 0 && ends_pages_more(poll, page))
 		return true;
 	if (poll->n_pages == 0)
 		return false;
@@ -291,7 +293,7 @@ static int end_by_place(
 			definition_of(poll)->resume.url ? definition_of(poll)->resume.url
 							: definition_of(poll)->resume.cursor);
 	/* a page that will be served again from its beginning, because it is still open */
-	bool open_page = resume && asked && strcmp(resume, asked) == 0 && page->n_elements > 0;
+	bool open_page = resume && asked && ends_same_cursor(resume, asked) && page->n_elements > 0;
 	if (resume)
 		place_set(&place->resume, slice_of(resume));
 	place_close_chain(place);
@@ -403,6 +405,11 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	bool capped = ends_capped(poll, page), whole = ends_whole(poll, page);
 	if (capped && poll_halve(poll))
 		return 0;
+	if (last && !capped) {
+		r = ends_check(poll, page, reterr);
+		if (r)
+			return r;
+	}
 	nsec_t read = read_until(place);
 	if (last && follows_places(definition)) {
 		r = end_by_place(poll, page, url, reterr);

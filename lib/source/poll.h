@@ -77,7 +77,9 @@ enum {
 	POLL_NOTICE_TOTAL = 1 << 2, /* total_wrong */
 	POLL_NOTICE_WATERMARK = 1 << 3, /* it was in the future and is pulled back */
 	POLL_NOTICE_DOUBT = 1 << 4, /* it is in the future, and left there */
-	POLL_N_NOTICES = 5,
+	POLL_NOTICE_FULL =
+		1 << 5, /* a page of exactly the size was the last for want of a cursor */
+	POLL_N_NOTICES = 6,
 };
 
 enum poll_verdict {

@@ -19,6 +19,16 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 			"pages that are not the last hold different numbers of elements: a short "
 			"page does not show the end of a list here, only an empty one does");
 		break;
+	case POLL_NOTICE_FULL:
+		buf_printf(out,
+			"a page of exactly %lld elements has no %s at `%s`: it is taken for the "
+			"last one; if there are more, check page.%s, or set page.more to what "
+			"shows "
+			"it",
+			(long long)definition->page.size, definition->page.url ? "URL" : "cursor",
+			definition->page.url ? definition->page.url : definition->page.cursor,
+			definition->page.url ? "url" : "cursor");
+		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,
 			"the total at `%s` is smaller than the number of elements received: it "

@@ -104,6 +104,8 @@ static void compile_envelope(struct source *source, struct columns *envelope)
 					  ? column_add(envelope, &definition->resume_place.pointer)
 					  : -1;
 	source->envelope_total = column_add(envelope, &definition->page_total);
+	source->envelope_pages = column_add(envelope, &definition->page_pages);
+	source->envelope_more = column_add(envelope, &definition->page_more.pointer);
 	source->envelope_expect = column_add(envelope, &definition->expect.pointer);
 	source->envelope_incomplete = (int)envelope->n_items;
 	for (size_t i = 0; i < definition->n_errors_incomplete; i++)

@@ -61,8 +61,8 @@ struct source {
 	/* columns of the plans; -1: not asked for */
 	int column_item, column_id, column_time, column_conditions, column_last_page,
 		column_last_resume;
-	int envelope_page, envelope_resume, envelope_total, envelope_incomplete, envelope_expect,
-		envelope_ends;
+	int envelope_page, envelope_resume, envelope_total, envelope_pages, envelope_more,
+		envelope_incomplete, envelope_expect, envelope_ends;
 	int error_message, error_retry;
 };
 

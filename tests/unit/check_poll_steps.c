@@ -136,13 +136,17 @@ END_TEST
 
 START_TEST(same_cursor_ends_where_it_is_said)
 {
-	struct steps s;
-	set_up(&s, WINDOW "page.cursor = /c\npage.end = same\n");
-	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"c\":\"t\"}", NSEC_NONE), 0);
-	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert_int_eq(answer(&s, "{\"l\":[],\"c\":\"t\"}", NSEC_NONE), 0);
-	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-	tear_down(&s);
+	/* a number and a string of the same digits are the same cursor */
+	static const char *const last[] = {"{\"l\":[],\"c\":\"93\"}", "{\"l\":[],\"c\":93}"};
+	for (size_t i = 0; i < 2; i++) {
+		struct steps s;
+		set_up(&s, WINDOW "page.cursor = /c\npage.end = same\n");
+		ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"c\":\"93\"}", NSEC_NONE), 0);
+		ck_assert_int_eq(s.verdict, POLL_MORE);
+		ck_assert_int_eq(answer(&s, last[i], NSEC_NONE), 0);
+		ck_assert_msg(s.verdict == POLL_CAUGHT_UP, "case %zu", i);
+		tear_down(&s);
+	}
 }
 END_TEST
 
