@@ -262,7 +262,12 @@ bool ends_probes(const struct poll *poll, const struct page *page)
 
 const char *ends_next(const struct poll *poll, const struct page *page, size_t *ret_n_again)
 {
-	bool again = page->back && ends_may_be_full(poll, page);
+	const char *asked = asked_cursor(poll);
+	/* where a page begins with elements of the one before, back may be where it was asked from
+	 */
+	bool stuck = page->back && asked && ends_same_cursor(asked, page->back) &&
+		     (int64_t)page->n_elements < ends_size(poll);
+	bool again = page->back && !stuck && ends_may_be_full(poll, page);
 	*ret_n_again = again ? page->n_tied : 0;
 	return again ? page->back : page->next;
 }

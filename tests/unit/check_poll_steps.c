@@ -150,6 +150,23 @@ START_TEST(same_cursor_ends_where_it_is_said)
 }
 END_TEST
 
+/* The API begins a page with elements of the one before, and has not shown its size yet. */
+START_TEST(ties_of_an_api_that_repeats)
+{
+	static const char body[] = "{\"l\":[{\"i\":1},{\"i\":2},{\"i\":3}]}";
+	struct steps s;
+	set_up(&s, WINDOW "page.cursor = last:/i\npage.size = 9\npage.end = short\n"
+			  "page.ties = yes\nrecords.id = /i\n");
+	ck_assert_int_eq(answer(&s, body, NSEC_NONE), 0);
+	ck_assert_str_eq(s.poll.ask.page, "2");
+	ck_assert_msg(answer(&s, body, NSEC_NONE) == 0, "%s", s.fault.text);
+	ck_assert_str_eq(s.poll.ask.page, "3");
+	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
+	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
+	tear_down(&s);
+}
+END_TEST
+
 START_TEST(a_place_that_is_not_followed_is_no_loop)
 {
 	static const char *const ends[] = {"/more = false", "empty", "short", "same"};
@@ -466,8 +483,9 @@ END_TEST
 
 UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
-	same_cursor_ends_where_it_is_said, a_place_that_is_not_followed_is_no_loop,
-	a_list_that_moves_is_read_again, pages_that_overlap_must_agree, pieces_that_overlap,
-	what_cannot_be_cut_is_a_gap, a_cursor_older_than_the_retention_is_a_gap,
+	same_cursor_ends_where_it_is_said, ties_of_an_api_that_repeats,
+	a_place_that_is_not_followed_is_no_loop, a_list_that_moves_is_read_again,
+	pages_that_overlap_must_agree, pieces_that_overlap, what_cannot_be_cut_is_a_gap,
+	a_cursor_older_than_the_retention_is_a_gap,
 	an_interrupted_chain_older_than_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
 	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start)
