@@ -143,39 +143,65 @@ static nsec_t until(nsec_t time, const struct http_response *response, nsec_t no
 		time - (response->server_time != NSEC_NONE ? response->server_time : now_time));
 }
 
-static bool reset_applies(const struct http_response *response)
+/* Seconds from now, or seconds or milliseconds since 1970, or an HTTP-date. False: none of them. */
+static bool read_wait(
+	struct slice text, const struct http_response *response, nsec_t now_time, nsec_t *ret_ns)
 {
-	return response->status == 429 ||
-	       slice_is(http_headers_get(&response->headers, "X-RateLimit-Remaining"), "0");
+	int64_t seconds;
+	nsec_t time;
+
+	if (!text.data)
+		return false;
+	if (!parse_seconds(text, &seconds)) {
+		if (timestamp_parse_http(text, &time))
+			return false;
+		*ret_ns = until(time, response, now_time);
+		return true;
+	}
+	if (seconds > INT64_C(100000000000)) /* milliseconds since 1970 */
+		seconds = (seconds + 999) / 1000;
+	/* Past the year 2260 nanoseconds end; far sooner the ceiling does. */
+	*ret_ns = seconds <= INT64_C(1000000000) ? seconds_to_wait(seconds)
+		  : seconds > INT64_C(9000000000)
+			  ? WAIT_MAX_NS
+			  : until(seconds * NSEC_PER_SEC, response, now_time);
+	return true;
+}
+
+/* The spellings of one header. */
+static const char *const remaining_headers[] = {
+	"X-RateLimit-Remaining", "X-Rate-Limit-Remaining", "RateLimit-Remaining", NULL};
+static const char *const reset_headers[] = {
+	"X-RateLimit-Reset", "X-Rate-Limit-Reset", "RateLimit-Reset", NULL};
+
+static struct slice any_header(const struct http_response *response, const char *const *names)
+{
+	struct slice text = SLICE_NULL;
+
+	for (; *names && !text.data; names++)
+		text = http_headers_get(&response->headers, *names);
+	return text;
 }
 
 nsec_t http_reset_wait(const struct http_response *response, nsec_t now_time)
 {
-	struct slice text = http_headers_get(&response->headers, "X-RateLimit-Reset");
-	int64_t seconds;
+	bool used_up = slice_is(any_header(response, remaining_headers), "0");
+	nsec_t wait_ns;
 
-	if (!text.data || !reset_applies(response) || !parse_seconds(text, &seconds))
+	if (response->status != 429 && !used_up)
 		return 0;
-	if (seconds > INT64_C(100000000000)) /* milliseconds since 1970 */
-		seconds = (seconds + 999) / 1000;
-	if (seconds <= INT64_C(1000000000))
-		return seconds_to_wait(seconds);
-	/* Past the year 2260 nanoseconds end; far sooner the ceiling does. */
-	if (seconds > INT64_C(9000000000))
-		return WAIT_MAX_NS;
-	return until(seconds * NSEC_PER_SEC, response, now_time);
+	return read_wait(any_header(response, reset_headers), response, now_time, &wait_ns)
+		       ? wait_ns
+		       : 0;
 }
 
 static nsec_t asked_wait(const struct http_response *response, nsec_t now_time)
 {
 	struct slice text = http_headers_get(&response->headers, "Retry-After");
-	int64_t seconds;
-	nsec_t time;
+	nsec_t wait_ns;
 
-	if (text.data && parse_seconds(text, &seconds))
-		return seconds_to_wait(seconds);
-	if (text.data && timestamp_parse_http(text, &time) == 0)
-		return until(time, response, now_time);
+	if (read_wait(text, response, now_time, &wait_ns))
+		return wait_ns;
 	return http_reset_wait(response, now_time);
 }
 

@@ -183,7 +183,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 		return;
 	if (runner->callbacks->failed)
 		runner->callbacks->failed(fault, runner->userdata);
-	nsec_t wait = fault->wait_ns;
+	nsec_t wait = runner_asked_wait(runner, fault->wait_ns);
 	switch (fault->class) {
 	case FAULT_LOST:
 		runner_recover_lost(runner, fault);

@@ -113,6 +113,8 @@ void runner_fetch_abandon(struct runner *runner);
 
 /* --- runner_request.c --- */
 
+/* How much of WAIT_NS that a server asked for is granted: it may not silence a source for long. */
+nsec_t runner_asked_wait(const struct runner *runner, nsec_t wait_ns);
 /* Accounts for the request in the rate, gets the credential ready, then sends. */
 void runner_ask(struct runner *runner);
 /* Sends at once: what needs no credential. Ends in runner_page_came(), runner_fetch_answer() or

@@ -32,16 +32,21 @@ static void tell(const struct runner *runner, const struct http_response *respon
 			runner->label, response->status, response->body.size, elapsed_ms);
 }
 
-/* The last request of a budget was answered well, and the answer says until when there is no other.
- * As with a refusal, a server may not silence a source for long. */
-static void heed_budget(struct runner *runner, const struct http_response *response)
+nsec_t runner_asked_wait(const struct runner *runner, nsec_t wait_ns)
 {
 	nsec_t limit = runner->source->options.retry_max_ns;
-	nsec_t wait = http_reset_wait(response, runner_now(runner));
 	if (limit < NSEC_PER_HOUR)
 		limit = NSEC_PER_HOUR;
+	return wait_ns < limit ? wait_ns : limit;
+}
+
+/* The last request of a budget was answered well, and the answer says until when there is no other.
+ */
+static void heed_budget(struct runner *runner, const struct http_response *response)
+{
+	nsec_t wait = runner_asked_wait(runner, http_reset_wait(response, runner_now(runner)));
 	if (wait > 0 && response->status >= 200 && response->status <= 299)
-		rate_hold(runner->rate, clock_monotonic() + (wait < limit ? wait : limit));
+		rate_hold(runner->rate, clock_monotonic() + wait);
 }
 
 static void request_done(struct http_response *response, void *userdata)

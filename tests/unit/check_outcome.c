@@ -102,6 +102,9 @@ static const struct {
 	{503, "", NULL, NULL, false, 0},
 	{429, "5", "60", NULL, false, 5 * NSEC_PER_SEC},
 	{429, "soon", "60", NULL, false, 60 * NSEC_PER_SEC},
+	{429, "1757924160", NULL, NULL, false, 60 * NSEC_PER_SEC},
+	{503, "1757924160000", NULL, NULL, true, 120 * NSEC_PER_SEC},
+	{429, NULL, "Mon, 15 Sep 2025 08:16:30 GMT", NULL, false, 90 * NSEC_PER_SEC},
 	{429, NULL, "60", NULL, false, 60 * NSEC_PER_SEC},
 	{429, NULL, "1757924160", NULL, false, 60 * NSEC_PER_SEC},
 	{429, NULL, "1757924160", NULL, true, 120 * NSEC_PER_SEC},
@@ -124,11 +127,14 @@ START_TEST(wait_that_was_asked_for)
 		response.server_time = NOW - NSEC_PER_MIN;
 	if (waits[_i].retry_after)
 		http_headers_add(&response.headers, "retry-after", slice_of(waits[_i].retry_after));
+	static const char *const names[][2] = {{"X-RateLimit-Reset", "X-RateLimit-Remaining"},
+		{"X-Rate-Limit-Reset", "X-Rate-Limit-Remaining"},
+		{"RateLimit-Reset", "ratelimit-remaining"}};
+	const char *const *name = names[_i % 3];
 	if (waits[_i].reset)
-		http_headers_add(&response.headers, "X-RateLimit-Reset", slice_of(waits[_i].reset));
+		http_headers_add(&response.headers, name[0], slice_of(waits[_i].reset));
 	if (waits[_i].remaining)
-		http_headers_add(
-			&response.headers, "X-RateLimit-Remaining", slice_of(waits[_i].remaining));
+		http_headers_add(&response.headers, name[1], slice_of(waits[_i].remaining));
 	http_outcome(&response, SLICE_NULL, NOW, &fault);
 	ck_assert_msg(
 		fault.wait_ns == waits[_i].wait_ns, "case %d: %lld", _i, (long long)fault.wait_ns);
