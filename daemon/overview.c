@@ -50,7 +50,7 @@ void overview_print_reasons(const struct overview *overview, struct buf *out)
 		if (source->poller->unreadable)
 			buf_printf(out, "source %s: the state cannot be read: %s\n",
 				source->poller->source->name, trawld->state_fault.text);
-		if (source->runner.last_success_time != NSEC_NONE || source->poller->rested)
+		if (source->runner.last_success_time != NSEC_NONE || source->poller->paused)
 			continue;
 		buf_printf(out, "source %s has not succeeded yet%s%s\n",
 			source->poller->source->name, source->runner.failing ? ": " : "",

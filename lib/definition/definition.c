@@ -165,6 +165,9 @@ bool reader_parameter_text(struct definition_reader *reader, const struct ini_se
 		reader_fault(reader, section, key, "%s: %s", key, error);
 		return false;
 	}
+	if (template_prints_json(template))
+		reader_fault(reader, section, key,
+			"%s: the formats list, numbers and json are for requests", key);
 	bool has_value = template_render(template, definition_value, definition, &out) == 0;
 	template_free(template);
 	if (has_value)
@@ -266,6 +269,7 @@ struct definition *definition_load(const char *name, const struct definition_pat
 		reader_fetch(&reader);
 		reader_errors(&reader);
 		reader_consistency(&reader);
+		reader_without_effect(&reader);
 	}
 	return definition;
 }

@@ -44,6 +44,9 @@ bool reader_is_request_key(const char *key);
 /* definition_fetch.c */
 void reader_fetch(struct definition_reader *reader);
 
+/* definition_check.c */
+void reader_without_effect(struct definition_reader *reader);
+
 /* definition_records.c: [records] [page] [resume] [limits] [errors] */
 void reader_records(struct definition_reader *reader);
 void reader_page(struct definition_reader *reader);

@@ -257,6 +257,11 @@ void reader_resume(struct definition_reader *reader)
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
 	definition->step_ns = options->step_ns ? options->step_ns : first > next ? first : next;
 	read_align(reader, section);
+	/* the request takes time, too: a window begins a minute after the retention does */
+	if (options->retention_ns && options->retention_ns - options->lag_ns <= NSEC_PER_MIN)
+		reader_fault(reader, section, "retention",
+			"retention leaves nothing to request: it must exceed lag by more than a "
+			"minute");
 	struct ini_section *limits = ini_find(&definition->ini, "limits", NULL);
 	reader_options(reader, &rows_limits, limits, &definition->limits, NULL);
 }
@@ -337,6 +342,17 @@ static void check_size(struct definition_reader *reader, const struct ini_sectio
 		(long long)definition->page.size);
 }
 
+static void check_total(struct definition_reader *reader, const struct ini_section *page)
+{
+	const struct definition *definition = reader->definition;
+	if (definition->page.total && !definition->resume.window &&
+		definition->page_place.kind == PLACE_NONE && !definition->page.offset &&
+		!definition->page.number)
+		reader_fault(reader, page, "total",
+			"[page] total has no effect without a way to request pages or a time "
+			"window");
+}
+
 /* What one section promises, another must carry out: a cursor that no request sends would read page
  * 1 for ever. */
 void reader_consistency(struct definition_reader *reader)
@@ -362,6 +378,7 @@ void reader_consistency(struct definition_reader *reader)
 		reader_fault(reader, page, "cursor",
 			"[page] cursor is set, but the request does not send ${page.cursor}");
 	check_size(reader, page);
+	check_total(reader, page);
 	if (definition->records.bad_element == BAD_ELEMENT_QUARANTINE &&
 		(definition->fetches || definition->page.ties))
 		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "bad_element",

@@ -54,6 +54,11 @@ static int node_parse_object(struct node *node, json_t *value, const struct pars
 	node->children = mem_array(json_object_size(value), sizeof(struct node));
 	json_object_foreach(value, key, member)
 	{
+		if (strstr(key, "${")) {
+			*parse->reterr = mem_printf(
+				"a variable cannot be part of a member's name: `%s`", key);
+			return TEMPLATE_E_SYNTAX;
+		}
 		struct node *child = &node->children[node->n_children++];
 		struct buf text = BUF_NULL;
 		json_encode(slice_of(key), &text);

@@ -151,7 +151,7 @@ static int parse_variable(struct template *template, struct slice text, template
 	struct segment *segment = template_add(template);
 	const char *colon = memchr(text.data, ':', text.size);
 	struct slice names = {text.data, colon ? (size_t)(colon - text.data) : text.size};
-	bool is_time = false;
+	bool is_time = false, is_json = false;
 	struct slice part;
 	while (str_next_part(&names, '|', &part)) {
 		struct alternative alternative = {0};
@@ -164,6 +164,7 @@ static int parse_variable(struct template *template, struct slice text, template
 			mem_resize(segment->alternatives, (n + 1) * sizeof(struct alternative));
 		segment->alternatives[n] = alternative;
 		is_time |= kind == TEMPLATE_TIME;
+		is_json |= kind == TEMPLATE_JSON;
 	}
 	if (segment->n_alternatives == 0) {
 		*reterr = mem_strdup("empty variable ${}");
@@ -174,6 +175,12 @@ static int parse_variable(struct template *template, struct slice text, template
 	if (!colon)
 		return 0;
 	struct slice spec = {colon + 1, text.size - (size_t)(colon + 1 - text.data)};
+	if (is_json && !is_time && !slice_is(spec, "join") && !slice_is(spec, "json")) {
+		*reterr = mem_printf(
+			"${%.*s}: the value is JSON already; its formats are join and json",
+			(int)text.size, text.data);
+		return TEMPLATE_E_SYNTAX;
+	}
 	return parse_format(segment, spec, is_time, reterr);
 }
 
@@ -219,6 +226,16 @@ nsec_t template_time_step(const struct template *template)
 		if (template->segments[i].time_step > step)
 			step = template->segments[i].time_step;
 	return step;
+}
+
+bool template_prints_json(const struct template *template)
+{
+	for (size_t i = 0; i < template->n_segments; i++)
+		if (template->segments[i].format == FORMAT_LIST ||
+			template->segments[i].format == FORMAT_NUMBERS ||
+			template->segments[i].format == FORMAT_JSON)
+			return true;
+	return false;
 }
 
 bool template_uses(const struct template *template, const char *name)

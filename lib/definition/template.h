@@ -49,6 +49,8 @@ void template_free(struct template *template);
 /* The coarsest unit in which the template writes times: 1 s for epoch_s and patterns without
  * fraction, else 1 ms; 0: no time in it. */
 nsec_t template_time_step(const struct template *template);
+/* Does it write a parameter as JSON: :list, :numbers, :json? */
+bool template_prints_json(const struct template *template);
 bool template_uses(const struct template *template, const char *name);
 
 /* As it is: headers, auth settings. */

@@ -192,6 +192,20 @@ class Health(Listen):
         self.wait_metric(0, "trawld_source_up", ("source", "acme"))
         self.assertEqual(self.ask("/readyz").code, 200)
 
+    def test_a_source_that_had_nothing_to_request(self):
+        sim = self.cloudscale(10)
+        windows = (
+            "provider = custom\nrequest.url = %s/v1/events\nrequest.query.f = ${window.start}\n"
+            'records.at = ""\nresume.window = yes\ninterval = 200ms\nstart = now\nlag = 1h\n'
+        )
+        self.begin(self.source(sim.url), self.file_sink(), "[source w]\n" + windows % sim.url)
+        wait_until(
+            lambda: "acme" not in self.ask("/readyz").text, "the other source to have succeeded"
+        )
+        answer = self.ask("/readyz")
+        self.assertEqual(answer.code, 503)
+        self.assertEqual(answer.text, "source w has not succeeded yet\n")
+
     def test_a_state_that_cannot_be_written(self):
         sim = self.cloudscale(20)
         sim.control(visible=10)

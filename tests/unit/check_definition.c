@@ -220,6 +220,36 @@ START_TEST(faults_of_headers_and_methods)
 }
 END_TEST
 
+START_TEST(without_effect)
+{
+	static const struct bad cases[] = {
+		{"[request]", "[request a]\nurl = https://h/a\n[request]", 12, "is never used"},
+		{"[auth]", "[auth a]\ntype = none\n[auth]", 9, "is never used"},
+		{"id = /id", "id = /${region}", 15, "a variable has no effect"},
+		{"id = /id", "time_format = ${region}", 15, "a variable has no effect"},
+		{"url = /next", "url = header:${region}", 17, "a variable has no effect"},
+		{"[request]", "[request]\nmethod = ${region}", 11, "a variable has no effect"},
+		{"query.from = ${window.start}",
+			"query.from = ${window.start}\nbody = {\"a\": "
+			"{\"${region}\": 1}}",
+			13, "part of a member's name"},
+		{"query.from = ${window.start}",
+			"query.from = ${window.start}\nquery.a = "
+			"${page.cursor|region:list}",
+			13, "JSON already"},
+		{"id = /id", "exclude = /a in ${region:list}", 15, "are for requests"},
+		{"window = yes", "window = yes\nretention = 1m", 20, "exceed lag"},
+		{"window = yes", "window = yes\nlag = 1h\nretention = 61m", 21, "exceed lag"},
+		{"url = /next\n[resume]\nwindow = yes", "total = /n\n[resume]\nnewest = yes", 17,
+			"total has no effect"},
+		{"url = /next", "url = /next\npages = /n", 18, "requires number"},
+		{"url = /next", "more = /n = 1", 17, "requires a way to request"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_bad(&cases[i]);
+}
+END_TEST
+
 START_TEST(faults_of_the_source)
 {
 	static const struct {
@@ -489,7 +519,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
-		faults_of_headers_and_methods, faults_of_the_source, choices,
+		faults_of_headers_and_methods, without_effect, faults_of_the_source, choices,
 		inline_keys_of_variants, variants, callers, conditions, unknown_provider,
 		origins_of_documents, formats_of_documents};
 	Suite *suite = suite_create("definition");
