@@ -123,7 +123,7 @@ class BadInput(harness.Case):
                 self.bad_page("origin", next=link)
             with self.subTest(poll_more=link):
                 self.bad_page("origin", poll_more=link)
-        for value in (7, {}, [], True):
+        for value in (7, True):  # false, {} and [] are no cursor
             with self.subTest(next=value):
                 self.bad_page("/next", next=value)
         self.refused(
