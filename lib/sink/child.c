@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,33 +164,61 @@ static bool child_pipes_open(struct child_pipes *pipes)
 	return false;
 }
 
+/* In the child, between fork and exec: only calls that are safe there. It is killed when trawld
+ * dies, however that ends: it would write beside the child of the next one. */
+static _Noreturn void child_become(const struct child_pipes *pipes, pid_t parent, int report,
+	char *const *argv, char *const *environment)
+{
+	struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	int error;
+
+	sigemptyset(&none);
+	for (int number = 1; number < NSIG; number++)
+		sigaction(number, &action, NULL);
+	setpgid(0, 0);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() != parent)
+		_exit(1);
+	/* libcurl and others open sockets without CLOEXEC; the report, which has it, goes last */
+	if (dup2(pipes->in[0], STDIN_FILENO) >= 0 && dup2(pipes->out[1], STDOUT_FILENO) >= 0 &&
+		dup2(pipes->error[1], STDERR_FILENO) >= 0 &&
+		close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) == 0) {
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execve(argv[0], argv, environment);
+	}
+	error = errno;
+	if (write(report, &error, sizeof(error)) != sizeof(error))
+		_exit(126);
+	_exit(127);
+}
+
 /* 0 or an errno. */
 static int child_spawn(
 	pid_t *ret, const struct child_pipes *pipes, char *const *argv, char *const *environment)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t all, none;
-	int r;
+	sigset_t all, before;
+	pid_t parent = getpid();
+	int report[2], error = 0;
+	ssize_t n;
 
+	if (pipe2(report, O_CLOEXEC) != 0)
+		return errno;
 	sigfillset(&all);
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, pipes->in[0], STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, pipes->out[1], STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, pipes->error[1], STDERR_FILENO);
-	/* libcurl and others open sockets without CLOEXEC; the pipes have it */
-	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes,
-		POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	r = posix_spawn(ret, argv[0], &actions, &attributes, argv, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return r;
+	sigprocmask(SIG_BLOCK, &all, &before); /* no handler of ours runs in the child */
+	*ret = fork();
+	if (*ret == 0)
+		child_become(pipes, parent, report[1], argv, environment);
+	if (*ret < 0)
+		error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(report[1]);
+	do
+		n = *ret > 0 ? read(report[0], &error, sizeof(error)) : 0;
+	while (n < 0 && errno == EINTR);
+	close(report[0]);
+	if (*ret > 0 && n == (ssize_t)sizeof(error))
+		waitpid(*ret, NULL, 0);
+	return error;
 }
 
 static int child_spawn_clean(pid_t *ret, const struct child_pipes *pipes, char *const *argv,

@@ -347,7 +347,7 @@ static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, s
 	exec->timeout_ns = options->timeout_ns;
 	exec->minute_at = NSEC_NONE;
 	sink_exec_split(options->command, &exec->command);
-	/* the list ends with NULL for posix_spawn */
+	/* the list ends with NULL for execve */
 	exec->command.items = mem_resize(
 		exec->command.items, (exec->command.n_items + 1) * sizeof(*exec->command.items));
 	exec->command.items[exec->command.n_items] = NULL;

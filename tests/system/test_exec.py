@@ -310,6 +310,21 @@ class Exec(harness.Case):
         daemon.stop()
         wait_until(lambda: self.group(group) == [], "the end of the group")
 
+    def test_hangs_when_trawld_is_killed(self):
+        """A child that no longer reads does not write beside the next trawld's."""
+        pid = self.dir / "pid"
+        program = self.dir / "hang"
+        program.write_text("#!/bin/sh\ntrap '' TERM HUP PIPE\necho $$ >%s\nexec sleep 1000\n" % pid)
+        program.chmod(0o755)
+        sim = self.cloudscale(50)
+        self.configure(self.source(sim.url), self.sink(str(program)))
+        daemon = self.daemon()
+        wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"), "the child")
+        number = int(pid.read_text())
+        self.assertTrue(alive(number))
+        daemon.kill()
+        wait_until(lambda: not alive(number), "its end")
+
     def test_slow_child(self):
         """One that does not read holds up nobody else."""
         reader = self.dir / "reader.sh"
