@@ -22,14 +22,15 @@ static const char *const log_levels[] = {"error", "warning", "notice", "info", "
 
 const struct option daemon_option_rows[] = {
 	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
-		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld"),
+		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld "
+			"(/var/lib/trawld/instances/NAME for an instance)"),
 	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
 		.help = "address of the status endpoint, unix:/path, or off"),
 	ROW(listen_names, "listen_names", OPTION_LIST,
 		.help = "names under which the status endpoint answers, beside localhost"),
 	ROW(control, "control", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "path of trawlctl's socket, or off; default: $RUNTIME_DIRECTORY/control, "
-			"or /run/trawld/control"),
+			"or /run/trawld/control (/run/trawld-NAME/control for an instance)"),
 	ROW(spool_limit, "spool_limit", OPTION_SIZE, .default_text = "1GiB", .min = 4096,
 		.max = INT64_MAX, .help = "bytes that may wait for sinks before polling waits"),
 	ROW(dead_letter_limit, "dead_letter_limit", OPTION_SIZE, .default_text = "256MiB",
@@ -116,11 +117,29 @@ static void sort_section(
 		config->sinks[config->n_sinks++] = section;
 }
 
-static char *from_environment(const char *name, const char *suffix, const char *otherwise)
+/* NAME of a PATH that ends with instances/NAME/trawld.conf, as trawld@NAME.service has it;
+ * SLICE_NULL: another path. */
+static struct slice instance_of(const char *path)
+{
+	static const char folder[] = "/instances/";
+	const char *slash = strrchr(path, '/'), *name = slash;
+	if (!slash || strcmp(slash, "/trawld.conf") != 0)
+		return SLICE_NULL;
+	while (name > path && name[-1] != '/')
+		name--;
+	size_t before = (size_t)(name - path);
+	if (name == slash || before < sizeof(folder) - 1 ||
+		memcmp(name - (sizeof(folder) - 1), folder, sizeof(folder) - 1) != 0)
+		return SLICE_NULL;
+	return (struct slice){name, (size_t)(slash - name)};
+}
+
+static char *from_environment(const char *name, const char *suffix, char *otherwise)
 {
 	const char *value = getenv(name);
 	if (!value || !*value)
-		return mem_strdup(otherwise);
+		return otherwise;
+	free(otherwise);
 	/* systemd lists several directories with colons: the first is ours */
 	return mem_printf("%.*s%s", (int)strcspn(value, ":"), value, suffix);
 }
@@ -133,12 +152,18 @@ static void read_daemon(struct config *config, struct findings *findings)
 	options_parse(&table, 1, section ? section : &none, findings);
 	if (section)
 		options_unknown(&table, 1, NULL, section, findings);
+	/* in a shell, an instance must not take the state of trawld.service for its own */
+	char *path CLEANUP_FREE = realpath(config->path, NULL);
+	struct slice instance = instance_of(path ? path : config->path);
+	int size = (int)instance.size;
 	if (!config->daemon.state_directory)
-		config->daemon.state_directory =
-			from_environment("STATE_DIRECTORY", "", "/var/lib/trawld");
+		config->daemon.state_directory = from_environment("STATE_DIRECTORY", "",
+			mem_printf("/var/lib/trawld%s%.*s", size ? "/instances/" : "", size,
+				size ? instance.data : ""));
 	if (!config->daemon.control)
-		config->daemon.control =
-			from_environment("RUNTIME_DIRECTORY", "/control", "/run/trawld/control");
+		config->daemon.control = from_environment("RUNTIME_DIRECTORY", "/control",
+			mem_printf("/run/trawld%s%.*s/control", size ? "-" : "", size,
+				size ? instance.data : ""));
 }
 
 void config_load(struct config **ret, const char *path, struct findings *findings)

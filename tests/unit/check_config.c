@@ -83,6 +83,35 @@ START_TEST(sections)
 }
 END_TEST
 
+static struct config *load_at(const char *name, struct findings *findings)
+{
+	char *path = mem_printf("%s/%s/trawld.conf", directory, name);
+	struct config *config;
+	config_load(&config, path, findings);
+	free(path);
+	return config;
+}
+
+START_TEST(state_of_an_instance)
+{
+	static const struct {
+		const char *folder, *state, *control;
+	} cases[] = {
+		{"instances/two", "/var/lib/trawld/instances/two", "/run/trawld-two/control"},
+		{"instances", "/var/lib/trawld", "/run/trawld/control"},
+		{"other/two", "/var/lib/trawld", "/run/trawld/control"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct findings findings = FINDINGS_NULL;
+		struct config *config = load_at(cases[i].folder, &findings);
+		ck_assert_str_eq(config->daemon.state_directory, cases[i].state);
+		ck_assert_str_eq(config->daemon.control, cases[i].control);
+		config_free(config);
+		findings_deinit(&findings);
+	}
+}
+END_TEST
+
 START_TEST(state_directory_of_the_environment)
 {
 	struct findings findings = FINDINGS_NULL;
@@ -203,7 +232,7 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {reads_conf_d_in_order, sections,
+	const TTest *const tests[] = {reads_conf_d_in_order, sections, state_of_an_instance,
 		state_directory_of_the_environment, expansion, keys,
 		credentials_outside_the_service};
 	Suite *suite = suite_create("config");
