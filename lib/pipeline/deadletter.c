@@ -23,8 +23,6 @@
 #include "pipeline/resend.h"
 
 #define DEADLETTER_PIECE ((size_t)64 << 10)
-#define UNFIT_REASON "the record is not valid UTF-8, which this sink cannot carry"
-
 static int deadletter_flush(int fd, struct buf *text)
 {
 	const char *data = buf_text(text);
@@ -140,6 +138,7 @@ struct deadletter_lines {
 static bool deadletter_next_record(struct deadletter_lines *lines, struct buf *out)
 {
 	const struct sink_job *job = lines->job;
+	struct buf reason = BUF_NULL;
 	struct sink_record record;
 
 	while (job_next(job, &lines->cursor, &record)) {
@@ -153,7 +152,9 @@ static bool deadletter_next_record(struct deadletter_lines *lines, struct buf *o
 	}
 	if (lines->unfit == job->n_unfit)
 		return false;
-	deadletter_print(lines->name, &job->unfit[lines->unfit++], UNFIT_REASON, out);
+	job_unfit_reason(job, &job->unfit[lines->unfit], &reason);
+	deadletter_print(lines->name, &job->unfit[lines->unfit++], buf_text(&reason), out);
+	buf_deinit(&reason);
 	return true;
 }
 

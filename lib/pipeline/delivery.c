@@ -217,14 +217,23 @@ static bool delivery_plan_write(struct delivery *delivery)
 	return delivery->planned;
 }
 
+struct job_terms delivery_terms(const struct delivery *delivery)
+{
+	return (struct job_terms){
+		.format = (enum record_format)delivery->setup.common->format,
+		.capabilities = delivery->sink->kind->capabilities,
+		.max_record = delivery->sink->max_record,
+	};
+}
+
 void delivery_build(struct delivery *delivery)
 {
 	struct queue *queue = &delivery->queue;
 	size_t n = queue_measure(queue, delivery->plan_last, &delivery->sink->gather);
 
-	delivery->job = job_new(delivery->sink->name, queue->items, n, delivery->selection,
-		(enum record_format)delivery->setup.common->format,
-		delivery->sink->kind->capabilities);
+	const struct job_terms terms = delivery_terms(delivery);
+
+	delivery->job = job_new(delivery->sink->name, queue->items, n, delivery->selection, &terms);
 	queue_shift(queue, n);
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);

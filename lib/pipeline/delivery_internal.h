@@ -86,6 +86,7 @@ void delivery_changed(struct delivery *delivery);
 /* Collects what is acknowledged, with POSITION (NULL: as it was), for the next commit. */
 void delivery_keep(struct delivery *delivery, const char *position);
 
+struct job_terms delivery_terms(const struct delivery *delivery);
 /* A job from what is queued. */
 void delivery_build(struct delivery *delivery);
 /* A step: hands over the job in hand. */

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "pipeline/deadletter.h"
 #include "store/spool.h"
@@ -30,7 +31,9 @@ static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	const char *directory = delivery->setup.state_directory, *name = delivery->sink->name;
-	size_t n_unfit = delivery->job->n_unfit;
+	const struct sink_job *job = delivery->job;
+	size_t n_unfit = job->n_unfit;
+	CLEANUP(buf_deinit) struct buf reason = BUF_NULL;
 
 	if (n > 0 && delivery_may_log(&delivery->refusal_logged_at))
 		log_warning(&subject,
@@ -38,12 +41,13 @@ static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 			"%s/dead-letters/%s.ndjson (see `trawlctl dead-letters`)",
 			n, str_plural(n), n == 1 ? "is" : "are", delivery->refusal.text, directory,
 			name);
-	if (n_unfit > 0 && delivery_may_log(&delivery->unfit_logged_at))
-		log_warning(&subject,
-			"%zu record%s not valid UTF-8, which this sink cannot carry; kept in "
-			"%s/dead-letters/%s.ndjson (a sink with `format = raw` that is not of type "
-			"http gets the bytes as they are)",
-			n_unfit, n_unfit == 1 ? " is" : "s are", directory, name);
+	if (n_unfit == 0 || !delivery_may_log(&delivery->unfit_logged_at))
+		return;
+	job_unfit_reason(job, &job->unfit[0], &reason);
+	log_warning(&subject,
+		"%zu record%s not sent; of the first: %s; kept in %s/dead-letters/%s.ndjson (a "
+		"file sink with `format = raw` takes every record)",
+		n_unfit, n_unfit == 1 ? " is" : "s are", buf_text(&reason), directory, name);
 }
 
 void delivery_done(struct delivery *delivery, const char *position)

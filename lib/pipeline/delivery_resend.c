@@ -57,11 +57,11 @@ void delivery_resend_acknowledge(
 
 void delivery_resend_take(struct delivery *delivery)
 {
+	const struct job_terms terms = delivery_terms(delivery);
 	struct fault fault = FAULT_NULL;
 
-	if (resend_job(&delivery->resend, delivery->sink->name,
-		    (enum record_format)delivery->setup.common->format,
-		    delivery->sink->kind->capabilities, &delivery->job, &fault) != 0) {
+	if (resend_job(&delivery->resend, delivery->sink->name, &terms, &delivery->job, &fault) !=
+		0) {
 		delivery_fail(delivery, &fault);
 		return;
 	}

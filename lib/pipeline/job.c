@@ -41,6 +41,20 @@ static void job_set_apart(struct sink_job *job, const struct sink_record *record
 	job->unfit[job->n_unfit++] = *record;
 }
 
+static bool job_is_long(const struct sink_job *job, const struct sink_record *record)
+{
+	return job->max_record > 0 && record->view.text.size > job->max_record;
+}
+
+void job_unfit_reason(const struct sink_job *job, const struct sink_record *record, struct buf *out)
+{
+	if (job_is_long(job, record))
+		buf_printf(out, "the record has %zu bytes, and max_record of this sink is %zu",
+			record->view.text.size, job->max_record);
+	else
+		buf_append_text(out, "the record is not valid UTF-8, which this sink cannot carry");
+}
+
 static void job_select(struct sink_job *job, struct selection *selection, size_t n_all, bool utf8)
 {
 	struct sink_record record;
@@ -51,7 +65,7 @@ static void job_select(struct sink_job *job, struct selection *selection, size_t
 	while (job_next(job, &cursor, &record)) {
 		if (!selection_wants(selection, record.view.text))
 			continue;
-		if (utf8 && !utf8_is_valid(record.view.text))
+		if (job_is_long(job, &record) || (utf8 && !utf8_is_valid(record.view.text)))
 			job_set_apart(job, &record);
 		else
 			records[n++] = record;
@@ -62,16 +76,18 @@ static void job_select(struct sink_job *job, struct selection *selection, size_t
 }
 
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
-	struct selection *selection, enum record_format format, unsigned capabilities)
+	struct selection *selection, const struct job_terms *terms)
 {
 	struct sink_job *job = MEM_NEW(struct sink_job);
-	bool utf8 = (capabilities & SINK_UTF8) || format == RECORD_ENVELOPE;
-	bool bodies = (capabilities & SINK_WHOLE_BATCH) && format == RECORD_RAW && !utf8;
+	bool utf8 = (terms->capabilities & SINK_UTF8) || terms->format == RECORD_ENVELOPE;
+	bool bodies = (terms->capabilities & SINK_WHOLE_BATCH) && terms->format == RECORD_RAW &&
+		      !utf8 && terms->max_record == 0;
 	size_t n_all = 0;
 
 	job->batches = mem_dup(batches, n * sizeof(*batches));
 	job->n_batches = n;
-	job->format = format;
+	job->format = terms->format;
+	job->max_record = terms->max_record;
 	job->sink = mem_strdup(sink);
 	for (size_t i = 0; i < n; i++)
 		n_all += batches[i]->n_records;

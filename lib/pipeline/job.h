@@ -13,11 +13,18 @@ struct selection;
 #define JOB_MAX_BATCHES 64
 #define JOB_MAX_BYTES ((size_t)8 << 20)
 
-/* Takes over the N references in BATCHES (the array itself is copied). CAPABILITIES are the sink's:
- * SINK_WHOLE_BATCH: records need not be listed when the job is whole and raw; SINK_UTF8: records
- * that are not valid UTF-8 are set apart, as they always are with an envelope, which is JSON. */
+/* What a sink takes. */
+struct job_terms {
+	enum record_format format;
+	unsigned capabilities; /* SINK_WHOLE_BATCH: records need not be listed when the job is whole
+				  and raw; SINK_UTF8: records that are not valid UTF-8 are set
+				  apart, as they always are with an envelope, which is JSON */
+	size_t max_record; /* bytes; longer records are set apart; 0: no limit */
+};
+
+/* Takes over the N references in BATCHES (the array itself is copied). */
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
-	struct selection *selection, enum record_format format, unsigned capabilities);
+	struct selection *selection, const struct job_terms *terms);
 void job_free(struct sink_job *job); /* NULL allowed */
 
 /* The job's ID: a digest of the sink, the first and last number, and the text of the records as
@@ -25,6 +32,9 @@ void job_free(struct sink_job *job); /* NULL allowed */
  * bounds; never the same for other bytes, also where a restored state uses a number again. Costs a
  * digest of the text at the first call. */
 const char *job_id(struct sink_job *job);
+/* Why a record was set apart, appended. */
+void job_unfit_reason(
+	const struct sink_job *job, const struct sink_record *record, struct buf *out);
 int64_t job_first(const struct sink_job *job);
 int64_t job_last(const struct sink_job *job);
 

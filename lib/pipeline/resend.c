@@ -346,8 +346,8 @@ static int read_records(struct resend *resend, int fd, struct resend_batches *ba
 	return 0;
 }
 
-int resend_job(struct resend *resend, const char *sink, enum record_format format,
-	unsigned capabilities, struct sink_job **ret, struct fault *reterr)
+int resend_job(struct resend *resend, const char *sink, const struct job_terms *terms,
+	struct sink_job **ret, struct fault *reterr)
 {
 	CLEANUP_FREE struct resend_batches *batches = MEM_NEW(struct resend_batches);
 	const struct str_list none = STR_LIST_NULL;
@@ -365,7 +365,7 @@ int resend_job(struct resend *resend, const char *sink, enum record_format forma
 		batches->items[i]->number = batches->number + (int64_t)i;
 	if (r == 0 && batches->n_records > 0) {
 		selection_new(&all, &none, &none, NULL);
-		*ret = job_new(sink, batches->items, batches->n_items, all, format, capabilities);
+		*ret = job_new(sink, batches->items, batches->n_items, all, terms);
 		selection_free(all);
 		return 0;
 	}

@@ -7,7 +7,7 @@
 #ifndef TRAWLD_PIPELINE_RESEND_H
 #define TRAWLD_PIPELINE_RESEND_H
 
-#include "pipeline/sink.h"
+#include "pipeline/job.h"
 
 struct resend {
 	bool active;
@@ -42,8 +42,8 @@ void resend_deinit(struct resend *resend);
 /* The next job, the same at each call until resend_done: same records, numbers and ID, in another
  * process too. *RET is NULL where no line is a dead letter. The numbers are below zero and never
  * the same for other records. 0, or FAULT_STORE. */
-int resend_job(struct resend *resend, const char *sink, enum record_format format,
-	unsigned capabilities, struct sink_job **ret, struct fault *reterr);
+int resend_job(struct resend *resend, const char *sink, const struct job_terms *terms,
+	struct sink_job **ret, struct fault *reterr);
 /* The job is acknowledged, and what was rejected of it is a new dead letter. After the last one the
  * file is written anew. On FAULT_STORE the note is behind: a crash would repeat records. */
 int resend_done(struct resend *resend, struct fault *reterr);

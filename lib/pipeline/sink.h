@@ -100,6 +100,7 @@ struct sink {
 	const struct sink_kind *kind;
 	char *name;
 	struct sink_gather gather; /* set by create */
+	size_t max_record; /* likewise: longer records are dead letters; 0: no limit */
 	/* set by the delivery that owns it */
 	struct delivery *delivery;
 };
@@ -122,6 +123,7 @@ struct sink_job {
 	size_t n_records; /* >= 1: jobs without records are acknowledged without the sink */
 	struct sink_record *unfit; /* what the sink is to have but cannot carry: dead letters */
 	size_t n_unfit;
+	size_t max_record; /* longer ones are among them; 0: no limit */
 	bool whole; /* nothing was left out: a batch's body may be used as it is */
 	enum record_format format;
 	char *sink; /* its name */

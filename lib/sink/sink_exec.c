@@ -37,6 +37,7 @@ struct sink_exec_options {
 	char *command;
 	struct str_list credentials;
 	nsec_t timeout_ns;
+	uint64_t max_record;
 };
 
 struct sink_exec {
@@ -344,6 +345,7 @@ static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, s
 	exec->base.name = mem_strdup(setup->name);
 	exec->place = mem_strdup(setup->place);
 	exec->loop = setup->loop;
+	exec->base.max_record = (size_t)options->max_record;
 	exec->timeout_ns = options->timeout_ns;
 	exec->minute_at = NSEC_NONE;
 	sink_exec_split(options->command, &exec->command);
@@ -434,6 +436,12 @@ static const struct option sink_exec_rows[] = {
 		.min = NSEC_PER_MSEC,
 		.max = NSEC_PER_DAY,
 		.help = "how long it may neither read nor answer before it is killed",
+	},
+	{
+		.name = "max_record",
+		.type = OPTION_SIZE,
+		.offset = offsetof(struct sink_exec_options, max_record),
+		.help = "longer records are dead letters; default: no limit",
 	},
 };
 

@@ -263,6 +263,17 @@ class Exec(harness.Case):
         rest = cloudscale.expected_lines(1, first["count"], 300)
         self.assertEqual(taken.read_bytes() if taken.exists() else b"", rest)
 
+    def test_max_record(self):
+        """Longer records are dead letters; the program gets the others, in order."""
+        lines = cloudscale.expected_lines(1, 0, 300).splitlines(keepends=True)
+        most = sorted(len(line) - 1 for line in lines)[200]
+        self.run_script(expect=75, more="max_record = %d" % most)
+        short = [line for line in lines if len(line) - 1 <= most]
+        self.assertEqual((self.dir / "taken").read_bytes(), b"".join(short))
+        letters = (self.state / "dead-letters" / "run.ndjson").read_bytes().splitlines()
+        self.assertEqual(len(letters), 300 - len(short))
+        self.assertIn("max_record of this sink is %d" % most, json.loads(letters[0])["reason"])
+
     def test_timeout(self):
         """A child that hangs is killed with its own children."""
         text = self.run_through("hang", more="timeout = 3s")  # the second child has to start in it

@@ -18,7 +18,8 @@ static struct sink_job *make_job(bool bodies, size_t n)
 	struct fault fault;
 
 	ck_assert_int_eq(selection_new(&selection, &none, &none, &fault), 0);
-	job = job_new("out", batches, 2, selection, RECORD_RAW, bodies ? SINK_WHOLE_BATCH : 0);
+	job = job_new("out", batches, 2, selection,
+		&(struct job_terms){RECORD_RAW, bodies ? SINK_WHOLE_BATCH : 0, 0});
 	selection_free(selection);
 	return job;
 }

@@ -63,7 +63,8 @@ static struct sink_job *make_job_from(
 	}
 	str_list_split(&list, slice_of(exclude), '|');
 	ck_assert_int_eq(selection_new(&selection, &none, &list, &fault), 0);
-	job = job_new("out", batches, 3, selection, format, bodies ? SINK_WHOLE_BATCH : 0);
+	job = job_new("out", batches, 3, selection,
+		&(struct job_terms){format, bodies ? SINK_WHOLE_BATCH : 0, 0});
 	selection_free(selection);
 	str_list_deinit(&list);
 	return job;

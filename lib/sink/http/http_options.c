@@ -295,6 +295,12 @@ const struct option http_option_rows[] = {
 		.help = "text of records in a request, at most",
 	},
 	{
+		.name = "max_record",
+		.type = OPTION_SIZE,
+		.offset = HTTP_OPTION(max_record),
+		.help = "longer records are dead letters; default: no limit",
+	},
+	{
 		.name = "batch_age",
 		.type = OPTION_DURATION,
 		.offset = HTTP_OPTION(batch_age_ns),

@@ -18,6 +18,7 @@ struct http_options {
 	int compression; /* enum compression */
 	int64_t batch_records;
 	uint64_t batch_bytes; /* record text */
+	uint64_t max_record; /* likewise; 0: no limit */
 	nsec_t batch_age_ns;
 	int64_t in_flight; /* requests, at most HTTP_IN_FLIGHT_MAX */
 	nsec_t timeout_ns;
@@ -37,7 +38,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 25
+#define N_HTTP_OPTION_ROWS 26
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

@@ -511,6 +511,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http->base.kind = &sink_http;
 	http->base.name = mem_strdup(setup->name);
 	http->base.gather.age_ns = options->batch_age_ns;
+	http->base.max_record = (size_t)options->max_record;
 	if (options->in_flight == 1) { /* else as many sources in a job as it can hold */
 		http->base.gather.n_records = (size_t)options->batch_records;
 		http->base.gather.bytes = (size_t)options->batch_bytes;
