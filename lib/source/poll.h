@@ -37,7 +37,8 @@ struct poll {
 	struct span span; /* windows: what this poll asks in all */
 	struct span piece; /* windows: what this chain asks */
 	nsec_t span_max_ns; /* halved by cap, doubled by success */
-	bool narrow; /* not doubled before this poll has ended */
+	bool narrow; /* cursors were lost: longer slices only where one page holds them */
+	unsigned n_quiet; /* such slices in a row */
 	nsec_t clip_time; /* windows: the span begins where the retention does; NSEC_NONE: not */
 	nsec_t begun_time; /* windows: by the host's clock, in this process */
 	nsec_t skew_ns; /* windows: the server's clock less the host's, and how many responses in a

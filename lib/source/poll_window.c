@@ -15,6 +15,7 @@
 #include "base/mem.h"
 
 #define SPAN_MIN (2 * NSEC_PER_SEC) /* a window shorter than this is not cut */
+#define QUIET_SLICES 8
 #define MAX_BEYOND 100 /* slices in a row that only one of the clocks has reached */
 
 static struct span_rules rules_of(const struct poll *poll)
@@ -337,13 +338,28 @@ static void move_watermark(struct poll *poll, const struct clocks *now)
 		place->watermark_time = done;
 }
 
+/* May the next slice be twice as long? Of narrow ones, which lost their cursors before, only after
+ * some in a row that were one page, at most half full: twice as much is one page, too, without a
+ * cursor. */
+static bool may_grow(struct poll *poll)
+{
+	bool quiet = poll->n_pages <= 1 && 2 * poll->n_elements <= definition_of(poll)->page.size;
+	if (!poll->narrow)
+		return true;
+	poll->n_quiet = quiet ? poll->n_quiet + 1 : 0;
+	if (poll->n_quiet < QUIET_SLICES)
+		return false;
+	poll->n_quiet = 0;
+	return true;
+}
+
 enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
 	nsec_t late = request_until(poll, now);
 	move_watermark(poll, now);
 	place_close_chain(&poll->place);
-	if (!poll->narrow && poll->span_max_ns < definition->resume.span_max_ns)
+	if (may_grow(poll) && poll->span_max_ns < definition->resume.span_max_ns)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
