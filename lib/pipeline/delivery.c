@@ -70,11 +70,10 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 		delivery->failing_since_at = clock_monotonic();
 		delivery->failing_time = clock_wall();
 		log_recent(&subject, &delivery->recent_told_at);
-		log_warning(&subject,
-			"%s; nothing is lost, trying again in %s, then until it works", fault->text,
-			buf_text(&wait));
+		log_warning(&subject, "%s; nothing is lost, retrying in %s and then until it works",
+			fault->text, buf_text(&wait));
 	} else {
-		log_debug(&subject, "%s; trying again in %s", fault->text, buf_text(&wait));
+		log_debug(&subject, "%s; retrying in %s", fault->text, buf_text(&wait));
 	}
 	buf_deinit(&wait);
 	/* what follows can be read again when the sink is back */
@@ -95,8 +94,8 @@ void delivery_works(struct delivery *delivery)
 	if (!delivery->failing)
 		return;
 	timestamp_print_duration(clock_monotonic() - delivery->failing_since_at, &since);
-	log_notice(&subject, "works again after %s and %u failed tries", buf_text(&since),
-		delivery->failing_tries);
+	log_notice(&subject, "works again after %s and %u failed attempt%s", buf_text(&since),
+		delivery->failing_tries, str_plural(delivery->failing_tries));
 	buf_deinit(&since);
 	delivery->failing = false;
 	delivery->failing_tries = 0;

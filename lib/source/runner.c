@@ -129,7 +129,7 @@ static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t 
 	timestamp_print_duration(
 		wait_ns < NSEC_PER_SEC ? wait_ns : span_ceil(wait_ns, NSEC_PER_SEC), &wait);
 	log_write(changed ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, &runner->source->subject,
-		"%s; nothing was moved, %s%s", fault->text,
+		"%s; position unchanged, %s%s", fault->text,
 		wait_ns < 0 ? "giving up for this run" : "retrying in ",
 		wait_ns < 0 ? "" : buf_text(&wait));
 	if (!runner->status.failing) {

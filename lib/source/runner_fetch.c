@@ -94,7 +94,7 @@ void runner_fetch_answer(struct runner *runner, struct http_response *response)
 	if (gone.label && !gone.told) {
 		log_error(&runner->source->subject,
 			"document %s was listed but is no longer there (HTTP %d): its records are "
-			"missing; going on with the next one",
+			"missing; continuing with the next one",
 			gone.label, response->status);
 		runner->callbacks->gap(gone.time, gone.time, GAP_DOCUMENT, runner->userdata);
 	}

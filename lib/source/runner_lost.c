@@ -38,8 +38,7 @@ void runner_recover_lost(struct runner *runner, const struct fault *fault)
 	if (from != NSEC_NONE)
 		timestamp_print_rfc3339(from, 0, &since);
 	log_warning(&runner->source->subject,
-		"%s: the stored cursor is gone and is given up; going on %s%s, what is known "
-		"already is dropped",
+		"%s: the stored cursor is lost; continuing %s%s; duplicates are dropped",
 		fault->text,
 		from == NSEC_NONE ? "with the same window from its first page" : "by time from ",
 		buf_text(&since));

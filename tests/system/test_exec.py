@@ -403,7 +403,7 @@ class Exec(harness.Case):
         simulator = self.cloudscale(10)
         self.configure(self.source(simulator.url), self.sink("/nowhere/sink x"))
         result = self.once(75)
-        self.assertEqual(len(result.lines("trying again")), 1, result.err)
+        self.assertEqual(len(result.lines("retrying")), 1, result.err)
         self.assertEqual(len(result.lines("cannot run /nowhere/sink: No such file")), 2)
 
 

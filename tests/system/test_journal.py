@@ -93,7 +93,7 @@ class Journal(harness.Case):
         simulator = self.cloudscale(300)
         self.configure(self.source(simulator.url), self.sink(path))
         result = self.once(75)
-        self.assertEqual(len(result.lines("trying again")), 1, result.err)
+        self.assertEqual(len(result.lines("retrying")), 1, result.err)
         self.assertEqual(len(result.lines("no journald listens at")), 2, result.err)
         receiver = journald.started(self)
         path.symlink_to(receiver.socket)

@@ -162,7 +162,7 @@ class Records(Case):
             log.append(daemon.text())
         text = "\n".join(log)
         self.assertNotIn(outscale.SECRET_KEY, text)
-        self.assertIn("stored cursor is gone", text)
+        self.assertIn("stored cursor is lost", text)
         stats = self.sim.stats()
         for status in ("200", "400", "401", "429", "500", "502", "503", "504"):
             self.assertIn(status, stats["statuses"])

@@ -131,7 +131,7 @@ class Syslog(harness.Case):
                 receiver.stop()
                 mark = daemon.mark()
                 self.sim.control(visible=4000)
-                daemon.wait_log("nothing is lost, trying again", mark)
+                daemon.wait_log("nothing is lost, retrying", mark)
                 receiver.start()
                 daemon.wait_log("works again", mark)
                 self.sim.control(visible=RECORDS)

@@ -200,7 +200,7 @@ START_TEST(trouble_is_logged_once_and_so_is_its_end)
 		"%s", text);
 	ck_assert_msg(text_count(text, "the receiver says r") == 1, "%s", text);
 	ck_assert_msg(text_count(text, "works again after") == 1, "%s", text);
-	ck_assert_msg(text_count(text, "3 failed tries") == 1, "%s", text);
+	ck_assert_msg(text_count(text, "3 failed attempts") == 1, "%s", text);
 	free(text);
 }
 END_TEST

@@ -299,7 +299,7 @@ START_TEST(what_is_no_file_is_refused)
 	pipeline_settle();
 	ck_file("fifo", "", 0, 1, 1);
 	text = pipeline_log_end(log, saved);
-	ck_assert_msg(text_count(text, "trying again") == 1, "%s", text);
+	ck_assert_msg(text_count(text, "retrying") == 1, "%s", text);
 	free(text);
 	free(path);
 }

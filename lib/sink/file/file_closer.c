@@ -164,8 +164,7 @@ static void file_closer_fail(struct file_closer *closer, const struct fault *fau
 	file_closer_abort(closer);
 	if (!closer->failing)
 		log_warning(&closer->subject,
-			"%s; the closed file stays as it is, trying again every minute",
-			fault->text);
+			"%s; the closed file stays as it is; retrying every minute", fault->text);
 	closer->failing = true;
 	timer_start(closer->loop, &closer->timer, FILE_CLOSER_PAUSE);
 	closer->progress(closer->userdata);
