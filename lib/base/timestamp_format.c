@@ -5,6 +5,7 @@
  */
 #include "base/timestamp.h"
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/str.h"
@@ -70,11 +71,68 @@ bool timestamp_format_is_number(const struct timestamp_format *format)
 	return format->kind == KIND_EPOCH;
 }
 
-/* `1757896497412`, `1757896497.412`, `1.757e9` is no time. */
+#define EXPONENT_MAX 30
+
+/* The digits of *TEXT, taken off, appended to PLAIN; how many they are. */
+static size_t take_digits(struct slice *text, struct buf *plain)
+{
+	size_t n = 0;
+	while (n < text->size && text->data[n] >= '0' && text->data[n] <= '9')
+		n++;
+	buf_append(plain, text->data, n);
+	text->data += n;
+	text->size -= n;
+	return n;
+}
+
+/* TEXT, which has an exponent, without it: `1.5e3` is `1500`. False: it is not a number, or out of
+ * all range. */
+static bool without_exponent(struct slice text, struct buf *plain)
+{
+	struct buf digits CLEANUP(buf_deinit) = BUF_NULL;
+	int64_t exponent;
+	bool negative = text.size && text.data[0] == '-';
+	if (negative)
+		text = (struct slice){text.data + 1, text.size - 1};
+	size_t n_whole = take_digits(&text, &digits), n = n_whole;
+	if (text.size && text.data[0] == '.') {
+		text = (struct slice){text.data + 1, text.size - 1};
+		n += take_digits(&text, &digits);
+		if (n == n_whole)
+			return false;
+	}
+	if (n_whole == 0 || !text.size || (text.data[0] != 'e' && text.data[0] != 'E'))
+		return false;
+	text = (struct slice){text.data + 1, text.size - 1};
+	if (text.size && text.data[0] == '+')
+		text = (struct slice){text.data + 1, text.size - 1};
+	if (number_parse(text, -EXPONENT_MAX, EXPONENT_MAX, &exponent) != 0)
+		return false;
+	int64_t point = (int64_t)n_whole + exponent; /* so many digits are before it */
+	buf_append_text(plain, negative ? "-" : "");
+	if (point <= 0)
+		buf_append_text(plain, "0.");
+	for (int64_t i = point; i < 0; i++)
+		buf_append_char(plain, '0');
+	for (int64_t i = 0; i < (int64_t)n || i < point; i++) {
+		if (i == point && i > 0)
+			buf_append_char(plain, '.');
+		buf_append_char(plain, i < (int64_t)n ? digits.data[i] : '0');
+	}
+	return true;
+}
+
+/* `1757896497412`, `1757896497.412`, `1.757896497412e9`: as JSON writes numbers. */
 static int parse_epoch(const struct timestamp_format *format, struct slice text, nsec_t *ret)
 {
 	int64_t whole;
 	unsigned fraction = 0;
+	struct buf plain CLEANUP(buf_deinit) = BUF_NULL;
+	if (memchr(text.data, 'e', text.size) || memchr(text.data, 'E', text.size)) {
+		if (!without_exponent(text, &plain))
+			return TIMESTAMP_E_SYNTAX;
+		text = buf_slice(&plain);
+	}
 	const char *dot = memchr(text.data, '.', text.size);
 	struct slice head = {text.data, dot ? (size_t)(dot - text.data) : text.size};
 	bool negative = text.size && text.data[0] == '-'; /* also of `-0.5`, whose whole is 0 */
