@@ -124,8 +124,8 @@ START_TEST(takes)
 		"\"0123456789abcdef0123456789\xc3\xa9\\n0123456789abcdef\"",
 		/* what is not UTF-8 is carried as it is */
 		"\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\x80\"", "\"\xe2\x82\"",
-		"\"\xe2\x82"
-		"A\"",
+		("\"\xe2\x82"
+		 "A\""),
 		"\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "{\"\xe9\":\"\xe9\"}"};
 	struct fixture f;
 	set_up(&f, "/results");
