@@ -44,10 +44,13 @@ static json_t *status(const struct trawld *trawld, const char *name)
 {
 	struct overview overview;
 	overview_take(&overview, trawld);
-	json_t *found = name ? status_json_of(&overview, name) : status_json(&overview);
+	json_t *found = status_json(&overview, name);
 	overview_deinit(&overview);
-	return found ? json_pack("{s:b, s:o}", "ok", 1, "status", found)
-		     : unknown_name(trawld, name);
+	if (!name || json_array_size(json_object_get(found, "sources")) > 0 ||
+		json_array_size(json_object_get(found, "sinks")) > 0)
+		return json_pack("{s:b, s:o}", "ok", 1, "status", found);
+	json_decref(found);
+	return unknown_name(trawld, name);
 }
 
 /* --- poll --- */

@@ -132,7 +132,7 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 {
 	struct fault fault = FAULT_NULL;
 	int r = trawld_adopt(trawld, new, change, findings, &fault);
-	if (!r && trawld_load_pauses(trawld, &fault)) /* another name is looked for only */
+	if (!r && trawld_load_pauses(trawld, &fault)) /* a name that was changed keeps its pause */
 		log_warning(NULL, "%s", fault.text);
 	for (size_t i = 0; r && i < findings->n_items; i++)
 		log_error(NULL, "%s", findings->items[i].text);

@@ -1,11 +1,9 @@
-/* See status_json.h: what /status leaves out, about one source or sink. */
-#include <jansson.h>
-#include <string.h>
+/* See status_detail.h. */
+#include "status_detail.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "overview.h"
 #include "status_json.h"
 #include "store/coverage.h"
 #include "store/cursor.h"
@@ -47,22 +45,33 @@ static json_t *source_sinks_json(const struct trawld *trawld, const struct sourc
 	return names;
 }
 
-/* What of the state cannot be read now is left out: null. */
-static json_t *source_detail(const struct trawld *trawld, const struct source *source)
+/* What is in the state: cursor and gaps, or why they cannot be read. */
+static void set_state(json_t *detail, const struct trawld *trawld, const char *source)
 {
-	const struct definition *definition = source->definition;
-	json_t *detail = json_object(), *gaps = json_array();
+	json_t *gaps = json_array();
 	struct fault fault = FAULT_NULL;
 	char *cursor CLEANUP_FREE = NULL;
-	(void)cursor_get(trawld->store, source->name, &cursor, &fault);
-	(void)coverage_each_gap(trawld->store, source->name, false, add_gap, gaps, &fault);
+	int r = cursor_get(trawld->store, source, &cursor, &fault);
+	if (!r)
+		r = coverage_each_gap(trawld->store, source, false, add_gap, gaps, &fault);
+	json_object_set_new(
+		detail, "cursor", !r && cursor ? status_json_text(cursor) : json_null());
+	json_object_set_new(detail, "gaps", r ? json_null() : json_incref(gaps));
+	json_object_set_new(detail, "state_error", r ? status_json_text(fault.text) : json_null());
+	json_decref(gaps);
+}
+
+json_t *status_detail_source(const struct overview *overview, const struct overview_source *from)
+{
+	const struct source *source = from->poller->source;
+	const struct definition *definition = source->definition;
+	json_t *detail = json_object();
 	json_object_set_new(detail, "title",
 		definition->title ? status_json_text(definition->title) : json_null());
 	json_object_set_new(detail, "definition",
 		definition->file ? status_json_text(definition->file) : json_null());
-	json_object_set_new(detail, "cursor", cursor ? status_json_text(cursor) : json_null());
-	json_object_set_new(detail, "sinks", source_sinks_json(trawld, source));
-	json_object_set_new(detail, "gaps", gaps);
+	set_state(detail, overview->trawld, source->name);
+	json_object_set_new(detail, "sinks", source_sinks_json(overview->trawld, source));
 	json_object_set_new(detail, "log", lines_json("source", source->name));
 	return detail;
 }
@@ -80,57 +89,10 @@ static json_t *sink_sources_json(const struct trawld *trawld, const char *sink)
 	return names;
 }
 
-static json_t *sink_detail(const struct trawld *trawld, const char *name)
+json_t *status_detail_sink(const struct overview *overview, const char *name)
 {
 	json_t *detail = json_object();
-	json_object_set_new(detail, "sources", sink_sources_json(trawld, name));
+	json_object_set_new(detail, "sources", sink_sources_json(overview->trawld, name));
 	json_object_set_new(detail, "log", lines_json("sink", name));
 	return detail;
-}
-
-/* The object of LIST called NAME, borrowed, or NULL. */
-static json_t *find(const json_t *list, const char *name)
-{
-	size_t i;
-	json_t *object;
-	json_array_foreach(list, i, object)
-	{
-		const char *own = json_string_value(json_object_get(object, "name"));
-		if (own && strcmp(own, name) == 0)
-			return object;
-	}
-	return NULL;
-}
-
-/* Leaves in STATUS only OBJECT, if it is in the list KEY. */
-static void keep_only(json_t *status, const char *key, json_t *object)
-{
-	json_t *list = json_array();
-	if (object)
-		json_array_append(list, object);
-	json_object_set_new(status, key, list);
-}
-
-json_t *status_json_of(const struct overview *overview, const char *name)
-{
-	const struct trawld *trawld = overview->trawld;
-	json_t *status = status_json(overview);
-	json_t *source = find(json_object_get(status, "sources"), name);
-	json_t *sink = find(json_object_get(status, "sinks"), name);
-	const struct source *configured = setup_find_source(trawld->setup, name);
-	if (!source && !sink) {
-		json_decref(status);
-		return NULL;
-	}
-	if (source && configured)
-		json_object_set_new(source, "detail", source_detail(trawld, configured));
-	if (sink)
-		json_object_set_new(sink, "detail", sink_detail(trawld, name));
-	json_incref(source);
-	json_incref(sink);
-	keep_only(status, "sources", source);
-	keep_only(status, "sinks", sink);
-	json_decref(source);
-	json_decref(sink);
-	return status;
 }

@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "store/spool.h"
 #include "overview.h"
+#include "status_detail.h"
 
 json_t *status_json_text(const char *text)
 {
@@ -141,19 +142,50 @@ static json_t *spool_json(const struct trawld *trawld)
 	return spool;
 }
 
-json_t *status_json(const struct overview *overview)
+static bool is_wanted(const char *name, const char *wanted)
+{
+	return !wanted || strcmp(name, wanted) == 0;
+}
+
+static json_t *sources_json(const struct overview *overview, const char *name)
+{
+	json_t *sources = json_array();
+	for (size_t i = 0; i < overview->n_sources; i++) {
+		const struct overview_source *from = &overview->sources[i];
+		if (!is_wanted(from->poller->source->name, name))
+			continue;
+		json_t *source = source_json(from);
+		if (name)
+			json_object_set_new(source, "detail", status_detail_source(overview, from));
+		json_array_append_new(sources, source);
+	}
+	return sources;
+}
+
+static json_t *sinks_json(const struct overview *overview, const char *name)
+{
+	json_t *sinks = json_array();
+	for (size_t i = 0; i < overview->n_sinks; i++) {
+		const struct sink_status *from = &overview->sinks[i];
+		if (!is_wanted(from->name, name))
+			continue;
+		json_t *sink = sink_json(from, overview->now_time);
+		if (name)
+			json_object_set_new(sink, "detail", status_detail_sink(overview, name));
+		json_array_append_new(sinks, sink);
+	}
+	return sinks;
+}
+
+json_t *status_json(const struct overview *overview, const char *name)
 {
 	const struct trawld *trawld = overview->trawld;
-	json_t *status = json_object(), *sources = json_array(), *sinks = json_array();
-	for (size_t i = 0; i < overview->n_sources; i++)
-		json_array_append_new(sources, source_json(&overview->sources[i]));
-	for (size_t i = 0; i < overview->n_sinks; i++)
-		json_array_append_new(sinks, sink_json(&overview->sinks[i], overview->now_time));
+	json_t *status = json_object();
 	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
 	json_object_set_new(status, "since", status_json_time(trawld->start_time));
 	json_object_set_new(status, "not_ready", reasons_json(overview));
-	json_object_set_new(status, "sources", sources);
-	json_object_set_new(status, "sinks", sinks);
+	json_object_set_new(status, "sources", sources_json(overview, name));
+	json_object_set_new(status, "sinks", sinks_json(overview, name));
 	json_object_set_new(status, "spool", spool_json(trawld));
 	return status;
 }

@@ -9,7 +9,8 @@
 struct overview;
 
 /*
- * A new reference:
+ * A new reference, of the source and the sink called NAME only (NULL: of all), which then have a
+ * member detail (status_detail.h):
  *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
  * newest_record, lag_seconds, records, duplicates, errors, next_poll_in, position, target, total,
  * last_error, failing_since, attempts, location, excluded, quarantined, gaps, requests,
@@ -27,15 +28,7 @@ struct overview;
  * waiting, up to date, waiting for budget, waiting for credential, requesting, backing off, access
  * denied, blocked, paused, stopped; of a sink: idle, delivering, failing, paused.
  */
-json_t *status_json(const struct overview *overview);
-
-/*
- * The same with the source and the sink called NAME only, each with a member detail: of a source
- * title, definition (its file), cursor (as it is stored: it may hold what must not be shown), sinks
- * [names], gaps [{start, end, reason}]; of a sink sources [names]; of both log [{time, text}], the
- * last lines. NULL: nothing has this name.
- */
-json_t *status_json_of(const struct overview *overview, const char *name);
+json_t *status_json(const struct overview *overview, const char *name);
 
 /* RFC 3339, or null for NSEC_NONE. */
 json_t *status_json_time(nsec_t time);

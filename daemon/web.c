@@ -70,7 +70,7 @@ static void answer_status(
 {
 	(void)accept;
 	answer->type = "application/json";
-	json_t *status = status_json(overview);
+	json_t *status = status_json(overview, NULL);
 	char *text = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	buf_printf(&answer->body, "%s\n", text ? text : "{}");
 	free(text);

@@ -58,6 +58,13 @@ const char *ctl_start_of(const struct config *config, const char *name);
 int ctl_unknown_source(
 	const char *name, const struct config *config, const char *const *names, size_t n_names);
 
+/* The same of a sink. */
+int ctl_unknown_sink(const char *name, const struct config *config);
+
+/* Opens the state that is there, to change it while no trawld runs. 0, or the exit code after the
+ * reason was printed. */
+int ctl_own_state(struct store **ret, const struct config *config);
+
 /* The secret parameters of all sources, known to the masking from init to deinit: ctl_config knows
  * sections, not which of their keys are secret. */
 struct ctl_secrets {

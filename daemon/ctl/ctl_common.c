@@ -98,6 +98,30 @@ const char *ctl_start_of(const struct config *config, const char *name)
 	return start ? start->value : "-1h";
 }
 
+int ctl_unknown_sink(const char *name, const struct config *config)
+{
+	const char **names CLEANUP_FREE = mem_array(config->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < config->n_sinks; i++)
+		names[i] = config->sinks[i]->name;
+	char *hint CLEANUP_FREE = str_hint(name, names, config->n_sinks);
+	fprintf(stderr, "trawlctl: there is no sink `%s`%s\n", name, hint);
+	return EX_USAGE;
+}
+
+int ctl_own_state(struct store **ret, const struct config *config)
+{
+	struct fault fault = FAULT_NULL;
+	const char *directory = config->daemon.state_directory;
+	*ret = NULL;
+	if (!ctl_has_state(directory)) {
+		fprintf(stderr, "trawlctl: there is no state in %s yet: start trawld once\n",
+			directory);
+		return EX_CANTCREAT;
+	}
+	int r = store_open(ret, directory, STORE_OWN, &fault);
+	return r ? ctl_store_failed(r, &fault) : 0;
+}
+
 int ctl_unknown_source(
 	const char *name, const struct config *config, const char *const *names, size_t n_names)
 {

@@ -218,7 +218,10 @@ int ctl_control_follow(const char *path, json_t *request,
 	}
 	close(fd);
 	if (more && !heard) {
-		fprintf(stderr, "trawlctl: trawld (%s) has ended\n", path);
+		fprintf(stderr,
+			"trawlctl: trawld (%s) closed the connection: it has exited, or nothing "
+			"was read here for 10 seconds\n",
+			path);
 		return EX_TEMPFAIL;
 	}
 	return follow.code;

@@ -27,16 +27,6 @@ static bool is_configured(const struct config *config, const char *name)
 	return false;
 }
 
-static int unknown_sink(const struct config *config, const char *name)
-{
-	const char **names CLEANUP_FREE = mem_array(config->n_sinks + 1, sizeof(char *));
-	for (size_t i = 0; i < config->n_sinks; i++)
-		names[i] = config->sinks[i]->name;
-	char *hint CLEANUP_FREE = str_hint(name, names, config->n_sinks);
-	fprintf(stderr, "trawlctl: there is no sink `%s`%s\n", name, hint);
-	return EX_USAGE;
-}
-
 /* --- list --- */
 
 static void print_slice(struct slice text)
@@ -164,19 +154,14 @@ static void audit(const char *name, bool resend, unsigned long long n)
 static int change(const struct config *config, const char *name, bool resend)
 {
 	struct fault fault = FAULT_NULL;
-	struct store *store = NULL;
+	struct store *store;
 	const char *directory = config->daemon.state_directory;
 	uint64_t n = 0;
-	if (!ctl_has_state(directory)) {
-		fprintf(stderr, "trawlctl: there is no state in %s yet: start trawld once\n",
-			directory);
-		return EX_CANTCREAT;
-	}
-	int r = store_open(&store, directory, STORE_OWN, &fault);
-	if (r)
-		return ctl_store_failed(r, &fault);
-	r = resend ? resend_request(directory, name, &n, &fault)
-		   : deadletter_discard(directory, name, &n, &fault);
+	int code = ctl_own_state(&store, config);
+	if (code)
+		return code;
+	int r = resend ? resend_request(directory, name, &n, &fault)
+		       : deadletter_discard(directory, name, &n, &fault);
 	store_close(store);
 	if (r) {
 		fprintf(stderr, "trawlctl: %s\n", fault.text);
@@ -195,7 +180,7 @@ static int run(const struct config *config, const char *verb, const char *name, 
 	if (strchr(name, '/') ||
 		(!is_configured(config, name) &&
 			(resend || deadletter_size(config->daemon.state_directory, name) == 0)))
-		return unknown_sink(config, name);
+		return ctl_unknown_sink(name, config);
 	if (strcmp(verb, "list") == 0)
 		return list(config, name, json);
 	if (json || (!resend && strcmp(verb, "discard") != 0)) {

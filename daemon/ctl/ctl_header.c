@@ -52,7 +52,7 @@ bool ctl_header_field(const char *file, const char *field, struct buf *out)
 
 static void copy_line(const char *line, struct buf *out)
 {
-	if (out->size || *line) /* nothing stands beside the word */
+	if (out->size || *line) /* nothing follows the word */
 		buf_printf(out, "%s\n", line);
 }
 

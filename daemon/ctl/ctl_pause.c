@@ -59,20 +59,13 @@ static int pause_in(struct store *store, const char *name, bool paused)
 
 static int pause_state(const struct config *config, const char *name, bool paused)
 {
-	struct fault fault = FAULT_NULL;
-	struct store *store = NULL;
-	const char *directory = config->daemon.state_directory;
-	if (!ctl_has_state(directory)) {
-		fprintf(stderr, "trawlctl: there is no state in %s yet: start trawld once\n",
-			directory);
-		return EX_CANTCREAT;
-	}
-	int r = store_open(&store, directory, STORE_OWN, &fault);
-	if (r)
-		return ctl_store_failed(r, &fault);
-	r = pause_in(store, name, paused);
+	struct store *store;
+	int code = ctl_own_state(&store, config);
+	if (code)
+		return code;
+	code = pause_in(store, name, paused);
 	store_close(store);
-	return r;
+	return code;
 }
 
 static int run(const struct ctl_arguments *arguments, bool paused)

@@ -141,8 +141,12 @@ static void print_source(const json_t *source, struct buf *out)
 	buf_append_text(out, ", ");
 	append_count(source, "errors", "error", true, out);
 	buf_append_char(out, '\n');
-	print_cursor(detail, out);
-	print_gaps(json_object_get(detail, "gaps"), out);
+	const char *state_error = status_text(detail, "state_error");
+	text_line("stored state", state_error, out);
+	if (!*state_error) {
+		print_cursor(detail, out);
+		print_gaps(json_object_get(detail, "gaps"), out);
+	}
 	names_line("sinks", json_object_get(detail, "sinks"), out);
 	print_log(json_object_get(detail, "log"), out);
 }

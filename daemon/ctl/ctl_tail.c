@@ -45,9 +45,10 @@ static bool print_record(struct slice line, void *userdata)
 	struct tail *tail = userdata;
 	json_t *envelope = json_loadb(line.data, line.size, 0, NULL);
 	const json_t *left_out = json_object_get(envelope, "left_out");
+	json_int_t n = json_integer_value(left_out);
 	if (left_out)
-		fprintf(stderr, "trawlctl: %lld records were left out: this end is too slow\n",
-			(long long)json_integer_value(left_out));
+		fprintf(stderr, "trawlctl: %lld record%s left out: this end is too slow\n",
+			(long long)n, n == 1 ? " was" : "s were");
 	else if (tail->json)
 		printf("%.*s\n", (int)line.size, line.data);
 	else

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ struct test {
 	struct sink_common_options common; /* the sink's, without conditions */
 	struct sink_status status;
 	ev_timer patience;
-	bool late;
+	ev_signal interrupted[2]; /* what was made has to go then, too */
+	const char *given_up; /* why there is no result */
 };
 
 /* --- what happens, as it happens --- */
@@ -86,7 +88,15 @@ static void out_of_patience(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct test *test = timer->data;
 	(void)events;
-	test->late = true;
+	test->given_up = "no answer within a minute";
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void interrupt(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+	struct test *test = watcher->data;
+	(void)events;
+	test->given_up = "interrupted";
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -165,8 +175,15 @@ static void send_record(struct test *test)
 	ev_timer_init(&test->patience, out_of_patience, PATIENCE_SECONDS, 0.);
 	test->patience.data = test;
 	ev_timer_start(test->loop, &test->patience);
+	for (size_t i = 0; i < 2; i++) {
+		ev_signal_init(&test->interrupted[i], interrupt, i ? SIGTERM : SIGINT);
+		test->interrupted[i].data = test;
+		ev_signal_start(test->loop, &test->interrupted[i]);
+	}
 	ev_run(test->loop, 0);
 	ev_timer_stop(test->loop, &test->patience);
+	for (size_t i = 0; i < 2; i++)
+		ev_signal_stop(test->loop, &test->interrupted[i]);
 }
 
 static void end(struct test *test)
@@ -189,8 +206,8 @@ static int failed(const struct setup_sink *sink, const char *text, enum fault_cl
 static int report(const struct test *test)
 {
 	const struct sink_status *status = &test->status;
-	if (test->late)
-		return failed(test->sink, "no answer within a minute", FAULT_TIMEOUT);
+	if (test->given_up)
+		return failed(test->sink, test->given_up, FAULT_TIMEOUT);
 	if (status->failing)
 		return failed(test->sink, status->fault.text, status->fault.class);
 	if (status->refused_records > 0)
@@ -256,16 +273,6 @@ static int check_directory(const struct setup_sink *sink)
 	return EX_OK;
 }
 
-static int unknown_sink(const struct setup *setup, const char *name)
-{
-	const char **names CLEANUP_FREE = mem_array(setup->n_sinks + 1, sizeof(char *));
-	for (size_t i = 0; i < setup->n_sinks; i++)
-		names[i] = setup->sinks[i]->name;
-	char *hint CLEANUP_FREE = str_hint(name, names, setup->n_sinks);
-	fprintf(stderr, "trawlctl: there is no sink `%s`%s\n", name, hint);
-	return EX_USAGE;
-}
-
 int ctl_test(const struct ctl_arguments *arguments)
 {
 	struct setup *setup = ctl_setup(arguments);
@@ -274,7 +281,7 @@ int ctl_test(const struct ctl_arguments *arguments)
 	const struct setup_sink *sink = setup_find_sink(setup, arguments->name);
 	int code;
 	if (!sink) {
-		code = unknown_sink(setup, arguments->name);
+		code = ctl_unknown_sink(arguments->name, setup->config);
 	} else {
 		printf("sink %s (%s), %s\n", sink->name, sink->place, sink->kind->name);
 		code = sink->kind->capabilities & SINK_EXACTLY_ONCE ? check_directory(sink)

@@ -69,15 +69,6 @@ static struct pattern *add_pattern(struct entry *entry, struct buf *buf)
 	return pattern;
 }
 
-static void to_url_alphabet(struct buf *buf)
-{
-	for (size_t i = 0; i < buf->size; i++)
-		if (buf->data[i] == '+')
-			buf->data[i] = '-';
-		else if (buf->data[i] == '/')
-			buf->data[i] = '_';
-}
-
 /* The characters that hold nothing but TEXT, when N bytes precede it. */
 static void add_base64(struct entry *entry, struct slice text, size_t n, bool url)
 {
@@ -85,10 +76,8 @@ static void add_base64(struct entry *entry, struct slice text, size_t n, bool ur
 	size_t begin = (n * 8 + 5) / 6, end = (n + text.size) * 8 / 6;
 	buf_append(&shifted, "\0\0", n);
 	buf_append_slice(&shifted, text);
-	encode_base64(buf_slice(&shifted), &encoded);
+	(url ? encode_base64url : encode_base64)(buf_slice(&shifted), &encoded);
 	buf_append(&whole, encoded.data + begin, end - begin);
-	if (url)
-		to_url_alphabet(&whole);
 	struct pattern *pattern = add_pattern(entry, &whole);
 	if (pattern) {
 		pattern->before = n > 0;

@@ -81,16 +81,21 @@ static uint64_t count_refused(const struct delivery *delivery)
 static int refuse_within_limit(struct delivery *delivery, struct fault *reterr)
 {
 	uint64_t limit = delivery->setup.dead_letter_limit ? *delivery->setup.dead_letter_limit : 0;
+	const struct sink_job *job = delivery->job;
+	CLEANUP(buf_deinit) struct buf reason = BUF_NULL;
 
 	if (limit == 0 || delivery->resend.active ||
 		deadletter_size(delivery->setup.state_directory, delivery->sink->name) < limit)
 		return 0;
+	if (count_refused(delivery) > 0)
+		buf_append_text(&reason, delivery->refusal.text);
+	else
+		job_unfit_reason(job, &job->unfit[0], &reason);
 	return fault_set(reterr, FAULT_LIMIT,
 		"the dead letters have reached dead_letter_limit (%" PRIu64
 		" bytes), and more are rejected: %s; the sink waits until `trawlctl "
 		"dead-letters resend %s` or `discard %s` makes room, or the limit is raised",
-		limit, count_refused(delivery) > 0 ? delivery->refusal.text : "not valid UTF-8",
-		delivery->sink->name, delivery->sink->name);
+		limit, buf_text(&reason), delivery->sink->name, delivery->sink->name);
 }
 
 static void refuse_warn(const struct delivery *delivery, uint64_t size_before)

@@ -315,12 +315,19 @@ void fanout_remove_sink(struct fanout *fanout, const char *name)
 	fanout_schedule(fanout);
 }
 
-void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused)
+static struct delivery *fanout_find_sink(const struct fanout *fanout, const char *name)
 {
 	size_t handle;
 
-	if (names_find(&fanout->sink_names, name, &handle) && fanout->sinks[handle])
-		delivery_pause(fanout->sinks[handle], paused);
+	return names_find(&fanout->sink_names, name, &handle) ? fanout->sinks[handle] : NULL;
+}
+
+void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused)
+{
+	struct delivery *delivery = fanout_find_sink(fanout, name);
+
+	if (delivery)
+		delivery_pause(delivery, paused);
 }
 
 /* --- routes --- */
@@ -388,13 +395,6 @@ void fanout_reopen(struct fanout *fanout)
 void fanout_retry_now(struct fanout *fanout)
 {
 	fanout_each(fanout, delivery_retry_now);
-}
-
-static struct delivery *fanout_find_sink(const struct fanout *fanout, const char *name)
-{
-	size_t handle;
-
-	return names_find(&fanout->sink_names, name, &handle) ? fanout->sinks[handle] : NULL;
 }
 
 void fanout_set_dead_letter_limit(struct fanout *fanout, uint64_t bytes)

@@ -31,6 +31,25 @@ PROVIDERS = os.environ.get("TRAWLD_PROVIDERS", str(SOURCE_ROOT / "conf" / "provi
 PATIENCE = float(os.environ.get("TRAWLD_PATIENCE", "1"))
 TOKEN = "s3cret-t0ken-of-acme-8d1f"
 
+# a configuration without a mistake; the words in capitals are replaced
+GOOD = """\
+[daemon]
+state_directory = STATE
+listen = off
+control = off
+provider_directory = PROVIDERS
+
+[source acme]
+provider = cloudscale
+token = TOKEN
+endpoint = http://127.0.0.1:9
+interval = 1m
+
+[sink archive]
+type = file
+path = STATE/%{source}.ndjson
+"""
+
 
 def wait_until(question, what, seconds=30):
     """Asks until the answer is true and returns it; AssertionError after the deadline."""

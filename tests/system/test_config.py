@@ -8,25 +8,7 @@ import shutil
 import subprocess
 
 import harness
-from harness import PROVIDERS, TOKEN
-
-GOOD = """\
-[daemon]
-state_directory = STATE
-listen = off
-control = off
-provider_directory = PROVIDERS
-
-[source acme]
-provider = cloudscale
-token = TOKEN
-endpoint = http://127.0.0.1:9
-interval = 1m
-
-[sink archive]
-type = file
-path = STATE/%{source}.ndjson
-"""
+from harness import GOOD, PROVIDERS, TOKEN
 
 
 class Config(harness.Case):

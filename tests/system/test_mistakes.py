@@ -5,24 +5,8 @@ import os
 import re
 
 import harness
+from harness import GOOD
 
-GOOD = """\
-[daemon]
-state_directory = STATE
-listen = off
-control = off
-provider_directory = PROVIDERS
-
-[source acme]
-provider = cloudscale
-token = TOKEN
-endpoint = http://127.0.0.1:9
-interval = 1m
-
-[sink archive]
-type = file
-path = STATE/%{source}.ndjson
-"""
 HTTP = "type = http\nurl = http://127.0.0.1:9/"
 
 # What is replaced, by what, and at which line trawld says what; what it must not say (as it did).

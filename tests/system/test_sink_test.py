@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """trawlctl test: one marked record through a sink, and what is said of each way to fail."""
 
+import signal
 import socket
+import subprocess
 
 import harness
 
@@ -39,6 +41,28 @@ class Test(harness.Case):
         self.begin("type = http", "url = http://127.0.0.1:%d/" % port, "encoding = ndjson")
         said = self.ctl("test", "far", expect=75).err
         self.assertRegex(said, r"\Atrawlctl: sink far \(trawld.conf:\d+\): cannot connect .*\n\Z")
+
+    def test_interrupted(self):
+        """What was made for the test goes, whenever it ends."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            self.begin("type = http", "url = http://127.0.0.1:%d/" % port, "encoding = ndjson")
+            temporary = self.dir / "tmp"
+            temporary.mkdir()
+            test = subprocess.Popen(
+                [harness.TRAWLCTL, "-c", self.conf, "test", "far"],
+                env={**self.environment(), "TMPDIR": str(temporary)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            while "POST" not in test.stdout.readline():
+                pass
+            self.assertEqual(len(list(temporary.iterdir())), 1)
+            test.send_signal(signal.SIGINT)
+            out, err = test.communicate(timeout=60)
+        self.assertEqual((test.returncode, list(temporary.iterdir())), (75, []))
+        self.assertIn("interrupted", err)
 
     def test_syslog(self):
         peer = Peer("counted")

@@ -1,0 +1,18 @@
+/* What /status leaves out and trawlctl status NAME shows: the member detail of one source or sink.
+ * New references. */
+#ifndef TRAWLD_DAEMON_STATUS_DETAIL_H
+#define TRAWLD_DAEMON_STATUS_DETAIL_H
+
+#include <jansson.h>
+
+#include "overview.h"
+
+/* {title, definition (its file), cursor (as it is stored: it may hold what must not be shown), gaps
+ * [{start, end, reason}], state_error (why these two cannot be read), sinks [names], log [{time,
+ * text}], the last lines}. */
+json_t *status_detail_source(const struct overview *overview, const struct overview_source *from);
+
+/* {sources [names], log}. */
+json_t *status_detail_sink(const struct overview *overview, const char *name);
+
+#endif
