@@ -344,7 +344,7 @@ class Ovhcloud(harness.Case):
         """Its token ends after an hour and is renewed; nobody notices."""
         now = time.time()
         simulator = self.ldp(2000, now - DAY, now - 120)
-        simulator.control(bearer={}, clients={"EU.acme": PASSWORD}, clock_step=60)
+        simulator.control(bearer={}, clients={"EU.acme": PASSWORD}, clock_step=150)
         auth = "client_id = EU.acme\nclient_secret = %s\ntoken_url = %s/auth/oauth2/token" % (
             PASSWORD, simulator.url)
         self.setup_source(simulator.url, "page_size = 100", auth=auth)
