@@ -3,6 +3,7 @@
 #include "control_internal.h"
 
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -304,12 +305,31 @@ static json_t *tail(struct control_client *client, const char *source)
 	return value ? value : unknown_source(client->control->trawld, source);
 }
 
+/* A client names the configuration that it was given: `trawlctl -c` of an instance whose socket is
+ * another's must not work on that one. NULL: it is ours. */
+static json_t *of_another(const struct trawld *trawld, const json_t *request)
+{
+	const char *ours = trawld->setup->config->location;
+	const char *theirs = member(request, "configuration");
+	if (!theirs || strcmp(theirs, ours) == 0)
+		return NULL;
+	char *text CLEANUP_FREE = mem_printf(
+		"the trawld (PID %ld) at this control socket uses the configuration %s, not %s: "
+		"nothing was done (`trawlctl -c %s` asks it)",
+		(long)getpid(), ours, theirs, ours);
+	return control_refusal(EX_CONFIG, text);
+}
+
 json_t *control_command(struct control_client *client, struct slice line)
 {
 	struct trawld *trawld = client->control->trawld;
 	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
 	const char *command = member(request, "command"), *source = member(request, "source");
-	json_t *value;
+	json_t *value = of_another(trawld, request);
+	if (value) {
+		json_decref(request);
+		return value;
+	}
 	if (!json_is_object(request) || !command)
 		value = control_refusal(
 			EX_USAGE, "the request is not a JSON object with a command");

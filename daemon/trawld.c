@@ -20,6 +20,7 @@
 #include "refresh.h"
 #include "signals.h"
 #include "store/commit.h"
+#include "store/owner.h"
 #include "store/spool.h"
 #include "web.h"
 
@@ -110,12 +111,22 @@ static int exit_code_of(int r)
 static int open_store(struct trawld *trawld)
 {
 	struct fault fault = FAULT_NULL;
-	const char *directory = trawld->setup->config->daemon.state_directory;
-	int r = store_open(&trawld->store, directory, STORE_OWN, &fault);
+	const struct config *config = trawld->setup->config;
+	const char *directory = config->daemon.state_directory;
+	char *former CLEANUP_FREE = NULL;
+	int r = owner_check(directory, config->location, &former, &fault);
+	if (!r)
+		r = store_open(&trawld->store, directory, STORE_OWN, &fault);
 	if (r) {
 		log_error(NULL, "%s", fault.text);
 		return exit_code_of(r);
 	}
+	if (former)
+		log_notice(NULL,
+			"the state in %s belonged to the configuration %s, which no longer exists; "
+			"it belongs to %s now",
+			directory, former, config->location);
+	owner_claim(directory, config->location);
 	tell_lost(trawld, directory);
 	return 0;
 }

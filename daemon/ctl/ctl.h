@@ -6,8 +6,7 @@
 #include "setup.h"
 
 #include "base/fault.h"
-
-struct store;
+#include "store/database.h"
 
 int ctl_providers(const struct ctl_arguments *arguments);
 int ctl_check(const struct ctl_arguments *arguments);
@@ -60,6 +59,10 @@ int ctl_unknown_source(
 
 /* The same of a sink. */
 int ctl_unknown_sink(const char *name, const struct config *config);
+
+/* store_open, unless the state belongs to another configuration (store/owner.h). */
+int ctl_open_state(struct store **ret, const struct config *config, enum store_mode mode,
+	struct fault *reterr);
 
 /* Opens the state that is there, to change it while no trawld runs. 0, or the exit code after the
  * reason was printed. */

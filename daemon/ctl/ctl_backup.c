@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "base/cleanup.h"
 #include "store/backup.h"
+#include "store/owner.h"
 
 int ctl_backup(const struct ctl_arguments *arguments)
 {
@@ -19,7 +21,10 @@ int ctl_backup(const struct ctl_arguments *arguments)
 		fprintf(stderr, "trawlctl: there is no state in %s: nothing to copy\n", directory);
 		code = EX_CANTCREAT;
 	} else {
-		int r = store_backup(directory, arguments->name, &size, &fault);
+		char *former CLEANUP_FREE = NULL;
+		int r = owner_check(directory, config->location, &former, &fault);
+		if (r == 0)
+			r = store_backup(directory, arguments->name, &size, &fault);
 		code = r ? ctl_store_failed(r, &fault) : 0;
 	}
 	if (code == 0)

@@ -92,7 +92,7 @@ static int change_state(const struct config *config, struct routes_change *chang
 		fprintf(stderr, "trawlctl: there is no state in %s: nothing waits\n", directory);
 		return EX_CANTCREAT;
 	}
-	int r = store_open(&store, directory, STORE_OWN, &fault);
+	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r)
 		return failed(r, &fault);
 	roster_init(&roster, config);

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "store/database.h"
+#include "store/owner.h"
 
 static void print_faults(struct findings *findings)
 {
@@ -108,6 +108,15 @@ int ctl_unknown_sink(const char *name, const struct config *config)
 	return EX_USAGE;
 }
 
+int ctl_open_state(
+	struct store **ret, const struct config *config, enum store_mode mode, struct fault *reterr)
+{
+	const char *directory = config->daemon.state_directory;
+	char *former CLEANUP_FREE = NULL;
+	int r = owner_check(directory, config->location, &former, reterr);
+	return r ? r : store_open(ret, directory, mode, reterr);
+}
+
 int ctl_own_state(struct store **ret, const struct config *config)
 {
 	struct fault fault = FAULT_NULL;
@@ -118,7 +127,7 @@ int ctl_own_state(struct store **ret, const struct config *config)
 			directory);
 		return EX_CANTCREAT;
 	}
-	int r = store_open(ret, directory, STORE_OWN, &fault);
+	int r = ctl_open_state(ret, config, STORE_OWN, &fault);
 	return r ? ctl_store_failed(r, &fault) : 0;
 }
 

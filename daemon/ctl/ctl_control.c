@@ -15,6 +15,13 @@
 
 #define ANSWER_MAX (64u << 20)
 
+static const char *configuration;
+
+void ctl_control_from(const char *path)
+{
+	configuration = path;
+}
+
 char *ctl_control_path(const struct ctl_arguments *arguments)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
@@ -130,12 +137,22 @@ static int refused(const json_t *answer)
 	return code > 0 && code < 256 ? (int)code : EX_SOFTWARE;
 }
 
+/* REQUEST, which is taken over, as it is sent. */
+static char *text_of(json_t *request)
+{
+	char *location CLEANUP_FREE = configuration ? config_locate(configuration) : NULL;
+	if (location)
+		json_object_set_new(request, "configuration", json_string(location));
+	char *text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	return text;
+}
+
 int ctl_control_ask(const char *path, json_t *request, int patience_s, json_t **ret)
 {
 	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
 	struct buf answer CLEANUP(buf_deinit) = BUF_LIMITED(ANSWER_MAX);
-	char *text CLEANUP_FREE = json_dumps(request, JSON_COMPACT);
-	json_decref(request);
+	char *text CLEANUP_FREE = text_of(request);
 	*ret = NULL;
 	if (!text)
 		return EX_SOFTWARE;
@@ -202,9 +219,8 @@ int ctl_control_follow(const char *path, json_t *request,
 	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
 	struct buf in CLEANUP(buf_deinit) = BUF_LIMITED(ANSWER_MAX);
 	struct follow follow = {each, userdata, false, 0};
-	char *text CLEANUP_FREE = json_dumps(request, JSON_COMPACT);
+	char *text CLEANUP_FREE = text_of(request);
 	bool more = true;
-	json_decref(request);
 	if (!text)
 		return EX_USAGE;
 	buf_printf(&line, "%s\n", text);

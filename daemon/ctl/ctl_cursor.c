@@ -47,13 +47,13 @@ static const struct row *find_row(const struct listing *listing, const char *nam
 }
 
 /* The cursor of every source; nothing if there is no state yet. */
-static int read_state(const char *directory, struct listing *ret)
+static int read_state(const struct config *config, struct listing *ret)
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
-	if (!ctl_has_state(directory))
+	if (!ctl_has_state(config->daemon.state_directory))
 		return 0;
-	int r = store_open(&store, directory, STORE_READ, &fault);
+	int r = ctl_open_state(&store, config, STORE_READ, &fault);
 	if (r == 0)
 		r = cursor_list(store, add, ret, &fault);
 	store_close(store);
@@ -158,7 +158,7 @@ int ctl_cursor(const struct ctl_arguments *arguments)
 	if (!config)
 		return EX_CONFIG;
 	ctl_secrets_init(&secrets, config);
-	int r = read_state(config->daemon.state_directory, &listing);
+	int r = read_state(config, &listing);
 	if (r == 0 && !name)
 		r = print_all(config, &listing, arguments->json);
 	else if (r == 0 && !ctl_find_source(config, name) && !find_row(&listing, name))

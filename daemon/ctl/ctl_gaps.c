@@ -82,14 +82,14 @@ static void add(const struct coverage_gap *gap, void *userdata)
 }
 
 /* What is listed is what was acknowledged; nothing when there is no state. */
-static int list(
-	const char *directory, const struct ctl_arguments *arguments, struct gap_listing *listing)
+static int list(const struct config *config, const struct ctl_arguments *arguments,
+	struct gap_listing *listing)
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
-	if (!ctl_has_state(directory))
+	if (!ctl_has_state(config->daemon.state_directory))
 		return 0;
-	int r = store_open(&store, directory, STORE_READ, &fault);
+	int r = ctl_open_state(&store, config, STORE_READ, &fault);
 	if (r == 0)
 		r = coverage_each_gap(store, arguments->name, arguments->all, add, listing, &fault);
 	store_close(store);
@@ -122,7 +122,7 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
 	char *by CLEANUP_FREE = my_name();
-	int r = store_open(&store, config->daemon.state_directory, STORE_OWN, &fault);
+	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r == STORE_E_LOCKED)
 		return acknowledge_by_daemon(arguments);
 	if (r == 0) {
@@ -139,7 +139,7 @@ int ctl_gaps(const struct ctl_arguments *arguments)
 	struct config *config = ctl_config(arguments);
 	if (!config)
 		return EX_CONFIG;
-	int code = list(config->daemon.state_directory, arguments, &listing);
+	int code = list(config, arguments, &listing);
 	if (code == 0 && arguments->acknowledge && listing.n_open > 0)
 		code = acknowledge(config, arguments);
 	if (code == 0)

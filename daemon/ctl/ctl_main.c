@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "ctl/ctl.h"
+#include "ctl/ctl_control.h"
 
 #include "base/log.h"
 #include "base/str.h"
@@ -88,8 +89,10 @@ int main(int argc, char **argv)
 	log_set_level(LOG_LEVEL_WARNING);
 	const struct ctl_command *command =
 		ctl_arguments_parse(&arguments, commands, argc, argv, &code);
-	if (command)
+	if (command) {
+		ctl_control_from(arguments.path);
 		code = command->run(&arguments);
+	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fputs("trawlctl: cannot write to standard output\n", stderr);
 		return code ? code : EX_TEMPFAIL;

@@ -207,14 +207,14 @@ static void see_answer(const struct http_response *response, void *userdata)
 
 /* What poll_begin has to be told: the place in the state, or where the source begins. 0 or an exit
  * code. */
-static int load_place(struct session *session, const char *directory)
+static int load_place(struct session *session, const struct config *config)
 {
 	struct probe *probe = &session->probe;
 	struct fault fault = FAULT_NULL;
 	char *stored CLEANUP_FREE = NULL;
 	int r = 0;
-	if (ctl_has_state(directory)) {
-		r = store_open(&session->store, directory, STORE_READ, &fault);
+	if (ctl_has_state(config->daemon.state_directory)) {
+		r = ctl_open_state(&session->store, config, STORE_READ, &fault);
 		if (r == 0)
 			r = cursor_get(session->store, probe->source->name, &stored, &fault);
 	}
@@ -318,7 +318,7 @@ int ctl_probe(const struct ctl_arguments *arguments)
 		poll_init(&session.probe.poll, source);
 		gather_init(&session.probe.gather, GATHER_LIMIT);
 		find_all_masked(&session.probe);
-		code = load_place(&session, setup->config->daemon.state_directory);
+		code = load_place(&session, setup->config);
 		if (code == 0)
 			code = run(&session);
 		session_deinit(&session);

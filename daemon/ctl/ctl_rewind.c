@@ -79,10 +79,9 @@ static int rewind_state(const struct config *config, const char *name, nsec_t ti
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
-	const char *directory = config->daemon.state_directory;
-	if (!ctl_has_state(directory))
+	if (!ctl_has_state(config->daemon.state_directory))
 		return without_state(config, name);
-	int r = store_open(&store, directory, STORE_OWN, &fault);
+	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r) {
 		int code = ctl_store_failed(r, &fault);
 		if (r == STORE_E_LOCKED)

@@ -166,14 +166,30 @@ static void read_daemon(struct config *config, struct findings *findings)
 				size ? instance.data : ""));
 }
 
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash == path ? mem_strdup("/")
+	       : slash       ? mem_strndup(path, (size_t)(slash - path))
+			     : mem_strdup(".");
+}
+
+char *config_locate(const char *path)
+{
+	char *directory CLEANUP_FREE = folder_of(path);
+	char *folder CLEANUP_FREE = realpath(directory, NULL);
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	if (!folder)
+		return mem_strdup(path);
+	return mem_printf("%s%s%s", folder, folder[1] ? "/" : "", name);
+}
+
 void config_load(struct config **ret, const char *path, struct findings *findings)
 {
 	struct config *config = MEM_NEW(struct config);
-	const char *slash = strrchr(path, '/');
 	config->path = mem_strdup(path);
-	config->directory = slash == path ? mem_strdup("/")
-			    : slash       ? mem_strndup(path, (size_t)(slash - path))
-					  : mem_strdup(".");
+	config->directory = folder_of(path);
+	config->location = config_locate(path);
 	if (ini_read(&config->ini, path, findings) >= 0)
 		read_folder(config, findings);
 	expand_ini(&config->ini, findings);
@@ -200,5 +216,6 @@ void config_free(struct config *config)
 	free(config->sinks);
 	free(config->path);
 	free(config->directory);
+	free(config->location);
 	free(config);
 }

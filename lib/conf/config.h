@@ -31,6 +31,7 @@ extern const size_t n_daemon_option_rows;
 struct config {
 	char *path; /* the main file */
 	char *directory; /* its folder: conf.d/ and providers/ are looked for there */
+	char *location; /* config_locate(path) */
 	struct ini ini; /* all sections, values expanded */
 	struct daemon_options daemon;
 	struct ini_section **sources; /* sections [source NAME], in order of appearance */
@@ -45,5 +46,10 @@ struct config {
  * source), two sections of one name in one file. */
 void config_load(struct config **ret, const char *path, struct findings *findings);
 void config_free(struct config *config);
+
+/* PATH of a main file as an absolute path, by which a state and a running trawld know whose they
+ * are. Links are followed in the folder only: the file may be a link to what is valid now, as in a
+ * mounted Kubernetes ConfigMap. */
+char *config_locate(const char *path);
 
 #endif
