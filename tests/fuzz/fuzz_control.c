@@ -60,5 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(json_is_boolean(json_object_get(answer, "ok")));
 		json_decref(answer);
 	}
+	free(client.tail_source);
 	return 0;
 }
