@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/json_remove.h"
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "base/secret_name.h"
@@ -214,17 +215,56 @@ static void print_records(const struct probe *probe)
 	print_more(probe->page.n_excluded, n_excluded);
 }
 
-static size_t count_wanted(const struct probe *probe, const struct setup_sink *sink)
+/* What a sink would make of the records. */
+struct sink_view {
+	struct selection *selection;
+	struct json_remove *remove;
+};
+
+static void sink_view_deinit(struct sink_view *view)
 {
-	struct selection *selection = NULL;
-	struct fault fault;
+	selection_free(view->selection);
+	json_remove_free(view->remove);
+}
+
+static bool sink_view_init(struct sink_view *view, const struct sink_common_options *common)
+{
+	struct fault fault = FAULT_NULL;
+	return selection_new(&view->selection, &common->include, &common->exclude, &fault) == 0 &&
+	       json_remove_new(&view->remove, &common->remove, &fault) == 0;
+}
+
+static void print_wanted(const struct probe *probe, const struct setup_sink *sink)
+{
+	struct sink_view view CLEANUP(sink_view_deinit) = {0};
 	size_t n = 0;
-	if (selection_new(&selection, &sink->common.include, &sink->common.exclude, &fault))
-		return 0;
-	for (size_t i = 0; i < probe->records.n_items; i++)
-		n += selection_wants(selection, probe->records.items[i].text);
-	selection_free(selection);
-	return n;
+	if (sink_view_init(&view, &sink->common))
+		for (size_t i = 0; i < probe->records.n_items; i++)
+			n += selection_wants(view.selection, probe->records.items[i].text);
+	printf(" %s would get %zu", sink->name, n);
+}
+
+/* The records of which a sink gets a part only, as it gets them. */
+static void print_cut(const struct probe *probe, const struct setup_sink *sink)
+{
+	struct sink_view view CLEANUP(sink_view_deinit) = {0};
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	size_t n = 0;
+	size_t n_shown = probe->all ? SIZE_MAX : PROBE_RECORDS;
+	if (sink->common.remove.n_items == 0 || !sink_view_init(&view, &sink->common))
+		return;
+	for (size_t i = 0; i < probe->records.n_items; i++) {
+		struct slice record = probe->records.items[i].text;
+		buf_clear(&text);
+		if (!selection_wants(view.selection, record) ||
+			!json_remove_run(view.remove, record, &text))
+			continue;
+		if (n == 0)
+			printf("\nwithout what %s removes:\n", sink->name);
+		if (n++ < n_shown)
+			print_record(buf_slice(&text));
+	}
+	print_more(n, n_shown);
 }
 
 static void print_sinks(const struct probe *probe)
@@ -234,11 +274,17 @@ static void print_sinks(const struct probe *probe)
 	printf("\nsinks:");
 	for (size_t i = 0; i < names.n_items; i++) {
 		const struct setup_sink *sink = setup_find_sink(probe->setup, names.items[i]);
-		if (sink)
-			printf("%s %s would get %zu", i ? "," : "", sink->name,
-				count_wanted(probe, sink));
+		if (sink) {
+			fputs(i ? "," : "", stdout);
+			print_wanted(probe, sink);
+		}
 	}
 	putchar('\n');
+	for (size_t i = 0; i < names.n_items; i++) {
+		const struct setup_sink *sink = setup_find_sink(probe->setup, names.items[i]);
+		if (sink)
+			print_cut(probe, sink);
+	}
 }
 
 static void print_kept(const struct probe *probe)

@@ -99,7 +99,7 @@ static void deadletter_print(
 	buf_append_text(out, ",\"reason\":");
 	json_encode(slice_of(reason), out);
 	buf_append_text(out, ",\"record\":");
-	deadletter_print_record(record->view.text, out);
+	deadletter_print_record(record->original.data ? record->original : record->view.text, out);
 	buf_append_text(out, "}\n");
 }
 

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "base/json_remove.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -222,6 +223,7 @@ struct job_terms delivery_terms(const struct delivery *delivery)
 		.format = (enum record_format)delivery->setup.common->format,
 		.capabilities = delivery->sink->kind->capabilities,
 		.max_record = delivery->sink->max_record,
+		.remove = delivery->remove,
 	};
 }
 
@@ -405,15 +407,23 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 {
 	struct delivery *delivery;
 	struct selection *selection;
+	struct json_remove *remove = NULL;
 	int r = selection_new(&selection, &setup->common->include, &setup->common->exclude, reterr);
 
 	if (r != 0)
 		return r;
+	if (setup->common->remove.n_items > 0)
+		r = json_remove_new(&remove, &setup->common->remove, reterr);
+	if (r != 0) {
+		selection_free(selection);
+		return r;
+	}
 	delivery = MEM_NEW(struct delivery);
 	delivery->setup = *setup;
 	delivery->place = mem_strdup(setup->place);
 	delivery->sink = sink;
 	delivery->selection = selection;
+	delivery->remove = remove;
 	delivery->acknowledged = setup->acknowledged;
 	delivery->position = mem_strdup(setup->position);
 	queue_init(&delivery->queue, setup->store, delivery_wanted, delivery, setup->acknowledged);
@@ -449,6 +459,7 @@ void delivery_free(struct delivery *delivery)
 	job_free(delivery->job);
 	job_free(delivery->spent);
 	selection_free(delivery->selection);
+	json_remove_free(delivery->remove);
 	resend_deinit(&delivery->resend);
 	free(delivery->refused);
 	free(delivery->refused_position);

@@ -39,8 +39,8 @@ struct delivery_setup {
 	void *userdata;
 };
 
-/* Takes over SINK when it succeeds. 0, or FAULT_CONFIG for a condition that is none. Nothing is
- * delivered before delivery_start. */
+/* Takes over SINK when it succeeds. 0, or FAULT_CONFIG for a condition or a pointer that is none.
+ * Nothing is delivered before delivery_start. */
 int delivery_new(struct delivery **ret, const struct delivery_setup *setup, struct sink *sink,
 	struct fault *reterr);
 /* Cancels what is with the sink and destroys it. NULL allowed. */

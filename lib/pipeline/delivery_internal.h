@@ -11,6 +11,7 @@
 #include "pipeline/queue.h"
 #include "pipeline/resend.h"
 
+struct json_remove;
 struct selection;
 
 enum delivery_state {
@@ -27,6 +28,7 @@ struct delivery {
 	char *place;
 	struct sink *sink;
 	struct selection *selection;
+	struct json_remove *remove; /* NULL: nothing */
 	ev_timer timer;
 	enum delivery_state state;
 	bool started;

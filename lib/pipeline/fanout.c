@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "base/json_remove.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/names.h"
@@ -49,6 +50,12 @@ const struct option sink_common_option_rows[] = {
 		.type = OPTION_LINES,
 		.offset = COMMON(exclude),
 		.help = "conditions, one a line: no record that fulfils one of them",
+	},
+	{
+		.name = "remove",
+		.type = OPTION_LIST,
+		.offset = COMMON(remove),
+		.help = "JSON Pointers to members that are cut out of each record",
 	},
 	{
 		.name = "retry_max",
@@ -85,8 +92,14 @@ static void sink_check_conditions(const struct str_list *list, const char *key,
 void sink_common_check(const struct sink_common_options *common, const struct ini_section *section,
 	struct findings *findings)
 {
+	struct json_remove *remove = NULL;
+	struct fault fault = FAULT_NULL;
+
 	sink_check_conditions(&common->include, "include", section, findings);
 	sink_check_conditions(&common->exclude, "exclude", section, findings);
+	if (json_remove_new(&remove, &common->remove, &fault) != 0)
+		findings_add_at(findings, section, "remove", "%s", fault.text);
+	json_remove_free(remove);
 }
 
 /* A sink of a source: it gets the batches above the number AFTER. */

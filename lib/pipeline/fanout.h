@@ -19,11 +19,13 @@ struct sink_common_options {
 	int format; /* enum record_format */
 	struct str_list include; /* conditions, one a line; a record must fulfil one of them */
 	struct str_list exclude; /* a record must fulfil none */
+	struct str_list remove; /* JSON Pointers to what is cut out of each record */
 	nsec_t retry_max_ns; /* longest back-off, default 5m */
 };
 extern const struct option sink_common_option_rows[];
 extern const size_t n_sink_common_option_rows;
-/* What the rows cannot say: conditions that are none. Adds findings at SECTION's entries. */
+/* What the rows cannot say: conditions and pointers that are none. Adds findings at SECTION's
+ * entries. */
 void sink_common_check(const struct sink_common_options *common, const struct ini_section *section,
 	struct findings *findings);
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "base/digest.h"
+#include "base/json_remove.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "pipeline/selection.h"
@@ -55,16 +56,46 @@ void job_unfit_reason(const struct sink_job *job, const struct sink_record *reco
 		buf_append_text(out, "the record is not valid UTF-8, which this sink cannot carry");
 }
 
-static void job_select(struct sink_job *job, struct selection *selection, size_t n_all, bool utf8)
+/* CUT has room for it: what points into it stays valid. */
+static void job_cut(
+	struct sink_job *job, const struct json_remove *remove, struct sink_record *record)
+{
+	size_t from = job->cut.size, middle;
+	uint64_t removed = json_remove_run(remove, record->view.text, &job->cut);
+
+	if (!removed)
+		return;
+	middle = job->cut.size;
+	json_remove_print(remove, removed, &job->cut);
+	record->original = record->view.text;
+	record->view.text = (struct slice){job->cut.data + from, middle - from};
+	record->removed = (struct slice){job->cut.data + middle, job->cut.size - middle};
+}
+
+static void job_reserve_cut(struct sink_job *job, const struct json_remove *remove, size_t n_all)
+{
+	size_t size = n_all * json_remove_print_max(remove);
+
+	for (size_t i = 0; i < job->n_batches; i++)
+		size += job->batches[i]->body.size;
+	buf_reserve(&job->cut, size);
+}
+
+static void job_select(struct sink_job *job, struct selection *selection,
+	const struct json_remove *remove, size_t n_all, bool utf8)
 {
 	struct sink_record record;
 	struct job_cursor cursor = {0};
 	struct sink_record *records = mem_array(n_all, sizeof(*records));
 	size_t n = 0;
 
+	if (remove)
+		job_reserve_cut(job, remove, n_all);
 	while (job_next(job, &cursor, &record)) {
 		if (!selection_wants(selection, record.view.text))
 			continue;
+		if (remove)
+			job_cut(job, remove, &record);
 		if (job_is_long(job, &record) || (utf8 && !utf8_is_valid(record.view.text)))
 			job_set_apart(job, &record);
 		else
@@ -72,7 +103,7 @@ static void job_select(struct sink_job *job, struct selection *selection, size_t
 	}
 	job->records = records;
 	job->n_records = n;
-	job->whole = n == n_all;
+	job->whole = n == n_all && job->cut.size == 0;
 }
 
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
@@ -81,7 +112,7 @@ struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t 
 	struct sink_job *job = MEM_NEW(struct sink_job);
 	bool utf8 = (terms->capabilities & SINK_UTF8) || terms->format == RECORD_ENVELOPE;
 	bool bodies = (terms->capabilities & SINK_WHOLE_BATCH) && terms->format == RECORD_RAW &&
-		      !utf8 && terms->max_record == 0;
+		      !utf8 && terms->max_record == 0 && !terms->remove;
 	size_t n_all = 0;
 
 	job->batches = mem_dup(batches, n * sizeof(*batches));
@@ -95,7 +126,7 @@ struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t 
 		job->whole = true;
 		job->n_records = n_all;
 	} else {
-		job_select(job, selection, n_all, utf8);
+		job_select(job, selection, terms->remove, n_all, utf8);
 	}
 	return job;
 }
@@ -109,6 +140,7 @@ void job_free(struct sink_job *job)
 	free(job->batches);
 	free(job->records);
 	free(job->unfit);
+	buf_deinit(&job->cut);
 	free(job->sink);
 	free(job);
 }
@@ -132,7 +164,7 @@ bool job_next(const struct sink_job *job, struct job_cursor *cursor, struct sink
 		return true;
 	}
 	for (; cursor->batch < job->n_batches; cursor->batch++) {
-		ret->batch = job->batches[cursor->batch];
+		*ret = (struct sink_record){.batch = job->batches[cursor->batch]};
 		if (batch_next(ret->batch, &cursor->inner, &ret->view)) {
 			cursor->index++;
 			return true;

@@ -7,6 +7,7 @@
 
 #include "pipeline/sink.h"
 
+struct json_remove;
 struct selection;
 
 /* A job ends before the batch that would pass one of these; one batch is always taken. */
@@ -20,6 +21,8 @@ struct job_terms {
 				  and raw; SINK_UTF8: records that are not valid UTF-8 are set
 				  apart, as they always are with an envelope, which is JSON */
 	size_t max_record; /* bytes; longer records are set apart; 0: no limit */
+	const struct json_remove *remove; /* what is cut out of each record, after it was selected;
+					     NULL: nothing */
 };
 
 /* Takes over the N references in BATCHES (the array itself is copied). */

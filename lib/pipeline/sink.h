@@ -111,7 +111,9 @@ enum record_format { RECORD_RAW, RECORD_ENVELOPE };
 /* A record of a job, ready to be sent. */
 struct sink_record {
 	const struct batch *batch; /* source, provider, number */
-	struct batch_view view;
+	struct batch_view view; /* its text is without what `remove =` of the sink cuts out */
+	struct slice original; /* the whole text; SLICE_NULL: nothing was cut out */
+	struct slice removed; /* what was, as a JSON array of pointers */
 };
 
 /* A job's records that this sink is to have (after include/exclude), in order. */
@@ -124,7 +126,8 @@ struct sink_job {
 	struct sink_record *unfit; /* what the sink is to have but cannot carry: dead letters */
 	size_t n_unfit;
 	size_t max_record; /* longer ones are among them; 0: no limit */
-	bool whole; /* nothing was left out: a batch's body may be used as it is */
+	bool whole; /* nothing was left out or cut: a batch's body may be used as it is */
+	struct buf cut; /* the texts of records from which something was cut out */
 	enum record_format format;
 	char *sink; /* its name */
 	char id[33]; /* "": not asked for yet; see job_id */
@@ -157,7 +160,8 @@ void sink_retried(struct sink *sink, const struct fault *fault);
 void sink_progress(struct sink *sink);
 
 /* Appends RECORD in FORMAT without a line feed: the raw text, or
- * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}. */
+ * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}, with `"removed":[…]` before the record
+ * where something was cut out. */
 void sink_record_print(
 	const struct sink_record *record, enum record_format format, struct buf *out);
 
