@@ -12,7 +12,7 @@ _trawlctl_names()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check cursor dead-letters drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind status tail test"
+	local commands="backup check cursor dead-letters drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind setup status tail test"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -39,6 +39,9 @@ _trawlctl()
 		mapfile -t COMPREPLY < <(compgen -W "$(find "$(dirname "$file")/providers" \
 			/usr/share/trawld/providers -name '*.conf' 2>/dev/null |
 			sed 's|.*/||; s|\.conf$||') --example" -- "$cur")
+		;;
+	setup)
+		mapfile -t COMPREPLY < <(compgen -W "--provider --set --archive --no-probe" -- "$cur")
 		;;
 	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json" -- "$cur") ;;
 	status)

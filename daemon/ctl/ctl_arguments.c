@@ -20,7 +20,8 @@
 static const struct own_option {
 	const char *name;
 	unsigned takes;
-	size_t flag, text; /* offsets in struct ctl_arguments; 0: not this one */
+	size_t flag, text; /* offsets in struct ctl_arguments; 0: not this one. Both 0: it is
+			      added to the sets */
 	bool required;
 } own_options[] = {
 	{"to", CTL_TO, 0, offsetof(struct ctl_arguments, to), true},
@@ -31,6 +32,10 @@ static const struct own_option {
 	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
 	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), false},
 	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
+	{"provider", CTL_SETUP, 0, offsetof(struct ctl_arguments, provider), false},
+	{"archive", CTL_SETUP, 0, offsetof(struct ctl_arguments, archive), false},
+	{"no-probe", CTL_SETUP, offsetof(struct ctl_arguments, no_probe), 0, false},
+	{"set", CTL_SETUP, 0, 0, false},
 	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
 };
 
@@ -128,8 +133,9 @@ static int check(const struct ctl_command *command, struct ctl_arguments *argume
 	}
 	for (size_t i = 0; i < N_OWN_OPTIONS; i++) {
 		const struct own_option *option = &own_options[i];
-		bool given = option->text ? *text_of(arguments, option) != NULL
-					  : *flag_of(arguments, option);
+		bool given = option->text   ? *text_of(arguments, option) != NULL
+			     : option->flag ? *flag_of(arguments, option)
+					    : arguments->n_sets > 0;
 		bool allowed = takes & option->takes;
 		char *name CLEANUP_FREE = mem_printf("--%s", option->name);
 		if (given && !allowed)
@@ -148,9 +154,24 @@ static void list_options(struct option ret[N_OWN_OPTIONS + N_GENERAL_OPTIONS + 1
 	for (size_t i = 0; i < N_OWN_OPTIONS; i++)
 		ret[N_GENERAL_OPTIONS + i] = (struct option){
 			.name = own_options[i].name,
-			.has_arg = own_options[i].text ? required_argument : no_argument,
+			.has_arg = own_options[i].flag ? no_argument : required_argument,
 			.val = CODE_OWN + (int)i,
 		};
+}
+
+static bool take_option(struct ctl_arguments *ret, const struct own_option *option)
+{
+	if (option->text) {
+		*text_of(ret, option) = optarg;
+	} else if (option->flag) {
+		*flag_of(ret, option) = true;
+	} else if (ret->n_sets == CTL_SETS_MAX) {
+		fprintf(stderr, "trawlctl: more than %d times --%s\n", CTL_SETS_MAX, option->name);
+		return false;
+	} else {
+		ret->sets[ret->n_sets++] = optarg;
+	}
+	return true;
 }
 
 /* False: *RET_CODE says how to end. */
@@ -181,10 +202,10 @@ static bool read_options(struct ctl_arguments *ret, const struct ctl_command *co
 			*ret_code = usage(NULL);
 			return false;
 		default:
-			if (own_options[code - CODE_OWN].text)
-				*text_of(ret, &own_options[code - CODE_OWN]) = optarg;
-			else
-				*flag_of(ret, &own_options[code - CODE_OWN]) = true;
+			if (!take_option(ret, &own_options[code - CODE_OWN])) {
+				*ret_code = EX_USAGE;
+				return false;
+			}
 		}
 	}
 	return true;

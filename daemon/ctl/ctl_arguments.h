@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define CTL_SETS_MAX 64
+
 struct ctl_arguments {
 	const char *path; /* of the configuration */
 	bool path_given;
@@ -20,6 +22,12 @@ struct ctl_arguments {
 	bool failing;
 	bool check;
 	bool example;
+	/* setup: */
+	const char *provider;
+	const char *archive;
+	bool no_probe;
+	const char *sets[CTL_SETS_MAX]; /* KEY=VALUE */
+	size_t n_sets;
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -36,6 +44,7 @@ enum {
 	CTL_CHECK = 1 << 9,
 	CTL_EXAMPLE = 1 << 10,
 	CTL_LIMIT = 1 << 11,
+	CTL_SETUP = 1 << 12, /* --provider, --set, --archive, --no-probe */
 };
 
 struct ctl_command {

@@ -71,7 +71,7 @@ static void read_folder(struct config *config, struct findings *findings)
 	}
 }
 
-static bool is_name(const char *name)
+bool config_is_name(const char *name)
 {
 	size_t size = strlen(name);
 	for (size_t i = 0; i < size; i++)
@@ -103,7 +103,7 @@ static void sort_section(
 				section->kind);
 		return;
 	}
-	if (!section->name || !is_name(section->name)) {
+	if (!section->name || !config_is_name(section->name)) {
 		findings_add(findings, section->file, section->line,
 			"[%s%s%s]: expected a name such as [%s acme-prod], of at most %d letters, "
 			"digits, `-`, `_` and `.`",

@@ -47,6 +47,9 @@ struct config {
 void config_load(struct config **ret, const char *path, struct findings *findings);
 void config_free(struct config *config);
 
+/* Can NAME be that of a source or sink? */
+bool config_is_name(const char *name);
+
 /* PATH of a main file as an absolute path, by which a state and a running trawld know whose they
  * are. Links are followed in the folder only: the file may be a link to what is valid now, as in a
  * mounted Kubernetes ConfigMap. */

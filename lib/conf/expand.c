@@ -105,6 +105,15 @@ static void put_file(
 	secret_wipe(text.data, text.size);
 }
 
+char *expand_credential_path(const char *directory, const char *name)
+{
+	char *path = mem_printf("%s/%s", directory, name);
+	char *loaded = mem_printf("%s/secrets_%s", directory, name);
+	bool is_loaded = access(path, F_OK) != 0 && access(loaded, F_OK) == 0;
+	free(is_loaded ? path : loaded);
+	return is_loaded ? loaded : path;
+}
+
 static void put_credential(struct expansion *expansion, const char *name)
 {
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
@@ -118,13 +127,14 @@ static void put_credential(struct expansion *expansion, const char *name)
 		if (access(path, F_OK) == 0 || !expand_directories[i + 1])
 			directory = expand_directories[i];
 	}
-	char *path CLEANUP_FREE = mem_printf("%s/%s", directory, name);
+	char *path CLEANUP_FREE = expand_credential_path(directory, name);
 	if (access(path, F_OK) == 0)
 		put_file(expansion, "credential", name, path);
 	else if (getenv("CREDENTIALS_DIRECTORY"))
 		fault(expansion, "credential", name,
-			"there is no such file in $CREDENTIALS_DIRECTORY: the unit needs "
-			"LoadCredential=%s:/etc/trawld/secrets/%s",
+			"there is no such file in $CREDENTIALS_DIRECTORY: put it into "
+			"/etc/trawld/secrets and restart the service (an instance needs "
+			"LoadCredential=%s:/etc/trawld/secrets/%s)",
 			name, name);
 	else
 		fault(expansion, "credential", name,

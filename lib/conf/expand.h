@@ -12,6 +12,10 @@
 
 extern const char *expand_directories[]; /* two and NULL; tests put theirs there */
 
+/* Where systemd has put the credential NAME: DIRECTORY/NAME, or DIRECTORY/secrets_NAME, which the
+ * unit's LoadCredential=secrets:/etc/trawld/secrets makes of a file there. The caller frees it. */
+char *expand_credential_path(const char *directory, const char *name);
+
 /* Expands every value of INI in place; what cannot be had (no such variable, unreadable file,
  * larger than 1 MiB, NUL inside, empty, white space at its ends) is a finding at the entry. An
  * expanded value sets entry->secret and is registered for masking unless its key is known to be

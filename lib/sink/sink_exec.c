@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "conf/expand.h"
 #include "pipeline/job.h"
 #include "sink/child.h"
 
@@ -325,8 +326,8 @@ static void sink_exec_set_environment(
 	str_list_add(&exec->environment, own);
 	for (size_t i = 0; directory && i < options->credentials.n_items; i++) {
 		const char *name = options->credentials.items[i];
-		char *variable CLEANUP_FREE =
-			mem_printf("TRAWLD_CREDENTIAL_%s=%s/%s", name, directory, name);
+		char *path CLEANUP_FREE = expand_credential_path(directory, name);
+		char *variable CLEANUP_FREE = mem_printf("TRAWLD_CREDENTIAL_%s=%s", name, path);
 
 		for (char *c = variable; *c != '='; c++)
 			if (!isalnum((unsigned char)*c))

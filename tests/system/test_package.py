@@ -39,8 +39,7 @@ while (<STDIN>) {
 """
 NETWORK = ("udp", "tcp", "tls", "relp")
 DROP_IN = """[Service]
-LoadCredential=acme-token:/etc/trawld/secrets/acme-token
-LoadCredentialEncrypted=other-token:/etc/trawld/secrets/other-token.cred
+LoadCredentialEncrypted=other-token:/etc/trawld/other-token.cred
 """
 
 
@@ -159,7 +158,7 @@ class Package(PackageCase):
         self.box.write("/etc/trawld/secrets/acme-token", TOKEN + "\n", 0o600)
         self.box.write("/etc/trawld/secrets/plain", OTHER + "\n", 0o600)
         self.box.run("systemd-creds", "encrypt", "--name=other-token",
-                     "/etc/trawld/secrets/plain", "/etc/trawld/secrets/other-token.cred")
+                     "/etc/trawld/secrets/plain", "/etc/trawld/other-token.cred")
         self.box.path("/etc/trawld/secrets/plain").unlink()
         self.box.write("/etc/systemd/system/trawld.service.d/secrets.conf", DROP_IN)
         self.box.write("/usr/local/bin/ack", ACK, 0o755)
