@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/user.h"
 
 #define DESCRIPTORS 65536
 
@@ -61,6 +62,19 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Root's own files in the state and in archives would be in the way of the service. */
+static bool become_owner(const char *directory)
+{
+	struct fault fault = FAULT_NULL;
+	char *name CLEANUP_FREE = NULL;
+	int r = user_become_owner(directory, &name, &fault);
+	if (r)
+		log_error(NULL, "%s", fault.text);
+	else if (name)
+		log_notice(NULL, "started by root; continuing as %s, who owns %s", name, directory);
+	return r == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
@@ -91,6 +105,10 @@ int main(int argc, char **argv)
 	if (arguments.check)
 		return check(setup);
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level)setup->config->daemon.log_level);
+	if (!become_owner(setup->config->daemon.state_directory)) {
+		setup_free(setup);
+		return EX_CANTCREAT;
+	}
 	struct trawld_options options = {arguments.path, arguments.once};
 	int code = trawld_open(&trawld, &options, setup);
 	if (code == 0)

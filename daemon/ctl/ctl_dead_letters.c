@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "base/user.h"
 #include "ctl/ctl_control.h"
 #include "pipeline/deadletter.h"
 #include "pipeline/resend.h"
@@ -142,12 +143,11 @@ static int ask(const char *path, const char *name, bool resend)
 }
 
 /* No trawld is there to write it to its log. */
-static void audit(const char *name, bool resend, unsigned long long n)
+static void audit(const char *name, bool resend, unsigned long long n, const char *who)
 {
-	const struct passwd *user = getpwuid(getuid());
 	openlog("trawlctl", LOG_PID, LOG_DAEMON);
 	syslog(LOG_NOTICE, "sink %s: %llu dead letter%s %s by %s", name, n, str_plural(n),
-		resend ? "queued to be sent again" : "discarded", user ? user->pw_name : "unknown");
+		resend ? "queued to be sent again" : "discarded", who);
 	closelog();
 }
 
@@ -156,19 +156,24 @@ static int change(const struct config *config, const char *name, bool resend)
 	struct fault fault = FAULT_NULL;
 	struct store *store;
 	const char *directory = config->daemon.state_directory;
+	const struct passwd *user = getpwuid(getuid());
+	char *who CLEANUP_FREE = mem_strdup(user ? user->pw_name : "unknown");
 	uint64_t n = 0;
 	int code = ctl_own_state(&store, config);
 	if (code)
 		return code;
-	int r = resend ? resend_request(directory, name, &n, &fault)
-		       : deadletter_discard(directory, name, &n, &fault);
+	/* what root writes here could not be read by the daemon */
+	int r = user_become_owner(directory, NULL, &fault);
+	if (r == 0)
+		r = resend ? resend_request(directory, name, &n, &fault)
+			   : deadletter_discard(directory, name, &n, &fault);
 	store_close(store);
 	if (r) {
 		fprintf(stderr, "trawlctl: %s\n", fault.text);
 		return EX_TEMPFAIL;
 	}
 	if (n > 0)
-		audit(name, resend, n);
+		audit(name, resend, n, who);
 	print_done(name, resend, n, false);
 	return 0;
 }

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""Root on a state of another user: what it leaves is that user's, so the service can go on."""
+
+import os
+import pathlib
+
+import harness
+
+import cloudscale
+
+OWNER = 65534  # nobody
+
+
+@harness.unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+class Root(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.api = self.cloudscale(400)
+        self.receiver = self.simulator(name="http_receiver")
+        self.receiver.control(poison=['"admin":{}'])
+        self.archive = self.dir / "archive"
+        self.archive.mkdir()
+        self.state.mkdir(mode=0o700)
+        for path in (self.archive, self.state):
+            os.chown(path, OWNER, OWNER)
+        self.dir.chmod(0o755)
+        token = self.dir / "token"  # which only root can read
+        token.write_text(harness.TOKEN)
+        token.chmod(0o600)
+        self.configure(
+            self.source(self.api.url, token="${file:%s}" % token),
+            self.file_sink(path=self.archive / "acme.ndjson"),
+            "[sink far]\ntype = http\nurl = %s/ndjson\nretry_max = 1s\n" % self.receiver.url)
+
+    def owners(self):
+        """Who owns what there is, by name."""
+        found = {}
+        for folder in (self.state, self.archive):
+            for path in folder.rglob("*"):
+                found[str(path.relative_to(self.dir))] = path.stat().st_uid
+        return found
+
+    def test_once(self):
+        result = self.once(expect=75)
+        self.assertTrue(result.lines("started by root; continuing as nobody, who owns"), result.err)
+        found = self.owners()
+        self.assertIn("archive/acme.ndjson", found)
+        self.assertIn("state/dead-letters/far.ndjson", found)
+        self.assertEqual(set(found.values()), {OWNER}, found)
+        self.assert_output(cloudscale.expected_lines(1, 0, 400), self.archive / "acme.ndjson")
+        self.ctl("dead-letters", "resend", "far")
+        self.ctl("rewind", "acme", "--to", "earliest")
+        self.ctl("pause", "acme")
+        found = self.owners()
+        self.assertIn("state/dead-letters/far.resend", found)
+        self.assertEqual(set(found.values()), {OWNER}, found)
+
+    def test_privileges_are_gone(self):
+        """All of them: real, effective and saved, groups, and it is not dumpable."""
+        daemon = self.daemon()
+        daemon.wait_log("started by root")
+        self.wait_size(self.archive / "acme.ndjson", 1)
+        lines = pathlib.Path("/proc/%d/status" % daemon.pid).read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        self.assertEqual(status["Uid"].split(), [str(OWNER)] * 4)
+        self.assertEqual(status["Gid"].split(), [str(OWNER)] * 4)
+        self.assertEqual(status["Groups"].split(), [str(OWNER)])
+        self.assertEqual(int(status["CapEff"], 16), 0)
+        self.assertEqual(os.stat("/proc/%d/environ" % daemon.pid).st_uid, 0)  # not dumpable
+        self.assertEqual(daemon.stop(), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
