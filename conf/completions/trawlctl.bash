@@ -9,10 +9,17 @@ _trawlctl_names()
 	printf '%s\n' "$sections"
 }
 
+# the names of the definitions beside the configuration $1, and of those that are installed
+_trawlctl_providers()
+{
+	find "$(dirname "$1")/providers" /usr/share/trawld/providers -name '*.conf' 2>/dev/null |
+		sed 's|.*/||; s|\.conf$||'
+}
+
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check cursor dead-letters drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind setup status tail test"
+	local commands="backup check cursor dead-letters definition drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind setup status tail test"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -36,9 +43,7 @@ _trawlctl()
 	case $command in
 	"") mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$cur") ;;
 	providers)
-		mapfile -t COMPREPLY < <(compgen -W "$(find "$(dirname "$file")/providers" \
-			/usr/share/trawld/providers -name '*.conf' 2>/dev/null |
-			sed 's|.*/||; s|\.conf$||') --example" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_providers "$file") --example" -- "$cur")
 		;;
 	setup)
 		mapfile -t COMPREPLY < <(compgen -W "--provider --set --archive --no-probe" -- "$cur")
@@ -64,6 +69,10 @@ _trawlctl()
 	dead-letters)
 		mapfile -t COMPREPLY < <(compgen -W "list resend discard
 			$(_trawlctl_names sink "$file") --json" -- "$cur")
+		;;
+	definition)
+		mapfile -t COMPREPLY < <(compgen -W "test record --raw $(_trawlctl_names source "$file")
+			$(_trawlctl_providers "$file")" -- "$cur")
 		;;
 	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to" -- "$cur") ;;
 	esac

@@ -19,6 +19,7 @@ int ctl_rename(const struct ctl_arguments *arguments);
 int ctl_rename_sink(const struct ctl_arguments *arguments);
 int ctl_drop_sink(const struct ctl_arguments *arguments);
 int ctl_dead_letters(const struct ctl_arguments *arguments);
+int ctl_definition(const struct ctl_arguments *arguments);
 int ctl_backup(const struct ctl_arguments *arguments);
 int ctl_new_source(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);

@@ -36,6 +36,7 @@ static const struct own_option {
 	{"archive", CTL_SETUP, 0, offsetof(struct ctl_arguments, archive), false},
 	{"no-probe", CTL_SETUP, offsetof(struct ctl_arguments, no_probe), 0, false},
 	{"set", CTL_SETUP, 0, 0, false},
+	{"raw", CTL_RAW, offsetof(struct ctl_arguments, raw), 0, false},
 	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
 };
 
@@ -123,7 +124,7 @@ static int check(const struct ctl_command *command, struct ctl_arguments *argume
 {
 	unsigned takes = command->takes;
 	int n_needed = takes & CTL_NEW_NAME ? 2 : takes & CTL_NAME_REQUIRED ? 1 : 0;
-	int n_allowed = n_needed ? n_needed : takes & CTL_NAME ? 1 : 0;
+	int n_allowed = takes & CTL_MORE_NAMES ? 3 : n_needed ? n_needed : takes & CTL_NAME ? 1 : 0;
 	if (n_operands > n_allowed)
 		return fail(command, "unexpected argument", operands[n_allowed]);
 	if (n_operands < n_needed) {
@@ -229,6 +230,7 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 	}
 	ret->name = optind + 1 < argc ? argv[optind + 1] : NULL;
 	ret->new_name = optind + 2 < argc ? argv[optind + 2] : NULL;
+	ret->third = optind + 3 < argc ? argv[optind + 3] : NULL;
 	*ret_code = check(command, ret, argv + optind + 1, argc - optind - 1);
 	return *ret_code ? NULL : command;
 }

@@ -13,6 +13,7 @@ struct ctl_arguments {
 	bool path_given;
 	const char *name; /* the operand; NULL: none */
 	const char *new_name; /* the second one */
+	const char *third;
 	const char *to;
 	const char *limit;
 	bool json;
@@ -28,6 +29,7 @@ struct ctl_arguments {
 	bool no_probe;
 	const char *sets[CTL_SETS_MAX]; /* KEY=VALUE */
 	size_t n_sets;
+	bool raw;
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -45,6 +47,8 @@ enum {
 	CTL_EXAMPLE = 1 << 10,
 	CTL_LIMIT = 1 << 11,
 	CTL_SETUP = 1 << 12, /* --provider, --set, --archive, --no-probe */
+	CTL_RAW = 1 << 13,
+	CTL_MORE_NAMES = 1 << 14, /* up to two further operands */
 };
 
 struct ctl_command {

@@ -56,6 +56,11 @@ static const struct ctl_command commands[] = {
 		"show the records that the receiver of a sink rejected, send them again, or delete "
 		"them",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME | CTL_JSON, ctl_dead_letters},
+	{"definition", "test [NAME] | record SOURCE FILE [--raw]",
+		"play the conversations of the provider definitions, as recorded and with "
+		"failures; "
+		"record one",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_MORE_NAMES | CTL_RAW, ctl_definition},
 	{"backup", "FILE", "copy the state to a new file, while trawld runs or not",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_backup},
 	{"probe", "SOURCE [--all]",

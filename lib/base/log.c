@@ -145,7 +145,8 @@ void log_recent(const struct log_subject *subject, nsec_t *told_at)
 	struct recent *line;
 	size_t index = 0;
 	nsec_t now_at = clock_monotonic();
-	if (*told_at != NSEC_NONE && now_at - *told_at < RECENT_INTERVAL)
+	if (threshold < LOG_LEVEL_WARNING || /* the failure itself was not written */
+		(*told_at != NSEC_NONE && now_at - *told_at < RECENT_INTERVAL))
 		return;
 	*told_at = now_at;
 	while ((line = recent_find(subject, &index))) {

@@ -32,6 +32,8 @@ struct http_client {
 	struct http_request_list delivering; /* a snapshot of ENDED: each turn of the loop ends */
 	bool *gone; /* set when the client is freed by a callback */
 	struct http_watch watch;
+	http_answer_fn answer; /* NULL: the network answers */
+	void *answer_userdata;
 
 	CURLSH *sessions; /* of TLS, to be resumed */
 	CURLSH **old_sessions; /* whose requests may still run */
@@ -387,6 +389,12 @@ void http_client_watch(struct http_client *client, const struct http_watch *watc
 	client->watch = *watch;
 }
 
+void http_client_answer(struct http_client *client, http_answer_fn answer, void *userdata)
+{
+	client->answer = answer;
+	client->answer_userdata = userdata;
+}
+
 bool client_connect(struct http_client *client, struct http_request *request)
 {
 	return add_to_multi(client, request);
@@ -414,10 +422,14 @@ struct http_request *http_request_start(struct http_client *client,
 	request->userdata = userdata;
 	if (client->watch.asked)
 		client->watch.asked(message, client->watch.userdata);
-	if (request->response.fault.class == FAULT_NONE && add_to_multi(client, request))
-		list_append(&client->running, request);
-	else
+	if (client->answer) {
+		client->answer(message, &request->response, client->answer_userdata);
 		end_later(client, request);
+	} else if (request->response.fault.class == FAULT_NONE && add_to_multi(client, request)) {
+		list_append(&client->running, request);
+	} else {
+		end_later(client, request);
+	}
 	return request;
 }
 

@@ -25,6 +25,12 @@ struct http_watch {
 };
 void http_client_watch(struct http_client *client, const struct http_watch *watch);
 
+/* From now on no request is sent: ANSWER fills in the response (which is empty) in its place. It
+ * must not start or cancel anything; DONE comes afterwards, as ever. */
+typedef void (*http_answer_fn)(
+	const struct http_message *message, struct http_response *response, void *userdata);
+void http_client_answer(struct http_client *client, http_answer_fn answer, void *userdata);
+
 /* RESPONSE lives during the call; a body can be taken with buf_take. Exactly once, never inside
  * http_request_start, never after http_request_cancel. The request is gone afterwards: the handle
  * must not be used or cancelled again. */

@@ -36,7 +36,7 @@ WORDS_IN = (
     "README.md RELIABILITY.md BENCHMARKS.md CHANGELOG.md CONTRIBUTING.md SECURITY.md Containerfile "
     "man/*.[1-8] conf/*.conf conf/*.yml conf/*.json conf/logrotate conf/providers/*.conf "
     "conf/kubernetes/*.yaml conf/completions/* debian/README.Debian debian/control systemd/trawld* script/* "
-    ".ci/run lib/conf/*.c lib/definition/*.c daemon/*.c daemon/page.html daemon/ctl/*.c"
+    ".ci/run lib/conf/*.c lib/definition/*.c daemon/*.c daemon/page.html daemon/ctl/*.c daemon/workbench/*.c"
 ).split()
 # Phrases that read as if translated, and terms that have another name, with what to write.
 WORDS = {

@@ -183,8 +183,8 @@ class Completion(harness.Case):
         (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
         conf = ("-c", str(self.conf))
         commands = [
-            "backup", "check", "cursor", "dead-letters", "drop-sink", "gaps", "pause", "poll", "probe", "providers",
-            "reload", "rename", "rename-sink", "resume", "rewind", "status", "tail", "test",
+            "backup", "check", "cursor", "dead-letters", "definition", "drop-sink", "gaps", "pause", "poll", "probe",
+            "providers", "reload", "rename", "rename-sink", "resume", "rewind", "status", "tail", "test",
         ]
         offered = [word for word in shell("") if not word.startswith("-")]
         self.assertEqual(offered, commands)

@@ -1,0 +1,177 @@
+/* trawlctl definition: what an author of provider definitions needs. */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "workbench/recorder.h"
+#include "workbench/rehearsal.h"
+
+struct workplace {
+	struct config *config;
+	struct setup_path providers;
+	struct str_list names;
+};
+
+static void workplace_deinit(struct workplace *workplace)
+{
+	str_list_deinit(&workplace->names);
+	setup_path_deinit(&workplace->providers);
+	config_free(workplace->config);
+}
+
+/* Only the directories of the configuration are needed, and the default ones are known without it.
+ */
+static int workplace_init(struct workplace *ret, const struct ctl_arguments *arguments)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	*ret = (struct workplace){0};
+	config_load(&ret->config, arguments->path, &findings);
+	setup_path_init(&ret->providers, ret->config);
+	if (arguments->path_given && access(arguments->path, R_OK) != 0) {
+		findings_print(&findings, stderr);
+		return EX_CONFIG;
+	}
+	definition_names(&ret->providers.path, &ret->names);
+	return 0;
+}
+
+static int unknown_provider(const struct workplace *workplace, const char *name)
+{
+	char *hint CLEANUP_FREE = str_hint(
+		name, (const char *const *)workplace->names.items, workplace->names.n_items);
+	fprintf(stderr, "trawlctl: there is no provider `%s`%s\n", name, hint);
+	return EX_USAGE;
+}
+
+static void test_one(
+	const char *name, const struct definition_path *path, bool asked, struct rehearsal *total)
+{
+	struct findings ignored CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct str_list files CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	struct rehearsal counts = {0};
+	struct definition *definition = definition_load(name, path, NULL, &ignored);
+	rehearsal_files(definition, &files);
+	for (size_t i = 0; i < files.n_items; i++)
+		rehearsal_run(definition, path, files.items[i], &counts);
+	definition_free(definition);
+	if (files.n_items)
+		printf("%s: %zu conversation%s, %zu derived case%s, %zu failed\n", name,
+			counts.n_conversations, str_plural(counts.n_conversations),
+			counts.n_derived, str_plural(counts.n_derived), counts.n_failed);
+	else
+		printf("%s: no conversations\n", name);
+	total->n_conversations += counts.n_conversations;
+	total->n_derived += counts.n_derived;
+	total->n_failed += counts.n_failed + (asked && files.n_items == 0);
+}
+
+static int test(const struct ctl_arguments *arguments)
+{
+	struct workplace workplace CLEANUP(workplace_deinit) = {0};
+	const char *name = arguments->new_name;
+	struct rehearsal total = {0};
+	size_t n = 0;
+	nsec_t begun_at = clock_monotonic();
+	int r = workplace_init(&workplace, arguments);
+	if (r)
+		return r;
+	if (name && !str_list_has(&workplace.names, name))
+		return unknown_provider(&workplace, name);
+	log_set_level(LOG_LEVEL_ERROR); /* failures that are meant would be told */
+	for (size_t i = 0; i < workplace.names.n_items; i++) {
+		const char *each = workplace.names.items[i];
+		if ((name && strcmp(name, each) != 0) || strcmp(each, "custom") == 0)
+			continue;
+		test_one(each, &workplace.providers.path, name != NULL, &total);
+		n++;
+	}
+	double elapsed_s = (double)(clock_monotonic() - begun_at) / (double)NSEC_PER_SEC;
+	printf("%zu definition%s, %zu conversation%s, %zu derived case%s, %.1f s: %zu failed\n", n,
+		str_plural(n), total.n_conversations, str_plural(total.n_conversations),
+		total.n_derived, str_plural(total.n_derived), elapsed_s, total.n_failed);
+	return total.n_failed ? EX_CONFIG : EX_OK;
+}
+
+/* A file that is there is somebody's work. */
+static int save(const char *path, const struct buf *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	ssize_t n = fd < 0 ? -1 : write(fd, buf_text(text), text->size);
+	int code = n < 0 ? errno : (size_t)n < text->size ? ENOSPC : 0;
+	if (fd >= 0 && close(fd) != 0 && code == 0)
+		code = errno;
+	if (code)
+		fprintf(stderr, "trawlctl: cannot write %s: %s\n", path, strerror(code));
+	return code ? EX_CANTCREAT : EX_OK;
+}
+
+static int record_source(
+	const struct ctl_arguments *arguments, struct setup *setup, const struct source *source)
+{
+	struct recorded recorded CLEANUP(recorded_deinit) = RECORDED_NULL;
+	struct fault fault = FAULT_NULL;
+	struct ini_section *section = ctl_find_source(setup->config, source->name);
+	log_set_level(LOG_LEVEL_ERROR);
+	int r = recorder_run(source, section, arguments->raw, &recorded, &fault);
+	if (r) {
+		fprintf(stderr, "trawlctl: source %s (%s): %s; nothing was written\n", source->name,
+			source->place, fault.text);
+		return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
+	}
+	r = save(arguments->third, &recorded.text);
+	if (r == 0)
+		printf("%s: %zu exchange%s, %zu record%s\n"
+		       "Read it before you show it to anybody: only what trawld knows to be "
+		       "secret, "
+		       "and the strings of records, were replaced.\n",
+			arguments->third, recorded.n_exchanges, str_plural(recorded.n_exchanges),
+			recorded.n_records, str_plural(recorded.n_records));
+	return r;
+}
+
+static int record(const struct ctl_arguments *arguments)
+{
+	struct setup *setup = ctl_setup(arguments);
+	if (!setup)
+		return EX_CONFIG;
+	const struct source *source = setup_find_source(setup, arguments->new_name);
+	int code = source ? record_source(arguments, setup, source)
+			  : ctl_unknown_source(arguments->new_name, setup->config, NULL, 0);
+	setup_free(setup);
+	return code;
+}
+
+static const struct {
+	const char *name;
+	size_t n_min, n_max; /* operands after the name */
+	int (*run)(const struct ctl_arguments *arguments);
+} actions[] = {
+	{"record", 2, 2, record},
+	{"test", 0, 1, test},
+};
+
+#define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
+
+int ctl_definition(const struct ctl_arguments *arguments)
+{
+	const char *names[N_ACTIONS];
+	size_t n = (arguments->new_name != NULL) + (size_t)(arguments->third != NULL);
+	for (size_t i = 0; i < N_ACTIONS; i++) {
+		names[i] = actions[i].name;
+		if (strcmp(arguments->name, names[i]) != 0)
+			continue;
+		if (n >= actions[i].n_min && n <= actions[i].n_max)
+			return actions[i].run(arguments);
+		fprintf(stderr, "trawlctl: definition %s: %s argument\n", names[i],
+			n < actions[i].n_min ? "missing" : "unexpected");
+		return EX_USAGE;
+	}
+	char *hint CLEANUP_FREE = str_hint(arguments->name, names, N_ACTIONS);
+	fprintf(stderr, "trawlctl: there is no `definition %s`%s\n", arguments->name, hint);
+	return EX_USAGE;
+}
