@@ -184,7 +184,8 @@ class Completion(harness.Case):
         conf = ("-c", str(self.conf))
         commands = [
             "backup", "check", "cursor", "dead-letters", "definition", "drop-sink", "gaps", "pause", "poll", "probe",
-            "providers", "reload", "rename", "rename-sink", "resume", "rewind", "status", "tail", "test",
+            "providers", "reload", "rename", "rename-sink", "resume", "rewind", "setup", "status", "tail",
+            "test",
         ]
         offered = [word for word in shell("") if not word.startswith("-")]
         self.assertEqual(offered, commands)
