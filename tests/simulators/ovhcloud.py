@@ -327,21 +327,27 @@ class Search:
         self.tests.append(lambda seed, n: fold(of(seed, n)) == fold(text))
 
     def clause_query_string(self, value):
-        """FIELD:VALUE words joined by AND, values bare or quoted; NOT before a word. The path is a
-        keyword: PATH\\/WITH\\/* is compared as a whole, and /.../ is a regular expression."""
+        """FIELD:VALUE words joined by AND, values bare or quoted; NOT before a word. Of a value that
+        is bare, any part is enough in a field that is analysed. The path is a keyword:
+        PATH\\/WITH\\/* is compared as a whole, and /.../ is a regular expression, which has to end."""
         text = only(value, "query_string", ("query", "default_operator")).get("query")
         if not isinstance(text, str):
             raise bad("query_string must be provided with a [query]")
+        unclear = failed_shards("Failed to parse query [%s]" % text, kind="query_shard_exception")
         for word in text.split(" AND "):
             if word.strip().startswith("path:"):
+                if len(re.findall(r"(?<!\\)/", word)) % 2:
+                    raise unclear
                 self.tests.append(path_test(word.strip()[len("path:") :]))
                 continue
             match = re.fullmatch(r'(NOT )?(program|region):("?)([\w-]+)\3', word.strip())
             if not match:
-                raise failed_shards("Failed to parse query [%s]" % text,
-                    kind="query_shard_exception")
+                raise unclear
             of = program if match[2] == "program" else region
-            self.tests.append(lambda seed, n, m=match, of=of: (of(seed, n) == m[4]) != bool(m[1]))
+            parts = (lambda text: {text}) if match[3] or self.simulator.mapping != "text" else (
+                lambda text: set(text.split("-")))
+            self.tests.append(lambda seed, n, m=match, of=of, parts=parts: (
+                bool(parts(of(seed, n)) & parts(m[4])) != bool(m[1])))
 
 
 class Ldp(simlib.Simulator):

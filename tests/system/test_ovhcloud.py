@@ -256,15 +256,16 @@ class Ovhcloud(harness.Case):
         for mapping in ("keyword", "text"):
             self.selection("region = SBG5", lambda program, region: region == "SBG5", mapping)
         self.selection("query = NOT program:nova-api", lambda p, r: p != "nova-api")
+        self.selection('query = NOT program:"nova-api"', lambda p, r: p != "nova-api", "text")
         self.selection('kind = compute\nregion = GRA11', lambda p, r: (p, r) == (
             "nova-api", "GRA11"))
         self.selection('kind = volume\nquery = NOT region:"GRA11"', lambda p, r: (
             p == "cinder-api" and r != "GRA11"))
 
     def test_slashes_in_a_query(self):
-        """Unescaped, they are a regular expression, which finds nothing."""
+        """Unescaped, they are a regular expression, which finds nothing or is not complete."""
         now = time.time()
-        for query, found in ((r"path:\/v2.1\/servers\/1*", True), ("path:/v2.1/servers/1*", False)):
+        for query, found in ((r"path:\/v2.1\/servers\/1*", True), ("path:/v2.1/servers", False)):
             with self.subTest(query=query):
                 self.forget()
                 simulator = self.ldp(300, now - DAY, now - 120)
@@ -272,6 +273,9 @@ class Ovhcloud(harness.Case):
                 self.once()
                 wanted = [n for n in range(300) if found and str(n).startswith("1")]
                 self.assertEqual(collections.Counter(self.found()), self.lines(wanted))
+        self.setup_source(simulator.url, "query = path:/v2.1/servers/1*")
+        result = self.once(75)
+        self.assertTrue(result.lines("Failed to parse query [path:/v2.1/servers/1*]"), result.err)
 
     def test_address(self):
         """Without `endpoint` the cluster's own host is asked; a proxy sees which."""
