@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "conf/config.h"
+#include "pipeline/sink.h"
 
 static const char *value_of(const struct ini_section *section, const char *key, const char *absent)
 {
@@ -10,12 +11,30 @@ static const char *value_of(const struct ini_section *section, const char *key, 
 	return entry ? entry->value : absent;
 }
 
+/* The seals of a file sink with seal_to are records of a source of their own, which has one sink.
+ */
+static void add_seals(struct roster *roster, const struct ini_section *sink)
+{
+	const char *to = value_of(sink, "seal_to", NULL);
+	size_t n = roster->configuration.n_sources;
+	if (!to)
+		return;
+	roster->names[roster->n_names] = mem_printf("%s" SINK_SEALS_SUFFIX, sink->name);
+	str_list_add(&roster->lists[n], to);
+	roster->sources[n] =
+		(struct routes_source){roster->names[roster->n_names], "now", &roster->lists[n]};
+	roster->n_names++;
+	roster->configuration.n_sources++;
+}
+
 void roster_init(struct roster *ret, const struct config *config)
 {
+	size_t n = config->n_sources + config->n_sinks;
 	*ret = (struct roster){
-		.sources = mem_array(config->n_sources, sizeof(*ret->sources)),
+		.sources = mem_array(n, sizeof(*ret->sources)),
 		.sinks = mem_array(config->n_sinks, sizeof(*ret->sinks)),
-		.lists = mem_array(config->n_sources, sizeof(*ret->lists)),
+		.lists = mem_array(n, sizeof(*ret->lists)),
+		.names = mem_array(config->n_sinks, sizeof(*ret->names)),
 	};
 	for (size_t i = 0; i < config->n_sources; i++) {
 		const struct ini_section *section = config->sources[i];
@@ -28,12 +47,17 @@ void roster_init(struct roster *ret, const struct config *config)
 			config->sinks[i]->name, value_of(config->sinks[i], "type", "")};
 	ret->configuration = (struct routes_configuration){
 		ret->sources, config->n_sources, ret->sinks, config->n_sinks};
+	for (size_t i = 0; i < config->n_sinks; i++)
+		add_seals(ret, config->sinks[i]);
 }
 
 void roster_deinit(struct roster *roster)
 {
 	for (size_t i = 0; i < roster->configuration.n_sources; i++)
 		str_list_deinit(&roster->lists[i]);
+	for (size_t i = 0; i < roster->n_names; i++)
+		free(roster->names[i]);
+	free(roster->names);
 	free(roster->lists);
 	free(roster->sources);
 	free(roster->sinks);

@@ -16,6 +16,8 @@ struct roster {
 	struct routes_source *sources;
 	struct routes_sink *sinks;
 	struct str_list *lists; /* of the sources */
+	char **names; /* of those that are trawld's own */
+	size_t n_names;
 };
 
 /* Borrows from CONFIG. */

@@ -163,6 +163,36 @@ static void check_routes(const struct setup *setup, struct findings *findings)
 	free(names);
 }
 
+/* The seals of a file sink go to another sink, as records of a source that has a name of its own.
+ */
+static void check_seals(const struct setup *setup, struct findings *findings)
+{
+	struct config *config = setup->config;
+	const char **names = mem_array(config->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < config->n_sinks; i++)
+		names[i] = config->sinks[i]->name;
+	for (size_t i = 0; i < config->n_sinks; i++) {
+		const struct ini_entry *entry = ini_section_find(config->sinks[i], "seal_to");
+		if (!entry)
+			continue;
+		char *source CLEANUP_FREE = mem_printf("%s" SINK_SEALS_SUFFIX, names[i]);
+		char *hint CLEANUP_FREE = str_hint(entry->value, names, config->n_sinks);
+		if (strcmp(entry->value, names[i]) == 0)
+			findings_add(findings, entry->file, entry->line,
+				"seal_to: expected another sink, best one on another host: seals "
+				"in the same place prove less");
+		else if (!ini_find(&config->ini, "sink", entry->value))
+			findings_add(findings, entry->file, entry->line,
+				"seal_to: there is no [sink %s]%s", entry->value, hint);
+		if (ini_find(&config->ini, "source", source))
+			findings_add(findings, entry->file, entry->line,
+				"seal_to: the seals of [sink %s] are records of the source %s, "
+				"and there is a [source %s]; give that another name",
+				names[i], source, source);
+	}
+	free(names);
+}
+
 /* Two sinks that write to one target would take each other's records for damage. */
 static void check_targets(const struct setup *setup, struct findings *findings)
 {
@@ -218,6 +248,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 		names_add(&setup->sink_names, sink->name);
 	}
 	check_routes(setup, findings);
+	check_seals(setup, findings);
 	check_targets(setup, findings);
 	check_listen(config, findings);
 	setup_path_deinit(&providers);

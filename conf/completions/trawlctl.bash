@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check cursor dead-letters definition drop-sink gaps pause poll probe providers reload rename rename-sink resume rewind setup status tail test"
+	local commands="backup check cursor dead-letters definition drop-sink gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -65,6 +65,8 @@ _trawlctl()
 	rename-sink | drop-sink | test)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
 		;;
+	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --json" -- "$cur") ;;
+	prove) mapfile -t COMPREPLY < <(compgen -f -W "--line" -- "$cur") ;;
 	backup) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	dead-letters)
 		mapfile -t COMPREPLY < <(compgen -W "list resend discard

@@ -31,6 +31,9 @@ static const struct own_option {
 	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, false},
 	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
 	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), false},
+	{"key", CTL_SEALS, 0, offsetof(struct ctl_arguments, key), false},
+	{"anchor", CTL_SEALS, 0, offsetof(struct ctl_arguments, anchor), false},
+	{"line", CTL_LINE, 0, offsetof(struct ctl_arguments, line), true},
 	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
 	{"provider", CTL_SETUP, 0, offsetof(struct ctl_arguments, provider), false},
 	{"archive", CTL_SETUP, 0, offsetof(struct ctl_arguments, archive), false},
@@ -125,7 +128,7 @@ static int check(const struct ctl_command *command, struct ctl_arguments *argume
 	unsigned takes = command->takes;
 	int n_needed = takes & CTL_NEW_NAME ? 2 : takes & CTL_NAME_REQUIRED ? 1 : 0;
 	int n_allowed = takes & CTL_MORE_NAMES ? 3 : n_needed ? n_needed : takes & CTL_NAME ? 1 : 0;
-	if (n_operands > n_allowed)
+	if (n_operands > n_allowed && !(takes & CTL_NAMES))
 		return fail(command, "unexpected argument", operands[n_allowed]);
 	if (n_operands < n_needed) {
 		char missing[32];
@@ -229,6 +232,8 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 		return NULL;
 	}
 	ret->name = optind + 1 < argc ? argv[optind + 1] : NULL;
+	ret->names = argv + optind + 1;
+	ret->n_names = argc - optind - 1;
 	ret->new_name = optind + 2 < argc ? argv[optind + 2] : NULL;
 	ret->third = optind + 3 < argc ? argv[optind + 3] : NULL;
 	*ret_code = check(command, ret, argv + optind + 1, argc - optind - 1);

@@ -16,6 +16,11 @@ struct ctl_arguments {
 	const char *third;
 	const char *to;
 	const char *limit;
+	const char *key;
+	const char *anchor;
+	const char *line;
+	char *const *names; /* with CTL_NAMES: all operands */
+	int n_names;
 	bool json;
 	bool all;
 	bool watch;
@@ -49,6 +54,9 @@ enum {
 	CTL_SETUP = 1 << 12, /* --provider, --set, --archive, --no-probe */
 	CTL_RAW = 1 << 13,
 	CTL_MORE_NAMES = 1 << 14, /* up to two further operands */
+	CTL_NAMES = 1 << 15, /* with CTL_NAME_REQUIRED: any number of operands */
+	CTL_SEALS = 1 << 16, /* --key, --anchor */
+	CTL_LINE = 1 << 17, /* --line, required */
 };
 
 struct ctl_command {

@@ -73,6 +73,13 @@ static const struct ctl_command commands[] = {
 		"send one marked test record through a sink and show what happens; an archive "
 		"gets none",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_test},
+	{"verify", "FILE... [--key FILE] [--anchor FILE] [--json]",
+		"compare files that a sink wrote with their seals and say what that proves (exit "
+		"status 0 good, 1 changed, 2 good, but a proof is missing)",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_NAMES | CTL_SEALS | CTL_JSON, ctl_verify},
+	{"prove", "FILE --line N",
+		"print the proof that one line of a file is among the records of a seal",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_LINE, ctl_prove},
 	{NULL, NULL, NULL, 0, NULL},
 };
 

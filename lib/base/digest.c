@@ -11,6 +11,11 @@ static EVP_MD_CTX *context;
 
 void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE])
 {
+	digest_sha256_pair(SLICE(""), data, ret);
+}
+
+void digest_sha256_pair(struct slice first, struct slice second, uint8_t ret[DIGEST_SIZE])
+{
 	if (!context) {
 		method = EVP_MD_fetch(NULL, "SHA256", NULL);
 		context = EVP_MD_CTX_new();
@@ -18,7 +23,8 @@ void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE])
 	/* these cannot fail with a fetched method and memory digests; a silent wrong key could lose
 	 * a record */
 	if (!EVP_DigestInit_ex2(context, method, NULL) ||
-		!EVP_DigestUpdate(context, data.data, data.size) ||
+		!EVP_DigestUpdate(context, first.data, first.size) ||
+		!EVP_DigestUpdate(context, second.data, second.size) ||
 		!EVP_DigestFinal_ex(context, ret, NULL))
 		__builtin_trap();
 }

@@ -12,6 +12,8 @@ struct evp_md_ctx_st;
 #define DIGEST_HEX_SIZE (2 * DIGEST_SIZE + 1)
 
 void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE]);
+/* Of FIRST followed by SECOND. */
+void digest_sha256_pair(struct slice first, struct slice second, uint8_t ret[DIGEST_SIZE]);
 /* The same piece by piece: begin, any number of adds, end; end also frees. */
 struct evp_md_ctx_st *digest_begin(void);
 void digest_add(struct evp_md_ctx_st *digest, struct slice data);

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "base/digest.h"
 #include "base/json_remove.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,6 +23,7 @@
 #include "store/commit.h"
 #include "store/spool.h"
 
+#define DELIVERY_PROVIDER "trawld" /* of records of trawld's own */
 #define DELIVERY_WAIT_MAX NSEC_PER_DAY /* a receiver cannot ask for more */
 
 struct log_subject delivery_subject(const struct delivery *delivery)
@@ -152,6 +154,21 @@ bool delivery_store_position(struct delivery *delivery, const char *position)
 {
 	delivery_keep(delivery, position);
 	return committer_flush(delivery->setup.committer);
+}
+
+void delivery_publish(
+	struct delivery *delivery, const char *source, struct slice text, const char *id)
+{
+	nsec_t now = clock_wall();
+	struct batch *batch = batch_new(source, DELIVERY_PROVIDER, now);
+	struct id key = digest_id(slice_of(id));
+
+	batch->keep_ids = false;
+	batch_add(batch, text, &key, slice_of(id), now);
+	commit_add_page(delivery->setup.store, source, batch, NULL, delivery->setup.published,
+		delivery->setup.userdata);
+	batch_unref(batch);
+	committer_touch(delivery->setup.committer);
 }
 
 void delivery_advanced(struct delivery *delivery)
@@ -515,6 +532,7 @@ void delivery_hurry(struct delivery *delivery)
 	if (delivery->hurried)
 		return;
 	delivery->hurried = true;
+	delivery->sink->hurried = true;
 	delivery_schedule(delivery);
 }
 

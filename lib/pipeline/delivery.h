@@ -34,6 +34,8 @@ struct delivery_setup {
 	int64_t (*wanted)(const char *source, struct delivery *delivery, void *userdata);
 	/* BATCH is acknowledged. */
 	void (*acknowledged_batch)(const struct batch *batch, void *userdata);
+	/* BATCH of a source of trawld's own is durable; as commit_done_fn. */
+	void (*published)(struct batch *batch, void *userdata);
 	/* The acknowledged number, or delivery_is_idle, or the failing state may have changed. */
 	void (*changed)(struct delivery *delivery, void *userdata);
 	void *userdata;
@@ -79,6 +81,8 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
 	const bool *refused, const char *const *reasons, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
+void delivery_publish(
+	struct delivery *delivery, const char *source, struct slice text, const char *id);
 void delivery_advanced(struct delivery *delivery);
 void delivery_retried(struct delivery *delivery, const struct fault *fault);
 void delivery_progress(struct delivery *delivery);

@@ -293,6 +293,7 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.common = common,
 		.wanted = fanout_wanted,
 		.acknowledged_batch = fanout_acknowledged,
+		.published = fanout_committed,
 		.changed = fanout_changed,
 		.userdata = fanout,
 	};

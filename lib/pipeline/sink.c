@@ -13,6 +13,11 @@ bool sink_store_position(struct sink *sink, const char *position)
 	return delivery_store_position(sink->delivery, position);
 }
 
+void sink_publish(struct sink *sink, const char *source, struct slice text, const char *id)
+{
+	delivery_publish(sink->delivery, source, text, id);
+}
+
 void sink_finish(
 	struct sink *sink, enum sink_result result, const char *position, const struct fault *fault)
 {

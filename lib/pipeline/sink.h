@@ -101,6 +101,7 @@ struct sink {
 	char *name;
 	struct sink_gather gather; /* set by create */
 	size_t max_record; /* likewise: longer records are dead letters; 0: no limit */
+	bool hurried; /* set by the delivery: nothing new is to come, leave nothing for later */
 	/* set by the delivery that owns it */
 	struct delivery *delivery;
 };
@@ -137,6 +138,13 @@ struct sink_job {
  * it writes where the last reported position says nothing of. Inside deliver() or from the loop.
  * False: the state cannot be written; a job in hand must be answered with SINK_RETRY. */
 bool sink_store_position(struct sink *sink, const char *position);
+
+/* The source SINK.seals, whose records are the seals of a file sink. */
+#define SINK_SEALS_SUFFIX ".seals"
+
+/* A record of SOURCE, which has a route of its own, with the ID ID: goes into the same transaction
+ * as the next position that is stored. */
+void sink_publish(struct sink *sink, const char *source, struct slice text, const char *id);
 
 /* The answer to deliver(). JOB stays valid until the sink returns to the loop. POSITION
  * (SINK_EXACTLY_ONCE kinds): text to be stored with the acknowledgement, copied. FAULT: for RETRY

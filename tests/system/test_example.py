@@ -7,6 +7,7 @@ import re
 import harness
 from harness import PROVIDERS
 
+SEAL_KEY = (harness.SOURCE_ROOT / "tests" / "keys" / "rfc8032-2.pem").read_text()
 EXAMPLE = harness.SOURCE_ROOT / "conf" / "trawld.conf"
 SECRET = "dummy-s3cret-of-the-example"
 CREDENTIALS = {
@@ -69,7 +70,7 @@ class Example(harness.Case):
         folder = self.dir / "credentials"
         folder.mkdir(exist_ok=True)
         for name in re.findall(r"\$\{credential:([\w-]+)\}", EXAMPLE.read_text()):
-            (folder / name).write_text(SECRET + "\n")
+            (folder / name).write_text(SEAL_KEY if name == "seal" else SECRET + "\n")
         result = self.trawld(
             "-c", str(self.conf), "--check", environment={"CREDENTIALS_DIRECTORY": str(folder)}
         )

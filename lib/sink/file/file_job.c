@@ -1,6 +1,8 @@
 /* See file_job.h. */
 #include "sink/file/file_job.h"
 
+#include "sink/file/seal_run.h"
+
 /* An envelope without names, ID and record; none of these is escaped as a rule. */
 #define FILE_JOB_ENVELOPE 90
 
@@ -84,4 +86,19 @@ int file_job_write_part(const struct sink_job *job, size_t index, size_t record,
 	int64_t until, struct file_target *target, struct fault *reterr)
 {
 	return file_job_write_text(job, index, index + 1, record, from, until, target, reterr);
+}
+
+void file_job_feed(const struct sink_job *job, size_t index, size_t record, int64_t until,
+	struct file_target *target)
+{
+	struct job_text text = {.job = job, .batch = index, .record = record};
+	struct slice piece;
+
+	while (target->seal && until > 0 && job_text_next(&text, index + 1, &piece)) {
+		size_t n = until < (int64_t)piece.size ? (size_t)until : piece.size;
+
+		seal_run_feed(target->seal, (struct slice){piece.data, n});
+		until -= (int64_t)n;
+	}
+	job_text_deinit(&text);
 }

@@ -20,4 +20,9 @@ int file_job_write(const struct sink_job *job, size_t first, size_t end, size_t 
 int file_job_write_part(const struct sink_job *job, size_t index, size_t record, int64_t from,
 	int64_t until, struct file_target *target, struct fault *reterr);
 
+/* The bytes before UNTIL of the text of batch INDEX are in the file already: TARGET's seal takes
+ * them. */
+void file_job_feed(const struct sink_job *job, size_t index, size_t record, int64_t until,
+	struct file_target *target);
+
 #endif

@@ -138,6 +138,23 @@ void file_path_expand(
 	}
 }
 
+void file_path_expand_names(
+	const char *pattern, const char *source, const char *provider, struct buf *out)
+{
+	struct slice name;
+
+	for (const char *c = pattern; *c; c++) {
+		size_t size = file_path_variable(c, &name);
+
+		if (size > 0) {
+			file_path_append_name(slice_is(name, "source") ? source : provider, out);
+			c += size - 1;
+		} else {
+			buf_append_char(out, *c);
+		}
+	}
+}
+
 char *file_path_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');

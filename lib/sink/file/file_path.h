@@ -22,6 +22,10 @@ bool file_path_has_source(const char *pattern);
 void file_path_expand(const char *pattern, const char *source, const char *provider, nsec_t time,
 	struct buf *out);
 
+/* Appends the path with the names put in and the times left as conversions. */
+void file_path_expand_names(
+	const char *pattern, const char *source, const char *provider, struct buf *out);
+
 /* The directory that PATH lies in; the caller frees. */
 char *file_path_directory(const char *path);
 /* Makes the directories that PATH lies in, durably, each with MODE whatever the umask. */

@@ -99,6 +99,10 @@ void file_position_print(const struct file_position *position, struct buf *out)
 		buf_append_text(out, ",\"kept\":");
 		file_kept_print(&position->kept, out);
 	}
+	if (position->seals.n_chains > 0) {
+		buf_append_text(out, ",\"seals\":");
+		seals_print(&position->seals, out);
+	}
 	buf_append_char(out, '}');
 }
 
@@ -299,12 +303,12 @@ static int file_position_each(json_t *files, struct file_targets *targets,
 static int file_position_parse(json_t *root, struct file_position *position,
 	const struct log_subject *subject, struct fault *reterr)
 {
-	json_t *files, *closed = NULL, *kept = NULL;
+	json_t *files, *closed = NULL, *kept = NULL, *seals = NULL;
 	json_int_t through = 0;
 	int r;
 
-	if (json_unpack(root, "{s:o,s?I,s?o,s?o}", "files", &files, "through", &through, "closed",
-		    &closed, "kept", &kept) != 0 ||
+	if (json_unpack(root, "{s:o,s?I,s?o,s?o,s?o}", "files", &files, "through", &through,
+		    "closed", &closed, "kept", &kept, "seals", &seals) != 0 ||
 		!json_is_array(files) || through < 0)
 		return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
 	r = file_position_each(files, &position->targets, subject, reterr);
@@ -312,6 +316,8 @@ static int file_position_parse(json_t *root, struct file_position *position,
 		return r;
 	position->through = through;
 	r = file_kept_parse(&position->kept, kept, reterr);
+	if (r == 0)
+		r = seals_recover(&position->seals, seals, reterr);
 	if (r != 0)
 		return r;
 	return file_closer_recover(position->closer, closed, reterr);
@@ -322,6 +328,7 @@ void file_position_clear(struct file_position *position)
 	file_targets_clear(&position->targets);
 	file_closer_clear(position->closer);
 	file_kept_clear(&position->kept);
+	seals_clear(&position->seals);
 	position->through = 0;
 }
 

@@ -1,9 +1,9 @@
 /*
  * The position of a file sink:
- * {"files":[{"path","inode","size","check"},...],"through","closed","kept"}.
+ * {"files":[{"path","inode","size","check"},...],"through","closed","kept","seals"}.
  * "files" are those in use with the size up to which they count. What a crash left after it is
  * delivered again, after batch "through", and recognised then (file_tail.h). "closed" is
- * file_closer.h's, "kept" file_kept.h's.
+ * file_closer.h's, "kept" file_kept.h's, "seals" seal.h's.
  */
 #ifndef TRAWLD_SINK_FILE_POSITION_H
 #define TRAWLD_SINK_FILE_POSITION_H
@@ -11,6 +11,7 @@
 #include "sink/file/file_closer.h"
 #include "sink/file/file_kept.h"
 #include "sink/file/file_target.h"
+#include "sink/file/seal.h"
 
 #include "base/buf.h"
 
@@ -32,6 +33,7 @@ struct file_position {
 			    acknowledged: a rotation in the middle of a job */
 	struct file_closer *closer;
 	struct file_kept_list kept;
+	struct seals seals;
 };
 
 /* Closes and forgets everything. */

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "sink/file/file_lock.h"
 #include "sink/file/file_path.h"
+#include "sink/file/seal_run.h"
 
 #define FILE_TARGET_SUMMED 4096 /* bytes before the end that the check covers */
 
@@ -205,6 +206,7 @@ void file_target_free(struct file_target *target)
 {
 	if (!target)
 		return;
+	seal_run_release(target->seal);
 	close(target->fd);
 	free(target->path);
 	free(target->source);
@@ -276,11 +278,13 @@ int file_target_append(
 				strerror(errno));
 		target->written += n;
 		while (n_iov > 0 && (size_t)n >= iov->iov_len) {
+			seal_run_feed(target->seal, (struct slice){iov->iov_base, iov->iov_len});
 			n -= (ssize_t)iov->iov_len;
 			iov++;
 			n_iov--;
 		}
 		if (n_iov > 0) {
+			seal_run_feed(target->seal, (struct slice){iov->iov_base, (size_t)n});
 			iov->iov_base = (char *)iov->iov_base + n;
 			iov->iov_len -= (size_t)n;
 		}
@@ -332,6 +336,7 @@ void file_target_accept(struct file_target *target)
 		target->tail -= target->matched;
 		memcpy(target->check, target->next_check, sizeof(target->check));
 	}
+	seal_run_accept(target->seal);
 	target->matched = 0;
 	target->written = 0;
 }
@@ -342,6 +347,7 @@ void file_target_undo(struct file_target *target)
 		target->failed = true;
 		target->reread = false;
 	}
+	seal_run_undo(target->seal);
 	target->matched = 0;
 	target->written = 0;
 }

@@ -25,6 +25,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+struct seal_run;
+
 enum file_tail_told {
 	FILE_TAIL_UNTOLD,
 	FILE_TAIL_ANNOUNCED, /* it may be of a crash */
@@ -51,6 +53,7 @@ struct file_target {
 	int64_t planned; /* bytes that the part in hand adds to SIZE */
 	char *source; /* of the last batch: whether the path is still current */
 	char *provider;
+	struct seal_run *seal; /* takes what the file gets; NULL: it is not sealed */
 };
 
 struct file_modes {

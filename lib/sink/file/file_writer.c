@@ -292,14 +292,21 @@ static int file_writer_aim(struct file_writer *writer, nsec_t time, size_t *ret_
 	return 0;
 }
 
-/* The stored position must know the size of every file that is about to grow. */
+/* The stored position must know the size of every file that is about to grow, and its seal takes
+ * what it grows by. */
 static int file_writer_enter(struct file_writer *writer, struct fault *reterr)
 {
 	struct file_targets *targets = &writer->position.targets;
 	bool known = true;
+	int r = 0;
 
-	for (size_t i = 0; i < targets->n_items; i++)
+	for (size_t i = 0; i < targets->n_items && r == 0; i++) {
 		known = known && (targets->items[i]->stored || !targets->items[i]->touched);
+		if (targets->items[i]->touched)
+			r = seals_enter(&writer->position.seals, targets->items[i], reterr);
+	}
+	if (r != 0)
+		return r;
 	if (!known && !writer->closer.store(writer->closer.userdata))
 		return fault_set(reterr, FAULT_STORE, "the state cannot be written");
 	return 0;
@@ -311,7 +318,10 @@ static int file_writer_enter(struct file_writer *writer, struct fault *reterr)
 static int file_writer_write_rest(struct file_writer *writer, size_t index, struct fault *reterr)
 {
 	const struct file_aim *aim = &writer->aims[index];
-	int r = file_job_write_part(
+	int r;
+
+	file_job_feed(writer->job, index, aim->record, aim->counted, aim->tail);
+	r = file_job_write_part(
 		writer->job, index, aim->record, aim->counted, aim->tail_end, aim->tail, reterr);
 
 	if (r == 0 && aim->target)
@@ -524,5 +534,6 @@ void file_writer_deinit(struct file_writer *writer)
 {
 	file_writer_end(writer);
 	file_position_clear(&writer->position);
+	seals_deinit(&writer->position.seals);
 	file_closer_deinit(&writer->closer);
 }

@@ -43,6 +43,9 @@ struct sink_file_options {
 	uint64_t max_size; /* 0: no bound */
 	int64_t keep; /* 0: all */
 	int compress; /* enum compression */
+	nsec_t seal_ns; /* 0: no seals */
+	struct secret seal_key;
+	char *seal_to;
 };
 
 struct sink_file {
@@ -52,6 +55,9 @@ struct sink_file {
 	struct file_writer writer;
 	ev_timer look; /* periods end also while nothing comes */
 	ev_timer turn; /* the next part of the job */
+	ev_timer seal; /* what was written since the last time is sealed */
+	bool seal_due; /* it was time while a job was in hand */
+	char *seal_source; /* the name that seals have as records; NULL: they are not sent */
 };
 
 static void sink_file_check_key(const struct ini_section *section, const char *key,
@@ -63,6 +69,33 @@ static void sink_file_check_key(const struct ini_section *section, const char *k
 		findings_add(findings, entry->file, entry->line, "%s: %s", key, text);
 }
 
+static void sink_file_check_key_text(const struct sink_file_options *options,
+	const struct ini_section *section, struct findings *findings)
+{
+	const struct secret *text = &options->seal_key;
+	struct ed25519 *key = NULL;
+
+	if (options->seal_ns > 0 && !text->text)
+		sink_file_check_key(section, "seal",
+			"needs seal_key, an Ed25519 private key in PEM form (`openssl genpkey "
+			"-algorithm ed25519` makes one)",
+			findings);
+	if (options->seal_ns == 0 && text->text)
+		sink_file_check_key(section, "seal_key",
+			"has no effect without seal, which says how often a seal is made",
+			findings);
+	if (options->seal_ns == 0 && options->seal_to)
+		sink_file_check_key(section, "seal_to",
+			"has no effect without seal, which says how often a seal is made",
+			findings);
+	if (text->text && ed25519_private(&key, (struct slice){text->text, text->size}) != 0)
+		sink_file_check_key(section, "seal_key",
+			"expected an unencrypted Ed25519 private key in PEM form (`openssl genpkey "
+			"-algorithm ed25519` makes one)",
+			findings);
+	ed25519_free(key);
+}
+
 static void sink_file_check(
 	const void *data, const struct ini_section *section, struct findings *findings)
 {
@@ -70,6 +103,7 @@ static void sink_file_check(
 	const struct ini_entry *entry = ini_section_find(section, "path");
 	struct fault fault;
 
+	sink_file_check_key_text(options, section, findings);
 	if (!entry || !options->path)
 		return;
 	if (options->path[0] != '/') {
@@ -131,6 +165,38 @@ static void sink_file_arm(struct sink_file *file)
 	timer_start(file->loop, &file->turn, 0);
 }
 
+/* --- seals --- */
+
+static void sink_file_seal(struct sink_file *file)
+{
+	file->seal_due = false;
+	seals_make(&file->writer.position.seals, clock_wall());
+}
+
+static void sink_file_on_seal(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct sink_file *file = watcher->data;
+
+	(void)loop;
+	(void)events;
+	if (file->writer.job)
+		file->seal_due = true;
+	else
+		sink_file_seal(file);
+}
+
+/* In one transaction with the position that has the seal. */
+static void sink_file_publish(const char *line, const struct seal_chain *chain, void *userdata)
+{
+	struct sink_file *file = userdata;
+	char *id = mem_printf("%s:%lld", chain->id, (long long)chain->number);
+
+	sink_publish(&file->base, file->seal_source, (struct slice){line, strlen(line) - 1}, id);
+	free(id);
+}
+
+/* --- the end of a job --- */
+
 /* A closed file that is done may have armed the turn in the moment of the last part. */
 static void sink_file_rest(struct sink_file *file)
 {
@@ -140,9 +206,13 @@ static void sink_file_rest(struct sink_file *file)
 
 static void sink_file_answer(struct sink_file *file)
 {
+	bool from_spool = file->writer.given->batches[0]->number > 0;
 	struct buf text = BUF_NULL;
 
 	sink_file_rest(file);
+	/* dead letters that are sent again are not told apart in the position before the answer */
+	if (file->seal_due && from_spool)
+		sink_file_seal(file);
 	file_writer_tidy(&file->writer, false);
 	file_position_print(&file->writer.position, &text);
 	sink_finish(&file->base, SINK_DELIVERED, buf_text(&text), NULL);
@@ -224,6 +294,35 @@ static void sink_file_init(struct sink_file *file, const struct sink_file_option
 	writer->position.closer = &writer->closer;
 }
 
+static int sink_file_init_seals(
+	struct sink_file *file, const struct sink_file_options *options, struct fault *reterr)
+{
+	struct seals *seals = &file->writer.position.seals;
+	const struct secret *key = &options->seal_key;
+
+	ev_timer_init(&file->seal, sink_file_on_seal, (double)options->seal_ns / NSEC_PER_SEC,
+		(double)options->seal_ns / NSEC_PER_SEC);
+	file->seal.data = file;
+	if (options->seal_ns == 0)
+		return 0;
+	if (!key->text || ed25519_private(&seals->key, (struct slice){key->text, key->size}) != 0)
+		return fault_set(reterr, FAULT_CONFIG, "seal_key is not an Ed25519 private key");
+	seals->subject = file->writer.subject;
+	seals->pattern = options->path;
+	seals->modes = file->writer.modes;
+	seals->interval_ns = options->seal_ns;
+	seals->store = sink_file_store;
+	seals->userdata = file;
+	if (options->seal_to) {
+		file->seal_source = mem_printf("%s" SINK_SEALS_SUFFIX, file->base.name);
+		seals->publish = sink_file_publish;
+	}
+	ev_timer_start(file->loop, &file->seal);
+	return 0;
+}
+
+static void sink_file_destroy(struct sink *sink);
+
 static int sink_file_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	const struct sink_file_options *options = setup->options;
@@ -242,10 +341,13 @@ static int sink_file_create(struct sink **ret, const struct sink_setup *setup, s
 	file->turn.data = file;
 	ev_timer_init(&file->look, sink_file_on_look, SINK_FILE_LOOK, SINK_FILE_LOOK);
 	file->look.data = file;
-	if (file->writer.timed && options->compress != COMPRESSION_NONE)
+	if (file->writer.timed && (options->compress != COMPRESSION_NONE || options->seal_ns > 0))
 		ev_timer_start(file->loop, &file->look);
 	*ret = &file->base;
-	return 0;
+	r = sink_file_init_seals(file, options, reterr);
+	if (r != 0)
+		sink_file_destroy(&file->base);
+	return r;
 }
 
 static int sink_file_recover(struct sink *sink, const char *position, struct fault *reterr)
@@ -263,7 +365,11 @@ static void sink_file_cancel(struct sink *sink)
 
 static void sink_file_idle(struct sink *sink)
 {
-	file_writer_idle(&((struct sink_file *)sink)->writer);
+	struct sink_file *file = (struct sink_file *)sink;
+
+	file_writer_idle(&file->writer);
+	if (sink->hurried)
+		sink_file_seal(file);
 }
 
 static void sink_file_reopen(struct sink *sink)
@@ -273,7 +379,10 @@ static void sink_file_reopen(struct sink *sink)
 
 static bool sink_file_busy(const struct sink *sink)
 {
-	return file_closer_busy(&((const struct sink_file *)sink)->writer.closer);
+	const struct file_writer *writer = &((const struct sink_file *)sink)->writer;
+
+	return file_closer_busy(&writer->closer) ||
+	       (sink->hurried && seals_wait(&writer->position.seals));
 }
 
 static void sink_file_destroy(struct sink *sink)
@@ -282,7 +391,9 @@ static void sink_file_destroy(struct sink *sink)
 
 	sink_file_cancel(sink);
 	ev_timer_stop(file->loop, &file->look);
+	ev_timer_stop(file->loop, &file->seal);
 	file_writer_deinit(&file->writer);
+	free(file->seal_source);
 	free(file->place);
 	free(file->base.name);
 	free(file);
@@ -342,6 +453,26 @@ static const struct option sink_file_rows[] = {
 		.default_text = "none",
 		.choices = compression_names,
 		.help = "of closed files: none, gzip or zstd",
+	},
+	{
+		.name = "seal",
+		.type = OPTION_DURATION,
+		.offset = FILE_OPTION(seal_ns),
+		.min = NSEC_PER_SEC,
+		.max = NSEC_PER_DAY,
+		.help = "how often what was written is sealed in PATH.seals; default: never",
+	},
+	{
+		.name = "seal_key",
+		.type = OPTION_SECRET,
+		.offset = FILE_OPTION(seal_key),
+		.help = "the Ed25519 private key, in PEM form, that seals are signed with",
+	},
+	{
+		.name = "seal_to",
+		.type = OPTION_STRING,
+		.offset = FILE_OPTION(seal_to),
+		.help = "another sink that gets each seal as a record",
 	},
 };
 

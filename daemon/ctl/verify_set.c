@@ -1,0 +1,141 @@
+/* See ctl/verify_set.h. */
+#include "ctl/verify_set.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+#define ROTATION_DIGITS 6
+
+const char *verify_set_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+char *verify_set_base(const char *path, bool *ret_rotated)
+{
+	size_t size = strlen(path), digits = 0;
+	if (str_ends(path, ".gz"))
+		size -= 3;
+	else if (str_ends(path, ".zst"))
+		size -= 4;
+	while (digits < size && path[size - digits - 1] >= '0' && path[size - digits - 1] <= '9')
+		digits++;
+	if (digits >= ROTATION_DIGITS && digits < size && path[size - digits - 1] == '.')
+		size -= digits + 1;
+	*ret_rotated = path[size] != '\0';
+	return mem_strndup(path, size);
+}
+
+static void add_new(struct str_list *list, const char *text)
+{
+	if (!str_list_has(list, text))
+		str_list_add(list, text);
+}
+
+/* `PATH.seals`, and what a rotation by somebody else makes of it. */
+static bool is_seals(const char *path)
+{
+	const char *name = verify_set_name(path);
+	const char *found = strstr(name, ".seals");
+	return found && (found[6] == '\0' || found[6] == '.' || found[6] == '-');
+}
+
+static void escape_glob(const char *text, struct buf *out)
+{
+	for (const char *c = text; *c; c++) {
+		if (strchr("*?[\\", *c))
+			buf_append_char(out, '\\');
+		buf_append_char(out, *c);
+	}
+}
+
+/* The files that PATH became by rotation. */
+static void add_rotated(struct verify_set *set, const char *path)
+{
+	struct buf pattern CLEANUP(buf_deinit) = BUF_NULL;
+	glob_t found;
+	escape_glob(path, &pattern);
+	buf_append_text(&pattern, ".[0-9][0-9][0-9][0-9][0-9][0-9]*");
+	if (glob(buf_text(&pattern), 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		bool rotated;
+		char *base CLEANUP_FREE = verify_set_base(found.gl_pathv[i], &rotated);
+		if (rotated && strcmp(base, path) == 0)
+			add_new(&set->files, found.gl_pathv[i]);
+	}
+	globfree(&found);
+}
+
+static void add_path(struct verify_set *set, const char *base)
+{
+	char *seals CLEANUP_FREE = mem_printf("%s.seals", base);
+	if (access(seals, F_OK) == 0)
+		add_new(&set->seals, seals);
+}
+
+static void add_file(struct verify_set *set, const char *path)
+{
+	static const char *const ends[] = {".gz", ".zst"};
+	bool rotated, there = access(path, F_OK) == 0;
+	char *base CLEANUP_FREE = verify_set_base(path, &rotated);
+	add_path(set, base);
+	if (there)
+		add_new(&set->files, path);
+	if (rotated && there)
+		return;
+	if (!rotated) {
+		add_new(&set->bases, verify_set_name(path));
+		add_rotated(set, path);
+	}
+	for (size_t i = 0; !rotated && i < sizeof(ends) / sizeof(ends[0]); i++) {
+		char *packed CLEANUP_FREE = mem_printf("%s%s", path, ends[i]);
+		if (access(packed, F_OK) != 0)
+			continue;
+		/* its period is over */
+		add_new(&set->files, packed);
+		there = true;
+	}
+	if (!there)
+		str_list_add(&set->gone, path);
+}
+
+/* Rotated files by path and number, each path's own file after them. */
+static int compare_files(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	bool x_rotated, y_rotated;
+	char *x_base CLEANUP_FREE = verify_set_base(x, &x_rotated);
+	char *y_base CLEANUP_FREE = verify_set_base(y, &y_rotated);
+	int order = strcmp(x_base, y_base);
+	if (order == 0)
+		order = y_rotated - x_rotated;
+	return order ? order : strcmp(x, y);
+}
+
+void verify_set_find(struct verify_set *ret, char *const *names, int n_names)
+{
+	*ret = (struct verify_set){0};
+	for (int i = 0; i < n_names; i++)
+		if (is_seals(names[i]))
+			add_new(&ret->seals, names[i]);
+	for (int i = 0; i < n_names; i++)
+		if (!is_seals(names[i]))
+			add_file(ret, names[i]);
+	if (ret->files.n_items > 0)
+		qsort(ret->files.items, ret->files.n_items, sizeof(char *), compare_files);
+}
+
+void verify_set_deinit(struct verify_set *set)
+{
+	str_list_deinit(&set->files);
+	str_list_deinit(&set->seals);
+	str_list_deinit(&set->bases);
+	str_list_deinit(&set->gone);
+}

@@ -1,0 +1,198 @@
+/*
+ * The file that a chain's seals are in. It is a file_target as the files of records are, and what
+ * comes next is known: the pending seals. What the file has after its stored size is these, or
+ * their beginning, after a crash; other seals of the same chain are there when the state is older
+ * than the file. Then the chain ends in the file as it is and a new one begins: two seals with one
+ * number would look like a forged history.
+ */
+#include "sink/file/seal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/str.h"
+
+#define SEAL_TAIL_MAX ((size_t)1 << 20) /* so much is looked at for seals of the chain */
+
+void seal_chain_begin(struct seal_chain *chain)
+{
+	uint8_t bytes[16];
+
+	random_bytes(bytes, sizeof(bytes));
+	digest_hex(bytes, sizeof(bytes), chain->id);
+	chain->number = 0;
+	chain->previous[0] = '\0';
+	chain->sealed_time = NSEC_NONE;
+	free(chain->pending);
+	chain->pending = NULL;
+}
+
+/* The first bytes of the tail. */
+static int seal_chain_read(const struct file_target *file, struct buf *ret, struct fault *reterr)
+{
+	size_t wanted = file->tail < (int64_t)SEAL_TAIL_MAX ? (size_t)file->tail : SEAL_TAIL_MAX;
+	char *bytes = buf_reserve(ret, wanted);
+
+	while (ret->size < wanted) {
+		ssize_t n = pread(file->fd, bytes + ret->size, wanted - ret->size,
+			file->size + (off_t)ret->size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_set(reterr, FAULT_STORE, "cannot read %s: %s", file->path,
+				strerror(errno));
+		if (n == 0)
+			break;
+		ret->size += (size_t)n;
+	}
+	return 0;
+}
+
+static bool seal_chain_continues(const struct seal_chain *chain, struct slice tail)
+{
+	return chain->pending && tail.size <= strlen(chain->pending) &&
+	       memcmp(tail.data, chain->pending, tail.size) == 0;
+}
+
+/* Looks at what the file has after its known size. *RET_MATCHED: so many bytes of the pending line.
+ */
+static int seal_chain_match(
+	struct seal_chain *chain, struct seals *seals, int64_t *ret_matched, struct fault *reterr)
+{
+	struct file_target *file = chain->file;
+	struct buf tail = BUF_NULL;
+	bool known;
+	int r;
+
+	*ret_matched = 0;
+	if (file->tail == 0)
+		return 0;
+	r = seal_chain_read(file, &tail, reterr);
+	if (r == 0 && seal_chain_continues(chain, buf_slice(&tail))) {
+		*ret_matched = file->tail;
+		buf_deinit(&tail);
+		return 0;
+	}
+	known = r == 0 && memmem(tail.data, tail.size, chain->id, strlen(chain->id));
+	buf_deinit(&tail);
+	if (r == 0)
+		r = file_target_keep(file, reterr);
+	if (r != 0)
+		return r;
+	if (known)
+		seal_chain_begin(chain);
+	log_warning(&seals->subject,
+		known ? "%s has seals that the state does not know: the state is older than the "
+			"file (a restored backup?); a new chain of seals begins"
+		      : "someone else wrote to %s; trawld continues after that",
+		chain->path);
+	return 0;
+}
+
+int seal_chain_open(struct seal_chain *chain, struct seals *seals, struct fault *reterr)
+{
+	int r = 0;
+
+	if (chain->file)
+		r = file_target_check(chain->file, &seals->subject, reterr);
+	if (r == FILE_TARGET_E_MOVED) {
+		file_target_free(chain->file);
+		chain->file = NULL;
+		r = 0;
+	}
+	if (r == 0 && !chain->file)
+		r = file_target_open(
+			&chain->file, chain->path, &seals->modes, &seals->subject, reterr);
+	return r;
+}
+
+static int seal_chain_append(
+	struct seal_chain *chain, struct seals *seals, int64_t matched, struct fault *reterr)
+{
+	struct file_target *file = chain->file;
+	struct iovec iov = {chain->pending + matched, strlen(chain->pending) - (size_t)matched};
+	int r;
+
+	file->touched = true;
+	file->matched = matched;
+	r = iov.iov_len > 0 ? file_target_append(file, &iov, 1, reterr) : 0;
+	if (r == 0)
+		r = file_target_sync(file, &seals->modes, &seals->subject, reterr);
+	if (r == 0)
+		file_target_accept(file);
+	else
+		file_target_undo(file);
+	return r;
+}
+
+int seal_chain_settle(struct seal_chain *chain, struct seals *seals, struct fault *reterr)
+{
+	int64_t matched;
+	int r;
+
+	if (!chain->pending)
+		return 0;
+	if (!chain->stored && !seals->store(seals->userdata))
+		return fault_set(reterr, FAULT_STORE, "the state cannot be written");
+	chain->stored = true;
+	r = seal_chain_open(chain, seals, reterr);
+	if (r == 0)
+		r = seal_chain_match(chain, seals, &matched, reterr);
+	if (r == 0 && chain->pending)
+		r = seal_chain_append(chain, seals, matched, reterr);
+	if (r != 0)
+		return r;
+	free(chain->pending);
+	chain->pending = NULL;
+	return 0;
+}
+
+/* Is the file at the path the one that has CHECK before SIZE? */
+static int seal_chain_is_ours(int fd, const struct stat *status, const struct seal_chain *chain,
+	int64_t size, const char *check, bool *ret, struct fault *reterr)
+{
+	char found[33];
+	int r = 0;
+
+	*ret = false;
+	if (!S_ISREG(status->st_mode) || status->st_size < size)
+		return 0;
+	r = file_target_sum(fd, chain->path, size, found, reterr);
+	*ret = r == 0 && strcmp(found, check) == 0;
+	return r;
+}
+
+int seal_chain_recover(struct seal_chain *chain, struct seals *seals, int64_t size,
+	const char *check, struct fault *reterr)
+{
+	struct stat status;
+	int64_t matched;
+	bool ours = false;
+	int fd;
+	int r = file_target_find(&fd, chain->path, &status, reterr);
+
+	if (r != 0)
+		return r;
+	if (fd >= 0)
+		r = seal_chain_is_ours(fd, &status, chain, size, check, &ours, reterr);
+	if (r != 0) {
+		close(fd);
+		return r;
+	}
+	if (ours)
+		chain->file = file_target_resume(chain->path, fd, &status, size, check);
+	else if (fd >= 0)
+		r = file_target_adopt(&chain->file, chain->path, fd, &seals->subject, reterr);
+	if (r == 0 && !ours && size > 0)
+		log_warning(&seals->subject,
+			"%s is gone or was changed by someone else; the chain of seals continues "
+			"in a file that lacks its beginning",
+			chain->path);
+	/* seals that the state does not know are noticed before the next is made */
+	if (r == 0 && chain->file && !chain->pending)
+		r = seal_chain_match(chain, seals, &matched, reterr);
+	return r == 0 ? seal_chain_settle(chain, seals, reterr) : r;
+}
