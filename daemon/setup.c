@@ -2,6 +2,9 @@
  * known. */
 #include "setup.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
@@ -9,6 +12,8 @@
 #include "net/auth/auth.h"
 #include "net/transport_check.h"
 #include "sink/sinks.h"
+
+#define STANDARD_PROVIDERS "/etc/trawld/providers"
 
 struct sink_type {
 	char *type;
@@ -22,6 +27,28 @@ static const struct option sink_type_rows[] = {
 		.help = "kind of sink"},
 };
 
+/* The definitions of the source tree that this program was built in, while it is run from its build
+ * directory there; NULL: it is installed. */
+static char *find_source_tree(void)
+{
+	char program[PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	for (int i = 0; i < 2 && size > 0; i++) { /* BUILD/daemon/trawld */
+		program[size] = '\0';
+		char *slash = strrchr(program, '/');
+		size = slash ? slash - program : 0;
+	}
+	if (size <= 0)
+		return NULL;
+	program[size] = '\0';
+	char *built CLEANUP_FREE = mem_printf("%s/meson-private", program);
+	char *directory = mem_printf("%s/../conf/providers", program);
+	if (access(built, F_OK) == 0 && access(directory, F_OK) == 0)
+		return directory;
+	free(directory);
+	return NULL;
+}
+
 void setup_path_init(struct setup_path *ret, const struct config *config)
 {
 	size_t n = 0;
@@ -29,7 +56,11 @@ void setup_path_init(struct setup_path *ret, const struct config *config)
 	if (config->daemon.provider_directory)
 		ret->directories[n++] = config->daemon.provider_directory;
 	ret->directories[n++] = ret->own;
-	ret->directories[n++] = "/etc/trawld/providers";
+	ret->source_tree = find_source_tree();
+	if (ret->source_tree)
+		ret->directories[n++] = ret->source_tree;
+	if (strcmp(ret->own, STANDARD_PROVIDERS) != 0)
+		ret->directories[n++] = STANDARD_PROVIDERS;
 	ret->directories[n++] = TRAWLD_DATADIR "/providers";
 	ret->path = (struct definition_path){ret->directories, n};
 }
@@ -37,6 +68,7 @@ void setup_path_init(struct setup_path *ret, const struct config *config)
 void setup_path_deinit(struct setup_path *path)
 {
 	free(path->own);
+	free(path->source_tree);
 }
 
 static void sink_free(struct setup_sink *sink)

@@ -42,8 +42,8 @@ void setup_route(
 
 /* Where provider definitions are looked for; the strings live as long as CONFIG. */
 struct setup_path {
-	char *own;
-	const char *directories[4];
+	char *own, *source_tree;
+	const char *directories[5];
 	struct definition_path path;
 };
 void setup_path_init(struct setup_path *ret, const struct config *config);

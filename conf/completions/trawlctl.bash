@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check cursor dead-letters definition drop-sink gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
+	local commands="backup check config cursor dead-letters definition drop-sink gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -45,6 +45,7 @@ _trawlctl()
 	providers)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_providers "$file") --example" -- "$cur")
 		;;
+	config) mapfile -t COMPREPLY < <(compgen -W "--defaults" -- "$cur") ;;
 	setup)
 		mapfile -t COMPREPLY < <(compgen -W "--provider --set --archive --no-probe" -- "$cur")
 		;;

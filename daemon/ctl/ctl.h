@@ -9,6 +9,7 @@
 #include "store/database.h"
 
 int ctl_providers(const struct ctl_arguments *arguments);
+int ctl_show_config(const struct ctl_arguments *arguments);
 int ctl_check(const struct ctl_arguments *arguments);
 int ctl_cursor(const struct ctl_arguments *arguments);
 int ctl_gaps(const struct ctl_arguments *arguments);

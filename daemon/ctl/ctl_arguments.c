@@ -40,6 +40,7 @@ static const struct own_option {
 	{"no-probe", CTL_SETUP, offsetof(struct ctl_arguments, no_probe), 0, false},
 	{"set", CTL_SETUP, 0, 0, false},
 	{"raw", CTL_RAW, offsetof(struct ctl_arguments, raw), 0, false},
+	{"defaults", CTL_DEFAULTS, offsetof(struct ctl_arguments, defaults), 0, false},
 	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
 };
 

@@ -28,6 +28,7 @@ struct ctl_arguments {
 	bool failing;
 	bool check;
 	bool example;
+	bool defaults;
 	/* setup: */
 	const char *provider;
 	const char *archive;
@@ -57,6 +58,7 @@ enum {
 	CTL_NAMES = 1 << 15, /* with CTL_NAME_REQUIRED: any number of operands */
 	CTL_SEALS = 1 << 16, /* --key, --anchor */
 	CTL_LINE = 1 << 17, /* --line, required */
+	CTL_DEFAULTS = 1 << 18,
 };
 
 struct ctl_command {

@@ -27,6 +27,10 @@ static const struct ctl_command commands[] = {
 		"list the installed provider definitions, describe one, or print a source for it",
 		CTL_NAME | CTL_EXAMPLE, ctl_providers},
 	{"check", "", "check the entire configuration and print every error", 0, ctl_check},
+	{"config", "[--defaults]",
+		"print the configuration as trawld reads it, and where each value is set; with "
+		"--defaults also the values of all other keys",
+		CTL_DEFAULTS, ctl_show_config},
 	{"cursor", "[SOURCE] [--json]", "print the stored cursor of a source, or of all sources",
 		CTL_NAME | CTL_JSON, ctl_cursor},
 	{"rewind", "SOURCE --to TIME",

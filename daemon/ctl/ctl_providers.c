@@ -106,6 +106,10 @@ static int list_all(const struct definition_path *path, const struct str_list *n
 		code = r ? r : code;
 		definition_free(definition);
 	}
+	fputs("(definitions are looked for in", stdout);
+	for (size_t i = 0; i < path->n_directories; i++)
+		print_text(i ? ", " : " ", path->directories[i], "");
+	puts(")");
 	return code;
 }
 

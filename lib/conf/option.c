@@ -172,6 +172,71 @@ static const parse_fn parsers[] = {
 	[OPTION_MODE] = parse_mode,
 };
 
+static void print_rate(const struct option_rate *rate, struct buf *out)
+{
+	struct buf period CLEANUP(buf_deinit) = BUF_NULL;
+	if (rate->count == 0) {
+		buf_append_text(out, "off");
+		return;
+	}
+	timestamp_print_duration(rate->period_ns, &period);
+	/* 60/min and not 60/1m: as it is read */
+	const char *unit = rate->period_ns == NSEC_PER_SEC        ? "s"
+			   : rate->period_ns == 60 * NSEC_PER_SEC ? "min"
+			   : rate->period_ns == NSEC_PER_HOUR     ? "h"
+			   : rate->period_ns == NSEC_PER_DAY      ? "d"
+								  : buf_text(&period);
+	buf_printf(out, "%u/%s", rate->count, unit);
+}
+
+static void print_lines(const struct str_list *list, struct buf *out)
+{
+	for (size_t i = 0; i < list->n_items; i++)
+		buf_printf(out, "%s%s", i ? "\n" : "", list->items[i]);
+}
+
+void option_print(const struct option *option, const void *target, struct buf *out)
+{
+	const void *member = (const char *)target + option->offset;
+	switch (option->type) {
+	case OPTION_STRING:
+		if (*(char *const *)member)
+			buf_append_text(out, *(char *const *)member);
+		break;
+	case OPTION_SECRET:
+		if (((const struct secret *)member)->text)
+			buf_append_text(out, "***");
+		break;
+	case OPTION_BOOL:
+		buf_append_text(out, *(const bool *)member ? "yes" : "no");
+		break;
+	case OPTION_COUNT:
+		buf_printf(out, "%lld", (long long)*(const int64_t *)member);
+		break;
+	case OPTION_SIZE:
+		print_size(*(const uint64_t *)member, out);
+		break;
+	case OPTION_DURATION:
+		timestamp_print_duration(*(const nsec_t *)member, out);
+		break;
+	case OPTION_RATE:
+		print_rate(member, out);
+		break;
+	case OPTION_CHOICE:
+		buf_append_text(out, option->choices[*(const int *)member]);
+		break;
+	case OPTION_LIST:
+	case OPTION_LINES:
+		print_lines(member, out);
+		break;
+	case OPTION_MODE:
+		buf_printf(out, "%04o", (unsigned)*(const int64_t *)member);
+		break;
+	case OPTION_PAIRS:
+		break;
+	}
+}
+
 /* What follows `NAME.` in KEY, or NULL. */
 static const char *pair_name(const struct option *option, const char *key)
 {

@@ -81,6 +81,10 @@ void options_parse(const struct option_table *tables, size_t n_tables, struct in
 void options_unknown(const struct option_table *tables, size_t n_tables, const char *const *extra,
 	const struct ini_section *section, struct findings *findings);
 
+/* Appends the value of OPTION in TARGET as it would be written in a file: lists in lines of their
+ * own, a secret as `***`. Nothing for OPTION_PAIRS and what is unset. */
+void option_print(const struct option *option, const void *target, struct buf *out);
+
 /* Frees what options_parse put into the target. */
 void options_deinit(const struct option_table *table);
 
