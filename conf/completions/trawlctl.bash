@@ -74,7 +74,7 @@ _trawlctl()
 			$(_trawlctl_names sink "$file") --json" -- "$cur")
 		;;
 	definition)
-		mapfile -t COMPREPLY < <(compgen -W "test record --raw $(_trawlctl_names source "$file")
+		mapfile -t COMPREPLY < <(compgen -W "new lint record test --raw --headers $(_trawlctl_names source "$file")
 			$(_trawlctl_providers "$file")" -- "$cur")
 		;;
 	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to" -- "$cur") ;;

@@ -39,6 +39,7 @@ static const struct own_option {
 	{"archive", CTL_SETUP, 0, offsetof(struct ctl_arguments, archive), false},
 	{"no-probe", CTL_SETUP, offsetof(struct ctl_arguments, no_probe), 0, false},
 	{"set", CTL_SETUP, 0, 0, false},
+	{"headers", CTL_RAW, 0, offsetof(struct ctl_arguments, headers), false},
 	{"raw", CTL_RAW, offsetof(struct ctl_arguments, raw), 0, false},
 	{"defaults", CTL_DEFAULTS, offsetof(struct ctl_arguments, defaults), 0, false},
 	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},

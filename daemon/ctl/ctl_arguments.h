@@ -36,6 +36,7 @@ struct ctl_arguments {
 	const char *sets[CTL_SETS_MAX]; /* KEY=VALUE */
 	size_t n_sets;
 	bool raw;
+	const char *headers; /* definition new */
 };
 
 /* What a command takes; anything else is a usage fault. */
@@ -53,7 +54,7 @@ enum {
 	CTL_EXAMPLE = 1 << 10,
 	CTL_LIMIT = 1 << 11,
 	CTL_SETUP = 1 << 12, /* --provider, --set, --archive, --no-probe */
-	CTL_RAW = 1 << 13,
+	CTL_RAW = 1 << 13, /* --raw, --headers */
 	CTL_MORE_NAMES = 1 << 14, /* up to two further operands */
 	CTL_NAMES = 1 << 15, /* with CTL_NAME_REQUIRED: any number of operands */
 	CTL_SEALS = 1 << 16, /* --key, --anchor */

@@ -12,7 +12,6 @@
 
 #define TURNS_MAX 20000 /* of the loop, between two exchanges */
 #define FAILURES_MAX 8 /* for each failure that a variation causes */
-#define BEGIN_AT NSEC_PER_DAY
 
 static nsec_t monotonic_now, wall_ahead;
 
@@ -370,8 +369,8 @@ bool player_run(const struct source *source, const struct conversation *conversa
 		.played = ret,
 		.current = conversation->n_items};
 	size_t first = skip_logins(&player, 0);
-	monotonic_now = BEGIN_AT;
-	wall_ahead = conversation->items[first].now_time - BEGIN_AT;
+	monotonic_now += NSEC_PER_DAY; /* what the engine keeps of an earlier play is long past */
+	wall_ahead = conversation->items[first].now_time - monotonic_now;
 	clock_set_source(read_monotonic, read_wall);
 	while (!run_life(&player))
 		begin_again(&player);
