@@ -13,6 +13,7 @@
 #include "store/store_internal.h"
 
 #define REBUILD_SIZE_MIN 1024 /* a smaller set is never built anew */
+#define N_BELIEVED (INT64_C(1) << 26)
 
 struct window {
 	struct store *store;
@@ -79,10 +80,15 @@ static int read_rows(
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row = false;
-	int r = statement_get(window->store, STATEMENT_KEYS_LIST, &statement, reterr);
+	int64_t n_keys = 0;
+	int r = count_rows(window, time, &n_keys, reterr);
 
+	if (!r)
+		r = statement_get(window->store, STATEMENT_KEYS_LIST, &statement, reterr);
 	if (r)
 		return r;
+	if (n_keys > 0 && n_keys < N_BELIEVED) /* a damaged state may say anything */
+		idset_reserve(set, (size_t)n_keys);
 	statement_bind_text(statement, 1, window->source);
 	sqlite3_bind_int64(statement, 2, time);
 	while (!r) {
