@@ -58,6 +58,7 @@ struct record_batch {
 	struct records records; /* in order; may be empty */
 	enum record_scope scope;
 	bool new_chain; /* first records of a chain: RECORD_SCOPE_CHAIN counts from here */
+	bool more; /* the next page of the chain is requested at once */
 	const char *cursor; /* text of the source's cursor after these records; NULL: unchanged */
 	nsec_t key_time; /* the dedupe keys' age is counted from here */
 	nsec_t horizon; /* older keys may be dropped; NSEC_NONE: keep all, the cursor that they

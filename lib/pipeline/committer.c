@@ -2,7 +2,8 @@
  * Group commit on the loop. Whatever pages and acknowledgements come together in one busy stretch
  * of the loop share one transaction, hence one fsync: an idle watcher commits as soon as nothing
  * else is ready, a timer bounds the wait while the loop never rests, and the size bounds the
- * memory.
+ * memory. While a chain of pages is read the loop rests between any two of them: then the idle
+ * watcher is left out, so that a sync is shared by the pages of 20 ms.
  *
  * Nothing is committed inside committer_touch, so that a caller never sees its own callbacks run.
  * committer_flush is the exception and says so in its name. A run that starts another (a callback
@@ -21,6 +22,7 @@
 
 #define COMMITTER_BYTES ((size_t)4 << 20)
 #define COMMITTER_DELAY (50 * NSEC_PER_MSEC)
+#define COMMITTER_MORE (20 * NSEC_PER_MSEC) /* that a next page may take */
 #define COMMITTER_BACKOFF ((struct backoff){.min_ns = NSEC_PER_SEC, .max_ns = 30 * NSEC_PER_SEC})
 
 struct committer {
@@ -38,6 +40,7 @@ struct committer {
 	bool corrupt;
 	bool begun; /* something was committed */
 	nsec_t copied_at; /* the log to the database */
+	nsec_t more_until_at; /* more is expected up to then */
 };
 
 static void committer_disarm(struct committer *committer)
@@ -172,8 +175,18 @@ void committer_touch(struct committer *committer)
 	}
 	if (ev_is_active(&committer->timer))
 		return;
+	if (clock_monotonic() < committer->more_until_at) {
+		timer_start(committer->loop, &committer->timer, COMMITTER_MORE);
+		return;
+	}
 	timer_start(committer->loop, &committer->timer, COMMITTER_DELAY);
 	ev_idle_start(committer->loop, &committer->idle);
+}
+
+void committer_touch_more(struct committer *committer)
+{
+	committer->more_until_at = clock_monotonic() + COMMITTER_MORE;
+	committer_touch(committer);
 }
 
 bool committer_flush(struct committer *committer)

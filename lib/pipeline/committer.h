@@ -1,6 +1,7 @@
 /*
  * When the collected pages and acknowledgements are committed: at once when 4 MiB wait, else when
- * the loop has nothing else to do but at the latest 50 ms after the first was added. A failed
+ * the loop has nothing else to do but at the latest 50 ms after the first was added; while a chain
+ * is read, 20 ms after the first was added. A failed
  * commit (disk full, read-only) is tried again with back-off, everything kept; meanwhile polling
  * pauses (pressure.h).
  */
@@ -27,6 +28,8 @@ void committer_on_settled(
 
 /* Call after commit_add_*: arms what is needed. */
 void committer_touch(struct committer *committer);
+/* The same where the next page of the chain is requested at once. */
+void committer_touch_more(struct committer *committer);
 /* Commits now whatever is collected. True: nothing is left. */
 bool committer_flush(struct committer *committer);
 /* A reader found that the state is damaged: nothing is written any more, said once. */

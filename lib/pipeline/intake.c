@@ -158,7 +158,11 @@ void intake_accept(const struct record_batch *accepted, void *userdata)
 			batch ? intake->committed : NULL, intake->userdata);
 	batch_unref(batch);
 	expire(intake, accepted->horizon);
-	if (commit_pending(intake->store))
+	if (!commit_pending(intake->store))
+		return;
+	if (accepted->more)
+		committer_touch_more(intake->committer);
+	else
 		committer_touch(intake->committer);
 }
 

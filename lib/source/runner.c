@@ -283,6 +283,7 @@ static void hand_on(struct runner *runner, struct page *page, enum poll_verdict 
 					       .records = {page->records, page->n_records},
 					       .scope = scope,
 					       .new_chain = new_chain,
+					       .more = verdict == POLL_MORE,
 					       .cursor = place,
 					       .n_excluded = page->n_excluded,
 				       });

@@ -68,6 +68,9 @@ time_t time(time_t *ret)
 	return now.tv_sec;
 }
 
+/* A step finds the daemon at rest: what is read in a chain is committed at the latest now. */
+#define COMMIT_PAUSE_MS 21
+
 /* libev calls a timer only when its instant is past, so no sleep at all may mean one that is due
  * now; and it rounds up to whole milliseconds. Neither is time for a step. */
 static int turn(int timeout_ms)
@@ -76,8 +79,8 @@ static int turn(int timeout_ms)
 		virtual_time_pass(NSEC_PER_USEC);
 		return 0;
 	}
-	if (timeout_ms == 1) {
-		virtual_time_pass(NSEC_PER_MSEC);
+	if (timeout_ms > 0 && timeout_ms <= COMMIT_PAUSE_MS) {
+		virtual_time_pass(timeout_ms * NSEC_PER_MSEC);
 		return 0;
 	}
 	nsec_t timeout_ns = timeout_ms < 0 ? NSEC_NONE : timeout_ms * NSEC_PER_MSEC;

@@ -77,6 +77,24 @@ START_TEST(busy_loop_commits_after_the_delay)
 }
 END_TEST
 
+START_TEST(pages_of_a_chain_are_committed_together)
+{
+	struct batch *batch = fixture_batch("a", 1, 1, 1000);
+	nsec_t began_at = clock_monotonic();
+
+	commit_add_page(store, "a", batch, "{}", done, NULL);
+	batch_unref(batch);
+	committer_touch_more(committer);
+	for (int i = 0; i < 3; i++)
+		ev_run(loop, EVRUN_NOWAIT); /* at rest: the next page is on its way */
+	add(1); /* another source does not hurry it */
+	ev_run(loop, EVRUN_NOWAIT);
+	if (n_done > 0) /* this process had to wait for others */
+		ck_assert_int_ge(clock_monotonic() - began_at, 20 * NSEC_PER_MSEC);
+	RUN_UNTIL(n_done == 2);
+}
+END_TEST
+
 START_TEST(much_is_committed_at_once)
 {
 	busy_begin();
@@ -223,6 +241,7 @@ static void add_tests(Suite *suite)
 	tcase_add_checked_fixture(tcase, setup, pipeline_teardown);
 	tcase_add_test(tcase, idle_loop_commits_together);
 	tcase_add_test(tcase, busy_loop_commits_after_the_delay);
+	tcase_add_test(tcase, pages_of_a_chain_are_committed_together);
 	tcase_add_test(tcase, much_is_committed_at_once);
 	tcase_add_test(tcase, flush_needs_no_loop);
 	tcase_add_test(tcase, a_callback_may_collect_but_not_flush);
