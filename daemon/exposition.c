@@ -16,14 +16,29 @@ void histogram_add(struct histogram *histogram, double value)
 
 static void add_escaped(struct buf *out, const char *text, bool quotes)
 {
-	for (; *text; text++) {
-		if (*text == '\n')
-			buf_append_text(out, "\\n");
-		else if (*text == '\\' || (*text == '"' && quotes))
-			buf_printf(out, "\\%c", *text);
-		else
-			buf_append_char(out, *text);
+	for (;;) {
+		size_t n = strcspn(text, quotes ? "\n\\\"" : "\n\\");
+		buf_append(out, text, n);
+		text += n;
+		if (!*text)
+			return;
+		buf_append_char(out, '\\');
+		buf_append_char(out, *text == '\n' ? 'n' : *text);
+		text++;
 	}
+}
+
+static void add_integer(struct buf *out, int64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do
+		digits[--at] = (char)('0' + left % 10);
+	while (left /= 10);
+	if (value < 0)
+		buf_append_char(out, '-');
+	buf_append(out, digits + at, sizeof(digits) - at);
 }
 
 /* The shortest of two spellings that reads back as the same value. */
@@ -32,7 +47,7 @@ static void add_number(struct buf *out, double value)
 	if (isinf(value))
 		buf_append_text(out, value > 0 ? "+Inf" : "-Inf");
 	else if (value == floor(value) && fabs(value) < 1e15)
-		buf_printf(out, "%.0f", value);
+		add_integer(out, (int64_t)value);
 	else
 		buf_printf(out, "%.15g", value);
 }
@@ -55,15 +70,19 @@ static void add_sample(struct exposition *exposition, const char *suffix, const 
 {
 	struct buf *out = exposition->out;
 	const char *between = "{";
-	buf_printf(out, "%s%s", exposition->name, suffix);
+	buf_append_text(out, exposition->name);
+	buf_append_text(out, suffix);
 	for (; labels && labels[0]; labels += 2) {
-		buf_printf(out, "%s%s=\"", between, labels[0]);
+		buf_append_text(out, between);
+		buf_append_text(out, labels[0]);
+		buf_append_text(out, "=\"");
 		add_escaped(out, labels[1], true);
 		buf_append_char(out, '"');
 		between = ",";
 	}
 	if (!isnan(le)) {
-		buf_printf(out, "%sle=\"", between);
+		buf_append_text(out, between);
+		buf_append_text(out, "le=\"");
 		add_number(out, le);
 		buf_append_text(out, !isinf(le) && le == floor(le) ? ".0\"" : "\"");
 		between = ",";

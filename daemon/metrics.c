@@ -1,5 +1,5 @@
-/* The metrics of overview.h. A family is a row; the rows are in the manual. */
-#include "overview.h"
+/* See metrics.h. A family is a row; the rows are in the manual. */
+#include "metrics.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -7,13 +7,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "overview.h"
 #include "store/spool.h"
+
+/* Sources whose samples of a family are printed at once: less than a millisecond's work. */
+#define PIECE 200
 
 struct source_row {
 	const char *name;
 	enum exposition_type type;
 	const char *help;
 	double (*value)(const struct overview_source *source);
+	/* in place of it: any number of samples */
+	void (*print)(struct exposition *exposition, const struct overview_source *source);
 };
 
 struct sink_row {
@@ -88,27 +94,74 @@ static double clock_skew(const struct overview_source *source)
 	return seconds(source->runner.skew_ns);
 }
 
+static const char *name_of(const struct overview_source *source)
+{
+	return source->poller->source->name;
+}
+
+static void print_faults(struct exposition *exposition, const struct overview_source *source)
+{
+	for (int class = 0; class < TALLY_CLASSES; class ++) {
+		const char *labels[] = {"source", name_of(source), "reason",
+			fault_class_to_string((enum fault_class) class), NULL};
+		uint64_t n = source->poller->tally.faults[class];
+		if (n > 0)
+			exposition_sample(exposition, labels, (double)n);
+	}
+}
+
+/* The present fault, which stays while it is tried again: what alerts tell faults apart by. */
+static void print_present_fault(struct exposition *exposition, const struct overview_source *source)
+{
+	const char *labels[] = {"source", name_of(source), "reason",
+		fault_class_to_string(source->runner.fault.class), NULL};
+	if (source->runner.failing)
+		exposition_sample(exposition, labels, 1);
+}
+
+static void print_durations(struct exposition *exposition, const struct overview_source *source)
+{
+	exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
+		&source->poller->tally.durations);
+}
+
+static void print_sizes(struct exposition *exposition, const struct overview_source *source)
+{
+	exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
+		&source->poller->tally.sizes);
+}
+
 static const struct source_row source_rows[] = {
-	{"trawld_records", EXPOSITION_COUNTER, "New records accepted.", records},
-	{"trawld_duplicates", EXPOSITION_COUNTER, "Duplicate records dropped.", duplicates},
+	{"trawld_records", EXPOSITION_COUNTER, "New records accepted.", records, NULL},
+	{"trawld_duplicates", EXPOSITION_COUNTER, "Duplicate records dropped.", duplicates, NULL},
 	{"trawld_excluded", EXPOSITION_COUNTER,
-		"Records dropped by the definition's include and exclude.", excluded},
+		"Records dropped by the definition's include and exclude.", excluded, NULL},
 	{"trawld_quarantined", EXPOSITION_COUNTER,
 		"Elements of responses that cannot be records, kept as dead letters of the source.",
-		quarantined},
-	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests},
+		quarantined, NULL},
+	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests,
+		NULL},
 	{"trawld_gaps", EXPOSITION_COUNTER, "Gaps found: periods whose records may be missing.",
-		gaps},
-	{"trawld_open_gaps", EXPOSITION_GAUGE, "Gaps that nobody has acknowledged.", open_gaps},
+		gaps, NULL},
+	{"trawld_open_gaps", EXPOSITION_GAUGE, "Gaps that nobody has acknowledged.", open_gaps,
+		NULL},
 	{"trawld_lag_seconds", EXPOSITION_GAUGE, "Current time minus the newest record's time.",
-		lag},
+		lag, NULL},
 	{"trawld_last_success_timestamp_seconds", EXPOSITION_GAUGE,
-		"Time of the last page that was read without an error.", last_success},
-	{"trawld_source_up", EXPOSITION_GAUGE, "1 if the last attempt succeeded.", source_up},
+		"Time of the last page that was read without an error.", last_success, NULL},
+	{"trawld_source_up", EXPOSITION_GAUGE, "1 if the last attempt succeeded.", source_up, NULL},
 	{"trawld_source_paused", EXPOSITION_GAUGE,
-		"1 if the source is paused or disabled by a person.", source_paused},
+		"1 if the source is paused or disabled by a person.", source_paused, NULL},
 	{"trawld_clock_skew_seconds", EXPOSITION_GAUGE,
-		"Server's clock minus this host's clock; 0 up to two seconds.", clock_skew},
+		"Server's clock minus this host's clock; 0 up to two seconds.", clock_skew, NULL},
+	{"trawld_poll_errors", EXPOSITION_COUNTER, "Failed requests, by class of error.", NULL,
+		print_faults},
+	{"trawld_source_fault", EXPOSITION_GAUGE,
+		"1 while attempts fail, by class of the last error.", NULL, print_present_fault},
+	{"trawld_request_duration_seconds", EXPOSITION_HISTOGRAM, "Duration of requests.", NULL,
+		print_durations},
+	{"trawld_page_bytes", EXPOSITION_HISTOGRAM, "Size of responses after decompression.", NULL,
+		print_sizes},
 };
 
 static double pending(const struct sink_status *sink)
@@ -172,80 +225,20 @@ static const struct sink_row sink_rows[] = {
 		"Time of the last acknowledgement.", sink_success},
 };
 
-static const char *name_of(const struct overview_source *source)
+static void print_sinks(struct exposition *exposition, const struct trawld *trawld)
 {
-	return source->poller->source->name;
-}
-
-static void print_faults(struct exposition *exposition, const struct overview *overview)
-{
-	exposition_family(exposition, "trawld_poll_errors", EXPOSITION_COUNTER,
-		"Failed requests, by class of error.");
-	for (size_t i = 0; i < overview->n_sources; i++) {
-		const struct overview_source *source = &overview->sources[i];
-		for (int class = 0; class < TALLY_CLASSES; class ++) {
-			const char *labels[] = {"source", name_of(source), "reason",
-				fault_class_to_string((enum fault_class) class), NULL};
-			uint64_t n = source->poller->tally.faults[class];
-			if (n > 0)
-				exposition_sample(exposition, labels, (double)n);
-		}
-	}
-}
-
-/* The present fault, which stays while it is tried again: what alerts tell faults apart by. */
-static void print_present_faults(struct exposition *exposition, const struct overview *overview)
-{
-	exposition_family(exposition, "trawld_source_fault", EXPOSITION_GAUGE,
-		"1 while attempts fail, by class of the last error.");
-	for (size_t i = 0; i < overview->n_sources; i++) {
-		const struct runner_status *runner = &overview->sources[i].runner;
-		if (runner->failing)
-			exposition_sample(exposition,
-				(const char *[]){"source", name_of(&overview->sources[i]), "reason",
-					fault_class_to_string(runner->fault.class), NULL},
-				1);
-	}
-}
-
-static void print_sources(struct exposition *exposition, const struct overview *overview)
-{
-	for (size_t row = 0; row < sizeof(source_rows) / sizeof(source_rows[0]); row++) {
-		exposition_family(exposition, source_rows[row].name, source_rows[row].type,
-			source_rows[row].help);
-		for (size_t i = 0; i < overview->n_sources; i++) {
-			const struct overview_source *source = &overview->sources[i];
-			const char *labels[] = {"source", name_of(source), NULL};
-			exposition_sample(exposition, labels, source_rows[row].value(source));
-		}
-	}
-	print_faults(exposition, overview);
-	print_present_faults(exposition, overview);
-	exposition_family(exposition, "trawld_request_duration_seconds", EXPOSITION_HISTOGRAM,
-		"Duration of requests.");
-	for (size_t i = 0; i < overview->n_sources; i++)
-		exposition_histogram(exposition,
-			(const char *[]){"source", name_of(&overview->sources[i]), NULL},
-			&overview->sources[i].poller->tally.durations);
-	exposition_family(exposition, "trawld_page_bytes", EXPOSITION_HISTOGRAM,
-		"Size of responses after decompression.");
-	for (size_t i = 0; i < overview->n_sources; i++)
-		exposition_histogram(exposition,
-			(const char *[]){"source", name_of(&overview->sources[i]), NULL},
-			&overview->sources[i].poller->tally.sizes);
-}
-
-static void print_sinks(struct exposition *exposition, const struct overview *overview)
-{
+	struct overview overview = {.trawld = trawld};
+	overview_take_sinks(&overview);
 	for (size_t row = 0; row < sizeof(sink_rows) / sizeof(sink_rows[0]); row++) {
 		exposition_family(
 			exposition, sink_rows[row].name, sink_rows[row].type, sink_rows[row].help);
-		for (size_t i = 0; i < overview->n_sinks; i++) {
-			const char *labels[] = {"sink", overview->sinks[i].name, NULL};
+		for (size_t i = 0; i < overview.n_sinks; i++) {
+			const char *labels[] = {"sink", overview.sinks[i].name, NULL};
 			exposition_sample(
-				exposition, labels, sink_rows[row].value(&overview->sinks[i]));
+				exposition, labels, sink_rows[row].value(&overview.sinks[i]));
 		}
 	}
+	overview_deinit(&overview);
 }
 
 static void print_one(struct exposition *exposition, const char *name, enum exposition_type type,
@@ -288,9 +281,8 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void print_process(struct exposition *exposition, const struct overview *overview)
+static void print_process(struct exposition *exposition, const struct trawld *trawld)
 {
-	const struct trawld *trawld = overview->trawld;
 	print_one(exposition, "trawld_spool_bytes", EXPOSITION_GAUGE,
 		"Bytes in the state that wait for sinks.", (double)spool_bytes(trawld->store));
 	print_one(exposition, "trawld_spool_limit_bytes", EXPOSITION_GAUGE,
@@ -314,11 +306,46 @@ static void print_process(struct exposition *exposition, const struct overview *
 	exposition_sample(exposition, (const char *[]){"version", TRAWLD_VERSION, NULL}, 1);
 }
 
-void overview_print_metrics(const struct overview *overview, bool openmetrics, struct buf *out)
+void metrics_begin(struct metrics *metrics, const struct trawld *trawld, bool openmetrics)
 {
-	struct exposition exposition = {.out = out, .openmetrics = openmetrics};
-	print_sources(&exposition, overview);
-	print_sinks(&exposition, overview);
-	print_process(&exposition, overview);
-	exposition_end(&exposition);
+	*metrics = (struct metrics){.trawld = trawld,
+		.n_reloads = trawld->n_reloads,
+		.exposition = {.openmetrics = openmetrics}};
+}
+
+bool metrics_stale(const struct metrics *metrics)
+{
+	return metrics->n_reloads != metrics->trawld->n_reloads;
+}
+
+bool metrics_next(struct metrics *metrics, struct buf *out)
+{
+	const struct trawld *trawld = metrics->trawld;
+	struct exposition *exposition = &metrics->exposition;
+	exposition->out = out;
+	if (metrics->row == sizeof(source_rows) / sizeof(source_rows[0])) {
+		print_sinks(exposition, trawld);
+		print_process(exposition, trawld);
+		exposition_end(exposition);
+		return false;
+	}
+	const struct source_row *row = &source_rows[metrics->row];
+	nsec_t now_time = clock_wall();
+	if (metrics->source == 0)
+		exposition_family(exposition, row->name, row->type, row->help);
+	for (size_t n = 0; n < PIECE && metrics->source < trawld->n_pollers; n++) {
+		struct overview_source source;
+		overview_take_source(&source, trawld, trawld->pollers[metrics->source++], now_time);
+		if (row->print)
+			row->print(exposition, &source);
+		else
+			exposition_sample(exposition,
+				(const char *[]){"source", name_of(&source), NULL},
+				row->value(&source));
+	}
+	if (metrics->source == trawld->n_pollers) {
+		metrics->row++;
+		metrics->source = 0;
+	}
+	return true;
 }

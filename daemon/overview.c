@@ -12,23 +12,30 @@ static void add_sink(const struct sink_status *status, void *userdata)
 	overview->sinks[overview->n_sinks++] = *status;
 }
 
+void overview_take_source(struct overview_source *ret, const struct trawld *trawld,
+	const struct poller *poller, nsec_t now_time)
+{
+	ret->poller = poller;
+	runner_status(poller->runner, &ret->runner);
+	intake_status(poller->intake, &ret->intake);
+	ret->n_open_gaps = coverage_open_gaps(trawld->store, poller->source->name);
+	ret->lag_ns = ret->runner.newest_time == NSEC_NONE ? NSEC_NONE
+							   : now_time - ret->runner.newest_time;
+}
+
+void overview_take_sinks(struct overview *overview)
+{
+	fanout_each_sink(overview->trawld->fanout, add_sink, overview);
+}
+
 void overview_take(struct overview *ret, const struct trawld *trawld)
 {
 	*ret = (struct overview){.trawld = trawld, .now_time = clock_wall()};
 	ret->n_sources = trawld->n_pollers;
 	ret->sources = mem_array(ret->n_sources, sizeof(*ret->sources));
-	for (size_t i = 0; i < ret->n_sources; i++) {
-		struct overview_source *source = &ret->sources[i];
-		source->poller = trawld->pollers[i];
-		runner_status(source->poller->runner, &source->runner);
-		intake_status(source->poller->intake, &source->intake);
-		source->n_open_gaps =
-			coverage_open_gaps(trawld->store, source->poller->source->name);
-		source->lag_ns = source->runner.newest_time == NSEC_NONE
-					 ? NSEC_NONE
-					 : ret->now_time - source->runner.newest_time;
-	}
-	fanout_each_sink(trawld->fanout, add_sink, ret);
+	for (size_t i = 0; i < ret->n_sources; i++)
+		overview_take_source(&ret->sources[i], trawld, trawld->pollers[i], ret->now_time);
+	overview_take_sinks(ret);
 }
 
 void overview_deinit(struct overview *overview)

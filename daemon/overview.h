@@ -1,4 +1,4 @@
-/* All sources and sinks at one moment: what /metrics, /readyz and /status are made of. */
+/* All sources and sinks at one moment: what /readyz and /status are made of. */
 #ifndef TRAWLD_DAEMON_OVERVIEW_H
 #define TRAWLD_DAEMON_OVERVIEW_H
 
@@ -22,14 +22,15 @@ struct overview {
 	size_t sinks_capacity;
 };
 
+/* One source of it, and all sinks. */
+void overview_take_source(struct overview_source *ret, const struct trawld *trawld,
+	const struct poller *poller, nsec_t now_time);
+void overview_take_sinks(struct overview *overview);
 /* Borrows from TRAWLD: not to be kept over a turn of the loop. */
 void overview_take(struct overview *ret, const struct trawld *trawld);
 void overview_deinit(struct overview *overview);
 
 /* Why trawld is not ready, a line each; nothing: it is. */
 void overview_print_reasons(const struct overview *overview, struct buf *out);
-
-/* metrics.c */
-void overview_print_metrics(const struct overview *overview, bool openmetrics, struct buf *out);
 
 #endif

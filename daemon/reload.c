@@ -170,6 +170,7 @@ static struct setup *load(struct trawld *trawld, struct findings *findings, stru
 static void use(struct trawld *trawld, struct setup *new, struct findings *findings)
 {
 	struct setup *old = trawld->setup;
+	trawld->n_reloads++;
 	keep_fixed(&old->config->daemon, &new->config->daemon, findings);
 	keep_unchanged(old, new);
 	remove_pollers(trawld, new);

@@ -62,6 +62,7 @@ struct trawld {
 
 	struct fault state_fault; /* why the state could not be written the last time */
 	bool spool_full; /* told already */
+	unsigned n_reloads; /* that took effect */
 	bool reload_failed; /* the last one: not used, or not all of it */
 	bool stopping; /* draining, or about to end */
 	struct ev_timer *stop_timer;

@@ -5,9 +5,11 @@
 #include <microhttpd.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "listen_address.h"
+#include "metrics.h"
 #include "overview.h"
 #include "page_html.h"
 #include "status_json.h"
@@ -15,6 +17,9 @@
 #include "web_host.h"
 
 #define CONNECTIONS 320u /* more than web_guests lets in, since those sent away go later */
+/* An answer up to this size is made at once. */
+#define WHOLE_SIZE ((size_t)256 << 10)
+#define READ_SIZE ((size_t)64 << 10)
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 
 struct web {
@@ -31,55 +36,101 @@ struct answer {
 	const char *type;
 	const char *policy; /* Content-Security-Policy */
 	struct buf body;
+	struct rest *rest; /* what follows it; NULL: nothing */
+};
+
+/* Of metrics: a piece, and what is to come. */
+struct rest {
+	struct metrics metrics;
+	struct buf piece;
+	size_t piece_at;
+	bool last; /* the piece */
 };
 
 struct route {
 	const char *path;
-	void (*answer)(const struct overview *overview, const char *accept, struct answer *answer);
+	void (*answer)(const struct trawld *trawld, const char *accept, struct answer *answer);
 };
 
-static void answer_metrics(
-	const struct overview *overview, const char *accept, struct answer *answer)
+static void answer_metrics(const struct trawld *trawld, const char *accept, struct answer *answer)
 {
-	bool openmetrics = exposition_wants_openmetrics(accept);
+	bool openmetrics = exposition_wants_openmetrics(accept), more = true;
+	struct metrics metrics;
 	answer->type = openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
 				   : "text/plain; version=0.0.4; charset=utf-8";
-	overview_print_metrics(overview, openmetrics, &answer->body);
+	metrics_begin(&metrics, trawld, openmetrics);
+	while (more && answer->body.size < WHOLE_SIZE)
+		more = metrics_next(&metrics, &answer->body);
+	if (!more)
+		return;
+	answer->rest = MEM_NEW(struct rest);
+	answer->rest->metrics = metrics;
+	answer->rest->piece = answer->body;
+	answer->body = BUF_NULL;
 }
 
-static void answer_health(
-	const struct overview *overview, const char *accept, struct answer *answer)
+static ssize_t read_rest(void *userdata, uint64_t position, char *to, size_t size)
 {
-	(void)overview;
+	struct rest *rest = userdata;
+	(void)position;
+	if (rest->piece_at == rest->piece.size) {
+		if (rest->last)
+			return MHD_CONTENT_READER_END_OF_STREAM;
+		if (metrics_stale(&rest->metrics))
+			return MHD_CONTENT_READER_END_WITH_ERROR;
+		buf_clear(&rest->piece);
+		rest->piece_at = 0;
+		rest->last = !metrics_next(&rest->metrics, &rest->piece);
+	}
+	if (size > rest->piece.size - rest->piece_at)
+		size = rest->piece.size - rest->piece_at;
+	memcpy(to, rest->piece.data + rest->piece_at, size);
+	rest->piece_at += size;
+	return (ssize_t)size;
+}
+
+static void rest_free(void *userdata)
+{
+	struct rest *rest = userdata;
+	buf_deinit(&rest->piece);
+	free(rest);
+}
+
+static void answer_health(const struct trawld *trawld, const char *accept, struct answer *answer)
+{
+	(void)trawld;
 	(void)accept;
 	buf_append_text(&answer->body, "ok\n");
 }
 
-static void answer_ready(const struct overview *overview, const char *accept, struct answer *answer)
+static void answer_ready(const struct trawld *trawld, const char *accept, struct answer *answer)
 {
+	struct overview overview CLEANUP(overview_deinit);
 	(void)accept;
-	overview_print_reasons(overview, &answer->body);
+	overview_take(&overview, trawld);
+	overview_print_reasons(&overview, &answer->body);
 	if (answer->body.size > 0)
 		answer->status = MHD_HTTP_SERVICE_UNAVAILABLE;
 	else
 		buf_append_text(&answer->body, "ready\n");
 }
 
-static void answer_status(
-	const struct overview *overview, const char *accept, struct answer *answer)
+static void answer_status(const struct trawld *trawld, const char *accept, struct answer *answer)
 {
+	struct overview overview CLEANUP(overview_deinit);
 	(void)accept;
+	overview_take(&overview, trawld);
 	answer->type = "application/json";
-	json_t *status = status_json(overview, NULL);
+	json_t *status = status_json(&overview, NULL);
 	char *text = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	buf_printf(&answer->body, "%s\n", text ? text : "{}");
 	free(text);
 	json_decref(status);
 }
 
-static void answer_page(const struct overview *overview, const char *accept, struct answer *answer)
+static void answer_page(const struct trawld *trawld, const char *accept, struct answer *answer)
 {
-	(void)overview;
+	(void)trawld;
 	(void)accept;
 	answer->type = "text/html; charset=utf-8";
 	answer->policy = page_policy;
@@ -100,10 +151,7 @@ static void find_answer(
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (strcmp(path, routes[i].path) != 0)
 			continue;
-		struct overview overview;
-		overview_take(&overview, web->trawld);
-		routes[i].answer(&overview, accept, answer);
-		overview_deinit(&overview);
+		routes[i].answer(web->trawld, accept, answer);
 		return;
 	}
 	answer->status = MHD_HTTP_NOT_FOUND;
@@ -114,8 +162,11 @@ static void find_answer(
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct answer *answer)
 {
 	size_t size = answer->body.size;
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		size, buf_take(&answer->body), MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response =
+		answer->rest ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READ_SIZE,
+				       read_rest, answer->rest, rest_free)
+			     : MHD_create_response_from_buffer(
+				       size, buf_take(&answer->body), MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		return MHD_NO;
 	MHD_add_response_header(response, "Content-Type", answer->type);
@@ -142,7 +193,7 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 	size_t *upload_size, void **request)
 {
 	struct answer answer = {
-		MHD_HTTP_OK, "text/plain; charset=utf-8", "default-src 'none'", BUF_NULL};
+		MHD_HTTP_OK, "text/plain; charset=utf-8", "default-src 'none'", BUF_NULL, NULL};
 	(void)version;
 	(void)upload;
 	(void)upload_size;

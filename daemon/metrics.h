@@ -1,0 +1,26 @@
+/*
+ * The metrics, printed in pieces: thousands of sources make megabytes, and between two pieces the
+ * loop has its turn. Each piece tells what is true when it is printed.
+ */
+#ifndef TRAWLD_DAEMON_METRICS_H
+#define TRAWLD_DAEMON_METRICS_H
+
+#include "exposition.h"
+
+struct trawld;
+
+struct metrics {
+	const struct trawld *trawld;
+	unsigned n_reloads; /* when it began */
+	size_t row; /* the family to be printed */
+	size_t source; /* the next source of it */
+	struct exposition exposition;
+};
+
+void metrics_begin(struct metrics *metrics, const struct trawld *trawld, bool openmetrics);
+/* Appends the next piece to OUT. False: it was the last one. */
+bool metrics_next(struct metrics *metrics, struct buf *out);
+/* The sources are others by now: the rest would not match what was printed. */
+bool metrics_stale(const struct metrics *metrics);
+
+#endif
