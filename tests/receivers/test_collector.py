@@ -95,10 +95,10 @@ class Flow(Case):
         self.cloud = self.cloudscale(RECORDS, "--page-size", "50")
         self.expected = cloudscale.expected_lines(1, 0, RECORDS).decode().splitlines()
 
-    def start(self, more=""):
+    def start(self):
         (sink,) = blocks(PAGE, "ini")
         sink = replaced(sink, [("127.0.0.1:4318", "127.0.0.1:%d" % self.collector.port)])
-        keys = "retry_max = 1s\nbatch_age = 100ms\nbatch_records = 100\n" + more
+        keys = "retry_max = 1s\nbatch_age = 100ms\nbatch_records = 100\n"
         self.configure(self.source(self.cloud.url, more="interval = 200ms"), sink + keys)
 
     def test_records(self):
@@ -130,7 +130,7 @@ class Flow(Case):
 
     def test_kills(self):
         """What was answered is there; only requests in flight may be there twice."""
-        self.start("in_flight = 2")
+        self.start()
         for visible, ends in ((700, "trawld"), (1300, "collector"), (1900, "both")):
             self.cloud.control(visible=visible)
             daemon = self.daemon()
@@ -148,7 +148,8 @@ class Flow(Case):
         self.once()
         found = self.hop.bodies()
         self.assertEqual(set(found), set(self.expected))
-        self.assertLess(len(found) - len(self.expected), 1000)
+        # a request, and one that was answered but not yet stored as such, at each of the three
+        self.assertLessEqual(len(found) - len(self.expected), 3 * 200)
         self.assertEqual(self.dead_letters(), [])
 
 

@@ -57,11 +57,11 @@ class Flow(Case):
         self.cloud = self.cloudscale(count, "--page-size", "50")
         self.expected = cloudscale.expected_lines(1, 0, count).decode().splitlines()
 
-    def start(self, more=""):
+    def start(self):
         (sink,) = blocks(PAGE, "ini")
         sink = replaced(sink, [(ADDRESS, self.logs.address)])
         keys = "retry_max = 1s\nbatch_age = 100ms\nbatch_records = 100\n"
-        self.configure(self.source(self.cloud.url, more="interval = 200ms"), sink + keys + more)
+        self.configure(self.source(self.cloud.url, more="interval = 200ms"), sink + keys)
 
     def test_records(self):
         """Each once, byte for byte, with the record's time; members can be searched."""
@@ -113,7 +113,8 @@ class Flow(Case):
         wait_until(lambda: set(self.logs.messages()) >= set(self.expected), "all records")
         found = self.logs.messages()
         self.assertEqual(set(found), set(self.expected))
-        self.assertLess(len(found) - len(self.expected), 1000)
+        # a request, and one that was answered but not yet stored as such, at each of the three
+        self.assertLessEqual(len(found) - len(self.expected), 3 * 200)
         self.assertEqual(self.dead_letters(), [])
 
     def on_disk(self):
