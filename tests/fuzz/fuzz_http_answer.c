@@ -44,7 +44,7 @@ static void read_answer(const struct http_encoding *encoding, struct http_part *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct http_encoding *const encodings[] = {
-		&http_bulk, &http_splunk, &http_otlp, &http_loki};
+		&http_bulk, &http_splunk, &http_otlp, &http_loki, &http_otlp_protobuf};
 	struct slice rest = fuzz_input(data, size);
 	struct http_options options = {.url = (char *)"https://h/x", .ack = true};
 	struct sink_job job = {.records = records, .n_records = N_RECORDS, .id = "j"};
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http_parts parts = HTTP_PARTS_NULL;
 	if (!batch)
 		init();
-	const struct http_encoding *encoding = encodings[fuzz_byte(&rest) % 4];
+	const struct http_encoding *encoding = encodings[fuzz_byte(&rest) % 5];
 	response.status = (int)fuzz_byte(&rest) * 2 + 100;
 	buf_append_slice(&response.body, rest);
 	http_parts_begin(&parts, &job, false);

@@ -31,6 +31,9 @@ class Hop(http.server.ThreadingHTTPServer):
         self.records = []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, request, client_address):
+        """A collector that is killed hears no answer."""
+
     @property
     def url(self):
         return "http://127.0.0.1:%d" % self.server_port
@@ -84,6 +87,8 @@ class Collector(Child):
 
 
 class Flow(Case):
+    FORMAT = "json"
+
     def setUp(self):
         super().setUp()
         self.hop = Hop()
@@ -98,8 +103,8 @@ class Flow(Case):
     def start(self):
         (sink,) = blocks(PAGE, "ini")
         sink = replaced(sink, [("127.0.0.1:4318", "127.0.0.1:%d" % self.collector.port)])
-        keys = "retry_max = 1s\nbatch_age = 100ms\nbatch_records = 100\n"
-        self.configure(self.source(self.cloud.url, more="interval = 200ms"), sink + keys)
+        keys = "retry_max = 1s\nbatch_age = 100ms\nbatch_records = 100\notlp_format = %s\n"
+        self.configure(self.source(self.cloud.url, more="interval = 200ms"), sink + keys % self.FORMAT)
 
     def test_records(self):
         """Each once and in order, with the record's time and the attributes."""
@@ -151,6 +156,10 @@ class Flow(Case):
         # a request, and one that was answered but not yet stored as such, at each of the three
         self.assertLessEqual(len(found) - len(self.expected), 3 * 200)
         self.assertEqual(self.dead_letters(), [])
+
+
+class FlowProtobuf(Flow):
+    FORMAT = "protobuf"
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ class Flow(Case):
         self.cloud = self.cloudscale(count, "--page-size", "50")
         self.expected = cloudscale.expected_lines(1, 0, count).decode().splitlines()
 
-    def start(self):
-        (sink,) = blocks(PAGE, "ini")
+    def start(self, number=0):
+        sink = blocks(PAGE, "ini")[number]
         sink = replaced(sink, [(ADDRESS, self.logs.address)])
         keys = "retry_max = 1s\nbatch_age = 100ms\nbatch_records = 100\n"
         self.configure(self.source(self.cloud.url, more="interval = 200ms"), sink + keys)
@@ -76,6 +76,18 @@ class Flow(Case):
         (query,) = blocks(PAGE, "logsql")
         found = self.logs.query(query)
         self.assertEqual(len(found), sum('"server_create"' in line for line in self.expected))
+        self.assertEqual(self.dead_letters(), [])
+
+    def test_opentelemetry(self):
+        """The same by OTLP as protocol buffers, with the attributes as fields."""
+        self.records()
+        self.start(1)
+        self.once()
+        query = '"trawld.source":=acme'
+        wait_until(lambda: len(self.logs.query(query)) >= RECORDS, "all records")
+        found = self.logs.query(query)
+        self.assert_once_each([entry["_msg"] for entry in found], self.expected)
+        self.assertEqual({len(entry["trawld.record_id"]) for entry in found}, {32})
         self.assertEqual(self.dead_letters(), [])
 
     def test_long_record(self):

@@ -5,7 +5,7 @@
   POST /INDEX/_bulk           Elasticsearch: pairs of lines, only `create`; an _id that is there: 409
   POST /loki/api/v1/push      Loki: label syntax, nanoseconds, entries too far behind the newest
   POST /services/collector/event, /services/collector/ack    Splunk: token, channel, acknowledgement
-  POST /v1/logs               OpenTelemetry logs as JSON
+  POST /v1/logs               OpenTelemetry logs as JSON or as protocol buffers
   POST /token                 OAuth 2.0: t0ken-1, then t0ken-2, ...
   GET  /got/NAME              what came: [{"key", "records": [text, ...], "repeat", ...}, ...] in order
                               of arrival; NAME: ndjson array bulk loki splunk otlp
@@ -29,10 +29,12 @@ import json
 import re
 import subprocess
 
+import otlp
 import simlib
 from simlib import Answer, Refuse, answer_json, answer_text
 
 MAX_ID = 512
+PROTOBUF = "application/x-protobuf"
 HEC_MEMBERS = {"time", "host", "source", "sourcetype", "index", "event"}
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -144,7 +146,7 @@ class Receiver(simlib.Simulator):
         raise Refuse(status, payload or {"detail": words})
 
     def body(self, request, *types):
-        """The decoded body as text."""
+        """The decoded body as text; as bytes if it is protocol buffers."""
         if request.method != "POST":
             self.violation(request, 405, "only POST")
         if request.headers.get("content-type") not in types:
@@ -162,7 +164,8 @@ class Receiver(simlib.Simulator):
                 body = request.body
             else:
                 self.violation(request, 415, "Content-Encoding " + coding)
-            text = body.decode()
+            binary = request.headers["content-type"] == PROTOBUF
+            text = body if binary else body.decode()
         except (OSError, EOFError, ValueError, subprocess.CalledProcessError) as fault:
             self.violation(request, 400, "%s: %s" % (coding, fault))
         if len(body) > self.settings["max_body"]:
@@ -447,13 +450,19 @@ class Receiver(simlib.Simulator):
         return records
 
     def otlp(self, request):
-        text = self.body(request, "application/json")
+        """The answer is in the form of the request."""
+        body = self.body(request, "application/json", PROTOBUF)
+        binary = isinstance(body, bytes)
+        form = {"Content-Type": PROTOBUF}
         try:
-            records = self.otlp_records(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            records = self.otlp_records(otlp.request(body) if binary else json.loads(body))
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as fault:
             self.violation(request, 400, str(fault), {"code": 3, "message": str(fault)})
-        if self.poisoned(text):
-            raise Refuse(400, {"code": 3, "message": "A record here is bad."})
+        if self.poisoned("\n".join(record[0] for record in records)):
+            fault = {"code": 3, "message": "A record here is bad."}
+            if binary:
+                return Answer(400, otlp.status(fault), form)
+            raise Refuse(400, fault)
         answer = {}
         if self.settings["reject"][0] > 0:
             self.settings["reject"][0] -= 1
@@ -462,7 +471,7 @@ class Receiver(simlib.Simulator):
             words = {"rejectedLogRecords": str(rejected), "errorMessage": "too much to chew"}
             answer = {"partialSuccess": words}
         self.take("otlp", request, records)
-        return answer_json(answer)
+        return Answer(200, otlp.response(answer), form) if binary else answer_json(answer)
 
 
 if __name__ == "__main__":

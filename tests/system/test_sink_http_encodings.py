@@ -197,9 +197,10 @@ class Splunk(Http):
 
 class Otlp(Http):
     PATH = "/v1/logs"
+    FORMAT = "otlp_format = json"
 
     def test_logs(self):
-        self.start(self.PATH, "otlp")
+        self.start(self.PATH, "otlp", self.FORMAT)
         self.faults(self.PATH)
         self.run_through("otlp")
         found = self.once_each("otlp")
@@ -212,7 +213,7 @@ class Otlp(Http):
 
     def test_rejected(self):
         self.receiver.control(reject=[2, 3])
-        self.start(self.PATH, "otlp", "batch_records = 100")
+        self.start(self.PATH, "otlp", "batch_records = 100\n" + self.FORMAT)
         self.once(expect=75)
         letters = self.dead_letters()
         self.assertEqual(
@@ -224,6 +225,20 @@ class Otlp(Http):
         # it took the rest of the two, and all others
         good = [x for n, x in enumerate(self.expected) if n >= 200 or n % 100 > 2]
         self.assert_records(found, good)
+
+    def test_some_are_refused(self):
+        self.receiver.control(poison=['"admin":{}'])
+        self.start(self.PATH, "otlp", self.FORMAT)
+        result = self.once(expect=75)
+        self.assertTrue(result.lines("A record here is bad."), result.err)
+        bad = [json.loads(line) for line in self.expected if '"admin":{}' in line]
+        self.assertEqual([letter["record"] for letter in self.dead_letters()], bad)
+        good = [line for line in self.expected if '"admin":{}' not in line]
+        self.assert_records([record[0] for record in self.once_each("otlp")], good)
+
+
+class OtlpProtobuf(Otlp):
+    FORMAT = "otlp_format = protobuf"
 
 
 if __name__ == "__main__":

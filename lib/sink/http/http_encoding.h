@@ -55,6 +55,7 @@ struct http_encoding {
 /* In the order of http_encoding_names. */
 extern const struct http_encoding *const http_encodings[];
 extern const char *const http_encoding_names[]; /* NULL-terminated, for the option's row */
+extern const char *const http_otlp_formats[]; /* likewise */
 
 extern const struct http_encoding http_ndjson;
 extern const struct http_encoding http_json_array;
@@ -62,6 +63,10 @@ extern const struct http_encoding http_bulk;
 extern const struct http_encoding http_loki;
 extern const struct http_encoding http_splunk;
 extern const struct http_encoding http_otlp;
+extern const struct http_encoding http_otlp_protobuf; /* otlp_format = protobuf */
+
+/* The encoding that OPTIONS name. */
+const struct http_encoding *http_encoding_of(const struct http_options *options);
 
 /* The values at N pointers of an answer's JSON, inside its body; SLICE_NULL where there is none. 0,
  * or the fault of a body that is not JSON. */

@@ -26,6 +26,15 @@ const char *const http_encoding_names[] = {
 	NULL,
 };
 
+const char *const http_otlp_formats[] = {"json", "protobuf", NULL};
+
+const struct http_encoding *http_encoding_of(const struct http_options *options)
+{
+	const struct http_encoding *encoding = http_encodings[options->encoding];
+
+	return encoding == &http_otlp && options->otlp_format == 1 ? &http_otlp_protobuf : encoding;
+}
+
 int http_answer_find(const struct http_response *response, const char *const *texts, size_t n,
 	struct slice *ret, struct fault *reterr)
 {

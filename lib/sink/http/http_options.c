@@ -41,7 +41,7 @@ static bool is_in_clear(const struct http_options *options, const char *url)
 static void check_url(const struct http_options *options, const struct ini_section *section,
 	struct findings *findings)
 {
-	const struct http_encoding *encoding = http_encodings[options->encoding];
+	const struct http_encoding *encoding = http_encoding_of(options);
 	const struct ini_entry *entry = ini_section_find(section, "url");
 	char *origin = NULL;
 
@@ -130,6 +130,7 @@ static const struct {
 	const struct http_encoding *encoding;
 } encoding_keys[] = {
 	{"labels", &http_loki},
+	{"otlp_format", &http_otlp},
 	{"host", &http_splunk},
 	{"source", &http_splunk},
 	{"sourcetype", &http_splunk},
@@ -172,7 +173,7 @@ void http_options_message(const struct http_options *options, struct http_messag
 	message->url = mem_strdup(options->url);
 	message->has_body = true;
 	http_headers_add(&message->headers, "Content-Type",
-		slice_of(http_encodings[options->encoding]->content_type));
+		slice_of(http_encoding_of(options)->content_type));
 	for (size_t i = 0; i < headers->n_items; i++)
 		http_headers_set(&message->headers, headers->items[i].name,
 			slice_of(headers->items[i].value));
@@ -249,6 +250,14 @@ const struct option http_option_rows[] = {
 		.default_text = "ndjson",
 		.choices = http_encoding_names,
 		.help = "how records stand in a request",
+	},
+	{
+		.name = "otlp_format",
+		.type = OPTION_CHOICE,
+		.offset = HTTP_OPTION(otlp_format),
+		.default_text = "json",
+		.choices = http_otlp_formats,
+		.help = "otlp: json, or protobuf for receivers that read nothing else",
 	},
 	{
 		.name = "header",

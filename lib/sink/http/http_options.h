@@ -12,6 +12,7 @@ struct http_options {
 	char *url;
 	int method; /* index into http_methods */
 	int encoding; /* index into http_encodings */
+	int otlp_format; /* index into http_otlp_formats */
 	struct option_pairs headers;
 	struct option_pairs auth;
 	struct option_pairs login;
@@ -38,7 +39,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 26
+#define N_HTTP_OPTION_ROWS 27
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

@@ -6,7 +6,7 @@
  * the protocol forbids to send such a request again. So all of it is kept as refused: what was
  * delivered is there twice, nothing is lost.
  */
-#include "sink/http/http_encoding.h"
+#include "sink/http/http_otlp.h"
 
 #include <inttypes.h>
 #include <strings.h>
@@ -60,10 +60,8 @@ static void otlp_write(const struct http_part *part, struct buf *out)
 
 /* --- the answer --- */
 
-/* N of the part, or -1: some. */
-static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
+void http_otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 {
-	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
 	CLEANUP(buf_deinit) struct buf reason = BUF_NULL;
 	size_t n_all = part->n_records;
 
@@ -79,9 +77,9 @@ static void otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 			n, n_all);
 	else
 		buf_append_text(&reason, "the receiver rejected every record of the request");
-	if (words.data) {
+	if (words.size > 0) {
 		buf_append_text(&reason, ": ");
-		http_excerpt(json_content(words, &scratch), 200, &reason);
+		http_excerpt(words, 200, &reason);
 	}
 	if (n < 0 || (size_t)n < n_all)
 		part->parts->accepted = true;
@@ -96,18 +94,18 @@ static bool otlp_is_own_trouble(const struct http_response *response, const char
 
 	if (type.size < 22 || strncasecmp(type.data, "application/x-protobuf", 22) != 0)
 		return false;
-	*ret_advice = "the receiver expects another encoding";
+	*ret_advice = "the receiver expects another encoding: set otlp_format = protobuf";
 	return true;
 }
 
 /* A 64-bit integer is a string in this form of JSON; a number is allowed. */
-static int otlp_read(
+int http_otlp_read(
 	struct http_part *part, const struct http_response *response, struct fault *reterr)
 {
 	static const char *const texts[] = {
 		"/partialSuccess/rejectedLogRecords", "/partialSuccess/errorMessage"};
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
-	struct slice values[2];
+	struct slice values[2], words;
 	int64_t n;
 	int r = http_answer_find_any(response, texts, 2, values, reterr);
 
@@ -115,8 +113,9 @@ static int otlp_read(
 		return r;
 	if (number_parse(json_content(values[0], &scratch), 0, INT64_MAX, &n) != 0)
 		n = -1;
+	words = values[1].data ? json_content(values[1], &scratch) : SLICE_NULL;
 	if (n != 0)
-		otlp_refuse(part, n, values[1]);
+		http_otlp_refuse(part, n, words);
 	return 0;
 }
 
@@ -124,6 +123,6 @@ const struct http_encoding http_otlp = {
 	.name = "otlp",
 	.content_type = "application/json",
 	.write = otlp_write,
-	.read = otlp_read,
+	.read = http_otlp_read,
 	.is_own_trouble = otlp_is_own_trouble,
 };

@@ -521,7 +521,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http->rest.data = http;
 	http->options = options;
 	http->doubt = HTTP_DOUBT_LEAST;
-	http->encoding = http_encodings[options->encoding];
+	http->encoding = http_encoding_of(options);
 	http->sender = (struct http_sender){
 		.client = setup->client,
 		.transport = http_options_transport(options),
