@@ -52,7 +52,7 @@ static void find_all_masked(struct probe *probe)
 {
 	const struct definition *definition = probe->source->definition;
 	const struct request_definition *requests[] = {&definition->first, &definition->next,
-		&definition->auth.login,
+		&definition->resume_request, &definition->auth.login,
 		definition->auth.caller ? &definition->auth.caller->login : NULL};
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]) && requests[i]; i++) {
 		find_masked(probe, requests[i]->headers, requests[i]->n_headers);

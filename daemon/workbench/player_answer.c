@@ -183,6 +183,13 @@ static bool mark_header(struct http_headers *headers, const char *name, bool lin
 	return true;
 }
 
+static void empty_array(json_t *value, void *userdata)
+{
+	bool *made = userdata;
+	*made |= json_array_size(value) > 0;
+	json_array_clear(value);
+}
+
 bool player_empty_page(const struct player *player, const struct exchange *exchange,
 	struct http_response *response)
 {
@@ -191,12 +198,9 @@ bool player_empty_page(const struct player *player, const struct exchange *excha
 	respond(exchange, response);
 	json_t *root =
 		json_loadb(buf_text(&response->body), response->body.size, JSON_DECODE_ANY, NULL);
-	json_t *records = root && pointer_is_set(&definition->records_at)
-				  ? pointer_find(&definition->records_at, root)
-				  : NULL;
-	bool made = json_is_array(records) && json_array_size(records) > 0;
-	if (made)
-		json_array_clear(records);
+	bool made = false;
+	for (size_t i = 0; i < definition->n_records_at; i++)
+		pointer_find_each(&definition->records_at[i], root, empty_array, &made);
 	if (made && place->kind == PLACE_POINTER)
 		made = mark_member(root, &place->pointer);
 	else if (made)

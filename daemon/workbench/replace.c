@@ -62,7 +62,8 @@ static void replace_element(
 	replace_value(replacements, element);
 	for (size_t i = 0; i < definition->n_records_id; i++)
 		keep(&definition->records_id[i], original, element);
-	keep(&definition->records_time, original, element);
+	for (size_t i = 0; i < definition->n_records_time; i++)
+		keep(&definition->records_time[i], original, element);
 	keep(&definition->fetch_from, original, element);
 	for (size_t i = 0; i < definition->n_conditions; i++)
 		keep(&definition->conditions[i].pointer, original, element);
@@ -109,6 +110,21 @@ static void replace_lines(struct replacements *replacements, const struct defini
 	}
 }
 
+struct records_found {
+	struct replacements *replacements;
+	const struct definition *definition;
+	bool replaced;
+};
+
+/* An array of records, or one of them. */
+static void replace_found(json_t *value, void *userdata)
+{
+	struct records_found *found = userdata;
+	if (!replace_array(found->replacements, found->definition, value))
+		replace_element(found->replacements, found->definition, value);
+	found->replaced = true;
+}
+
 void replace_strings(struct replacements *replacements, const struct source *source,
 	struct slice body, struct buf *out)
 {
@@ -119,9 +135,10 @@ void replace_strings(struct replacements *replacements, const struct source *sou
 		return;
 	}
 	root = json_loadb(body.data, body.size, JSON_DECODE_ANY, NULL);
-	bool replaced = root && pointer_is_set(&definition->records_at) &&
-			replace_array(replacements, definition,
-				pointer_find(&definition->records_at, root));
+	struct records_found found = {replacements, definition, false};
+	for (size_t i = 0; i < definition->n_records_at; i++)
+		pointer_find_each(&definition->records_at[i], root, replace_found, &found);
+	bool replaced = found.replaced;
 	struct pointer rows = POINTER_NULL;
 	if (root && !replaced && definition->fetch.at &&
 		pointer_parse(&rows, slice_of(definition->fetch.at)) == 0)

@@ -7,31 +7,12 @@
  * and never converted: numbers of any size, half a surrogate pair as an escape, U+0000 in a key,
  * and bytes inside strings that are not UTF-8 (one of them must not stop a source for good).
  */
-#include "base/json_scanner.h"
+#include "base/json_scanner_internal.h"
 
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/json_skip.h"
 #include "base/mem.h"
-
-struct trie {
-	char *name;
-	size_t size;
-	int64_t index; /* the name as an array index, or -1 */
-	struct trie *children;
-	size_t n_children;
-	size_t *slots; /* columns that this place fills */
-	size_t n_slots;
-	bool records; /* this is the array of records */
-};
-
-struct json_scanner {
-	struct trie envelope;
-	struct trie element;
-	size_t n_envelope;
-	size_t n_fields;
-	bool lines;
-};
 
 struct parse {
 	const struct json_scanner *plan;
@@ -43,68 +24,10 @@ struct parse {
 	struct buf key; /* scratch for keys with escapes */
 	const char *error; /* what is wrong at p */
 	bool too_deep, too_many;
+	size_t n_missing; /* arrays of records that are still to come */
+	uint32_t found; /* those that came, where it is known how many there are */
+	bool null, other; /* in the place of an array */
 };
-
-static struct trie *trie_child(struct trie *node, const struct pointer_token *token)
-{
-	for (size_t i = 0; i < node->n_children; i++)
-		if (node->children[i].size == token->size &&
-			memcmp(node->children[i].name, token->name, token->size) == 0)
-			return &node->children[i];
-	node->children = mem_resize(node->children, (node->n_children + 1) * sizeof(struct trie));
-	struct trie *child = &node->children[node->n_children++];
-	*child = (struct trie){.name = mem_strndup(token->name, token->size),
-		.size = token->size,
-		.index = token->index};
-	return child;
-}
-
-static struct trie *trie_walk(struct trie *node, const struct pointer *pointer)
-{
-	for (size_t i = 0; i < pointer->n_tokens; i++)
-		node = trie_child(node, &pointer->tokens[i]);
-	return node;
-}
-
-static void trie_want(struct trie *root, const struct pointer *pointer, size_t slot)
-{
-	struct trie *node = trie_walk(root, pointer);
-	node->slots = mem_resize(node->slots, (node->n_slots + 1) * sizeof(size_t));
-	node->slots[node->n_slots++] = slot;
-}
-
-static void trie_deinit(struct trie *node)
-{
-	for (size_t i = 0; i < node->n_children; i++)
-		trie_deinit(&node->children[i]);
-	free(node->children);
-	free(node->slots);
-	free(node->name);
-}
-
-struct json_scanner *json_scanner_new(const struct json_scanner_wanted *wanted)
-{
-	struct json_scanner *plan = MEM_NEW(struct json_scanner);
-	plan->n_envelope = wanted->n_envelope;
-	plan->n_fields = wanted->n_fields;
-	plan->lines = wanted->lines;
-	for (size_t i = 0; i < wanted->n_envelope; i++)
-		trie_want(&plan->envelope, wanted->envelope[i], i);
-	for (size_t i = 0; i < wanted->n_fields; i++)
-		trie_want(&plan->element, wanted->fields[i], i);
-	if (wanted->records && !wanted->lines)
-		trie_walk(&plan->envelope, wanted->records)->records = true;
-	return plan;
-}
-
-void json_scanner_free(struct json_scanner *plan)
-{
-	if (!plan)
-		return;
-	trie_deinit(&plan->envelope);
-	trie_deinit(&plan->element);
-	free(plan);
-}
 
 void json_scan_deinit(struct json_scan *scan)
 {
@@ -222,39 +145,80 @@ static bool parse_word(struct parse *parse, const char *word, size_t size)
 	return true;
 }
 
-/* Of equal keys the last one counts: what an earlier one filled is forgotten. */
-static void forget(struct parse *parse, const struct trie *node)
+/* Of equal keys the last one counts: what an earlier one filled is forgotten. Of several arrays
+ * none can be: what it is then is not decided here. */
+static bool forget(struct parse *parse, const struct trie *node)
 {
 	for (size_t i = 0; i < node->n_slots; i++)
 		parse->columns[node->slots[i]] = SLICE_NULL;
 	for (size_t i = 0; i < node->n_children; i++)
-		forget(parse, &node->children[i]);
-	if (node->records) {
-		parse->scan->array = JSON_SCAN_ARRAY_ABSENT;
+		if (!forget(parse, &node->children[i]))
+			return false;
+	if (node->records && !parse->plan->several) {
+		parse->null = parse->other = false;
+		parse->n_missing = 1;
 		parse->scan->n_elements = 0;
+	} else if (node->records && parse->found >> node->number & 1) {
+		return fail(parse, "one of several arrays of records comes twice");
 	}
+	return true;
 }
 
-static const struct trie *child_by_name(const struct trie *node, struct slice name)
+/* An array of records came. */
+static void found(struct parse *parse, const struct trie *node)
+{
+	parse->n_missing--;
+	if (!node->below_any)
+		parse->found |= UINT32_C(1) << node->number;
+}
+
+static const struct trie *child_any(const struct trie *node)
 {
 	for (size_t i = 0; i < node->n_children; i++)
-		if (node->children[i].size == name.size &&
+		if (node->children[i].any)
+			return &node->children[i];
+	return NULL;
+}
+
+/* What stands here has members or elements: how many arrays are in them is known at its end. */
+static void enter_any(struct parse *parse, const struct trie *node)
+{
+	const struct trie *any = node ? child_any(node) : NULL;
+	if (any)
+		parse->n_missing -= any->n_records;
+}
+
+static const struct trie *visit(struct parse *parse, const struct trie *node)
+{
+	const struct trie *any = child_any(node);
+	if (any)
+		parse->n_missing += any->n_records;
+	return any;
+}
+
+static const struct trie *child_by_name(
+	struct parse *parse, const struct trie *node, struct slice name)
+{
+	for (size_t i = 0; i < node->n_children; i++)
+		if (!node->children[i].any && node->children[i].size == name.size &&
 			memcmp(node->children[i].name, name.data, name.size) == 0)
 			return &node->children[i];
-	return NULL;
+	return visit(parse, node);
 }
 
-static const struct trie *child_by_index(const struct trie *node, int64_t index)
+static const struct trie *child_by_index(
+	struct parse *parse, const struct trie *node, int64_t index)
 {
 	for (size_t i = 0; i < node->n_children; i++)
-		if (node->children[i].index == index)
+		if (!node->children[i].any && node->children[i].index == index)
 			return &node->children[i];
-	return NULL;
+	return visit(parse, node);
 }
 
 static bool parse_value(struct parse *parse, const struct trie *node);
 
-static bool parse_member(struct parse *parse, const struct trie *node)
+/* A member's name and what is between it and the value. *RET: the child of NODE of that name. */
+static bool parse_name(struct parse *parse, const struct trie *node, const struct trie **ret)
 {
 	bool escaped;
 	const char *key = parse->p;
@@ -262,21 +226,28 @@ static bool parse_member(struct parse *parse, const struct trie *node)
 		return fail(parse, "a member without a name");
 	if (!parse_string(parse, &escaped))
 		return false;
-	const struct trie *child = NULL;
+	*ret = NULL;
 	if (node && node->n_children) {
 		struct slice raw = {key, (size_t)(parse->p - key)};
 		buf_clear(&parse->key);
-		child = child_by_name(node, escaped ? json_content(raw, &parse->key)
-						    : (struct slice){key + 1, raw.size - 2});
-		if (child)
-			forget(parse, child);
+		*ret = child_by_name(parse, node,
+			escaped ? json_content(raw, &parse->key)
+				: (struct slice){key + 1, raw.size - 2});
+		if (*ret && !forget(parse, *ret))
+			return false;
 	}
 	skip_space(parse);
 	if (parse->p == parse->end || *parse->p != ':')
 		return fail(parse, "a member without a colon");
 	parse->p++;
 	skip_space(parse);
-	return parse_value(parse, child);
+	return true;
+}
+
+static bool parse_member(struct parse *parse, const struct trie *node)
+{
+	const struct trie *child;
+	return parse_name(parse, node, &child) && parse_value(parse, child);
 }
 
 /* After a member or element: a comma and the white space behind it, or CLOSE and nothing more. */
@@ -319,6 +290,7 @@ static bool close_empty(struct parse *parse, char close)
 static bool parse_object(struct parse *parse, const struct trie *node)
 {
 	bool more = true;
+	enter_any(parse, node);
 	if (!enter(parse))
 		return false;
 	if (close_empty(parse, '}'))
@@ -333,13 +305,14 @@ static bool parse_object(struct parse *parse, const struct trie *node)
 static bool parse_array(struct parse *parse, const struct trie *node)
 {
 	bool more = true;
+	enter_any(parse, node);
 	if (!enter(parse))
 		return false;
 	if (close_empty(parse, ']'))
 		return true;
 	for (int64_t i = 0; more; i++) {
 		const struct trie *child =
-			node && node->n_children ? child_by_index(node, i) : NULL;
+			node && node->n_children ? child_by_index(parse, node, i) : NULL;
 		if (!parse_value(parse, child) || !parse_separator(parse, ']', &more))
 			return false;
 	}
@@ -385,21 +358,27 @@ static void read_again(struct parse *parse, const struct trie *node)
 	parse->spaced = spaced;
 }
 
+/* The elements of an array, or the members of an object. */
 static bool parse_records(struct parse *parse, const struct trie *node)
 {
-	bool more = true;
-	parse->scan->array = JSON_SCAN_ARRAY_FOUND;
+	bool more = true, named = *parse->p == '{';
+	char close = named ? '}' : ']';
+	found(parse, node);
 	if (!enter(parse))
 		return false;
-	if (close_empty(parse, ']'))
+	if (close_empty(parse, close))
 		return true;
 	for (int64_t i = 0; more; i++) {
-		const struct trie *child = node->n_children ? child_by_index(node, i) : NULL;
+		const struct trie *child = NULL;
+		if (named && !parse_name(parse, node, &child))
+			return false;
+		if (!named && node->n_children)
+			child = child_by_index(parse, node, i);
 		if (!parse_element(parse))
 			return false;
 		if (child)
 			read_again(parse, child);
-		if (!parse_separator(parse, ']', &more))
+		if (!parse_separator(parse, close, &more))
 			return false;
 	}
 	parse->depth--;
@@ -437,13 +416,12 @@ static bool parse_value(struct parse *parse, const struct trie *node)
 		return parse_plain(parse, NULL);
 	const char *start = parse->p;
 	bool good;
-	if (node->records && start < parse->end && *start == '[') {
+	char first = start < parse->end ? *start : 0;
+	if (node->records && (first == '[' || (first == '{' && node->members))) {
 		good = parse_records(parse, node);
 	} else {
-		if (node->records)
-			parse->scan->array = start < parse->end && *start == 'n'
-						     ? JSON_SCAN_ARRAY_NULL
-						     : JSON_SCAN_ARRAY_OTHER;
+		parse->null |= node->records && first == 'n';
+		parse->other |= node->records && first != 'n';
 		good = parse_plain(parse, node);
 	}
 	for (size_t i = 0; i < node->n_slots; i++)
@@ -464,7 +442,6 @@ static bool parse_document(struct parse *parse)
 static bool parse_lines(struct parse *parse)
 {
 	const char *end = parse->end;
-	parse->scan->array = JSON_SCAN_ARRAY_FOUND;
 	while (parse->p < end) {
 		const char *line_end = memchr(parse->p, '\n', (size_t)(end - parse->p));
 		parse->end = line_end ? line_end : end;
@@ -481,6 +458,15 @@ static bool parse_lines(struct parse *parse)
 	return true;
 }
 
+static enum json_scan_array array_of(const struct parse *parse)
+{
+	if (parse->other)
+		return JSON_SCAN_ARRAY_OTHER;
+	if (parse->plan->lines || (parse->n_missing == 0 && parse->plan->envelope.n_records))
+		return JSON_SCAN_ARRAY_FOUND;
+	return parse->null ? JSON_SCAN_ARRAY_NULL : JSON_SCAN_ARRAY_ABSENT;
+}
+
 int json_scanner_run(const struct json_scanner *plan, struct slice text, struct json_scan *ret,
 	struct fault *reterr)
 {
@@ -491,7 +477,7 @@ int json_scanner_run(const struct json_scanner *plan, struct slice text, struct 
 		.p = text.data,
 		.end = text.data + text.size,
 		.scan = ret};
-	ret->array = JSON_SCAN_ARRAY_ABSENT;
+	parse.n_missing = plan->envelope.n_records;
 	ret->n_elements = 0;
 	ret->n_fields = plan->n_fields;
 	if (plan->n_envelope > ret->envelope_capacity || !ret->envelope) {
@@ -502,6 +488,7 @@ int json_scanner_run(const struct json_scanner *plan, struct slice text, struct 
 	parse.columns = ret->envelope;
 	bool good = plan->lines ? parse_lines(&parse) : parse_document(&parse);
 	buf_deinit(&parse.key);
+	ret->array = array_of(&parse);
 	if (good)
 		return 0;
 	if (parse.too_deep)

@@ -17,24 +17,31 @@
  * a page of 64 MiB that holds `0,0,0,` would take gigabytes. */
 #define JSON_SCANNER_MAX_ELEMENTS 1048576
 
+#define JSON_SCANNER_MAX_ARRAYS 16 /* of records, in one plan */
+
 /* What to look for; compiled once, used for every page. */
 struct json_scanner;
 
 struct json_scanner_wanted {
 	const struct pointer *records; /* to the array; NULL: no array, envelope only. "" = the body
-					  is the array */
+					  is the array. In it `*` is every element or member
+					  that no other pointer names; at the end, the members of
+					  an object are records, too */
 	bool lines; /* the body is NDJSON, one record a line (records is ignored) */
 	const struct pointer *const *envelope; /* values outside the records */
 	size_t n_envelope;
 	const struct pointer *const
 		*fields; /* values inside each element, relative to the element */
 	size_t n_fields;
+	size_t n_records; /* pointers at `records`: the arrays are read as one; 0: one. None may
+			     lead into another */
 };
 
 struct json_scanner *json_scanner_new(
 	const struct json_scanner_wanted *wanted); /* pointers are copied */
 void json_scanner_free(struct json_scanner *plan);
 
+/* Of several arrays, all must be there. */
 enum json_scan_array {
 	JSON_SCAN_ARRAY_ABSENT,
 	JSON_SCAN_ARRAY_FOUND,

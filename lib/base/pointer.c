@@ -1,6 +1,8 @@
 /* See pointer.h. */
 #include "base/pointer.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/number.h"
 
@@ -80,4 +82,37 @@ json_t *pointer_find(const struct pointer *pointer, json_t *root)
 			root = NULL;
 	}
 	return root;
+}
+
+static void find_from(const struct pointer *pointer, size_t at, json_t *value,
+	pointer_found_fn found, void *userdata)
+{
+	if (!value)
+		return;
+	if (at == pointer->n_tokens) {
+		found(value, userdata);
+		return;
+	}
+	const struct pointer_token *token = &pointer->tokens[at];
+	bool any = strcmp(token->name, "*") == 0;
+	const char *name;
+	json_t *inner;
+	size_t i;
+	if (any && json_is_object(value))
+		json_object_foreach(value, name, inner)
+			find_from(pointer, at + 1, inner, found, userdata);
+	else if (any && json_is_array(value))
+		json_array_foreach(value, i, inner)
+			find_from(pointer, at + 1, inner, found, userdata);
+	else if (json_is_object(value))
+		find_from(pointer, at + 1, json_object_get(value, token->name), found, userdata);
+	else if (json_is_array(value) && token->index >= 0)
+		find_from(pointer, at + 1, json_array_get(value, (size_t)token->index), found,
+			userdata);
+}
+
+void pointer_find_each(
+	const struct pointer *pointer, json_t *root, pointer_found_fn found, void *userdata)
+{
+	find_from(pointer, 0, root, found, userdata);
 }

@@ -35,4 +35,9 @@ static inline bool pointer_is_set(const struct pointer *pointer)
 /* The borrowed value inside a jansson tree, or NULL. */
 json_t *pointer_find(const struct pointer *pointer, json_t *root);
 
+/* Every value where POINTER leads, with `*` for any member or element, is FOUND. */
+typedef void (*pointer_found_fn)(json_t *value, void *userdata);
+void pointer_find_each(
+	const struct pointer *pointer, json_t *root, pointer_found_fn found, void *userdata);
+
 #endif

@@ -23,7 +23,8 @@ int timestamp_parse_http(struct slice text, nsec_t *ret_time);
 
 /* How a time is written: one of the names rfc3339 epoch_s epoch_ms epoch_us epoch_ns, or a
  * strptime/strftime pattern
- * (`%Y-%m-%dT%H:%M:%S%z`; `%f` = fraction digits). Compiled once. */
+ * (`%Y-%m-%dT%H:%M:%S%z`; `%f` = fraction digits, `%3f` = three of them). Several, with `|`
+ * between them: the first that fits is read, the first is written. Compiled once. */
 struct timestamp_format;
 
 /* ZONE: an IANA name or `+hh:mm` or NULL (UTC), used by patterns without %z. The zone is

@@ -5,6 +5,8 @@
  */
 #include "base/timestamp.h"
 
+#include <stdio.h>
+
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -23,6 +25,7 @@ struct timestamp_format {
 	nsec_t unit; /* of an epoch */
 	char *pattern;
 	struct timezone_rules *zone; /* NULL: UTC */
+	struct timestamp_format *next; /* tried where this one does not fit; NULL: none */
 };
 
 static const struct {
@@ -31,39 +34,64 @@ static const struct {
 } epochs[] = {{"epoch_s", NSEC_PER_SEC}, {"epoch_ms", NSEC_PER_MSEC}, {"epoch_us", NSEC_PER_USEC},
 	{"epoch_ns", 1}};
 
-int timestamp_format_new(struct timestamp_format **ret, const char *spec, const char *zone)
+/* Does PATTERN have known conversions only? `%3f` is a fraction of three digits. */
+static bool is_pattern(const char *pattern)
 {
-	struct timestamp_format *format = MEM_NEW(struct timestamp_format);
+	for (const char *p = pattern; (p = strchr(p, '%')); p++) {
+		p++;
+		if (*p >= '1' && *p <= '9' && p[1] == 'f')
+			p++;
+		else if (!*p || !strchr("YmdeHMSfzZsbaTFy%", *p))
+			return false;
+	}
+	return true;
+}
+
+static bool read_spec(struct timestamp_format *format, const char *spec, const char *zone)
+{
 	if (strchr(spec, '%')) {
 		format->kind = KIND_PATTERN;
 		format->pattern = mem_strdup(spec);
-		for (const char *p = spec; (p = strchr(p, '%')); p += 2)
-			if (!p[1] || !strchr("YmdeHMSfzZsbaTFy%", p[1]))
-				goto unknown;
+		if (!is_pattern(spec))
+			return false;
 	} else if (strcmp(spec, "rfc3339") != 0) {
 		format->kind = KIND_EPOCH;
 		for (size_t i = 0; i < sizeof(epochs) / sizeof(epochs[0]); i++)
 			if (strcmp(epochs[i].name, spec) == 0)
 				format->unit = epochs[i].unit;
 		if (!format->unit)
-			goto unknown;
+			return false;
 	}
-	if (zone && timezone_open(&format->zone, zone))
-		goto unknown;
-	*ret = format;
-	return 0;
-unknown:
-	timestamp_format_free(format);
-	return TIMESTAMP_E_SYNTAX;
+	return !zone || timezone_open(&format->zone, zone) == 0;
+}
+
+int timestamp_format_new(struct timestamp_format **ret, const char *spec, const char *zone)
+{
+	struct slice rest = slice_of(spec), part;
+	struct timestamp_format *first = NULL, **end = &first;
+	while (str_next_part(&rest, '|', &part)) {
+		part = str_trim(part);
+		char *text CLEANUP_FREE = mem_strndup(part.data, part.size);
+		*end = MEM_NEW(struct timestamp_format);
+		if (!read_spec(*end, text, zone)) {
+			timestamp_format_free(first);
+			return TIMESTAMP_E_SYNTAX;
+		}
+		end = &(*end)->next;
+	}
+	*ret = first;
+	return first ? 0 : TIMESTAMP_E_SYNTAX;
 }
 
 void timestamp_format_free(struct timestamp_format *format)
 {
-	if (!format)
-		return;
-	timezone_close(format->zone);
-	free(format->pattern);
-	free(format);
+	while (format) {
+		struct timestamp_format *next = format->next;
+		timezone_close(format->zone);
+		free(format->pattern);
+		free(format);
+		format = next;
+	}
 }
 
 bool timestamp_format_is_number(const struct timestamp_format *format)
@@ -265,7 +293,13 @@ static int parse_pattern(
 {
 	struct scan scan = {.text = text, .civil = {.year = 1970, .month = 1, .day = 1}};
 	for (const char *p = pattern; *p; p++) {
-		bool good = *p == '%' ? scan_conversion(&scan, *++p) : take_char(&scan.text, *p);
+		bool good;
+		if (*p == '%') {
+			p += p[1] >= '1' && p[1] <= '9' ? 2 : 1; /* any fraction will do */
+			good = scan_conversion(&scan, *p);
+		} else {
+			good = take_char(&scan.text, *p);
+		}
 		if (!good)
 			return TIMESTAMP_E_SYNTAX;
 	}
@@ -286,9 +320,8 @@ static int parse_pattern(
 	return civil_to_time(&scan.civil, scan.offset_s, ret);
 }
 
-int timestamp_parse(const struct timestamp_format *format, struct slice text, nsec_t *ret_time)
+static int parse_one(const struct timestamp_format *format, struct slice text, nsec_t *ret_time)
 {
-	text = str_trim(text);
 	switch (format->kind) {
 	case KIND_RFC3339:
 		return timestamp_parse_rfc3339(text, ret_time);
@@ -298,6 +331,15 @@ int timestamp_parse(const struct timestamp_format *format, struct slice text, ns
 		return parse_pattern(format->pattern, format->zone, text, ret_time);
 	}
 	return TIMESTAMP_E_SYNTAX;
+}
+
+int timestamp_parse(const struct timestamp_format *format, struct slice text, nsec_t *ret_time)
+{
+	int r = TIMESTAMP_E_SYNTAX;
+	text = str_trim(text);
+	for (; format && r; format = format->next)
+		r = parse_one(format, text, ret_time);
+	return r;
 }
 
 int timestamp_parse_http(struct slice text, nsec_t *ret_time)
@@ -319,6 +361,13 @@ static void print_offset(int64_t offset_s, struct buf *out)
 {
 	long long minutes = (offset_s < 0 ? -offset_s : offset_s) / 60;
 	buf_printf(out, "%c%02lld%02lld", offset_s < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+static void print_fraction(const struct civil *civil, size_t n_digits, struct buf *out)
+{
+	char digits[16];
+	snprintf(digits, sizeof(digits), "%09u", civil->nanosecond);
+	buf_append(out, digits, n_digits);
 }
 
 static void print_conversion(
@@ -356,7 +405,7 @@ static void print_conversion(
 		buf_printf(out, "%02u", c->second);
 		break;
 	case 'f':
-		buf_printf(out, "%06u", c->nanosecond / 1000);
+		print_fraction(c, 6, out);
 		break;
 	case 'F':
 		buf_printf(out, "%04d-%02u-%02u", c->year, c->month, c->day);
@@ -392,9 +441,13 @@ void timestamp_print(const struct timestamp_format *format, nsec_t time, struct 
 		format->zone ? timezone_offset_at(format->zone, floor_div(time, NSEC_PER_SEC)) : 0;
 	struct civil civil = civil_from_time(time + offset * NSEC_PER_SEC);
 	for (const char *p = format->pattern; *p; p++) {
-		if (*p == '%')
+		if (*p == '%' && p[1] >= '1' && p[1] <= '9') {
+			print_fraction(&civil, (size_t)(p[1] - '0'), out);
+			p += 2;
+		} else if (*p == '%') {
 			print_conversion(*++p, &civil, time, offset, out);
-		else
+		} else {
 			buf_append_char(out, *p);
+		}
 	}
 }

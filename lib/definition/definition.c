@@ -17,9 +17,9 @@
 #define CUSTOM "custom"
 
 /* Sections of a definition. Variants add a name in the header: [auth token]. */
-const char *const definition_sections[] = {"request.first", "request.next", "parameters",
-	"provider", "request", "records", "resume", "limits", "errors", "fetch", "login", "auth",
-	"page", NULL};
+const char *const definition_sections[] = {"request.resume", "request.first", "request.next",
+	"parameters", "provider", "request", "records", "resume", "limits", "errors", "fetch",
+	"login", "auth", "page", NULL};
 
 static const char *const runtime_times[] = {"window.start", "window.end", "now", NULL};
 static const char *const runtime_json[] = {
@@ -366,6 +366,13 @@ static void parameter_deinit(struct parameter *parameter)
 	free(parameter->value);
 }
 
+static void pointers_free(struct pointer *pointers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pointer_deinit(&pointers[i]);
+	free(pointers);
+}
+
 static void options_free(struct definition *definition)
 {
 	const struct {
@@ -391,12 +398,11 @@ void definition_free(struct definition *definition)
 	auth_definition_deinit(&definition->auth);
 	request_deinit(&definition->first);
 	request_deinit(&definition->next);
-	pointer_deinit(&definition->records_at);
+	request_deinit(&definition->resume_request);
+	pointers_free(definition->records_at, definition->n_records_at);
 	pointer_deinit(&definition->records_item);
-	pointer_deinit(&definition->records_time);
-	for (size_t i = 0; i < definition->n_records_id; i++)
-		pointer_deinit(&definition->records_id[i]);
-	free(definition->records_id);
+	pointers_free(definition->records_time, definition->n_records_time);
+	pointers_free(definition->records_id, definition->n_records_id);
 	timestamp_format_free(definition->time_format);
 	conditions_free(definition->conditions, definition->n_conditions);
 	condition_deinit(&definition->expect);

@@ -78,6 +78,7 @@ struct place_definition {
 	char *header;
 	const struct str_list *none; /* values that are no cursor; NULL: only null and "" */
 	bool is_url; /* the value is the next request's address, else it is ${page.cursor} */
+	bool path_only; /* of which only path and query are taken */
 	size_t ties; /* PLACE_LAST: a page of this many elements may be cut amid equal values, so
 			the value before them is taken; 0: no two are equal */
 };
@@ -93,10 +94,14 @@ enum {
 	END_SAME = 1 << 3,
 };
 
+enum link_part { LINK_WHOLE, LINK_PATH };
+
 /* [resume] and [page] as numbers and flags, filled by option tables. */
 struct page_options {
 	char *cursor, *url;
+	int link; /* enum link_part */
 	bool ties;
+	bool repeats; /* a page begins with elements of the one before */
 	bool offset, number;
 	int64_t first; /* of offset and number */
 	int64_t size;
@@ -118,6 +123,7 @@ struct resume_options {
 struct records_options {
 	char *at, *item, *time, *time_format, *time_zone;
 	struct str_list id;
+	bool scalars; /* an element may be something else than an object */
 	int order;
 	struct str_list include, exclude;
 	char *missing; /* `empty`: no array is an empty page */
@@ -170,14 +176,19 @@ struct definition {
 
 	struct request_definition first; /* [request] + [request.first]: without a cursor */
 	struct request_definition next; /* [request] + [request.next]: with one */
+	struct request_definition resume_request; /* [request] + [request.resume]: with the cursor
+						     of an earlier poll; method NULL: as first */
 
 	struct records_options records;
-	struct pointer records_at;
+	struct pointer *records_at; /* the arrays of records, one after the other */
+	size_t n_records_at;
 	bool records_lines;
 	struct pointer records_item;
+	bool records_item_text; /* what is there is a text, and that the record's JSON */
 	struct pointer *records_id;
 	size_t n_records_id;
-	struct pointer records_time;
+	struct pointer *records_time;
+	size_t n_records_time;
 	struct timestamp_format *time_format;
 	struct condition *conditions; /* include first, then exclude */
 	size_t n_include, n_conditions;
@@ -202,7 +213,8 @@ struct definition {
 	bool fetches; /* [fetch] is there, and its `when` holds */
 	struct fetch_options fetch;
 	struct pointer fetch_from, fetch_link;
-	struct request_definition link_request; /* method NULL: fetch_from is the address */
+	struct request_definition link_request; /* method NULL: fetch_from is the address; without
+						   fetch_link its response is the document */
 	struct str_list fetch_origins; /* globs */
 	int *fetch_gone;
 	size_t n_fetch_gone;

@@ -36,8 +36,8 @@ static bool is_named(const struct ini *ini, const struct ini_section *section)
 /* The first section that applies is used, and one without `when` always applies. */
 static void check_reached(struct definition_reader *reader)
 {
-	static const char *const kinds[] = {
-		"auth", "login", "request", "request.first", "request.next", "fetch", NULL};
+	static const char *const kinds[] = {"auth", "login", "request", "request.first",
+		"request.next", "request.resume", "fetch", NULL};
 	const struct ini *ini = &reader->definition->ini;
 	for (size_t i = 0; i < ini->n_sections; i++) {
 		struct ini_section *section = &ini->sections[i];
@@ -66,10 +66,11 @@ static void check_reached(struct definition_reader *reader)
 static bool has_variables(const struct ini_section *section, const char *key)
 {
 	static const struct {
-		const char *kinds[6];
+		const char *kinds[7];
 		const char *keys[5];
 	} where[] = {
-		{{"request", "request.first", "request.next", "login", "fetch"}, {"url", "body"}},
+		{{"request", "request.first", "request.next", "request.resume", "login", "fetch"},
+			{"url", "body"}},
 		{{"records"}, {"include", "exclude", "expect", "time_zone"}},
 		{{"page"}, {"end", "more"}},
 		{{"errors"}, {"incomplete", "retry"}},

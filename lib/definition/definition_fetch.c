@@ -6,8 +6,6 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#define COLUMNS_MAX 64
-
 /* One byte, as delimiters and quotes are; `\t` is a tab. */
 static char read_byte(struct definition_reader *reader, struct ini_section *section,
 	const char *key, const char *text)
@@ -39,11 +37,22 @@ static void read_csv(struct definition_reader *reader, struct ini_section *secti
 	struct rows_format *rows = &reader->definition->rows;
 	rows->delimiter = read_byte(reader, section, "delimiter", options->delimiter);
 	rows->quote = read_byte(reader, section, "quote", options->quote);
+	rows->rest = rows->time = -1;
+	rows->has_header =
+		options->columns.n_items == 1 && strcmp(options->columns.items[0], "header") == 0;
+	if (rows->has_header) {
+		rows->time_name = options->time ? mem_strdup(options->time) : NULL;
+		if (options->rest)
+			reader_fault(reader, section, "rest",
+				"[fetch] rest cannot be used with columns = header");
+		return;
+	}
 	rows->rest = find_column(reader, section, "rest", options->rest);
 	rows->time = find_column(reader, section, "time", options->time);
-	if (options->columns.n_items == 0 || options->columns.n_items > COLUMNS_MAX)
+	if (options->columns.n_items == 0 || options->columns.n_items > ROW_COLUMNS_MAX)
 		reader_fault(reader, section, "columns",
-			"[fetch] format = csv needs `columns`: 1 to %d names", COLUMNS_MAX);
+			"[fetch] format = csv needs `columns`: 1 to %d names, or `header`",
+			ROW_COLUMNS_MAX);
 	for (size_t i = 0; i < options->columns.n_items; i++)
 		str_list_add(&rows->columns, options->columns.items[i]);
 }
@@ -52,12 +61,8 @@ static void read_whole(struct definition_reader *reader, struct ini_section *sec
 {
 	const char *at = reader->definition->fetch.at;
 	struct pointer array = POINTER_NULL;
-	if (!at) {
-		reader_fault(reader, section, "format",
-			"[fetch] format = json needs `at`: the JSON Pointer to the array of "
-			"records in the document");
+	if (!at)
 		return;
-	}
 	reader_pointer(reader, section, "at", strcmp(at, "\"\"") == 0 ? "" : at, &array);
 	reader->definition->rows.whole =
 		json_scanner_new(&(struct json_scanner_wanted){.records = &array});
@@ -152,18 +157,23 @@ static void read_link(struct definition_reader *reader, struct ini_section *sect
 	struct definition *definition = reader->definition;
 	const struct fetch_options *options = &definition->fetch;
 	bool asks = ini_section_find(section, "url") != NULL;
-	reader_pointer(reader, section, "from", options->from, &definition->fetch_from);
+	reader_pointer(reader, section, "from",
+		options->from && strcmp(options->from, "\"\"") == 0 ? "" : options->from,
+		&definition->fetch_from);
 	reader_pointer(reader, section, "link", options->link, &definition->fetch_link);
 	if (!options->from)
 		reader_fault(reader, section, NULL,
 			"[fetch] needs `from`: the JSON Pointer to the value that identifies a "
 			"listed document");
-	if (asks != (options->link != NULL))
-		reader_fault(reader, section, asks ? "url" : "link",
-			"[fetch] `url` and `link` must be set together: the request, and where its "
-			"response contains the URL of the document");
+	if (options->link && !asks)
+		reader_fault(reader, section, "link",
+			"[fetch] link requires `url`: the request whose response contains the URL "
+			"of the document");
 	if (asks)
 		reader_request(reader, section, &definition->link_request);
+	/* the response is the document: this request is made like any other of the API */
+	if (asks && !options->link)
+		definition->fetch.auth = true;
 	read_origins(reader, section);
 	definition->fetch_gone = reader_statuses(
 		reader, section, "gone", &options->gone, 300, &definition->n_fetch_gone);

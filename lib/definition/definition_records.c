@@ -3,6 +3,7 @@
 #include "definition/definition_internal.h"
 
 #include "base/cleanup.h"
+#include "base/json_scanner.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/str.h"
@@ -77,6 +78,66 @@ void reader_time_format(struct definition_reader *reader, const struct ini_secti
 			zone ? ", time_zone = " : "", zone ? zone : "");
 }
 
+static bool is_any(const struct pointer_token *token)
+{
+	return strcmp(token->name, "*") == 0;
+}
+
+/* Would records of one of them be looked for among those of the other? */
+static bool leads_into(const struct pointer *a, const struct pointer *b)
+{
+	for (size_t i = 0; i < a->n_tokens && i < b->n_tokens; i++)
+		if (strcmp(a->tokens[i].name, b->tokens[i].name) != 0 && !is_any(&a->tokens[i]) &&
+			!is_any(&b->tokens[i]))
+			return false;
+	return true;
+}
+
+static void read_at(struct definition_reader *reader, struct ini_section *section, const char *text)
+{
+	struct definition *definition = reader->definition;
+	struct str_list list CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	str_list_split(&list, slice_of(text), ',');
+	if (list.n_items == 0 || list.n_items > JSON_SCANNER_MAX_ARRAYS) {
+		reader_fault(reader, section, "at", "at: expected 1 to %d JSON Pointers",
+			JSON_SCANNER_MAX_ARRAYS);
+		return;
+	}
+	definition->records_at = mem_array(list.n_items, sizeof(struct pointer));
+	for (size_t i = 0; i < list.n_items; i++) {
+		const char *item = list.items[i];
+		struct pointer *pointer = &definition->records_at[definition->n_records_at];
+		reader_pointer(
+			reader, section, "at", strcmp(item, "\"\"") == 0 ? "" : item, pointer);
+		if (!pointer_is_set(pointer))
+			continue;
+		for (size_t j = 0; j < definition->n_records_at; j++)
+			if (leads_into(&definition->records_at[j], pointer))
+				reader_fault(reader, section, "at",
+					"at: `%s` and `%s` overlap; expected arrays that are apart",
+					list.items[j], item);
+		definition->n_records_at++;
+	}
+}
+
+static void read_item(struct definition_reader *reader, struct ini_section *section)
+{
+	struct definition *definition = reader->definition;
+	const char *text = definition->records.item;
+	definition->records_item_text = text && str_starts(text, "json:");
+	reader_pointer(reader, section, "item",
+		definition->records_item_text ? text + strlen("json:") : text,
+		&definition->records_item);
+}
+
+static void read_pointers(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const struct str_list *list, struct pointer **ret, size_t *ret_n)
+{
+	*ret = mem_array(list->n_items, sizeof(struct pointer));
+	for (size_t i = 0; i < list->n_items; i++)
+		reader_pointer(reader, section, key, list->items[i], &(*ret)[(*ret_n)++]);
+}
+
 void reader_records(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -88,15 +149,14 @@ void reader_records(struct definition_reader *reader)
 		reader_fault(reader, section, NULL,
 			"[records] needs `at`: the JSON Pointer to the array of records");
 	else if (!definition->records_lines)
-		reader_pointer(reader, section, "at",
-			strcmp(options->at, "\"\"") == 0 ? "" : options->at,
-			&definition->records_at);
-	reader_pointer(reader, section, "item", options->item, &definition->records_item);
-	reader_pointer(reader, section, "time", options->time, &definition->records_time);
-	definition->records_id = mem_array(options->id.n_items, sizeof(struct pointer));
-	for (size_t i = 0; i < options->id.n_items; i++)
-		reader_pointer(reader, section, "id", options->id.items[i],
-			&definition->records_id[definition->n_records_id++]);
+		read_at(reader, section, options->at);
+	read_item(reader, section);
+	struct str_list times CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	str_list_split(&times, slice_of(options->time), ',');
+	read_pointers(reader, section, "time", &times, &definition->records_time,
+		&definition->n_records_time);
+	read_pointers(reader, section, "id", &options->id, &definition->records_id,
+		&definition->n_records_id);
 	reader_time_format(reader, section, options->time_format, options->time_zone,
 		&definition->time_format);
 	read_conditions(reader, section);
@@ -110,6 +170,7 @@ static void read_place(struct definition_reader *reader, struct ini_section *sec
 		return;
 	ret->is_url = strcmp(key, "url") == 0;
 	ret->none = &reader->definition->page.none;
+	ret->path_only = reader->definition->page.link == LINK_PATH;
 	if (str_starts(text, "header:")) {
 		ret->header = mem_strdup(text + strlen("header:"));
 		ret->kind = strcasecmp(ret->header, "link") == 0 ? PLACE_LINK : PLACE_HEADER;
@@ -191,6 +252,12 @@ void reader_page(struct definition_reader *reader)
 		reader_fault(reader, section, "more",
 			"[page] more requires a way to request pages: cursor, url, offset or "
 			"number");
+	if (options->link == LINK_PATH && !options->url &&
+		!(ini_find(&definition->ini, "resume", NULL) &&
+			ini_section_find(ini_find(&definition->ini, "resume", NULL), "url")))
+		reader_fault(reader, section, "link", "[page] link requires `url`");
+	if (options->repeats && definition->page_place.kind == PLACE_NONE)
+		reader_fault(reader, section, "repeats", "[page] repeats requires cursor or url");
 	if (options->first < 0)
 		options->first = options->number ? 1 : 0;
 	if (options->overlap && !options->offset)
@@ -262,6 +329,9 @@ void reader_resume(struct definition_reader *reader)
 		reader_fault(reader, section, "retention",
 			"retention leaves nothing to request: it must exceed lag by more than a "
 			"minute");
+	if (definition->page.repeats && !options->window)
+		reader_fault(reader, ini_find(&definition->ini, "page", NULL), "repeats",
+			"[page] repeats requires [resume] window = yes");
 	struct ini_section *limits = ini_find(&definition->ini, "limits", NULL);
 	reader_options(reader, &rows_limits, limits, &definition->limits, NULL);
 }
@@ -387,9 +457,20 @@ void reader_consistency(struct definition_reader *reader)
 	if (definition->resume.window && !request_uses(&definition->first, "window.start"))
 		reader_fault(reader, resume, "window",
 			"[resume] window = yes, but the request does not use ${window.start}");
-	if (definition->resume.cursor && !request_uses(&definition->first, "resume.cursor"))
+	const struct request_definition *resumed = definition->resume_request.method
+							   ? &definition->resume_request
+							   : &definition->first;
+	if (definition->resume.cursor && !request_uses(resumed, "resume.cursor"))
 		reader_fault(reader, resume, "cursor",
 			"[resume] cursor is set, but the request does not send ${resume.cursor}");
+	if (definition->records.scalars && !definition->fetches)
+		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "scalars",
+			"scalars = yes requires [fetch]: a record is an object");
+	if (definition->resume_request.method && !definition->resume.cursor &&
+		!definition->resume.url)
+		reader_fault(reader, ini_find(&definition->ini, "request.resume", NULL), NULL,
+			"[request.resume] is never used: it requires `cursor` or `url` in "
+			"[resume]");
 	if (definition->records.order == ORDER_UNORDERED && !definition->resume.window &&
 		!definition->resume.newest)
 		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "order",

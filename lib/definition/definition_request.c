@@ -1,4 +1,4 @@
-/* [request], [request.first], [request.next], [login] and [auth] of a definition. */
+/* [request] with .first, .next and .resume, [login] and [auth] of a definition. */
 #include "definition/definition_internal.h"
 
 #include <ctype.h>
@@ -214,13 +214,17 @@ void reader_requests(struct definition_reader *reader)
 	struct ini_section *base = reader_variant(reader, "request");
 	struct layers first = {{base, reader_variant(reader, "request.first")}};
 	struct layers next = {{base, reader_variant(reader, "request.next")}};
+	struct layers resume = {{base, reader_variant(reader, "request.resume")}};
 	size_t n_before = reader->findings->n_items;
 	check_keys(reader, base, NULL);
+	check_keys(reader, resume.sections[1], NULL);
 	check_keys(reader, first.sections[1], NULL);
 	check_keys(reader, next.sections[1], NULL);
 	read_request(reader, &first, &definition->first);
 	if (reader->findings->n_items == n_before)
 		read_request(reader, &next, &definition->next);
+	if (reader->findings->n_items == n_before && resume.sections[1])
+		read_request(reader, &resume, &definition->resume_request);
 }
 
 /* [auth NAME] logs in by [login NAME], else by the [login] that applies and is not another's. */

@@ -17,16 +17,21 @@ static const char *const bad_element_choices[] = {"reject", "quarantine", NULL};
 
 static const struct option records[] = {
 	ROW(records_options, at, "at", OPTION_STRING,
-		.help = "JSON Pointer to the array of records; \"\" = the body is the array; lines "
-			"= one record per line"),
+		.help = "JSON Pointers to the arrays of records; \"\" = the body is the array; * "
+			"= every element or member; lines = one record per line"),
 	ROW(records_options, item, "item", OPTION_STRING,
-		.help = "pointer to the record inside each element"),
+		.help = "pointer to the record inside each element; json:/pointer = to a text that "
+			"is the record"),
 	ROW(records_options, id, "id", OPTION_LIST,
 		.help = "pointers of the record's ID inside the element; none: a digest of its "
 			"text"),
-	ROW(records_options, time, "time", OPTION_STRING, .help = "pointer to the record's time"),
+	ROW(records_options, scalars, "scalars", OPTION_BOOL,
+		.help = "an element may be no object ([fetch])"),
+	ROW(records_options, time, "time", OPTION_STRING,
+		.help = "pointers to the record's time; the first that can be read counts"),
 	ROW(records_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",
-		.help = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns or a strptime pattern"),
+		.help = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns or a strptime pattern; "
+			"several with |"),
 	ROW(records_options, time_zone, "time_zone", OPTION_STRING,
 		.help = "time zone of patterns without %z: an IANA name or +hh:mm"),
 	ROW(records_options, order, "order", OPTION_CHOICE, .default_text = "ascending",
@@ -50,6 +55,8 @@ static const struct option records[] = {
 			"quarantine: the element is kept in a file, the others are records"),
 };
 
+static const char *const link_choices[] = {"whole", "path", NULL};
+
 static const struct option page[] = {
 	ROW(page_options, cursor, "cursor", OPTION_STRING,
 		.help = "where the response contains the cursor of the next page: a pointer, "
@@ -57,6 +64,11 @@ static const struct option page[] = {
 	ROW(page_options, url, "url", OPTION_STRING,
 		.help = "where the response contains the URL of the next page: a pointer, "
 			"header:NAME, header:link"),
+	ROW(page_options, link, "link", OPTION_CHOICE, .default_text = "whole",
+		.choices = link_choices,
+		.help = "path: only path and query of a URL of the API are used"),
+	ROW(page_options, repeats, "repeats", OPTION_BOOL,
+		.help = "a page may begin with the last elements of the page before"),
 	ROW(page_options, ties, "ties", OPTION_BOOL,
 		.help = "cursor = last:/pointer is not unique: the last group of equal values on a "
 			"full page is requested again"),
@@ -135,7 +147,8 @@ static const struct option fetch[] = {
 			"the "
 			"document is one JSON text"),
 	ROW(fetch_options, at, "at", OPTION_STRING,
-		.help = "json: pointer to the array of records in the document"),
+		.help = "json: pointer to the array of records in the document; without it, the "
+			"document is the record"),
 	ROW(fetch_options, auth, "auth", OPTION_BOOL,
 		.help = "yes: documents are requested with the credential"),
 	ROW(fetch_options, start, "start", OPTION_STRING,
@@ -149,7 +162,8 @@ static const struct option fetch[] = {
 	ROW(fetch_options, quote, "quote", OPTION_STRING, .default_text = "\"",
 		.help = "around a column; one byte"),
 	ROW(fetch_options, columns, "columns", OPTION_LIST,
-		.help = "csv: names of the columns, members of the record"),
+		.help = "csv: names of the columns, members of the record; header = the first row "
+			"has them"),
 	ROW(fetch_options, rest, "rest", OPTION_STRING,
 		.help = "csv: the column that can contain unescaped quotes and delimiters"),
 	ROW(fetch_options, time, "time", OPTION_STRING,

@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/mem.h"
 
-#define COLUMNS_MAX 64
 #define LOOKED_MAX (2 * ROW_MAX) /* then a row goes on, however it looks */
 
 void rows_format_deinit(struct rows_format *format)
@@ -14,6 +14,7 @@ void rows_format_deinit(struct rows_format *format)
 	if (format->has_raw)
 		regfree(&format->raw);
 	str_list_deinit(&format->columns);
+	free(format->time_name);
 	json_scanner_free(format->plan);
 	json_scanner_free(format->whole);
 	timestamp_format_free(format->time_format);
@@ -22,13 +23,14 @@ void rows_format_deinit(struct rows_format *format)
 
 void rows_init(struct rows *rows, const struct rows_format *format)
 {
-	*rows = (struct rows){.format = format};
+	*rows = (struct rows){.format = format, .time = format->time};
 }
 
 void rows_deinit(struct rows *rows)
 {
 	buf_deinit(&rows->text);
 	json_scan_deinit(&rows->elements);
+	str_list_deinit(&rows->header);
 	*rows = ROWS_NULL;
 }
 
@@ -147,11 +149,10 @@ static struct slice unquoted(const struct rows_format *format, struct slice text
 	return text;
 }
 
-/* ROW's columns; false: it has other ones. */
-static bool split_columns(
-	const struct rows_format *format, struct slice row, struct slice values[COLUMNS_MAX])
+/* ROW's N columns; false: it has other ones. */
+static bool split_columns(const struct rows_format *format, size_t n, struct slice row,
+	struct slice values[ROW_COLUMNS_MAX])
 {
-	size_t n = format->columns.n_items;
 	size_t left = format->rest < 0 ? n : (size_t)format->rest;
 	bool more = true;
 	for (size_t i = 0; i < left; i++)
@@ -209,7 +210,7 @@ static bool may_end(struct rows *rows)
 {
 	const struct rows_format *format = rows->format;
 	struct slice row = {rows->text.data + rows->at, rows->scanned - rows->at};
-	struct slice values[COLUMNS_MAX];
+	struct slice values[ROW_COLUMNS_MAX];
 	if (format->kind != ROWS_CSV)
 		return true;
 	if (format->rest < 0)
@@ -217,7 +218,8 @@ static bool may_end(struct rows *rows)
 	if (!begins_row(format, row) || (format->has_raw && matches(&format->raw, row)))
 		return true;
 	rows->n_looked += row.size;
-	if (rows->n_looked > LOOKED_MAX || !split_columns(format, without_line_end(row), values))
+	if (rows->n_looked > LOOKED_MAX ||
+		!split_columns(format, format->columns.n_items, without_line_end(row), values))
 		return false;
 	/* a quote that opens the column and does not close it: the columns behind are text of it */
 	const struct slice *rest = &values[format->rest];
@@ -255,64 +257,101 @@ static bool find_end(struct rows *rows, bool ends, size_t *ret)
 
 int rows_complete(struct rows *rows, struct fault *reterr)
 {
-	if (rows->format->kind != ROWS_JSON)
+	const struct rows_format *format = rows->format;
+	struct slice text = str_trim(json_skip_bom(buf_slice(&rows->text)));
+	if (format->kind != ROWS_JSON)
 		return 0;
 	int r = json_scanner_run(
-		rows->format->whole, buf_slice(&rows->text), &rows->elements, reterr);
-	if (r == 0 && rows->elements.array != JSON_SCAN_ARRAY_FOUND)
+		format->whole ? format->whole : format->plan, text, &rows->elements, reterr);
+	if (r == 0 && !format->whole && text.data[0] != '{')
+		r = fault_set(reterr, FAULT_BODY,
+			"the document is not a JSON object ([fetch] at is not set)");
+	else if (r == 0 && format->whole && rows->elements.array != JSON_SCAN_ARRAY_FOUND)
 		r = fault_set(
 			reterr, FAULT_BODY, "the document has no array where [fetch] at leads");
 	return r;
 }
 
+/* A column's text; quotes in it are written twice. */
+static struct slice plain_value(
+	const struct rows_format *format, struct slice value, struct buf *scratch)
+{
+	char twice[2] = {format->quote, format->quote};
+	if (format->rest >= 0 || !memmem(value.data, value.size, twice, 2))
+		return value;
+	for (size_t i = 0; i < value.size; i++) {
+		buf_append_char(scratch, value.data[i]);
+		i += i + 1 < value.size && value.data[i] == format->quote &&
+		     value.data[i + 1] == format->quote;
+	}
+	return buf_slice(scratch);
+}
+
+/* Takes the names of the columns from the first row. One that has none, or too many, leaves the
+ * rows without columns: they are kept as they are. */
+static void read_header(struct rows *rows, struct slice row)
+{
+	const struct rows_format *format = rows->format;
+	bool more = true;
+	row = json_skip_bom(row);
+	while (more) {
+		struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+		struct slice name;
+		if (rows->header.n_items == ROW_COLUMNS_MAX ||
+			!take_left(format, true, &row, &name, &more)) {
+			str_list_deinit(&rows->header);
+			break;
+		}
+		name = plain_value(format, name, &scratch);
+		char *text CLEANUP_FREE = mem_strndup(name.data, name.size);
+		if (format->time_name && strcmp(text, format->time_name) == 0)
+			rows->time = (int)rows->header.n_items;
+		str_list_add(&rows->header, text);
+	}
+	rows->has_header = true;
+}
+
 bool rows_next(struct rows *rows, bool ends, struct slice *ret)
 {
+	const struct rows_format *format = rows->format;
 	size_t end;
-	if (rows->format->kind == ROWS_JSON) {
-		if (!ends || rows->n_taken == rows->elements.n_elements)
+	if (format->kind == ROWS_JSON) {
+		if (!ends || rows->n_taken == (format->whole ? rows->elements.n_elements : 1))
 			return false;
-		*ret = rows->elements.elements[rows->n_taken++].raw;
+		*ret = format->whole ? rows->elements.elements[rows->n_taken].raw
+				     : str_trim(json_skip_bom(buf_slice(&rows->text)));
+		rows->n_taken++;
 		return true;
 	}
 	while (find_end(rows, ends, &end)) {
 		*ret = take(rows, end);
-		if (ret->size)
+		if (ret->size && format->has_header && !rows->has_header)
+			read_header(rows, *ret);
+		else if (ret->size)
 			return true;
 	}
 	return false;
 }
 
-static void print_value(const struct rows_format *format, struct slice value, struct buf *out)
-{
-	struct buf plain CLEANUP(buf_deinit) = BUF_NULL;
-	char twice[2] = {format->quote, format->quote};
-	if (format->rest < 0 && memmem(value.data, value.size, twice, 2)) {
-		for (size_t i = 0; i < value.size; i++) {
-			buf_append_char(&plain, value.data[i]);
-			i += i + 1 < value.size && value.data[i] == format->quote &&
-			     value.data[i + 1] == format->quote;
-		}
-		value = buf_slice(&plain);
-	}
-	json_encode(value, out);
-}
-
 static bool print_columns(
-	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
+	const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time)
 {
-	struct slice values[COLUMNS_MAX];
+	const struct rows_format *format = rows->format;
+	const struct str_list *columns = format->has_header ? &rows->header : &format->columns;
+	struct slice values[ROW_COLUMNS_MAX];
 	nsec_t time;
-	if (!split_columns(format, row, values))
+	if (columns->n_items == 0 || !split_columns(format, columns->n_items, row, values))
 		return false;
-	for (size_t i = 0; i < format->columns.n_items; i++) {
+	for (size_t i = 0; i < columns->n_items; i++) {
+		struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 		buf_append_char(out, i ? ',' : '{');
-		json_encode(slice_of(format->columns.items[i]), out);
+		json_encode(slice_of(columns->items[i]), out);
 		buf_append_char(out, ':');
-		print_value(format, values[i], out);
+		json_encode(plain_value(format, values[i], &scratch), out);
 	}
 	buf_append_char(out, '}');
-	if (format->time >= 0 && format->time_format &&
-		timestamp_parse(format->time_format, values[format->time], &time) == 0)
+	if (rows->time >= 0 && format->time_format &&
+		timestamp_parse(format->time_format, values[rows->time], &time) == 0)
 		*ret_time = time;
 	return true;
 }
@@ -337,11 +376,11 @@ static bool print_json(
 	return true;
 }
 
-void rows_record(
-	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
+void rows_record(const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time)
 {
+	const struct rows_format *format = rows->format;
 	bool raw = !begins_row(format, row) || (format->has_raw && matches(&format->raw, row));
-	if (!raw && (format->kind == ROWS_CSV ? print_columns(format, row, out, ret_time)
+	if (!raw && (format->kind == ROWS_CSV ? print_columns(rows, row, out, ret_time)
 					      : print_json(format, row, out, ret_time)))
 		return;
 	buf_append_text(out, "{\"row\":");

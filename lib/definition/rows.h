@@ -11,7 +11,7 @@
  * of a document is left out.
  *
  * A document that is one JSON text is read as a whole (rows_complete); its rows are the elements of
- * an array.
+ * an array, or it is the only row.
  */
 #ifndef TRAWLD_DEFINITION_ROWS_H
 #define TRAWLD_DEFINITION_ROWS_H
@@ -26,6 +26,8 @@
 /* A longer row is cut into several. */
 #define ROW_MAX ((size_t)16 << 20)
 
+#define ROW_COLUMNS_MAX 256
+
 enum rows_kind { ROWS_CSV, ROWS_LINES, ROWS_JSON };
 
 struct rows_format {
@@ -34,11 +36,13 @@ struct rows_format {
 	regex_t start, raw;
 	char delimiter, quote;
 	struct str_list columns; /* csv: names of the members */
+	bool has_header; /* the first row has them */
+	char *time_name; /* of the column that holds the time, with has_header; NULL: none */
 	int rest; /* the column that takes what the others leave, with any quotes and delimiters in
 		     it; -1: none, quotes are doubled as RFC 4180 says */
 	int time; /* csv: the column that holds the time; -1: none */
 	struct json_scanner *plan; /* lines, json: its one envelope value, if any, is the time */
-	struct json_scanner *whole; /* json: finds the array */
+	struct json_scanner *whole; /* json: finds the array; NULL: the document is the record */
 	struct timestamp_format *time_format;
 };
 
@@ -51,6 +55,9 @@ struct rows {
 	size_t scanned; /* to here no row begins */
 	enum rows_quote { ROWS_AT_COLUMN, ROWS_PLAIN, ROWS_QUOTED, ROWS_QUOTE_ENDED } quote;
 	size_t n_looked; /* bytes of the row that were looked through for all its columns */
+	struct str_list header; /* names of the columns, from the first row */
+	bool has_header; /* it was read */
+	int time; /* of them, that of the time; -1: none */
 	struct json_scan elements; /* json: filled by rows_complete */
 	size_t n_taken;
 };
@@ -67,12 +74,12 @@ struct buf *rows_room(struct rows *rows);
  * only). To be called once, before rows_next with ENDS. */
 int rows_complete(struct rows *rows, struct fault *reterr);
 
-/* The next row without its line end; it lives until rows_room. ENDS: nothing more will be appended.
- * False: it is not complete yet, or there is none. Empty lines between rows are no rows. */
+/* The next row without its line end and after the header; it lives until rows_room. ENDS: nothing
+ * more will be appended. False: it is not complete yet, or there is none. Empty lines between rows
+ * are no rows. */
 bool rows_next(struct rows *rows, bool ends, struct slice *ret);
 
 /* Appends ROW to OUT as one JSON object without white space; *RET_TIME is its time, or stays. */
-void rows_record(
-	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time);
+void rows_record(const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time);
 
 #endif

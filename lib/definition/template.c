@@ -113,7 +113,10 @@ static int parse_alternative(struct slice text, struct alternative *ret, templat
 
 static bool time_is_whole_seconds(const char *spec)
 {
-	return strcmp(spec, "epoch_s") == 0 || (strchr(spec, '%') && !strstr(spec, "%f"));
+	bool fraction = false;
+	for (const char *p = spec; (p = strchr(p, '%')) && p[1]; p += 2)
+		fraction |= p[1] == 'f' || (p[1] >= '1' && p[1] <= '9' && p[2] == 'f');
+	return strcmp(spec, "epoch_s") == 0 || (strchr(spec, '%') && !fraction);
 }
 
 static int parse_format(struct segment *segment, struct slice text, bool is_time, char **reterr)

@@ -135,6 +135,13 @@ static void resume_first(struct fetch *fetch)
 	place_set(&fetch->place.document, SLICE_NULL);
 }
 
+/* A path alone is one of the API. */
+static char *whole_link(const struct fetch *fetch, struct slice text)
+{
+	bool path = text.size > 0 && text.data[0] == '/' && !(text.size > 1 && text.data[1] == '/');
+	return mem_printf("%s%.*s", path ? fetch->source->origin : "", (int)text.size, text.data);
+}
+
 /* Begins the document at fetch->at; the rows of it that were accepted already are those that the
  * place counts. */
 static void begin_document(struct fetch *fetch)
@@ -151,11 +158,10 @@ static void begin_document(struct fetch *fetch)
 		fetch->place.rows = 0;
 		fetch->n_refused = 0;
 	}
-	fetch->need = FETCH_LINK;
-	if (!definition_of(fetch)->link_request.method) {
-		fetch->link = mem_strdup(fetch->documents[fetch->at].from);
-		fetch->need = FETCH_DOCUMENT;
-	}
+	fetch->need =
+		pointer_is_set(&definition_of(fetch)->fetch_link) ? FETCH_LINK : FETCH_DOCUMENT;
+	if (!definition_of(fetch)->link_request.method)
+		fetch->link = whole_link(fetch, slice_of(fetch->documents[fetch->at].from));
 }
 
 void fetch_begin(struct fetch *fetch, const struct source *source, struct records records,
@@ -233,7 +239,8 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 	*ret_transport = fetch->source->transport;
 	if (fetch->need == FETCH_LINK)
 		return source_link_request(fetch->source, document->from, ret, reterr);
-	int r = check_link(fetch, reterr);
+	int r = fetch->link ? check_link(fetch, reterr)
+			    : source_link_request(fetch->source, document->from, ret, reterr);
 	if (r) {
 		begin_document(fetch);
 		return r;
@@ -247,8 +254,10 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 	ret_transport->max_body_key = "fetch.max_size";
 	if (ret_transport->timeout_ns < DOCUMENT_TIMEOUT)
 		ret_transport->timeout_ns = DOCUMENT_TIMEOUT;
-	ret->method = mem_strdup("GET");
-	ret->url = mem_strdup(fetch->link);
+	if (fetch->link) {
+		ret->method = mem_strdup("GET");
+		ret->url = mem_strdup(fetch->link);
+	}
 	return 0;
 }
 
@@ -269,7 +278,7 @@ static int take_link(
 		return fault_set(reterr, FAULT_BODY,
 			"the answer has no address of document %s at `%s` ([fetch] link)",
 			fetch->documents[fetch->at].label, definition_of(fetch)->fetch.link);
-	fetch->link = take_text(json_content(value, &scratch));
+	fetch->link = whole_link(fetch, json_content(value, &scratch));
 	secret_register(slice_of(fetch->link));
 	fetch->need = FETCH_DOCUMENT;
 	return 0;
@@ -363,7 +372,7 @@ static void add_record(struct fetch *fetch, size_t n, struct slice row)
 	struct record record = {.time = document->time};
 	fetch->records = mem_grow(fetch->records, n, &fetch->capacity, sizeof(struct record));
 	record.text.data = (const char *)fetch->texts.size;
-	rows_record(&definition_of(fetch)->rows, row, &fetch->texts, &record.time);
+	rows_record(&fetch->rows, row, &fetch->texts, &record.time);
 	record.text.size = fetch->texts.size - (size_t)record.text.data;
 	record.id_text.data = (const char *)fetch->texts.size;
 	buf_printf(&fetch->texts, "%s:%lld", document->label, (long long)fetch->row);

@@ -35,7 +35,7 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 	bool (*known)(const struct record *record, void *userdata), void *userdata)
 {
 	nsec_t oldest = oldest_wanted(poll);
-	bool timed = pointer_is_set(&definition_of(poll)->records_time);
+	bool timed = definition_of(poll)->n_records_time > 0;
 	bool far_enough = !timed && page->n_records > 0;
 	size_t n = 0;
 	page->reaches = false;

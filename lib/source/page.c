@@ -14,27 +14,11 @@
 #include "net/outcome.h"
 #include "net/url.h"
 
-#define EXCERPT_SIZE 200
 #define NEXT_MAX (64 * 1024) /* a cursor or link longer than this is refused */
-
-static int refuse(
-	const struct page *page, struct fault *fault, enum fault_class class, const char *what)
-{
-	struct buf excerpt CLEANUP(buf_deinit) = BUF_NULL;
-	http_excerpt(buf_slice(&page->body), EXCERPT_SIZE, &excerpt);
-	return fault_set(fault, class, "the answer is refused whole: %s; it begins with: %s", what,
-		buf_text(&excerpt));
-}
 
 static struct slice envelope(const struct page *page, int column)
 {
 	return column < 0 ? SLICE_NULL : page->scan.envelope[column];
-}
-
-static struct slice field(const struct page *page, size_t element, int column)
-{
-	return column < 0 ? SLICE_NULL
-			  : page->scan.fields[element * page->scan.n_fields + (size_t)column];
 }
 
 /* What is not a cursor: nothing, false, and an empty object or array. */
@@ -71,7 +55,15 @@ static int refuse_place(const struct page *page, const struct place_definition *
 	struct fault *fault, enum fault_class class, const char *what)
 {
 	char *text CLEANUP_FREE = mem_printf("the place at `%s` %s", place_text(place), what);
-	return refuse(page, fault, class, text);
+	return page_refuse(page, fault, class, text);
+}
+
+/* Scheme, host and port of an absolute URL, as they are written. */
+static size_t origin_size(const char *url)
+{
+	const char *host = strstr(url, "://");
+	host = host ? host + 3 : url;
+	return (size_t)(host - url) + strcspn(host, "/?#");
 }
 
 static int read_place_value(const struct page *page, const struct place_definition *place,
@@ -95,74 +87,15 @@ static int read_place_value(const struct page *page, const struct place_definiti
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct slice content = json_content(value, &scratch);
 	char *reference CLEANUP_FREE = mem_strndup(content.data, content.size);
-	if (strlen(reference) != content.size || url_resolve(url, reference, ret))
+	char *link CLEANUP_FREE = NULL;
+	char *origin CLEANUP_FREE = mem_strndup(url, origin_size(url));
+	if (strlen(reference) != content.size || url_resolve(url, reference, &link) ||
+		(place->path_only && url_replace_origin(link, origin, ret)))
 		return refuse_place(page, place, reterr, FAULT_ORIGIN,
 			"is no http or https address of the configured origin");
-	return 0;
-}
-
-/* --- elements that cannot be records --- */
-
-/* The record proper of an element. */
-static struct slice record_text(
-	const struct page *page, const struct source *source, size_t element)
-{
-	return source->column_item >= 0 ? field(page, element, source->column_item)
-					: page->scan.elements[element].raw;
-}
-
-/* What is wrong with a value that is to be a record; NULL: nothing. */
-static const char *record_trouble(struct slice value)
-{
-	static const char *const troubles[] = {[JSON_KIND_ARRAY] = "is an array",
-		[JSON_KIND_STRING] = "is a string",
-		[JSON_KIND_NUMBER] = "is a number",
-		[JSON_KIND_TRUE] = "is true",
-		[JSON_KIND_FALSE] = "is false",
-		[JSON_KIND_NULL] = "is null"};
-	return value.data ? troubles[json_kind_of(value)] : "is missing";
-}
-
-static bool is_bad(const struct page *page, const struct source *source, size_t element)
-{
-	return record_trouble(record_text(page, source, element)) != NULL;
-}
-
-/* Names the element and what is wrong with it. */
-static char *bad_element_text(const struct page *page, const struct source *source, size_t element)
-{
-	const struct definition *definition = source->definition;
-	const char *item = definition->records.item ? definition->records.item : "";
-	const char *trouble = record_trouble(record_text(page, source, element));
-	if (definition->records_lines)
-		return mem_printf("record %zu%s%s %s; a record is an object", element + 1,
-			*item ? " at " : "", item, trouble);
-	return mem_printf("the element `%s/%zu%s` %s; a record is an object",
-		definition->records_at.text, element, item, trouble);
-}
-
-static void set_apart(struct page *page, const struct source *source, size_t element)
-{
-	struct slice text = page->scan.elements[element].raw;
-	page->bad = mem_resize(page->bad, (page->n_bad + 1) * sizeof(*page->bad));
-	page->bad[page->n_bad++] = (struct bad_element){
-		text, digest_id(text), bad_element_text(page, source, element)};
-}
-
-static int check_records(struct page *page, const struct source *source, struct fault *reterr)
-{
-	for (size_t i = 0; i < page->scan.n_elements; i++) {
-		if (!is_bad(page, source, i))
-			continue;
-		if (source->definition->records.bad_element == BAD_ELEMENT_QUARANTINE) {
-			set_apart(page, source, i);
-			continue;
-		}
-		char *text CLEANUP_FREE = bad_element_text(page, source, i);
-		char *what CLEANUP_FREE = mem_printf(
-			"%s (`bad_element = quarantine` in [records] sets such elements apart)",
-			text);
-		return refuse(page, reterr, FAULT_BODY, what);
+	if (!place->path_only) {
+		*ret = link;
+		link = NULL;
 	}
 	return 0;
 }
@@ -180,7 +113,8 @@ static int read_last(const struct page *page, const struct source *source,
 {
 	size_t n = page->scan.n_elements;
 	/* what cannot be a record may still have what the next page is requested with */
-	while (n > 0 && is_bad(page, source, n - 1) && is_no_cursor(field(page, n - 1, column)))
+	while (n > 0 && page_is_bad(page, source, n - 1) &&
+		is_no_cursor(field(page, n - 1, column)))
 		n--;
 	if (n == 0 && page->scan.n_elements > 0)
 		return refuse_place(page, place, reterr, FAULT_BODY,
@@ -225,10 +159,10 @@ static int read_links(const struct page *page, const struct http_response *respo
 		if (strcasecmp(header->name, "Link") != 0)
 			continue;
 		if (url_from_link_header(slice_of(header->value), "next", url, &link)) {
-			http_excerpt(slice_of(header->value), EXCERPT_SIZE, &excerpt);
+			http_excerpt(slice_of(header->value), PAGE_EXCERPT_SIZE, &excerpt);
 			char *what CLEANUP_FREE = mem_printf(
 				"its Link header cannot be read (`%s`)", buf_text(&excerpt));
-			return refuse(page, reterr, FAULT_BODY, what);
+			return page_refuse(page, reterr, FAULT_BODY, what);
 		}
 		if (link && !*ret) {
 			*ret = link;
@@ -281,7 +215,7 @@ static int check_complete(
 			continue;
 		char *what CLEANUP_FREE = mem_printf(
 			"it says of itself at `%s` that it is not whole", condition->pointer.text);
-		return refuse(page, reterr, FAULT_INCOMPLETE, what);
+		return page_refuse(page, reterr, FAULT_INCOMPLETE, what);
 	}
 	return 0;
 }
@@ -302,7 +236,7 @@ static int check_array(const struct page *page, const struct source *source, str
 		missing ? "there is no array of records at"
 			: "there is something else than an array at",
 		definition->records.at);
-	return refuse(page, reterr, FAULT_BODY, what);
+	return page_refuse(page, reterr, FAULT_BODY, what);
 }
 
 static bool is_selected(const struct page *page, const struct source *source, size_t element)
@@ -367,16 +301,19 @@ static bool read_id(struct page *page, const struct source *source, size_t eleme
 static void read_time(struct page *page, const struct source *source, size_t element,
 	struct record *record, nsec_t *last_time, struct buf *scratch)
 {
-	struct slice value = field(page, element, source->column_time);
-	nsec_t time;
-	if (!is_nothing(value) && timestamp_parse(source->definition->time_format,
-					  json_content(value, scratch), &time) == 0) {
-		*last_time = time;
-		if (page->newest_time == NSEC_NONE || time > page->newest_time)
-			page->newest_time = time;
-	} else if (source->column_time >= 0) {
-		page->n_without_time++;
+	const struct definition *definition = source->definition;
+	bool found = false;
+	for (size_t i = 0; i < definition->n_records_time && !found; i++) {
+		struct slice value = field(page, element, source->column_time + (int)i);
+		nsec_t time;
+		found = !is_nothing(value) && timestamp_parse(definition->time_format,
+						      json_content(value, scratch), &time) == 0;
+		if (found)
+			*last_time = time;
 	}
+	if (found && (page->newest_time == NSEC_NONE || *last_time > page->newest_time))
+		page->newest_time = *last_time;
+	page->n_without_time += !found && definition->n_records_time > 0;
 	record->time = *last_time;
 }
 
@@ -399,17 +336,18 @@ static void read_records(struct page *page, const struct source *source, nsec_t 
 		page->records_capacity = n;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (page->n_bad && is_bad(page, source, i))
+		if (page->n_bad && page_is_bad(page, source, i))
 			continue;
 		if (!is_selected(page, source, i)) {
 			if (page->n_excluded < PAGE_EXCLUDED)
-				page->excluded[page->n_excluded] = record_text(page, source, i);
+				page->excluded[page->n_excluded] =
+					page_record_text(page, source, i);
 			page->n_excluded++;
 			continue;
 		}
 		struct record *record = &page->records[page->n_records++];
-		record->spaced = page->scan.elements[i].spaced;
-		record->text = record_text(page, source, i);
+		record->spaced = page->scan.elements[i].spaced || source->item_plan;
+		record->text = page_record_text(page, source, i);
 		record->id_text = SLICE_NULL;
 		read_time(page, source, i, record, &last_time, &scratch);
 		if (!read_id(page, source, i, record, &scratch)) {
@@ -469,8 +407,10 @@ static int read_envelope(struct page *page, const struct source *source,
 	int r = page->nothing ? 0 : check_complete(page, source, reterr);
 	if (r == 0 && !page->nothing)
 		r = check_array(page, source, reterr);
-	if (r == 0)
-		r = check_records(page, source, reterr);
+	if (r == 0) {
+		page_read_items(page, source);
+		r = page_check_records(page, source, reterr);
+	}
 	if (r == 0)
 		r = read_place(page, source, &definition->page_place, source->envelope_page,
 			source->column_last_page, response, url, &page->next, reterr);
@@ -513,7 +453,7 @@ static int scan_body(
 			"the answer is refused whole: HTTP %d without a body, which is not JSON "
 			"(`empty = %d` in [records] makes it an empty page)",
 			status, status);
-	return r ? refuse(page, reterr, fault.class, fault.text) : 0;
+	return r ? page_refuse(page, reterr, fault.class, fault.text) : 0;
 }
 
 int page_read(struct page *page, const struct source *source, struct http_response *response,
@@ -549,6 +489,8 @@ void page_deinit(struct page *page)
 {
 	buf_deinit(&page->body);
 	buf_deinit(&page->ids);
+	buf_deinit(&page->texts);
+	free(page->items);
 	json_scan_deinit(&page->scan);
 	for (size_t i = 0; i < page->n_bad; i++)
 		free(page->bad[i].reason);

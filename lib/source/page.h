@@ -11,11 +11,14 @@
 struct page {
 	struct buf body; /* owns what the records point into */
 	struct buf ids; /* decoded ID texts */
+	struct buf texts; /* decoded records that are texts in their elements */
+	struct slice *items; /* those records, one an element; SLICE_NULL: what is there is none */
 	struct json_scan scan;
 	struct record *records; /* those that are to be accepted, in the API's order */
 	size_t n_records;
 	size_t records_capacity;
 	size_t n_elements; /* as the API sent them, before include and exclude */
+	size_t n_repeated; /* of its first records, dropped because the page before had them */
 	size_t n_excluded;
 	struct slice excluded[PAGE_EXCLUDED]; /* the first of them, to be shown */
 	struct bad_element *bad; /* elements that cannot be records; counted among the elements */

@@ -7,6 +7,27 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 
+#define PAGE_EXCERPT_SIZE 200
+
+/* PAGE is rejected whole, because of WHAT. Returns CLASS. */
+int page_refuse(
+	const struct page *page, struct fault *fault, enum fault_class class, const char *what);
+
+/* Decodes the records that are texts inside their elements. */
+void page_read_items(struct page *page, const struct source *source);
+/* The record of an element. */
+struct slice page_record_text(const struct page *page, const struct source *source, size_t element);
+/* Has it none? */
+bool page_is_bad(const struct page *page, const struct source *source, size_t element);
+/* Rejects a page with such elements, or sets them apart. 0 or FAULT_BODY. */
+int page_check_records(struct page *page, const struct source *source, struct fault *reterr);
+
+static inline struct slice field(const struct page *page, size_t element, int column)
+{
+	return column < 0 ? SLICE_NULL
+			  : page->scan.fields[element * page->scan.n_fields + (size_t)column];
+}
+
 static inline bool condition_holds(const struct condition *condition, struct slice value)
 {
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;

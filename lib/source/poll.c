@@ -244,6 +244,42 @@ static bool has_moved(const struct poll *poll, const struct page *page)
 	return false;
 }
 
+/* Do the first N records of PAGE repeat the last ones of the page before? */
+static bool repeats(const struct poll *poll, const struct page *page, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(&page->records[i].key, &poll->tail[poll->n_tail - n + i],
+			    sizeof(struct id)) != 0)
+			return false;
+	return true;
+}
+
+void poll_drop_repeated(struct poll *poll, struct page *page)
+{
+	size_t n = poll->n_tail < page->n_records ? poll->n_tail : page->n_records;
+	if (!definition_of(poll)->page.repeats)
+		return;
+	while (n > 0 && !repeats(poll, page, n))
+		n--;
+	page->n_repeated = n;
+	page->n_records -= n;
+	memmove(page->records, page->records + n, page->n_records * sizeof(struct record));
+}
+
+/* All records of PAGE, those that were dropped from it first. */
+static void keep_page(struct poll *poll, const struct page *page)
+{
+	size_t n = page->n_repeated;
+	struct id *tail = mem_array(n + page->n_records, sizeof(struct id));
+	for (size_t i = 0; i < n; i++)
+		tail[i] = poll->tail[poll->n_tail - n + i];
+	for (size_t i = 0; i < page->n_records; i++)
+		tail[n + i] = page->records[i].key;
+	free(poll->tail);
+	poll->tail = tail;
+	poll->n_tail = n + page->n_records;
+}
+
 static void keep_tail(struct poll *poll, const struct page *page)
 {
 	poll->n_again = repeated(poll, page->n_elements);
@@ -270,6 +306,8 @@ static void advance(struct poll *poll, const struct page *page)
 		place->number = poll->ask.number + 1;
 	if (definition->page.overlap)
 		keep_tail(poll, page);
+	if (definition->page.repeats)
+		keep_page(poll, page);
 	if (page->resume)
 		place_set(&place->resume, slice_of(page->resume));
 	poll->n_before = (int64_t)page->n_elements;

@@ -98,6 +98,10 @@ void poll_deinit(struct poll *poll);
  * store, or for a source without state started_time and exact. False: nothing to ask now. */
 bool poll_begin(struct poll *poll, const struct clocks *now);
 
+/* [page] repeats: takes the records off PAGE with which the page before it ended. Before
+ * poll_page. */
+void poll_drop_repeated(struct poll *poll, struct page *page);
+
 /* A whole page came for ask. 0 and *RET_VERDICT; place and ask are moved on. Else FAULT_LOOP:
  * nothing moved, or FAULT_INCOMPLETE: the list keeps moving, the chain begins anew. */
 int poll_page(struct poll *poll, const struct page *page, const char *url, const struct clocks *now,

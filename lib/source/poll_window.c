@@ -94,7 +94,7 @@ static void ask_ground(struct poll *poll, nsec_t end_time)
 static nsec_t read_until(const struct poll *poll)
 {
 	const struct place *place = &poll->place;
-	if (place->newest_time == NSEC_NONE && pointer_is_set(&definition_of(poll)->records_time))
+	if (place->newest_time == NSEC_NONE && definition_of(poll)->n_records_time > 0)
 		return place->started_time;
 	return place->newest_time;
 }

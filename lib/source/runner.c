@@ -330,6 +330,7 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	if (r || !make_room(runner, page))
 		return r;
 	struct clocks now = runner_clocks(runner);
+	poll_drop_repeated(&runner->poll, page);
 	r = poll_page(&runner->poll, page, runner->url, &now, ret_verdict, reterr);
 	tell_notices(runner);
 	if (r)

@@ -96,7 +96,8 @@ void runner_fetch_answer(struct runner *runner, struct http_response *response)
 			"document %s was listed but is no longer there (HTTP %d): its records are "
 			"missing; continuing with the next one",
 			gone.label, response->status);
-		runner->callbacks->gap(gone.time, gone.time, GAP_DOCUMENT, runner->userdata);
+		nsec_t time = gone.time == NSEC_NONE ? runner_now(runner) : gone.time;
+		runner->callbacks->gap(time, time, GAP_DOCUMENT, runner->userdata);
 	}
 	if (gone.label)
 		runner_succeeded(runner);

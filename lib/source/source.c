@@ -82,7 +82,9 @@ static void compile_fields(struct source *source, struct columns *fields)
 	source->column_id = (int)fields->n_items;
 	for (size_t i = 0; i < definition->n_records_id; i++)
 		column_add(fields, &definition->records_id[i]);
-	source->column_time = column_add(fields, &definition->records_time);
+	source->column_time = (int)fields->n_items;
+	for (size_t i = 0; i < definition->n_records_time; i++)
+		column_add(fields, &definition->records_time[i]);
 	source->column_conditions = (int)fields->n_items;
 	for (size_t i = 0; i < definition->n_conditions; i++)
 		column_add(fields, &definition->conditions[i].pointer);
@@ -148,7 +150,8 @@ static void compile_plans(struct source *source)
 	compile_fields(source, &fields);
 	compile_envelope(source, &envelope);
 	source->plan = json_scanner_new(&(struct json_scanner_wanted){
-		.records = definition->records_lines ? NULL : &definition->records_at,
+		.records = definition->records_lines ? NULL : definition->records_at,
+		.n_records = definition->n_records_at,
 		.lines = definition->records_lines,
 		.envelope = envelope.items,
 		.n_envelope = envelope.n_items,
@@ -157,6 +160,8 @@ static void compile_plans(struct source *source)
 	});
 	free(fields.items);
 	free(envelope.items);
+	if (definition->records_item_text)
+		source->item_plan = json_scanner_new(&(struct json_scanner_wanted){0});
 	source->error_plan = compile_error(source);
 	source->fetch_plan = compile_value(&definition->fetch_from);
 	source->link_plan = compile_value(&definition->fetch_link);
@@ -422,6 +427,7 @@ void source_free(struct source *source)
 	source_secrets_drop(source);
 	definition_free(source->definition);
 	json_scanner_free(source->plan);
+	json_scanner_free(source->item_plan);
 	json_scanner_free(source->error_plan);
 	json_scanner_free(source->fetch_plan);
 	json_scanner_free(source->link_plan);

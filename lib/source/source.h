@@ -59,6 +59,7 @@ struct source {
 	struct json_scanner *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
 	struct json_scanner *link_plan; /* of the answer with a link: fetch.link */
 	/* columns of the plans; -1: not asked for */
+	struct json_scanner *item_plan; /* of a record that is a text; NULL: there is none such */
 	int column_item, column_id, column_time, column_conditions, column_last_page,
 		column_last_resume;
 	int envelope_page, envelope_resume, envelope_total, envelope_pages, envelope_more,

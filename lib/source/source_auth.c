@@ -103,6 +103,8 @@ static void identify_source(const struct source *source, struct buf *key)
 	identify(key, "client_key", slice_of(source->options.client_key));
 	identify_request(source, &definition->first, proved, key);
 	identify_request(source, &definition->next, proved, key);
+	if (definition->resume_request.method)
+		identify_request(source, &definition->resume_request, proved, key);
 	for (size_t i = 0; i < definition->n_parameters; i++) {
 		const struct parameter *parameter = &definition->parameters[i];
 		if (parameter->secret && parameter->value)

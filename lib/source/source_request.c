@@ -186,9 +186,11 @@ int source_request(const struct source *source, const struct request_values *val
 	const struct definition *definition = source->definition;
 	bool next = values->page || values->offset > definition->page.first ||
 		    values->number > definition->page.first;
-	return request_fault(write_request(next ? &definition->next : &definition->first, &lookup,
-				     source->options.endpoint, link, ret),
-		ret, reterr);
+	const struct request_definition *request = next ? &definition->next : &definition->first;
+	if (!next && values->resume && definition->resume_request.method)
+		request = &definition->resume_request;
+	return request_fault(
+		write_request(request, &lookup, source->options.endpoint, link, ret), ret, reterr);
 }
 
 /* Values for a request beside the chain of pages. */

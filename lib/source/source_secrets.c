@@ -77,6 +77,8 @@ void source_secrets_take(struct source *source)
 	const struct definition *definition = source->definition;
 	take_request(source, &definition->first);
 	take_request(source, &definition->next);
+	if (definition->resume_request.method)
+		take_request(source, &definition->resume_request);
 	take_request(source, &definition->link_request);
 	take_request(source, &definition->auth.login);
 	if (definition->auth.caller)

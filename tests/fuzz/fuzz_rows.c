@@ -33,14 +33,14 @@ static void init(void)
 		&(struct json_scanner_wanted){.envelope = envelope, .n_envelope = 1});
 }
 
-static void check_row(const struct rows_format *format, struct slice row)
+static void check_row(const struct rows *rows, struct slice row)
 {
 	struct buf out = BUF_NULL;
 	nsec_t time = NSEC_NONE;
-	rows_record(format, row, &out, &time);
+	rows_record(rows, row, &out, &time);
 	assert(out.size > 1 && out.data[0] == '{' && !memchr(out.data, '\n', out.size));
 	json_t *value = json_loadb(out.data, out.size, JSON_ALLOW_NUL, NULL);
-	assert(value || format->kind == ROWS_LINES); /* lines keep what jansson refuses */
+	assert(value || rows->format->kind == ROWS_LINES); /* lines keep what jansson refuses */
 	json_decref(value);
 	buf_deinit(&out);
 }
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		left.data += n;
 		left.size -= n;
 		for (; rows_next(&rows, left.size == 0, &row); total += row.size)
-			check_row(format, row);
+			check_row(&rows, row);
 		if (left.size == 0)
 			break;
 	}

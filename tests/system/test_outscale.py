@@ -319,7 +319,7 @@ class Parameters(Case):
             (whole.replace("access_key = ", "# "), "needs `access_key`"),
             (whole.replace("secret_key = ", "# "), "needs `secret_key`"),
             (whole.replace("secret_key", "secret_kye"), "secret_kye"),
-            (self.source("signature = gcp"), '"osc" or "aws"'),
+            (self.source("signature = gcp"), "osc, aws, acs3 or tc3"),
             (self.source("response_status_codes = ok"), "does not fit"),
             (self.source("with_query_header_raw = perhaps"), "does not fit"),
             (self.source("with_request_id = no"), "with_request_id"),

@@ -7,7 +7,7 @@
 #include "net/auth/auth.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
-#define N_PAIRS 5
+#define N_PAIRS 6
 
 struct setting {
 	const char *name;
@@ -92,13 +92,25 @@ static const struct {
 	{"sigv4",
 		{{"provider", "gcp"}, {"service", "s"}, {"region", "r"}, {"access_key", "a"},
 			{"secret_key", "HUSHHUSH"}},
-		"is \"osc\" or \"aws\""},
+		"is osc, aws, acs3 or tc3"},
 	{"sigv4",
 		{{"provider", "osc"}, {"service", "a:b"}, {"region", "r"}, {"access_key", "a"},
 			{"secret_key", "HUSHHUSH"}},
 		"service and region"},
 	{"sigv4", {{"provider", "osc"}, {"service", "s"}, {"access_key", "a"}},
-		"`sigv4` needs `region`"},
+		"`sigv4` needs `secret_key`"},
+	{"sigv4",
+		{{"provider", "aws"}, {"service", "s"}, {"access_key", "a"},
+			{"secret_key", "HUSHHUSH"}},
+		"requires service and region"},
+	{"sigv4", {{"provider", "tc3"}, {"access_key", "a"}, {"secret_key", "HUSHHUSH"}},
+		"requires service"},
+	{"sigv4",
+		{{"provider", "osc"}, {"service", "s"}, {"region", "r"}, {"access_key", "a"},
+			{"secret_key", "HUSHHUSH"}, {"security_token", "HUSHHUSH"}},
+		"does not take security_token"},
+	{"http_signature", {{"key_id", "a"}, {"key", "HUSHHUSH"}}, "not an unencrypted RSA key"},
+	{"http_signature", {{"key_id", "a\"b"}, {"key", "HUSHHUSH"}}, "contains a quote"},
 	{"huawei_aksk", {{"access_key", "a"}}, "needs `secret_key`"},
 	{"oauth2_client", {{"token_url", "https://a/"}, {"client_id", "i"}},
 		"needs `client_secret`"},
@@ -182,7 +194,7 @@ START_TEST(kinds_are_listed)
 			ck_assert_msg(known, "%s: %s", names[n], info->required[i]);
 		}
 	}
-	ck_assert_uint_eq(n, 10);
+	ck_assert_uint_eq(n, 11);
 	ck_assert_ptr_null(auth_kind_find("no"));
 }
 END_TEST

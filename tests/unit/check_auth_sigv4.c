@@ -12,7 +12,10 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
+#include "base/digest.h"
+
 #include "net/auth/auth.h"
+#include "net/auth/sigv4.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define N_HEADERS 4
@@ -398,6 +401,110 @@ START_TEST(redirects_are_not_followed)
 }
 END_TEST
 
+/* The published examples of two vendors, which have a nonce, or a key that is not shown:
+ * alibabacloud.com "Request syntax and signature method V3", tencentcloud.com "Signature v3" of its
+ * API 3.0, whose hash of the canonical request is published; the signature over it was made with
+ * Python's hmac. */
+static const struct {
+	const char *provider, *service, *access_key, *secret_key;
+	nsec_t time_s;
+	const char *url;
+	const char *headers[8][2];
+	const char *body, *canonical_sha256, *authorization;
+} examples[] = {
+	{"acs3", "", "YourAccessKeyId", "YourAccessKeySecret", 1698315752,
+		"https://ecs.cn-shanghai.aliyuncs.com/"
+		"?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai",
+		{{"x-acs-action", "RunInstances"}, {"x-acs-version", "2014-05-26"},
+			{"Accept", "application/json"},
+			{"x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d"},
+			{"x-acs-date", "2023-10-26T10:22:32Z"},
+			{"x-acs-content-sha256",
+				"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+			{"Host", "ecs.cn-shanghai.aliyuncs.com"}},
+		"", "7ea06492da5221eba5297e897ce16e55f964061054b7695beedaac1145b1e259",
+		"ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;"
+		"x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature="
+		"06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"},
+	{"tc3", "cvm", "AKIDEXAMPLE", "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE", 1551113065,
+		"https://cvm.tencentcloudapi.com/",
+		{{"Content-Type", "application/json; charset=utf-8"},
+			{"Host", "cvm.tencentcloudapi.com"}, {"X-TC-Action", "DescribeInstances"},
+			{"X-TC-Timestamp", "1551113065"}},
+		"{\"Limit\": 1, \"Filters\": [{\"Values\": [\"unnamed\"], \"Name\": "
+		"\"instance-name\"}]}",
+		"2815843035062fffda5fd6f2a44ea8a34818b0dc46f024b8b3786976a3adda7a",
+		"TC3-HMAC-SHA256 Credential=AKIDEXAMPLE/2019-02-25/cvm/tc3_request, "
+		"SignedHeaders=content-type;host, Signature="
+		"63eae8f4b793c20564dafd5a5f62817d6e8de7ce5d4fb2d38f7babf1531c493c"},
+};
+
+START_TEST(published_examples)
+{
+	const struct sigv4_key key = {.scheme = sigv4_find(slice_of(examples[_i].provider)),
+		.access_key = slice_of(examples[_i].access_key),
+		.secret_key = slice_of(examples[_i].secret_key),
+		.region = "",
+		.service = examples[_i].service};
+	struct canonical_rules rules = sigv4_rules(key.scheme, key.service);
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct buf names = BUF_NULL, canonical = BUF_NULL, value = BUF_NULL;
+	uint8_t digest[DIGEST_SIZE];
+	char hex[DIGEST_HEX_SIZE];
+
+	for (int i = 0; i < 8 && examples[_i].headers[i][0]; i++)
+		http_headers_add(&message.headers, examples[_i].headers[i][0],
+			slice_of(examples[_i].headers[i][1]));
+	canonical_names(&rules, &message.headers, &names);
+	ck_assert_int_eq(canonical_request(&rules, "POST", examples[_i].url, &message.headers,
+				 buf_slice(&names), slice_of(examples[_i].body), &canonical),
+		0);
+	digest_sha256(buf_slice(&canonical), digest);
+	digest_hex(digest, sizeof(digest), hex);
+	ck_assert_str_eq(hex, examples[_i].canonical_sha256);
+	sigv4_authorization(&key, examples[_i].time_s * NSEC_PER_SEC, buf_slice(&names),
+		buf_slice(&canonical), &value);
+	ck_assert_str_eq(buf_text(&value), examples[_i].authorization);
+	buf_deinit(&value);
+	buf_deinit(&canonical);
+	buf_deinit(&names);
+	http_message_deinit(&message);
+}
+END_TEST
+
+/* What each request of these kinds has besides the signature. */
+START_TEST(headers_of_the_schemes)
+{
+	static const struct caller acs3 = {
+		{"acs3", "", "", "id", "key", "sts"}, "20260115T093000Z"};
+	static const struct caller tc3 = {
+		{"tc3", "cloudaudit", "", "id", "key", "sts"}, "20260115T093000Z"};
+	struct http_message message = HTTP_MESSAGE_NULL;
+	struct auth *auth = make(&acs3);
+	nsec_t now_time = parse_date(acs3.date);
+
+	message.url = mem_strdup("https://h/");
+	ck_assert_int_eq(auth_apply(auth, &message, now_time, NULL), 0);
+	const struct http_headers *headers = &message.headers;
+	ck_assert(slice_is(http_headers_get(headers, "x-acs-date"), "2026-01-15T09:30:00Z"));
+	ck_assert(slice_is(http_headers_get(headers, "x-acs-security-token"), "sts"));
+	ck_assert(slice_is(http_headers_get(headers, "x-acs-content-sha256"),
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+	CLEANUP_FREE char *nonce =
+		mem_strdup(http_headers_get(headers, "x-acs-signature-nonce").data);
+	ck_assert_uint_eq(strlen(nonce), 32);
+	ck_assert_int_eq(auth_apply(auth, &message, now_time, NULL), 0);
+	ck_assert(!slice_is(http_headers_get(headers, "x-acs-signature-nonce"), nonce));
+	auth_free(auth);
+	auth = make(&tc3);
+	ck_assert_int_eq(auth_apply(auth, &message, now_time, NULL), 0);
+	ck_assert(slice_is(http_headers_get(headers, "X-TC-Timestamp"), "1768469400"));
+	ck_assert(slice_is(http_headers_get(headers, "X-TC-Token"), "sts"));
+	http_message_deinit(&message);
+	auth_free(auth);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *all = suite_create("auth_sigv4");
@@ -409,6 +516,8 @@ int main(void)
 	tcase_add_checked_fixture(cases, peer_client_open, peer_client_close);
 	tcase_set_timeout(cases, 60);
 	tcase_add_loop_test(cases, signatures_that_arrive, 0, N(vectors));
+	tcase_add_loop_test(cases, published_examples, 0, N(examples));
+	tcase_add_test(cases, headers_of_the_schemes);
 	tcase_add_test(cases, message_after_apply);
 	tcase_add_test(cases, redirects_are_not_followed);
 	suite_add_tcase(all, cases);

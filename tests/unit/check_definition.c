@@ -499,7 +499,12 @@ START_TEST(formats_of_documents)
 		const char *keys, *words; /* NULL: none */
 	} cases[] = {{"format = json\nat = \"\"\nauth = yes", NULL},
 		{"format = json\nat = /list\norigins = https://b.example", NULL},
-		{"format = json", "needs `at`"}, {"format = json\nat = list", "not a JSON Pointer"},
+		{"format = json", NULL}, {"columns = header\ntime = at", NULL},
+		{"columns = header\nrest = a", "rest cannot be used with columns = header"},
+		{"format = csv", "1 to 256 names, or `header`"},
+		{"format = json\nurl = https://api.example/d/${fetch.from}", NULL},
+		{"format = json\nlink = /link", "link requires `url`"},
+		{"format = json\nat = list", "not a JSON Pointer"},
 		{"format = lines\nat = /list", "at requires format = json"},
 		{"columns = a\nauth = yes\norigins = https://b.example",
 			"origins cannot be used with auth = yes"}};

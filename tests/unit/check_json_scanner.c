@@ -2,7 +2,9 @@
  * with jansson at length. */
 #include "base/json_scanner.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "check_unit.h"
 
 static const char page[] =
@@ -273,6 +275,65 @@ START_TEST(spaced_records)
 }
 END_TEST
 
+START_TEST(several_arrays)
+{
+	static const struct {
+		const char *records, *text, *found; /* found: IDs of the elements; NULL: refused */
+		enum json_scan_array array;
+	} cases[] = {
+		{"/a,/b/c", "{\"a\":[{\"id\":1}],\"b\":{\"c\":[{\"id\":2},{\"id\":3}]}}", "123",
+			JSON_SCAN_ARRAY_FOUND},
+		{"/a,/b/c", "{\"b\":{\"c\":[]},\"a\":[{\"id\":1}]}", "1", JSON_SCAN_ARRAY_FOUND},
+		{"/a,/b/c", "{\"a\":[{\"id\":1}],\"b\":{}}", "1", JSON_SCAN_ARRAY_ABSENT},
+		{"/a,/b", "{\"a\":[{\"id\":1}],\"b\":null}", "1", JSON_SCAN_ARRAY_NULL},
+		{"/a,/b", "{\"a\":[{\"id\":1}],\"b\":7}", "1", JSON_SCAN_ARRAY_OTHER},
+		{"/a,/b", "{\"a\":[{\"id\":1}],\"b\":[],\"a\":[{\"id\":2}]}", NULL, 0},
+		{"/r/*/v", "{\"r\":[{\"v\":[{\"id\":1}]},{\"w\":0,\"v\":[{\"id\":2}]}]}", "12",
+			JSON_SCAN_ARRAY_FOUND},
+		{"/r/*/v", "{\"r\":{\"x\":{\"v\":[{\"id\":1}]},\"y\":{\"v\":[]}}}", "1",
+			JSON_SCAN_ARRAY_FOUND},
+		{"/r/*/v", "{\"r\":[]}", "", JSON_SCAN_ARRAY_FOUND},
+		{"/r/*/v", "{\"r\":[{\"v\":[{\"id\":1}]},{\"w\":0}]}", "1", JSON_SCAN_ARRAY_ABSENT},
+		{"/r/*/v", "{\"r\":7}", "", JSON_SCAN_ARRAY_ABSENT},
+		{"/r/*/*/v", "{\"r\":[[{\"v\":[{\"id\":1}]}],[]]}", "1", JSON_SCAN_ARRAY_FOUND},
+		{"/r/*", "{\"r\":{\"x\":{\"id\":1},\"y\":{\"id\":2}}}", "12",
+			JSON_SCAN_ARRAY_FOUND},
+		{"/r/*", "{\"r\":[{\"id\":1}]}", "1", JSON_SCAN_ARRAY_FOUND},
+		{"/r/*", "{\"r\":{}}", "", JSON_SCAN_ARRAY_FOUND},
+		{"/*/v,/b", "{\"a\":{\"v\":[{\"id\":1}]},\"b\":[{\"id\":2}]}", "12",
+			JSON_SCAN_ARRAY_FOUND},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pointer records[2], id;
+		const struct pointer *fields = &id;
+		struct slice list = slice_of(cases[i].records), part;
+		size_t n = 0;
+		while (str_next_part(&list, ',', &part))
+			ck_assert_int_eq(pointer_parse(&records[n++], part), 0);
+		pointer_parse(&id, SLICE("/id"));
+		struct json_scanner *plan = json_scanner_new(&(struct json_scanner_wanted){
+			.records = records, .n_records = n, .fields = &fields, .n_fields = 1});
+		struct json_scan scan = JSON_SCAN_NULL;
+		struct fault fault;
+		struct buf ids = BUF_NULL;
+		int r = json_scanner_run(plan, slice_of(cases[i].text), &scan, &fault);
+		ck_assert_msg(r == (cases[i].found ? 0 : FAULT_BODY), "case %zu: %d", i, r);
+		for (size_t j = 0; j < scan.n_elements; j++)
+			buf_append_slice(&ids, scan.fields[j]);
+		if (cases[i].found)
+			ck_assert_msg(strcmp(buf_text(&ids), cases[i].found) == 0 &&
+					      scan.array == cases[i].array,
+				"case %zu: %s, %d", i, buf_text(&ids), (int)scan.array);
+		buf_deinit(&ids);
+		json_scan_deinit(&scan);
+		json_scanner_free(plan);
+		pointer_deinit(&id);
+		for (size_t j = 0; j < n; j++)
+			pointer_deinit(&records[j]);
+	}
+}
+END_TEST
+
 START_TEST(names_the_byte)
 {
 	struct fixture f;
@@ -322,4 +383,4 @@ END_TEST
 
 UNIT_MAIN("JSON scanner", finds_records_and_fields, cut_at_every_byte, arrays_elsewhere, takes,
 	refuses, nesting, fidelity, duplicate_keys, lines, spaced_records, names_the_byte,
-	too_many_elements)
+	too_many_elements, several_arrays)

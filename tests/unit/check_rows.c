@@ -1,6 +1,8 @@
 /* Documents to rows, rows to records: log files as programs write them, in pieces of any size. */
 #include "definition/rows.h"
 
+#include "base/mem.h"
+
 #include "base/cleanup.h"
 #include "check_unit.h"
 
@@ -26,7 +28,7 @@ static char *records(const struct rows_format *format, struct slice document, si
 		size_t n = document.size - at < step ? document.size - at : step;
 		buf_append(rows_room(&rows), document.data + at, n);
 		while (rows_next(&rows, at + step > document.size, &row)) {
-			rows_record(format, row, &out, &time);
+			rows_record(&rows, row, &out, &time);
 			buf_append_char(&out, '\n');
 		}
 	}
@@ -171,9 +173,11 @@ START_TEST(times)
 	struct rows_format format = format_of(NULL, "a t", -1);
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t time = 5;
-	rows_record(&format, SLICE("x,2025-09-15T00:05:27 UTC"), &out, &time);
+	struct rows rows;
+	rows_init(&rows, &format);
+	rows_record(&rows, SLICE("x,2025-09-15T00:05:27 UTC"), &out, &time);
 	ck_assert_int_eq(time, INT64_C(1757894727) * NSEC_PER_SEC);
-	rows_record(&format, SLICE("x,never"), &out, &time);
+	rows_record(&rows, SLICE("x,never"), &out, &time);
 	ck_assert_int_eq(time, INT64_C(1757894727) * NSEC_PER_SEC);
 	rows_format_deinit(&format);
 }
@@ -191,9 +195,11 @@ START_TEST(json_lines)
 		&(struct json_scanner_wanted){.envelope = &wanted, .n_envelope = 1});
 	pointer_deinit(&pointer);
 	timestamp_format_new(&format.time_format, "epoch_s", NULL);
-	rows_record(&format, SLICE(" {\"b\" : 1.50, \"at\" : 7}"), &out, &time);
-	rows_record(&format, SLICE("{\"b\":1"), &out, &time);
-	rows_record(&format, SLICE("[1]"), &out, &time);
+	struct rows rows;
+	rows_init(&rows, &format);
+	rows_record(&rows, SLICE(" {\"b\" : 1.50, \"at\" : 7}"), &out, &time);
+	rows_record(&rows, SLICE("{\"b\":1"), &out, &time);
+	rows_record(&rows, SLICE("[1]"), &out, &time);
 	ck_assert_str_eq(
 		buf_text(&out), "{\"b\":1.50,\"at\":7}{\"row\":\"{\\\"b\\\":1\"}{\"row\":\"[1]\"}");
 	ck_assert_int_eq(time, 7 * NSEC_PER_SEC);
@@ -231,11 +237,85 @@ START_TEST(json_documents)
 		ck_assert_msg((rows_complete(&rows, &fault) == 0) == (cases[i].rows != NULL),
 			"case %zu: %s", i, fault.text);
 		while (cases[i].rows && rows_next(&rows, true, &row))
-			rows_record(&format, row, &out, &time);
+			rows_record(&rows, row, &out, &time);
 		ck_assert_str_eq(buf_text(&out), cases[i].rows ? cases[i].rows : "");
 		rows_deinit(&rows);
 		rows_format_deinit(&format);
 	}
+}
+END_TEST
+
+/* A document without `at` is one record. */
+START_TEST(whole_documents)
+{
+	static const struct {
+		const char *text, *rows; /* NULL: a fault */
+	} cases[] = {{" {\"a\" : [ ]}\n", "{\"a\":[]}"}, {"\xef\xbb\xbf{}", "{}"}, {"[]", NULL},
+		{"7", NULL}, {"", NULL}, {"{\"a\":", NULL}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rows_format format = {.kind = ROWS_JSON};
+		struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+		struct rows rows = ROWS_NULL;
+		struct fault fault = FAULT_NULL;
+		struct slice row;
+		nsec_t time = 0;
+		format.plan = json_scanner_new(&(struct json_scanner_wanted){0});
+		rows_init(&rows, &format);
+		buf_append_text(rows_room(&rows), cases[i].text);
+		ck_assert_msg((rows_complete(&rows, &fault) == 0) == (cases[i].rows != NULL),
+			"case %zu: %s", i, fault.text);
+		while (cases[i].rows && rows_next(&rows, true, &row))
+			rows_record(&rows, row, &out, &time);
+		ck_assert_str_eq(buf_text(&out), cases[i].rows ? cases[i].rows : "");
+		rows_deinit(&rows);
+		rows_format_deinit(&format);
+	}
+}
+END_TEST
+
+START_TEST(header_names_columns)
+{
+	static const struct {
+		const char *text, *rows;
+		nsec_t time_s;
+	} cases[] = {
+		{"a,at\n1,7\n", "{\"a\":\"1\",\"at\":\"7\"}\n", 7},
+		{"\xef\xbb\xbf\"at\",\"b \"\"x\"\"\"\r\n\"8\",\"1\n2\"\r\n",
+			"{\"at\":\"8\",\"b \\\"x\\\"\":\"1\\n2\"}\n", 8},
+		{"a,at\n1\n2,3,4\n", "{\"row\":\"1\"}\n{\"row\":\"2,3,4\"}\n", 0},
+		{"\"a,at\n1,2\n", "", 0},
+		{"", "", 0},
+		{"a,at", "", 0},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t step = 1; step < 20; step++) {
+			struct rows_format format = {.kind = ROWS_CSV,
+				.delimiter = ',',
+				.quote = '"',
+				.rest = -1,
+				.time = -1,
+				.has_header = true,
+				.time_name = mem_strdup("at")};
+			struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+			struct slice text = slice_of(cases[i].text), row;
+			struct rows rows = ROWS_NULL;
+			nsec_t time = 0;
+			timestamp_format_new(&format.time_format, "epoch_s", NULL);
+			rows_init(&rows, &format);
+			for (size_t at = 0; at <= text.size; at += step) {
+				size_t n = text.size - at < step ? text.size - at : step;
+				buf_append(rows_room(&rows), text.data + at, n);
+				while (rows_next(&rows, at + step > text.size, &row)) {
+					rows_record(&rows, row, &out, &time);
+					buf_append_char(&out, '\n');
+				}
+			}
+			ck_assert_msg(strcmp(buf_text(&out), cases[i].rows) == 0 &&
+					      time == cases[i].time_s * NSEC_PER_SEC,
+				"case %zu, step %zu: %s", i, step, buf_text(&out));
+			rows_deinit(&rows);
+			rows_format_deinit(&format);
+		}
 }
 END_TEST
 
@@ -264,4 +344,4 @@ START_TEST(a_row_without_end_is_cut)
 END_TEST
 
 UNIT_MAIN("rows", loose_csv, standard_csv, spectrum, times, json_lines, json_documents,
-	a_row_without_end_is_cut)
+	whole_documents, header_names_columns, a_row_without_end_is_cut)

@@ -45,6 +45,55 @@ START_TEST(rfc3339)
 }
 END_TEST
 
+START_TEST(several_formats)
+{
+	static const struct {
+		const char *spec, *text;
+		int outcome;
+		nsec_t time;
+	} cases[] = {
+		{"rfc3339 | %Y-%m-%dT%H:%M:%S", "2025-12-11T12:23:17Z", 0, 1765455797 * S},
+		{"rfc3339 | %Y-%m-%dT%H:%M:%S", "2025-12-11T12:23:17", 0, 1765455797 * S},
+		{"rfc3339|epoch_ms|%F", "1765455797000", 0, 1765455797 * S},
+		{"rfc3339|epoch_ms|%F", "2025-12-11", 0, 1765411200 * S},
+		{"rfc3339|epoch_ms", "yesterday", TIMESTAMP_E_SYNTAX, 7},
+		{"%F %T.%3f", "2025-12-11 12:23:17.25", 0, 1765455797 * S + S / 4},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct timestamp_format *format = NULL;
+		nsec_t time = 7;
+		ck_assert_int_eq(timestamp_format_new(&format, cases[i].spec, NULL), 0);
+		int r = timestamp_parse(format, slice_of(cases[i].text), &time);
+		ck_assert_msg(r == cases[i].outcome && time == cases[i].time,
+			"case %zu: %s gives %d, %lld", i, cases[i].text, r, (long long)time);
+		timestamp_format_free(format);
+	}
+}
+END_TEST
+
+START_TEST(fraction_digits)
+{
+	static const struct {
+		const char *spec, *text;
+	} cases[] = {{"%T.%3fZ", "12:23:17.004Z"}, {"%T.%1f", "12:23:17.0"},
+		{"%T.%9f", "12:23:17.004005006"}, {"%T.%f", "12:23:17.004005"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct timestamp_format *format = NULL;
+		struct buf text = BUF_NULL;
+		ck_assert_int_eq(timestamp_format_new(&format, cases[i].spec, NULL), 0);
+		timestamp_print(format, 1765455797 * S + 4005006, &text);
+		ck_assert_str_eq(buf_text(&text), cases[i].text);
+		buf_deinit(&text);
+		timestamp_format_free(format);
+	}
+	struct timestamp_format *none = NULL;
+	static const char *const wrong[] = {
+		"%3d", "%0f", "%T.%3", "rfc3339 | nothing", "rfc3339 |"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_int_eq(timestamp_format_new(&none, wrong[i], NULL), TIMESTAMP_E_SYNTAX);
+}
+END_TEST
+
 START_TEST(round_trip)
 {
 	/* every day of 600 years, at odd seconds */
@@ -235,5 +284,5 @@ START_TEST(points_and_durations)
 }
 END_TEST
 
-UNIT_MAIN("timestamp", rfc3339, round_trip, http_dates, formats, printing, bad_texts,
-	printing_before_the_epoch, bad_formats, points_and_durations)
+UNIT_MAIN("timestamp", rfc3339, several_formats, fraction_digits, round_trip, http_dates, formats,
+	printing, bad_texts, printing_before_the_epoch, bad_formats, points_and_durations)

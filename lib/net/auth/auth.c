@@ -23,6 +23,7 @@ static const struct auth_kind *const auth_kinds[] = {
 	&auth_login,
 	&auth_jwt,
 	&auth_hmac,
+	&auth_http_signature,
 };
 
 #define N_AUTH_KINDS (sizeof(auth_kinds) / sizeof(auth_kinds[0]))

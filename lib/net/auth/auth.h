@@ -26,11 +26,13 @@ struct auth;
  *   bearer         token
  *   basic          user [password]
  *   header         name value
- *   sigv4          provider (osc, aws) service region access_key secret_key [security_token]
+ *   sigv4          provider (osc, aws, acs3, tc3) access_key secret_key [service] [region]
+ *                  [security_token]
  *   huawei_aksk    access_key secret_key [project_id] [domain_id] [security_token]
  *   oauth2_client  token_url client_id client_secret [scope] [client_auth] (form, basic) [header]
  *   login          [header]
  *   hmac           key hash sign [encode] [user] [header.NAME]
+ *   http_signature key key_id
  *   jwt            key algorithm [token_url] [key_id] [header] [claim.NAME] [jose.NAME] [form.NAME]
  * `header` names the header that carries a fetched token: Authorization (then with `Bearer `) for
  * oauth2_client and jwt, X-Auth-Token for login.

@@ -10,15 +10,18 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 #include "net/auth/sigv4.h"
 #include "net/url.h"
 
+#define NONCE_SIZE 16
+
 struct sigv4 {
 	struct auth auth;
 	const struct sigv4_scheme *scheme;
-	char *service;
-	char *region;
+	char *service; /* "": in no scope */
+	char *region; /* the same */
 	char *access_key;
 	struct secret secret_key;
 	struct secret security_token; /* not set: a key that does not expire */
@@ -44,18 +47,20 @@ static int sigv4_create(struct auth **ret, const struct auth_setup *setup, struc
 
 	if (!scheme)
 		return fault_set(reterr, FAULT_CONFIG,
-			"the provider of auth type \"sigv4\" is \"osc\" or \"aws\"");
-	if (!is_word(service) || !is_word(region))
+			"the provider of auth type `sigv4` is osc, aws, acs3 or tc3");
+	if ((scheme->terminator && !is_word(service)) || (scheme->has_region && !is_word(region)))
 		return fault_set(reterr, FAULT_CONFIG,
-			"service and region of auth type \"sigv4\" are letters, digits, '-', '_' "
-			"and '.'");
+			"auth type `sigv4` with provider %s requires %s: letters, digits, '-', '_' "
+			"and '.'",
+			scheme->provider, scheme->has_region ? "service and region" : "service");
 	if (token.data && !scheme->token_header)
 		return fault_set(reterr, FAULT_CONFIG,
-			"auth type \"sigv4\" takes security_token only with provider \"aws\"");
+			"auth type `sigv4` does not take security_token with provider %s",
+			scheme->provider);
 	sigv4 = MEM_NEW(struct sigv4);
 	sigv4->scheme = scheme;
-	sigv4->service = mem_strndup(service.data, service.size);
-	sigv4->region = mem_strndup(region.data, region.size);
+	sigv4->service = mem_printf("%.*s", (int)service.size, service.data ? service.data : "");
+	sigv4->region = mem_printf("%.*s", (int)region.size, region.data ? region.data : "");
 	sigv4->access_key = mem_strndup(access_key.data, access_key.size);
 	secret_set(&sigv4->secret_key, auth_setting(setup, "secret_key"));
 	if (token.data)
@@ -94,6 +99,7 @@ static void set_headers(const struct sigv4 *sigv4, struct http_message *message)
 {
 	struct http_headers *headers = &message->headers;
 	uint8_t digest[DIGEST_SIZE];
+	uint8_t nonce[NONCE_SIZE];
 	char hex[DIGEST_HEX_SIZE];
 
 	/* What says how a body is read has to be signed; this is what would be sent anyhow. */
@@ -102,7 +108,13 @@ static void set_headers(const struct sigv4 *sigv4, struct http_message *message)
 	if (sigv4->security_token.text)
 		http_headers_set(headers, sigv4->scheme->token_header,
 			(struct slice){sigv4->security_token.text, sigv4->security_token.size});
-	if (!sigv4_is_s3(sigv4->service) || !sigv4->scheme->hash_header)
+	if (sigv4->scheme->nonce_header) {
+		random_bytes(nonce, sizeof(nonce));
+		digest_hex(nonce, sizeof(nonce), hex);
+		http_headers_set(headers, sigv4->scheme->nonce_header, slice_of(hex));
+	}
+	if (!sigv4->scheme->hash_header ||
+		!(sigv4->scheme->hashes_all || sigv4_is_s3(sigv4->service)))
 		return;
 	digest_sha256(buf_slice(&message->body), digest);
 	digest_hex(digest, sizeof(digest), hex);
@@ -120,23 +132,26 @@ static int sigv4_apply(
 		.region = sigv4->region,
 		.service = sigv4->service,
 	};
-	const struct canonical_rules *rules = sigv4_rules(sigv4->service);
+	const struct sigv4_scheme *scheme = sigv4->scheme;
+	const struct canonical_rules rules = sigv4_rules(scheme, sigv4->service);
+	CLEANUP(buf_deinit) struct buf date = BUF_NULL;
 	CLEANUP(buf_deinit) struct buf names = BUF_NULL;
 	CLEANUP(buf_deinit) struct buf canonical = BUF_NULL;
 	CLEANUP(buf_deinit) struct buf value = BUF_NULL;
-	int r = canonical_stamp(message, sigv4->scheme->date_header, now_time, reterr);
+	int r = canonical_host(message, reterr);
 
 	if (r != 0)
 		return r;
+	sigv4_date(scheme->date_format, now_time, &date);
+	http_headers_set(&message->headers, scheme->date_header, buf_slice(&date));
 	encode_query(message);
 	set_headers(sigv4, message);
-	canonical_names(rules, &message->headers, &names);
-	r = canonical_request(rules, message->method ? message->method : "GET", message->url,
+	canonical_names(&rules, &message->headers, &names);
+	r = canonical_request(&rules, message->method ? message->method : "GET", message->url,
 		&message->headers, buf_slice(&names), buf_slice(&message->body), &canonical);
 	if (r != 0)
 		return r;
-	sigv4_authorization(&key, http_headers_get(&message->headers, sigv4->scheme->date_header),
-		buf_slice(&names), buf_slice(&canonical), &value);
+	sigv4_authorization(&key, now_time, buf_slice(&names), buf_slice(&canonical), &value);
 	http_headers_set(&message->headers, "Authorization", buf_slice(&value));
 	message->is_signed = true;
 	return 0;
@@ -144,8 +159,7 @@ static int sigv4_apply(
 
 static const char *const keys[] = {
 	"provider", "service", "region", "access_key", "secret_key", "security_token", NULL};
-static const char *const required[] = {
-	"provider", "service", "region", "access_key", "secret_key", NULL};
+static const char *const required[] = {"provider", "access_key", "secret_key", NULL};
 
 const struct auth_kind auth_sigv4 = {
 	.info = {.type = "sigv4", .keys = keys, .required = required},
