@@ -127,6 +127,7 @@ class Vendors(simlib.Simulator):
 
 
 def apis():
+    import vendor_batch
     import vendor_cursors
     import vendor_links
     import vendor_more
@@ -134,7 +135,7 @@ def apis():
     import vendor_tokens
 
     found = {}
-    for module in (vendor_cursors, vendor_links, vendor_more, vendor_signed, vendor_tokens):
+    for module in (vendor_batch, vendor_cursors, vendor_links, vendor_more, vendor_signed, vendor_tokens):
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, module.Vendor) and value.source:
                 found[value.name] = value
