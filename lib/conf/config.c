@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "conf/each.h"
 #include "conf/expand.h"
 
 #define NAME_SIZE_MAX 64
@@ -84,6 +85,8 @@ static void sort_section(
 	struct config *config, struct ini_section *section, struct findings *findings)
 {
 	bool is_source = strcmp(section->kind, "source") == 0;
+	if (is_source && section->name && each_is_expanded(section))
+		return;
 	if (strcmp(section->kind, "daemon") == 0) {
 		if (section->name)
 			findings_add(findings, section->file, section->line,
@@ -193,6 +196,7 @@ void config_load(struct config **ret, const char *path, struct findings *finding
 	if (ini_read(&config->ini, path, findings) >= 0)
 		read_folder(config, findings);
 	expand_ini(&config->ini, findings);
+	each_expand(&config->ini, findings);
 	config->sources = mem_array(config->ini.n_sections, sizeof(struct ini_section *));
 	config->sinks = mem_array(config->ini.n_sections, sizeof(struct ini_section *));
 	for (size_t i = 0; i < config->ini.n_sections; i++)

@@ -116,6 +116,7 @@ struct page_options {
 struct resume_options {
 	bool window;
 	char *url, *cursor;
+	char *sweep; /* `2d every 6h` */
 	nsec_t overlap_ns, lag_ns, span_max_ns, retention_ns, step_ns, align_ns;
 	bool newest, overlap_pieces;
 };
@@ -207,6 +208,7 @@ struct definition {
 	struct resume_options resume;
 	struct place_definition resume_place;
 	nsec_t step_ns; /* what windows are rounded to */
+	nsec_t sweep_ns, sweep_every_ns; /* the overlap of one poll in each such time; 0: none */
 
 	struct limits_options limits;
 

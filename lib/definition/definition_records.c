@@ -303,6 +303,29 @@ static void read_align(struct definition_reader *reader, struct ini_section *sec
 			reader, section, "align", "[resume] align must be a multiple of `step`");
 }
 
+/* `2d every 6h` */
+static void read_sweep(struct definition_reader *reader, struct ini_section *section)
+{
+	static const char every[] = " every ";
+	struct definition *definition = reader->definition;
+	const struct resume_options *options = &definition->resume;
+	const char *middle = options->sweep ? strstr(options->sweep, every) : NULL;
+	if (!options->sweep)
+		return;
+	if (!middle ||
+		number_parse_duration(
+			(struct slice){options->sweep, (size_t)(middle - options->sweep)},
+			options->overlap_ns + 1, 366 * NSEC_PER_DAY, &definition->sweep_ns) ||
+		number_parse_duration(slice_of(middle + strlen(every)), NSEC_PER_SEC,
+			366 * NSEC_PER_DAY, &definition->sweep_every_ns))
+		reader_fault(reader, section, "sweep",
+			"sweep = %s: expected two durations such as `2d every 6h`, of which the "
+			"first exceeds `overlap`",
+			options->sweep);
+	else if (!options->window)
+		reader_fault(reader, section, "sweep", "[resume] sweep requires window = yes");
+}
+
 void reader_resume(struct definition_reader *reader)
 {
 	struct definition *definition = reader->definition;
@@ -324,6 +347,7 @@ void reader_resume(struct definition_reader *reader)
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
 	definition->step_ns = options->step_ns ? options->step_ns : first > next ? first : next;
 	read_align(reader, section);
+	read_sweep(reader, section);
 	/* the request takes time, too: a window begins a minute after the retention does */
 	if (options->retention_ns && options->retention_ns - options->lag_ns <= NSEC_PER_MIN)
 		reader_fault(reader, section, "retention",

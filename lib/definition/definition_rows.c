@@ -110,6 +110,8 @@ static const struct option resume[] = {
 		.max = 366 * NSEC_PER_DAY,
 		.help = "how far each poll reaches back, also when a lost cursor is replaced by a "
 			"time"),
+	ROW(resume_options, sweep, "sweep", OPTION_STRING,
+		.help = "a longer overlap of some polls: 2d every 6h"),
 	ROW(resume_options, lag_ns, "lag", OPTION_DURATION, .default_text = "0",
 		.max = 7 * NSEC_PER_DAY, .help = "how long before the current time a window ends"),
 	ROW(resume_options, span_max_ns, "span_max", OPTION_DURATION, .default_text = "30d",

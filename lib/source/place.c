@@ -53,6 +53,7 @@ void place_rewind(struct place *place, nsec_t time)
 	place_set(&place->document, SLICE_NULL);
 	place->exact = false;
 	place->started_time = time;
+	place->swept_from_time = NSEC_NONE;
 	place->watermark_time = NSEC_NONE;
 	place->newest_time = NSEC_NONE;
 	place->polled_time = NSEC_NONE;
@@ -94,6 +95,7 @@ char *place_print(const struct place *place)
 		print_time(&out, "clock", place->clock_time);
 		print_time(&out, "known", place->known_time);
 	}
+	print_time(&out, "swept_from", place->swept_from_time);
 	print_time(&out, "watermark", place->watermark_time);
 	print_time(&out, "newest", place->newest_time);
 	print_time(&out, "polled", place->polled_time);
@@ -138,6 +140,7 @@ int place_parse(struct place *ret, const char *text)
 		    parse_time(root, "until", &place.until_time) == 0 &&
 		    parse_time(root, "clock", &place.clock_time) == 0 &&
 		    parse_time(root, "known", &place.known_time) == 0 &&
+		    parse_time(root, "swept_from", &place.swept_from_time) == 0 &&
 		    parse_time(root, "watermark", &place.watermark_time) == 0 &&
 		    parse_time(root, "newest", &place.newest_time) == 0 &&
 		    parse_time(root, "polled", &place.polled_time) == 0;

@@ -4,8 +4,8 @@
  *
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
  * cursor as JSON), page (the same, inside an open chain), exact, start, end, until, clock, known
- * (open span), watermark, newest, polled, started (RFC 3339 with nanoseconds), offset, number,
- * document, rows, page_size, page_cut, page_shape.
+ * (open span), swept_from, watermark, newest, polled, started (RFC 3339 with nanoseconds), offset,
+ * number, document, rows, page_size, page_cut, page_shape.
  */
 #ifndef TRAWLD_SOURCE_PLACE_H
 #define TRAWLD_SOURCE_PLACE_H
@@ -25,6 +25,8 @@ struct place {
 	nsec_t until_time; /* where the poll that the open span belongs to ends */
 	nsec_t clock_time; /* the earliest clock, and the newest record, when that poll began */
 	nsec_t known_time;
+	nsec_t swept_from_time; /* sweeps: keys are kept of what was read from here on; NSEC_NONE:
+				   none are made */
 	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
 	nsec_t newest_time; /* newest record committed; NSEC_NONE: none */
 	nsec_t polled_time; /* cursors: the last poll that was up to date, or the first page;
@@ -47,6 +49,7 @@ struct place {
 		.until_time = NSEC_NONE,                                                           \
 		.clock_time = NSEC_NONE,                                                           \
 		.known_time = NSEC_NONE,                                                           \
+		.swept_from_time = NSEC_NONE,                                                      \
 		.watermark_time = NSEC_NONE,                                                       \
 		.newest_time = NSEC_NONE,                                                          \
 		.polled_time = NSEC_NONE,                                                          \

@@ -24,6 +24,7 @@ void poll_init(struct poll *poll, const struct source *source)
 		.seen = IDSET_NULL,
 		.span_max_ns = source->definition->resume.span_max_ns,
 		.cut_time = NSEC_NONE,
+		.swept_time = NSEC_NONE,
 		.expired_time = NSEC_NONE};
 }
 
@@ -545,8 +546,10 @@ nsec_t poll_horizon(const struct poll *poll)
 		return NSEC_NONE;
 	/* the next poll requests whole steps: an API that knows days only is read from midnight on
 	 */
-	nsec_t horizon = span_floor(base - definition->resume.overlap_ns, definition->step_ns) -
-			 HORIZON_MARGIN;
+	nsec_t overlap = definition->resume.overlap_ns;
+	if (definition->sweep_ns > overlap)
+		overlap = definition->sweep_ns;
+	nsec_t horizon = span_floor(base - overlap, definition->step_ns) - HORIZON_MARGIN;
 	if (poll->place.start_time != NSEC_NONE && poll->place.start_time < horizon)
 		horizon = poll->place.start_time - HORIZON_MARGIN;
 	return horizon;

@@ -33,6 +33,9 @@ struct poll {
 	bool doubted; /* windows: what is done is in the future, and was requested again */
 	bool ahead; /* windows: this poll goes beyond both clocks, which are behind the records */
 	bool frozen; /* windows: it starts where perhaps not everything before was read */
+	nsec_t sweep_ns; /* windows: the overlap of this poll, which is a sweep; 0: it is none */
+	nsec_t swept_time; /* windows: when the last sweep began, by the host's clock, in this
+			      process; NSEC_NONE: none did */
 	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
 	struct span span; /* windows: what this poll asks in all */
 	struct span piece; /* windows: what this chain asks */

@@ -21,7 +21,34 @@
 static struct span_rules rules_of(const struct poll *poll)
 {
 	const struct resume_options *resume = &definition_of(poll)->resume;
-	return (struct span_rules){resume->overlap_ns, resume->lag_ns, resume->retention_ns};
+	nsec_t overlap = poll->sweep_ns > resume->overlap_ns ? poll->sweep_ns : resume->overlap_ns;
+	return (struct span_rules){overlap, resume->lag_ns, resume->retention_ns};
+}
+
+/* Is the new poll a sweep, which reads again what may have come late? It reaches no further back
+ * than keys were kept for it: before that, duplicates could not be told. */
+static void begin_sweep(struct poll *poll, const struct clocks *now)
+{
+	const struct definition *definition = definition_of(poll);
+	struct place *place = &poll->place;
+	nsec_t done = place->watermark_time, last = poll->swept_time;
+	poll->sweep_ns = 0;
+	if (!definition->sweep_ns) {
+		place->swept_from_time = NSEC_NONE;
+		return;
+	}
+	if (place->swept_from_time == NSEC_NONE)
+		place->swept_from_time = done != NSEC_NONE ? done - definition->resume.overlap_ns
+					 : place->started_time != NSEC_NONE ? place->started_time
+									    : SPAN_EARLIEST;
+	bool due = last == NSEC_NONE || now->host_time < last ||
+		   now->host_time - last >= definition->sweep_every_ns;
+	if (due)
+		poll->swept_time = now->host_time;
+	if (!due || done == NSEC_NONE)
+		return;
+	nsec_t reach = done - place->swept_from_time;
+	poll->sweep_ns = reach < definition->sweep_ns ? reach : definition->sweep_ns;
 }
 
 static bool server_is_known(const struct clocks *now)
@@ -184,6 +211,7 @@ static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nse
 static bool find_span(struct poll *poll, const struct clocks *now)
 {
 	struct place *place = &poll->place;
+	begin_sweep(poll, now);
 	struct span_rules rules = rules_of(poll);
 	poll->clip_time = NSEC_NONE;
 	poll->ahead = poll->resumed = poll->frozen = false;

@@ -25,7 +25,7 @@ DURATIONS = [
 SIZES = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
 # read by the code elsewhere than in these tables
 ELSEWHERE = {
-    "source": {"overlap", "lag", "page_size", "rate", "SECTION.KEY"},
+    "source": {"overlap", "lag", "page_size", "rate", "SECTION.KEY", "each.NAME"},
     "sink": {"type"},
 }
 

@@ -56,6 +56,48 @@ START_TEST(reads_conf_d_in_order)
 }
 END_TEST
 
+START_TEST(one_source_for_each_value)
+{
+	struct findings findings = FINDINGS_NULL;
+	write_file("trawld.conf",
+		"[source a]\nk = 1\neach.kind = Audit.General, b/c\nl = 2\n[source z]\nk = 1\n");
+	struct config *config = load(&findings);
+	ck_assert_uint_eq(findings.n_items, 0);
+	ck_assert_uint_eq(config->n_sources, 3);
+	ck_assert_str_eq(config->sources[0]->name, "z");
+	ck_assert_str_eq(config->sources[1]->name, "a.Audit.General");
+	ck_assert_str_eq(config->sources[2]->name, "a.b-c");
+	for (size_t i = 1; i < 3; i++) {
+		const struct ini_section *source = config->sources[i];
+		ck_assert_uint_eq(source->n_entries, 3);
+		ck_assert_str_eq(
+			ini_section_find(source, "kind")->value, i == 1 ? "Audit.General" : "b/c");
+		ck_assert_uint_eq(ini_section_find(source, "kind")->line, 3);
+		ck_assert_str_eq(ini_section_find(source, "l")->value, "2");
+	}
+	config_free(config);
+	static const struct {
+		const char *text, *words;
+	} cases[] = {
+		{"[source a]\neach.k =\n", "expected values"},
+		{"[source a]\neach.k = 1, 1\n", "makes a second [source a.1]"},
+		{"[source a]\neach.k = 1\n[source a.1]\nk = 1\n", "makes a second [source a.1]"},
+		{"[source a]\neach.k = 1\nk = 1\n", "has `each.k` and `k`"},
+		{"[source a]\neach.k = 1\neach.l = 1\n", "has `each.k` and `each.l`"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_file("trawld.conf", cases[i].text);
+		config = load(&findings);
+		ck_assert_msg(
+			findings.n_items == 1 && strstr(findings.items[0].text, cases[i].words),
+			"case %zu: %zu, %s", i, findings.n_items,
+			findings.n_items ? findings.items[0].text : "");
+		findings_deinit(&findings);
+		config_free(config);
+	}
+}
+END_TEST
+
 START_TEST(sections)
 {
 	static const struct {
@@ -232,8 +274,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = {reads_conf_d_in_order, sections, state_of_an_instance,
-		state_directory_of_the_environment, expansion, keys,
+	const TTest *const tests[] = {reads_conf_d_in_order, one_source_for_each_value, sections,
+		state_of_an_instance, state_directory_of_the_environment, expansion, keys,
 		credentials_outside_the_service};
 	Suite *suite = suite_create("config");
 	TCase *tcase = tcase_create("config");
