@@ -448,3 +448,145 @@ class DuoAdministrator(DuoAuthentication):
         self.authorize(request)
         start = whole(request.query("mintime")["mintime"], 0, 1 << 33) * 10**6
         return simlib.answer_json({"stat": "OK", "response": self.records(self.window(start, None)[:100])})
+
+
+class Tines(Linked):
+    """Newest first; the links call the tenant by another name than it was asked by."""
+
+    name = "tines"
+    source = "tenant = acme.tines.example\nemail = a@example.org\ntoken = tines-0123456789\n"
+
+    def record(self, n):
+        return {"id": n + 1, "created_at": self.iso(n, 0), "operation_name": "StoryUpdate", "é": None}
+
+    def answer(self, request, path):
+        token = request.headers.get("x-user-token"), request.headers.get("x-user-email")
+        if token != ("tines-0123456789", "a@example.org"):
+            raise refuse("unauthorized", 401)
+        if request.method != "GET" or path != "/api/v1/audit_logs":
+            raise refuse("not found", 404)
+        query = request.query("after", "before", "per_page", "page")
+        for name in ("after", "before"):
+            if not re.fullmatch(SECONDS, query[name]):
+                raise refuse("bad time")
+        size = min(whole(query.get("per_page", "20"), 1, 500), 90)
+        found = self.window(time_us(query["after"]), time_us(query["before"]))[::-1]
+        number = whole(query.get("page", "1"), 1, 10000)
+        page, following = cut(found, (number - 1) * size, size)
+        pairs = [p for p in request.raw_query.split("&") if not p.startswith("page=")]
+        link = "https://acme-7f3a.tines.example%s?%s&page=%d" % (path, "&".join(pairs), number + 1)
+        meta = {"next_page": link if following is not None else None, "per_page": size}
+        return simlib.answer_json({"audit_logs": self.records(page), "meta": meta})
+
+
+class Fastly(Vendor):
+    name = "fastly"
+    source = "token = fastly-0123456789\n"
+    unit_us = 1_000_000
+
+    def record(self, n):
+        return {"id": self.id(n), "type": "event", "attributes": {"created_at": self.iso(n, 0)}}
+
+    def answer(self, request, path):
+        if request.headers.get("fastly-key") != "fastly-0123456789":
+            raise simlib.Refuse(401, {"msg": "Provided credentials are missing or invalid"})
+        if request.method != "GET" or path != "/events":
+            raise refuse("not found", 404)
+        bounds = "filter[created_at][gte]", "filter[created_at][lte]"
+        query = request.query(*bounds, "sort", "page[number]", "page[size]")
+        found = self.window(*(time_us(query[name]) for name in bounds), end_closed=True)
+        if query.get("sort") != "created_at":
+            found = found[::-1]
+        size = whole(query.get("page[size]", "20"), 1, 100)
+        at = (whole(query.get("page[number]", "1"), 1, 10000) - 1) * size
+        return simlib.answer_json({"data": self.records(found[at : at + size]), "links": {}, "meta": {}})
+
+
+class SentinelOne(Vendor):
+    name = "sentinelone"
+    source = "host = acme.sentinelone.example\ntoken = s1-0123456789\n"
+
+    def record(self, n):
+        return {"id": str(10**18 + n), "createdAt": self.iso(n, 6), "activityType": 27, "data": {}}
+
+    def answer(self, request, path):
+        if request.headers.get("authorization") != "ApiToken s1-0123456789":
+            raise simlib.Refuse(401, {"errors": [{"detail": "Authentication Failed", "code": 4010010}]})
+        if request.method != "GET" or path != "/web/api/v2.1/activities":
+            raise refuse("not found", 404)
+        bounds = "createdAt__gte", "createdAt__lt"
+        query = request.query(*bounds, "sortBy", "sortOrder", "limit", "cursor")
+        for name in bounds:
+            if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", query[name]):
+                raise refuse("bad time")
+        found = self.window(*(time_us(query[name]) for name in bounds))
+        if (query.get("sortBy"), query.get("sortOrder")) != ("createdAt", "asc"):
+            found = found[::-1]
+        cursor = json.loads(base64.b64decode(query.get("cursor", base64.b64encode(b"{}").decode())))
+        if cursor and cursor["from"] != query[bounds[0]]:
+            raise refuse("bad cursor")
+        size = whole(query.get("limit", "10"), 1, 1000)
+        page, following = cut(found, cursor.get("at", 0), size)
+        place = None
+        if following is not None:
+            text = json.dumps({"at": following, "from": query[bounds[0]]})
+            place = base64.b64encode(text.encode()).decode()
+        return simlib.answer_json(
+            {"data": self.records(page), "pagination": {"nextCursor": place, "totalItems": len(found)}}
+        )
+
+
+class ConfluenceCloud(Vendor):
+    """Newest first, no ID; the start counts records."""
+
+    name = "confluence-cloud"
+    source = "site = acme.atlassian.example\nuser = a@example.org\ntoken = at-0123456789\n"
+
+    def record(self, n):
+        return {"author": {"displayName": "u%d" % n}, "creationDate": self.trail.times[n] // 1000, "é": n}
+
+    def answer(self, request, path):
+        wanted = "Basic " + base64.b64encode(b"a@example.org:at-0123456789").decode()
+        if request.headers.get("authorization") != wanted:
+            raise simlib.Refuse(401, {"message": "Unauthorized"})
+        if request.method != "GET" or path != "/wiki/rest/api/audit":
+            raise refuse("not found", 404)
+        query = request.query("startDate", "endDate", "searchString", "start", "limit")
+        start, end = (whole(query[name], 0, 1 << 43) * 1000 for name in ("startDate", "endDate"))
+        found = self.window(start, end, end_closed=True)[::-1]
+        at, size = whole(query.get("start", "0"), 0, 1 << 30), whole(query.get("limit", "1000"), 1, 1000)
+        page = found[at : at + min(size, 250)]
+        return simlib.answer_json(
+            {"results": self.records(page), "start": at, "limit": size, "size": len(page), "_links": {}}
+        )
+
+
+class GraphAlerts(Linked):
+    """OData; an alert is a record each time it was updated."""
+
+    name = "graph-alerts"
+    source = "tenant = t-1\nclient_id = c1\nclient_secret = s1s1\ntoken_url = {url}/t-1/oauth2/v2.0/token\n"
+    form_fields = ("grant_type", "scope", "client_id", "client_secret")
+    place = "$skiptoken"
+
+    def record(self, n):
+        return {"id": "al%d" % (n % 50), "lastUpdateDateTime": self.iso(n), "status": "new", "n": n}
+
+    def answer(self, request, path):
+        if path == "/t-1/oauth2/v2.0/token":
+            self.need(self.form(request), self.form_fields)
+            return simlib.answer_json({"access_token": self.token(3599), "expires_in": 3599})
+        self.check_token(request)
+        if request.method != "GET" or path != "/v1.0/security/alerts_v2":
+            raise refuse("not found", 404)
+        query = request.query("$filter", "$top", "$skiptoken", "$orderby")
+        time = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"
+        match = re.fullmatch("lastUpdateDateTime ge %s and lastUpdateDateTime lt %s" % (time, time), query["$filter"])
+        if not match:
+            raise refuse("Invalid filter clause")
+        found = self.window(time_us(match[1]), time_us(match[2]))[::-1]
+        page, following = cut(found, self.at(query, len(found)), min(whole(query["$top"], 1, 2000), 100))
+        answer = {"@odata.context": "x", "value": self.records(page)}
+        if following is not None:
+            answer["@odata.nextLink"] = self.next(request, following)
+        return simlib.answer_json(answer)
