@@ -60,10 +60,11 @@ static const struct ctl_command commands[] = {
 		"show the records that the receiver of a sink rejected, send them again, or delete "
 		"them",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME | CTL_JSON, ctl_dead_letters},
-	{"definition", "test [NAME] | record SOURCE FILE [--raw]",
-		"play the conversations of the provider definitions, as recorded and with "
-		"failures; "
-		"record one",
+	{"definition",
+		"new URL [--headers FILE] | lint [NAME|FILE] | record SOURCE FILE [--raw] | test "
+		"[NAME]",
+		"propose a provider definition from a response; look for what is probably not "
+		"intended; record a conversation; play the recorded ones, also with failures",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_MORE_NAMES | CTL_RAW, ctl_definition},
 	{"backup", "FILE", "copy the state to a new file, while trawld runs or not",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_backup},
