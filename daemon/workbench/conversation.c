@@ -245,21 +245,16 @@ static void read_text(struct reader *reader, struct slice rest)
 	check(reader);
 }
 
-struct conversation *conversation_read(
-	const char *path, const char *provider, struct findings *findings)
+struct conversation *conversation_parse(
+	const char *path, struct slice text, const char *provider, struct findings *findings)
 {
 	struct conversation *conversation = MEM_NEW(struct conversation);
 	struct reader reader = {
 		.conversation = conversation, .findings = findings, .now_time = NSEC_NONE};
-	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(SIZE_MAX_FILE);
 	size_t n_before = findings->n_items;
 	conversation->path = mem_strdup(path);
 	buf_append_text(&reader.source, "[source conversation]\n");
-	int r = file_read(&text, path);
-	if (r)
-		findings_add(findings, path, 0, "cannot read: %s", strerror(-r));
-	else
-		read_text(&reader, buf_slice(&text));
+	read_text(&reader, text);
 	buf_printf(&reader.source, "provider = %s\n", provider);
 	if (!strstr(buf_text(&reader.source), "\nrate ")) /* waiting for it shows nothing */
 		buf_append_text(&reader.source, "rate = off\n");
@@ -269,6 +264,17 @@ struct conversation *conversation_read(
 	if (findings->n_items == n_before)
 		return conversation;
 	conversation_free(conversation);
+	return NULL;
+}
+
+struct conversation *conversation_read(
+	const char *path, const char *provider, struct findings *findings)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(SIZE_MAX_FILE);
+	int r = file_read(&text, path);
+	if (r == 0)
+		return conversation_parse(path, buf_slice(&text), provider, findings);
+	findings_add(findings, path, 0, "cannot read: %s", strerror(-r));
 	return NULL;
 }
 

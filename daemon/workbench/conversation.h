@@ -52,6 +52,9 @@ struct conversation {
 /* Reads PATH for a source of PROVIDER. NULL with findings. */
 struct conversation *conversation_read(
 	const char *path, const char *provider, struct findings *findings);
+/* The same of TEXT, which PATH stands for in findings. */
+struct conversation *conversation_parse(
+	const char *path, struct slice text, const char *provider, struct findings *findings);
 void conversation_free(struct conversation *conversation);
 
 /* Is MESSAGE the request of EXCHANGE? The query and a form are sets of pairs, JSON is compared as

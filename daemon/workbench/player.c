@@ -271,6 +271,11 @@ static bool next_poll(struct player *player, struct runner *runner)
 {
 	size_t next = skip_logins(player, player->next);
 	const struct exchange *exchange = &player->conversation->items[next];
+	/* what is a duplicate after a failure can end the poll earlier than it did */
+	while (player->n_injected && next < player->conversation->n_items &&
+		exchange->now_time == NSEC_NONE)
+		exchange = &player->conversation->items[++next];
+	player->next = next;
 	player->rested = false;
 	if (player->repeating)
 		return false;

@@ -265,9 +265,10 @@ static bool find(const struct player *player, const struct http_message *message
 	return false;
 }
 
-static size_t last_poll(const struct conversation *conversation)
+/* Where the poll begins that the exchange before NEXT is of. */
+static size_t begin_of_poll(const struct conversation *conversation, size_t next)
 {
-	size_t at = conversation->n_items - 1;
+	size_t at = next > 0 ? next - 1 : 0;
 	while (at > 0 &&
 		(conversation->items[at].login || conversation->items[at].now_time == NSEC_NONE))
 		at--;
@@ -290,7 +291,8 @@ static bool find_exchange(
 		next++;
 	if (player->repeating) {
 		/* documents are not requested a second time: exchanges are left out */
-		size_t from = player->n_extra++ ? player->current + 1 : last_poll(conversation);
+		size_t from =
+			player->n_extra++ ? player->current + 1 : begin_of_poll(conversation, n);
 		return find(player, message, from, n, conversation_resembles, ret_index);
 	}
 	if (next < n && conversation_matches(&conversation->items[next], message)) {
@@ -303,7 +305,9 @@ static bool find_exchange(
 		*ret_index = player->variation->at;
 		return true;
 	}
-	return find(player, message, 0, next, conversation_matches, ret_index) ||
+	size_t from = begin_of_poll(conversation, player->next);
+	return find(player, message, from, next, conversation_matches, ret_index) ||
+	       find(player, message, 0, next, conversation_matches, ret_index) ||
 	       (player->variation->kind == VARIATION_LOST &&
 		       find(player, message, 0, next, conversation_resembles, ret_index));
 }

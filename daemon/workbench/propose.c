@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "base/pointer.h"
+#include "base/secret_name.h"
 #include "net/url.h"
 #include "workbench/propose_fields.h"
 
@@ -18,6 +19,7 @@ struct proposal {
 	struct page_fields page;
 	bool link; /* the response has a Link header to the next page */
 	bool starts, ends, offset, number; /* the request has a place for these */
+	bool secret; /* the address has a credential in it */
 	struct buf request;
 };
 
@@ -68,6 +70,9 @@ static void add_parameter(struct proposal *proposal, const char *name, struct sl
 	} else if (strcasecmp(name, "page") == 0) {
 		buf_append_text(out, "${page.number}");
 		proposal->number = true;
+	} else if (secret_is_named_by(slice_of(name))) {
+		buf_append_text(out, "${token}");
+		proposal->secret = true;
 	} else {
 		buf_append_slice(out, value);
 	}
@@ -98,10 +103,13 @@ static void read_url(struct proposal *proposal)
 static void add_auth(const struct proposal *proposal, struct buf *out)
 {
 	const struct http_headers *headers = proposal->headers;
+	if (headers->n_items == 0 && !proposal->secret)
+		return;
+	buf_append_text(out, "\n[parameters]\ntoken = required secret\n");
 	if (headers->n_items == 0)
 		return;
 	const char *name = headers->items[0].name, *value = headers->items[0].value;
-	buf_append_text(out, "\n[parameters]\ntoken = required secret\n\n[auth]\n");
+	buf_append_text(out, "\n[auth]\n");
 	if (strcasecmp(name, "Authorization") == 0 && strncasecmp(value, "Bearer ", 7) == 0)
 		buf_append_text(out, "type = bearer\ntoken = ${token}\n");
 	else

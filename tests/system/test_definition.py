@@ -211,9 +211,10 @@ now 2026-11-28T12:01:00Z
             "link": ({"rows": rows, "links": {"self": "https://x.example/1", "next": "https://x.example/2"}}, {}, ["url = /links/next"]),
             "token": ({"rows": rows, "nextPageToken": "x", "truncated": True}, {}, ["query.pageToken = ${page.cursor}", "end = absent, /truncated = false"]),
             "offset": ({"rows": rows, "total": 9}, {}, ["query.offset = ${page.offset}", "offset = yes", "total = /total"]),
+            "secret": ({"rows": rows}, {}, ["query.api_key = ${token}", "token = required secret"]),
             "epoch": ({"rows": rows}, {}, ["query.since = ${window.start:epoch_s}", "query.limit = 5"]),
         }
-        queries = {"offset": "offset=0&", "epoch": "since=1795864200&limit=5&"}
+        queries = {"offset": "offset=0&", "secret": "api_key=%s&" % harness.TOKEN, "epoch": "since=1795864200&limit=5&"}
 
         def answer(query, number):
             content, headers, _ = answers[query["what"]]
