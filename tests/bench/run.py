@@ -4,6 +4,7 @@
 import argparse
 import os
 import pathlib
+import random
 import shutil
 import socket
 import statistics
@@ -47,20 +48,21 @@ http {{
 """
 
 
-def record(n):
-    """About 200 bytes, as the vendor's own sample looks."""
+def record(n, pad=0):
+    """About 200 bytes, as the vendor's own sample looks, and PAD more that hardly compress."""
     microseconds = n * 350_003
     seconds, fraction = divmod(microseconds, 1_000_000)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(1_765_000_000 + seconds))
+    more = ',"pad":"%s"' % random.Random(n).randbytes(pad // 2).hex() if pad else ""
     return (
         '{"timestamp":"%s.%06dZ","action":"server_create",'
         '"message":"Server \'web-%d\' has been created","ip_address":"172.30.%d.%d",'
-        '"actor":{"user":{"email":"user%d@example.com"}}}'
-        % (stamp, fraction, n, n % 250, n % 253, n % 97)
+        '"actor":{"user":{"email":"user%d@example.com"}}%s}'
+        % (stamp, fraction, n, n % 250, n % 253, n % 97, more)
     )
 
 
-def write_pages(folder, port, n_pages, n_records):
+def write_pages(folder, port, n_pages, n_records, pad=0):
     folder.mkdir()
     size = 0
     for page in range(n_pages):
@@ -68,7 +70,7 @@ def write_pages(folder, port, n_pages, n_records):
         text = '{"next":%s,"poll_more":%s,"results":[%s]}' % (
             link if page + 1 < n_pages else "null",
             link,
-            ",".join(record(n) for n in range(page * n_records, (page + 1) * n_records)),
+            ",".join(record(n, pad) for n in range(page * n_records, (page + 1) * n_records)),
         )
         (folder / ("%d.json" % page)).write_text(text)
         size += len(text)
@@ -104,7 +106,7 @@ def environment():
 
 
 def run(arguments, codes=(0,)):
-    """(seconds, peak memory in MiB) of a program that must end with one of CODES."""
+    """(seconds, peak memory in MiB, seconds of CPU) of a program that must end with one of CODES."""
     began = time.monotonic()
     process = subprocess.Popen(
         arguments, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -116,7 +118,7 @@ def run(arguments, codes=(0,)):
     process.stderr.close()
     if process.returncode not in codes:
         sys.exit("%s ended with %d:\n%s" % (arguments[0], process.returncode, errors.decode()))
-    return took, usage.ru_maxrss / 1024
+    return took, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
 def run_trawld(program, folder, port, out):
@@ -137,52 +139,67 @@ def run_follow(folder, port, out):
     return run(["/usr/bin/python3", ROOT / "tests" / "bench" / "follow.py", url, TOKEN, out])
 
 
-def measure(folder, options):
+def run_limit(folder, port, out):
+    program = folder / "limit"
+    if not program.exists():
+        subprocess.run(
+            ["cc", "-O2", "-o", program, ROOT / "tests" / "bench" / "limit.c", "-lcurl"],
+            check=True)
+    return run([program, "http://127.0.0.1:%d%s" % (port, PATH), TOKEN, out])
+
+
+def count_lines(path):
+    with open(path, "rb") as file:
+        return sum(1 for _ in file)
+
+
+def measure(folder, options, pad):
+    """One table: each program's median of all rounds, and trawld's ratio to it."""
     port = free_port()
-    size = write_pages(folder / "pages", port, options.pages, options.records)
+    size = write_pages(folder / "pages", port, options.pages, options.records, pad)
     total = options.pages * options.records
-    page = (options.pages, options.records, size / total)
-    print("%d pages of %d records, %.0f bytes a record" % page)
+    programs = {
+        "trawld": lambda *place: run_trawld(options.trawld, *place),
+        "aiohttp": run_follow,
+        "limit": run_limit,
+    }
+    runs = {name: [] for name in programs}
     nginx = start_nginx(folder, port)
     try:
-        runs = {"trawld": [], "aiohttp": []}
-        for turn in range(options.rounds):
-            for name, results in runs.items():
+        for _ in range(options.rounds):
+            for name, program in programs.items():
                 out = folder / (name + ".ndjson")
                 out.unlink(missing_ok=True)
-                if name == "trawld":
-                    took, memory = run_trawld(options.trawld, folder, port, out)
-                else:
-                    took, memory = run_follow(folder, port, out)
-                with open(out, "rb") as file:
-                    lines = sum(1 for _ in file)
-                if lines != total:
-                    sys.exit("%s wrote %d records, not %d" % (name, lines, total))
-                results.append((total / took, memory))
-                print(
-                    "round %d  %-8s %9.0f records/s  %6.1f s  peak %5.1f MiB"
-                    % (turn + 1, name, total / took, took, memory),
-                    flush=True,
-                )
+                runs[name].append(program(folder, port, out))
+                if count_lines(out) != total:
+                    sys.exit("%s wrote %d records, not %d" % (name, count_lines(out), total))
     finally:
         nginx.terminate()
         nginx.wait()
-    middle = {name: statistics.median(rate for rate, _ in runs[name]) for name in runs}
+    page = (options.pages, options.records, size / total)
+    print("%d pages of %d records, %.0f bytes a record" % page)
+    print("%-10s %12s %10s %12s %12s" % ("", "records/s", "CPU", "wall ratio", "CPU ratio"))
+    wall, memory, cpu = ({name: statistics.median(column) for name, column in
+                          ((name, [row[i] for row in rows]) for name, rows in runs.items())}
+                         for i in range(3))
     for name in runs:
-        memory = max(memory for _, memory in runs[name])
-        print("median   %-8s %9.0f records/s  peak %5.1f MiB" % (name, middle[name], memory))
-    print("ratio    %.2f" % (middle["trawld"] / middle["aiohttp"]))
+        print("%-10s %12.0f %8.2f s %12.2f %12.2f   peak %5.1f MiB" % (
+            name, total / wall[name], cpu[name], wall[name] / wall["trawld"],
+            cpu[name] / cpu["trawld"], memory[name]), flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="measures trawld beside an aiohttp script")
+    parser = argparse.ArgumentParser(description="measures trawld beside a script and the limit")
     parser.add_argument("trawld", type=os.path.abspath)
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--records", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pad", type=int, nargs="*", default=[0, 800],
+        help="bytes added to the 200 of a record, a table each")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="trawld-bench-") as folder:
-        measure(pathlib.Path(folder), options)
+    for pad in options.pad:
+        with tempfile.TemporaryDirectory(prefix="trawld-bench-") as folder:
+            measure(pathlib.Path(folder), options, pad)
 
 
 if __name__ == "__main__":

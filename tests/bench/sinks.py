@@ -123,7 +123,7 @@ def count_lines(path):
 def once(setting, dead, total):
     """(records/s, MiB) of a run that serves all healthy sinks."""
     arguments = [*setting.prepare(dead), "--once"]
-    took, memory = run.run(arguments, (75,) if dead else (0,))
+    took, memory, _ = run.run(arguments, (75,) if dead else (0,))
     if count_lines(setting.out) != total:
         sys.exit("the file has %d records, not %d" % (count_lines(setting.out), total))
     return total / took, memory
