@@ -139,7 +139,10 @@ static void resume_first(struct fetch *fetch)
 static char *whole_link(const struct fetch *fetch, struct slice text)
 {
 	bool path = text.size > 0 && text.data[0] == '/' && !(text.size > 1 && text.data[1] == '/');
-	return mem_printf("%s%.*s", path ? fetch->source->origin : "", (int)text.size, text.data);
+	const char *origin = path ? fetch->source->origin : "";
+	const char *port = str_starts(origin, "https://") ? ":443" : ":80";
+	size_t size = strlen(origin) - (str_ends(origin, port) ? strlen(port) : 0);
+	return mem_printf("%.*s%.*s", (int)size, origin, (int)text.size, text.data);
 }
 
 /* Begins the document at fetch->at; the rows of it that were accepted already are those that the

@@ -455,6 +455,7 @@ class Tines(Linked):
 
     name = "tines"
     source = "tenant = acme.tines.example\nemail = a@example.org\ntoken = tines-0123456789\n"
+    page_max = 90
 
     def record(self, n):
         return {"id": n + 1, "created_at": self.iso(n, 0), "operation_name": "StoryUpdate", "é": None}
@@ -469,7 +470,7 @@ class Tines(Linked):
         for name in ("after", "before"):
             if not re.fullmatch(SECONDS, query[name]):
                 raise refuse("bad time")
-        size = min(whole(query.get("per_page", "20"), 1, 500), 90)
+        size = min(whole(query.get("per_page", "20"), 1, 500), self.page_max)
         found = self.window(time_us(query["after"]), time_us(query["before"]))[::-1]
         number = whole(query.get("page", "1"), 1, 10000)
         page, following = cut(found, (number - 1) * size, size)
