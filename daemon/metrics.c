@@ -69,6 +69,22 @@ static double open_gaps(const struct overview_source *source)
 	return (double)source->n_open_gaps;
 }
 
+static double covered_until(const struct overview_source *source)
+{
+	return seconds(source->covered_time);
+}
+
+static double loss_deadline(const struct overview_source *source)
+{
+	return seconds(source->runner.deadline_time);
+}
+
+static double retention(const struct overview_source *source)
+{
+	nsec_t retention_ns = source->poller->source->definition->resume.retention_ns;
+	return seconds(retention_ns > 0 ? retention_ns : NSEC_NONE);
+}
+
 static double lag(const struct overview_source *source)
 {
 	return seconds(source->lag_ns);
@@ -110,6 +126,15 @@ static void print_faults(struct exposition *exposition, const struct overview_so
 	}
 }
 
+static void print_gaps(struct exposition *exposition, const struct overview_source *source)
+{
+	for (int reason = 0; reason < GAP_N_REASONS; reason++) {
+		const char *labels[] = {"source", name_of(source), "reason",
+			gap_reason_to_string((enum gap_reason)reason), NULL};
+		exposition_sample(exposition, labels, seconds(source->poller->gap_ns[reason]));
+	}
+}
+
 /* The present fault, which stays while it is tried again: what alerts tell faults apart by. */
 static void print_present_fault(struct exposition *exposition, const struct overview_source *source)
 {
@@ -144,6 +169,15 @@ static const struct source_row source_rows[] = {
 	{"trawld_gaps", EXPOSITION_COUNTER, "Gaps found: periods whose records may be missing.",
 		gaps, NULL},
 	{"trawld_open_gaps", EXPOSITION_GAUGE, "Gaps that nobody has acknowledged.", open_gaps,
+		NULL},
+	{"trawld_gap_seconds", EXPOSITION_COUNTER, "Length of the gaps found, by reason.", NULL,
+		print_gaps},
+	{"trawld_covered_until_timestamp_seconds", EXPOSITION_GAUGE,
+		"Records up to this time were read, but for gaps.", covered_until, NULL},
+	{"trawld_loss_deadline_timestamp_seconds", EXPOSITION_GAUGE,
+		"If nothing is read until then, the API no longer keeps unread records.",
+		loss_deadline, NULL},
+	{"trawld_retention_seconds", EXPOSITION_GAUGE, "How long the API keeps records.", retention,
 		NULL},
 	{"trawld_lag_seconds", EXPOSITION_GAUGE, "Current time minus the newest record's time.",
 		lag, NULL},

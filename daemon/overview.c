@@ -19,6 +19,7 @@ void overview_take_source(struct overview_source *ret, const struct trawld *traw
 	runner_status(poller->runner, &ret->runner);
 	intake_status(poller->intake, &ret->intake);
 	ret->n_open_gaps = coverage_open_gaps(trawld->store, poller->source->name);
+	ret->covered_time = coverage_until(trawld->store, poller->source->name);
 	ret->lag_ns = ret->runner.newest_time == NSEC_NONE ? NSEC_NONE
 							   : now_time - ret->runner.newest_time;
 }

@@ -84,12 +84,27 @@ static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void
 	timestamp_print_rfc3339(start_time, 3, &from);
 	timestamp_print_rfc3339(end_time, 3, &to);
 	poller->n_gaps++;
+	poller->gap_ns[reason] += end_time - start_time;
 	coverage_add_gap(poller->trawld->store, poller->source->name, start_time, end_time, reason);
 	committer_touch(poller->trawld->committer);
 	log_error(&poller->source->subject,
 		"gap: records from %s to %s may be missing (%s); polling continues after them, and "
 		"the gap is shown until it is acknowledged (trawlctl gaps --acknowledge)",
 		buf_text(&from), buf_text(&to), gap_reason_to_string(reason));
+}
+
+static void covered(nsec_t start_time, nsec_t end_time, bool chain, void *userdata)
+{
+	struct poller *poller = userdata;
+	coverage_add(poller->trawld->store, poller->source->name, start_time, end_time, chain);
+	committer_touch(poller->trawld->committer);
+}
+
+static void retracted(nsec_t start_time, void *userdata)
+{
+	struct poller *poller = userdata;
+	coverage_retract(poller->trawld->store, poller->source->name, start_time);
+	committer_touch(poller->trawld->committer);
 }
 
 static void requested(nsec_t elapsed_ns, size_t body_size, void *userdata)
@@ -122,6 +137,8 @@ static const struct runner_callbacks callbacks = {
 	.requested = requested,
 	.failed = failed,
 	.gap = gap,
+	.covered = covered,
+	.retracted = retracted,
 };
 
 int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,

@@ -20,6 +20,7 @@ struct poller {
 	bool rested; /* has caught up at least once, or was given up (--once) */
 	struct fault given_up; /* class FAULT_NONE: not given up */
 	uint64_t n_gaps;
+	nsec_t gap_ns[GAP_N_REASONS]; /* how long they are together */
 	bool unreadable; /* what it knows already could not be read from the state: told */
 	struct tally tally;
 };

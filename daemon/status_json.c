@@ -91,6 +91,8 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(
 		source, "quarantined", count_json(quarantine_count(poller->quarantine)));
 	json_object_set_new(source, "gaps", count_json(from->n_open_gaps));
+	json_object_set_new(source, "covered_until", status_json_time(from->covered_time));
+	json_object_set_new(source, "loss_deadline", status_json_time(status.deadline_time));
 	json_object_set_new(source, "requests", count_json(status.n_requests));
 	json_object_set_new(source, "errors", count_json(status.n_faults));
 	json_object_set_new(

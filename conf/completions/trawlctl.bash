@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check config cursor dead-letters definition drop-sink gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
+	local commands="backup check config coverage cursor dead-letters definition drop-sink gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -49,6 +49,7 @@ _trawlctl()
 	setup)
 		mapfile -t COMPREPLY < <(compgen -W "--provider --set --archive --no-probe" -- "$cur")
 		;;
+	coverage) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --since --json" -- "$cur") ;;
 	cursor) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json" -- "$cur") ;;
 	status)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")

@@ -24,6 +24,7 @@ int ctl_definition(const struct ctl_arguments *arguments);
 int ctl_backup(const struct ctl_arguments *arguments);
 int ctl_new_source(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
+int ctl_coverage(const struct ctl_arguments *arguments);
 int ctl_tail(const struct ctl_arguments *arguments);
 int ctl_verify(const struct ctl_arguments *arguments);
 int ctl_prove(const struct ctl_arguments *arguments);

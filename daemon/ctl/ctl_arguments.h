@@ -16,6 +16,7 @@ struct ctl_arguments {
 	const char *third;
 	const char *to;
 	const char *limit;
+	const char *since;
 	const char *key;
 	const char *anchor;
 	const char *line;
@@ -60,6 +61,7 @@ enum {
 	CTL_SEALS = 1 << 16, /* --key, --anchor */
 	CTL_LINE = 1 << 17, /* --line, required */
 	CTL_DEFAULTS = 1 << 18,
+	CTL_SINCE = 1 << 19,
 };
 
 struct ctl_command {

@@ -39,6 +39,10 @@ static const struct ctl_command commands[] = {
 	{"gaps", "[SOURCE] [--acknowledge] [--all] [--json]",
 		"list spans of time whose records may be missing; note that a person has seen them",
 		CTL_NAME | CTL_ACKNOWLEDGE | CTL_ALL | CTL_JSON, ctl_gaps},
+	{"coverage", "[SOURCE] [--since TIME] [--json]",
+		"list of which time the records were read, and of which not (exit status 1 with "
+		"gaps)",
+		CTL_NAME | CTL_SINCE | CTL_JSON, ctl_coverage},
 	{"pause", "SOURCE|SINK",
 		"stop polling a source or delivering to a sink until it is resumed; nothing is "
 		"lost",

@@ -117,6 +117,19 @@ static void print_gaps(const json_t *gaps, struct buf *out)
 		text_line("open gaps", "none", out);
 }
 
+/* When what is unread is lost, of a source that is not read. */
+static void print_deadline(const json_t *source, struct buf *out)
+{
+	const char *deadline = status_text(source, "loss_deadline");
+	const char *state = status_text(source, "state");
+	bool reads = !status_is_failing(source) && strcmp(state, "paused") != 0 &&
+		     strcmp(state, "blocked") != 0;
+	if (!*deadline || reads)
+		return;
+	begin_line("deadline", out);
+	buf_printf(out, "if nothing is read until %s, records are lost for good\n", deadline);
+}
+
 static void print_source(const json_t *source, struct buf *out)
 {
 	const json_t *detail = json_object_get(source, "detail");
@@ -130,6 +143,8 @@ static void print_source(const json_t *source, struct buf *out)
 	buf_printf(out, "%s for %s\n", status_text(source, "state"), state);
 	text_line("last error", status_text(source, "last_error"), out);
 	time_line("last success", source, "last_success", out);
+	time_line("read up to", source, "covered_until", out);
+	print_deadline(source, out);
 	begin_line("since start", out);
 	append_count(source, "records", "new record", true, out);
 	buf_append_text(out, ", ");

@@ -17,6 +17,8 @@ enum gap_reason {
 	GAP_CLOCK, /* clocks that were wrong had moved the watermark past it */
 };
 
+#define GAP_N_REASONS (GAP_CLOCK + 1)
+
 /* As the state, `trawlctl gaps` and /status say it: "retention", "capped", ... */
 const char *gap_reason_to_string(enum gap_reason reason);
 

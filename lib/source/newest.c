@@ -79,5 +79,9 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 	if (!last || !poll->walk_found)
 		return; /* so that a quiet source writes nothing */
 	add_gap(poll, clocks_late(now));
+	poll_add_cover(poll,
+		poll->place.polled_time != NSEC_NONE ? poll->place.polled_time
+						     : poll->place.newest_time,
+		clocks_early(now), false);
 	poll->place.polled_time = clocks_early(now);
 }

@@ -25,7 +25,9 @@ void poll_init(struct poll *poll, const struct source *source)
 		.span_max_ns = source->definition->resume.span_max_ns,
 		.cut_time = NSEC_NONE,
 		.swept_time = NSEC_NONE,
-		.expired_time = NSEC_NONE};
+		.expired_time = NSEC_NONE,
+		.cover = POLL_COVER_NULL,
+		.chained_time = NSEC_NONE};
 }
 
 void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason)
@@ -39,6 +41,18 @@ void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason)
 		return;
 	}
 	poll->gaps[poll->n_gaps++] = (struct poll_gap){span, reason};
+}
+
+void poll_add_cover(struct poll *poll, nsec_t start_time, nsec_t end_time, bool chain)
+{
+	struct span *span = &poll->cover.span;
+	if (start_time == NSEC_NONE || end_time == NSEC_NONE || start_time >= end_time)
+		return;
+	if (span->start_time == NSEC_NONE || start_time < span->start_time)
+		span->start_time = start_time;
+	if (span->end_time == NSEC_NONE || end_time > span->end_time)
+		span->end_time = end_time;
+	poll->cover.chain = chain;
 }
 
 void poll_deinit(struct poll *poll)
@@ -375,6 +389,21 @@ static void set_expired(struct poll *poll, nsec_t now_time, enum gap_reason reas
 	poll->place.polled_time = now_time;
 }
 
+/* A chain of places ended: until now nothing is left out, by the API's word, since the last one, or
+ * since its first page. A quiet source says so once a minute. */
+static void note_chain(struct poll *poll, const struct clocks *now, nsec_t read)
+{
+	nsec_t early = clocks_early(now);
+	nsec_t since = poll->chained_time != NSEC_NONE ? poll->chained_time : read;
+	if (clocks_unset(early))
+		return;
+	if (poll->chained_time != NSEC_NONE && early < poll->chained_time + NSEC_PER_MIN &&
+		poll->n_elements == 0)
+		return;
+	poll_add_cover(poll, since, early, true);
+	poll->chained_time = early;
+}
+
 /* A page came, the LAST of its chain or not; everything until READ was read before. A
  * cursor does not say what it skips: if the last poll is longer ago than the API keeps records,
  * some expired before they were read. The time is coarse, so that a quiet source writes nothing. */
@@ -462,6 +491,8 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
 	note_polled(poll, now, read, last);
+	if (last && follows_places(definition))
+		note_chain(poll, now, read);
 	if (definition->resume.newest)
 		newest_note(poll, page, now, last);
 	note_newest(poll, credible(page->newest_time, now), last);
@@ -478,6 +509,18 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	if (*ret_verdict == POLL_CAUGHT_UP)
 		poll->open = false;
 	return 0;
+}
+
+nsec_t poll_deadline(const struct poll *poll)
+{
+	const struct place *place = &poll->place;
+	nsec_t retention = definition_of(poll)->resume.retention_ns;
+	nsec_t read =
+		definition_of(poll)->resume.window ? place->watermark_time : read_until(place);
+	if (read == NSEC_NONE)
+		read = place->started_time;
+	/* the margin is that of span_oldest */
+	return read == NSEC_NONE || retention == 0 ? NSEC_NONE : read + retention - NSEC_PER_MIN;
 }
 
 void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from)

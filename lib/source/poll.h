@@ -19,6 +19,16 @@ struct poll_gap {
 
 #define POLL_MAX_GAPS 4
 
+/* What was read since the caller took it. */
+struct poll_cover {
+	struct span span; /* start NSEC_NONE: nothing */
+	bool chain; /* on the word of the API's cursor: no proof */
+	nsec_t retract_time; /* nothing after it was read, whatever was said; NSEC_NONE */
+};
+
+#define POLL_COVER_NULL                                                                            \
+	((struct poll_cover){.span = {NSEC_NONE, NSEC_NONE}, .retract_time = NSEC_NONE})
+
 struct poll {
 	const struct source *source;
 	struct place place; /* as of the last accepted page */
@@ -73,6 +83,8 @@ struct poll {
 	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
 	struct poll_gap gaps[POLL_MAX_GAPS]; /* to be reported; the caller empties it */
 	size_t n_gaps;
+	struct poll_cover cover; /* to be reported with the place; the caller empties it */
+	nsec_t chained_time; /* up to when a chain was reported; NSEC_NONE: not in this process */
 };
 
 enum {
@@ -135,6 +147,10 @@ void poll_stop(struct poll *poll);
 
 /* The sentence for one POLL_NOTICE_*: what happened, what follows, what can be done. */
 void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out);
+
+/* If nothing is read until then, by the server's clock, the API no longer keeps what is unread;
+ * NSEC_NONE: not known. */
+nsec_t poll_deadline(const struct poll *poll);
 
 /* How the dedupe must treat this chain's records without ID. */
 enum record_scope poll_scope(const struct poll *poll);

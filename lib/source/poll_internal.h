@@ -29,6 +29,8 @@ static inline const char *asked_cursor(const struct poll *poll)
 
 /* --- poll.c --- */
 
+/* START_TIME to END_TIME was read: joined with what is to be reported. */
+void poll_add_cover(struct poll *poll, nsec_t start_time, nsec_t end_time, bool chain);
 void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason);
 
 void poll_begin_chain(struct poll *poll);

@@ -147,6 +147,8 @@ static bool pull_back(struct poll *poll, const struct clocks *now)
 	}
 	if (target >= place->watermark_time)
 		return false;
+	poll->cover = POLL_COVER_NULL;
+	poll->cover.retract_time = target;
 	poll->pulled = (struct span){target, place->watermark_time};
 	poll->notices |= POLL_NOTICE_WATERMARK;
 	place->watermark_time = target;
@@ -362,8 +364,13 @@ static void move_watermark(struct poll *poll, const struct clocks *now)
 	if (done <= poll->span.start_time)
 		return; /* what is before that was not read */
 	bool first = place->watermark_time == NSEC_NONE;
-	if (first ? done > place->started_time : done > place->watermark_time)
-		place->watermark_time = done;
+	nsec_t before = first ? place->started_time : place->watermark_time;
+	if (done <= before)
+		return;
+	/* what is between the watermark and a piece after it is a gap, and told */
+	poll_add_cover(poll, before > poll->piece.start_time ? before : poll->piece.start_time,
+		done, false);
+	place->watermark_time = done;
 }
 
 /* May the next slice be twice as long? Of narrow ones, which lost their cursors before, only after

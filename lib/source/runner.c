@@ -228,10 +228,24 @@ void runner_succeeded(struct runner *runner)
 	runner->status.last_success_time = clock_wall();
 }
 
+/* With the cursor, in one transaction. */
+static void report_cover(struct runner *runner)
+{
+	struct poll_cover *cover = &runner->poll.cover;
+	if (cover->retract_time != NSEC_NONE && runner->callbacks->retracted)
+		runner->callbacks->retracted(cover->retract_time, runner->userdata);
+	if (cover->span.start_time != NSEC_NONE && runner->callbacks->covered)
+		runner->callbacks->covered(cover->span.start_time, cover->span.end_time,
+			cover->chain, runner->userdata);
+	*cover = POLL_COVER_NULL;
+}
+
 void runner_deliver(struct runner *runner, struct record_batch batch)
 {
 	batch.key_time = poll_key_time(&runner->poll);
 	batch.horizon = batch.cursor && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
+	if (batch.cursor && !runner->fetching)
+		report_cover(runner);
 	runner->callbacks->accept(&batch, runner->userdata);
 }
 
@@ -569,6 +583,9 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 		ret->next_poll_ns = 0; /* it only looks again then */
 	ret->total = poll->open ? poll->total : -1;
 	ret->n_elements = poll->open ? poll->n_elements : 0;
+	ret->deadline_time = poll_deadline(poll);
+	if (ret->deadline_time != NSEC_NONE)
+		ret->deadline_time -= ret->skew_ns;
 	ret->position_time = window ? poll->piece.start_time : NSEC_NONE;
 	ret->target_time = window ? poll->span.end_time : NSEC_NONE;
 }

@@ -32,6 +32,11 @@ struct runner_callbacks {
 	void (*requested)(nsec_t elapsed_ns, size_t body_size, void *userdata);
 	/* An attempt failed; the class is the one it is treated by. May be NULL. */
 	void (*failed)(const struct fault *fault, void *userdata);
+	/* [start, end) was read, CHAIN: on the word of the API's cursor. Called before the batch
+	 * whose cursor moves past it is handed over. May be NULL. */
+	void (*covered)(nsec_t start_time, nsec_t end_time, bool chain, void *userdata);
+	/* The same, when what was said of the time from START_TIME on was wrong. May be NULL. */
+	void (*retracted)(nsec_t start_time, void *userdata);
 	/* Records of [start, end) cannot be had, or not be shown to have been had. Called before
 	 * the batch whose cursor leaves them behind is handed over. */
 	void (*gap)(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void *userdata);
@@ -95,6 +100,7 @@ struct runner_status {
 	nsec_t newest_time; /* newest record accepted; NSEC_NONE */
 	nsec_t next_poll_ns; /* from now; 0: not waiting */
 	int64_t total, n_elements; /* of the open chain; total -1: the API does not tell */
+	nsec_t deadline_time; /* if nothing is read until then, records are lost; NSEC_NONE */
 	nsec_t position_time, target_time; /* windows: how far, and where to; NSEC_NONE */
 };
 void runner_status(const struct runner *runner, struct runner_status *ret);

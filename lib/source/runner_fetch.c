@@ -20,6 +20,7 @@ void runner_fetch_begin(
 void runner_fetch_abandon(struct runner *runner)
 {
 	place_copy(&runner->poll.place, &runner->fetch.place);
+	runner->poll.cover = POLL_COVER_NULL;
 	fetch_clear(&runner->fetch);
 	runner->fetching = false;
 }

@@ -16,6 +16,7 @@ static struct store_source *add_source(struct store *store, const char *name)
 
 	source->name = catalog->source_names.items[handle];
 	source->expiry = NSEC_NONE;
+	source->covered_time = NSEC_NONE;
 	catalog->sources = mem_grow(
 		catalog->sources, handle, &catalog->sources_capacity, sizeof(catalog->sources[0]));
 	catalog->sources[handle] = source;
@@ -96,6 +97,9 @@ void catalog_renamed(
 	source->released = 0;
 	source->n_open_gaps += from->n_open_gaps;
 	from->n_open_gaps = 0;
+	if (from->covered_time > source->covered_time)
+		source->covered_time = from->covered_time;
+	from->covered_time = NSEC_NONE;
 }
 
 struct store_sink *catalog_sink(struct store *store, const char *name)

@@ -25,6 +25,7 @@ void coverage_add_gap(struct store *store, const char *source, nsec_t start_time
 	enum gap_reason reason)
 {
 	*add_note(store) = (struct pending_note){
+		.kind = NOTE_GAP,
 		.source = mem_strdup(source),
 		.start_time = start_time,
 		.end_time = end_time,
@@ -37,10 +38,42 @@ void coverage_add_gap(struct store *store, const char *source, nsec_t start_time
 void coverage_acknowledge(struct store *store, const char *source, const char *by)
 {
 	*add_note(store) = (struct pending_note){
+		.kind = NOTE_ACKNOWLEDGEMENT,
 		.source = mem_strdup(source),
 		.by = mem_strdup(by),
 		.time = clock_wall(),
 	};
+}
+
+void coverage_add(
+	struct store *store, const char *source, nsec_t start_time, nsec_t end_time, bool chain)
+{
+	if (start_time < end_time)
+		*add_note(store) = (struct pending_note){
+			.kind = NOTE_COVERED,
+			.source = mem_strdup(source),
+			.start_time = start_time,
+			.end_time = end_time,
+			.chain = chain,
+			.time = clock_wall(),
+		};
+}
+
+void coverage_retract(struct store *store, const char *source, nsec_t time)
+{
+	*add_note(store) = (struct pending_note){
+		.kind = NOTE_RETRACTION,
+		.source = mem_strdup(source),
+		.start_time = time,
+		.time = clock_wall(),
+	};
+}
+
+nsec_t coverage_until(const struct store *store, const char *name)
+{
+	const struct store_source *source = catalog_find_source(store, name);
+
+	return source ? source->covered_time : NSEC_NONE;
 }
 
 uint64_t coverage_open_gaps(const struct store *store, const char *name)
@@ -52,6 +85,30 @@ uint64_t coverage_open_gaps(const struct store *store, const char *name)
 
 /* --- the transaction --- */
 
+static void bind_note(sqlite3_stmt *statement, const struct pending_note *note)
+{
+	statement_bind_text(statement, 1, note->source);
+	sqlite3_bind_int64(statement, 2, note->time);
+	switch (note->kind) {
+	case NOTE_GAP:
+		sqlite3_bind_int64(statement, 3, note->start_time);
+		sqlite3_bind_int64(statement, 4, note->end_time);
+		statement_bind_text(statement, 5, gap_reason_to_string(note->reason));
+		break;
+	case NOTE_ACKNOWLEDGEMENT:
+		statement_bind_text(statement, 3, note->by);
+		break;
+	case NOTE_COVERED:
+		sqlite3_bind_int64(statement, 3, note->start_time);
+		sqlite3_bind_int64(statement, 4, note->end_time);
+		statement_bind_text(statement, 5, note->chain ? "chain" : "full");
+		break;
+	case NOTE_RETRACTION:
+		sqlite3_bind_int64(statement, 3, note->start_time);
+		break;
+	}
+}
+
 static int run_note(struct store *store, enum statement which, const struct pending_note *note,
 	int *ret_changes, struct fault *reterr)
 {
@@ -60,35 +117,73 @@ static int run_note(struct store *store, enum statement which, const struct pend
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, note->source);
-	sqlite3_bind_int64(statement, 2, note->time);
-	if (note->by) {
-		statement_bind_text(statement, 3, note->by);
-	} else {
-		sqlite3_bind_int64(statement, 3, note->start_time);
-		sqlite3_bind_int64(statement, 4, note->end_time);
-		statement_bind_text(statement, 5, gap_reason_to_string(note->reason));
-	}
+	bind_note(statement, note);
 	r = statement_finish(store, statement, reterr);
 	*ret_changes = sqlite3_changes(store->db);
 	return r;
 }
 
+/* The rows that NOTE touches become one. */
+static int join(struct store *store, const struct pending_note *note, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	struct pending_note all = *note;
+	bool row = false;
+	int changes, r = statement_get(store, STATEMENT_COVER_BOUNDS, &statement, reterr);
+
+	if (r)
+		return r;
+	bind_note(statement, note);
+	r = statement_step(store, statement, &row, reterr);
+	if (r || !row)
+		return r;
+	all.start_time = sqlite3_column_int64(statement, 0);
+	all.end_time = sqlite3_column_int64(statement, 1);
+	r = run_note(store, STATEMENT_COVER_REMOVE, note, &changes, reterr);
+	return r ? r : run_note(store, STATEMENT_COVER_PUT, &all, &changes, reterr);
+}
+
+static int write_covered(struct store *store, const struct pending_note *note, struct fault *reterr)
+{
+	int changes = 0, r = run_note(store, STATEMENT_COVER_EXTEND, note, &changes, reterr);
+
+	if (!r && changes == 0)
+		return run_note(store, STATEMENT_COVER_PUT, note, &changes, reterr);
+	return !r && changes > 1 ? join(store, note, reterr) : r;
+}
+
+static int write_note(struct store *store, const struct pending_note *note, struct fault *reterr)
+{
+	int changes = 0, r = 0;
+
+	switch (note->kind) {
+	case NOTE_GAP:
+		r = run_note(store, STATEMENT_GAP_EXTEND, note, &changes, reterr);
+		if (!r && changes == 0)
+			r = run_note(store, STATEMENT_GAP_PUT, note, &changes, reterr);
+		break;
+	case NOTE_ACKNOWLEDGEMENT:
+		r = run_note(store, STATEMENT_GAP_ACKNOWLEDGE, note, &changes, reterr);
+		break;
+	case NOTE_COVERED:
+		r = write_covered(store, note, reterr);
+		break;
+	case NOTE_RETRACTION:
+		r = run_note(store, STATEMENT_COVER_CUT, note, &changes, reterr);
+		if (!r)
+			r = run_note(store, STATEMENT_COVER_DROP, note, &changes, reterr);
+		break;
+	}
+	return r;
+}
+
 int coverage_write(struct store *store, struct fault *reterr)
 {
-	int changes = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < store->notes.n_items; i++) {
-		const struct pending_note *note = &store->notes.items[i];
-		int r = run_note(store, note->by ? STATEMENT_GAP_ACKNOWLEDGE : STATEMENT_GAP_EXTEND,
-			note, &changes, reterr);
-
-		if (!r && !note->by && changes == 0)
-			r = run_note(store, STATEMENT_GAP_PUT, note, &changes, reterr);
-		if (r)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < store->notes.n_items && !r; i++)
+		r = write_note(store, &store->notes.items[i], reterr);
+	return r;
 }
 
 int coverage_count(struct store *store, struct fault *reterr)
@@ -111,10 +206,42 @@ int coverage_count(struct store *store, struct fault *reterr)
 	return r;
 }
 
+int coverage_load(struct store *store, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = true;
+	int r = statement_get(store, STATEMENT_COVER_UNTIL, &statement, reterr);
+
+	while (!r && row) {
+		const char *source;
+
+		r = statement_step(store, statement, &row, reterr);
+		source = row && !r ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+		if (source)
+			catalog_source(store, source)->covered_time =
+				sqlite3_column_int64(statement, 1);
+	}
+	return r;
+}
+
+/* NOTE is committed. Returns whether open gaps must be counted. */
+static bool settle_note(struct store *store, const struct pending_note *note)
+{
+	nsec_t *covered = note->source ? &catalog_source(store, note->source)->covered_time : NULL;
+
+	if (note->kind == NOTE_COVERED && note->end_time > *covered)
+		*covered = note->end_time;
+	if (note->kind == NOTE_RETRACTION && *covered > note->start_time)
+		*covered = note->start_time;
+	return note->kind == NOTE_GAP || note->kind == NOTE_ACKNOWLEDGEMENT;
+}
+
 void coverage_settle(struct store *store)
 {
-	bool any = store->notes.n_items > 0;
+	bool any = false;
 
+	for (size_t i = 0; i < store->notes.n_items; i++)
+		any = settle_note(store, &store->notes.items[i]) || any;
 	coverage_drop(store);
 	if (any)
 		coverage_count(store, NULL); /* its failure shows at the next read */
@@ -171,6 +298,35 @@ int coverage_each_gap(struct store *store, const char *source, bool acknowledged
 			r = read_gap(store, statement, &gap, reterr);
 		if (!r && row)
 			each(&gap, userdata);
+	}
+	return r;
+}
+
+int coverage_each_span(struct store *store, const char *source, coverage_span_fn each,
+	void *userdata, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = true;
+	int r = statement_get(store, STATEMENT_COVER_LIST, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	while (!r && row) {
+		const char *state;
+		struct coverage_span span;
+
+		r = statement_step(store, statement, &row, reterr);
+		if (r || !row)
+			break;
+		span.source = (const char *)sqlite3_column_text(statement, 0);
+		span.start_time = sqlite3_column_int64(statement, 1);
+		span.end_time = sqlite3_column_int64(statement, 2);
+		state = (const char *)sqlite3_column_text(statement, 3);
+		if (!span.source || !state)
+			return statement_damaged(store, reterr, "coverage has no source");
+		span.chain = strcmp(state, "chain") == 0;
+		each(&span, userdata);
 	}
 	return r;
 }

@@ -1,7 +1,14 @@
 /*
- * What of each source's time was not read: gaps, one row each, from the commit that found one until
- * a person acknowledges it, and after that as a record of what was acknowledged, when and by whom.
- * A gap that touches an open one of the same source and reason makes that one longer.
+ * What of each source's time was read, and what was not.
+ *
+ * Read: the API was asked for all of it and its answer was read to the proven end ('full'), or its
+ * own cursor leads on from what was read before ('chain'). Rows that touch are one, so a healthy
+ * source has one row. It is written with the page that it speaks of.
+ *
+ * Not read: gaps, one row each, from the commit that found one until a person acknowledges it, and
+ * after that as a record of what was acknowledged, when and by whom. A gap that touches an open one
+ * of the same source and reason makes that one longer. A gap counts whatever rows say that its time
+ * was read.
  *
  * Rows name their source by text: a gap stays when its source is gone.
  */
@@ -26,6 +33,15 @@ struct coverage_gap {
 void coverage_add_gap(struct store *store, const char *source, nsec_t start_time, nsec_t end_time,
 	enum gap_reason reason);
 
+/* For the next commit_run: SOURCE was read from START_TIME to END_TIME; CHAIN: on the word of the
+ * API's cursor. */
+void coverage_add(
+	struct store *store, const char *source, nsec_t start_time, nsec_t end_time, bool chain);
+
+/* For the next commit_run: what SOURCE is said to have read after TIME was not read: a clock was
+ * wrong. */
+void coverage_retract(struct store *store, const char *source, nsec_t time);
+
 /* For the next commit_run: a person, BY, has seen every open gap of SOURCE (NULL: of all sources)
  * that is committed now. */
 void coverage_acknowledge(struct store *store, const char *source, const char *by);
@@ -36,6 +52,22 @@ typedef void (*coverage_gap_fn)(const struct coverage_gap *gap, void *userdata);
  * for those that are. 0 or STORE_E_*. */
 int coverage_each_gap(struct store *store, const char *source, bool acknowledged,
 	coverage_gap_fn each, void *userdata, struct fault *reterr);
+
+struct coverage_span {
+	const char *source;
+	nsec_t start_time, end_time;
+	bool chain;
+};
+
+typedef void (*coverage_span_fn)(const struct coverage_span *span, void *userdata);
+
+/* Calls EACH for what was read of SOURCE (NULL: of all sources), by source and time. 0 or
+ * STORE_E_*. */
+int coverage_each_span(struct store *store, const char *source, coverage_span_fn each,
+	void *userdata, struct fault *reterr);
+
+/* Up to when SOURCE was read, committed; NSEC_NONE: nothing was. */
+nsec_t coverage_until(const struct store *store, const char *source);
 
 /* Open gaps of SOURCE, committed and collected. */
 uint64_t coverage_open_gaps(const struct store *store, const char *source);

@@ -290,6 +290,8 @@ static int open_own(struct store *store, const char *directory, const struct sch
 	if (!r)
 		r = coverage_count(store, reterr);
 	if (!r)
+		r = coverage_load(store, reterr);
+	if (!r)
 		r = load_totals(store, reterr);
 	if (!r)
 		r = load_commits(store, reterr);

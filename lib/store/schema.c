@@ -97,11 +97,18 @@ static const char step_3[] =
 static const char step_4[] = "CREATE TABLE commits(number INTEGER NOT NULL);"
 			     "INSERT INTO commits VALUES(0);";
 
+/* What was read is in coverage, too: state is then 'full' or 'chain', and found_time the last time
+ * it was said. */
+static const char step_5[] = "DROP INDEX coverage_open;"
+			     "CREATE INDEX coverage_open ON coverage(source)"
+			     " WHERE acknowledged_time IS NULL AND state = 'gap';";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
 	step_3,
 	step_4,
+	step_5,
 };
 
 const struct schema schema_current = {

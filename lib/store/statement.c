@@ -58,18 +58,42 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'batches'",
 	[STATEMENT_SINK_GET] = "SELECT acknowledged, position FROM sinks WHERE name = ?1",
 	[STATEMENT_SINK_LIST] = "SELECT name, acknowledged FROM sinks ORDER BY name",
+	[STATEMENT_COVER_BOUNDS] =
+		"SELECT min(start_time), max(end_time) FROM coverage WHERE source = ?1"
+		" AND ?2 AND state = ?5 AND start_time <= ?4 AND end_time >= ?3",
+	[STATEMENT_COVER_CUT] = "UPDATE coverage SET end_time = ?3"
+				" WHERE source = ?1 AND state <> 'gap' AND end_time > ?3",
+	[STATEMENT_COVER_DROP] = "DELETE FROM coverage"
+				 " WHERE source = ?1 AND state <> 'gap' AND start_time >= end_time",
+	[STATEMENT_COVER_EXTEND] =
+		"UPDATE coverage SET found_time = ?2, start_time = min(start_time, ?3),"
+		" end_time = max(end_time, ?4) WHERE source = ?1 AND state = ?5"
+		" AND start_time <= ?4 AND end_time >= ?3",
+	[STATEMENT_COVER_LIST] = "SELECT source, start_time, end_time, state FROM coverage"
+				 " WHERE state <> 'gap' AND (?1 IS NULL OR source = ?1)"
+				 " ORDER BY source, start_time, number",
+	[STATEMENT_COVER_PUT] =
+		"INSERT INTO coverage(source, found_time, start_time, end_time, state,"
+		" reason) SELECT ?1, ?2, ?3, ?4, ?5, ''",
+	[STATEMENT_COVER_REMOVE] = "DELETE FROM coverage WHERE source = ?1 AND ?2 AND state = ?5"
+				   " AND start_time <= ?4 AND end_time >= ?3",
+	[STATEMENT_COVER_UNTIL] = "SELECT source, max(end_time) FROM coverage"
+				  " WHERE state <> 'gap' GROUP BY source",
 	[STATEMENT_GAP_ACKNOWLEDGE] = "UPDATE coverage SET acknowledged_time = ?2,"
 				      " acknowledged_by = ?3 WHERE acknowledged_time IS NULL"
+				      " AND state = 'gap'"
 				      " AND (?1 IS NULL OR source = ?1)",
 	[STATEMENT_GAP_COUNT] = "SELECT source, count(*) FROM coverage"
-				" WHERE acknowledged_time IS NULL GROUP BY source",
+				" WHERE acknowledged_time IS NULL AND state = 'gap'"
+				" GROUP BY source",
 	[STATEMENT_GAP_EXTEND] =
 		"UPDATE coverage SET start_time = min(start_time, ?3), end_time = max(end_time, ?4)"
-		" WHERE acknowledged_time IS NULL AND source = ?1 AND reason = ?5"
+		" WHERE acknowledged_time IS NULL AND state = 'gap' AND source = ?1"
+		" AND reason = ?5"
 		" AND start_time <= ?4 AND end_time >= ?3",
 	[STATEMENT_GAP_LIST] = "SELECT number, source, start_time, end_time, reason, found_time,"
 			       " acknowledged_time, acknowledged_by FROM coverage"
-			       " WHERE (?1 IS NULL OR source = ?1)"
+			       " WHERE state = 'gap' AND (?1 IS NULL OR source = ?1)"
 			       " AND (?2 OR acknowledged_time IS NULL)"
 			       " ORDER BY source, start_time, number",
 	[STATEMENT_GAP_PUT] =

@@ -58,6 +58,14 @@ enum statement {
 	STATEMENT_BATCH_LAST,
 	STATEMENT_SINK_GET,
 	STATEMENT_SINK_LIST,
+	STATEMENT_COVER_BOUNDS,
+	STATEMENT_COVER_CUT,
+	STATEMENT_COVER_DROP,
+	STATEMENT_COVER_EXTEND,
+	STATEMENT_COVER_LIST,
+	STATEMENT_COVER_PUT,
+	STATEMENT_COVER_REMOVE,
+	STATEMENT_COVER_UNTIL,
 	STATEMENT_GAP_ACKNOWLEDGE,
 	STATEMENT_GAP_COUNT,
 	STATEMENT_GAP_EXTEND,
@@ -79,6 +87,7 @@ struct store_source {
 	int64_t released; /* none waits up to this number */
 	struct store_source *newer, *older; /* by LAST; not linked while that is 0 */
 	uint64_t n_open_gaps;
+	nsec_t covered_time; /* the end of what was read; NSEC_NONE: nothing */
 	/* collected for the next commit */
 	bool marked;
 	int64_t release; /* its bodies up to this number go; 0: none */
@@ -127,12 +136,20 @@ struct pending_page {
 	int64_t number; /* as inserted by the running transaction */
 };
 
-/* A gap (BY NULL), or the acknowledgement of the open gaps of SOURCE (NULL: of all). */
+enum note_kind {
+	NOTE_GAP,
+	NOTE_ACKNOWLEDGEMENT, /* of the open gaps of SOURCE (NULL: of all), BY a person */
+	NOTE_COVERED, /* START_TIME to END_TIME was read */
+	NOTE_RETRACTION, /* what is after START_TIME was not read after all */
+};
+
 struct pending_note {
+	enum note_kind kind;
 	char *source;
 	char *by;
 	nsec_t start_time, end_time;
 	enum gap_reason reason;
+	bool chain; /* covered on the word of the API's cursor */
 	nsec_t time; /* of the note */
 };
 
@@ -251,6 +268,8 @@ void coverage_settle(struct store *store);
 void coverage_drop(struct store *store); /* what is collected */
 /* Counts the open gaps of every source. */
 int coverage_count(struct store *store, struct fault *reterr);
+/* Reads up to when each source was read. */
+int coverage_load(struct store *store, struct fault *reterr);
 
 /* --- catalog.c --- */
 

@@ -5,7 +5,7 @@
  * clock show, and when trawld is killed; and the definition that fits such an API.
  *
  * The oracle knows every record. Each must be delivered exactly once, or lie in a gap that was
- * told.
+ * told. What the state says was read in full must be there whenever trawld is killed, too.
  *
  * usage: model FIRST_SEED [COUNT]    ends with 1 at the first seed that fails, and keeps its files
  */
@@ -26,10 +26,13 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "curl_double.h"
 #include "daemon_life.h"
+#include "store/coverage.h"
+#include "store/store_internal.h"
 #include "virtual_time.h"
 #include "world.h"
 
@@ -349,23 +352,104 @@ static bool in_gap(int i)
 	return found;
 }
 
-static void judge(void)
+/* How often each record is in the file. */
+static void count_delivered(int ret_n[N_RECORDS])
 {
-	int n[N_RECORDS] = {0}, id;
+	int id;
 	char line[256];
 	char *path CLEANUP_FREE = mem_printf("%s/out.ndjson", world_directory);
 	FILE *out = fopen(path, "r");
 	while (out && fgets(line, sizeof(line), out))
 		if (sscanf(line, "{\"id\":\"r%d\"", &id) == 1 && id >= 0 && id < N_RECORDS)
-			n[id]++;
+			ret_n[id]++;
 	if (out)
 		fclose(out);
+}
+
+/* What a record of each number must be: in the file, or accepted and still to be delivered. */
+struct ledger {
+	int n[N_RECORDS];
+	bool gap[N_RECORDS];
+	nsec_t end_time;
+};
+
+static void count_accepted(struct store *store, struct ledger *ledger)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	if (statement_prepare(store, "SELECT keys FROM batch_keys", &statement, NULL) != 0)
+		return;
+	while (sqlite3_step(statement) == SQLITE_ROW) {
+		const struct id *keys = sqlite3_column_blob(statement, 0);
+		size_t n_keys = (size_t)sqlite3_column_bytes(statement, 0) / sizeof(*keys);
+		for (int i = 0; i < N_RECORDS; i++) {
+			char *name CLEANUP_FREE = mem_printf("r%d", i);
+			struct id key = digest_id(slice_of(name));
+			for (size_t k = 0; k < n_keys; k++)
+				ledger->n[i] += memcmp(&keys[k], &key, sizeof(key)) == 0;
+		}
+	}
+}
+
+static void note_gap(const struct coverage_gap *gap, void *userdata)
+{
+	struct ledger *ledger = userdata;
+	for (int i = 0; i < N_RECORDS; i++) {
+		nsec_t time = BEGIN_TIME + api.time[i] * S;
+		ledger->gap[i] |= gap->start_time <= time && time <= gap->end_time;
+	}
+}
+
+/* A record that the API showed late, within the overlap, need not be there yet. */
+static void check_span(const struct coverage_span *span, void *userdata)
+{
+	struct ledger *ledger = userdata;
+	if (span->end_time > ledger->end_time)
+		ledger->end_time = span->end_time;
+	for (int i = 0; i < N_RECORDS && !span->chain; i++) {
+		nsec_t time = BEGIN_TIME + api.time[i] * S;
+		nsec_t seen = BEGIN_TIME + api.visible[i] * S;
+		if (time < span->start_time || time >= span->end_time || seen >= span->end_time ||
+			ledger->gap[i] || ledger->n[i] > 0)
+			continue;
+		world_fail("all that was read in full",
+			"record %d (second %d, seen in second %d) missing; files in %s", i,
+			api.time[i], api.visible[i], world_directory);
+	}
+}
+
+/* The state as a killed trawld left it, or as it is at the END. */
+static void check_ledger(bool end)
+{
+	struct ledger ledger = {.end_time = NSEC_NONE};
+	struct store *store = NULL;
+	struct fault fault = FAULT_NULL;
+	char *path CLEANUP_FREE = mem_printf("%s/state", world_directory);
+	if (store_open(&store, path, STORE_READ, &fault) != 0) {
+		if (end)
+			world_fail("a state", "%s", fault.text);
+		return;
+	}
+	count_delivered(ledger.n);
+	count_accepted(store, &ledger);
+	if (coverage_each_gap(store, NULL, true, note_gap, &ledger, &fault) != 0 ||
+		coverage_each_span(store, NULL, check_span, &ledger, &fault) != 0)
+		world_fail("a state", "%s; files in %s", fault.text, world_directory);
+	store_close(store);
+	if (end && ledger.end_time < BEGIN_TIME + DISTURBED)
+		world_fail("coverage up to the end", "less; files in %s", world_directory);
+}
+
+static void judge(void)
+{
+	int n[N_RECORDS] = {0};
+	count_delivered(n);
 	for (int i = 0; i < N_RECORDS; i++)
 		if (n[i] > 1 || (n[i] == 0 && !in_gap(i)))
 			world_fail("each record once",
 				"record %d (second %d, seen in second %d) "
 				"%d times; files in %s",
 				i, api.time[i], api.visible[i], n[i], world_directory);
+	check_ledger(true);
 }
 
 static void write_file(const char *name, const char *text)
@@ -429,6 +513,9 @@ static bool run_seed(void)
 		pid_t child = fork();
 		if (child == 0) {
 			world = &shared->world;
+			/* clocks that are wrong are found later */
+			if (!api.clocks)
+				check_ledger(false);
 			live();
 		}
 		if (child < 0 || waitpid(child, &status, 0) != child)

@@ -238,6 +238,8 @@ SOURCE = {
     "requests": int,
     "errors": int,
     "gaps": int,
+    "covered_until": str,
+    "loss_deadline": str,
     "next_poll_in": float,
     "position": str,
     "target": str,

@@ -35,6 +35,18 @@ static nsec_t answer_all(struct steps *s, const struct clocks *clocks)
 	return end;
 }
 
+#define SECONDS(time) ((long long)(((time)-NOW) / S))
+
+/* Everything up to the watermark is said to have been read, and no more. */
+static void assert_covered(const struct steps *s, size_t i)
+{
+	const struct span *span = &s->poll.cover.span;
+	const struct place *place = &s->poll.place;
+	nsec_t start = place->watermark_time == NSEC_NONE ? NSEC_NONE : place->started_time;
+	ck_assert_msg(span->end_time == place->watermark_time && span->start_time == start,
+		"case %zu: %lld to %lld", i, SECONDS(span->start_time), SECONDS(span->end_time));
+}
+
 START_TEST(a_watermark_trusts_no_clock_alone)
 {
 	static const struct {
@@ -90,11 +102,11 @@ START_TEST(a_watermark_trusts_no_clock_alone)
 		ck_assert_msg(s.poll.ask.end_time == at(cases[i].cut), "case %zu: first end %lld",
 			i, (long long)((s.poll.ask.end_time - NOW) / S));
 		nsec_t end = answer_all(&s, &answered);
-		ck_assert_msg(end == at(cases[i].end), "case %zu: end %lld", i,
-			(long long)((end - NOW) / S));
+		ck_assert_msg(end == at(cases[i].end), "case %zu: end %lld", i, SECONDS(end));
 		ck_assert_msg(s.poll.place.watermark_time == at(cases[i].watermark),
 			"case %zu: watermark %lld", i,
 			(long long)((s.poll.place.watermark_time - NOW) / S));
+		assert_covered(&s, i);
 		tear_down(&s);
 	}
 }
@@ -166,6 +178,9 @@ START_TEST(a_watermark_in_the_future_is_pulled_back)
 		ck_assert_msg(s.poll.place.watermark_time == at(cases[i].expected),
 			"case %zu: watermark %lld", i,
 			(long long)((s.poll.place.watermark_time - NOW) / S));
+		nsec_t retracted = cases[i].notice == POLL_NOTICE_WATERMARK ? at(cases[i].expected)
+									    : NSEC_NONE;
+		ck_assert_msg(s.poll.cover.retract_time == retracted, "case %zu", i);
 		ck_assert_msg(begun == (cases[i].start < cases[i].end), "case %zu", i);
 		ck_assert_msg(!begun || (s.poll.ask.start_time == at(cases[i].start) &&
 						s.poll.ask.end_time == at(cases[i].end)),

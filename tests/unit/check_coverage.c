@@ -90,6 +90,85 @@ START_TEST(every_reason_has_a_name)
 }
 END_TEST
 
+static void list_span(const struct coverage_span *span, void *userdata)
+{
+	(void)userdata;
+	buf_printf(&listed, "%s %lld-%lld %s\n", span->source, (long long)span->start_time,
+		(long long)span->end_time, span->chain ? "chain" : "full");
+}
+
+static const char *list_spans(const char *source)
+{
+	struct fault fault = FAULT_NULL;
+
+	buf_clear(&listed);
+	ck_assert_msg(
+		coverage_each_span(store, source, list_span, NULL, &fault) == 0, "%s", fault.text);
+	return buf_text(&listed);
+}
+
+START_TEST(what_was_read_is_one_row)
+{
+	for (nsec_t i = 0; i < 10; i++) {
+		coverage_add(store, "a", 10 * i, 10 * i + 10, false);
+		fixture_run();
+		ck_assert_int_eq(coverage_until(store, "a"), 10 * i + 10);
+	}
+	coverage_add(store, "a", 50, 50, false); /* nothing */
+	ck_assert_str_eq(list_spans("a"), "a 0-100 full\n");
+	/* of another source, or on another word, is another row */
+	coverage_add(store, "b", 100, 110, false);
+	coverage_add(store, "a", 100, 110, true);
+	fixture_run();
+	ck_assert_str_eq(list_spans(NULL), "a 0-100 full\na 100-110 chain\nb 100-110 full\n");
+	fixture_reopen();
+	ck_assert_int_eq(coverage_until(store, "a"), 110);
+	ck_assert_int_eq(coverage_until(store, "c"), NSEC_NONE);
+}
+END_TEST
+
+/* What is not adjacent is not joined; what comes between joins both. */
+START_TEST(holes_stay_until_they_are_filled)
+{
+	coverage_add(store, "a", 0, 10, false);
+	coverage_add(store, "a", 20, 30, false);
+	coverage_add(store, "a", 40, 50, false);
+	fixture_run();
+	ck_assert_str_eq(list_spans("a"), "a 0-10 full\na 20-30 full\na 40-50 full\n");
+	coverage_add(store, "a", 5, 20, false);
+	fixture_run();
+	ck_assert_str_eq(list_spans("a"), "a 0-30 full\na 40-50 full\n");
+	coverage_add(store, "a", 29, 60, false);
+	fixture_run();
+	ck_assert_str_eq(list_spans("a"), "a 0-60 full\n");
+}
+END_TEST
+
+START_TEST(a_gap_is_not_read)
+{
+	coverage_add(store, "a", 0, 30, false);
+	coverage_add_gap(store, "a", 10, 20, GAP_CAPPED);
+	fixture_run();
+	coverage_acknowledge(store, NULL, "alice");
+	fixture_run();
+	ck_assert_str_eq(list("a", true), "a 10-20 capped by alice\n");
+	ck_assert_str_eq(list_spans("a"), "a 0-30 full\n");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 0);
+}
+END_TEST
+
+START_TEST(a_wrong_clock_is_retracted)
+{
+	coverage_add(store, "a", 0, 10, false);
+	coverage_add(store, "a", 20, 30, false);
+	coverage_add(store, "a", 40, 50, false);
+	coverage_retract(store, "a", 25);
+	fixture_run();
+	ck_assert_str_eq(list_spans("a"), "a 0-10 full\na 20-25 full\n");
+	ck_assert_int_eq(coverage_until(store, "a"), 25);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *cases = tcase_create("coverage");
@@ -99,6 +178,10 @@ static void add_cases(Suite *suite)
 	tcase_add_test(cases, gaps_that_touch_are_one);
 	tcase_add_test(cases, acknowledged_gaps_are_kept);
 	tcase_add_test(cases, uncommitted_gaps_are_dropped);
+	tcase_add_test(cases, what_was_read_is_one_row);
+	tcase_add_test(cases, holes_stay_until_they_are_filled);
+	tcase_add_test(cases, a_gap_is_not_read);
+	tcase_add_test(cases, a_wrong_clock_is_retracted);
 	tcase_add_test(cases, every_reason_has_a_name);
 	suite_add_tcase(suite, cases);
 }

@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""Of which time records were read, and of which not: one row for a healthy source, gaps with their reason, and when
+unread records are lost."""
+
+import datetime
+import http.server
+import json
+import threading
+import time
+
+import harness
+from harness import wait_until
+
+
+class Log(http.server.BaseHTTPRequestHandler):
+    """No records in any window; an error while server.down is set."""
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        body = b"{" if self.server.down else b'{"items":[]}'
+        self.send_response(503 if self.server.down else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.server.n_requests += 1
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Coverage(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Log)
+        self.server.handle_error = lambda *arguments: None  # trawld stops while it is answered
+        self.server.down, self.server.n_requests = False, 0
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def serve(self, more="", **arguments):
+        self.configure(
+            "[source s]\nprovider = custom\nrequest.url = http://127.0.0.1:%d/log\nrate = off\n"
+            "request.query.from = ${window.start:epoch_s}\nrequest.query.to = ${window.end:epoch_s}\n"
+            "records.at = /items\nrecords.id = /id\nrecords.time = /time\nresume.window = yes\nretry_max = 1s\n"
+            "start = -10m\ninterval = 100ms\n%s\n" % (self.server.server_port, more),
+            self.file_sink(),
+            **arguments,
+        )
+
+    def rows(self, *arguments, expect=0):
+        return [json.loads(line) for line in self.ctl("coverage", "--json", *arguments, expect=expect).text.splitlines()]
+
+    def test_healthy(self):
+        """Many polls, several runs: one row, from the start to the last poll."""
+        self.serve()
+        self.assertEqual(self.ctl("coverage").text, "nothing is known to have been read\n")
+        begun = time.time()
+        self.once()
+        daemon = self.daemon()
+        wait_until(lambda: self.server.n_requests > 20, "polls")
+        self.assertEqual(daemon.stop(), 0)
+        ended = time.time()
+        (row,) = self.rows()
+        self.assertEqual((row["source"], row["state"]), ("s", "full"))
+        self.assertAlmostEqual(seconds(row["start"]), begun - 600, delta=30)
+        self.assertGreater(seconds(row["end"]), begun - 30)
+        self.assertLessEqual(seconds(row["end"]), ended)
+        self.assertRegex(self.ctl("coverage", "s").text, r"^source s: \S+Z to \S+Z, full\n$")
+        (row,) = self.rows("s", "--since", "-5m")
+        self.assertAlmostEqual(seconds(row["start"]), time.time() - 300, delta=30)
+        self.ctl("coverage", "other", expect=64)
+        self.ctl("coverage", "--since", "yesterday", expect=64)
+
+    def test_rewound(self):
+        """Read again: still one row. Too late for what the API keeps: a gap."""
+        self.serve()
+        self.once()
+        self.ctl("rewind", "s", "--to", "-20m")
+        self.once()
+        (row,) = self.rows()
+        self.assertAlmostEqual(seconds(row["start"]), time.time() - 1200, delta=30)
+        self.age_cursor(2, "watermark", "started")
+        self.serve("resume.retention = 1d\n")
+        self.once()
+        rows = self.rows(expect=1)
+        self.assertEqual([row["state"] for row in rows], ["gap", "full"])
+        self.assertEqual(rows[0]["reason"], "retention")
+        (row,) = self.rows("--since", "-1h")
+        self.assertEqual(row["state"], "full")
+
+    def test_deadline(self):
+        """What is unread is lost a retention after what was read."""
+        self.serve("resume.retention = 1h\n", listen="127.0.0.1:0", control=self.dir / "control")
+        self.server.down = True
+        daemon = self.daemon()
+        wait_until((self.dir / "control").exists, "the control socket")
+        wait_until(lambda: self.server.n_requests > 1, "failed polls")
+        source = json.loads(self.ctl("status", "--json").text)["sources"][0]
+        begin = seconds(source["loss_deadline"]) - 3600 + 60
+        self.assertAlmostEqual(begin, time.time() - 600, delta=60)
+        self.assertIsNone(source["covered_until"])
+        self.assertRegex(
+            self.ctl("status", "s").text, r"if nothing is read until \S+Z, records are lost for good"
+        )
+        self.server.down = False
+        mark = source["loss_deadline"]
+        wait_until(
+            lambda: json.loads(self.ctl("status", "--json").text)["sources"][0]["loss_deadline"] > mark,
+            "a later deadline",
+        )
+        source = json.loads(self.ctl("status", "--json").text)["sources"][0]
+        self.assertGreater(seconds(source["covered_until"]), time.time() - 60)
+        self.assertNotIn("lost for good", self.ctl("status", "s").text)
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    harness.main()
