@@ -39,7 +39,7 @@ class Units(harness.Case):
     def test_same_sandbox(self):
         """The instances' unit differs in what an instance has of its own, and in nothing else."""
         own = ("Description", "Condition", "ExecCondition", "ExecStart", "StateDirectory=",
-               "LogsDirectory=", "RuntimeDirectory=", "#", "Documentation")
+               "LogsDirectory=", "RuntimeDirectory=", "#", "Documentation", "LoadCredential=")
 
         def lines(name):
             text = (UNITS / name).read_text().splitlines()
