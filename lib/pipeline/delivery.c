@@ -203,32 +203,49 @@ static int64_t delivery_wanted(const char *source, void *userdata)
 	return delivery->setup.wanted(source, delivery, delivery->setup.userdata);
 }
 
-/* --- plans of SINK_STABLE_JOB kinds: "FIRST-LAST" in the place of the position --- */
+/* --- plans of SINK_STABLE_JOB kinds: "FIRST-LAST" or "FIRST-LAST-RECORDS-BYTES-BY_SOURCE" in the
+ * place of the position --- */
+
+/* The numbers of a plan; those that are not there are 0. False: it is none. */
+static bool plan_parse(const char *text, int64_t *numbers, size_t n)
+{
+	struct slice rest = slice_of(text);
+	struct slice part;
+
+	for (size_t i = 0; i < n; i++) {
+		numbers[i] = 0;
+		if (str_next_part(&rest, '-', &part) &&
+			number_parse(part, 0, INT64_MAX, &numbers[i]) != 0)
+			return false;
+	}
+	return numbers[0] > 0 && numbers[1] >= numbers[0];
+}
 
 static void delivery_plan_read(struct delivery *delivery)
 {
-	struct slice rest = slice_of(delivery->position);
-	struct slice first, last;
-	int64_t from, to;
+	int64_t plan[5];
 
-	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || !delivery->position)
+	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || !delivery->position ||
+		!plan_parse(delivery->position, plan, 5) || plan[1] <= delivery->acknowledged)
 		return;
-	if (!str_next_part(&rest, '-', &first) || !str_next_part(&rest, '-', &last) ||
-		number_parse(first, 1, INT64_MAX, &from) != 0 ||
-		number_parse(last, from, INT64_MAX, &to) != 0 || to <= delivery->acknowledged)
-		return;
-	delivery->plan_first = from;
-	delivery->plan_last = to;
+	delivery->plan_first = plan[0];
+	delivery->plan_last = plan[1];
+	delivery->plan_requests =
+		(struct sink_requests){(size_t)plan[2], (size_t)plan[3], plan[4] != 0};
 }
 
 static bool delivery_plan_write(struct delivery *delivery)
 {
+	const struct sink_requests *requests = &delivery->job->requests;
 	struct buf text = BUF_NULL;
 
 	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || delivery->planned)
 		return true;
 	buf_printf(
 		&text, "%" PRId64 "-%" PRId64, job_first(delivery->job), job_last(delivery->job));
+	if (requests->n_records > 0)
+		buf_printf(&text, "-%zu-%zu-%d", requests->n_records, requests->bytes,
+			requests->by_source);
 	delivery->planned = delivery_store_position(delivery, buf_text(&text));
 	buf_deinit(&text);
 	return delivery->planned;
@@ -241,6 +258,7 @@ struct job_terms delivery_terms(const struct delivery *delivery)
 		.capabilities = delivery->sink->kind->capabilities,
 		.max_record = delivery->sink->max_record,
 		.remove = delivery->remove,
+		.requests = delivery->sink->requests,
 	};
 }
 
@@ -255,6 +273,8 @@ void delivery_build(struct delivery *delivery)
 	queue_shift(queue, n);
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);
+	if (delivery->planned && delivery->plan_requests.n_records > 0)
+		delivery->job->requests = delivery->plan_requests;
 	delivery->plan_first = 0;
 	delivery->plan_last = 0;
 }

@@ -44,7 +44,9 @@ struct delivery {
 	struct sink_job *job;
 	struct sink_job *spent; /* acknowledged, but the sink may still be inside deliver() */
 	bool planned; /* the job's bounds are in the state */
-	int64_t plan_first, plan_last; /* bounds that a former process planned; 0: none */
+	int64_t plan_first, plan_last; /* bounds that were planned before a restart or reload; 0:
+					  none */
+	struct sink_requests plan_requests; /* with them */
 	bool *refused; /* with DELIVERY_REFUSE; NULL: all */
 	const char *const *reasons; /* the sink's; NULL: refused says which */
 	char *refused_position;

@@ -199,6 +199,8 @@ static int rejected_widen(struct delivery *delivery, bool *ret_wider, struct fau
 		delivery_build(delivery);
 		*ret_wider = delivery->job->n_batches > job->n_batches;
 		delivery->planned = planned && !*ret_wider;
+		if (delivery->planned)
+			delivery->job->requests = job->requests;
 		job_free(job);
 	} else {
 		queue_restart(&delivery->queue, job_last(job));

@@ -119,6 +119,7 @@ struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t 
 	job->n_batches = n;
 	job->format = terms->format;
 	job->max_record = terms->max_record;
+	job->requests = terms->requests;
 	job->sink = mem_strdup(sink);
 	for (size_t i = 0; i < n; i++)
 		n_all += batches[i]->n_records;

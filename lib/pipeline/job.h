@@ -23,6 +23,7 @@ struct job_terms {
 	size_t max_record; /* bytes; longer records are set apart; 0: no limit */
 	const struct json_remove *remove; /* what is cut out of each record, after it was selected;
 					     NULL: nothing */
+	struct sink_requests requests;
 };
 
 /* Takes over the N references in BATCHES (the array itself is copied). */

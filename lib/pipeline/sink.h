@@ -96,11 +96,18 @@ struct sink_gather {
 	nsec_t age_ns; /* 0: it does not wait */
 };
 
+/* How a kind divides a job into requests; zeros where it does not. */
+struct sink_requests {
+	size_t n_records, bytes; /* in a request, at most */
+	bool by_source; /* no request has records of two sources */
+};
+
 struct sink {
 	const struct sink_kind *kind;
 	char *name;
 	struct sink_gather gather; /* set by create */
 	size_t max_record; /* likewise: longer records are dead letters; 0: no limit */
+	struct sink_requests requests; /* likewise: of new jobs */
 	bool hurried; /* set by the delivery: nothing new is to come, leave nothing for later */
 	/* set by the delivery that owns it */
 	struct delivery *delivery;
@@ -130,6 +137,8 @@ struct sink_job {
 	bool whole; /* nothing was left out or cut: a batch's body may be used as it is */
 	struct buf cut; /* the texts of records from which something was cut out */
 	enum record_format format;
+	struct sink_requests requests; /* as it was when the job was first sent: a retry, also by a
+				sink with other options, sends the same requests */
 	char *sink; /* its name */
 	char id[33]; /* "": not asked for yet; see job_id */
 };

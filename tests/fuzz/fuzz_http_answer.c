@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct http_encoding *encoding = encodings[fuzz_byte(&rest) % 5];
 	response.status = (int)fuzz_byte(&rest) * 2 + 100;
 	buf_append_slice(&response.body, rest);
-	http_parts_begin(&parts, &job, false);
+	http_parts_begin(&parts, &job);
 	size_t places[N_RECORDS] = {0, 1, 2};
 	struct http_part part = {
 		.options = &options,

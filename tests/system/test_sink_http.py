@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import signal
 
 import harness
 from harness import wait_until
@@ -55,6 +56,39 @@ class Plain(Http):
         self.once()
         self.assertEqual(self.receiver.stats()["repeats"]["ndjson"], 1)
         self.assert_records(self.once_each("ndjson"))
+
+    def test_same_after_a_reload(self):
+        """A job keeps the requests that it was first sent in, whatever the configuration says now; also when the
+        daemon is killed after the reload."""
+        bounds = [
+            "batch_age = 0s\nbatch_records = 300",
+            "batch_age = 0s\nbatch_records = 70",
+            "batch_age = 0s\nbatch_records = 200\nin_flight = 4",
+            "batch_age = 0s\nbatch_records = 5000\nbatch_bytes = 9KiB\nin_flight = 2",
+            "batch_age = 0s\nbatch_records = 450",
+        ]
+        self.start("/ndjson", "ndjson", bounds[0])
+        hangs = lambda: sum(entry["fault"] == "hang" for entry in self.receiver.log())
+        daemon = None
+        for number in range(len(bounds)):
+            # some are delivered, one is taken but not answered
+            later = self.receiver.stats()["requests"] + 3
+            self.receiver.faults({"kind": "hang", "from": later, "times": 1, "path": "/ndjson"})
+            daemon = daemon or self.daemon()
+            wait_until(lambda: hangs() > number, "a request that hangs")
+            self.receiver.faults({"kind": "status", "status": 503, "path": "/ndjson"})
+            self.start("/ndjson", "ndjson", bounds[(number + 1) % len(bounds)])
+            mark = daemon.mark()
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_log("nothing is lost", mark)
+            if number % 2:
+                daemon.kill()
+                daemon = None
+        self.receiver.faults()
+        self.assertEqual(daemon.stop(), 0)
+        self.once()
+        self.assert_records(self.once_each("ndjson"))
+        self.assertEqual(self.receiver.stats()["violations"], [])
 
     def test_too_large(self):
         # about three records a request

@@ -41,7 +41,7 @@ static void setup(void)
 	options = (struct http_options){.url = (char *)"https://h/x"};
 	job = (struct sink_job){.records = records, .n_records = 3, .id = "j"};
 	parts = HTTP_PARTS_NULL;
-	http_parts_begin(&parts, &job, false);
+	http_parts_begin(&parts, &job);
 	part = (struct http_part){&options, &parts, places, records, 3, RECORD_RAW};
 }
 

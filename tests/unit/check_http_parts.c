@@ -92,7 +92,7 @@ START_TEST(requests_of_a_job)
 	struct sink_job *job = job_of(rows[_i].sizes, rows[_i].n, "a");
 	struct buf out = BUF_NULL;
 
-	http_parts_begin(&parts, job, false);
+	http_parts_begin(&parts, job);
 	play(&parts, rows[_i].max_records, rows[_i].max_bytes, rows[_i].fits, &out);
 	ck_assert_str_eq(buf_text(&out), rows[_i].wanted);
 	ck_assert_uint_eq(parts.n_refused, rows[_i].n_refused);
@@ -100,7 +100,7 @@ START_TEST(requests_of_a_job)
 		ck_assert((parts.reasons[i] != NULL) == (rows[_i].sizes[i] == 13));
 	/* a job that came to its end begins anew, should it come again */
 	buf_clear(&out);
-	http_parts_begin(&parts, job, false);
+	http_parts_begin(&parts, job);
 	play(&parts, rows[_i].max_records, rows[_i].max_bytes, rows[_i].fits, &out);
 	ck_assert_str_eq(buf_text(&out), rows[_i].wanted);
 	http_parts_deinit(&parts);
@@ -118,7 +118,7 @@ START_TEST(going_on_where_it_was_left)
 	size_t first, n;
 	struct buf out = BUF_NULL;
 
-	http_parts_begin(&parts, job, false);
+	http_parts_begin(&parts, job);
 	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	ck_assert(http_parts_halve(&parts, 0));
 	ck_assert(next(&parts, 0, 10, 100, &first, &n));
@@ -131,14 +131,14 @@ START_TEST(going_on_where_it_was_left)
 	http_parts_done(&parts, 0);
 	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	/* the same job again: after a pause, only what has no verdict */
-	http_parts_begin(&parts, job, false);
+	http_parts_begin(&parts, job);
 	play(&parts, 10, 100, 10, &out);
 	ck_assert_str_eq(buf_text(&out), "2+2. ");
 	ck_assert_uint_eq(parts.n_refused, 1);
 	ck_assert_str_eq(parts.reasons[1], "bad");
 	/* another one; the old one is gone meanwhile */
 	job_drop(job);
-	http_parts_begin(&parts, other, false);
+	http_parts_begin(&parts, other);
 	ck_assert_uint_eq(parts.n_refused, 0);
 	buf_clear(&out);
 	play(&parts, 10, 100, 10, &out);
@@ -168,7 +168,8 @@ static void lanes_of(const char *sources, struct buf *out)
 		job->records[i].batch = batches[i];
 		job->records[i].view.index = i;
 	}
-	http_parts_begin(&parts, job, true);
+	job->requests.by_source = true;
+	http_parts_begin(&parts, job);
 	for (size_t lane = 0; lane < parts.n_lanes; lane++) {
 		buf_printf(out, "%zu:", lane);
 		while (next(&parts, lane, 3, 100, &first, &size)) {
@@ -222,12 +223,12 @@ START_TEST(taken_in_part)
 	struct http_parts parts = HTTP_PARTS_NULL;
 	struct sink_job *job = job_of(sizes, 7, "a");
 
-	http_parts_begin(&parts, job, false);
+	http_parts_begin(&parts, job);
 	ck_open(&parts, "0 1 2 3 ");
 	http_parts_take(&parts, 1);
 	ck_open(&parts, "0 2 3 ");
 	/* also when the job is tried again */
-	http_parts_begin(&parts, job, false);
+	http_parts_begin(&parts, job);
 	ck_open(&parts, "0 2 3 ");
 	ck_assert(http_parts_halve(&parts, 0));
 	ck_open(&parts, "0 ");
@@ -280,7 +281,7 @@ START_TEST(none_taken)
 		struct http_parts parts = HTTP_PARTS_NULL;
 		size_t first, n;
 
-		http_parts_begin(&parts, job, false);
+		http_parts_begin(&parts, job);
 		for (const char *fate = fates[i].text; *fate; fate++) {
 			char reason[2] = {
 				*fate == '*' ? (char)('0' + (fate - fates[i].text)) : *fate};
@@ -331,7 +332,8 @@ START_TEST(lanes_go_on_where_they_were_left)
 
 	for (size_t i = 0; i < 6; i++)
 		job->records[i].batch = batches[i % 2];
-	http_parts_begin(&parts, job, true);
+	job->requests.by_source = true;
+	http_parts_begin(&parts, job);
 	ck_assert(next(&parts, 0, 10, 100, &first, &n));
 	parts.lanes[0].busy = true;
 	ck_assert(next(&parts, 1, 2, 100, &first, &n));
@@ -340,7 +342,8 @@ START_TEST(lanes_go_on_where_they_were_left)
 	ck_assert(next(&parts, 1, 2, 100, &first, &n));
 	http_parts_refuse(&parts, first, "bad", NULL);
 	http_parts_done(&parts, 1);
-	http_parts_begin(&parts, job, true);
+	job->requests.by_source = true;
+	http_parts_begin(&parts, job);
 	ck_assert(!parts.lanes[0].busy);
 	ck_assert_str_eq(parts.reasons[1], "bad");
 	ck_assert(next(&parts, 0, 10, 100, &first, &n));

@@ -80,8 +80,9 @@ static void parts_split(struct http_parts *parts)
 	free(lane_of);
 }
 
-void http_parts_begin(struct http_parts *parts, struct sink_job *job, bool by_source)
+void http_parts_begin(struct http_parts *parts, struct sink_job *job)
 {
+	bool by_source = job->requests.by_source;
 	const char *id = job_id(job);
 	bool anew = http_parts_is_over(parts) || strcmp(parts->id, id) != 0;
 

@@ -56,9 +56,9 @@ struct http_parts {
 
 #define HTTP_PARTS_NULL ((struct http_parts){0})
 
-/* Goes on with JOB where it was left, or begins: with a lane for each source (BY_SOURCE, the same
- * each time), or with one. */
-void http_parts_begin(struct http_parts *parts, struct sink_job *job, bool by_source);
+/* Goes on with JOB where it was left, or begins: with a lane for each source (requests.by_source),
+ * or with one. */
+void http_parts_begin(struct http_parts *parts, struct sink_job *job);
 void http_parts_deinit(struct http_parts *parts);
 /* Every record is decided. */
 bool http_parts_is_over(const struct http_parts *parts);

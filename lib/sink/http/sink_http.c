@@ -120,8 +120,8 @@ static bool sink_http_take_of(struct sink_http *http, struct http_flight *flight
 	struct http_lane *own = &http->parts.lanes[lane];
 
 	if (own->busy || (own->rest_until_at > 0 && own->rest_until_at > clock_monotonic()) ||
-		!http_parts_next(&http->parts, lane, (size_t)http->options->batch_records,
-			(size_t)http->options->batch_bytes, &part->places, &part->n_records))
+		!http_parts_next(&http->parts, lane, http->parts.job->requests.n_records,
+			http->parts.job->requests.bytes, &part->places, &part->n_records))
 		return false;
 	own->busy = true;
 	part->receipt = -1;
@@ -512,6 +512,8 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http->base.name = mem_strdup(setup->name);
 	http->base.gather.age_ns = options->batch_age_ns;
 	http->base.max_record = (size_t)options->max_record;
+	http->base.requests = (struct sink_requests){(size_t)options->batch_records,
+		(size_t)options->batch_bytes, options->in_flight > 1};
 	if (options->in_flight == 1) { /* else as many sources in a job as it can hold */
 		http->base.gather.n_records = (size_t)options->batch_records;
 		http->base.gather.bytes = (size_t)options->batch_bytes;
@@ -544,7 +546,7 @@ static void sink_http_deliver(struct sink *sink, struct sink_job *job)
 
 	http->failing = false;
 	http->turn = 0;
-	http_parts_begin(&http->parts, job, http->options->in_flight > 1);
+	http_parts_begin(&http->parts, job);
 	sink_http_step(http);
 }
 
