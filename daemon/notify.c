@@ -147,6 +147,11 @@ void notify_ready(const struct trawld *trawld)
 	send_status(trawld, "READY=1\n");
 }
 
+void notify_waiting(void)
+{
+	sd_notify(0, "READY=1\nWATCHDOG=1\nSTATUS=Waiting until the state can be written");
+}
+
 void notify_reloading(void)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reloading the configuration",

@@ -11,6 +11,8 @@ struct notify *notify_new(struct trawld *trawld);
 void notify_free(struct notify *notify);
 
 void notify_ready(const struct trawld *trawld);
+/* Before the loop runs: every few seconds, since the watchdog is served by it. */
+void notify_waiting(void);
 void notify_reloading(void);
 /* Asks for as much time as shutdown_timeout may take, too. */
 void notify_stopping(const struct trawld *trawld);

@@ -13,6 +13,9 @@
 struct refresh {
 	struct trawld *trawld;
 	ev_timer timer;
+	const struct setup *setup; /* the one that was looked at: another has been read since */
+	bool changed; /* a credential, since SETUP was read */
+	bool edited; /* the configuration itself, likewise */
 };
 
 static void look_at_sink(const struct sink_status *status, void *userdata)
@@ -34,19 +37,44 @@ static bool anyone_is_denied(const struct trawld *trawld)
 	return denied;
 }
 
+static bool credential_is_new(struct refresh *refresh)
+{
+	struct config *config = refresh->trawld->setup->config;
+	if (refresh->setup != refresh->trawld->setup)
+		refresh->changed = refresh->edited = false;
+	refresh->setup = refresh->trawld->setup;
+	bool changing = file_watch_look_at_all(&config->ini.expanded);
+	refresh->changed |= changing;
+	refresh->edited |= file_watch_look_at_all(&config->written);
+	if (!refresh->changed)
+		return false;
+	if (!anyone_is_denied(refresh->trawld) && (changing || refresh->edited))
+		return false;
+	refresh->changed = false;
+	return true;
+}
+
+static void reload(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct fault fault; /* it is logged */
+	trawld_reload(trawld, NULL, &findings, &fault);
+}
+
 static void look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct refresh *refresh = timer->data;
 	struct trawld *trawld = refresh->trawld;
-	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	struct fault fault; /* it is logged */
 	(void)loop;
 	(void)events;
-	if (trawld->stopping || !anyone_is_denied(trawld) ||
-		!file_watch_look_at_all(&trawld->setup->config->ini.expanded))
+	if (trawld->stopping)
 		return;
-	log_notice(NULL, "access is denied, and a file with a credential has changed: reloading");
-	trawld_reload(trawld, NULL, &findings, &fault);
+	if (trawld->reload_due && !committer_failing(trawld->committer))
+		reload(trawld);
+	else if (credential_is_new(refresh)) {
+		log_notice(NULL, "a file with a credential has changed: reloading");
+		reload(trawld);
+	}
 }
 
 struct refresh *refresh_new(struct trawld *trawld)

@@ -149,8 +149,10 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 		fault_set(reterr, FAULT_CONFIG, "%s", fault.text);
 		return r == STORE_E_UNKNOWN ? EX_USAGE : EX_CONFIG;
 	default:
-		fault_set(
-			reterr, FAULT_STORE, "%s; the old configuration stays in use", fault.text);
+		fault_set(reterr, FAULT_STORE,
+			"%s: the old configuration stays in use, and the new one is read as soon "
+			"as the state can be written",
+			fault.text);
 		return EX_TEMPFAIL;
 	}
 }
@@ -196,8 +198,8 @@ static int reload(struct trawld *trawld, struct routes_change *change, struct fi
 	/* a source that is restarted reads its cursor from the state, so it must be there */
 	if (!committer_flush(trawld->committer)) {
 		fault_set(reterr, FAULT_STORE,
-			"the state cannot be written; the old configuration stays in use; reload "
-			"again once that is fixed");
+			"the state cannot be written: the old configuration stays in use, and the "
+			"new one is read as soon as it can be written");
 		setup_free(new);
 		return EX_TEMPFAIL;
 	}
@@ -214,10 +216,16 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, struct fi
 {
 	notify_reloading();
 	int code = reload(trawld, change, findings, reterr);
-	if (code)
-		log_error(NULL, "%s", reterr->text);
-	if (code == 0 || !change) /* a command that does not fit is no failed reload */
+	if (code) /* what is tried again and again is told once */
+		log_write(trawld->reload_due && strcmp(reterr->text, trawld->reload_fault.text) == 0
+				  ? LOG_LEVEL_DEBUG
+				  : LOG_LEVEL_ERROR,
+			NULL, "%s", reterr->text);
+	if (code == 0 || !change) { /* a command that does not fit is no failed reload */
 		trawld->reload_failed = code != 0 || findings->n_items > 0;
+		trawld->reload_due = code == EX_TEMPFAIL;
+		trawld->reload_fault = code ? *reterr : FAULT_NULL;
+	}
 	notify_ready(trawld);
 	return code;
 }

@@ -48,13 +48,25 @@ static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
 	}
 }
 
-static void set_mask(int how)
+static sigset_t all(void)
 {
 	sigset_t set;
 	sigemptyset(&set);
 	for (size_t i = 0; i < N_NUMBERS; i++)
 		sigaddset(&set, numbers[i]);
+	return set;
+}
+
+static void set_mask(int how)
+{
+	sigset_t set = all();
 	sigprocmask(how, &set, NULL);
+}
+
+int signals_wait(const struct timespec *patience)
+{
+	sigset_t set = all();
+	return sigtimedwait(&set, NULL, patience);
 }
 
 void signals_block(void)

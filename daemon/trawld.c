@@ -20,13 +20,12 @@
 #include "refresh.h"
 #include "signals.h"
 #include "store/commit.h"
-#include "store/owner.h"
 #include "store/spool.h"
 #include "web.h"
 
 #define FIRST_POLL_SPREAD (250 * NSEC_PER_MSEC) /* per source, up to one interval */
 
-static void store_state(const struct fault *fault, bool corrupt, void *userdata)
+void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata)
 {
 	struct trawld *trawld = userdata;
 	if (!fault) {
@@ -47,12 +46,7 @@ static void store_state(const struct fault *fault, bool corrupt, void *userdata)
 
 void trawld_store_failed(struct trawld *trawld, const struct fault *fault)
 {
-	store_state(fault, false, trawld);
-}
-
-static void progress(void *userdata)
-{
-	trawld_progress(userdata);
+	trawld_store_state(fault, false, trawld);
 }
 
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr)
@@ -90,65 +84,6 @@ int trawld_add_poller(struct trawld *trawld, const struct source *source, struct
 	return 0;
 }
 
-static void tell_lost(const struct trawld *trawld, const char *directory)
-{
-	long long n = store_lost_commits(trawld->store);
-	if (n > 0)
-		log_notice(NULL,
-			"the state in %s is older than the one last used there, by %lld commit%s: "
-			"a backup was put back, or trawld.db lost its log trawld.db-wal; sources "
-			"continue at the older cursors, so records may be delivered again (see "
-			"BACKUP in trawld(8))",
-			directory, n, str_plural((unsigned long long)n));
-}
-
-/* What may pass, such as a full disk, is worth another start; the rest needs a person. */
-static int exit_code_of(int r)
-{
-	return r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
-}
-
-static int open_store(struct trawld *trawld)
-{
-	struct fault fault = FAULT_NULL;
-	const struct config *config = trawld->setup->config;
-	const char *directory = config->daemon.state_directory;
-	char *former CLEANUP_FREE = NULL;
-	int r = owner_check(directory, config->location, &former, &fault);
-	if (!r)
-		r = store_open(&trawld->store, directory, STORE_OWN, &fault);
-	if (r) {
-		log_error(NULL, "%s", fault.text);
-		return exit_code_of(r);
-	}
-	if (former)
-		log_notice(NULL,
-			"the state in %s belonged to the configuration %s, which no longer exists; "
-			"it belongs to %s now",
-			directory, former, config->location);
-	owner_claim(directory, config->location);
-	tell_lost(trawld, directory);
-	return 0;
-}
-
-static int adopt(struct trawld *trawld)
-{
-	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	struct fault fault = FAULT_NULL;
-	int r = trawld_adopt(trawld, trawld->setup, NULL, &findings, &fault);
-	if (!r)
-		r = trawld_load_pauses(trawld, &fault);
-	for (size_t i = 0; i < findings.n_items; i++)
-		log_error(NULL, "%s", findings.items[i].text);
-	if (r == STORE_E_STRANDED) {
-		log_error(NULL, "nothing was started, and nothing has changed");
-		return EX_CONFIG;
-	}
-	if (r)
-		log_error(NULL, "%s", fault.text);
-	return r ? exit_code_of(r) : 0;
-}
-
 static int add_sinks(struct trawld *trawld)
 {
 	struct setup *setup = trawld->setup;
@@ -176,20 +111,10 @@ static int add_pollers(struct trawld *trawld)
 
 static int build(struct trawld *trawld)
 {
-	int r = open_store(trawld);
-	if (r)
+	int r = start_state(trawld);
+	if (r || !trawld->store)
 		return r;
-	trawld->committer = committer_new(trawld->loop, trawld->store, store_state, trawld);
-	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
-	trawld->fanout = fanout_new(trawld->loop, trawld->store, trawld->committer,
-		trawld->setup->config->daemon.state_directory);
-	fanout_set_dead_letter_limit(
-		trawld->fanout, trawld->setup->config->daemon.dead_letter_limit);
-	fanout_on_progress(trawld->fanout, progress, trawld);
-	committer_on_settled(trawld->committer, progress, trawld);
-	r = adopt(trawld);
-	if (!r)
-		r = add_sinks(trawld);
+	r = add_sinks(trawld);
 	if (r)
 		return r;
 	fanout_start(trawld->fanout);
@@ -226,8 +151,9 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
 	int r = build(trawld);
-	if (r)
+	if (r || !trawld->store)
 		return r;
+	setup = trawld->setup; /* another one, if the start had to wait */
 	trawld->signals = signals_new(trawld);
 	if (!options->once)
 		r = listen_at(trawld);
@@ -248,6 +174,8 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 
 int trawld_run(struct trawld *trawld)
 {
+	if (!trawld->store) /* stopped before it could start */
+		return trawld->exit_code;
 	notify_ready(trawld);
 	ev_run(trawld->loop, 0);
 	if (!trawld->stopping)

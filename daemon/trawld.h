@@ -64,6 +64,8 @@ struct trawld {
 	bool spool_full; /* told already */
 	unsigned n_reloads; /* that took effect */
 	bool reload_failed; /* the last one: not used, or not all of it */
+	bool reload_due; /* the last one failed because the state cannot be written */
+	struct fault reload_fault; /* why, as it was told */
 	bool stopping; /* draining, or about to end */
 	struct ev_timer *stop_timer;
 	int exit_code;
@@ -75,6 +77,13 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 /* Runs the loop until the end; the exit code. */
 int trawld_run(struct trawld *trawld);
 void trawld_close(struct trawld *trawld);
+
+/* start.c: opens the state, and lets the configuration take effect in it. What may pass, such as a
+ * full disk, is waited for; not with --once. 0, or an exit code after the reason was logged; 0
+ * without a store: a signal ended the wait. */
+int start_state(struct trawld *trawld);
+/* The state cannot be written (FAULT), or can be again (NULL): as committer.h has it. */
+void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata);
 
 bool trawld_may_poll(struct trawld *trawld);
 /* Something came to rest: is that the end (--once, drain)? Also wakes sources when the spool has

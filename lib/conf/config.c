@@ -57,6 +57,7 @@ static void read_folder(struct config *config, struct findings *findings)
 {
 	char *folder CLEANUP_FREE = mem_printf("%s/conf.d", config->directory);
 	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	file_watch_look(&config->written, folder);
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
 	while (directory && (entry = readdir(directory)))
@@ -68,6 +69,7 @@ static void read_folder(struct config *config, struct findings *findings)
 		qsort(names.items, names.n_items, sizeof(char *), compare_names);
 	for (size_t i = 0; i < names.n_items; i++) {
 		char *path CLEANUP_FREE = mem_printf("%s/%s", folder, names.items[i]);
+		file_watch_look(&config->written, path);
 		ini_read(&config->ini, path, findings);
 	}
 }
@@ -193,6 +195,7 @@ void config_load(struct config **ret, const char *path, struct findings *finding
 	config->path = mem_strdup(path);
 	config->directory = folder_of(path);
 	config->location = config_locate(path);
+	file_watch_look(&config->written, path);
 	if (ini_read(&config->ini, path, findings) >= 0)
 		read_folder(config, findings);
 	expand_ini(&config->ini, findings);
@@ -216,6 +219,7 @@ void config_free(struct config *config)
 	struct option_table table = {daemon_option_rows, n_daemon_option_rows, &config->daemon};
 	options_deinit(&table);
 	ini_deinit(&config->ini);
+	file_watch_deinit(&config->written);
 	free(config->sources);
 	free(config->sinks);
 	free(config->path);

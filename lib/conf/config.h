@@ -33,6 +33,7 @@ struct config {
 	char *directory; /* its folder: conf.d/ and providers/ are looked for there */
 	char *location; /* config_locate(path) */
 	struct ini ini; /* all sections, values expanded */
+	struct file_watch written; /* the files with the sections, and their folders */
 	struct daemon_options daemon;
 	struct ini_section **sources; /* sections [source NAME], in order of appearance */
 	size_t n_sources;

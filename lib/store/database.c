@@ -165,16 +165,20 @@ static int connect_file(struct store *store, struct fault *reterr)
 
 /* Settings of the owner's connection; page size and auto_vacuum take effect in a fresh file only.
  */
-static int configure(struct store *store, struct fault *reterr)
+static int configure(struct store *store, enum schema_state state, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
 	const unsigned char *mode = NULL;
 	int code, r;
 
-	r = statement_exec(store,
-		"PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;"
-		"PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF",
-		reterr);
+	/* auto_vacuum writes, whatever it was: on a full disk a state that is there can be used */
+	r = state == SCHEMA_FRESH
+		    ? statement_exec(store,
+			      "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL", reterr)
+		    : 0;
+	if (!r)
+		r = statement_exec(
+			store, "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF", reterr);
 	if (r)
 		return r;
 	code = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
@@ -277,7 +281,7 @@ static int open_own(struct store *store, const char *directory, const struct sch
 		(size <= CHECK_SIZE_ALWAYS || (!clean && size <= CHECK_SIZE_UNCLEAN)))
 		r = quick_check(store, reterr);
 	if (!r)
-		r = configure(store, reterr);
+		r = configure(store, state, reterr);
 	if (!r)
 		r = schema_migrate(store, schema, version, reterr);
 	store->is_new = state == SCHEMA_FRESH;

@@ -4,7 +4,6 @@ their log."""
 
 import os
 import pathlib
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -161,15 +160,6 @@ class Backup(harness.Case):
         result = self.once()
         self.assertEqual(len(result.lines("no state was found")), 1, result.err)
         self.assertEqual(result.lines("is older than"), [])
-
-    def test_full_disk_at_start(self):
-        """It may pass: another start is worth it, unlike after 73."""
-        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-        done = subprocess.run([harness.TRAWLD, "-c", str(self.conf)], preexec_fn=limit, capture_output=True,
-                              env=self.environment(), timeout=120)
-        self.assertEqual(done.returncode, 75, done.stderr)
-        self.once()
-        self.assert_output(self.lines(100))
 
     def test_rests(self):
         """When nothing happens, trawld.db alone has all."""

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pty
+import signal
 import socket
 import subprocess
 import time
@@ -12,6 +13,7 @@ import harness
 from harness import wait_until
 
 import auth_receiver
+import cloudscale
 
 
 class Credentials(harness.Case):
@@ -220,6 +222,37 @@ class Credentials(harness.Case):
         wait_until(lambda: receiver.stats()["taken"].get("ndjson") == 100, "the records")
         self.assertEqual(daemon.stop(), 0)
         self.assertNotIn(harness.TOKEN, daemon.text())
+
+    def test_renewed_early(self):
+        """A file that is replaced while the old credential still works is read, too; but not together with a
+        configuration that somebody is changing."""
+        simulator = self.cloudscale(100)
+        simulator.control(visible=50)
+        secret = self.dir / "token"
+        secret.write_text(harness.TOKEN + "\n")
+        self.configure(self.source(simulator.url, token="${file:%s}" % secret, more="interval = 200ms"),
+                       self.file_sink())
+        daemon = self.daemon()
+        self.wait_size(self.out, 1)
+        mark = daemon.mark()
+        secret.write_text(harness.TOKEN)
+        daemon.wait_log("a file with a credential has changed: reloading", mark)
+        daemon.wait_log("reloaded", mark)
+        mark = daemon.mark()
+        good = self.conf.read_text()
+        self.conf.write_text(good + "half a line\n")
+        secret.write_text("wrong-token")  # the old one is in use, and works
+        time.sleep(11)  # longer than two looks
+        self.assertEqual(daemon.text(mark), "")
+        self.conf.write_text(good)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log("HTTP 401", mark)
+        secret.write_text(harness.TOKEN)  # refused by now: at once
+        simulator.control(visible=100)
+        expected = cloudscale.expected_lines(1, 0, 100)
+        self.wait_size(self.out, len(expected))
+        self.assert_output(expected)
+        self.assertEqual(daemon.stop(), 0)
 
     def test_encrypted_key(self):
         """The password of a client key comes from the configuration: the terminal is left alone."""

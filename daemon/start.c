@@ -1,0 +1,163 @@
+/*
+ * The state at the start: opened, and adopted by the configuration. If the disk is full, trawld
+ * waits here as it does at work, and takes everything apart before each try: between two tries the
+ * state is nobody's. Where nothing has to be written (the configuration is as before) a full disk
+ * does not keep it from starting, and sinks get what waits for them.
+ */
+#include <signal.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "notify.h"
+#include "signals.h"
+#include "store/owner.h"
+#include "trawld.h"
+
+#define WAIT_SECONDS 5
+
+/* --- one try --- */
+
+static void tell_opened(const struct trawld *trawld, const char *former)
+{
+	const struct config *config = trawld->setup->config;
+	const char *directory = config->daemon.state_directory;
+	long long n = store_lost_commits(trawld->store);
+	if (former)
+		log_notice(NULL,
+			"the state in %s belonged to the configuration %s, which no longer exists; "
+			"it belongs to %s now",
+			directory, former, config->location);
+	if (n > 0)
+		log_notice(NULL,
+			"the state in %s is older than the one last used there, by %lld commit%s: "
+			"a backup was put back, or trawld.db lost its log trawld.db-wal; sources "
+			"continue at the older cursors, so records may be delivered again (see "
+			"BACKUP in trawld(8))",
+			directory, n, str_plural((unsigned long long)n));
+}
+
+static int adopt(struct trawld *trawld, struct fault *reterr)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	int r = trawld_adopt(trawld, trawld->setup, NULL, &findings, reterr);
+	if (!r)
+		r = trawld_load_pauses(trawld, reterr);
+	for (size_t i = 0; i < findings.n_items; i++)
+		log_error(NULL, "%s", findings.items[i].text);
+	if (r == STORE_E_STRANDED)
+		fault_set(reterr, FAULT_STORE, "nothing was started, and nothing has changed");
+	return r;
+}
+
+static void progress(void *userdata)
+{
+	trawld_progress(userdata);
+}
+
+static void make_pipeline(struct trawld *trawld)
+{
+	const struct daemon_options *options = &trawld->setup->config->daemon;
+	trawld->committer = committer_new(trawld->loop, trawld->store, trawld_store_state, trawld);
+	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
+	trawld->fanout = fanout_new(
+		trawld->loop, trawld->store, trawld->committer, options->state_directory);
+	fanout_set_dead_letter_limit(trawld->fanout, options->dead_letter_limit);
+	fanout_on_progress(trawld->fanout, progress, trawld);
+	committer_on_settled(trawld->committer, progress, trawld);
+}
+
+static void take_apart(struct trawld *trawld)
+{
+	if (trawld->fanout)
+		fanout_free(trawld->fanout);
+	if (trawld->client)
+		http_client_free(trawld->client);
+	committer_free(trawld->committer);
+	store_close(trawld->store);
+	trawld_pauses_deinit(&trawld->pauses);
+	trawld->fanout = NULL;
+	trawld->client = NULL;
+	trawld->committer = NULL;
+	trawld->store = NULL;
+}
+
+/* 0 or STORE_E_*; all of it, or nothing. */
+static int try_state(struct trawld *trawld, struct fault *reterr)
+{
+	const struct config *config = trawld->setup->config;
+	const char *directory = config->daemon.state_directory;
+	char *former CLEANUP_FREE = NULL;
+	int r = owner_check(directory, config->location, &former, reterr);
+	if (!r)
+		r = store_open(&trawld->store, directory, STORE_OWN, reterr);
+	if (r)
+		return r;
+	make_pipeline(trawld);
+	r = adopt(trawld, reterr);
+	if (r) {
+		take_apart(trawld);
+		return r;
+	}
+	owner_claim(directory, config->location);
+	tell_opened(trawld, former);
+	return 0;
+}
+
+/* --- waiting --- */
+
+/* What a person wrote meanwhile, such as another state_directory. */
+static void read_again(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct setup *setup = setup_load(trawld->options.path, &findings);
+	findings_print(&findings, stderr);
+	if (!setup)
+		return;
+	setup_free(trawld->setup);
+	trawld->setup = setup;
+	log_info(NULL, "the configuration was read again");
+}
+
+/* False: a signal says that it is over. */
+static bool wait_some(struct trawld *trawld)
+{
+	struct timespec patience = {.tv_sec = WAIT_SECONDS};
+	notify_waiting();
+	switch (signals_wait(&patience)) {
+	case SIGTERM:
+	case SIGINT:
+		return false;
+	case SIGHUP:
+		read_again(trawld);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* What may pass, such as a full disk, is worth another start; the rest needs a person. */
+static int exit_code_of(int r)
+{
+	return r == STORE_E_STRANDED ? EX_CONFIG : r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
+}
+
+int start_state(struct trawld *trawld)
+{
+	struct fault told = FAULT_NULL, fault = FAULT_NULL;
+	int r;
+	while ((r = try_state(trawld, &fault)) == STORE_E_FULL && !trawld->options.once) {
+		if (strcmp(fault.text, told.text) != 0)
+			log_error(NULL,
+				"%s; trawld waits, and starts as soon as the state can be written",
+				fault.text);
+		told = fault;
+		if (!wait_some(trawld))
+			return 0;
+	}
+	if (r)
+		log_error(NULL, "%s", fault.text);
+	else if (told.class != FAULT_NONE)
+		log_notice(NULL, "the state can be written again; starting");
+	return r ? exit_code_of(r) : 0;
+}
