@@ -121,13 +121,29 @@ class Model(harness.Case):
         result = self.trawld("-c", str(self.conf), "--once")
         self.assertEqual(result.code, 75 if waits else 0, result.err)
 
+    def reload(self, stranded):
+        """The running daemon takes the configuration over, or refuses it in the words of a start."""
+        result = self.ctl("reload", expect=78 if stranded else 0)
+        said = dict(re.findall(r"sink (\S+): (\d+) records? waits? for it", result.err))
+        self.assertEqual({k: int(v) for k, v in said.items()}, stranded, result.err)
+        self.note("reloaded")
+
     def adopt(self, sources, sinks, command=()):
-        """Start with a changed configuration; what would be stranded refuses it, unchanged."""
+        """Start with a changed configuration, or reload it; what would be stranded refuses it, unchanged."""
+        daemon = self.daemon() if self.conf.exists() and self.random.random() < 0.4 else None
+        if daemon:
+            daemon.wait_log("state in")
+        stranded = self.stranded(sources, sinks)
         self.write(sources, sinks)
         if command:
             result = self.ctl(*command)
             self.note("%s: %s" % (" ".join(command), result.text.strip()))
-        stranded = self.stranded(sources, sinks)
+        elif daemon:
+            self.reload(stranded)
+        if daemon and self.random.random() < 0.5:
+            self.assertEqual(daemon.stop(), 0, daemon.text())
+        elif daemon:
+            daemon.kill()
         if stranded:
             before = self.state_dump()
             result = self.trawld("-c", str(self.conf), "--once")
