@@ -485,6 +485,12 @@ void page_empty(struct page *page, const struct http_response *response)
 	read_digest(page);
 }
 
+void page_drop_records(struct page *page, size_t n)
+{
+	page->n_records -= n;
+	memmove(page->records, page->records + n, page->n_records * sizeof(struct record));
+}
+
 void page_deinit(struct page *page)
 {
 	buf_deinit(&page->body);

@@ -53,6 +53,8 @@ int page_read(struct page *page, const struct source *source, struct http_respon
 	const char *url, nsec_t last_time, struct fault *reterr);
 /* The page without elements that RESPONSE stands for, whatever it holds. */
 void page_empty(struct page *page, const struct http_response *response);
+/* Leaves out the first N records. */
+void page_drop_records(struct page *page, size_t n);
 void page_deinit(struct page *page);
 
 /* What an answer's status means (outcome.h), in the API's own words; with [errors] retry also what

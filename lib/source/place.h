@@ -17,7 +17,8 @@ struct place {
 	char *resume; /* where the next poll goes on: a URL, or a cursor's JSON text; NULL: by time
 		       */
 	char *page; /* the next page of an open chain, the same way; NULL: its first page */
-	int64_t offset, number; /* of the next page, for APIs that count; -1: none */
+	int64_t offset, number; /* of the next page, for APIs that count, without [page] overlap;
+				   -1: none */
 	bool exact; /* resume or page is gapless: nothing before it comes again */
 	nsec_t started_time; /* the first start; NSEC_NONE: from the earliest record */
 	nsec_t start_time; /* the open span; both NSEC_NONE: none is open */

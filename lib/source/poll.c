@@ -76,7 +76,8 @@ static void set_ask(struct poll *poll)
 		.offset = -1,
 		.number = -1};
 	if (definition->page.offset)
-		poll->ask.offset = place->offset >= 0 ? place->offset : definition->page.first;
+		poll->ask.offset = place->offset >= 0 ? place->offset - (int64_t)poll->n_again
+						      : definition->page.first;
 	if (definition->page.number)
 		poll->ask.number = place->number >= 0 ? place->number : definition->page.first;
 	if (definition->resume.window) {
@@ -315,8 +316,7 @@ static void advance(struct poll *poll, const struct page *page)
 	const char *next = ends_next(poll, page, &poll->n_again);
 	place_set(&place->page, slice_of(next));
 	if (definition->page.offset)
-		place->offset = poll->ask.offset + (int64_t)page->n_elements -
-				(int64_t)repeated(poll, page->n_elements);
+		place->offset = poll->ask.offset + (int64_t)page->n_elements;
 	if (definition->page.number)
 		place->number = poll->ask.number + 1;
 	if (definition->page.overlap)
@@ -490,6 +490,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	if (page->n_elements > poll->n_again)
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
+	poll->n_repeated = poll->n_tail;
 	note_polled(poll, now, read, last);
 	if (last && follows_places(definition))
 		note_chain(poll, now, read);
@@ -557,7 +558,9 @@ enum record_scope poll_scope(const struct poll *poll)
 	const struct definition *definition = definition_of(poll);
 	if (follows_places(definition) && poll->place.exact)
 		return RECORD_SCOPE_EXACT;
-	return counts_pages(definition) ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
+	/* what pages have in common is counted once in each, unless it is compared and left out */
+	bool common = counts_pages(definition) && !definition->page.overlap;
+	return common ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
 }
 
 nsec_t poll_key_time(const struct poll *poll)

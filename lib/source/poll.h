@@ -79,6 +79,8 @@ struct poll {
 	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
 	bool walk_found; /* it has new records */
 	size_t n_tail;
+	size_t n_repeated; /* records that the accepted page begins with and the one before ended
+			      with: not to be handed on again */
 	bool reread; /* this chain goes over ground that may be known */
 	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
 	struct poll_gap gaps[POLL_MAX_GAPS]; /* to be reported; the caller empties it */

@@ -292,6 +292,8 @@ static void hand_on(struct runner *runner, struct page *page, enum poll_verdict 
 	enum record_scope scope, bool new_chain)
 {
 	char *place CLEANUP_FREE = place_print(&runner->poll.place);
+	if (runner->poll.n_repeated)
+		page_drop_records(page, runner->poll.n_repeated);
 	if (!runner->gathers) {
 		runner_deliver(runner, (struct record_batch){
 					       .records = {page->records, page->n_records},
