@@ -49,6 +49,11 @@ static double excluded(const struct overview_source *source)
 	return (double)source->runner.n_excluded;
 }
 
+static double untimed(const struct overview_source *source)
+{
+	return (double)source->runner.n_untimed;
+}
+
 static double quarantined(const struct overview_source *source)
 {
 	return (double)quarantine_count(source->poller->quarantine);
@@ -164,6 +169,8 @@ static const struct source_row source_rows[] = {
 	{"trawld_quarantined", EXPOSITION_COUNTER,
 		"Elements of responses that cannot be records, kept as dead letters of the source.",
 		quarantined, NULL},
+	{"trawld_untimed_records", EXPOSITION_COUNTER,
+		"Records read without a time, or with a time that cannot be read.", untimed, NULL},
 	{"trawld_requests", EXPOSITION_COUNTER, "Requests sent for pages and documents.", requests,
 		NULL},
 	{"trawld_gaps", EXPOSITION_COUNTER, "Gaps found: periods whose records may be missing.",

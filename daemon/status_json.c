@@ -90,6 +90,7 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(source, "excluded", count_json(status.n_excluded));
 	json_object_set_new(
 		source, "quarantined", count_json(quarantine_count(poller->quarantine)));
+	json_object_set_new(source, "untimed", count_json(status.n_untimed));
 	json_object_set_new(source, "gaps", count_json(from->n_open_gaps));
 	json_object_set_new(source, "covered_until", status_json_time(from->covered_time));
 	json_object_set_new(source, "loss_deadline", status_json_time(status.deadline_time));

@@ -13,7 +13,7 @@ struct overview;
  * member detail (status_detail.h):
  *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
  * newest_record, lag_seconds, records, duplicates, errors, next_poll_in, position, target, total,
- * last_error, failing_since, attempts, location, excluded, quarantined, gaps, requests,
+ * last_error, failing_since, attempts, location, excluded, quarantined, untimed, gaps, requests,
  * rate}],
  *   sinks [{name, type, state, last_success, acknowledged, pending_records, delivered, refused,
  * last_error, failing_since, attempts, next_try_in, location, retries, oldest_pending_age}],

@@ -151,6 +151,10 @@ static void print_source(const json_t *source, struct buf *out)
 	append_count(source, "duplicates", "duplicate", true, out);
 	buf_append_text(out, ", ");
 	append_count(source, "excluded", "excluded", false, out);
+	if (json_integer_value(json_object_get(source, "untimed")) > 0) {
+		buf_append_text(out, ", ");
+		append_count(source, "untimed", "without a time", false, out);
+	}
 	buf_append_text(out, "; ");
 	append_count(source, "requests", "request", true, out);
 	buf_append_text(out, ", ");

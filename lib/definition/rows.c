@@ -333,13 +333,23 @@ bool rows_next(struct rows *rows, bool ends, struct slice *ret)
 	return false;
 }
 
-static bool print_columns(
-	const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time)
+/* TEXT is the time of a row, which is written as VALUE. */
+static void read_time(const struct rows_format *format, struct slice text, struct slice value,
+	nsec_t *ret_time, struct slice *ret_bad)
+{
+	nsec_t time;
+	if (timestamp_parse(format->time_format, text, &time) == 0)
+		*ret_time = time;
+	else if (str_trim(text).size)
+		*ret_bad = value;
+}
+
+static bool print_columns(const struct rows *rows, struct slice row, struct buf *out,
+	nsec_t *ret_time, struct slice *ret_bad)
 {
 	const struct rows_format *format = rows->format;
 	const struct str_list *columns = format->has_header ? &rows->header : &format->columns;
 	struct slice values[ROW_COLUMNS_MAX];
-	nsec_t time;
 	if (columns->n_items == 0 || !split_columns(format, columns->n_items, row, values))
 		return false;
 	for (size_t i = 0; i < columns->n_items; i++) {
@@ -350,40 +360,41 @@ static bool print_columns(
 		json_encode(plain_value(format, values[i], &scratch), out);
 	}
 	buf_append_char(out, '}');
-	if (rows->time >= 0 && format->time_format &&
-		timestamp_parse(format->time_format, values[rows->time], &time) == 0)
-		*ret_time = time;
+	if (rows->time >= 0 && format->time_format)
+		read_time(format, values[rows->time], values[rows->time], ret_time, ret_bad);
 	return true;
 }
 
 /* A line that is a JSON object stays as it is. */
-static bool print_json(
-	const struct rows_format *format, struct slice row, struct buf *out, nsec_t *ret_time)
+static bool print_json(const struct rows_format *format, struct slice row, struct buf *out,
+	nsec_t *ret_time, struct slice *ret_bad)
 {
 	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct fault fault;
-	nsec_t time;
 	row = str_trim(row);
 	if (row.size == 0 || row.data[0] != '{' ||
 		json_scanner_run(format->plan, row, &scan, &fault))
 		return false;
 	if (format->time_format && scan.envelope[0].data &&
-		timestamp_parse(
-			format->time_format, json_content(scan.envelope[0], &scratch), &time) == 0)
-		*ret_time = time;
+		json_kind_of(scan.envelope[0]) != JSON_KIND_NULL)
+		read_time(format, json_content(scan.envelope[0], &scratch), scan.envelope[0],
+			ret_time, ret_bad);
 	json_minify(row, out);
 	return true;
 }
 
-void rows_record(const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time)
+struct slice rows_record(
+	const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time)
 {
 	const struct rows_format *format = rows->format;
+	struct slice bad = SLICE_NULL;
 	bool raw = !begins_row(format, row) || (format->has_raw && matches(&format->raw, row));
-	if (!raw && (format->kind == ROWS_CSV ? print_columns(rows, row, out, ret_time)
-					      : print_json(format, row, out, ret_time)))
-		return;
+	if (!raw && (format->kind == ROWS_CSV ? print_columns(rows, row, out, ret_time, &bad)
+					      : print_json(format, row, out, ret_time, &bad)))
+		return bad;
 	buf_append_text(out, "{\"row\":");
 	json_encode(row, out);
 	buf_append_char(out, '}');
+	return SLICE_NULL;
 }

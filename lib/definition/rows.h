@@ -79,7 +79,9 @@ int rows_complete(struct rows *rows, struct fault *reterr);
  * are no rows. */
 bool rows_next(struct rows *rows, bool ends, struct slice *ret);
 
-/* Appends ROW to OUT as one JSON object without white space; *RET_TIME is its time, or stays. */
-void rows_record(const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time);
+/* Appends ROW to OUT as one JSON object without white space; *RET_TIME is its time, or stays.
+ * Answers the time in ROW that cannot be read, or SLICE_NULL. */
+struct slice rows_record(
+	const struct rows *rows, struct slice row, struct buf *out, nsec_t *ret_time);
 
 #endif

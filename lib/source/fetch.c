@@ -58,6 +58,7 @@ void fetch_clear(struct fetch *fetch)
 	free(fetch->documents);
 	place_deinit(&fetch->place);
 	buf_deinit(&fetch->texts);
+	buf_deinit(&fetch->bad_time);
 	free(fetch->records);
 	*fetch = (struct fetch){.empty = fetch->empty, .gone = fetch->gone};
 }
@@ -375,7 +376,10 @@ static void add_record(struct fetch *fetch, size_t n, struct slice row)
 	struct record record = {.time = document->time};
 	fetch->records = mem_grow(fetch->records, n, &fetch->capacity, sizeof(struct record));
 	record.text.data = (const char *)fetch->texts.size;
-	rows_record(&fetch->rows, row, &fetch->texts, &record.time);
+	struct slice bad =
+		rows_record(&fetch->rows, row, &fetch->texts, &record.time);
+	if (bad.data && fetch->n_without_time++ == 0)
+		buf_append_slice(&fetch->bad_time, bad);
 	record.text.size = fetch->texts.size - (size_t)record.text.data;
 	record.id_text.data = (const char *)fetch->texts.size;
 	buf_printf(&fetch->texts, "%s:%lld", document->label, (long long)fetch->row);
@@ -402,6 +406,8 @@ int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct 
 	bool has = true;
 	size_t n = 0;
 	buf_clear(&fetch->texts);
+	buf_clear(&fetch->bad_time);
+	fetch->n_without_time = 0;
 	for (;;) {
 		int r = next_row(fetch, &row, &has, reterr);
 		if (r) {

@@ -46,6 +46,8 @@ struct fetch {
 	int64_t row; /* number of the next row of the document */
 	struct slice next; /* a row that waits for the knowledge whether it is the last */
 	struct buf texts; /* of the rows handed out */
+	size_t n_without_time; /* rows among them whose time cannot be read */
+	struct buf bad_time; /* the first such time */
 	struct record *records;
 	size_t capacity;
 	struct idset empty; /* documents without a row, which nothing else makes known; kept by

@@ -303,6 +303,7 @@ static void read_time(struct page *page, const struct source *source, size_t ele
 {
 	const struct definition *definition = source->definition;
 	bool found = false;
+	struct slice bad = SLICE_NULL;
 	for (size_t i = 0; i < definition->n_records_time && !found; i++) {
 		struct slice value = field(page, element, source->column_time + (int)i);
 		nsec_t time;
@@ -310,10 +311,14 @@ static void read_time(struct page *page, const struct source *source, size_t ele
 						      json_content(value, scratch), &time) == 0;
 		if (found)
 			*last_time = time;
+		else if (!is_nothing(value) && !bad.data)
+			bad = value;
 	}
 	if (found && (page->newest_time == NSEC_NONE || *last_time > page->newest_time))
 		page->newest_time = *last_time;
 	page->n_without_time += !found && definition->n_records_time > 0;
+	if (!found && !page->bad_time.data)
+		page->bad_time = bad;
 	record->time = *last_time;
 }
 

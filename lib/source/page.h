@@ -25,6 +25,7 @@ struct page {
 	size_t n_bad;
 	bool nothing; /* it had no body, and that is an empty page */
 	size_t n_without_id, n_without_time; /* though the definition names one */
+	struct slice bad_time; /* the first that is there and cannot be read, as JSON; SLICE_NULL */
 	nsec_t newest_time; /* NSEC_NONE */
 	bool hashed; /* some record has no provider ID */
 	char *next; /* page place: URL (absolute) or cursor as JSON text; NULL: absent */

@@ -70,21 +70,6 @@ void runner_report_gaps(struct runner *runner)
 	runner->poll.n_gaps = 0;
 }
 
-static void tell_notices(struct runner *runner)
-{
-	unsigned fresh = runner->poll.notices & ~runner->notices_told;
-	for (unsigned i = 0; i < POLL_N_NOTICES; i++) {
-		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-		if (!(fresh & 1u << i))
-			continue;
-		poll_notice_print(&runner->poll, 1u << i, &text);
-		log_warning(&runner->source->subject, "%s", buf_text(&text));
-	}
-	/* a watermark may go wrong again */
-	runner->notices_told |= fresh & ~(unsigned)POLL_NOTICE_WATERMARK;
-	runner->poll.notices = 0;
-}
-
 static void stop_with(struct runner *runner, const struct fault *fault)
 {
 	runner_enter(runner, RUNNER_STOPPED);
@@ -348,10 +333,17 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	struct clocks now = runner_clocks(runner);
 	poll_drop_repeated(&runner->poll, page);
 	r = poll_page(&runner->poll, page, runner->url, &now, ret_verdict, reterr);
-	tell_notices(runner);
+	runner_tell_notices(runner);
 	if (r)
 		gather_clear(&runner->gather); /* the chain begins anew */
 	return r;
+}
+
+static void note_times(struct runner *runner, const struct page *page)
+{
+	size_t n_read = page->n_elements - page->n_excluded - page->n_bad;
+	bool none = page->n_without_time == n_read && !page->bad_time.data;
+	runner_note_untimed(runner, page->n_without_time, page->bad_time, none);
 }
 
 void runner_page_came(struct runner *runner, struct page *page)
@@ -376,6 +368,7 @@ void runner_page_came(struct runner *runner, struct page *page)
 	runner->status.n_pages++;
 	runner->fresh = false;
 	runner->status.n_excluded += page->n_excluded;
+	note_times(runner, page);
 	runner_report_gaps(runner); /* before the cursor that passes it */
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);
@@ -409,7 +402,7 @@ static void step(struct runner *runner)
 	/* a gap is told when an answer has told the server's clock */
 	struct clocks now = runner_clocks(runner);
 	bool begun = poll_begin(&runner->poll, &now);
-	tell_notices(runner);
+	runner_tell_notices(runner);
 	if (begun)
 		runner_ask(runner);
 	else

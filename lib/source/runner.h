@@ -93,6 +93,7 @@ struct runner_status {
 	unsigned n_attempts; /* that failed since then */
 	struct fault fault; /* the last, while failing */
 	uint64_t n_requests, n_pages, n_excluded;
+	uint64_t n_untimed; /* records read without a time, or with one that cannot be read */
 	uint64_t n_faults;
 	uint64_t n_pauses; /* polls that broke off, to go on later */
 	nsec_t last_success_time; /* NSEC_NONE: never */

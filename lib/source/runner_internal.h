@@ -54,6 +54,7 @@ struct runner {
 	bool clock_known; /* an answer had a Date */
 	nsec_t server_time, server_at; /* what the server's clock showed, and when */
 	unsigned notices_told;
+	bool untimed_told;
 	bool skew_told;
 	bool skew_moved; /* the last answer told of another clock than its request was made by */
 	struct runner_status status;
@@ -84,6 +85,14 @@ void runner_report_gaps(struct runner *runner);
 
 /* FAULT was the loss of a stored cursor: what is to be requested next, and when. */
 void runner_recover_lost(struct runner *runner, const struct fault *fault);
+
+/* --- runner_notices.c --- */
+
+/* Logs what the poll has to tell, each once. */
+void runner_tell_notices(struct runner *runner);
+/* N records of a page or document have no time, or one that cannot be read, such as EXAMPLE
+ * (SLICE_NULL: no such); NONE: no record of a page has any. */
+void runner_note_untimed(struct runner *runner, size_t n, struct slice example, bool none);
 
 /* --- runner_clock.c --- */
 

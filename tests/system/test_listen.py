@@ -74,6 +74,7 @@ class Metrics(Listen):
         self.assertEqual(found[("trawld_clock_skew_seconds", acme)], 0)
         self.assertEqual(found[("trawld_gaps_total", acme)], 0)
         self.assertEqual(found[("trawld_excluded_total", acme)], 0)
+        self.assertEqual(found[("trawld_untimed_records_total", acme)], 0)
         self.assertGreater(found[("trawld_lag_seconds", acme)], 0)
         self.assertGreater(found[("trawld_last_success_timestamp_seconds", acme)], 1.6e9)
         self.assertEqual(found[("trawld_sink_up", archive)], 1)
@@ -235,6 +236,7 @@ SOURCE = {
     "duplicates": int,
     "excluded": int,
     "quarantined": int,
+    "untimed": int,
     "requests": int,
     "errors": int,
     "gaps": int,

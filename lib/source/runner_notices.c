@@ -1,0 +1,49 @@
+/* What a source tells once: how its API behaves, and times that cannot be read. */
+#include "source/runner_internal.h"
+
+#include "base/cleanup.h"
+#include "net/outcome.h"
+
+#define EXAMPLE_SIZE 100
+
+void runner_tell_notices(struct runner *runner)
+{
+	unsigned fresh = runner->poll.notices & ~runner->notices_told;
+	for (unsigned i = 0; i < POLL_N_NOTICES; i++) {
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		if (!(fresh & 1u << i))
+			continue;
+		poll_notice_print(&runner->poll, 1u << i, &text);
+		log_warning(&runner->source->subject, "%s", buf_text(&text));
+	}
+	/* a watermark may go wrong again */
+	runner->notices_told |= fresh & ~(unsigned)POLL_NOTICE_WATERMARK;
+	runner->poll.notices = 0;
+}
+
+void runner_note_untimed(struct runner *runner, size_t n, struct slice example, bool none)
+{
+	const struct definition *definition = runner->source->definition;
+	bool rows = runner->fetching;
+	const char *section = rows ? "fetch" : "records";
+	const char *time = rows ? definition->fetch.time : definition->records.time;
+	const char *format = rows ? definition->fetch.time_format : definition->records.time_format;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	runner->status.n_untimed += n;
+	if (n == 0 || runner->untimed_told || !(example.data || none))
+		return;
+	runner->untimed_told = true;
+	if (none) {
+		log_warning(&runner->source->subject,
+			"no record of a page has a time at `%s`: the records are forwarded without "
+			"a time, or with the time of an earlier record (check time in [%s])",
+			time, section);
+		return;
+	}
+	http_excerpt(example, EXAMPLE_SIZE, &text);
+	log_warning(&runner->source->subject,
+		"the time %s at `%s` cannot be read as %s: records with such times are forwarded "
+		"without a time, or with the time of an earlier record (check time, time_format "
+		"and time_zone in [%s])",
+		buf_text(&text), time, format, section);
+}
