@@ -14,9 +14,15 @@
 #include "base/timestamp_internal.h"
 #include "base/timezone.h"
 
-static const char *const months[] = {
-	"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July",
+	"August", "September", "October", "November", "December"};
+static const char *const weekdays[] = {
+	"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+
+#define SHORT_NAME 3 /* letters of an abbreviated name */
+#define STRPTIME_YEAR_MAX 2068 /* the latest year that %y stands for */
+#define FIRST_YEAR 2026 /* no true clock shows an earlier one */
+#define HTTP_YEARS_AHEAD 50 /* RFC 9110 section 5.6.7 */
 
 enum kind { KIND_RFC3339, KIND_EPOCH, KIND_PATTERN };
 
@@ -41,7 +47,7 @@ static bool is_pattern(const char *pattern)
 		p++;
 		if (*p >= '1' && *p <= '9' && p[1] == 'f')
 			p++;
-		else if (!*p || !strchr("YmdeHMSfzZsbaTFy%", *p))
+		else if (!*p || !strchr("YmdeHMSfzZsbaTFyIpjABDR%", *p))
 			return false;
 	}
 	return true;
@@ -181,15 +187,19 @@ static int parse_epoch(const struct timestamp_format *format, struct slice text,
 	return 0;
 }
 
+/* A name, written out or abbreviated, in any case. */
 static bool take_name(struct slice *text, const char *const *names, size_t n, unsigned *ret)
 {
-	for (size_t i = 0; i < n; i++)
-		if (text->size >= 3 && strncasecmp(text->data, names[i], 3) == 0) {
-			text->data += 3;
-			text->size -= 3;
-			*ret = (unsigned)i;
-			return true;
-		}
+	for (size_t i = 0; i < n; i++) {
+		size_t size = strlen(names[i]);
+		if (text->size < SHORT_NAME || strncasecmp(text->data, names[i], SHORT_NAME) != 0)
+			continue;
+		if (text->size < size || strncasecmp(text->data, names[i], size) != 0)
+			size = SHORT_NAME;
+		*text = (struct slice){text->data + size, text->size - size};
+		*ret = (unsigned)i;
+		return true;
+	}
 	return false;
 }
 
@@ -200,6 +210,9 @@ struct scan {
 	int64_t offset_s;
 	bool has_epoch;
 	int64_t epoch_s;
+	unsigned hour_12, day_of_year; /* 0: not given */
+	bool after_noon;
+	int year_max; /* of years of two digits */
 };
 
 static bool take_word(struct slice *text, const char *word)
@@ -228,9 +241,38 @@ static bool scan_short_year(struct scan *scan)
 	unsigned year;
 	if (!take_number(&scan->text, 2, &year))
 		return false;
-	scan->civil.year =
-		(int)(year < 70 ? 2000 + year : 1900 + year); /* RFC 9110 section 5.6.7 */
+	scan->civil.year = scan->year_max - (scan->year_max - (int)year) % 100;
 	return true;
+}
+
+static bool scan_half_of_day(struct scan *scan)
+{
+	struct slice *text = &scan->text;
+	if (text->size < 2 || (text->data[1] | 0x20) != 'm')
+		return false;
+	char half = (char)(text->data[0] | 0x20);
+	scan->after_noon = half == 'p';
+	*text = (struct slice){text->data + 2, text->size - 2};
+	return half == 'a' || half == 'p';
+}
+
+static bool scan_list(struct scan *scan, const char *pattern);
+
+/* What CONVERSION is short for; NULL: nothing. */
+static const char *list_of(char conversion)
+{
+	switch (conversion) {
+	case 'F':
+		return "%Y-%m-%d";
+	case 'D':
+		return "%m/%d/%y";
+	case 'T':
+		return "%H:%M:%S";
+	case 'R':
+		return "%H:%M";
+	default:
+		return NULL;
+	}
 }
 
 static bool scan_conversion(struct scan *scan, char conversion)
@@ -238,6 +280,8 @@ static bool scan_conversion(struct scan *scan, char conversion)
 	struct slice *text = &scan->text;
 	struct civil *civil = &scan->civil;
 	unsigned value;
+	if (list_of(conversion))
+		return scan_list(scan, list_of(conversion));
 	switch (conversion) {
 	case 'Y':
 		if (!take_number(text, 4, &value))
@@ -249,11 +293,13 @@ static bool scan_conversion(struct scan *scan, char conversion)
 	case 'm':
 		return take_number(text, 2, &civil->month);
 	case 'b':
+	case 'B':
 		if (!take_name(text, months, 12, &value))
 			return false;
 		civil->month = value + 1;
 		return true;
 	case 'a':
+	case 'A':
 		return take_name(text, weekdays, 7, &value);
 	case 'd':
 		return take_number(text, 2, &civil->day);
@@ -262,20 +308,19 @@ static bool scan_conversion(struct scan *scan, char conversion)
 		return take_number(text, 2, &civil->day) || take_number(text, 1, &civil->day);
 	case 'H':
 		return take_number(text, 2, &civil->hour);
+	case 'I':
+		return take_number(text, 2, &scan->hour_12) && scan->hour_12 >= 1 &&
+		       scan->hour_12 <= 12;
+	case 'p':
+		return scan_half_of_day(scan);
+	case 'j':
+		return take_number(text, 3, &scan->day_of_year) && scan->day_of_year >= 1;
 	case 'M':
 		return take_number(text, 2, &civil->minute);
 	case 'S':
 		return take_number(text, 2, &civil->second);
 	case 'f':
 		return take_fraction(text, &civil->nanosecond);
-	case 'F':
-		return scan_conversion(scan, 'Y') && take_char(text, '-') &&
-		       scan_conversion(scan, 'm') && take_char(text, '-') &&
-		       scan_conversion(scan, 'd');
-	case 'T':
-		return scan_conversion(scan, 'H') && take_char(text, ':') &&
-		       scan_conversion(scan, 'M') && take_char(text, ':') &&
-		       scan_conversion(scan, 'S');
 	case 's':
 		return scan_epoch(scan);
 	case 'Z':
@@ -288,22 +333,43 @@ static bool scan_conversion(struct scan *scan, char conversion)
 	}
 }
 
-static int parse_pattern(
-	const char *pattern, const struct timezone_rules *zone, struct slice text, nsec_t *ret)
+static bool scan_list(struct scan *scan, const char *pattern)
 {
-	struct scan scan = {.text = text, .civil = {.year = 1970, .month = 1, .day = 1}};
 	for (const char *p = pattern; *p; p++) {
 		bool good;
 		if (*p == '%') {
 			p += p[1] >= '1' && p[1] <= '9' ? 2 : 1; /* any fraction will do */
-			good = scan_conversion(&scan, *p);
+			good = scan_conversion(scan, *p);
 		} else {
-			good = take_char(&scan.text, *p);
+			good = take_char(&scan->text, *p);
 		}
 		if (!good)
-			return TIMESTAMP_E_SYNTAX;
+			return false;
 	}
-	if (scan.text.size)
+	return true;
+}
+
+/* What conversions say together; false: they contradict each other. */
+static bool settle(struct scan *scan)
+{
+	struct civil *civil = &scan->civil;
+	if (scan->hour_12)
+		civil->hour = scan->hour_12 % 12 + (scan->after_noon ? 12 : 0);
+	if (!scan->day_of_year)
+		return true;
+	struct civil day =
+		civil_from_days(civil_to_days(civil->year, 1, 1) + scan->day_of_year - 1);
+	civil->month = day.month;
+	civil->day = day.day;
+	return day.year == civil->year;
+}
+
+static int parse_pattern(const char *pattern, const struct timezone_rules *zone, int year_max,
+	struct slice text, nsec_t *ret)
+{
+	struct scan scan = {
+		.text = text, .civil = {.year = 1970, .month = 1, .day = 1}, .year_max = year_max};
+	if (!scan_list(&scan, pattern) || scan.text.size || !settle(&scan))
 		return TIMESTAMP_E_SYNTAX;
 	if (scan.has_epoch) {
 		*ret = scan.epoch_s * NSEC_PER_SEC + scan.civil.nanosecond;
@@ -328,7 +394,8 @@ static int parse_one(const struct timestamp_format *format, struct slice text, n
 	case KIND_EPOCH:
 		return parse_epoch(format, text, ret_time);
 	case KIND_PATTERN:
-		return parse_pattern(format->pattern, format->zone, text, ret_time);
+		return parse_pattern(
+			format->pattern, format->zone, STRPTIME_YEAR_MAX, text, ret_time);
 	}
 	return TIMESTAMP_E_SYNTAX;
 }
@@ -344,17 +411,16 @@ int timestamp_parse(const struct timestamp_format *format, struct slice text, ns
 
 int timestamp_parse_http(struct slice text, nsec_t *ret_time)
 {
-	static const char *const patterns[] = {"%a, %d %b %Y %T GMT", "%a %b %e %T %Y", NULL};
+	static const char *const patterns[] = {
+		"%a, %d %b %Y %T GMT", "%a %b %e %T %Y", "%A, %d-%b-%y %T GMT"};
+	/* a clock that was never set tells no century */
+	int now = civil_from_time(clock_wall()).year;
+	int year_max = (now > FIRST_YEAR ? now : FIRST_YEAR) + HTTP_YEARS_AHEAD;
 	text = str_trim(text);
-	for (size_t i = 0; patterns[i]; i++)
-		if (parse_pattern(patterns[i], NULL, text, ret_time) == 0)
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		if (parse_pattern(patterns[i], NULL, year_max, text, ret_time) == 0)
 			return 0;
-	/* rfc850-date: the weekday is written out */
-	const char *comma = text.size ? memchr(text.data, ',', text.size) : NULL;
-	if (!comma)
-		return TIMESTAMP_E_SYNTAX;
-	struct slice rest = {comma + 1, text.size - (size_t)(comma + 1 - text.data)};
-	return parse_pattern("%d-%b-%y %T GMT", NULL, str_trim(rest), ret_time);
+	return TIMESTAMP_E_SYNTAX;
 }
 
 static void print_offset(int64_t offset_s, struct buf *out)
@@ -370,48 +436,58 @@ static void print_fraction(const struct civil *civil, size_t n_digits, struct bu
 	buf_append(out, digits, n_digits);
 }
 
+static int day_of_year(const struct civil *c)
+{
+	return (int)(civil_to_days(c->year, c->month, c->day) - civil_to_days(c->year, 1, 1)) + 1;
+}
+
+static bool print_number(char conversion, const struct civil *c, struct buf *out)
+{
+	const struct {
+		char conversion;
+		int width, value;
+	} numbers[] = {{'Y', 4, c->year}, {'y', 2, c->year % 100}, {'m', 2, (int)c->month},
+		{'d', 2, (int)c->day}, {'j', 3, day_of_year(c)}, {'H', 2, (int)c->hour},
+		{'I', 2, (int)(c->hour + 11) % 12 + 1}, {'M', 2, (int)c->minute},
+		{'S', 2, (int)c->second}, {'f', 6, (int)(c->nanosecond / 1000)}};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (numbers[i].conversion != conversion)
+			continue;
+		buf_printf(out, "%0*d", numbers[i].width, numbers[i].value);
+		return true;
+	}
+	return false;
+}
+
 static void print_conversion(
 	char conversion, const struct civil *c, nsec_t time, int64_t offset_s, struct buf *out)
 {
+	const char *list = list_of(conversion);
+	for (const char *p = list; p && *p; p++)
+		if (*p == '%')
+			print_number(*++p, c, out);
+		else
+			buf_append_char(out, *p);
+	if (list || print_number(conversion, c, out))
+		return;
 	switch (conversion) {
-	case 'Y':
-		buf_printf(out, "%04d", c->year);
-		break;
-	case 'y':
-		buf_printf(out, "%02d", c->year % 100);
-		break;
-	case 'm':
-		buf_printf(out, "%02u", c->month);
-		break;
 	case 'b':
+		buf_append(out, months[c->month - 1], SHORT_NAME);
+		break;
+	case 'B':
 		buf_append_text(out, months[c->month - 1]);
 		break;
 	case 'a':
-		buf_append_text(out, weekdays[c->weekday]);
+		buf_append(out, weekdays[c->weekday], SHORT_NAME);
 		break;
-	case 'd':
-		buf_printf(out, "%02u", c->day);
+	case 'A':
+		buf_append_text(out, weekdays[c->weekday]);
 		break;
 	case 'e':
 		buf_printf(out, "%2u", c->day);
 		break;
-	case 'H':
-		buf_printf(out, "%02u", c->hour);
-		break;
-	case 'M':
-		buf_printf(out, "%02u", c->minute);
-		break;
-	case 'S':
-		buf_printf(out, "%02u", c->second);
-		break;
-	case 'f':
-		print_fraction(c, 6, out);
-		break;
-	case 'F':
-		buf_printf(out, "%04d-%02u-%02u", c->year, c->month, c->day);
-		break;
-	case 'T':
-		buf_printf(out, "%02u:%02u:%02u", c->hour, c->minute, c->second);
+	case 'p':
+		buf_append_text(out, c->hour < 12 ? "AM" : "PM");
 		break;
 	case 's':
 		buf_printf(out, "%lld", (long long)floor_div(time, NSEC_PER_SEC));

@@ -102,7 +102,8 @@ static void rest(struct runner *runner)
 static bool is_passing(enum fault_class class)
 {
 	return class == FAULT_NETWORK || class == FAULT_TIMEOUT || class == FAULT_THROTTLED ||
-	       class == FAULT_SERVER || class == FAULT_INCOMPLETE || class == FAULT_LOST;
+	       class == FAULT_SERVER || class == FAULT_BODY || class == FAULT_INCOMPLETE ||
+	       class == FAULT_LOST;
 }
 
 /* Said once when it begins and whenever it changes; not at each attempt. */
@@ -339,13 +340,6 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	return r;
 }
 
-static void note_times(struct runner *runner, const struct page *page)
-{
-	size_t n_read = page->n_elements - page->n_excluded - page->n_bad;
-	bool none = page->n_without_time == n_read && !page->bad_time.data;
-	runner_note_untimed(runner, page->n_without_time, page->bad_time, none);
-}
-
 void runner_page_came(struct runner *runner, struct page *page)
 {
 	struct fault fault = FAULT_NULL;
@@ -368,7 +362,8 @@ void runner_page_came(struct runner *runner, struct page *page)
 	runner->status.n_pages++;
 	runner->fresh = false;
 	runner->status.n_excluded += page->n_excluded;
-	note_times(runner, page);
+	runner_note_times(runner, page->n_elements - page->n_excluded - page->n_bad,
+		page->n_without_time, page->bad_time);
 	runner_report_gaps(runner); /* before the cursor that passes it */
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);

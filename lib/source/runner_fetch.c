@@ -50,8 +50,8 @@ static void hand_rows_on(struct runner *runner)
 		runner_failed(runner, &fault);
 		return;
 	}
-	runner_note_untimed(
-		runner, runner->fetch.n_without_time, buf_slice(&runner->fetch.bad_time), false);
+	runner_note_times(runner, records.n_items, runner->fetch.n_without_time,
+		buf_slice(&runner->fetch.bad_time));
 	char *place CLEANUP_FREE = place_print(&runner->fetch.place);
 	if (records.n_items)
 		runner_deliver(runner, (struct record_batch){

@@ -54,7 +54,7 @@ struct runner {
 	bool clock_known; /* an answer had a Date */
 	nsec_t server_time, server_at; /* what the server's clock showed, and when */
 	unsigned notices_told;
-	bool untimed_told;
+	bool untimed_told, any_timed;
 	bool skew_told;
 	bool skew_moved; /* the last answer told of another clock than its request was made by */
 	struct runner_status status;
@@ -90,9 +90,10 @@ void runner_recover_lost(struct runner *runner, const struct fault *fault);
 
 /* Logs what the poll has to tell, each once. */
 void runner_tell_notices(struct runner *runner);
-/* N records of a page or document have no time, or one that cannot be read, such as EXAMPLE
- * (SLICE_NULL: no such); NONE: no record of a page has any. */
-void runner_note_untimed(struct runner *runner, size_t n, struct slice example, bool none);
+/* Of N_RECORDS of a page or document, N_UNTIMED have no time, or one that cannot be read, such as
+ * EXAMPLE (SLICE_NULL: they have none). */
+void runner_note_times(
+	struct runner *runner, size_t n_records, size_t n_untimed, struct slice example);
 
 /* --- runner_clock.c --- */
 

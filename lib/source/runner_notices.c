@@ -5,6 +5,7 @@
 #include "net/outcome.h"
 
 #define EXAMPLE_SIZE 100
+#define UNTIMED_MIN 10 /* some records may have no time */
 
 void runner_tell_notices(struct runner *runner)
 {
@@ -21,7 +22,8 @@ void runner_tell_notices(struct runner *runner)
 	runner->poll.notices = 0;
 }
 
-void runner_note_untimed(struct runner *runner, size_t n, struct slice example, bool none)
+void runner_note_times(
+	struct runner *runner, size_t n_records, size_t n_untimed, struct slice example)
 {
 	const struct definition *definition = runner->source->definition;
 	bool rows = runner->fetching;
@@ -29,15 +31,17 @@ void runner_note_untimed(struct runner *runner, size_t n, struct slice example, 
 	const char *time = rows ? definition->fetch.time : definition->records.time;
 	const char *format = rows ? definition->fetch.time_format : definition->records.time_format;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	runner->status.n_untimed += n;
-	if (n == 0 || runner->untimed_told || !(example.data || none))
+	runner->any_timed |= n_untimed < n_records;
+	runner->status.n_untimed += n_untimed;
+	bool none = !runner->any_timed && runner->status.n_untimed >= UNTIMED_MIN;
+	if (n_untimed == 0 || runner->untimed_told || !(example.data || none))
 		return;
 	runner->untimed_told = true;
-	if (none) {
+	if (!example.data) {
 		log_warning(&runner->source->subject,
-			"no record of a page has a time at `%s`: the records are forwarded without "
-			"a time, or with the time of an earlier record (check time in [%s])",
-			time, section);
+			"none of %llu records has a time at `%s`: records are forwarded without a "
+			"time (check time in [%s])",
+			(unsigned long long)runner->status.n_untimed, time, section);
 		return;
 	}
 	http_excerpt(example, EXAMPLE_SIZE, &text);

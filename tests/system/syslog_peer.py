@@ -7,7 +7,7 @@ import threading
 
 MESSAGE = re.compile(
     rb"<(\d{1,3})>1 (\S+) (\S+) (\S+) (\S+) (\S+) "
-    rb'\[trawld@32473((?: \w+="(?:[^"\\\]\x00-\x1f\x7f]|\\["\\\]])*")*)\] (.*)',
+    rb'\[trawld@\d+((?: \w+="(?:[^"\\\]\x00-\x1f\x7f]|\\["\\\]])*")*)\] (.*)',
     re.DOTALL,
 )
 RELP_FRAME = re.compile(rb"(\d{1,9}) ([a-z]{1,32}) (\d{1,9})(?= |\n)")

@@ -22,6 +22,8 @@ class Syslog(harness.Case):
         self.addCleanup(receiver.stop)
         return receiver
 
+    enterprise = 32473
+
     def syslog_sink(self, address, more=""):
         return "[sink siem]\ntype = syslog\naddress = %s\nretry_max = 1s\n%s\n" % (address, more)
 
@@ -65,7 +67,8 @@ class Syslog(harness.Case):
             self.assertEqual(message.time, simlib.iso(us))
             self.assertRegex(
                 message.data,
-                r'^\[trawld@32473 source="acme" provider="cloudscale" id="[0-9a-f]{32}"\]$',
+                r'^\[trawld@%d source="acme" provider="cloudscale" id="[0-9a-f]{32}"\]$'
+                % self.enterprise,
             )
 
     def transport(self, kind, more="", host="127.0.0.1", **settings):
@@ -84,7 +87,8 @@ class Syslog(harness.Case):
         self.transport("tcp")
 
     def test_unix(self):
-        self.transport("unix")
+        self.enterprise = 4294967295
+        self.transport("unix", "enterprise_id = %d" % self.enterprise)
 
     def test_unix_stream(self):
         self.transport("ptcp")

@@ -56,6 +56,11 @@ START_TEST(a_message_of_rfc_5424)
 	ck_message("<134>1 2025-12-11T12:23:17.460366Z host.example.net trawld - prod "
 		   "[trawld@32473 source=\"prod\" provider=\"acme\" id=\"e-1\"] "
 		   "{\"a\":\"\xc3\xa9\"}");
+	style.enterprise_id = 4294967295;
+	ck_message("<134>1 2025-12-11T12:23:17.460366Z host.example.net trawld - prod "
+		   "[trawld@4294967295 source=\"prod\" provider=\"acme\" id=\"e-1\"] "
+		   "{\"a\":\"\xc3\xa9\"}");
+	style.enterprise_id = SYSLOG_ENTERPRISE_ID;
 	style.format = RECORD_ENVELOPE;
 	ck_message("<134>1 2025-12-11T12:23:17.460366Z host.example.net trawld - prod "
 		   "[trawld@32473 source=\"prod\" provider=\"acme\" id=\"e-1\"] "

@@ -1,5 +1,6 @@
 /* Times as text, both ways, and local times. */
 #include "base/timestamp.h"
+#include "base/timestamp_internal.h"
 
 #include "base/timezone.h"
 #include "check_unit.h"
@@ -125,6 +126,21 @@ START_TEST(http_dates)
 }
 END_TEST
 
+/* Two digits of a year: never more than 50 years from now. */
+START_TEST(centuries)
+{
+	int now = civil_from_time(clock_wall()).year;
+	for (int year = now - 49; year <= now + 50; year++) {
+		struct buf buf = BUF_NULL;
+		nsec_t time;
+		buf_printf(&buf, "Sunday, 06-Nov-%02d 08:49:37 GMT", year % 100);
+		ck_assert_int_eq(timestamp_parse_http(buf_slice(&buf), &time), 0);
+		ck_assert_int_eq(civil_from_time(time).year, year);
+		buf_deinit(&buf);
+	}
+}
+END_TEST
+
 START_TEST(formats)
 {
 	static const struct {
@@ -151,6 +167,16 @@ START_TEST(formats)
 		{"%Y-%m-%d %H:%M:%S", "Europe/Zurich", "2025-09-15 00:25:43", 1757888743 * S},
 		{"%Y-%m-%d %H:%M:%S", "Asia/Shanghai", "2025-09-15 06:25:43", 1757888743 * S},
 		{"%F %T.%f", NULL, "2025-09-14 22:25:43.25", 1757888743 * S + 250000000},
+		{"%m/%d/%Y %I:%M:%S %p", NULL, "09/14/2025 10:25:43 PM", 1757888743 * S},
+		{"%D %I:%M%p", NULL, "09/14/25 12:25am", 1757809500 * S},
+		{"%D %R", "Europe/Zurich", "09/14/25 12:25", 1757845500 * S},
+		{"%A, %B %e, %Y %T", NULL, "Sunday, September 14, 2025 22:25:43", 1757888743 * S},
+		{"%a %b %d %Y %T", NULL, "SUNDAY SEP 14 2025 22:25:43", 1757888743 * S},
+		{"%d %B %Y", NULL, "02 May 2025", 1746144000 * S},
+		{"%Y-%jT%T", NULL, "2025-257T22:25:43", 1757888743 * S},
+		{"%Y-%jT%T", "+08:00", "2024-366T08:00:00", 1735603200 * S},
+		{"%d.%m.%y", NULL, "01.01.69", -31536000 * S},
+		{"%d.%m.%y", NULL, "01.01.68", 3092601600 * S},
 		/* twice: the earlier; skipped: as before the change */
 		{"%F %T", "Europe/Zurich", "2025-10-26 02:30:00", 1761438600 * S},
 		{"%F %T", "Europe/Zurich", "2025-03-30 02:30:00", 1743298200 * S},
@@ -178,6 +204,7 @@ START_TEST(printing)
 		{"%Y-%m-%dT%H:%M:%S%z", "2025-09-14T22:25:43+0000"},
 		{"%a, %d %b %Y %T GMT", "Sun, 14 Sep 2025 22:25:43 GMT"},
 		{"%F.%f%%", "2025-09-14.123456%"},
+		{"%A %B %D %I:%M %p %R %j", "Sunday September 09/14/25 10:25 PM 22:25 257"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct timestamp_format *format = NULL;
@@ -214,6 +241,12 @@ START_TEST(bad_texts)
 		{"%F %T", "2025-09-14 22:25", TIMESTAMP_E_SYNTAX},
 		{"%F %T", "2025-09-31 22:25:43", TIMESTAMP_E_SYNTAX},
 		{"%F %T", "2500-01-01 00:00:00", TIMESTAMP_E_RANGE},
+		{"%F %I:%M %p", "2025-09-14 13:25 PM", TIMESTAMP_E_SYNTAX},
+		{"%F %I:%M %p", "2025-09-14 00:25 PM", TIMESTAMP_E_SYNTAX},
+		{"%F %I:%M %p", "2025-09-14 10:25 XM", TIMESTAMP_E_SYNTAX},
+		{"%Y-%j", "2025-366", TIMESTAMP_E_SYNTAX},
+		{"%Y-%j", "2025-000", TIMESTAMP_E_SYNTAX},
+		{"%d %B %Y", "02 Maya 2025", TIMESTAMP_E_SYNTAX},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct timestamp_format *format = NULL;
@@ -284,5 +317,5 @@ START_TEST(points_and_durations)
 }
 END_TEST
 
-UNIT_MAIN("timestamp", rfc3339, several_formats, fraction_digits, round_trip, http_dates, formats,
-	printing, bad_texts, printing_before_the_epoch, bad_formats, points_and_durations)
+UNIT_MAIN("timestamp", rfc3339, several_formats, fraction_digits, round_trip, http_dates, centuries,
+	formats, printing, bad_texts, printing_before_the_epoch, bad_formats, points_and_durations)

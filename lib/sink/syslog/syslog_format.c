@@ -128,6 +128,7 @@ void syslog_style_init(struct syslog_style *style, const char *hostname, const c
 	*style = (struct syslog_style){
 		.hostname = clean(slice_of(hostname ? hostname : own), HOSTNAME_MAX, ""),
 		.app_name = clean(slice_of(app_name), APP_NAME_MAX, ""),
+		.enterprise_id = SYSLOG_ENTERPRISE_ID,
 	};
 }
 
@@ -177,7 +178,8 @@ static void append_header_5424(const struct syslog_style *style, unsigned priori
 		buf_append_char(out, '-');
 	else
 		timestamp_print_rfc3339(record->view.time, 6, out);
-	buf_printf(out, " %s %s - %s [trawld@32473", style->hostname, style->app_name, id);
+	buf_printf(out, " %s %s - %s [trawld@%lld", style->hostname, style->app_name, id,
+		(long long)style->enterprise_id);
 	append_param(out, "source", slice_of(record->batch->source), NAME_PARAM_MAX);
 	append_param(out, "provider", slice_of(record->batch->provider), NAME_PARAM_MAX);
 	append_param(out, "id", batch_id_text(&record->view, scratch), ID_PARAM_MAX);

@@ -15,6 +15,8 @@
 /* No header is larger: a limit below this leaves no room for any text. */
 #define SYSLOG_HEADER_MAX 1200
 
+#define SYSLOG_ENTERPRISE_ID 32473 /* reserved for examples, RFC 5612 */
+
 enum syslog_rfc { SYSLOG_RFC5424, SYSLOG_RFC3164 };
 
 struct syslog_style {
@@ -24,6 +26,7 @@ struct syslog_style {
 	unsigned facility; /* 0..23 */
 	char *hostname; /* cleaned, or "-" */
 	char *app_name;
+	int64_t enterprise_id; /* of the structured data's name */
 	enum record_format format; /* of the message text */
 };
 

@@ -15,6 +15,7 @@ int syslog_target_init(struct syslog_target *target, const struct syslog_options
 		return r;
 	syslog_style_init(&target->style, options->hostname, options->app_name);
 	target->style.rfc = (enum syslog_rfc)options->rfc;
+	target->style.enterprise_id = options->enterprise_id;
 	*ret_key = "facility";
 	if (!syslog_facility_parse(slice_of(options->facility), &target->style.facility))
 		return fault_set(reterr, FAULT_CONFIG,
@@ -73,6 +74,9 @@ const struct option syslog_option_rows[SYSLOG_N_OPTIONS] = {
 	ROW(severity_map, "severity_map", OPTION_LIST, .help = "glob=severity, ...; first match"),
 	ROW(hostname, "hostname", OPTION_STRING, .help = "HOSTNAME; default: this host's"),
 	ROW(app_name, "app_name", OPTION_STRING, .default_text = "trawld", .help = "APP-NAME"),
+	ROW(enterprise_id, "enterprise_id", OPTION_COUNT, .default_text = "32473", .min = 1,
+		.max = UINT32_MAX,
+		.help = "private enterprise number in the name of the structured data"),
 	ROW(max_message, "max_message", OPTION_SIZE, .min = 2048, .max = (int64_t)1 << 30,
 		.help = "a longer message is cut in a datagram, sent whole by RELP, else refused; "
 			"default: 64KiB, 8KiB over tcp, tls and stream sockets"),

@@ -19,6 +19,7 @@ struct syslog_options {
 	struct str_list severity_map;
 	char *hostname;
 	char *app_name;
+	int64_t enterprise_id;
 	uint64_t max_message; /* 0: by transport */
 	char *ca_file;
 	char *client_cert;
@@ -27,7 +28,7 @@ struct syslog_options {
 	nsec_t timeout_ns;
 };
 
-#define SYSLOG_N_OPTIONS 15
+#define SYSLOG_N_OPTIONS 16
 extern const struct option syslog_option_rows[SYSLOG_N_OPTIONS];
 
 struct syslog_target {
