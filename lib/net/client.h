@@ -1,6 +1,6 @@
 /*
  * The one HTTP client: libcurl's multi interface driven by libev, shared by sources and sinks. TLS
- * is verified, connections are reused, gzip, br and zstd are accepted, NOSIGNAL, http and https
+ * is verified, connections are reused, gzip and zstd are accepted, NOSIGNAL, http and https
  * only, redirects only to the same origin (GET only, 5 at most; elsewhere FAULT_ORIGIN).
  */
 #ifndef TRAWLD_NET_CLIENT_H

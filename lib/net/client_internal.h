@@ -44,6 +44,7 @@ struct http_request {
 	struct http_response response;
 	int64_t content_length; /* of the answer; -1: not said */
 	bool content_encoded;
+	struct decoding *decoding; /* once its body has begun */
 	bool headers_done;
 	size_t headers_size;
 	char error[CURL_ERROR_SIZE];

@@ -221,10 +221,6 @@ void curl_fault(struct http_request *request, CURLcode result)
 		fault_set(fault, FAULT_NETWORK, "TLS with %s failed: %s", host,
 			reason(request, result));
 		break;
-	case CURLE_BAD_CONTENT_ENCODING:
-		fault_set(
-			fault, FAULT_BODY, "the compressed answer from %s cannot be decoded", host);
-		break;
 	case CURLE_OUT_OF_MEMORY: /* what libcurl says of a header above 100 KiB */
 	case TOO_LARGE:
 		fault_set(fault, FAULT_LIMIT, "the headers of the answer from %s are too large",

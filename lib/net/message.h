@@ -65,7 +65,7 @@ struct http_response {
 	int status; /* 0: no answer, see fault */
 	struct fault fault; /* class FAULT_NONE when a whole answer came, whatever its status */
 	struct http_headers headers;
-	struct buf body; /* decoded (gzip, br, zstd) */
+	struct buf body; /* decoded (decoding.h) */
 	nsec_t server_time; /* Date header; NSEC_NONE */
 	nsec_t elapsed_ns;
 	uint64_t wire_size;

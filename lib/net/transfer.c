@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/timestamp.h"
 
+#include "net/decoding.h"
 #include "net/url.h"
 
 #define TIMEOUT_NS (60 * NSEC_PER_SEC)
@@ -40,6 +41,8 @@ static void response_restart(struct http_request *request)
 	response->server_time = NSEC_NONE;
 	request->content_length = -1;
 	request->content_encoded = false;
+	decoding_free(request->decoding);
+	request->decoding = NULL;
 	request->headers_done = false;
 }
 
@@ -159,6 +162,35 @@ static bool make_room(struct http_request *request)
 	return (uint64_t)length <= body->limit && buf_reserve(body, (size_t)length);
 }
 
+/* The answer is in ENCODING, of which no more can be decoded. */
+static bool fault_encoded(struct http_request *request, const char *what)
+{
+	struct slice name = http_headers_get(&request->response.headers, "Content-Encoding");
+
+	fault_set(&request->response.fault, FAULT_BODY,
+		"the compressed answer (%.*s) cannot be decoded: %s",
+		(int)(name.size < 40 ? name.size : 40), name.data, what);
+	return false;
+}
+
+static bool decode(struct http_request *request, struct slice piece)
+{
+	if (!request->decoding)
+		request->decoding = decoding_new(
+			http_headers_get(&request->response.headers, "Content-Encoding"));
+	if (!request->decoding)
+		return fault_encoded(request, "only " DECODING_ACCEPTED " was requested");
+	switch (decoding_add(request->decoding, piece, &request->response.body)) {
+	case 0:
+		return true;
+	case DECODING_E_FULL:
+		fault_too_large(request);
+		return false;
+	default:
+		return fault_encoded(request, "it is damaged");
+	}
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
 	struct http_request *request = userdata;
@@ -166,7 +198,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 	size *= n;
 	if (size == 0)
 		return 0;
-	if (!make_room(request) || buf_append(&request->response.body, data, size) != 0) {
+	if (request->content_encoded) {
+		if (!decode(request, (struct slice){data, size}))
+			return 0;
+	} else if (!make_room(request) || buf_append(&request->response.body, data, size) != 0) {
 		fault_too_large(request);
 		return 0;
 	}
@@ -312,7 +347,8 @@ static void set_all(
 	}
 	transfer_set_transport(request);
 	set_reuse(request);
-	SET(request, CURLOPT_ACCEPT_ENCODING, "");
+	SET(request, CURLOPT_ACCEPT_ENCODING, DECODING_ACCEPTED);
+	SET(request, CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	SET(request, CURLOPT_BUFFERSIZE, TRANSFER_BUFFER_SIZE);
 	SET(request, CURLOPT_USERAGENT, user_agent);
 	set_method(request, message);
@@ -366,6 +402,7 @@ void transfer_free(struct http_request *request)
 	transfer_close(request);
 	http_headers_deinit(&request->response.headers);
 	buf_deinit(&request->response.body);
+	decoding_free(request->decoding);
 	secret_wipe(request->url, strlen(request->url));
 	free(request->url);
 	free(request);
@@ -457,6 +494,9 @@ enum transfer_next transfer_end(struct http_request *request, CURLcode result)
 	}
 	if (result != CURLE_OK)
 		curl_fault(request, result);
+	else if (response->fault.class == FAULT_NONE && request->decoding &&
+		 !decoding_is_whole(request->decoding))
+		fault_encoded(request, "it is cut short");
 	else if (response->fault.class == FAULT_NONE && !ratio_exceeded(request, 0))
 		next = judge_redirect(request);
 	if (next == TRANSFER_AGAIN)

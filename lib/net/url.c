@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #define URL_SIZE_MAX ((size_t)64 * 1024) /* a link is the peer's: it needs a ceiling */
 
@@ -233,10 +234,29 @@ static void append_reference(struct buf *out, const struct url_parts *base, cons
 	}
 }
 
+/* Some APIs write their links without encoding what must be encoded. The name of a host does not
+ * get better by that: it stays unreadable. */
+static char *encode_reference(const char *reference)
+{
+	struct slice text = str_trim(slice_of(reference));
+	struct buf out = BUF_NULL;
+
+	for (size_t i = 0; i < text.size; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		if (c == ' ' || c >= 0x80)
+			buf_printf(&out, "%%%02X", c);
+		else
+			buf_append_char(&out, (char)c);
+	}
+	return buf_take(&out);
+}
+
 int url_resolve(const char *base, const char *reference, char **ret_url)
 {
 	CLEANUP(buf_deinit) struct buf out = BUF_NULL;
 	CLEANUP_FREE char *origin = NULL;
+	CLEANUP_FREE char *encoded = NULL;
 	struct url_parts parts;
 	int r = url_split(base, &parts);
 
@@ -244,10 +264,11 @@ int url_resolve(const char *base, const char *reference, char **ret_url)
 		return r;
 	if (!reference || strlen(reference) > URL_SIZE_MAX)
 		return URL_E_SYNTAX;
-	if (has_scheme(reference))
-		buf_append_text(&out, reference);
+	encoded = encode_reference(reference);
+	if (has_scheme(encoded))
+		buf_append_text(&out, encoded);
 	else
-		append_reference(&out, &parts, reference);
+		append_reference(&out, &parts, encoded);
 	r = url_origin(
 		buf_text(&out), &origin); /* refuses what libcurl could not or may not open */
 	if (r != 0)

@@ -13,8 +13,9 @@ enum {
  * (URL_E_SYNTAX). */
 int url_origin(const char *url, char **ret_origin);
 
-/* REFERENCE resolved against BASE (RFC 3986 section 5). An absolute reference is taken byte for
- * byte; nothing is re-encoded. */
+/* REFERENCE resolved against BASE (RFC 3986 section 5). Blanks and bytes that are not ASCII in its
+ * path and query are percent-encoded, blanks around it dropped; anything else of an absolute
+ * reference stays as it is. */
 int url_resolve(const char *base, const char *reference, char **ret_url);
 
 /* Scheme, host and port of ENDPOINT (its path, without a final '/', is put before the path) in

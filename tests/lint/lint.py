@@ -89,8 +89,8 @@ def arrows():
     homes = {
         "sqlite3.h": ("store",),
         "curl/curl.h": ("net",),
-        "zstd.h": ("store", "sink"),
-        "zlib.h": ("source", "sink"),
+        "zstd.h": ("store", "net", "sink"),
+        "zlib.h": ("net", "source", "sink"),
         "microhttpd.h": (),
     }
     for path in sources("lib", "daemon"):

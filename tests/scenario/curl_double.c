@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <zlib.h>
+
 #undef curl_easy_getinfo
 #undef curl_easy_setopt
 #undef curl_multi_setopt
@@ -132,14 +134,34 @@ static void set_timer(struct multi *multi)
 		multi->on_timer((CURLM *)multi, wait_ms, multi->timer_owner);
 }
 
+/* The script has the body in plain. */
+static void compress_body(struct peer_request *request)
+{
+	z_stream stream = {0};
+	deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+	size_t bound = deflateBound(&stream, request->answer_size);
+	char *packed = mem_alloc(bound);
+	stream.next_in = (unsigned char *)request->answer_body;
+	stream.avail_in = (unsigned)request->answer_size;
+	stream.next_out = (unsigned char *)packed;
+	stream.avail_out = (unsigned)bound;
+	deflate(&stream, Z_FINISH);
+	request->answer_size = bound - stream.avail_out;
+	deflateEnd(&stream);
+	free(request->answer_body);
+	request->answer_body = packed;
+}
+
 void peer_answer(struct peer_request *request, const struct peer_answer *answer)
 {
 	request->answered = true;
 	request->head = mem_strdup(answer->head);
 	request->answer_body = mem_strndup(answer->body, answer->body_size);
 	request->answer_size = answer->body_size;
+	if (answer->head && strstr(answer->head, "Content-Encoding: gzip"))
+		compress_body(request);
 	request->wire_size =
-		answer->wire_size < 0 ? (long long)answer->body_size : answer->wire_size;
+		answer->wire_size < 0 ? (long long)request->answer_size : answer->wire_size;
 	request->os_error = answer->os_error;
 	request->result = (CURLcode)answer->result;
 	set_timer(request->multi);

@@ -151,6 +151,10 @@ static const struct {
 	{"/gzip/1000000?chunked=1", 1000000, true},
 	{"/gzip/900000/bomb", 900000, true}, /* small ones may */
 	{"/deflated/5000", 5000, true},
+	{"/zstd", 12000, true},
+	{"/members/500000", 500000, true},
+	{"/members/5500/padded", 5500, true},
+	{"/members/2500/slow", 2500, true},
 	{"/early", 4, false},
 	{"/trailers", 2, false},
 };
@@ -183,7 +187,11 @@ static const struct {
 	{"/gzip/50000000/bomb", 0, 0, FAULT_LIMIT, "more than 100 times its size"},
 	{"/gzip/50000000/bomb?chunked=1", 0, 0, FAULT_LIMIT, "more than 100 times its size"},
 	{"/gzip/2000000/bomb", 0, 0, FAULT_LIMIT, "more than 100 times its size"},
-	{"/garbled", 0, 0, FAULT_BODY, "cannot be decoded"},
+	{"/garbled", 0, 0, FAULT_BODY, "(gzip) cannot be decoded: it is damaged"},
+	{"/zstd/cut", 0, 0, FAULT_BODY, "(zstd) cannot be decoded: it is cut short"},
+	{"/members/5000/cut", 0, 0, FAULT_BODY, "it is cut short"},
+	{"/members/5000", 4096, 0, FAULT_LIMIT, "larger than `max_page` (4 KiB)"},
+	{"/brotli", 0, 0, FAULT_BODY, "(br) cannot be decoded: only gzip, zstd was requested"},
 	{"/cut/1000", 0, 0, FAULT_NETWORK, "cut short after 500 bytes"},
 	{"/cut/1000/chunked", 0, 0, FAULT_NETWORK, "cut short"},
 	{"/cut/5000000", 0, 0, FAULT_NETWORK, "cut short after 2500000 bytes"},

@@ -98,6 +98,34 @@ class Conversation:
         return self.send(gzip.compress(text), headers=["Content-Encoding: gzip"],
                          chunked="chunked" in self.query)
 
+    def do_members(self, size, how=""):
+        """Several members in one body; with HOW cut, in single bytes, or followed by padding."""
+        text = (b'{"record": %d}\n' * 70000)[: int(size)]
+        body = b"".join(gzip.compress(text[at : at + 1000]) for at in range(0, int(size), 1000))
+        if how == "cut":
+            body = body[:-4]
+        if how == "padded":
+            body += bytes(512)
+        if how != "slow":
+            return self.send(body, headers=["Content-Encoding: gzip"])
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: x-gzip\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+        )
+        for at in range(len(body)):
+            self.connection.sendall(body[at : at + 1])
+        return True
+
+    def do_zstd(self, how=""):
+        """6000 bytes a frame, as zstd(1) writes it; two of them."""
+        frame = bytes.fromhex("28b52ffd04587500003068656c6c6f2001006797be14010603f5bb")
+        body = frame + (frame[:-2] if how else frame)
+        return self.send(body, headers=["Content-Encoding: zstd"])
+
+    def do_brotli(self):
+        return self.send(b"\x0b\x02\x80hello\x03", headers=["Content-Encoding: br"])
+
     def do_deflated(self, size):
         return self.send(zlib.compress(b"x" * int(size)), headers=["Content-Encoding: deflate"])
 
