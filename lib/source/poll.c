@@ -491,6 +491,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
 	poll->n_repeated = poll->n_tail;
+	poll->untimed |= page->n_without_time > 0;
 	note_polled(poll, now, read, last);
 	if (last && follows_places(definition))
 		note_chain(poll, now, read);
@@ -572,22 +573,22 @@ nsec_t poll_key_time(const struct poll *poll)
 	return newest > end ? newest : end;
 }
 
-/* A watermark that turns out to lie in the future is pulled back to the newest record: keys reach
- * back to that, as far as clocks may be expected to go wrong. */
-static nsec_t window_base(const struct place *place)
+/* A watermark that turns out to lie in the future is pulled back to the newest record, however far:
+ * keys reach back to that. Where records have no time, it may be ages old, and keys would pile up.
+ */
+static nsec_t window_base(const struct poll *poll)
 {
-	nsec_t base = place->watermark_time;
-	if (base == NSEC_NONE || place->newest_time == NSEC_NONE || place->newest_time > base)
+	const struct place *place = &poll->place;
+	nsec_t base = place->watermark_time, newest = place->newest_time;
+	if (base == NSEC_NONE || newest == NSEC_NONE || newest > base)
 		return base;
-	return place->newest_time > base - PULL_BACK_MAX ? place->newest_time
-							 : base - PULL_BACK_MAX;
+	return poll->untimed && newest < base - PULL_BACK_MAX ? base - PULL_BACK_MAX : newest;
 }
 
 nsec_t poll_horizon(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
-	nsec_t base =
-		definition->resume.window ? window_base(&poll->place) : poll->place.newest_time;
+	nsec_t base = definition->resume.window ? window_base(poll) : poll->place.newest_time;
 	if (base == NSEC_NONE)
 		return NSEC_NONE;
 	/* the next poll requests whole steps: an API that knows days only is read from midnight on

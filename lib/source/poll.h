@@ -57,6 +57,7 @@ struct poll {
 	nsec_t skew_ns; /* windows: the server's clock less the host's, and how many responses in a
 			   row said so */
 	unsigned n_agreed;
+	bool untimed; /* records came without a time that can be read */
 	bool by_host; /* windows: the next poll measures the retention by the earlier clock */
 	nsec_t expired_time; /* the last gap by the server's clock alone reached to here */
 	nsec_t cut_time; /* windows: pieces end here, at the earlier clock; NSEC_NONE: nowhere */

@@ -13,6 +13,7 @@
 #include "source/poll_internal.h"
 
 #include "base/mem.h"
+#include "base/timestamp.h"
 
 #define SPAN_MIN (2 * NSEC_PER_SEC) /* a window shorter than this is not cut */
 #define QUIET_SLICES 8
@@ -209,6 +210,26 @@ static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nse
 	return poll->by_host ? NSEC_NONE : expired;
 }
 
+/* The start is in the future of every clock: they are slow, or it was counted from a clock that was
+ * fast. Records that were read since tell that they are slow, an unset clock or none that the
+ * answer must tell. Else it is counted anew: rather too much is read than too little. True: the
+ * poll has its span, which lies before the clocks. */
+static bool begin_ahead(struct poll *poll, const struct clocks *now)
+{
+	struct place *place = &poll->place;
+	nsec_t late = clocks_late(now), newest = place->newest_time, started;
+	bool known = now->server_time != NSEC_NONE && !clocks_unset(late);
+	if (known && newest == NSEC_NONE &&
+		timestamp_parse_point(slice_of(poll->source->options.start), late, &started) == 0 &&
+		started < place->started_time) {
+		place->started_time = started;
+		return false;
+	}
+	nsec_t end = newest > place->started_time ? newest : place->started_time;
+	poll->span = (struct span){place->started_time, end + NSEC_PER_DAY};
+	return poll->ahead = true;
+}
+
 /* What a new poll requests in all. */
 static bool find_span(struct poll *poll, const struct clocks *now)
 {
@@ -217,12 +238,9 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 	struct span_rules rules = rules_of(poll);
 	poll->clip_time = NSEC_NONE;
 	poll->ahead = poll->resumed = poll->frozen = false;
-	/* the start is in the future of a clock that may be slow: only a response can tell */
 	if (place->watermark_time == NSEC_NONE && is_future(place->started_time, now) &&
-		(now->server_time == NSEC_NONE || clocks_unset(clocks_late(now)))) {
-		poll->span = (struct span){place->started_time, place->started_time + NSEC_PER_DAY};
-		return poll->ahead = true;
-	}
+		begin_ahead(poll, now))
+		return true;
 	if (is_future(place->watermark_time, now)) {
 		if (doubt_clocks(poll, now))
 			return true;

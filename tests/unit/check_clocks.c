@@ -112,6 +112,57 @@ START_TEST(a_watermark_trusts_no_clock_alone)
 }
 END_TEST
 
+/* The start is later than both clocks, which differ. */
+START_TEST(a_start_in_the_future)
+{
+	struct steps s;
+	struct clocks clocks = {NOW - 50 * HOUR, NOW - 90 * HOUR, NSEC_NONE};
+	/* records that were read tell that the clocks are slow */
+	set_up(&s, TIMED "page.cursor = /c\n");
+	poll_stop(&s.poll);
+	s.poll.place.newest_time = NOW - 3 * S;
+	ck_assert(poll_begin(&s.poll, &clocks));
+	ck_assert_int_eq(s.poll.ask.start_time, NOW - 1000 * S);
+	ck_assert(s.poll.ask.end_time > NOW);
+	ck_assert_int_eq(answer_at(&s, "{\"l\":[{\"i\":1,\"t\":1700000000}]}", clocks), 0);
+	ck_assert_int_eq(s.poll.place.watermark_time, NSEC_NONE);
+	tear_down(&s);
+	/* without any, it may have been counted from a clock that was fast */
+	set_up(&s, TIMED "page.cursor = /c\n");
+	poll_stop(&s.poll);
+	ck_assert(poll_begin(&s.poll, &clocks));
+	ck_assert_int_eq(s.poll.place.started_time, NOW - 51 * HOUR);
+	ck_assert_int_eq(s.poll.ask.start_time, NOW - 51 * HOUR);
+	ck_assert_int_eq(s.poll.ask.end_time, NOW - 50 * HOUR);
+	tear_down(&s);
+	/* a time that a person gave stays */
+	set_up(&s, TIMED "start = 2023-11-14T22:13:20Z\n");
+	poll_stop(&s.poll);
+	s.poll.place.started_time = NOW;
+	ck_assert(poll_begin(&s.poll, &clocks));
+	ck_assert_int_eq(s.poll.place.started_time, NOW);
+	ck_assert_int_eq(s.poll.ask.start_time, NOW);
+	tear_down(&s);
+}
+END_TEST
+
+/* However far the watermark was moved by clocks that were wrong, it may be pulled back. */
+START_TEST(keys_reach_back_to_the_newest_record)
+{
+	struct steps s;
+	set_up(&s, TIMED "overlap = 60s\n");
+	s.poll.place.watermark_time = NOW + 900 * HOUR;
+	s.poll.place.newest_time = NOW;
+	ck_assert(poll_horizon(&s.poll) <= NOW - 60 * S);
+	ck_assert(poll_horizon(&s.poll) > NOW - 2 * HOUR);
+	/* where records have no time, keys would pile up */
+	answer_at(&s, "{\"l\":[{\"i\":1}]}", now);
+	s.poll.place.watermark_time = NOW + 900 * HOUR;
+	ck_assert(poll_horizon(&s.poll) > NOW + 800 * HOUR);
+	tear_down(&s);
+}
+END_TEST
+
 /* What the first page of a chain did not show cannot be done, however long the chain is. */
 START_TEST(a_chain_counts_from_its_first_page)
 {
@@ -369,7 +420,8 @@ START_TEST(the_third_witness)
 }
 END_TEST
 
-UNIT_MAIN("clocks", a_watermark_trusts_no_clock_alone, a_chain_counts_from_its_first_page,
+UNIT_MAIN("clocks", a_watermark_trusts_no_clock_alone, a_start_in_the_future,
+	keys_reach_back_to_the_newest_record, a_chain_counts_from_its_first_page,
 	a_watermark_in_the_future_is_pulled_back, a_clock_that_is_behind_is_doubted,
 	no_clock_makes_a_source_stand_still, outside_the_retention_is_a_gap,
 	outside_the_retention_by_a_wrong_clock, what_expired_by_the_server_alone, the_third_witness)
