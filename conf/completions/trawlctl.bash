@@ -36,7 +36,7 @@ _trawlctl()
 		return
 		;;
 	--to)
-		mapfile -t COMPREPLY < <(compgen -W "-1h -1d earliest now $(date -u +%Y-%m-%dT00:00:00Z)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "-1h -1d earliest now previous $(date -u +%Y-%m-%dT00:00:00Z)" -- "$cur")
 		return
 		;;
 	esac
@@ -78,7 +78,7 @@ _trawlctl()
 		mapfile -t COMPREPLY < <(compgen -W "new lint record test --raw --headers $(_trawlctl_names source "$file")
 			$(_trawlctl_providers "$file")" -- "$cur")
 		;;
-	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to" -- "$cur") ;;
+	rewind) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --to --dry-run" -- "$cur") ;;
 	esac
 }
 

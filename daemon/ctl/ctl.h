@@ -81,6 +81,9 @@ struct ctl_secrets {
 	size_t n_definitions;
 };
 void ctl_secrets_init(struct ctl_secrets *ret, const struct config *config);
+/* The definition of source NAME; NULL: there is none, or it has errors. */
+const struct definition *ctl_secrets_definition(
+	const struct ctl_secrets *secrets, const struct config *config, const char *name);
 void ctl_secrets_deinit(struct ctl_secrets *secrets);
 
 #endif

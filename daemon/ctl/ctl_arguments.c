@@ -43,6 +43,7 @@ static const struct own_option {
 	{"headers", CTL_RAW, 0, offsetof(struct ctl_arguments, headers), false},
 	{"raw", CTL_RAW, offsetof(struct ctl_arguments, raw), 0, false},
 	{"defaults", CTL_DEFAULTS, offsetof(struct ctl_arguments, defaults), 0, false},
+	{"dry-run", CTL_DRY_RUN, offsetof(struct ctl_arguments, dry_run), 0, false},
 	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
 };
 

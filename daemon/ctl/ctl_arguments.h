@@ -30,6 +30,7 @@ struct ctl_arguments {
 	bool check;
 	bool example;
 	bool defaults;
+	bool dry_run;
 	/* setup: */
 	const char *provider;
 	const char *archive;
@@ -62,6 +63,7 @@ enum {
 	CTL_LINE = 1 << 17, /* --line, required */
 	CTL_DEFAULTS = 1 << 18,
 	CTL_SINCE = 1 << 19,
+	CTL_DRY_RUN = 1 << 20,
 };
 
 struct ctl_command {

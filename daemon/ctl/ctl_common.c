@@ -154,11 +154,21 @@ void ctl_secrets_init(struct ctl_secrets *ret, const struct config *config)
 	*ret = (struct ctl_secrets){mem_array(config->n_sources, sizeof(struct definition *)), 0};
 	for (size_t i = 0; i < config->n_sources; i++) {
 		struct ini_entry *provider = ini_section_find(config->sources[i], "provider");
-		if (provider)
-			ret->definitions[ret->n_definitions++] = definition_load(
-				provider->value, &providers.path, config->sources[i], &ignored);
+		ret->definitions[ret->n_definitions++] =
+			provider ? definition_load(provider->value, &providers.path,
+					   config->sources[i], &ignored)
+				 : NULL;
 	}
 	setup_path_deinit(&providers);
+}
+
+const struct definition *ctl_secrets_definition(
+	const struct ctl_secrets *secrets, const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_sources; i++)
+		if (strcmp(config->sources[i]->name, name) == 0)
+			return secrets->definitions[i];
+	return NULL;
 }
 
 void ctl_secrets_deinit(struct ctl_secrets *secrets)

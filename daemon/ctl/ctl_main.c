@@ -33,9 +33,10 @@ static const struct ctl_command commands[] = {
 		CTL_DEFAULTS, ctl_show_config},
 	{"cursor", "[SOURCE] [--json]", "print the stored cursor of a source, or of all sources",
 		CTL_NAME | CTL_JSON, ctl_cursor},
-	{"rewind", "SOURCE --to TIME",
-		"make the next poll of a source start at TIME (RFC 3339, -1h, earliest, now)",
-		CTL_NAME | CTL_NAME_REQUIRED | CTL_TO, ctl_rewind},
+	{"rewind", "SOURCE --to TIME|previous [--dry-run]",
+		"make the next poll of a source start at TIME (RFC 3339, -1h, earliest, now), or "
+		"where it was before the last rewind; --dry-run only says what would happen",
+		CTL_NAME | CTL_NAME_REQUIRED | CTL_TO | CTL_DRY_RUN, ctl_rewind},
 	{"gaps", "[SOURCE] [--acknowledge] [--all] [--json]",
 		"list spans of time whose records may be missing; note that a person has seen them",
 		CTL_NAME | CTL_ACKNOWLEDGE | CTL_ALL | CTL_JSON, ctl_gaps},

@@ -8,10 +8,15 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "ctl/ctl_place.h"
+#include "definition/definition.h"
+#include "source/span.h"
 #include "store/commit.h"
 #include "store/cursor.h"
+
+#define DEDUPE_MARGIN NSEC_PER_HOUR /* see overlap in trawld-provider(5) */
 
 /* How far the source has read. */
 static nsec_t read_until(const struct place *place)
@@ -21,47 +26,137 @@ static nsec_t read_until(const struct place *place)
 						  : place->started_time;
 }
 
-static void print_done(const char *name, const struct place *before, nsec_t time)
+struct rewind {
+	const char *name;
+	nsec_t time; /* where the next poll starts */
+	bool previous; /* in place of a time: the cursor before the last rewind */
+	bool dry_run;
+	const struct definition *definition; /* NULL: it cannot be read */
+	nsec_t horizon; /* older dedupe keys are dropped; NSEC_NONE: none */
+	int64_t n_known; /* records that were read since then and count as duplicates */
+	struct place before, after;
+};
+
+static void rewind_deinit(struct rewind *rewind)
 {
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	struct buf old CLEANUP(buf_deinit) = BUF_NULL;
-	nsec_t until = read_until(before);
-	place_describe_time(time, &text);
-	printf("source %s: the next poll starts at %s\n", name, buf_text(&text));
-	if (until != NSEC_NONE && time != NSEC_NONE && time > until) {
-		place_describe_time(until, &old);
-		printf("It has read up to %s; the records in between are skipped.\n",
-			buf_text(&old));
-	} else {
-		puts("Records still in the dedupe window (see overlap in trawld.conf(5)) are not "
-		     "sent again;\nolder ones are.");
-	}
+	place_deinit(&rewind->before);
+	place_deinit(&rewind->after);
 }
 
-static int write_place(
-	struct store *store, const char *name, const struct place *place, struct fault *reterr)
+static void print_start(const struct rewind *rewind, struct buf *out)
 {
-	char *text CLEANUP_FREE = place_print(place);
-	commit_add_cursor(store, name, text);
+	const char *name = rewind->name;
+	if (rewind->previous) {
+		buf_printf(out, "source %s: the cursor before the last rewind %s:\n", name,
+			rewind->dry_run ? "would be restored" : "is restored");
+		place_describe(&rewind->after, 2, out);
+		return;
+	}
+	buf_printf(out, "source %s: the next poll %s at ", name,
+		rewind->dry_run ? "would start" : "starts");
+	place_describe_time(rewind->time, out);
+	buf_append_char(out, '\n');
+}
+
+static void print_span(const struct rewind *rewind, struct buf *out)
+{
+	nsec_t until = read_until(&rewind->before), time = rewind->time;
+	if (until != NSEC_NONE && time != NSEC_NONE && time > until) {
+		buf_append_text(out, "It has read up to ");
+		place_describe_time(until, out);
+		buf_append_text(out, "; the records in between are skipped.\n");
+		return;
+	}
+	buf_printf(out,
+		"%lld record%s read since then %s in the dedupe window: duplicates, not sent "
+		"again.\nAll other records since then are sent again.\n",
+		(long long)rewind->n_known, str_plural((size_t)rewind->n_known),
+		rewind->n_known == 1 ? "is" : "are");
+}
+
+static void print_done(const struct rewind *rewind)
+{
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	print_start(rewind, &out);
+	if (!rewind->previous)
+		print_span(rewind, &out);
+	if (rewind->dry_run) {
+		buf_append_text(&out, "Nothing was changed.\n");
+	} else {
+		buf_append_text(&out, "The old cursor was:\n");
+		place_describe(&rewind->before, 2, &out);
+		buf_printf(&out, "`trawlctl rewind %s --to previous` restores it.\n", rewind->name);
+	}
+	fputs(buf_text(&out), stdout);
+}
+
+static int write_place(struct store *store, const struct rewind *rewind, struct fault *reterr)
+{
+	char *text CLEANUP_FREE = place_print(&rewind->after);
+	int r = cursor_keep(store, rewind->name, reterr);
+	if (r)
+		return r;
+	if (rewind->horizon != NSEC_NONE)
+		commit_add_expiry(store, rewind->name, rewind->horizon);
+	commit_add_cursor(store, rewind->name, text);
 	return commit_run(store, reterr);
 }
 
-static int rewind_in(struct store *store, const char *name, nsec_t time)
+/* Where the source is to continue. 0, or an exit code after the reason was printed. */
+static int find_place(struct store *store, struct rewind *rewind)
 {
 	struct fault fault = FAULT_NULL;
-	struct place before CLEANUP(place_deinit) = PLACE_NULL;
-	struct place place CLEANUP(place_deinit) = PLACE_NULL;
 	char *text CLEANUP_FREE = NULL;
-	int r = cursor_get(store, name, &text, &fault);
+	if (!rewind->previous) {
+		place_rewind(&rewind->after, rewind->time);
+		return 0;
+	}
+	int r = cursor_previous(store, rewind->name, &text, &fault);
 	if (r)
 		return ctl_store_failed(r, &fault);
-	if (text && place_parse(&before, text))
-		return ctl_place_unreadable(name);
-	place_rewind(&place, time);
-	r = write_place(store, name, &place, &fault);
+	if (!text) {
+		fprintf(stderr,
+			"trawlctl: source %s has no previous cursor: it was not rewound yet\n",
+			rewind->name);
+		return EX_USAGE;
+	}
+	return place_parse(&rewind->after, text) ? ctl_place_unreadable(rewind->name) : 0;
+}
+
+/* Keys may still be there that the daemon would have dropped with the next records. */
+static nsec_t dedupe_horizon(const struct rewind *rewind)
+{
+	const struct place *before = &rewind->before;
+	nsec_t base = before->newest_time;
+	if (before->watermark_time != NSEC_NONE && before->watermark_time < base)
+		base = before->watermark_time;
+	if (!rewind->definition || rewind->definition->resume.newest || base == NSEC_NONE)
+		return NSEC_NONE;
+	return span_floor(
+		       base - rewind->definition->resume.overlap_ns, rewind->definition->step_ns) -
+	       DEDUPE_MARGIN;
+}
+
+static int rewind_in(struct store *store, struct rewind *rewind)
+{
+	struct fault fault = FAULT_NULL;
+	char *text CLEANUP_FREE = NULL;
+	int r = cursor_get(store, rewind->name, &text, &fault);
 	if (r)
 		return ctl_store_failed(r, &fault);
-	print_done(name, &before, time);
+	if (text && place_parse(&rewind->before, text))
+		return ctl_place_unreadable(rewind->name);
+	int code = find_place(store, rewind);
+	if (code)
+		return code;
+	rewind->horizon = dedupe_horizon(rewind);
+	nsec_t since = rewind->horizon > rewind->time ? rewind->horizon : rewind->time;
+	r = cursor_count_keys(store, rewind->name, since, &rewind->n_known, &fault);
+	if (r == 0 && !rewind->dry_run)
+		r = write_place(store, rewind, &fault);
+	if (r)
+		return ctl_store_failed(r, &fault);
+	print_done(rewind);
 	return 0;
 }
 
@@ -75,13 +170,13 @@ static int without_state(const struct config *config, const char *name)
 	return EX_CANTCREAT;
 }
 
-static int rewind_state(const struct config *config, const char *name, nsec_t time)
+static int rewind_state(const struct config *config, struct rewind *rewind)
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
 	if (!ctl_has_state(config->daemon.state_directory))
-		return without_state(config, name);
-	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
+		return without_state(config, rewind->name);
+	int r = ctl_open_state(&store, config, rewind->dry_run ? STORE_READ : STORE_OWN, &fault);
 	if (r) {
 		int code = ctl_store_failed(r, &fault);
 		if (r == STORE_E_LOCKED)
@@ -90,32 +185,51 @@ static int rewind_state(const struct config *config, const char *name, nsec_t ti
 				stderr);
 		return code;
 	}
-	r = rewind_in(store, name, time);
+	r = rewind_in(store, rewind);
 	store_close(store);
 	return r;
 }
 
-int ctl_rewind(const struct ctl_arguments *arguments)
+/* 0, or the exit code after what is wrong was printed. */
+static int read_time(const char *to, struct rewind *ret)
 {
-	nsec_t time;
-	if (timestamp_parse_point(slice_of(arguments->to), clock_wall(), &time)) {
+	ret->previous = strcmp(to, "previous") == 0;
+	if (ret->previous)
+		return 0;
+	if (timestamp_parse_point(slice_of(to), clock_wall(), &ret->time)) {
 		fprintf(stderr,
 			"trawlctl: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, "
-			"earliest "
-			"or now\n",
-			arguments->to);
+			"earliest, now or previous\n",
+			to);
 		return EX_USAGE;
 	}
-	if (time > clock_wall()) {
-		fprintf(stderr, "trawlctl: `%s` is in the future\n", arguments->to);
+	if (ret->time > clock_wall()) {
+		fprintf(stderr, "trawlctl: `%s` is in the future\n", to);
 		return EX_USAGE;
 	}
+	return 0;
+}
+
+int ctl_rewind(const struct ctl_arguments *arguments)
+{
+	struct rewind rewind CLEANUP(rewind_deinit) = {.name = arguments->name,
+		.time = NSEC_NONE,
+		.dry_run = arguments->dry_run,
+		.before = PLACE_NULL,
+		.after = PLACE_NULL};
+	struct ctl_secrets secrets;
+	int r = read_time(arguments->to, &rewind);
+	if (r)
+		return r;
 	struct config *config = ctl_config(arguments);
 	if (!config)
 		return EX_CONFIG;
-	int r = ctl_find_source(config, arguments->name)
-			? rewind_state(config, arguments->name, time)
-			: ctl_unknown_source(arguments->name, config, NULL, 0);
+	ctl_secrets_init(&secrets, config);
+	rewind.definition = ctl_secrets_definition(&secrets, config, arguments->name);
+	r = ctl_find_source(config, arguments->name)
+		    ? rewind_state(config, &rewind)
+		    : ctl_unknown_source(arguments->name, config, NULL, 0);
+	ctl_secrets_deinit(&secrets);
 	config_free(config);
 	return r;
 }

@@ -454,6 +454,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	struct place *place = &poll->place;
 	unsigned n_same = 0;
 	*ret_verdict = POLL_AGAIN;
+	poll->read = (struct span){poll->ask.start_time, poll->ask.end_time};
 	if (definition->resume.window) {
 		if (poll_window_clipped(poll, now)) {
 			poll_stop(poll);
@@ -564,13 +565,23 @@ enum record_scope poll_scope(const struct poll *poll)
 	return common ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
 }
 
-nsec_t poll_key_time(const struct poll *poll)
+nsec_t poll_key_time(const struct poll *poll, const struct records *records)
 {
-	nsec_t newest = poll->place.newest_time;
+	nsec_t newest = poll->place.newest_time, own = NSEC_NONE;
 	if (poll->walk_newest > newest)
 		newest = poll->walk_newest;
-	nsec_t end = definition_of(poll)->resume.window ? poll->piece.end_time : newest;
-	return newest > end ? newest : end;
+	if (!definition_of(poll)->resume.window)
+		return newest;
+	nsec_t end = newest > poll->piece.end_time ? newest : poll->piece.end_time;
+	for (size_t i = 0; i < records->n_items; i++) {
+		nsec_t time = records->items[i].time;
+		/* the API goes by another time than the record's own */
+		if (time < poll->read.start_time || time > poll->read.end_time)
+			return end;
+		own = time > own ? time : own;
+	}
+	bool timed = definition_of(poll)->n_records_time > 0 && !poll->untimed;
+	return timed && own != NSEC_NONE ? own : end;
 }
 
 /* A watermark that turns out to lie in the future is pulled back to the newest record, however far:

@@ -48,6 +48,7 @@ struct poll {
 			      process; NSEC_NONE: none did */
 	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
 	struct span span; /* windows: what this poll asks in all */
+	struct span read; /* windows: what the last page was requested for */
 	struct span piece; /* windows: what this chain asks */
 	nsec_t span_max_ns; /* halved by cap, doubled by success */
 	bool narrow; /* cursors were lost: longer slices only where one page holds them */
@@ -158,8 +159,9 @@ nsec_t poll_deadline(const struct poll *poll);
 /* How the dedupe must treat this chain's records without ID. */
 enum record_scope poll_scope(const struct poll *poll);
 
-/* The time by which the keys of the last page are kept. */
-nsec_t poll_key_time(const struct poll *poll);
+/* The time by which the keys of RECORDS, of the last pages, are kept: that of the newest of them,
+ * if all lie in the window that was requested; else the window's end. */
+nsec_t poll_key_time(const struct poll *poll, const struct records *records);
 
 /* Keys older than this are never asked for again; NSEC_NONE: keep all. */
 nsec_t poll_horizon(const struct poll *poll);

@@ -214,27 +214,6 @@ void runner_succeeded(struct runner *runner)
 	runner->status.last_success_time = clock_wall();
 }
 
-/* With the cursor, in one transaction. */
-static void report_cover(struct runner *runner)
-{
-	struct poll_cover *cover = &runner->poll.cover;
-	if (cover->retract_time != NSEC_NONE && runner->callbacks->retracted)
-		runner->callbacks->retracted(cover->retract_time, runner->userdata);
-	if (cover->span.start_time != NSEC_NONE && runner->callbacks->covered)
-		runner->callbacks->covered(cover->span.start_time, cover->span.end_time,
-			cover->chain, runner->userdata);
-	*cover = POLL_COVER_NULL;
-}
-
-void runner_deliver(struct runner *runner, struct record_batch batch)
-{
-	batch.key_time = poll_key_time(&runner->poll);
-	batch.horizon = batch.cursor && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
-	if (batch.cursor && !runner->fetching)
-		report_cover(runner);
-	runner->callbacks->accept(&batch, runner->userdata);
-}
-
 static void deliver_gathered(struct runner *runner, enum record_scope scope, const char *place)
 {
 	struct records all = gather_sorted(&runner->gather);

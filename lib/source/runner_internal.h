@@ -66,8 +66,6 @@ struct runner {
 void runner_enter(struct runner *runner, enum runner_state state);
 /* The next step, in WAIT_NS. */
 void runner_arm(struct runner *runner, nsec_t wait_ns);
-/* Fills in the times that dedupe keys are kept by, and hands BATCH to the callback. */
-void runner_deliver(struct runner *runner, struct record_batch batch);
 void runner_failed(struct runner *runner, struct fault *fault);
 void runner_succeeded(struct runner *runner);
 #define RUNNER_GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
@@ -85,6 +83,11 @@ void runner_report_gaps(struct runner *runner);
 
 /* FAULT was the loss of a stored cursor: what is to be requested next, and when. */
 void runner_recover_lost(struct runner *runner, const struct fault *fault);
+
+/* --- runner_deliver.c --- */
+
+/* Fills in the times that dedupe keys are kept by, and hands BATCH to the callback. */
+void runner_deliver(struct runner *runner, struct record_batch batch);
 
 /* --- runner_notices.c --- */
 

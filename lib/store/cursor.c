@@ -45,3 +45,49 @@ int cursor_list(struct store *store,
 	}
 	return r;
 }
+
+int cursor_previous(struct store *store, const char *source, char **ret, struct fault *reterr)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_prepare(
+		store, "SELECT previous FROM sources WHERE name = ?1", &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	r = statement_step(store, statement, &row, reterr);
+	if (r)
+		return r;
+	*ret = row ? mem_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
+	return 0;
+}
+
+int cursor_keep(struct store *store, const char *source, struct fault *reterr)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	int r = statement_prepare(
+		store, "UPDATE sources SET previous = cursor WHERE name = ?1", &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	return statement_finish(store, statement, reterr);
+}
+
+int cursor_count_keys(
+	struct store *store, const char *source, nsec_t time, int64_t *ret, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(store, STATEMENT_KEYS_COUNT, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	sqlite3_bind_int64(statement, 2, time);
+	r = statement_step(store, statement, &row, reterr);
+	if (!r)
+		*ret = row ? sqlite3_column_int64(statement, 0) : 0;
+	return r;
+}

@@ -103,12 +103,16 @@ static const char step_5[] = "DROP INDEX coverage_open;"
 			     "CREATE INDEX coverage_open ON coverage(source)"
 			     " WHERE acknowledged_time IS NULL AND state = 'gap';";
 
+/* The cursor before the last rewind. */
+static const char step_6[] = "ALTER TABLE sources ADD COLUMN previous TEXT;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
 	step_3,
 	step_4,
 	step_5,
+	step_6,
 };
 
 const struct schema schema_current = {

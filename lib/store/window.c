@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "store/cursor.h"
 #include "store/occurrence.h"
 #include "store/store_internal.h"
 
@@ -41,23 +42,6 @@ void window_free(struct window *window)
 	free(window);
 }
 
-/* Keys in the rows of SOURCE from TIME on. */
-static int count_rows(const struct window *window, nsec_t time, int64_t *ret, struct fault *reterr)
-{
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	bool row = false;
-	int r = statement_get(window->store, STATEMENT_KEYS_COUNT, &statement, reterr);
-
-	if (r)
-		return r;
-	statement_bind_text(statement, 1, window->source);
-	sqlite3_bind_int64(statement, 2, time);
-	r = statement_step(window->store, statement, &row, reterr);
-	if (!r)
-		*ret = row ? sqlite3_column_int64(statement, 0) : 0;
-	return r;
-}
-
 static int add_row(
 	struct store *store, sqlite3_stmt *statement, struct idset *set, struct fault *reterr)
 {
@@ -81,7 +65,7 @@ static int read_rows(
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row = false;
 	int64_t n_keys = 0;
-	int r = count_rows(window, time, &n_keys, reterr);
+	int r = cursor_count_keys(window->store, window->source, time, &n_keys, reterr);
 
 	if (!r)
 		r = statement_get(window->store, STATEMENT_KEYS_LIST, &statement, reterr);
@@ -179,7 +163,7 @@ int window_expire(struct window *window, nsec_t time, struct fault *reterr)
 
 	if (window_size(window) < REBUILD_SIZE_MIN)
 		return 0;
-	r = count_rows(window, time, &n_live, reterr);
+	r = cursor_count_keys(window->store, window->source, time, &n_live, reterr);
 	if (r)
 		return r;
 	if (window_size(window) / 2 <= (size_t)n_live + count_pending(window))

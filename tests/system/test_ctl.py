@@ -271,6 +271,39 @@ class Rewind(harness.Case):
         for to in ("-1h", "-1m", "now"):
             self.assertIn("are skipped", self.ctl("rewind", "acme", "--to", to).text)
 
+    def test_previous(self):
+        """The old cursor is printed, and restored by another rewind."""
+        simulator = self.cloudscale(60)
+        self.configure(self.source(simulator.url), self.file_sink())
+        self.once()
+        before = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        self.assertIn("not rewound yet", self.ctl("rewind", "acme", "--to", "previous", expect=64).err)
+        text = self.ctl("rewind", "acme", "--to", "earliest").text
+        self.assertIn("The old cursor was:", text)
+        self.assertIn("next request", text.split("The old cursor was:")[1])
+        self.assertIn("`trawlctl rewind acme --to previous` restores it", text)
+        rewound = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        self.assertNotEqual(rewound, before)
+        self.assertIn("would be restored", self.ctl("rewind", "acme", "--to", "previous", "--dry-run").text)
+        self.ctl("rewind", "acme", "--to", "previous")
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], before)
+        self.ctl("rewind", "acme", "--to", "previous")
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], rewound)
+
+    def test_dry_run(self):
+        """It says how many records are duplicates, changes nothing, and may run beside trawld."""
+        simulator = self.cloudscale(60)
+        self.configure(self.source(simulator.url, more=QUIET), self.file_sink())
+        daemon = self.daemon()
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 60)))
+        before = self.ctl("cursor", "acme", "--json").text
+        text = self.ctl("rewind", "acme", "--to", "earliest", "--dry-run").text
+        self.assertIn("would start at the earliest record", text)
+        self.assertIn("60 records read since then are in the dedupe window", text)
+        self.assertIn("Nothing was changed", text)
+        self.assertEqual(self.ctl("cursor", "acme", "--json").text, before)
+        self.assertEqual(daemon.stop(), 0)
+
     def test_refused_while_a_daemon_runs(self):
         simulator = self.cloudscale(60)
         self.configure(self.source(simulator.url, more=QUIET), self.file_sink())

@@ -197,7 +197,9 @@ class Completion(harness.Case):
             offered = [word for word in shell(*conf, command, "") if not word.startswith("-")]
             self.assertEqual(offered, ["acme-prod", "other"])
         self.assertEqual(shell(*conf, "cursor", "ac"), ["acme-prod"])
-        self.assertEqual(shell(*conf, "rewind", "acme-prod", "--"), ["--to"])
+        self.assertEqual(
+            sorted(shell(*conf, "rewind", "acme-prod", "--")), ["--dry-run", "--to"]
+        )
         self.assertEqual(shell(*conf, "rename", ""), ["acme-prod", "other"])
         self.assertEqual(shell(*conf, "rename-sink", "old", ""), ["archive"])
         self.assertEqual(shell(*conf, "drop-sink", ""), ["archive"])

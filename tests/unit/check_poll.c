@@ -112,7 +112,8 @@ static void log_page(struct model *model, const struct request_values *ask, cons
 static void accept_page(struct model *model, const struct page *page, const struct poll *poll,
 	enum record_scope scope)
 {
-	nsec_t key_time = poll_key_time(poll), horizon = poll_horizon(poll);
+	struct records records = {page->records, page->n_records};
+	nsec_t key_time = poll_key_time(poll, &records), horizon = poll_horizon(poll);
 	for (size_t i = 0; i < page->n_records; i++) {
 		int64_t n;
 		ck_assert_int_eq(number_parse(page->records[i].id_text, 0, N_RECORDS - 1, &n), 0);

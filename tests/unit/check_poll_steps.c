@@ -2,6 +2,9 @@
 #include "source/ask.h"
 #include "source/newest.h"
 
+#include "base/cleanup.h"
+#include "base/mem.h"
+
 #include "poll_fixture.h"
 
 #define LINKS                                                                                      \
@@ -266,6 +269,47 @@ START_TEST(pages_that_overlap_must_agree)
 }
 END_TEST
 
+/* Keys of a long window are kept by the time of the records, not by the window's end, unless the
+ * API goes by another time. */
+START_TEST(keys_of_a_long_window)
+{
+	static const struct {
+		const char *times;
+		int64_t key_time;
+	} cases[] = {
+		{"1699000000,1699000300", 1699000300},
+		{"1699000300,1699000000", 1699000300},
+		{"1699000300,1600000000", 1700000000},
+		{"1699000300,1700000900", 1700000900},
+		{"1699000300,null", 1700000000},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct steps s;
+		struct page page;
+		char first[32], second[32];
+		ck_assert_int_eq(sscanf(cases[i].times, "%31[^,],%31s", first, second), 2);
+		char *body CLEANUP_FREE = mem_printf(
+			"{\"l\":[{\"i\":1,\"t\":%s},{\"i\":2,\"t\":%s}]}", first, second);
+		set_up(&s, WINDOW "records.time = /t\nrecords.time_format = epoch_s\n");
+		poll_stop(&s.poll);
+		s.poll.place.started_time = NOW - 20 * NSEC_PER_DAY;
+		ck_assert(begin(&s, NOW));
+		ck_assert_int_eq(
+			source_fixture_page(&s.fixture, &page, body, "https://h/x", &s.fault), 0);
+		ck_assert_int_eq(
+			poll_page(&s.poll, &page, "https://h/x",
+				&(struct clocks){NOW + NSEC_PER_HOUR, NSEC_NONE, NSEC_NONE},
+				&s.verdict, &s.fault),
+			0);
+		struct records records = {page.records, page.n_records};
+		ck_assert_msg(poll_key_time(&s.poll, &records) == cases[i].key_time * S,
+			"case %zu: %lld", i, (long long)(poll_key_time(&s.poll, &records) / S));
+		page_deinit(&page);
+		tear_down(&s);
+	}
+}
+END_TEST
+
 START_TEST(pieces_that_overlap)
 {
 	struct steps s;
@@ -485,7 +529,7 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, ties_of_an_api_that_repeats,
 	a_place_that_is_not_followed_is_no_loop, a_list_that_moves_is_read_again,
-	pages_that_overlap_must_agree, pieces_that_overlap, what_cannot_be_cut_is_a_gap,
-	a_cursor_older_than_the_retention_is_a_gap,
+	pages_that_overlap_must_agree, keys_of_a_long_window, pieces_that_overlap,
+	what_cannot_be_cut_is_a_gap, a_cursor_older_than_the_retention_is_a_gap,
 	an_interrupted_chain_older_than_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
 	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start)
