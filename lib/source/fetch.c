@@ -376,8 +376,7 @@ static void add_record(struct fetch *fetch, size_t n, struct slice row)
 	struct record record = {.time = document->time};
 	fetch->records = mem_grow(fetch->records, n, &fetch->capacity, sizeof(struct record));
 	record.text.data = (const char *)fetch->texts.size;
-	struct slice bad =
-		rows_record(&fetch->rows, row, &fetch->texts, &record.time);
+	struct slice bad = rows_record(&fetch->rows, row, &fetch->texts, &record.time);
 	if (bad.data && fetch->n_without_time++ == 0)
 		buf_append_slice(&fetch->bad_time, bad);
 	record.text.size = fetch->texts.size - (size_t)record.text.data;

@@ -14,8 +14,6 @@
 
 #define MAX_RESTARTS 3
 #define MAX_SAME_PAGES 3
-#define HORIZON_MARGIN NSEC_PER_HOUR
-#define PULL_BACK_MAX NSEC_PER_DAY
 
 void poll_init(struct poll *poll, const struct source *source)
 {
@@ -447,6 +445,13 @@ static nsec_t credible(nsec_t time, const struct clocks *now)
 	return time > late && !clocks_unset(late) ? late : time;
 }
 
+static void note_page(struct poll *poll, const struct page *page)
+{
+	poll->read = (struct span){poll->ask.start_time, poll->ask.end_time};
+	poll->n_repeated = poll->n_tail;
+	poll->untimed |= page->n_without_time > 0;
+}
+
 int poll_page(struct poll *poll, const struct page *page, const char *url, const struct clocks *now,
 	enum poll_verdict *ret_verdict, struct fault *reterr)
 {
@@ -454,7 +459,6 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	struct place *place = &poll->place;
 	unsigned n_same = 0;
 	*ret_verdict = POLL_AGAIN;
-	poll->read = (struct span){poll->ask.start_time, poll->ask.end_time};
 	if (definition->resume.window) {
 		if (poll_window_clipped(poll, now)) {
 			poll_stop(poll);
@@ -491,8 +495,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	if (page->n_elements > poll->n_again)
 		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
 	poll->total = page->total;
-	poll->n_repeated = poll->n_tail;
-	poll->untimed |= page->n_without_time > 0;
+	note_page(poll, page);
 	note_polled(poll, now, read, last);
 	if (last && follows_places(definition))
 		note_chain(poll, now, read);
@@ -553,62 +556,4 @@ void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from)
 		poll_stop(poll);
 	poll_begin_chain(poll);
 	poll->ask.now_time = clocks_server(now);
-}
-
-enum record_scope poll_scope(const struct poll *poll)
-{
-	const struct definition *definition = definition_of(poll);
-	if (follows_places(definition) && poll->place.exact)
-		return RECORD_SCOPE_EXACT;
-	/* what pages have in common is counted once in each, unless it is compared and left out */
-	bool common = counts_pages(definition) && !definition->page.overlap;
-	return common ? RECORD_SCOPE_PAGE : RECORD_SCOPE_CHAIN;
-}
-
-nsec_t poll_key_time(const struct poll *poll, const struct records *records)
-{
-	nsec_t newest = poll->place.newest_time, own = NSEC_NONE;
-	if (poll->walk_newest > newest)
-		newest = poll->walk_newest;
-	if (!definition_of(poll)->resume.window)
-		return newest;
-	nsec_t end = newest > poll->piece.end_time ? newest : poll->piece.end_time;
-	for (size_t i = 0; i < records->n_items; i++) {
-		nsec_t time = records->items[i].time;
-		/* the API goes by another time than the record's own */
-		if (time < poll->read.start_time || time > poll->read.end_time)
-			return end;
-		own = time > own ? time : own;
-	}
-	bool timed = definition_of(poll)->n_records_time > 0 && !poll->untimed;
-	return timed && own != NSEC_NONE ? own : end;
-}
-
-/* A watermark that turns out to lie in the future is pulled back to the newest record, however far:
- * keys reach back to that. Where records have no time, it may be ages old, and keys would pile up.
- */
-static nsec_t window_base(const struct poll *poll)
-{
-	const struct place *place = &poll->place;
-	nsec_t base = place->watermark_time, newest = place->newest_time;
-	if (base == NSEC_NONE || newest == NSEC_NONE || newest > base)
-		return base;
-	return poll->untimed && newest < base - PULL_BACK_MAX ? base - PULL_BACK_MAX : newest;
-}
-
-nsec_t poll_horizon(const struct poll *poll)
-{
-	const struct definition *definition = definition_of(poll);
-	nsec_t base = definition->resume.window ? window_base(poll) : poll->place.newest_time;
-	if (base == NSEC_NONE)
-		return NSEC_NONE;
-	/* the next poll requests whole steps: an API that knows days only is read from midnight on
-	 */
-	nsec_t overlap = definition->resume.overlap_ns;
-	if (definition->sweep_ns > overlap)
-		overlap = definition->sweep_ns;
-	nsec_t horizon = span_floor(base - overlap, definition->step_ns) - HORIZON_MARGIN;
-	if (poll->place.start_time != NSEC_NONE && poll->place.start_time < horizon)
-		horizon = poll->place.start_time - HORIZON_MARGIN;
-	return horizon;
 }
