@@ -21,11 +21,11 @@ import serve
 
 # instructions, in thousands
 BOUNDS = {
-    "record of a backfill, 200 bytes": 14.0,
+    "record of a backfill, 200 bytes": 14.4,
     "record of a backfill, 1 kB": 52.0,
-    "poll that brings one record": 785,
+    "poll that brings one record": 860,
     "waiting batch of 10 sources": 73.5,
-    "waiting batch of 1,000 sources": 76,
+    "waiting batch of 1,000 sources": 87,
 }
 PATIENCE = 600  # seconds
 
