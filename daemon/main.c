@@ -9,6 +9,7 @@
 
 #include "arguments.h"
 #include "journal_log.h"
+#include "remarks.h"
 #include "signals.h"
 #include "trawld.h"
 
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
 	struct setup *setup = load(&arguments);
 	if (!setup)
 		return EX_CONFIG;
+	remarks_log(setup);
 	if (arguments.check)
 		return check(setup);
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level)setup->config->daemon.log_level);

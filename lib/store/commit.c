@@ -114,19 +114,6 @@ void commit_add_expiry(struct store *store, const char *name, nsec_t time)
 	source->expiry = time;
 }
 
-void commit_add_sink_removal(struct store *store, const char *name)
-{
-	struct store_sink *sink = catalog_sink(store, name);
-
-	assert(store->mode == STORE_OWN);
-	catalog_mark_sink(store, sink);
-	/* What was acknowledged before a removal is not what comes after it. */
-	sink->removed = true;
-	sink->entered = sink->acknowledged = false;
-	free(sink->position);
-	sink->position = NULL;
-}
-
 void commit_add_sink_entry(struct store *store, const char *name, int64_t number)
 {
 	struct store_sink *sink = catalog_sink(store, name);
@@ -237,8 +224,7 @@ static int put_sink(struct store *store, enum statement which, const struct stor
 	if (r)
 		return r;
 	statement_bind_text(statement, 1, sink->name);
-	if (which != STATEMENT_SINK_REMOVE)
-		sqlite3_bind_int64(statement, 2, number);
+	sqlite3_bind_int64(statement, 2, number);
 	if (which == STATEMENT_SINK_ACK)
 		statement_bind_text(statement, 3, sink->position);
 	return statement_finish(store, statement, reterr);
@@ -248,9 +234,7 @@ static int write_sink(struct store *store, const struct store_sink *sink, struct
 {
 	int r = 0;
 
-	if (sink->removed)
-		r = put_sink(store, STATEMENT_SINK_REMOVE, sink, 0, reterr);
-	if (!r && sink->entered)
+	if (sink->entered)
 		r = put_sink(store, STATEMENT_SINK_ENTER, sink, sink->entry, reterr);
 	if (!r && sink->acknowledged)
 		r = put_sink(store, STATEMENT_SINK_ACK, sink, sink->number, reterr);

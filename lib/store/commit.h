@@ -34,10 +34,6 @@ void commit_add_release(struct store *store, const char *source, int64_t number)
  * longer needed. Those of a batch whose body still waits stay with it. */
 void commit_add_expiry(struct store *store, const char *source, nsec_t time);
 
-/* Forget SINK (gone from the configuration), or set its place: a sink first seen begins after what
- * is committed now. */
-void commit_add_sink_removal(struct store *store, const char *sink);
-
 /* Replace a source's cursor from outside (rewind). */
 void commit_add_cursor(struct store *store, const char *source, const char *cursor);
 

@@ -71,7 +71,7 @@ int spool_sink_get(struct store *store, const char *name, int64_t *ret_number, c
 	bool row = false;
 	int r;
 
-	if (!sink->removed && !sink->entered) {
+	if (!sink->entered) {
 		r = statement_get(store, STATEMENT_SINK_GET, &statement, reterr);
 		if (r)
 			return r;
@@ -92,25 +92,4 @@ int spool_sink_get(struct store *store, const char *name, int64_t *ret_number, c
 	if (ret_known)
 		*ret_known = row;
 	return 0;
-}
-
-int spool_sink_list(struct store *store,
-	void (*each)(const char *sink, int64_t number, void *userdata), void *userdata,
-	struct fault *reterr)
-{
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	const char *name;
-	bool row = false;
-	int r = statement_get(store, STATEMENT_SINK_LIST, &statement, reterr);
-
-	while (!r) {
-		r = statement_step(store, statement, &row, reterr);
-		if (r || !row)
-			break;
-		name = (const char *)sqlite3_column_text(statement, 0);
-		if (!name)
-			return statement_damaged(store, reterr, "a sink has no name");
-		each(name, sqlite3_column_int64(statement, 1), userdata);
-	}
-	return r;
 }

@@ -34,8 +34,5 @@ int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void
  * *RET_KNOWN says which (may be NULL). */
 int spool_sink_get(struct store *store, const char *sink, int64_t *ret_number, char **ret_position,
 	bool *ret_known, struct fault *reterr);
-int spool_sink_list(struct store *store,
-	void (*each)(const char *sink, int64_t number, void *userdata), void *userdata,
-	struct fault *reterr);
 
 #endif

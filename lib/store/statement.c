@@ -32,7 +32,6 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		" WHERE excluded.acknowledged >= acknowledged",
 	[STATEMENT_SINK_ENTER] = "INSERT INTO sinks(name, acknowledged) VALUES(?1, ?2)"
 				 " ON CONFLICT(name) DO NOTHING",
-	[STATEMENT_SINK_REMOVE] = "DELETE FROM sinks WHERE name = ?1",
 	[STATEMENT_RELEASE_SIZE] = "SELECT coalesce(sum(size), 0) FROM batches"
 				   " WHERE source = ?1 AND number <= ?2",
 	[STATEMENT_RELEASE] = "DELETE FROM batches WHERE source = ?1 AND number <= ?2",
@@ -57,7 +56,6 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_BATCH_LAST] =
 		"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'batches'",
 	[STATEMENT_SINK_GET] = "SELECT acknowledged, position FROM sinks WHERE name = ?1",
-	[STATEMENT_SINK_LIST] = "SELECT name, acknowledged FROM sinks ORDER BY name",
 	[STATEMENT_COVER_BOUNDS] =
 		"SELECT min(start_time), max(end_time) FROM coverage WHERE source = ?1"
 		" AND ?2 AND state = ?5 AND start_time <= ?4 AND end_time >= ?3",

@@ -44,7 +44,6 @@ enum statement {
 	STATEMENT_KEYS_PUT,
 	STATEMENT_SINK_ACK,
 	STATEMENT_SINK_ENTER,
-	STATEMENT_SINK_REMOVE,
 	STATEMENT_RELEASE_SIZE,
 	STATEMENT_RELEASE,
 	STATEMENT_EXPIRE,
@@ -57,7 +56,6 @@ enum statement {
 	STATEMENT_BATCH_BYTES,
 	STATEMENT_BATCH_LAST,
 	STATEMENT_SINK_GET,
-	STATEMENT_SINK_LIST,
 	STATEMENT_COVER_BOUNDS,
 	STATEMENT_COVER_CUT,
 	STATEMENT_COVER_DROP,
@@ -98,7 +96,6 @@ struct store_source {
 struct store_sink {
 	const char *name;
 	bool marked;
-	bool removed;
 	bool entered; /* at ENTRY, unless it is in the table */
 	bool acknowledged;
 	int64_t entry;

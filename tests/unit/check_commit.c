@@ -130,7 +130,7 @@ END_TEST
 
 static const struct {
 	struct {
-		int64_t number; /* -1: removal, -2: commit here */
+		int64_t number; /* -2: commit here */
 		const char *position;
 	} acks[6];
 	int64_t number;
@@ -144,8 +144,6 @@ static const struct {
 	{{{5, "a"}, {-2, NULL}, {7, NULL}}, 7, "a"},
 	{{{7, "a"}, {-2, NULL}, {5, "b"}}, 7, "a"},
 	{{{7, "a"}, {-2, NULL}, {7, "b"}}, 7, "b"},
-	{{{7, "a"}, {-1, NULL}, {5, NULL}}, 5, NULL},
-	{{{7, "a"}, {-2, NULL}, {-1, NULL}, {5, NULL}}, 5, NULL},
 };
 
 START_TEST(acknowledgements_only_rise)
@@ -157,8 +155,6 @@ START_TEST(acknowledgements_only_rise)
 	for (size_t i = 0; i < 6 && ack_rows[_i].acks[i].number != 0; i++) {
 		if (ack_rows[_i].acks[i].number == -2)
 			fixture_run();
-		else if (ack_rows[_i].acks[i].number == -1)
-			commit_add_sink_removal(store, "file");
 		else
 			commit_add_ack(store, "file", ack_rows[_i].acks[i].number,
 				ack_rows[_i].acks[i].position);

@@ -148,43 +148,6 @@ START_TEST(a_new_sink_begins_after_what_is_committed)
 }
 END_TEST
 
-START_TEST(a_removed_sink_is_new_again)
-{
-	fixture_add("a", 1, 3, 5, NULL);
-	commit_add_ack(store, "file", 0, "old");
-	fixture_run();
-	fixture_add("a", 2, 3, 5, NULL);
-	fixture_run();
-	assert_sink("file", 0, "old", true);
-	commit_add_sink_removal(store, "file");
-	assert_sink("file", 2, NULL, false);
-	fixture_run();
-	assert_sink("file", 2, NULL, true);
-	commit_add_sink_removal(store, "file");
-	fixture_run();
-	fixture_reopen();
-	assert_sink("file", 2, NULL, false);
-}
-END_TEST
-
-static void note(const char *sink, int64_t number, void *userdata)
-{
-	buf_printf(userdata, "%s=%lld ", sink, (long long)number);
-}
-
-START_TEST(list_has_every_sink)
-{
-	struct buf seen = BUF_NULL;
-
-	commit_add_ack(store, "siem", 0, NULL);
-	commit_add_ack(store, "archive", 3, "x");
-	fixture_run();
-	ck_assert_int_eq(spool_sink_list(store, note, &seen, NULL), 0);
-	ck_assert_str_eq(buf_text(&seen), "archive=3 siem=0 ");
-	buf_deinit(&seen);
-}
-END_TEST
-
 /* What SQLite itself cannot see. */
 static const struct {
 	const char *sql;
@@ -229,8 +192,6 @@ static void add_cases(Suite *suite)
 	tcase_add_test(spools, counts_follow_commits_and_releases);
 	tcase_add_test(spools, bytes_are_exact_at_any_time);
 	tcase_add_test(spools, a_new_sink_begins_after_what_is_committed);
-	tcase_add_test(spools, a_removed_sink_is_new_again);
-	tcase_add_test(spools, list_has_every_sink);
 	tcase_add_loop_test(
 		spools, a_damaged_row_is_corrupt, 0, (int)(sizeof(damages) / sizeof(damages[0])));
 	suite_add_tcase(suite, spools);

@@ -1,0 +1,86 @@
+/* See remarks.h. */
+#include "remarks.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "setup.h"
+
+/* May every user do with the file what BIT (S_IROTH, S_IWOTH) says? The folders count, too. */
+static bool is_open(const char *path, mode_t bit)
+{
+	char *real CLEANUP_FREE = realpath(path, NULL);
+	struct stat status;
+	if (!real || stat(real, &status) != 0 || !S_ISREG(status.st_mode) ||
+		!(status.st_mode & bit))
+		return false;
+	for (char *slash = strrchr(real, '/'); slash && slash != real; slash = strrchr(real, '/')) {
+		*slash = '\0';
+		if (stat(real, &status) != 0 || !(status.st_mode & S_IXOTH))
+			return false;
+	}
+	return true;
+}
+
+static void remark_secret(const char *path)
+{
+	if (is_open(path, S_IROTH))
+		log_warning(NULL,
+			"every user of this host can read the secret in %s (`chmod o-rwx %s`)",
+			path, path);
+}
+
+static void remark_keys(const struct ini_section *section)
+{
+	for (size_t i = 0; i < section->n_entries; i++)
+		if (strcmp(section->entries[i].key, "client_key") == 0)
+			remark_secret(section->entries[i].value);
+}
+
+static void remark_files(const struct config *config)
+{
+	const struct ini *ini = &config->ini;
+	for (size_t i = 0; i < ini->expanded.paths.n_items; i++)
+		remark_secret(ini->expanded.paths.items[i]);
+	for (size_t i = 0; i < ini->n_sections; i++)
+		remark_keys(&ini->sections[i]);
+	for (size_t i = 0; i < ini->n_files; i++)
+		if (is_open(ini->files[i], S_IWOTH))
+			log_warning(NULL,
+				"every user of this host can change %s, and so decide where trawld "
+				"sends credentials and records (`chmod o-w %s`)",
+				ini->files[i], ini->files[i]);
+}
+
+/* A source that lists no sinks uses all. */
+static bool uses(const struct ini_section *source, const char *sink)
+{
+	struct ini_entry *entry =
+		ini_section_find((struct ini_section *)(uintptr_t)source, "sinks");
+	struct slice rest = slice_of(entry ? entry->value : NULL), part;
+	while (entry && str_next_part(&rest, ',', &part))
+		if (slice_equal(part, slice_of(sink)))
+			return true;
+	return !entry;
+}
+
+static void remark_sink(const struct config *config, const struct setup_sink *sink)
+{
+	const struct log_subject subject = {"sink", sink->name, sink->place};
+	for (size_t i = 0; i < config->n_sources; i++)
+		if (uses(config->sources[i], sink->name))
+			return;
+	log_notice(&subject, "no source lists it in its `sinks`: it receives nothing");
+}
+
+void remarks_log(const struct setup *setup)
+{
+	remark_files(setup->config);
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		remark_sink(setup->config, setup->sinks[i]);
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/python3
+"""What is allowed but probably not meant is logged at start and by --check, and stops nothing."""
+
+import harness
+
+
+class Remarks(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.secret = self.dir / "token"
+        self.secret.write_text("secret-token-of-acme")
+        self.acme = self.source("http://127.0.0.1:9", token="${file:%s}" % self.secret)
+
+    def told(self, phrase):
+        result = self.check(0)
+        self.assertNotIn("secret-token-of-acme", result.err)
+        return [line for line in result.err.splitlines() if phrase in line]
+
+    def test_open_files(self):
+        self.configure(self.acme, self.file_sink())
+        self.dir.chmod(0o755)
+        for mode, wanted in ((0o600, 0), (0o640, 0), (0o644, 1), (0o604, 1)):
+            self.secret.chmod(mode)
+            self.assertEqual(len(self.told("can read the secret in %s" % self.secret)), wanted, oct(mode))
+        for mode, wanted in ((0o644, 0), (0o664, 0), (0o666, 1)):
+            self.conf.chmod(mode)
+            self.assertEqual(len(self.told("can change %s" % self.conf)), wanted, oct(mode))
+        # a folder that others cannot enter protects what is in it
+        self.dir.chmod(0o750)
+        self.assertEqual(self.told("every user"), [])
+
+    def test_unused_sink(self):
+        self.secret.chmod(0o600)
+        sinks = [self.file_sink(name, self.dir / name) for name in ("one", "two")]
+        self.configure(self.source("http://127.0.0.1:9", more="sinks = one"), *sinks)
+        (line,) = self.told("receives nothing")
+        self.assertRegex(line, r"sink two \(trawld.conf:\d+\): no source lists it in its `sinks`")
+        self.configure(self.source("http://127.0.0.1:9", more="sinks = one , two"), *sinks)
+        self.assertEqual(self.told("receives nothing"), [])
+        self.configure(self.source("http://127.0.0.1:9"), *sinks)
+        self.assertEqual(self.told("receives nothing"), [])
+
+
+if __name__ == "__main__":
+    harness.main()
