@@ -221,7 +221,7 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, struct fi
 				  ? LOG_LEVEL_DEBUG
 				  : LOG_LEVEL_ERROR,
 			NULL, "%s", reterr->text);
-	if (code == 0 || !change) { /* a command that does not fit is no failed reload */
+	if (code == 0 || !change) { /* a command that does not fit is not a failed reload */
 		trawld->reload_failed = code != 0 || findings->n_items > 0;
 		trawld->reload_due = code == EX_TEMPFAIL;
 		trawld->reload_fault = code ? *reterr : FAULT_NULL;

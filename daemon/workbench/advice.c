@@ -165,7 +165,7 @@ static const struct {
 	{"bound", check_bound},
 };
 
-/* What the header says of the retention, when it is no duration that `retention` could have. */
+/* What the header says of the retention, when it is not a duration that `retention` could have. */
 static char *retention_reason(const struct definition *definition)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;

@@ -163,7 +163,7 @@ static void read_outcome(struct reader *reader, struct slice text)
 	}
 }
 
-/* What is no exchange: keys of the source, and words between exchanges. */
+/* What is not an exchange: keys of the source, and words between exchanges. */
 static void read_word(struct reader *reader, struct slice text)
 {
 	struct buf *source = &reader->source;

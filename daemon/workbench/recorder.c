@@ -273,7 +273,7 @@ static bool is_passing(const struct fault *fault)
 	       fault->class == FAULT_INCOMPLETE;
 }
 
-/* What passes by itself is no part of the conversation. */
+/* What passes by itself is not part of the conversation. */
 static void failed(const struct fault *fault, void *userdata)
 {
 	struct recorder *recorder = userdata;

@@ -180,7 +180,7 @@ static const struct trie *child_any(const struct trie *node)
 	return NULL;
 }
 
-/* What stands here has members or elements: how many arrays are in them is known at its end. */
+/* The value here has members or elements: how many arrays are in them is known at its end. */
 static void enter_any(struct parse *parse, const struct trie *node)
 {
 	const struct trie *any = node ? child_any(node) : NULL;

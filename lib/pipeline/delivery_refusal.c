@@ -37,7 +37,7 @@ static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 
 	if (n > 0 && delivery_may_log(&delivery->refusal_logged_at))
 		log_warning(&subject,
-			"%" PRIu64 " record%s %s refused for good: %s; kept in "
+			"%" PRIu64 " record%s %s rejected for good: %s; kept in "
 			"%s/dead-letters/%s.ndjson (see `trawlctl dead-letters`)",
 			n, str_plural(n), n == 1 ? "is" : "are", delivery->refusal.text, directory,
 			name);

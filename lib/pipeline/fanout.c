@@ -82,7 +82,8 @@ static void sink_check_conditions(const struct str_list *list, const char *key,
 
 			if (condition_parse(&condition, part) != 0)
 				findings_add_at(findings, section, key,
-					"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")",
+					"%s: `%s` is not a condition (expected " CONDITION_FORMS
+					")",
 					key, list->items[i]);
 			condition_deinit(&condition);
 		}

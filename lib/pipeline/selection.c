@@ -33,7 +33,8 @@ static int selection_add(struct selection *selection, const char *key, const str
 
 			if (condition_parse(condition, part) != 0)
 				return fault_set(reterr, FAULT_CONFIG,
-					"%s: '%s' is no condition (wanted: " CONDITION_FORMS ")",
+					"%s: `%s` is not a condition (expected " CONDITION_FORMS
+					")",
 					key, list->items[i]);
 			condition->joined = joined;
 			selection->n_conditions++;

@@ -212,7 +212,7 @@ static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nse
 
 /* The start is in the future of every clock: they are slow, or it was counted from a clock that was
  * fast. Records that were read since tell that they are slow, an unset clock or none that the
- * answer must tell. Else it is counted anew: rather too much is read than too little. True: the
+ * answer must tell. Else it is counted again: rather too much is read than too little. True: the
  * poll has its span, which lies before the clocks. */
 static bool begin_ahead(struct poll *poll, const struct clocks *now)
 {

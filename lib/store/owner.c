@@ -1,7 +1,7 @@
 /*
  * See owner.h. Two configurations that use one state by mistake (an instance in a shell, whose
  * state_directory was copied) would read each other's cursors. That a state belongs to nobody yet,
- * or that its owner cannot be read, is no reason to refuse: the lock keeps two daemons apart.
+ * or that its owner cannot be read, is not a reason to refuse: the lock keeps two daemons apart.
  */
 #include "store/owner.h"
 

@@ -1,6 +1,6 @@
 /*
  * Which configuration a state belongs to: the file trawld.configuration beside the database holds
- * its path. It is no part of a backup, so that a restored state belongs to whoever uses it first.
+ * its path. It is not part of a backup, so that a restored state belongs to whoever uses it first.
  */
 #ifndef TRAWLD_STORE_OWNER_H
 #define TRAWLD_STORE_OWNER_H

@@ -255,7 +255,7 @@ class Exec(harness.Case):
 
     def test_refuse(self):
         result = self.run_script("refuse", expect=75)
-        self.assertEqual(len(result.lines("refused for good: the command refuses them: not")), 1)
+        self.assertEqual(len(result.lines("rejected for good: the command refuses them: not")), 1)
         first = self.events("id")[0]
         letters = (self.state / "dead-letters" / "run.ndjson").read_bytes().splitlines()
         self.assertEqual(len(letters), first["count"])

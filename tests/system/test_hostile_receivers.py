@@ -121,7 +121,7 @@ class Rsyslog(Hostile):
         result = self.receivers("8k")
         self.check_streams(8192)
         self.check_cut([kind for kind in KINDS if kind not in STREAMS], 8192)
-        self.assertTrue(result.lines("refused for good"), result.err)
+        self.assertTrue(result.lines("rejected for good"), result.err)
 
 
 class Machine(Hostile):

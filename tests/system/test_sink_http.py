@@ -129,7 +129,7 @@ class Plain(Http):
             self.assertEqual(letter["sink"], "far")
             self.assertIn("A record here is bad.", letter["reason"])
         first = sum(poison in line for line in self.expected[:300])
-        self.assertEqual(len(result.lines("%d records are refused for good" % first)), 1)
+        self.assertEqual(len(result.lines("%d records are rejected for good" % first)), 1)
 
     def test_wrong_address_waits(self):
         self.start("/nowhere", "ndjson")
@@ -195,7 +195,7 @@ class Keys(harness.Case):
         self.faulty("url = https://h/\nencoding = splunk_hec\nack_timeout = 9s", "ack = yes")
         self.faulty("url = https://h/\nlabels = a=/b", "labels is a key of encoding = loki")
         for label in ("a", "a=", "1a=/b", "a-b=/c", "source=/c", "a=/~2"):
-            self.faulty("url = https://h/\nencoding = loki\nlabels = " + label, "is no label")
+            self.faulty("url = https://h/\nencoding = loki\nlabels = " + label, "is not a label")
         self.faulty("url = https://h/\nheader.a:b = 7", "header.a:b")
         self.faulty("url = https://h/\nauth.type = bearer", "token")
         self.faulty("url = https://h/\nauth.type = beare", "bearer")

@@ -200,7 +200,7 @@ class Volume(harness.Case):
         return mark
 
     def delivered(self, name):
-        """Records that trawld counts as delivered by this sink, or as refused for good."""
+        """Records that trawld counts as delivered by this sink, or as rejected for good."""
         samples = self.metrics()
         names = ("trawld_sink_delivered_records_total", "trawld_sink_dead_letters_total")
         return int(sum(samples.get((metric, ("sink", name)), 0) for metric in names))

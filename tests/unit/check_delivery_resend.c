@@ -250,7 +250,7 @@ START_TEST(bounded)
 	log = pipeline_log_end(fd, saved);
 	ck_assert_uint_eq(text_count(log, "at the limit the sink waits"), 1);
 	ck_assert_uint_eq(text_count(log, "have reached dead_letter_limit"), 1);
-	ck_assert_ptr_nonnull(strstr(log, "1 record is refused for good"));
+	ck_assert_ptr_nonnull(strstr(log, "1 record is rejected for good"));
 	free(log);
 	ck_assert(pipeline_status("out").failing);
 	ck_assert_uint_lt(dead_letters(), 30);

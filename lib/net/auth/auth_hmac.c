@@ -1,5 +1,5 @@
 /*
- * The kind hmac: a keyed digest over what is sent, made anew for each message. The text that is
+ * The kind hmac: a keyed digest over what is sent, made for each message. The text that is
  * signed, and the headers that carry the signature, are templates of the definition; the query is
  * sent as it is signed, sorted and in one percent-encoding.
  */

@@ -1,6 +1,6 @@
 /*
  * The kind http_signature: HTTP signatures with an RSA key (draft-cavage-http-signatures), made
- * anew for each message: over date, request line and host, and, for a body, its type, length and
+ * for each message: over date, request line and host, and, for a body, its type, length and
  * digest.
  */
 #include "net/auth/auth_internal.h"

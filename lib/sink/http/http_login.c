@@ -71,7 +71,7 @@ static int login_check_keys(const struct http_options *options, struct fault *re
 			known = known || strcmp(login_keys[k], pair->name) == 0;
 		if (!known && !header)
 			return fault_set(reterr, FAULT_CONFIG,
-				"there is no key login.%s (wanted: url, token, method, body, "
+				"there is no key login.%s (expected url, token, method, body, "
 				"expires, header.NAME)",
 				pair->name);
 		if (header && http_header_fault(header, pair->value))

@@ -47,7 +47,8 @@ static int set_pointer(struct syslog_severity *severity, const char *from, struc
 
 	if (pointer_parse(&pointer, slice_of(from)) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"severity_from: '%s' is no JSON Pointer (wanted: /name or /outer/inner)",
+			"severity_from: `%s` is not a JSON Pointer (expected /name or "
+			"/outer/inner)",
 			from);
 	severity->plan = json_scanner_new(&wanted);
 	pointer_deinit(&pointer);
