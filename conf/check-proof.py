@@ -1,5 +1,4 @@
-#!/usr/bin/python3
-"""Checks what `trawlctl prove` printed without trawld: usage: check-proof.py PROOF.json PUBLIC-KEY.pem
+"""Checks what `trawlctl prove` printed without trawld; usage: python3 check-proof.py PROOF.json PUBLIC-KEY.pem
 
 It shows that the record is among those of the seal (RFC 9162, section 2.1.3.2) and that the seal was signed with the
 key (Ed25519, RFC 8032). Only Python's standard library is used, so that it can be read and trusted by itself."""
