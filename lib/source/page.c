@@ -5,6 +5,8 @@
  */
 #include "source/page_internal.h"
 
+#include <assert.h>
+
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/json.h"
@@ -492,6 +494,7 @@ void page_empty(struct page *page, const struct http_response *response)
 
 void page_drop_records(struct page *page, size_t n)
 {
+	assert(n <= page->n_records);
 	page->n_records -= n;
 	memmove(page->records, page->records + n, page->n_records * sizeof(struct record));
 }

@@ -276,8 +276,7 @@ void poll_drop_repeated(struct poll *poll, struct page *page)
 	while (n > 0 && !repeats(poll, page, n))
 		n--;
 	page->n_repeated = n;
-	page->n_records -= n;
-	memmove(page->records, page->records + n, page->n_records * sizeof(struct record));
+	page_drop_records(page, n);
 }
 
 /* All records of PAGE, those that were dropped from it first. */
@@ -448,7 +447,8 @@ static nsec_t credible(nsec_t time, const struct clocks *now)
 static void note_page(struct poll *poll, const struct page *page)
 {
 	poll->read = (struct span){poll->ask.start_time, poll->ask.end_time};
-	poll->n_repeated = poll->n_tail;
+	/* with `repeats`, poll_drop_repeated has dropped them before */
+	poll->n_repeated = definition_of(poll)->page.overlap ? poll->n_tail : 0;
 	poll->untimed |= page->n_without_time > 0;
 }
 
