@@ -17,13 +17,13 @@ KEYS = pathlib.Path(__file__).resolve().parents[1] / "keys"
 
 
 class Vendors(harness.Case):
-    def begin(self, name, settings=""):
+    def begin(self, name, settings="", earlier=0):
         shutil.rmtree(self.state, ignore_errors=True)
         self.out.unlink(missing_ok=True)
         # all records are an hour old, or older
         vendor = vendors.apis()[name]
         day = vendor.span_us // 1_000_000
-        self.first = int(time.time()) // 3600 * 3600 - day - 3600
+        self.first = int(time.time()) // 3600 * 3600 - day - 3600 - earlier
         self.half = self.first + day // 2 + 300
         self.api = vendor(self.first * 10**6, COUNT)
         self.sim = self.simulator(
@@ -150,7 +150,8 @@ class Vendors(harness.Case):
         self.assert_whole()
 
     def test_align_needed(self):
-        self.begin("powerbi-activity", "resume.align = 0\n")
+        # at no time of the day does the first slice begin at midnight
+        self.begin("powerbi-activity", "resume.align = 0\n", earlier=1800)
         result = self.once(expect=75)
         self.assertTrue(result.lines("within the same UTC day"), result.err)
 
