@@ -69,11 +69,20 @@ static bool uses(const struct ini_section *source, const char *sink)
 	return !entry;
 }
 
+static bool gets_seals_of(const struct ini_section *other, const char *sink)
+{
+	const struct ini_entry *entry = ini_section_find(other, "seal_to");
+	return entry && strcmp(entry->value, sink) == 0;
+}
+
 static void remark_sink(const struct config *config, const struct setup_sink *sink)
 {
 	const struct log_subject subject = {"sink", sink->name, sink->place};
 	for (size_t i = 0; i < config->n_sources; i++)
 		if (uses(config->sources[i], sink->name))
+			return;
+	for (size_t i = 0; i < config->n_sinks; i++)
+		if (gets_seals_of(config->sinks[i], sink->name))
 			return;
 	log_notice(&subject, "no source lists it in its `sinks`: it receives nothing");
 }

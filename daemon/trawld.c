@@ -284,11 +284,12 @@ void trawld_stop(struct trawld *trawld)
 	timestamp_print_duration(timeout, &limit);
 	log_info(NULL, "stopping: delivering what has been read (at most %s)", buf_text(&limit));
 	notify_stopping(trawld);
+	/* before anything can end the loop: sinks say now what they have left to do */
+	fanout_hurry(trawld->fanout);
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		runner_stop(trawld->pollers[i]->runner);
 	committer_flush(trawld->committer);
 	fanout_retry_now(trawld->fanout);
-	fanout_hurry(trawld->fanout);
 	timer_start(trawld->loop, trawld->stop_timer, timeout);
 	trawld_progress(trawld);
 }

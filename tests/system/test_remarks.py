@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """What is allowed but probably not meant is logged at start and by --check, and stops nothing."""
 
+import subprocess
+
 import harness
 
 
@@ -38,6 +40,12 @@ class Remarks(harness.Case):
         self.configure(self.source("http://127.0.0.1:9", more="sinks = one , two"), *sinks)
         self.assertEqual(self.told("receives nothing"), [])
         self.configure(self.source("http://127.0.0.1:9"), *sinks)
+        self.assertEqual(self.told("receives nothing"), [])
+        key = self.dir / "seal.pem"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+        seals = "seal = 1m\nseal_key = ${file:%s}\nseal_to = two" % key
+        self.configure(self.source("http://127.0.0.1:9", more="sinks = one"),
+            self.file_sink("one", self.dir / "one", seals), sinks[1])
         self.assertEqual(self.told("receives nothing"), [])
 
 
