@@ -65,39 +65,54 @@ static bool read_line(struct buf *ret)
 	return c != EOF || ret->size > 0;
 }
 
-/* As above, and the terminal does not show it. Signals of the keyboard wait until it does again. */
-static bool read_secret(struct buf *ret)
+/* The terminal while it does not show what is typed. Signals of the keyboard wait that long. */
+struct hidden {
+	bool is_terminal;
+	struct termios shown;
+	sigset_t before;
+};
+
+static void hide(struct hidden *hidden)
 {
-	struct termios shown, hidden;
-	sigset_t keyboard, before;
-	bool is_terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+	struct termios settings;
+	sigset_t keyboard;
+	hidden->is_terminal = tcgetattr(STDIN_FILENO, &hidden->shown) == 0;
+	if (!hidden->is_terminal)
+		return;
 	sigemptyset(&keyboard);
 	sigaddset(&keyboard, SIGINT);
 	sigaddset(&keyboard, SIGTSTP);
-	if (is_terminal) {
-		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)ECHO;
-		sigprocmask(SIG_BLOCK, &keyboard, &before);
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	}
-	bool r = read_line(ret);
-	if (is_terminal) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		putchar('\n');
-	}
-	return r;
+	sigprocmask(SIG_BLOCK, &keyboard, &hidden->before);
+	settings = hidden->shown;
+	settings.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &settings);
+}
+
+static void show(const struct hidden *hidden)
+{
+	if (!hidden->is_terminal)
+		return;
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &hidden->shown);
+	sigprocmask(SIG_SETMASK, &hidden->before, NULL);
+	putchar('\n');
 }
 
 /* Asks until there is an answer; an empty one means FALLBACK (NULL: asks again). False: there will
  * be none. */
 static bool ask(const char *question, const char *fallback, bool secret, struct buf *ret)
 {
+	struct hidden hidden;
+	bool answered;
 	do {
+		if (secret)
+			hide(&hidden); /* before the question: who answers it fast is not shown */
 		printf("%s%s%s%s: ", question, fallback && *fallback ? " [" : "",
 			fallback ? fallback : "", fallback && *fallback ? "]" : "");
 		fflush(stdout);
-		if (!(secret ? read_secret(ret) : read_line(ret))) {
+		answered = read_line(ret);
+		if (secret)
+			show(&hidden);
+		if (!answered) {
 			fputs("\ntrawlctl: no answer; nothing was changed\n", stderr);
 			return false;
 		}

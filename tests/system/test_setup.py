@@ -4,6 +4,7 @@
 import os
 import pathlib
 import pty
+import select
 import stat
 import subprocess
 
@@ -121,6 +122,8 @@ class Setup(harness.Case):
             """Takes what the terminal shows up to TEXT."""
             nonlocal seen, rest
             while text not in rest:
+                ready, _, _ = select.select([fd], [], [], 60 * harness.PATIENCE)
+                self.assertTrue(ready, "%r after %r" % (text, rest))
                 rest += os.read(fd, 65536)
             end = rest.index(text) + len(text)
             seen, rest = seen + rest[:end], rest[end:]
