@@ -17,6 +17,9 @@
 /* --- the report --- */
 
 static void add_sentence(struct str_list *list, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void add_sentence(struct str_list *list, const char *format, va_list args)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	buf_vprintf(&text, format, args);
