@@ -88,6 +88,10 @@ int url_origin(const char *url, char **ret_origin)
 		curl_url_get(handle, CURLUPART_HOST, &host, 0) != CURLUE_OK || !*host ||
 		curl_url_get(handle, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK)
 		return URL_E_SYNTAX;
+	/* libcurl has decoded the host: one with a `%` left would be another when it is read again
+	 */
+	if (strchr(host, '%'))
+		return URL_E_SYNTAX;
 	*ret_origin = mem_printf("%s://%s:%s", scheme, host, port);
 	lower_case(*ret_origin);
 	return 0;

@@ -11,6 +11,8 @@ static const struct {
 	const char *url;
 	const char *origin; /* NULL: refused */
 } origins[] = {
+	{"https://api%2dx.example.com", "https://api-x.example.com:443"},
+	{"https://api%25.example.com", NULL},
 	{"https://api.example.com/v1?x=1", "https://api.example.com:443"},
 	{"HTTP://API.Example.COM", "http://api.example.com:80"},
 	{"https://api.example.com:443/", "https://api.example.com:443"},
