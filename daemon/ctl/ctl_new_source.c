@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/secret_name.h"
 #include "ctl/ctl_control.h"
 
 #define STANDARD_DIRECTORY "/etc/trawld"
@@ -242,7 +243,8 @@ static bool is_parameter(const struct definition *definition, const char *set)
 	return false;
 }
 
-/* Other keys of the source: the check says whether there are such. */
+/* Other keys of the source, among them secrets such as client_key_password: the check says whether
+ * there are such keys. */
 static int add_other_keys(struct new_source *new_source)
 {
 	const struct ctl_arguments *arguments = new_source->arguments;
@@ -253,9 +255,14 @@ static int add_other_keys(struct new_source *new_source)
 				arguments->sets[i]);
 			return EX_USAGE;
 		}
-		if (!is_parameter(new_source->definition, arguments->sets[i]))
-			buf_printf(&new_source->text, "%.*s = %s\n",
-				(int)(equals - arguments->sets[i]), arguments->sets[i], equals + 1);
+		if (is_parameter(new_source->definition, arguments->sets[i]))
+			continue;
+		char *key CLEANUP_FREE =
+			mem_strndup(arguments->sets[i], (size_t)(equals - arguments->sets[i]));
+		int code = add_key(
+			new_source, key, slice_of(equals + 1), secret_is_named_by(slice_of(key)));
+		if (code)
+			return code;
 	}
 	return 0;
 }

@@ -7,24 +7,13 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/secret.h"
+#include "base/pem.h"
 
 struct ed25519 {
 	EVP_PKEY *pkey;
 	char fingerprint[DIGEST_HEX_SIZE];
 };
-
-/* An encrypted key is refused: nobody is there to be asked for its password. */
-static int no_password(char *buffer, int size, int writing, void *userdata)
-{
-	(void)buffer;
-	(void)size;
-	(void)writing;
-	(void)userdata;
-	return -1;
-}
 
 /* Takes PKEY over, NULL allowed. */
 static int ed25519_new(struct ed25519 **ret, EVP_PKEY *pkey)
@@ -52,29 +41,13 @@ static int ed25519_new(struct ed25519 **ret, EVP_PKEY *pkey)
 
 int ed25519_private(struct ed25519 **ret, struct slice text)
 {
-	struct buf lines CLEANUP(buf_deinit) = BUF_NULL;
-	EVP_PKEY *pkey = NULL;
-	BIO *bio;
-
-	for (size_t i = 0; i < text.size; i++) {
-		bool escaped = text.data[i] == '\\' && i + 1 < text.size && text.data[i + 1] == 'n';
-
-		buf_append_char(&lines, escaped ? '\n' : text.data[i]);
-		i += escaped;
-	}
-	buf_append_char(&lines, '\n');
-	bio = BIO_new_mem_buf(lines.data, (int)lines.size);
-	if (bio)
-		pkey = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
-	BIO_free(bio);
-	secret_wipe(lines.data, lines.size);
-	return ed25519_new(ret, pkey);
+	return ed25519_new(ret, pem_read_private(text));
 }
 
 int ed25519_public(struct ed25519 **ret, struct slice *rest)
 {
 	BIO *bio = BIO_new_mem_buf(rest->data, (int)rest->size);
-	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL) : NULL;
+	EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, pem_no_password, NULL) : NULL;
 	size_t left = bio ? (size_t)BIO_pending(bio) : 0;
 
 	BIO_free(bio);

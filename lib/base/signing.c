@@ -5,12 +5,12 @@
 
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/pem.h"
 #include "base/secret.h"
 
 #define RSA_BITS_MIN 2048
@@ -45,45 +45,6 @@ const char *signing_algorithm_to_string(enum signing_algorithm algorithm)
 	return names[algorithm];
 }
 
-/* An encrypted key is refused: nobody is there to be asked for its password. */
-static int no_password(char *buffer, int size, int writing, void *userdata)
-{
-	(void)buffer;
-	(void)size;
-	(void)writing;
-	(void)userdata;
-	return -1;
-}
-
-/* TEXT with line breaks where `\n` is written, as in the JSON files that clouds hand out. */
-static void append_lines(struct slice text, struct buf *out)
-{
-	for (size_t i = 0; i < text.size; i++) {
-		if (text.data[i] == '\\' && i + 1 < text.size && text.data[i + 1] == 'n') {
-			buf_append_char(out, '\n');
-			i++;
-		} else {
-			buf_append_char(out, text.data[i]);
-		}
-	}
-	buf_append_char(out, '\n');
-}
-
-static EVP_PKEY *read_pem(struct slice text)
-{
-	struct buf lines CLEANUP(buf_deinit) = BUF_NULL;
-	EVP_PKEY *pkey = NULL;
-	BIO *bio;
-
-	append_lines(text, &lines);
-	bio = BIO_new_mem_buf(lines.data, (int)lines.size);
-	if (bio)
-		pkey = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
-	BIO_free(bio);
-	secret_wipe(lines.data, lines.size);
-	return pkey;
-}
-
 static bool fits(enum signing_algorithm algorithm, EVP_PKEY *pkey)
 {
 	char group[32] = "";
@@ -101,7 +62,7 @@ int signing_key_new(struct signing_key **ret, enum signing_algorithm algorithm, 
 	struct signing_key *key;
 
 	if (algorithm != SIGNING_HS256) {
-		pkey = read_pem(text);
+		pkey = pem_read_private(text);
 		if (!pkey)
 			return SIGNING_E_PEM;
 		if (!fits(algorithm, pkey)) {

@@ -8,20 +8,29 @@
 #include "base/mem.h"
 #include "store/store_internal.h"
 
-int cursor_get(struct store *store, const char *source, char **ret, struct fault *reterr)
+/* The one column of the row of SOURCE, NULL where there is none. */
+static int read_text(struct store *store, sqlite3_stmt *statement, const char *source, char **ret,
+	struct fault *reterr)
 {
-	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row = false;
-	int r = statement_get(store, STATEMENT_CURSOR_GET, &statement, reterr);
+	int r;
 
-	if (r)
-		return r;
 	statement_bind_text(statement, 1, source);
 	r = statement_step(store, statement, &row, reterr);
 	if (r)
 		return r;
 	*ret = row ? mem_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
 	return 0;
+}
+
+int cursor_get(struct store *store, const char *source, char **ret, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	int r = statement_get(store, STATEMENT_CURSOR_GET, &statement, reterr);
+
+	if (r)
+		return r;
+	return read_text(store, statement, source, ret, reterr);
 }
 
 int cursor_list(struct store *store,
@@ -49,18 +58,12 @@ int cursor_list(struct store *store,
 int cursor_previous(struct store *store, const char *source, char **ret, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
-	bool row = false;
 	int r = statement_prepare(
 		store, "SELECT previous FROM sources WHERE name = ?1", &statement, reterr);
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, source);
-	r = statement_step(store, statement, &row, reterr);
-	if (r)
-		return r;
-	*ret = row ? mem_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
-	return 0;
+	return read_text(store, statement, source, ret, reterr);
 }
 
 int cursor_keep(struct store *store, const char *source, struct fault *reterr)

@@ -53,6 +53,15 @@ class Setup(harness.Case):
             self.run_setup(*self.options("--set", "token=-"), expect=64))
         self.assertTrue(self.added.exists())
 
+    def test_secrets_of_other_keys(self):
+        """What is no parameter of the provider can be a secret, too."""
+        self.run_setup(*self.options("--set", "token=-", "--archive", str(self.out), "--no-probe",
+            "--set", "request.header.X-Api-Key=" + TOKEN), stdin=TOKEN.encode() + b"\n")
+        text = self.added.read_text()
+        self.assertNotIn(TOKEN, text)
+        self.assertIn("request.header.X-Api-Key = ${file:%s/secrets/acme-request.header.X-Api-Key}"
+            % self.dir, text)
+
     def test_a_running_daemon_gets_it(self):
         other = self.cloudscale(10, seed=2)
         self.configure(self.source(other.url, "other"), self.file_sink(),
