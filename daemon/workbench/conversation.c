@@ -167,12 +167,12 @@ static void read_outcome(struct reader *reader, struct slice text)
 static void read_word(struct reader *reader, struct slice text)
 {
 	struct buf *source = &reader->source;
-	if (slice_is(text, "login")) {
+	if (slice_is(text, "login") || slice_is(text, "watch")) {
 		reader->login = true;
 	} else if (read_time(text, "now ", &reader->now_time)) {
 		return;
 	} else if (reader->conversation->n_items) {
-		wrong(reader, "expected `> METHOD URL`, `now TIME` or `login`");
+		wrong(reader, "expected `> METHOD URL`, `now TIME`, `login` or `watch`");
 	} else if (text.size > 6 && memcmp(text.data, "start ", 6) == 0 &&
 		   !memchr(text.data, '=', text.size)) {
 		buf_append_text(source, "start = ");

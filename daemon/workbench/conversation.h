@@ -26,7 +26,8 @@
 
 struct exchange {
 	unsigned line;
-	bool login; /* for a credential: answered whenever it comes, as often as it comes */
+	bool login; /* for a credential, or [watch]: answered whenever it comes, as often as it
+			comes */
 	nsec_t now_time; /* the poll that begins with it is at this time; NSEC_NONE: none does */
 	char *method, *url;
 	struct http_headers headers;

@@ -19,7 +19,7 @@
 /* Sections of a definition. Variants add a name in the header: [auth token]. */
 const char *const definition_sections[] = {"request.resume", "request.first", "request.next",
 	"parameters", "provider", "request", "records", "resume", "limits", "errors", "fetch",
-	"login", "auth", "page", NULL};
+	"login", "watch", "auth", "page", NULL};
 
 static const char *const runtime_times[] = {"window.start", "window.end", "now", NULL};
 static const char *const runtime_json[] = {
@@ -267,6 +267,7 @@ struct definition *definition_load(const char *name, const struct definition_pat
 		reader_page(&reader);
 		reader_resume(&reader);
 		reader_fetch(&reader);
+		reader_watch(&reader);
 		reader_errors(&reader);
 		reader_consistency(&reader);
 		reader_without_effect(&reader);
@@ -380,7 +381,7 @@ static void options_free(struct definition *definition)
 		void *target;
 	} tables[] = {{&rows_records, &definition->records}, {&rows_page, &definition->page},
 		{&rows_resume, &definition->resume}, {&rows_fetch, &definition->fetch},
-		{&rows_errors, &definition->errors}};
+		{&rows_errors, &definition->errors}, {&rows_watch, &definition->watch}};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		struct option_table table = {
 			tables[i].rows->rows, tables[i].rows->n_rows, tables[i].target};
@@ -418,6 +419,8 @@ void definition_free(struct definition *definition)
 	pointer_deinit(&definition->fetch_from);
 	pointer_deinit(&definition->fetch_link);
 	request_deinit(&definition->link_request);
+	request_deinit(&definition->watch_request);
+	condition_deinit(&definition->watch_warn);
 	str_list_deinit(&definition->fetch_origins);
 	free(definition->fetch_gone);
 	rows_format_deinit(&definition->rows);

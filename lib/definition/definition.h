@@ -165,6 +165,13 @@ struct errors_options {
 	nsec_t auth_pause_ns;
 };
 
+/* [watch]: what polls cannot show. */
+struct watch_options {
+	char *warn; /* a condition on the response */
+	char *text; /* what is said while it holds */
+	nsec_t every_ns;
+};
+
 struct definition {
 	char *name; /* "cloud-x", or "custom" */
 	char *title;
@@ -221,6 +228,11 @@ struct definition {
 	int *fetch_gone;
 	size_t n_fetch_gone;
 	struct rows_format rows;
+
+	bool watches; /* [watch] is there, and its `when` holds */
+	struct watch_options watch;
+	struct request_definition watch_request;
+	struct condition watch_warn;
 
 	struct errors_options errors;
 	struct pointer errors_message;

@@ -37,7 +37,7 @@ static bool is_named(const struct ini *ini, const struct ini_section *section)
 static void check_reached(struct definition_reader *reader)
 {
 	static const char *const kinds[] = {"auth", "login", "request", "request.first",
-		"request.next", "request.resume", "fetch", NULL};
+		"request.next", "request.resume", "fetch", "watch", NULL};
 	const struct ini *ini = &reader->definition->ini;
 	for (size_t i = 0; i < ini->n_sections; i++) {
 		struct ini_section *section = &ini->sections[i];
@@ -66,12 +66,14 @@ static void check_reached(struct definition_reader *reader)
 static bool has_variables(const struct ini_section *section, const char *key)
 {
 	static const struct {
-		const char *kinds[7];
+		const char *kinds[8];
 		const char *keys[5];
 	} where[] = {
-		{{"request", "request.first", "request.next", "request.resume", "login", "fetch"},
+		{{"request", "request.first", "request.next", "request.resume", "login", "fetch",
+			 "watch"},
 			{"url", "body"}},
 		{{"records"}, {"include", "exclude", "expect", "time_zone"}},
+		{{"watch"}, {"warn"}},
 		{{"page"}, {"end", "more"}},
 		{{"errors"}, {"incomplete", "retry"}},
 		/* here `${` may be a part of a regular expression */

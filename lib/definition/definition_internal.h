@@ -44,6 +44,9 @@ bool reader_is_request_key(const char *key);
 /* definition_fetch.c */
 void reader_fetch(struct definition_reader *reader);
 
+/* definition_watch.c */
+void reader_watch(struct definition_reader *reader);
+
 /* definition_check.c */
 void reader_without_effect(struct definition_reader *reader);
 
@@ -82,7 +85,7 @@ struct definition_rows {
 	size_t n_rows;
 };
 extern const struct definition_rows rows_records, rows_page, rows_resume, rows_fetch, rows_errors,
-	rows_limits;
+	rows_limits, rows_watch;
 
 /* Parses SECTION (NULL: defaults only) with ROWS into TARGET and reports unknown keys. */
 void reader_options(struct definition_reader *reader, const struct definition_rows *rows,

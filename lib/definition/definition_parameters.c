@@ -30,8 +30,9 @@ static void declare_choices(struct slice *rest, struct str_list *choices)
 	}
 }
 
-/* What requests get for TEXT; NULL: it is none of the choices. */
-static const char *chosen(const struct parameter *parameter, const char *text)
+/* What requests get for TEXT; NULL: it is none of the choices. BY_DEFAULT: a choice `*` stands for
+ * any other text. */
+static const char *chosen(const struct parameter *parameter, const char *text, bool by_default)
 {
 	size_t size = strlen(text);
 	for (size_t i = 0; i < parameter->choices.n_items; i++) {
@@ -43,6 +44,9 @@ static const char *chosen(const struct parameter *parameter, const char *text)
 		if (choice[size] == '=')
 			return choice + size + 1;
 	}
+	for (size_t i = 0; by_default && i < parameter->choices.n_items; i++)
+		if (str_starts(parameter->choices.items[i], "*="))
+			return parameter->choices.items[i] + 2;
 	return parameter->choices.n_items ? NULL : text;
 }
 
@@ -50,6 +54,8 @@ static void print_choices(const struct parameter *parameter, struct buf *out)
 {
 	for (size_t i = 0; i < parameter->choices.n_items; i++) {
 		const char *choice = parameter->choices.items[i];
+		if (str_starts(choice, "*="))
+			continue;
 		buf_printf(out, "%s%.*s", i ? ", " : "", (int)strcspn(choice, "="), choice);
 	}
 }
@@ -64,7 +70,7 @@ static void check_declared(struct definition_reader *reader, struct ini_section 
 		reader_fault(reader, section, key,
 			"parameter `%s`: expected required, optional or default VALUE", key);
 	if (parameter->default_text && !strstr(parameter->default_text, "${") &&
-		!chosen(parameter, parameter->default_text))
+		!chosen(parameter, parameter->default_text, true))
 		reader_fault(reader, section, key,
 			"parameter `%s`: the default `%s` is not one of its choices", key,
 			parameter->default_text);
@@ -122,7 +128,7 @@ static void set_value(struct definition_reader *reader, const struct parameter *
 	const struct ini_entry *entry, const char *text, char **ret)
 {
 	struct buf choices CLEANUP(buf_deinit) = BUF_NULL;
-	const char *value = chosen(parameter, text);
+	const char *value = chosen(parameter, text, !entry);
 	if (value) {
 		*ret = mem_strdup(value);
 		return;

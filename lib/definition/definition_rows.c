@@ -207,9 +207,19 @@ static const struct option errors[] = {
 		.help = "minimum delay after a 401 or 403 that a fresh token did not resolve"),
 };
 
+static const struct option watch[] = {
+	ROW(watch_options, warn, "warn", OPTION_STRING,
+		.help = "a condition on the response; while it holds, there is a warning"),
+	ROW(watch_options, text, "text", OPTION_STRING, .help = "the text of the warning"),
+	ROW(watch_options, every_ns, "every", OPTION_DURATION, .default_text = "1h",
+		.min = NSEC_PER_SEC, .max = 30 * NSEC_PER_DAY,
+		.help = "how often the request is made"),
+};
+
 ROWS(rows_records, "records", records);
 ROWS(rows_page, "page", page);
 ROWS(rows_resume, "resume", resume);
 ROWS(rows_fetch, "fetch", fetch);
 ROWS(rows_limits, "limits", limits);
 ROWS(rows_errors, "errors", errors);
+ROWS(rows_watch, "watch", watch);

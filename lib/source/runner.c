@@ -162,6 +162,11 @@ static bool retry_auth(struct runner *runner)
 void runner_failed(struct runner *runner, struct fault *fault)
 {
 	const struct definition *definition = runner->source->definition;
+	if (runner->watching) {
+		log_debug(&runner->source->subject, "[watch]: %s", fault->text);
+		runner_watch_end(runner);
+		return;
+	}
 	runner_enter(runner, RUNNER_BACKING_OFF);
 	runner->status.n_faults++;
 	ask_classify(&runner->poll, runner->fetching ? false : runner->poll.stored, fault);
@@ -279,7 +284,8 @@ void runner_go_on(struct runner *runner, enum poll_verdict verdict)
 {
 	if (is_halted(runner))
 		return;
-	if (verdict == POLL_CAUGHT_UP)
+	runner->watching = verdict == POLL_CAUGHT_UP && runner_watch_is_due(runner);
+	if (verdict == POLL_CAUGHT_UP && !runner->watching)
 		rest(runner);
 	else
 		runner_arm(runner, 0);
@@ -360,6 +366,10 @@ static void step(struct runner *runner)
 	const struct definition *definition = runner->source->definition;
 	if (is_halted(runner) || runner->request || runner->waiter)
 		return;
+	if (runner->watching) {
+		runner_ask(runner);
+		return;
+	}
 	bool needs_window = definition->n_records_id > 0 || definition->fetches ||
 			    poll_scope(&runner->poll) != RECORD_SCOPE_EXACT;
 	if (!runner->callbacks->may_poll(needs_window, runner->userdata)) {

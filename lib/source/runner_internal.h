@@ -30,6 +30,9 @@ struct runner {
 	struct fetch fetch;
 	enum poll_verdict fetch_verdict; /* what follows once they are done */
 	size_t fetch_excluded;
+	bool watching; /* the request of [watch] is next, or under way */
+	bool watch_holds; /* what it warns of */
+	nsec_t watch_at; /* when it is made again */
 	struct auth *auth;
 	struct rate *rate;
 	struct rate_turn turn;
@@ -123,6 +126,14 @@ void runner_fetch_step(struct runner *runner);
 void runner_fetch_answer(struct runner *runner, struct http_response *response);
 /* A document cannot be had as it is listed: its window is to be listed again. */
 void runner_fetch_abandon(struct runner *runner);
+
+/* --- runner_watch.c --- */
+
+/* Is the request of [watch] to be made now, after a poll? */
+bool runner_watch_is_due(const struct runner *runner);
+void runner_watch_answer(struct runner *runner, struct http_response *response);
+/* It is over, or cannot be made; what follows is what follows a poll. */
+void runner_watch_end(struct runner *runner);
 
 /* --- runner_request.c --- */
 

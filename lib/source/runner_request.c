@@ -67,6 +67,8 @@ static void request_done(struct http_response *response, void *userdata)
 			response->elapsed_ns, response->body.size, runner->userdata);
 	if (anew)
 		runner_arm(runner, 0);
+	else if (runner->watching)
+		runner_watch_answer(runner, response);
 	else if (runner->fetching)
 		runner_fetch_answer(runner, response);
 	else if (ask_read(&runner->poll, response, runner->url, runner_now(runner), &page, &fault))
@@ -80,15 +82,16 @@ void runner_send(struct runner *runner)
 	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
 	struct http_transport transport = runner->source->transport;
 	struct fault fault = FAULT_NULL;
-	int r = runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
-				 : ask_write(&runner->poll, &message, &fault);
+	int r = runner->watching   ? source_watch_request(runner->source, &message, &fault)
+		: runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
+				   : ask_write(&runner->poll, &message, &fault);
 	if (r == 0 && sends_credential(runner))
 		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
 	if (r) {
 		runner_failed(runner, &fault);
 		return;
 	}
-	if (!runner->fetching) {
+	if (!runner->fetching && !runner->watching) {
 		free(runner->url);
 		runner->url = mem_strdup(message.url);
 	}

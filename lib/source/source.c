@@ -165,6 +165,7 @@ static void compile_plans(struct source *source)
 	source->error_plan = compile_error(source);
 	source->fetch_plan = compile_value(&definition->fetch_from);
 	source->link_plan = compile_value(&definition->fetch_link);
+	source->watch_plan = compile_value(&definition->watch_warn.pointer);
 }
 
 static void set_transport(struct source *source)
@@ -429,6 +430,7 @@ void source_free(struct source *source)
 	json_scanner_free(source->plan);
 	json_scanner_free(source->item_plan);
 	json_scanner_free(source->error_plan);
+	json_scanner_free(source->watch_plan);
 	json_scanner_free(source->fetch_plan);
 	json_scanner_free(source->link_plan);
 	str_list_deinit(&source->origins);

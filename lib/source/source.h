@@ -58,6 +58,7 @@ struct source {
 	struct json_scanner *error_plan; /* NULL: nothing is looked for */
 	struct json_scanner *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
 	struct json_scanner *link_plan; /* of the answer with a link: fetch.link */
+	struct json_scanner *watch_plan; /* of the response to [watch]: what warn tests */
 	/* columns of the plans; -1: not asked for */
 	struct json_scanner *item_plan; /* of a record that is a text; NULL: there is none such */
 	int column_item, column_id, column_time, column_conditions, column_last_page,
@@ -92,6 +93,9 @@ int source_request(const struct source *source, const struct request_values *val
 /* [fetch]: the request for a link to the document that FROM tells. As source_request. */
 int source_link_request(const struct source *source, const char *from, struct http_message *ret,
 	struct fault *reterr);
+/* The same for the request of [watch]. */
+int source_watch_request(
+	const struct source *source, struct http_message *ret, struct fault *reterr);
 /* REQUEST as it is at any moment: every time, offset, number and cursor in it is 0. */
 void source_constant_request(const struct source *source, const struct request_definition *request,
 	struct http_message *ret);

@@ -204,15 +204,27 @@ static struct request_values values_outside(const struct source *source)
 		.number = -1};
 }
 
-int source_link_request(const struct source *source, const char *from, struct http_message *ret,
-	struct fault *reterr)
+/* A request beside the chain of pages. FROM: ${fetch.from}, or NULL. */
+static int request_outside(const struct source *source, const struct request_definition *request,
+	const char *from, struct http_message *ret, struct fault *reterr)
 {
 	struct request_values values = values_outside(source);
 	struct lookup lookup = {.values = &values};
 	values.fetch_from = from;
-	return request_fault(write_request(&source->definition->link_request, &lookup,
-				     source->options.endpoint, NULL, ret),
-		ret, reterr);
+	return request_fault(
+		write_request(request, &lookup, source->options.endpoint, NULL, ret), ret, reterr);
+}
+
+int source_link_request(const struct source *source, const char *from, struct http_message *ret,
+	struct fault *reterr)
+{
+	return request_outside(source, &source->definition->link_request, from, ret, reterr);
+}
+
+int source_watch_request(
+	const struct source *source, struct http_message *ret, struct fault *reterr)
+{
+	return request_outside(source, &source->definition->watch_request, NULL, ret, reterr);
 }
 
 void source_constant_request(const struct source *source, const struct request_definition *request,

@@ -80,6 +80,7 @@ void source_secrets_take(struct source *source)
 	if (definition->resume_request.method)
 		take_request(source, &definition->resume_request);
 	take_request(source, &definition->link_request);
+	take_request(source, &definition->watch_request);
 	take_request(source, &definition->auth.login);
 	if (definition->auth.caller)
 		take_request(source, &definition->auth.caller->login);

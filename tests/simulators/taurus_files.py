@@ -11,7 +11,8 @@ import time
 import simlib
 import trail
 
-# plain or how it is packed, blank after the comma, time unquoted, no last line feed, layout
+# plain or how it is packed, blank after the comma, time unquoted, no last line feed, layout, lines of
+# pgaudit
 FORMS = (
     {},
     {"pack": "gzip"},
@@ -24,6 +25,8 @@ FORMS = (
     {"carets": True},
     {"pack": "gzip", "blank": True, "bytes": True},
     {"bare_time": True, "bare_end": True, "pack": "members"},
+    {"postgresql": True},
+    {"postgresql": True, "prefix": b"2026-11-11 06:25:43.120 UTC:10.0.3.7(50172):app@orders:[4711]:LOG:  "},
 )
 COLUMNS = (
     "record_id connection_id connection_status name timestamp command_class sqltext user host "
@@ -40,6 +43,7 @@ STATEMENTS = (
     b"/* %d */ SELECT 1,\r\n2",
     b"DELETE FROM a WHERE b = %d;\n",
 )
+FORGED = b'SELECT %d\nAUDIT: SESSION,9,9,READ,SELECT,,,"forged",<none>\n-- x'
 INVALID = b"SELECT x'\xff\xfe', '\xc3\x28 %d'"
 
 
@@ -77,6 +81,8 @@ def rows(seed, n, begin_us, count):
             sql, word, command = b"", (b"Connect", b"Quit")[kind], b""
         else:
             sql = STATEMENTS[(h >> 24) % len(STATEMENTS)] % (h >> 40 & 0xFFFF)
+            if k % 5 == 0 and not how.get("carets"):
+                sql = FORGED % (h >> 40 & 0xFFFF)
             if how.get("bytes") and k % 3 == 0:
                 sql = INVALID % (h >> 40 & 0xFFFF)
             word, command = b"Query", (b"select", b"update", b"show_tables")[h >> 4 & 1]
@@ -101,7 +107,7 @@ def rows(seed, n, begin_us, count):
 
 def row_record(n, row):
     """What is to become of a row: the members of a JSON object, in order."""
-    if form(n).get("carets"):
+    if form(n).get("carets") or form(n).get("postgresql"):
         return [("row", row_text(n, row).decode(errors="replace"))]
     return [(name, value.decode(errors="replace")) for name, value in zip(COLUMNS, row)]
 
@@ -109,6 +115,11 @@ def row_record(n, row):
 def row_text(n, row):
     """A row as file n writes it, without the line feed behind it."""
     how = form(n)
+    if how.get("postgresql"):
+        # pgaudit doubles quotes, and the server writes a tab after a line break
+        sql = row[6].replace(b'"', b'""').replace(b"\n", b"\n\t")
+        head = b"AUDIT: SESSION,%s,1,READ,SELECT,,," % row[1]
+        return how.get("prefix", b"") + head + b'"' + sql + b'",<not logged>'
     if how.get("carets"):
         # the layout of the full SQL files: 19 columns, times since 1970
         wide = [row[0], row[1], row[7], row[3], row[1], row[5], row[6], b"", row[10], b"", row[10]]

@@ -276,6 +276,8 @@ class Lists(Case):
         self.assertEqual(spans[1][0], spans[0][1] - DAY)
         self.assertLess(abs(spans[1][1] - time.time() + 60), 60)
         for entry in self.sim.log():
+            if "/audit-log-policy" in entry["target"]:
+                continue
             self.assertRegex(entry["target"], r"start_time=[-0-9]+T\d\d%3A\d\d%3A\d\d%2B0000&")
 
     def test_earliest(self):
@@ -340,6 +342,42 @@ class Lists(Case):
         self.run_once()
         self.assert_files()
 
+    def test_audit_off(self):
+        """An empty list looks healthy where nothing is recorded: said once, and once that it is over."""
+        self.begin(50, first=-5 * 3600, last=-3600, late=0, delay=0)
+        self.configure(
+            self.taurus(self.keys(), more="interval = 20ms\nwatch.every = 1s"), self.file_sink()
+        )
+        policies = lambda: sum("audit-log-policy" in e["target"] for e in self.sim.log())
+        self.sim.control(audit_off=True)
+        result = self.run_once()
+        self.assertEqual(len(result.lines("warning: source db")), 1, result.err)
+        self.assertRegex(result.err, r"the SQL audit of this instance is off \(keep_days = 0\)")
+        daemon = self.daemon()
+        daemon.wait_log("the SQL audit of this instance is off")
+        seen = policies()
+        wait_until(lambda: policies() > seen + 1, "further requests")
+        self.sim.control(audit_off=False)
+        daemon.wait_log("is no longer so: the SQL audit of this instance is off")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.text().count("warning: source db"), 1, daemon.text())
+        self.assert_files()
+
+    def test_policy_that_cannot_be_read(self):
+        """The list is polled all the same, and no credential is locked by it."""
+        self.begin(50, first=-5 * 3600, last=-3600, late=0, delay=0)
+        self.configure(self.taurus(self.keys(), more="retry_max = 20ms"), self.file_sink())
+        for fault in (
+            {"kind": "status", "status": 403, "json": {"error_msg": "no right"}},
+            {"kind": "status", "status": 401, "body": ""},
+            {"kind": "status", "status": 429, "body": ""},
+            {"kind": "html"},
+            {"kind": "cut", "bytes": 5},
+        ):
+            self.sim.faults({**fault, "path": "*/audit-log-policy"})
+            self.run_once()
+            self.assert_files()
+
     def test_limit(self):
         """Where a hundred is too many, the answer's own words are told and page_size helps."""
         self.begin(250, first=-5 * 3600, last=-3600, late=0, delay=0)
@@ -358,10 +396,45 @@ class Lists(Case):
         self.sim.faults({**throttled, "at": [2], "retry_after": 1}, {**throttled, "at": [4]})
         result = self.run_once()
         log = self.sim.log()
-        self.assertEqual([entry["status"] for entry in log], [200, 429, 200, 429, 200])
+        self.assertEqual([entry["status"] for entry in log], [200, 429, 200, 429, 200, 200])
+        self.assertTrue(log[-1]["target"].endswith("/audit-log-policy"))
         self.assertGreaterEqual(log[2]["at"] - log[1]["at"], 1)
         self.assertIn("The throttling threshold has been reached", result.err)
         self.assert_files()
+
+
+class Agency(Case):
+    """The instance is another account's, which lends an agency."""
+
+    AGENCY = "\nagency_name = %s\nagency_domain = %s" % (
+        huawei_iam.AGENCY,
+        huawei_iam.AGENCY_DOMAIN,
+    )
+
+    def test_agency(self):
+        iam = "\niam_endpoint = "
+        for at, (credential, tokens) in enumerate(((self.keys, 1), (self.user, 2))):
+            self.begin(120, first=-5 * 3600, last=-3600, late=0, delay=0)
+            self.state, self.out = self.dir / ("state%d" % at), self.dir / ("out%d" % at)
+            more = "" if at else iam + self.sim.url
+            self.configure(self.taurus(credential() + self.AGENCY + more), self.file_sink())
+            self.run_once()
+            self.assert_files()
+            self.assertEqual(self.sim.stats()["tokens"], tokens)
+            # nothing but the login carries the caller's own proof
+            for entry in self.sim.log():
+                if entry["target"].startswith("/v3/auth/tokens"):
+                    continue
+                self.assertIn("x-auth-token", entry["headers"])
+                self.assertNotIn("authorization", entry["headers"])
+
+    def test_refused(self):
+        self.begin(10, first=-5 * 3600, last=-3600, late=0, delay=0)
+        other = self.AGENCY.replace(huawei_iam.AGENCY + "\n", "another\n")
+        self.configure(self.taurus(self.user() + other), self.file_sink())
+        self.assertIn("The agency is not one", self.run_once(expect=75).err)
+        self.configure(self.taurus(self.user() + "\nagency_name = a"), self.file_sink())
+        self.assertIn("needs `agency_domain`", self.check(78).err)
 
 
 class Proof(Case):
@@ -467,12 +540,17 @@ class Proof(Case):
         self.begin_small()
         for region, more, host in (
             ("cn-north-4", "", "gaussdb.cn-north-4.myhuaweicloud.com"),
-            (
-                "me-east-1",
-                "service = gaussdbformysql",
-                "gaussdbformysql.me-east-1.myhuaweicloud.com",
+            ("ap-southeast-3", "", "gaussdb.ap-southeast-3.myhuaweicloud.com"),
+            *(
+                (region, "", "%s.%s.myhuaweicloud.com" % (service, region))
+                for service, regions in (
+                    ("gaussdbformysql", "ap-southeast-1 ap-southeast-2 cn-north-11 me-east-1 tr-west-1"),
+                    ("gaussdb-mysql", "af-south-1 cn-east-5 cn-southwest-3 la-north-2"),
+                )
+                for region in regions.split()
             ),
-            ("la-north-2", "service = gaussdb-mysql", "gaussdb-mysql.la-north-2.myhuaweicloud.com"),
+            ("x-2", "service = gaussdb-mysql", "gaussdb-mysql.x-2.myhuaweicloud.com"),
+            ("me-east-1", "service = gaussdb", "gaussdb.me-east-1.myhuaweicloud.com"),
             ("x-1", "domain = cloud.example", "gaussdb.x-1.cloud.example"),
         ):
             with self.subTest(host):

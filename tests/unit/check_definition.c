@@ -157,6 +157,16 @@ START_TEST(faults)
 		{"url = /next", "url = /next\nsize = 5", 18, "does not send ${page.size}"},
 		{"query.from = ${window.start}\n[records]\nat = /list\nid = /id\n[page]\nurl = "
 		 "/next",
+			"query.from = ${window.start}\nquery.n = ${page.number}\n[records]\nat = "
+			"/list\nid = /id\n[page]\nnumber = yes\nsize = 5",
+			19, "does not send ${page.size}"},
+		{"query.from = ${window.start}\n[records]\nat = /list\nid = /id\n[page]\nurl = "
+		 "/next",
+			"query.from = ${window.start}\nquery.n = ${page.cursor}\n[records]\nat = "
+			"/list\nid = /id\n[page]\ncursor = /next\nend = short\nsize = 5",
+			20, "does not send ${page.size}"},
+		{"query.from = ${window.start}\n[records]\nat = /list\nid = /id\n[page]\nurl = "
+		 "/next",
 			"query.from = ${window.start}\nquery.o = ${page.offset}\n[records]\n"
 			"at = /list\n[page]\noffset = yes\nsize = 5",
 			18, "does not send ${page.size}"},
@@ -181,6 +191,20 @@ START_TEST(faults)
 			"form.from = ${window.start}\nbody_type = form\nbody = x", 14, "no `body`"},
 		{"url = https://${region}.example.net/x", "method = GET", 10, "needs `url`"},
 		{"[page]", "[pages]", 16, "did you mean `page`"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_bad(&cases[i]);
+}
+END_TEST
+
+START_TEST(faults_of_watches)
+{
+	static const struct bad cases[] = {
+		{"[page]", "[watch]\nurl = https://h/w\ntext = off\n[page]", 16, "needs `warn`"},
+		{"[page]", "[watch]\nurl = https://h/w\nwarn = /a = 1\n[page]", 16, "needs `text`"},
+		{"[page]", "[watch]\nwarn = /a = 1\ntext = off\n[page]", 16, "needs `url`"},
+		{"[page]", "[watch]\nurl = https://h/w\nwarn = nonsense\ntext = off\n[page]", 18,
+			"not a condition"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check_bad(&cases[i]);
@@ -289,6 +313,11 @@ START_TEST(choices)
 		{"required choice a, b secret", "more = a\n", "a", NULL},
 		{"choice a=alpha, b default a", "", "alpha", NULL},
 		{"optional choice a=alpha", "", NULL, NULL},
+		/* any other word of the default, not of the source */
+		{"choice a=alpha, *=beta default ${token}", "", "beta", NULL},
+		{"choice tttt=alpha, *=beta default ${token}", "", "alpha", NULL},
+		{"choice a=alpha, *=beta default x", "more = c\n", NULL,
+			"more = c: expected one of a"},
 		{"optional choice a=alpha", "more =\n", NULL, NULL},
 		{"optional choice a=alpha, beta", "more = alpha\n", NULL,
 			"more = alpha: expected one of a, beta"},
@@ -524,9 +553,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {good, defaults_of_parameters, faults_of_parameters, faults,
-		faults_of_headers_and_methods, without_effect, faults_of_the_source, choices,
-		inline_keys_of_variants, variants, callers, conditions, unknown_provider,
-		origins_of_documents, formats_of_documents};
+		faults_of_headers_and_methods, faults_of_watches, without_effect,
+		faults_of_the_source, choices, inline_keys_of_variants, variants, callers,
+		conditions, unknown_provider, origins_of_documents, formats_of_documents};
 	Suite *suite = suite_create("definition");
 	TCase *tcase = tcase_create("definition");
 	if (!mkdtemp(directory))

@@ -1,0 +1,53 @@
+/*
+ * The request of [watch], between two polls: after one that is up to date, so that a credential
+ * that is refused is never tried for it. Whatever becomes of it, no poll waits and nothing fails.
+ */
+#include "source/runner_internal.h"
+
+#include "base/cleanup.h"
+#include "source/page_internal.h"
+
+bool runner_watch_is_due(const struct runner *runner)
+{
+	nsec_t now_at = clock_monotonic();
+	return runner->source->definition->watches && now_at >= runner->watch_at &&
+	       rate_refusal_left(runner->rate, now_at) <= 0 &&
+	       rate_hold_left(runner->rate, now_at) <= 0;
+}
+
+static void tell(struct runner *runner, bool holds)
+{
+	const char *text = runner->source->definition->watch.text;
+	if (holds && !runner->watch_holds)
+		log_warning(&runner->source->subject, "%s", text);
+	else if (!holds && runner->watch_holds)
+		log_notice(&runner->source->subject, "this is no longer so: %s", text);
+	runner->watch_holds = holds;
+}
+
+void runner_watch_end(struct runner *runner)
+{
+	rate_turn_end(runner->rate, &runner->turn, false);
+	runner->watching = false;
+	runner->watch_at = clock_monotonic() + runner->source->definition->watch.every_ns;
+	runner_go_on(runner, POLL_CAUGHT_UP);
+}
+
+void runner_watch_answer(struct runner *runner, struct http_response *response)
+{
+	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
+	const struct source *source = runner->source;
+	struct fault fault = FAULT_NULL;
+	int r = page_outcome(source, response, runner_now(runner), &fault);
+	if (r == 0)
+		r = json_scanner_run(source->watch_plan, json_skip_bom(buf_slice(&response->body)),
+			&scan, &fault);
+	if (r == 0)
+		tell(runner, condition_holds(&source->definition->watch_warn, scan.envelope[0]));
+	else
+		log_debug(&source->subject, "[watch]: %s", fault.text);
+	if (fault.wait_ns > 0)
+		rate_hold(
+			runner->rate, clock_monotonic() + runner_asked_wait(runner, fault.wait_ns));
+	runner_watch_end(runner);
+}
