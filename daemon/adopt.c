@@ -74,7 +74,7 @@ static void note_sink(struct adoption *adoption, const char *name, char *text)
 {
 	const struct setup_sink *sink = setup_find_sink(adoption->setup, name);
 
-	add_notice(adoption, &(struct log_subject){"sink", sink->name, sink->place}, text);
+	add_notice(adoption, &(struct log_subject){"sink", sink->name, sink->location}, text);
 }
 
 static void note_gone(struct adoption *adoption, const char *name)

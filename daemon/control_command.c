@@ -292,7 +292,7 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 		return control_refusal(
 			fault.class == FAULT_CONFIG ? EX_USAGE : EX_TEMPFAIL, fault.text);
 	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
-	const struct log_subject subject = {"sink", name, sink ? sink->place : NULL};
+	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	log_notice(&subject, "%llu dead letter%s %s by %s", (unsigned long long)n, str_plural(n),
 		resend ? "queued to be sent again" : "discarded", by);

@@ -72,8 +72,8 @@ static bool write_fields(enum log_level level, const struct log_subject *subject
 	if (subject && subject->kind)
 		buf_printf(&entry, "%s=%s\n",
 			strcmp(subject->kind, "source") == 0 ? "SOURCE" : "SINK", subject->name);
-	if (subject && subject->place)
-		buf_printf(&entry, "PLACE=%s\n", subject->place);
+	if (subject && subject->location)
+		buf_printf(&entry, "PLACE=%s\n", subject->location);
 	buf_append_text(&entry, "MESSAGE=");
 	buf_append(&entry, text.data, text.size < MESSAGE_MAX ? text.size : MESSAGE_MAX);
 	buf_append_char(&entry, '\n');

@@ -51,7 +51,7 @@ static void report_sink(const struct sink_status *status, void *userdata)
 {
 	const struct trawld *trawld = userdata;
 	const struct setup_sink *sink = setup_find_sink(trawld->setup, status->name);
-	struct log_subject subject = {"sink", status->name, sink ? sink->place : NULL};
+	struct log_subject subject = {"sink", status->name, sink ? sink->location : NULL};
 	if (status->refused_records)
 		log_warning(&subject, "%llu record%s rejected; see the dead letters",
 			(unsigned long long)status->refused_records,

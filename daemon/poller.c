@@ -9,7 +9,7 @@
 #include "base/timestamp.h"
 #include "control.h"
 #include "store/coverage.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 #include "trawld.h"
 
 static void accept_records(const struct record_batch *batch, void *userdata)
@@ -144,8 +144,8 @@ static const struct runner_callbacks callbacks = {
 int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
 	nsec_t first_delay_ns, struct fault *reterr)
 {
-	char *place CLEANUP_FREE = NULL;
-	int r = cursor_get(trawld->store, source->name, &place, reterr);
+	char *cursor CLEANUP_FREE = NULL;
+	int r = cursors_get(trawld->store, source->name, &cursor, reterr);
 	if (r)
 		return r;
 	struct poller *poller = MEM_NEW(struct poller);
@@ -169,7 +169,7 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 			.loop = trawld->loop,
 			.client = trawld->client,
 			.source = source,
-			.place = place,
+			.cursor = cursor,
 			.paused = poller->paused,
 			.give_up = trawld->options.once,
 			.first_delay_ns = first_delay_ns,

@@ -81,7 +81,7 @@ static void add_sinks(struct trawld *trawld, const struct setup *old, struct fin
 		findings_add(findings, NULL, 0,
 			"sink %s (%s): %s; it receives nothing until the next reload; its records "
 			"are kept",
-			sink->name, sink->place, fault.text);
+			sink->name, sink->location, fault.text);
 		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
 }
@@ -100,7 +100,7 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 			continue;
 		findings_add(findings, NULL, 0,
 			"source %s (%s): %s; it is not polled until the next reload", source->name,
-			source->place, fault.text);
+			source->location, fault.text);
 		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
 }

@@ -77,7 +77,7 @@ static bool gets_seals_of(const struct ini_section *other, const char *sink)
 
 static void remark_sink(const struct config *config, const struct setup_sink *sink)
 {
-	const struct log_subject subject = {"sink", sink->name, sink->place};
+	const struct log_subject subject = {"sink", sink->name, sink->location};
 	for (size_t i = 0; i < config->n_sources; i++)
 		if (uses(config->sources[i], sink->name))
 			return;

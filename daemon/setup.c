@@ -84,7 +84,7 @@ static void sink_free(struct setup_sink *sink)
 		options_deinit(&tables[1]);
 	free(sink->options);
 	free(sink->name);
-	free(sink->place);
+	free(sink->location);
 	free(sink);
 }
 
@@ -146,7 +146,7 @@ static struct setup_sink *load_sink(struct ini_section *section, struct findings
 	struct sink_type type = {NULL};
 	sink->name = mem_strdup(section->name);
 	const char *base = strrchr(section->file, '/');
-	sink->place = mem_printf("%s:%u", base ? base + 1 : section->file, section->line);
+	sink->location = mem_printf("%s:%u", base ? base + 1 : section->file, section->line);
 	sink->kind = kind;
 	sink->options = mem_alloc(kind->options_size);
 	struct option_table tables[] = {OPTION_TABLE(sink_type_rows, &type),

@@ -12,7 +12,7 @@
 
 struct setup_sink {
 	char *name;
-	char *place;
+	char *location;
 	const struct sink_kind *kind;
 	struct sink_common_options common;
 	void *options; /* the kind's */

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "status_json.h"
 #include "store/coverage.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 
 #define LINES_MAX 20
 
@@ -51,7 +51,7 @@ static void set_state(json_t *detail, const struct trawld *trawld, const char *s
 	json_t *gaps = json_array();
 	struct fault fault = FAULT_NULL;
 	char *cursor CLEANUP_FREE = NULL;
-	int r = cursor_get(trawld->store, source, &cursor, &fault);
+	int r = cursors_get(trawld->store, source, &cursor, &fault);
 	if (!r)
 		r = coverage_each_gap(trawld->store, source, false, add_gap, gaps, &fault);
 	json_object_set_new(

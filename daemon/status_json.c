@@ -104,7 +104,7 @@ static json_t *source_json(const struct overview_source *from)
 		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
 	json_object_set_new(source, "last_error", fault_json(status.failing, &status.fault));
 	set_failing(source, status.failing, status.failing_time, status.n_attempts);
-	json_object_set_new(source, "location", status_json_text(poller->source->place));
+	json_object_set_new(source, "location", status_json_text(poller->source->location));
 	json_object_set_new(source, "rate", rate_json(&poller->tally));
 	return source;
 }
@@ -132,8 +132,8 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 	set_failing(sink, status->failing, status->failing_time, status->n_attempts);
 	json_object_set_new(sink, "next_try_in",
 		status->failing ? seconds_json(status->next_try_ns) : json_null());
-	json_object_set_new(
-		sink, "location", status->place ? status_json_text(status->place) : json_null());
+	json_object_set_new(sink, "location",
+		status->location ? status_json_text(status->location) : json_null());
 	return sink;
 }
 

@@ -53,12 +53,12 @@ int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct
 {
 	struct sink_setup setup = {
 		.name = sink->name,
-		.place = sink->place,
+		.location = sink->location,
 		.options = sink->options,
 		.loop = trawld->loop,
 		.client = trawld->client,
 	};
-	const struct log_subject subject = {"sink", sink->name, sink->place};
+	const struct log_subject subject = {"sink", sink->name, sink->location};
 	int r = fanout_add_sink(trawld->fanout, sink->kind, &setup, &sink->common, reterr);
 	if (r || !str_list_has(&trawld->pauses.sinks, sink->name))
 		return r;
@@ -91,7 +91,7 @@ static int add_sinks(struct trawld *trawld)
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		if (trawld_add_sink(trawld, setup->sinks[i], &fault)) {
 			log_error(NULL, "sink %s (%s): %s", setup->sinks[i]->name,
-				setup->sinks[i]->place, fault.text);
+				setup->sinks[i]->location, fault.text);
 			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
 		}
 	return 0;

@@ -59,7 +59,7 @@ static int pause_source(
 static int pause_sink(
 	struct trawld *trawld, const struct setup_sink *sink, bool paused, struct fault *reterr)
 {
-	const struct log_subject subject = {"sink", sink->name, sink->place};
+	const struct log_subject subject = {"sink", sink->name, sink->location};
 	int r = pause_set(trawld->store, PAUSE_SINK, sink->name, paused, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);

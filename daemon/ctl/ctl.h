@@ -49,8 +49,8 @@ bool ctl_has_state(const char *directory);
 /* Prints FAULT; the exit code for the store's outcome R. */
 int ctl_store_failed(int r, const struct fault *fault);
 
-/* Prints that NAME's place in the state is none; the exit code. */
-int ctl_place_unreadable(const char *name);
+/* Prints that NAME's cursor in the state is none; the exit code. */
+int ctl_cursor_unreadable(const char *name);
 
 /* The section [source NAME], or NULL. */
 struct ini_section *ctl_find_source(const struct config *config, const char *name);

@@ -74,7 +74,7 @@ int ctl_store_failed(int r, const struct fault *fault)
 	return r == STORE_E_LOCKED || r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
-int ctl_place_unreadable(const char *name)
+int ctl_cursor_unreadable(const char *name)
 {
 	fprintf(stderr,
 		"trawlctl: the saved cursor of source %s cannot be read: it was written by another "

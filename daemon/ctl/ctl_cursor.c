@@ -6,8 +6,8 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "ctl/ctl_place.h"
-#include "store/cursor.h"
+#include "ctl/ctl_cursor_text.h"
+#include "store/cursors.h"
 
 struct row {
 	char *source;
@@ -55,7 +55,7 @@ static int read_state(const struct config *config, struct listing *ret)
 		return 0;
 	int r = ctl_open_state(&store, config, STORE_READ, &fault);
 	if (r == 0)
-		r = cursor_list(store, add, ret, &fault);
+		r = cursors_list(store, add, ret, &fault);
 	store_close(store);
 	return r ? ctl_store_failed(r, &fault) : 0;
 }
@@ -77,39 +77,40 @@ static void print_none(const struct config *config, const char *name, bool json)
 	puts(buf_text(&out));
 }
 
-static void describe(const struct config *config, const struct row *row, const struct place *place)
+static void describe(
+	const struct config *config, const struct row *row, const struct cursor *cursor)
 {
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	buf_printf(&out, "source %s%s\n", row->source,
 		ctl_find_source(config, row->source) ? "" : " (no longer configured)");
-	place_describe(place, 2, &out);
+	cursor_describe(cursor, 2, &out);
 	buf_printf(&out, "  %-15s  ", "saved at");
-	place_describe_time(row->updated_time - row->updated_time % NSEC_PER_SEC, &out);
+	cursor_describe_time(row->updated_time - row->updated_time % NSEC_PER_SEC, &out);
 	puts(buf_text(&out));
 }
 
-static void describe_json(const struct row *row, const struct place *place)
+static void describe_json(const struct row *row, const struct cursor *cursor)
 {
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	buf_append_text(&out, "{\"source\":");
 	json_encode(slice_of(row->source), &out);
 	buf_append_text(&out, ",\"updated\":\"");
-	place_describe_time(row->updated_time, &out);
+	cursor_describe_time(row->updated_time, &out);
 	buf_append_text(&out, "\",\"place\":");
-	place_describe_json(place, &out);
+	cursor_describe_json(cursor, &out);
 	buf_append_char(&out, '}');
 	puts(buf_text(&out));
 }
 
 static int print_row(const struct config *config, const struct row *row, bool json)
 {
-	struct place place CLEANUP(place_deinit) = PLACE_NULL;
-	if (place_parse(&place, row->cursor))
-		return ctl_place_unreadable(row->source);
+	struct cursor cursor CLEANUP(cursor_deinit) = CURSOR_NULL;
+	if (cursor_parse(&cursor, row->cursor))
+		return ctl_cursor_unreadable(row->source);
 	if (json)
-		describe_json(row, &place);
+		describe_json(row, &cursor);
 	else
-		describe(config, row, &place);
+		describe(config, row, &cursor);
 	return 0;
 }
 

@@ -186,7 +186,7 @@ static int record_source(
 	int r = recorder_run(source, section, arguments->raw, &recorded, &fault);
 	if (r) {
 		fprintf(stderr, "trawlctl: source %s (%s): %s; nothing was written\n", source->name,
-			source->place, fault.text);
+			source->location, fault.text);
 		return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
 	}
 	r = save(arguments->third, &recorded.text);

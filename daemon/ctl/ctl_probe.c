@@ -1,6 +1,6 @@
 /*
  * trawlctl probe: the source's next request, made once, and what the daemon would make of the
- * answer. Every decision is the daemon's own code (lib/source/ask.h, poll.h); the state is only
+ * answer. Every decision is the daemon's own code (lib/source/request.h, poll.h); the state is only
  * read, without the lock, so a probe works beside a running daemon and changes nothing.
  */
 #include "ctl/ctl_probe.h"
@@ -14,10 +14,10 @@
 #include "net/auth/auth.h"
 #include "net/client.h"
 #include "net/outcome.h"
-#include "source/ask.h"
+#include "source/request.h"
 #include "source/newest.h"
 #include "source/source_auth.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 #include "store/occurrence.h"
 #include "store/window.h"
 
@@ -100,7 +100,7 @@ static void classify(struct session *session)
 {
 	struct probe *probe = &session->probe;
 	struct clocks now = read_clocks(session);
-	ask_classify(&probe->poll, probe->poll.stored, &probe->fault);
+	request_classify(&probe->poll, probe->poll.stored, &probe->fault);
 	if (probe->fault.class == FAULT_LOST)
 		poll_lost(&probe->poll, &now, &probe->lost_time);
 }
@@ -109,7 +109,7 @@ static void classify(struct session *session)
 static void take_records(struct probe *probe)
 {
 	struct page *page = &probe->page;
-	if (!ask_gathers(probe->source)) {
+	if (!request_gathers(probe->source)) {
 		probe->records.n_items = page->n_records;
 		probe->records.items = mem_array(page->n_records, sizeof(struct record));
 		if (page->n_records)
@@ -145,7 +145,7 @@ static void take_page(struct session *session)
 		return;
 	}
 	probe->kept = probe->verdict != POLL_AGAIN && !probe->early &&
-		      !(ask_gathers(probe->source) && probe->verdict == POLL_MORE);
+		      !(request_gathers(probe->source) && probe->verdict == POLL_MORE);
 	take_records(probe);
 	drop_known(session, scope);
 }
@@ -154,11 +154,11 @@ static void answered(struct http_response *response, void *userdata)
 {
 	struct session *session = userdata;
 	struct probe *probe = &session->probe;
-	session->clock_known = ask_skew(response, &session->skew_ns);
+	session->clock_known = request_skew(response, &session->skew_ns);
 	http_excerpt(buf_slice(&response->body), PROBE_TEXT, &probe->excerpt);
 	probe->size = response->body.size;
-	if (ask_read(&probe->poll, response, probe->message.url, clock_wall() + session->skew_ns,
-		    &probe->page, &probe->fault))
+	if (request_read(&probe->poll, response, probe->message.url,
+		    clock_wall() + session->skew_ns, &probe->page, &probe->fault))
 		classify(session);
 	else
 		take_page(session);
@@ -169,7 +169,7 @@ static void send_request(struct session *session)
 {
 	struct probe *probe = &session->probe;
 	probe->proving = false;
-	if (ask_write(&probe->poll, &probe->message, &probe->fault)) {
+	if (request_write(&probe->poll, &probe->message, &probe->fault)) {
 		classify(session);
 		return;
 	}
@@ -205,9 +205,9 @@ static void see_answer(const struct http_response *response, void *userdata)
 	probe_show_answer(&session->probe, response);
 }
 
-/* What poll_begin has to be told: the place in the state, or where the source begins. 0 or an exit
+/* What poll_begin has to be told: the cursor in the state, or where the source begins. 0 or an exit
  * code. */
-static int load_place(struct session *session, const struct config *config)
+static int load_cursor(struct session *session, const struct config *config)
 {
 	struct probe *probe = &session->probe;
 	struct fault fault = FAULT_NULL;
@@ -216,7 +216,7 @@ static int load_place(struct session *session, const struct config *config)
 	if (ctl_has_state(config->daemon.state_directory)) {
 		r = ctl_open_state(&session->store, config, STORE_READ, &fault);
 		if (r == 0)
-			r = cursor_get(session->store, probe->source->name, &stored, &fault);
+			r = cursors_get(session->store, probe->source->name, &stored, &fault);
 	}
 	if (r == 0 && session->store) {
 		session->window = window_new(session->store, probe->source->name);
@@ -224,9 +224,9 @@ static int load_place(struct session *session, const struct config *config)
 	}
 	if (r)
 		return ctl_store_failed(r, &fault);
-	probe->has_place = stored != NULL;
-	if (ask_place(probe->source, stored, &probe->poll.place, &fault))
-		return ctl_place_unreadable(probe->source->name);
+	probe->has_cursor = stored != NULL;
+	if (request_cursor(probe->source, stored, &probe->poll.cursor, &fault))
+		return ctl_cursor_unreadable(probe->source->name);
 	return 0;
 }
 
@@ -238,7 +238,7 @@ static void begin(struct probe *probe)
 	if (poll_begin(&probe->poll, &now))
 		return;
 	probe->early = true;
-	place_rewind(&probe->poll.place,
+	cursor_rewind(&probe->poll.cursor,
 		now.host_time - probe->source->definition->resume.lag_ns - NSEC_PER_MIN);
 	poll_begin(&probe->poll, &now);
 }
@@ -255,8 +255,8 @@ static int report(const struct probe *probe)
 			buf_text(&probe->excerpt));
 	}
 	fflush(stdout);
-	fprintf(stderr, "trawlctl: source %s (%s): %s\n", probe->source->name, probe->source->place,
-		probe->fault.text);
+	fprintf(stderr, "trawlctl: source %s (%s): %s\n", probe->source->name,
+		probe->source->location, probe->fault.text);
 	if (probe->fault.class == FAULT_LOST)
 		fputs("trawlctl: the API rejected the saved cursor; trawld will resume by time\n",
 			stderr);
@@ -275,7 +275,7 @@ static int run(struct session *session)
 		    probe->source, session->client, &session->auth, &credential, &probe->fault))
 		return report(probe);
 	begin(probe);
-	probe_show_place(probe);
+	probe_show_cursor(probe);
 	probe->proving = true;
 	bool waits = auth_prepare(session->auth, prepared, session) != NULL;
 	if (!waits)
@@ -318,7 +318,7 @@ int ctl_probe(const struct ctl_arguments *arguments)
 		poll_init(&session.probe.poll, source);
 		gather_init(&session.probe.gather, GATHER_LIMIT);
 		find_all_masked(&session.probe);
-		code = load_place(&session, setup->config);
+		code = load_cursor(&session, setup->config);
 		if (code == 0)
 			code = run(&session);
 		session_deinit(&session);

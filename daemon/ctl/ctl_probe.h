@@ -20,7 +20,7 @@ struct probe {
 	const struct source *source;
 	bool all;
 
-	bool has_place; /* the state has one */
+	bool has_cursor; /* the state has one */
 	struct poll poll;
 	bool early; /* the source has nothing to ask yet: the minute before is asked instead */
 
@@ -40,11 +40,11 @@ struct probe {
 	struct records records; /* as the sinks would get them, an array of its own */
 	size_t n_known;
 	enum poll_verdict verdict;
-	bool kept; /* poll.place is what would be kept */
+	bool kept; /* poll.cursor is what would be kept */
 };
 
 /* In the order of what happens, each as soon as it is known. */
-void probe_show_place(const struct probe *probe);
+void probe_show_cursor(const struct probe *probe);
 void probe_show_request(const struct probe *probe, const struct http_message *message);
 void probe_show_answer(const struct probe *probe, const struct http_response *response);
 void probe_show_page(const struct probe *probe);

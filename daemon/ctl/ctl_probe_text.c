@@ -12,7 +12,7 @@
 #include "base/timestamp.h"
 #include "base/secret_name.h"
 #include "ctl/ctl_mask.h"
-#include "ctl/ctl_place.h"
+#include "ctl/ctl_cursor_text.h"
 #include "net/outcome.h"
 #include "pipeline/selection.h"
 
@@ -23,26 +23,26 @@ static const char *const answer_headers[] = {"Content-Type", "Content-Encoding",
 static void print_time(const char *before, nsec_t time, const char *after)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	place_describe_time(time, &text);
+	cursor_describe_time(time, &text);
 	printf("%s%s%s", before, buf_text(&text), after);
 }
 
-void probe_show_place(const struct probe *probe)
+void probe_show_cursor(const struct probe *probe)
 {
 	const struct poll *poll = &probe->poll;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	printf("source %s (%s), provider %s\n", probe->source->name, probe->source->place,
+	printf("source %s (%s), provider %s\n", probe->source->name, probe->source->location,
 		probe->source->options.provider);
-	place_describe(&poll->place, 2, &text);
+	cursor_describe(&poll->cursor, 2, &text);
 	if (probe->early)
 		puts("Nothing is due yet; showing the most recent minute that the API can return.");
-	else if (probe->has_place)
+	else if (probe->has_cursor)
 		printf("Continuing from the saved cursor:\n%s", buf_text(&text));
 	else
 		printf("No saved cursor: starting from start = %s\n", probe->source->options.start);
-	if (poll->ask.end_time != NSEC_NONE) {
-		print_time("  window          ", poll->ask.start_time, " to ");
-		print_time("", poll->ask.end_time, "\n");
+	if (poll->request.end_time != NSEC_NONE) {
+		print_time("  window          ", poll->request.start_time, " to ");
+		print_time("", poll->request.end_time, "\n");
 	}
 	for (size_t i = 0; i < poll->n_gaps; i++) {
 		print_time("  gap             ", poll->gaps[i].span.start_time, " to ");
@@ -141,10 +141,10 @@ static bool is_shown(const struct probe *probe, const char *name)
 	if (strcasestr(name, "ratelimit") || strcasestr(name, "rate-limit") ||
 		(size >= 10 && strcasecmp(name + size - 10, "request-id") == 0))
 		return true;
-	const struct place_definition *places[] = {
-		&definition->page_place, &definition->resume_place};
+	const struct cursor_definition *cursors[] = {
+		&definition->page_cursor, &definition->resume_cursor};
 	for (size_t i = 0; i < 2; i++)
-		if (places[i]->header && strcasecmp(places[i]->header, name) == 0)
+		if (cursors[i]->header && strcasecmp(cursors[i]->header, name) == 0)
 			return true;
 	return false;
 }
@@ -300,7 +300,7 @@ static void print_kept(const struct probe *probe)
 				: " until the last page of the window has been read");
 		return;
 	}
-	place_describe(&probe->poll.place, 2, &text);
+	cursor_describe(&probe->poll.cursor, 2, &text);
 	printf("\nThe cursor that would be stored with these records:\n%s", buf_text(&text));
 }
 

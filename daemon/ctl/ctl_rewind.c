@@ -10,20 +10,20 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "ctl/ctl_place.h"
+#include "ctl/ctl_cursor_text.h"
 #include "definition/definition.h"
 #include "source/span.h"
 #include "store/commit.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 
 #define DEDUPE_MARGIN NSEC_PER_HOUR /* see overlap in trawld-provider(5) */
 
 /* How far the source has read. */
-static nsec_t read_until(const struct place *place)
+static nsec_t read_until(const struct cursor *cursor)
 {
-	return place->watermark_time != NSEC_NONE ? place->watermark_time
-	       : place->newest_time != NSEC_NONE  ? place->newest_time
-						  : place->started_time;
+	return cursor->watermark_time != NSEC_NONE ? cursor->watermark_time
+	       : cursor->newest_time != NSEC_NONE  ? cursor->newest_time
+						   : cursor->started_time;
 }
 
 struct rewind {
@@ -34,13 +34,13 @@ struct rewind {
 	const struct definition *definition; /* NULL: it cannot be read */
 	nsec_t horizon; /* older dedupe keys are dropped; NSEC_NONE: none */
 	int64_t n_known; /* records that were read since then and count as duplicates */
-	struct place before, after;
+	struct cursor before, after;
 };
 
 static void rewind_deinit(struct rewind *rewind)
 {
-	place_deinit(&rewind->before);
-	place_deinit(&rewind->after);
+	cursor_deinit(&rewind->before);
+	cursor_deinit(&rewind->after);
 }
 
 static void print_start(const struct rewind *rewind, struct buf *out)
@@ -49,12 +49,12 @@ static void print_start(const struct rewind *rewind, struct buf *out)
 	if (rewind->previous) {
 		buf_printf(out, "source %s: the cursor before the last rewind %s:\n", name,
 			rewind->dry_run ? "would be restored" : "is restored");
-		place_describe(&rewind->after, 2, out);
+		cursor_describe(&rewind->after, 2, out);
 		return;
 	}
 	buf_printf(out, "source %s: the next poll %s at ", name,
 		rewind->dry_run ? "would start" : "starts");
-	place_describe_time(rewind->time, out);
+	cursor_describe_time(rewind->time, out);
 	buf_append_char(out, '\n');
 }
 
@@ -63,7 +63,7 @@ static void print_span(const struct rewind *rewind, struct buf *out)
 	nsec_t until = read_until(&rewind->before), time = rewind->time;
 	if (until != NSEC_NONE && time != NSEC_NONE && time > until) {
 		buf_append_text(out, "It has read up to ");
-		place_describe_time(until, out);
+		cursor_describe_time(until, out);
 		buf_append_text(out, "; the records in between are skipped.\n");
 		return;
 	}
@@ -84,16 +84,16 @@ static void print_done(const struct rewind *rewind)
 		buf_append_text(&out, "Nothing was changed.\n");
 	} else {
 		buf_append_text(&out, "The old cursor was:\n");
-		place_describe(&rewind->before, 2, &out);
+		cursor_describe(&rewind->before, 2, &out);
 		buf_printf(&out, "`trawlctl rewind %s --to previous` restores it.\n", rewind->name);
 	}
 	fputs(buf_text(&out), stdout);
 }
 
-static int write_place(struct store *store, const struct rewind *rewind, struct fault *reterr)
+static int write_cursor(struct store *store, const struct rewind *rewind, struct fault *reterr)
 {
-	char *text CLEANUP_FREE = place_print(&rewind->after);
-	int r = cursor_keep(store, rewind->name, reterr);
+	char *text CLEANUP_FREE = cursor_print(&rewind->after);
+	int r = cursors_keep(store, rewind->name, reterr);
 	if (r)
 		return r;
 	if (rewind->horizon != NSEC_NONE)
@@ -103,15 +103,15 @@ static int write_place(struct store *store, const struct rewind *rewind, struct 
 }
 
 /* Where the source is to continue. 0, or an exit code after the reason was printed. */
-static int find_place(struct store *store, struct rewind *rewind)
+static int find_cursor(struct store *store, struct rewind *rewind)
 {
 	struct fault fault = FAULT_NULL;
 	char *text CLEANUP_FREE = NULL;
 	if (!rewind->previous) {
-		place_rewind(&rewind->after, rewind->time);
+		cursor_rewind(&rewind->after, rewind->time);
 		return 0;
 	}
-	int r = cursor_previous(store, rewind->name, &text, &fault);
+	int r = cursors_previous(store, rewind->name, &text, &fault);
 	if (r)
 		return ctl_store_failed(r, &fault);
 	if (!text) {
@@ -120,13 +120,13 @@ static int find_place(struct store *store, struct rewind *rewind)
 			rewind->name);
 		return EX_USAGE;
 	}
-	return place_parse(&rewind->after, text) ? ctl_place_unreadable(rewind->name) : 0;
+	return cursor_parse(&rewind->after, text) ? ctl_cursor_unreadable(rewind->name) : 0;
 }
 
 /* Keys may still be there that the daemon would have dropped with the next records. */
 static nsec_t dedupe_horizon(const struct rewind *rewind)
 {
-	const struct place *before = &rewind->before;
+	const struct cursor *before = &rewind->before;
 	nsec_t base = before->newest_time;
 	if (before->watermark_time != NSEC_NONE && before->watermark_time < base)
 		base = before->watermark_time;
@@ -141,19 +141,19 @@ static int rewind_in(struct store *store, struct rewind *rewind)
 {
 	struct fault fault = FAULT_NULL;
 	char *text CLEANUP_FREE = NULL;
-	int r = cursor_get(store, rewind->name, &text, &fault);
+	int r = cursors_get(store, rewind->name, &text, &fault);
 	if (r)
 		return ctl_store_failed(r, &fault);
-	if (text && place_parse(&rewind->before, text))
-		return ctl_place_unreadable(rewind->name);
-	int code = find_place(store, rewind);
+	if (text && cursor_parse(&rewind->before, text))
+		return ctl_cursor_unreadable(rewind->name);
+	int code = find_cursor(store, rewind);
 	if (code)
 		return code;
 	rewind->horizon = dedupe_horizon(rewind);
 	nsec_t since = rewind->horizon > rewind->time ? rewind->horizon : rewind->time;
-	r = cursor_count_keys(store, rewind->name, since, &rewind->n_known, &fault);
+	r = cursors_count_keys(store, rewind->name, since, &rewind->n_known, &fault);
 	if (r == 0 && !rewind->dry_run)
-		r = write_place(store, rewind, &fault);
+		r = write_cursor(store, rewind, &fault);
 	if (r)
 		return ctl_store_failed(r, &fault);
 	print_done(rewind);
@@ -215,8 +215,8 @@ int ctl_rewind(const struct ctl_arguments *arguments)
 	struct rewind rewind CLEANUP(rewind_deinit) = {.name = arguments->name,
 		.time = NSEC_NONE,
 		.dry_run = arguments->dry_run,
-		.before = PLACE_NULL,
-		.after = PLACE_NULL};
+		.before = CURSOR_NULL,
+		.after = CURSOR_NULL};
 	struct ctl_secrets secrets;
 	int r = read_time(arguments->to, &rewind);
 	if (r)

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "ctl/ctl_place.h"
+#include "ctl/ctl_cursor_text.h"
 #include "terminal.h"
 
 #define INDENT 2
@@ -96,11 +96,11 @@ static void print_log(const json_t *lines, struct buf *out)
 static void print_cursor(const json_t *detail, struct buf *out)
 {
 	const char *text = status_text(detail, "cursor");
-	struct place place CLEANUP(place_deinit) = PLACE_NULL;
-	if (!*text || place_parse(&place, text) != 0)
+	struct cursor cursor CLEANUP(cursor_deinit) = CURSOR_NULL;
+	if (!*text || cursor_parse(&cursor, text) != 0)
 		text_line("cursor", *text ? "unreadable" : "none yet", out);
 	else
-		place_describe(&place, INDENT, out);
+		cursor_describe(&cursor, INDENT, out);
 }
 
 static void print_gaps(const json_t *gaps, struct buf *out)

@@ -155,7 +155,7 @@ static int begin(struct test *test, const char *directory, struct fault *reterr)
 	test->common.include = test->common.exclude = STR_LIST_NULL;
 	const struct sink_setup setup = {
 		.name = sink->name,
-		.place = sink->place,
+		.location = sink->location,
 		.options = sink->options,
 		.loop = test->loop,
 		.client = test->client,
@@ -199,7 +199,7 @@ static void end(struct test *test)
 static int failed(const struct setup_sink *sink, const char *text, enum fault_class class)
 {
 	fflush(stdout);
-	fprintf(stderr, "trawlctl: sink %s (%s): %s\n", sink->name, sink->place, text);
+	fprintf(stderr, "trawlctl: sink %s (%s): %s\n", sink->name, sink->location, text);
 	return class == FAULT_CONFIG || class == FAULT_AUTH ? EX_CONFIG : EX_TEMPFAIL;
 }
 
@@ -283,7 +283,7 @@ int ctl_test(const struct ctl_arguments *arguments)
 	if (!sink) {
 		code = ctl_unknown_sink(arguments->name, setup->config);
 	} else {
-		printf("sink %s (%s), %s\n", sink->name, sink->place, sink->kind->name);
+		printf("sink %s (%s), %s\n", sink->name, sink->location, sink->kind->name);
 		code = sink->kind->capabilities & SINK_EXACTLY_ONCE ? check_directory(sink)
 								    : send_test(sink);
 	}

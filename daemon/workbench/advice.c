@@ -60,8 +60,8 @@ static void check_overlap(struct definition *definition, struct findings *findin
 
 static void check_short(struct definition *definition, struct findings *findings)
 {
-	enum place_kind kind = definition->page_place.kind;
-	if (definition->page_end & END_SHORT && kind != PLACE_NONE && kind != PLACE_LAST)
+	enum cursor_kind kind = definition->page_cursor.kind;
+	if (definition->page_end & END_SHORT && kind != CURSOR_NONE && kind != CURSOR_LAST)
 		tell(definition, "page", "end",
 			"a short page ends the chain although the API gives a cursor: pages can "
 			"be short in the middle (use `absent`)",

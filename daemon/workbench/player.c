@@ -101,8 +101,8 @@ static void accept(const struct record_batch *batch, void *userdata)
 					(last && batch->document_ends));
 	}
 	if (batch->cursor) {
-		free(player->place);
-		player->place = mem_strdup(batch->cursor);
+		free(player->cursor);
+		player->cursor = mem_strdup(batch->cursor);
 	}
 }
 
@@ -186,15 +186,15 @@ static void compare_facts(struct player *player, const struct str_list *wanted)
 
 static void compare_watermark(struct player *player, nsec_t expected)
 {
-	struct place place CLEANUP(place_deinit) = PLACE_NULL;
+	struct cursor cursor CLEANUP(cursor_deinit) = CURSOR_NULL;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL, own CLEANUP(buf_deinit) = BUF_NULL;
-	if (place_parse(&place, player->place) != 0 || place.watermark_time == expected)
+	if (cursor_parse(&cursor, player->cursor) != 0 || cursor.watermark_time == expected)
 		return;
 	timestamp_print_rfc3339(expected, 9, &text);
-	if (place.watermark_time == NSEC_NONE)
+	if (cursor.watermark_time == NSEC_NONE)
 		buf_append_text(&own, "none");
 	else
-		timestamp_print_rfc3339(place.watermark_time, 9, &own);
+		timestamp_print_rfc3339(cursor.watermark_time, 9, &own);
 	player_fail(player, "expected the watermark %s, got %s", buf_text(&text), buf_text(&own));
 }
 
@@ -343,12 +343,12 @@ static bool run_life(struct player *player)
 	struct runner *runner = NULL;
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct http_client *client = http_client_new(loop, "trawld");
-	char *place CLEANUP_FREE = mem_strdup(player->place);
+	char *cursor CLEANUP_FREE = mem_strdup(player->cursor);
 	struct runner_setup setup = {
 		.loop = loop,
 		.client = client,
 		.source = player->source,
-		.place = place,
+		.cursor = cursor,
 		.callbacks = &callbacks,
 		.userdata = player,
 	};
@@ -383,7 +383,7 @@ bool player_run(const struct source *source, const struct conversation *conversa
 	idset_deinit(&player.window);
 	idset_deinit(&player.chain);
 	str_list_deinit(&player.facts);
-	free(player.place);
+	free(player.cursor);
 	return ret->error.size == 0;
 }
 

@@ -44,10 +44,10 @@ static size_t first_list(const struct conversation *conversation)
 	return at;
 }
 
-static bool is_given(const struct place_definition *place)
+static bool is_given(const struct cursor_definition *cursor)
 {
-	return place->kind == PLACE_POINTER || place->kind == PLACE_HEADER ||
-	       place->kind == PLACE_LINK;
+	return cursor->kind == CURSOR_POINTER || cursor->kind == CURSOR_HEADER ||
+	       cursor->kind == CURSOR_LINK;
 }
 
 /* Does the request at INDEX use a cursor that the API gave, which it could refuse? */
@@ -60,8 +60,8 @@ static bool may_be_lost(
 	if (definition->n_errors_lost == 0 || index == first ||
 		!same_base(exchange, &conversation->items[first]))
 		return false;
-	return exchange->now_time == NSEC_NONE ? is_given(&definition->page_place)
-					       : is_given(&definition->resume_place);
+	return exchange->now_time == NSEC_NONE ? is_given(&definition->page_cursor)
+					       : is_given(&definition->resume_cursor);
 }
 
 static bool may_be_empty(
@@ -73,7 +73,7 @@ static bool may_be_empty(
 	if (index + 1 >= conversation->n_items ||
 		conversation->items[index + 1].now_time != NSEC_NONE ||
 		!same_base(&conversation->items[index], &conversation->items[index + 1]) ||
-		!is_given(&definition->page_place) ||
+		!is_given(&definition->page_cursor) ||
 		definition->page_end & (END_EMPTY | END_SHORT | END_SAME))
 		return false;
 	bool possible = player_empty_page(&player, &conversation->items[index], &response);
@@ -194,18 +194,18 @@ bool player_empty_page(const struct player *player, const struct exchange *excha
 	struct http_response *response)
 {
 	const struct definition *definition = player->source->definition;
-	const struct place_definition *place = &definition->page_place;
+	const struct cursor_definition *cursor = &definition->page_cursor;
 	respond(exchange, response);
 	json_t *root =
 		json_loadb(buf_text(&response->body), response->body.size, JSON_DECODE_ANY, NULL);
 	bool made = false;
 	for (size_t i = 0; i < definition->n_records_at; i++)
 		pointer_find_each(&definition->records_at[i], root, empty_array, &made);
-	if (made && place->kind == PLACE_POINTER)
-		made = mark_member(root, &place->pointer);
+	if (made && cursor->kind == CURSOR_POINTER)
+		made = mark_member(root, &cursor->pointer);
 	else if (made)
-		made = mark_header(&response->headers, place->header ? place->header : "Link",
-			place->kind == PLACE_LINK);
+		made = mark_header(&response->headers, cursor->header ? cursor->header : "Link",
+			cursor->kind == CURSOR_LINK);
 	if (made) {
 		char *text CLEANUP_FREE = json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY);
 		buf_clear(&response->body);

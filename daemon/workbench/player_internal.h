@@ -22,7 +22,7 @@ struct player {
 	size_t n_extra; /* requests since then */
 
 	/* trawld's state, which a kill leaves */
-	char *place;
+	char *cursor;
 	struct idset window, chain;
 	struct str_list facts; /* `TIME ID` of each record */
 

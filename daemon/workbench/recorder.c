@@ -31,7 +31,7 @@ struct recorder {
 	unsigned n_failures; /* that pass by themselves */
 	bool more; /* another request for records followed it */
 	bool stopped;
-	char *place;
+	char *cursor;
 	struct fault fault;
 };
 
@@ -128,12 +128,12 @@ static void asked(const struct http_message *message, void *userdata)
 static bool is_read(const struct source *source, const char *name)
 {
 	const struct definition *definition = source->definition;
-	const struct place_definition *places[] = {
-		&definition->page_place, &definition->resume_place};
+	const struct cursor_definition *cursors[] = {
+		&definition->page_cursor, &definition->resume_cursor};
 	for (size_t i = 0; i < 2; i++) {
-		if (places[i]->kind == PLACE_LINK && strcasecmp(name, "Link") == 0)
+		if (cursors[i]->kind == CURSOR_LINK && strcasecmp(name, "Link") == 0)
 			return true;
-		if (places[i]->header && strcasecmp(name, places[i]->header) == 0)
+		if (cursors[i]->header && strcasecmp(name, cursors[i]->header) == 0)
 			return true;
 	}
 	return strcasecmp(name, "Content-Type") == 0;
@@ -220,8 +220,8 @@ static void accept(const struct record_batch *batch, void *userdata)
 	recorder->n_new += batch->records.n_items;
 	recorder->n_records += batch->records.n_items;
 	if (batch->cursor) {
-		free(recorder->place);
-		recorder->place = mem_strdup(batch->cursor);
+		free(recorder->cursor);
+		recorder->cursor = mem_strdup(batch->cursor);
 	}
 }
 
@@ -358,12 +358,12 @@ static void write_head(
 
 static void write_watermark(const struct recorder *recorder, struct buf *out)
 {
-	struct place place CLEANUP(place_deinit) = PLACE_NULL;
-	if (!recorder->place || place_parse(&place, recorder->place) != 0 ||
-		place.watermark_time == NSEC_NONE)
+	struct cursor cursor CLEANUP(cursor_deinit) = CURSOR_NULL;
+	if (!recorder->cursor || cursor_parse(&cursor, recorder->cursor) != 0 ||
+		cursor.watermark_time == NSEC_NONE)
 		return;
 	buf_append_text(out, "= watermark ");
-	print_time(place.watermark_time, out);
+	print_time(cursor.watermark_time, out);
 	buf_append_char(out, '\n');
 }
 
@@ -409,7 +409,7 @@ int recorder_run(const struct source *source, const struct ini_section *section,
 	buf_deinit(&recorder.request);
 	buf_deinit(&recorder.answer);
 	buf_deinit(&recorder.facts);
-	free(recorder.place);
+	free(recorder.cursor);
 	return reterr->class;
 }
 

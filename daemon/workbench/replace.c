@@ -67,10 +67,10 @@ static void replace_element(
 	keep(&definition->fetch_from, original, element);
 	for (size_t i = 0; i < definition->n_conditions; i++)
 		keep(&definition->conditions[i].pointer, original, element);
-	if (definition->page_place.kind == PLACE_LAST)
-		keep(&definition->page_place.pointer, original, element);
-	if (definition->resume_place.kind == PLACE_LAST)
-		keep(&definition->resume_place.pointer, original, element);
+	if (definition->page_cursor.kind == CURSOR_LAST)
+		keep(&definition->page_cursor.pointer, original, element);
+	if (definition->resume_cursor.kind == CURSOR_LAST)
+		keep(&definition->resume_cursor.pointer, original, element);
 	keep_text(definition->fetch.time, original, element);
 	json_decref(original);
 }

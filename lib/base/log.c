@@ -80,8 +80,8 @@ static void emit(enum log_level level, const struct log_subject *subject, struct
 		buf_printf(&line, "%s: ", level_names[level - LOG_LEVEL_ERROR]);
 	if (subject && subject->kind) {
 		buf_printf(&line, "%s %s", subject->kind, subject->name);
-		if (subject->place)
-			buf_printf(&line, " (%s)", subject->place);
+		if (subject->location)
+			buf_printf(&line, " (%s)", subject->location);
 		buf_append_text(&line, ": ");
 	}
 	append_escaped(&line, buf_slice(text));

@@ -19,12 +19,12 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7
 }; /* as syslog's */
 
-/* What a line is about: kind "source", "sink" or NULL for the daemon; place is "trawld.conf:14" or
- * NULL. */
+/* What a line is about: kind "source", "sink" or NULL for the daemon; location is "trawld.conf:14"
+ * or NULL. */
 struct log_subject {
 	const char *kind;
 	const char *name;
-	const char *place;
+	const char *location;
 };
 
 void log_open(bool journal_prefixes);

@@ -33,8 +33,8 @@ enum record_scope {
 	RECORD_SCOPE_EXACT, /* the cursor is gapless and never steps back: every record is new */
 	RECORD_SCOPE_CHAIN, /* read again by time: the k-th equal record since the chain's first
 			       page is the k-th known one */
-	RECORD_SCOPE_ROWS, /* of a document, counted by the place: every record is new, also with an
-			      ID; keys serve for the document only */
+	RECORD_SCOPE_ROWS, /* of a document, counted by the cursor: every record is new, also with
+			      an ID; keys serve for the document only */
 	RECORD_SCOPE_PAGE, /* as above, counted inside each page (pages that overlap) */
 };
 

@@ -348,10 +348,10 @@ static void auth_definition_deinit(struct auth_definition *auth)
 	free(auth->caller);
 }
 
-static void place_definition_deinit(struct place_definition *place)
+static void cursor_definition_deinit(struct cursor_definition *cursor)
 {
-	pointer_deinit(&place->pointer);
-	free(place->header);
+	pointer_deinit(&cursor->pointer);
+	free(cursor->header);
 }
 
 static void parameter_deinit(struct parameter *parameter)
@@ -407,8 +407,8 @@ void definition_free(struct definition *definition)
 	timestamp_format_free(definition->time_format);
 	conditions_free(definition->conditions, definition->n_conditions);
 	condition_deinit(&definition->expect);
-	place_definition_deinit(&definition->page_place);
-	place_definition_deinit(&definition->resume_place);
+	cursor_definition_deinit(&definition->page_cursor);
+	cursor_definition_deinit(&definition->resume_cursor);
 	pointer_deinit(&definition->page_total);
 	pointer_deinit(&definition->page_pages);
 	condition_deinit(&definition->page_more);

@@ -64,22 +64,22 @@ struct auth_definition {
 };
 
 /* Where a cursor or link is taken from. */
-enum place_kind {
-	PLACE_NONE,
-	PLACE_POINTER, /* in the envelope */
-	PLACE_HEADER, /* header:NAME */
-	PLACE_LINK, /* header:link, rel="next" */
-	PLACE_LAST, /* last:/pointer, in the last element of the page */
+enum cursor_kind {
+	CURSOR_NONE,
+	CURSOR_POINTER, /* in the envelope */
+	CURSOR_HEADER, /* header:NAME */
+	CURSOR_LINK, /* header:link, rel="next" */
+	CURSOR_LAST, /* last:/pointer, in the last element of the page */
 };
 
-struct place_definition {
-	enum place_kind kind;
+struct cursor_definition {
+	enum cursor_kind kind;
 	struct pointer pointer;
 	char *header;
 	const struct str_list *none; /* values that are no cursor; NULL: only null and "" */
 	bool is_url; /* the value is the next request's address, else it is ${page.cursor} */
 	bool path_only; /* of which only path and query are taken */
-	size_t ties; /* PLACE_LAST: a page of this many elements may be cut amid equal values, so
+	size_t ties; /* CURSOR_LAST: a page of this many elements may be cut amid equal values, so
 			the value before them is taken; 0: no two are equal */
 };
 
@@ -205,7 +205,7 @@ struct definition {
 	size_t n_records_empty;
 
 	struct page_options page;
-	struct place_definition page_place;
+	struct cursor_definition page_cursor;
 	struct pointer page_total, page_pages;
 	struct condition page_more;
 	unsigned page_end; /* END_* */
@@ -213,7 +213,7 @@ struct definition {
 	size_t n_page_end_tests;
 
 	struct resume_options resume;
-	struct place_definition resume_place;
+	struct cursor_definition resume_cursor;
 	nsec_t step_ns; /* what windows are rounded to */
 	nsec_t sweep_ns, sweep_every_ns; /* the overlap of one poll in each such time; 0: none */
 

@@ -1,7 +1,7 @@
 /*
  * A source may set any definition key inline (`records.id = /RequestId`), and the short forms
  * overlap, lag, page_size and rate. They are laid over the definition's INI before anything is
- * checked, so a wrong inline value is reported at its own place. Where a section has variants, the
+ * checked, so a wrong inline value is reported at its own cursor. Where a section has variants, the
  * key goes into each: whichever applies has it.
  */
 #include "definition/definition_internal.h"

@@ -163,23 +163,23 @@ void reader_records(struct definition_reader *reader)
 	read_missing(reader, section);
 }
 
-static void read_place(struct definition_reader *reader, struct ini_section *section,
-	const char *key, const char *text, struct place_definition *ret)
+static void read_cursor(struct definition_reader *reader, struct ini_section *section,
+	const char *key, const char *text, struct cursor_definition *ret)
 {
-	if (!text || ret->kind != PLACE_NONE) /* a second way was reported already */
+	if (!text || ret->kind != CURSOR_NONE) /* a second way was reported already */
 		return;
 	ret->is_url = strcmp(key, "url") == 0;
 	ret->none = &reader->definition->page.none;
 	ret->path_only = reader->definition->page.link == LINK_PATH;
 	if (str_starts(text, "header:")) {
 		ret->header = mem_strdup(text + strlen("header:"));
-		ret->kind = strcasecmp(ret->header, "link") == 0 ? PLACE_LINK : PLACE_HEADER;
-		ret->is_url |= ret->kind == PLACE_LINK;
+		ret->kind = strcasecmp(ret->header, "link") == 0 ? CURSOR_LINK : CURSOR_HEADER;
+		ret->is_url |= ret->kind == CURSOR_LINK;
 		return;
 	}
-	ret->kind = str_starts(text, "last:") ? PLACE_LAST : PLACE_POINTER;
+	ret->kind = str_starts(text, "last:") ? CURSOR_LAST : CURSOR_POINTER;
 	reader_pointer(reader, section, key,
-		ret->kind == PLACE_LAST ? text + strlen("last:") : text, &ret->pointer);
+		ret->kind == CURSOR_LAST ? text + strlen("last:") : text, &ret->pointer);
 }
 
 static void read_ends(struct definition_reader *reader, struct ini_section *section)
@@ -218,7 +218,7 @@ static void read_ties(struct definition_reader *reader, struct ini_section *sect
 	struct definition *definition = reader->definition;
 	if (!definition->page.ties)
 		return;
-	if (definition->page_place.kind != PLACE_LAST)
+	if (definition->page_cursor.kind != CURSOR_LAST)
 		reader_fault(reader, section, "ties", "ties requires cursor = last:/pointer");
 	else if (!(definition->page_end & END_SHORT) || definition->page.size < 2)
 		reader_fault(reader, section, "ties",
@@ -226,7 +226,7 @@ static void read_ties(struct definition_reader *reader, struct ini_section *sect
 	else if (definition->n_records_id == 0)
 		reader_fault(reader, section, "ties", "ties requires `id` in [records]");
 	else
-		definition->page_place.ties = (size_t)definition->page.size;
+		definition->page_cursor.ties = (size_t)definition->page.size;
 }
 
 void reader_page(struct definition_reader *reader)
@@ -241,8 +241,8 @@ void reader_page(struct definition_reader *reader)
 			"[page] has %d ways to request pages; keep one of cursor, url, offset, "
 			"number",
 			n_ways);
-	read_place(reader, section, "cursor", options->cursor, &definition->page_place);
-	read_place(reader, section, "url", options->url, &definition->page_place);
+	read_cursor(reader, section, "cursor", options->cursor, &definition->page_cursor);
+	read_cursor(reader, section, "url", options->url, &definition->page_cursor);
 	reader_pointer(reader, section, "total", options->total, &definition->page_total);
 	reader_pointer(reader, section, "pages", options->pages, &definition->page_pages);
 	reader_condition(reader, section, "more", options->more, &definition->page_more);
@@ -256,7 +256,7 @@ void reader_page(struct definition_reader *reader)
 		!(ini_find(&definition->ini, "resume", NULL) &&
 			ini_section_find(ini_find(&definition->ini, "resume", NULL), "url")))
 		reader_fault(reader, section, "link", "[page] link requires `url`");
-	if (options->repeats && definition->page_place.kind == PLACE_NONE)
+	if (options->repeats && definition->page_cursor.kind == CURSOR_NONE)
 		reader_fault(reader, section, "repeats", "[page] repeats requires cursor or url");
 	if (options->first < 0)
 		options->first = options->number ? 1 : 0;
@@ -342,8 +342,8 @@ void reader_resume(struct definition_reader *reader)
 		reader_fault(reader, section, NULL,
 			"[resume] must say where the next poll continues: window = yes, url, "
 			"cursor or newest = yes");
-	read_place(reader, section, "url", options->url, &definition->resume_place);
-	read_place(reader, section, "cursor", options->cursor, &definition->resume_place);
+	read_cursor(reader, section, "url", options->url, &definition->resume_cursor);
+	read_cursor(reader, section, "cursor", options->cursor, &definition->resume_cursor);
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
 	definition->step_ns = options->step_ns ? options->step_ns : first > next ? first : next;
 	read_align(reader, section);
@@ -440,7 +440,7 @@ static void check_total(struct definition_reader *reader, const struct ini_secti
 {
 	const struct definition *definition = reader->definition;
 	if (definition->page.total && !definition->resume.window &&
-		definition->page_place.kind == PLACE_NONE && !definition->page.offset &&
+		definition->page_cursor.kind == CURSOR_NONE && !definition->page.offset &&
 		!definition->page.number)
 		reader_fault(reader, page, "total",
 			"[page] total has no effect without a way to request pages or a time "
@@ -467,7 +467,7 @@ void reader_consistency(struct definition_reader *reader)
 			reader_fault(reader, page, ways[i].key,
 				"[page] %s = yes, but the request does not use ${%s}", ways[i].key,
 				ways[i].variable);
-	if (definition->page.cursor && !definition->page_place.is_url &&
+	if (definition->page.cursor && !definition->page_cursor.is_url &&
 		!request_uses(&definition->next, "page.cursor"))
 		reader_fault(reader, page, "cursor",
 			"[page] cursor is set, but the request does not send ${page.cursor}");

@@ -28,7 +28,7 @@
 
 struct log_subject delivery_subject(const struct delivery *delivery)
 {
-	return (struct log_subject){"sink", delivery->sink->name, delivery->place};
+	return (struct log_subject){"sink", delivery->sink->name, delivery->location};
 }
 
 void delivery_changed(struct delivery *delivery)
@@ -457,7 +457,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	}
 	delivery = MEM_NEW(struct delivery);
 	delivery->setup = *setup;
-	delivery->place = mem_strdup(setup->place);
+	delivery->location = mem_strdup(setup->location);
 	delivery->sink = sink;
 	delivery->selection = selection;
 	delivery->remove = remove;
@@ -501,7 +501,7 @@ void delivery_free(struct delivery *delivery)
 	free(delivery->refused);
 	free(delivery->refused_position);
 	free(delivery->position);
-	free(delivery->place);
+	free(delivery->location);
 	free(delivery);
 }
 

@@ -25,7 +25,7 @@ struct delivery_setup {
 	struct store *store;
 	struct committer *committer;
 	const char *state_directory;
-	const char *place; /* "trawld.conf:14" or NULL; copied */
+	const char *location; /* "trawld.conf:14" or NULL; copied */
 	const struct sink_common_options *common; /* lives as long as the delivery */
 	int64_t acknowledged;
 	const char *position; /* what belongs to ACKNOWLEDGED, or NULL; copied */

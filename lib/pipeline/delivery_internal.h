@@ -25,7 +25,7 @@ enum delivery_state {
 
 struct delivery {
 	struct delivery_setup setup;
-	char *place;
+	char *location;
 	struct sink *sink;
 	struct selection *selection;
 	struct json_remove *remove; /* NULL: nothing */

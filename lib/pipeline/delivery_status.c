@@ -62,7 +62,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 	*ret = (struct sink_status){
 		.name = delivery->sink->name,
 		.kind = delivery->sink->kind->name,
-		.place = delivery->place,
+		.location = delivery->location,
 		.acknowledged = delivery->acknowledged,
 		.pending_records = delivery->pending_records,
 		.oldest_time = delivery_oldest(delivery),

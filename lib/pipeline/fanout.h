@@ -81,7 +81,7 @@ void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata),
 struct sink_status {
 	const char *name;
 	const char *kind;
-	const char *place; /* "trawld.conf:14" */
+	const char *location; /* "trawld.conf:14" */
 	int64_t acknowledged; /* batch number */
 	uint64_t pending_records;
 	nsec_t oldest_time; /* when the oldest of them that is in memory was accepted; NSEC_NONE:

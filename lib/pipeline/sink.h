@@ -42,7 +42,7 @@ enum {
 /* What an instance is made from: all checked. */
 struct sink_setup {
 	const char *name;
-	const char *place; /* "trawld.conf:14" */
+	const char *location; /* "trawld.conf:14" */
 	const void *options; /* the kind's own options struct, filled by options_parse; lives as
 				long as the sink */
 	struct ev_loop *loop;

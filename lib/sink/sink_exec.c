@@ -43,7 +43,7 @@ struct sink_exec_options {
 
 struct sink_exec {
 	struct sink base;
-	char *place;
+	char *location;
 	struct ev_loop *loop;
 	nsec_t timeout_ns;
 	struct str_list command;
@@ -62,7 +62,7 @@ struct sink_exec {
 
 static struct log_subject sink_exec_subject(const struct sink_exec *exec)
 {
-	return (struct log_subject){"sink", exec->base.name, exec->place};
+	return (struct log_subject){"sink", exec->base.name, exec->location};
 }
 
 /* --- the command line --- */
@@ -344,7 +344,7 @@ static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, s
 	(void)reterr;
 	exec->base.kind = &sink_exec;
 	exec->base.name = mem_strdup(setup->name);
-	exec->place = mem_strdup(setup->place);
+	exec->location = mem_strdup(setup->location);
 	exec->loop = setup->loop;
 	exec->base.max_record = (size_t)options->max_record;
 	exec->timeout_ns = options->timeout_ns;
@@ -410,7 +410,7 @@ static void sink_exec_destroy(struct sink *sink)
 	str_list_deinit(&exec->command);
 	buf_deinit(&exec->frame);
 	str_list_deinit(&exec->environment);
-	free(exec->place);
+	free(exec->location);
 	free(exec->base.name);
 	free(exec);
 }

@@ -320,7 +320,7 @@ static int sink_journal_create(
 	struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	struct sink_journal *journal = MEM_NEW(struct sink_journal);
-	struct log_subject subject = {"sink", setup->name, setup->place};
+	struct log_subject subject = {"sink", setup->name, setup->location};
 
 	(void)reterr;
 	journal_limit_check(&subject);

@@ -152,7 +152,7 @@ static int sink_stdout_create(
 	struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
 {
 	struct sink_stdout *out = MEM_NEW(struct sink_stdout);
-	struct log_subject subject = {"sink", setup->name, setup->place};
+	struct log_subject subject = {"sink", setup->name, setup->location};
 
 	(void)reterr;
 	out->base.kind = &sink_stdout;

@@ -11,16 +11,16 @@ bool ends_may_be_full(const struct poll *poll, const struct page *page)
 	size_t n = page->n_elements;
 	if (n <= poll->n_again)
 		return false;
-	if (poll->place.page_size <= 0)
+	if (poll->cursor.page_size <= 0)
 		return true;
-	return (int64_t)n >= poll->place.page_size ||
+	return (int64_t)n >= poll->cursor.page_size ||
 	       (ends_size(poll) > 0 && (int64_t)n >= ends_size(poll));
 }
 
 /* Is there a way to request a next page? */
 static bool has_pages(const struct definition *definition)
 {
-	return definition->page_place.kind != PLACE_NONE || counts_pages(definition);
+	return definition->page_cursor.kind != CURSOR_NONE || counts_pages(definition);
 }
 
 /* Elements of PAGE that the page before did not have. */
@@ -33,7 +33,7 @@ int64_t ends_received(const struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
 	if (definition->page.offset)
-		return poll->ask.offset - definition->page.first + (int64_t)page->n_elements;
+		return poll->request.offset - definition->page.first + (int64_t)page->n_elements;
 	return poll->from_first ? poll->n_elements + new_elements(poll, page) : -1;
 }
 
@@ -53,7 +53,7 @@ static bool total_says_more(const struct poll *poll, const struct page *page)
 bool ends_pages_more(const struct poll *poll, const struct page *page)
 {
 	return page->pages >= 0 &&
-	       poll->ask.number - definition_of(poll)->page.first + 1 < page->pages;
+	       poll->request.number - definition_of(poll)->page.first + 1 < page->pages;
 }
 
 static bool says_more(const struct poll *poll, const struct page *page)
@@ -101,7 +101,7 @@ bool ends_chain(const struct poll *poll, const struct page *page)
 		return true;
 	if (end & END_SHORT && !ends_may_be_full(poll, page) && !says_more(poll, page))
 		return true;
-	const char *cursor = asked_cursor(poll);
+	const char *cursor = requested_cursor(poll);
 	return end & END_SAME && !counted && cursor && ends_same_cursor(cursor, page->next);
 }
 
@@ -130,7 +130,7 @@ int ends_check(struct poll *poll, const struct page *page, struct fault *reterr)
 		ends_at_cap(poll, page) || (definition->resume.newest && page->all_known))
 		return 0;
 	const char *key = definition->page.url ? "url" : "cursor";
-	const char *place = definition->page.url ? definition->page.url : definition->page.cursor;
+	const char *cursor = definition->page.url ? definition->page.url : definition->page.cursor;
 	char *why CLEANUP_FREE = contradiction(poll, page);
 	if (why && counted)
 		return fault_set(reterr, FAULT_BODY,
@@ -141,7 +141,7 @@ int ends_check(struct poll *poll, const struct page *page, struct fault *reterr)
 		return fault_set(reterr, FAULT_BODY,
 			"the page is rejected: it has no %s at `%s`, but %s, so there is another "
 			"page (check page.%s)",
-			definition->page.url ? "URL" : key, place, why, key);
+			definition->page.url ? "URL" : key, cursor, why, key);
 	bool proven = page->no_more || page->unmet || total_of(poll, page) >= 0;
 	if (!counted && !proven && page->n_elements > 0 &&
 		(int64_t)page->n_elements == ends_size(poll))
@@ -189,7 +189,7 @@ bool ends_whole(const struct poll *poll, const struct page *page)
 int64_t ends_size(const struct poll *poll)
 {
 	const struct page_options *options = &definition_of(poll)->page;
-	int64_t left = options->cap - (poll->ask.offset - options->first);
+	int64_t left = options->cap - (poll->request.offset - options->first);
 	bool limited = definition_of(poll)->resume.window && options->offset && options->cap > 0 &&
 		       left > 0 && left < options->size;
 	return limited ? left : options->size;
@@ -212,22 +212,22 @@ void ends_learn_total(struct poll *poll, const struct page *page)
 
 static void set_uneven(struct poll *poll)
 {
-	poll->place.page_size = 0;
+	poll->cursor.page_size = 0;
 	poll->notices |= POLL_NOTICE_UNEVEN;
 }
 
 /* A page of N elements was not the last: so many the API gives where a page is full. */
 static void learn_cut(struct poll *poll, int64_t n)
 {
-	struct place *place = &poll->place;
-	if (place->page_size >= 0) {
-		if (n < place->page_size)
+	struct cursor *cursor = &poll->cursor;
+	if (cursor->page_size >= 0) {
+		if (n < cursor->page_size)
 			set_uneven(poll);
-	} else if (place->page_cut < 0) {
-		place->page_cut = n;
+	} else if (cursor->page_cut < 0) {
+		cursor->page_cut = n;
 		poll->notices |= POLL_NOTICE_SIZE;
-	} else if (place->page_cut == n) {
-		place->page_size = n;
+	} else if (cursor->page_cut == n) {
+		cursor->page_size = n;
 	} else {
 		set_uneven(poll);
 	}
@@ -236,7 +236,7 @@ static void learn_cut(struct poll *poll, int64_t n)
 void ends_learn_size(struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	int64_t size = definition->page.size;
 	bool needed = definition->page_end & END_SHORT || pointer_is_set(&definition->page_total) ||
 		      pointer_is_set(&definition->page_pages);
@@ -244,28 +244,29 @@ void ends_learn_size(struct poll *poll, const struct page *page)
 		return;
 	if (poll->n_before > 0 && poll->n_before != size && new_elements(poll, page) > 0)
 		learn_cut(poll, poll->n_before);
-	if ((int64_t)page->n_elements != size || place->page_size >= 0 || place->page_cut > size)
+	if ((int64_t)page->n_elements != size || cursor->page_size >= 0 || cursor->page_cut > size)
 		return;
-	if (place->page_cut > 0)
+	if (cursor->page_cut > 0)
 		set_uneven(poll);
 	else
-		place->page_size = size;
+		cursor->page_size = size;
 }
 
 bool ends_probes(const struct poll *poll, const struct page *page)
 {
 	int64_t total = total_of(poll, page), n = (int64_t)page->n_elements;
-	int64_t full = poll->place.page_cut > 0 ? poll->place.page_cut : ends_size(poll);
+	int64_t full = poll->cursor.page_cut > 0 ? poll->cursor.page_cut : ends_size(poll);
 	return n < full || (total >= 0 && ends_received(poll, page) >= total) ||
 	       (page->pages >= 0 && !ends_pages_more(poll, page));
 }
 
 const char *ends_next(const struct poll *poll, const struct page *page, size_t *ret_n_again)
 {
-	const char *asked = asked_cursor(poll);
-	/* where a page begins with elements of the one before, back may be where it was asked from
+	const char *requested = requested_cursor(poll);
+	/* where a page begins with elements of the one before, back may be where it was requested
+	 * from
 	 */
-	bool stuck = page->back && asked && ends_same_cursor(asked, page->back) &&
+	bool stuck = page->back && requested && ends_same_cursor(requested, page->back) &&
 		     (int64_t)page->n_elements < ends_size(poll);
 	bool again = page->back && !stuck && ends_may_be_full(poll, page);
 	*ret_n_again = again ? page->n_tied : 0;

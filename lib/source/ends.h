@@ -3,7 +3,7 @@
  * once the API has shown that it honours the page size, and a total counts only where it is not
  * contradicted by what was received.
  *
- * Pure, as poll.h. Nothing here moves the place: the ends_learn functions alone note what is known
+ * Pure, as poll.h. Nothing here moves the cursor: the ends_learn functions alone note what is known
  * of the API.
  */
 #ifndef TRAWLD_SOURCE_ENDS_H
@@ -39,7 +39,7 @@ bool ends_at_cap(const struct poll *poll, const struct page *page);
 /* Of a window that is capped and was read to its end: was this all of it? */
 bool ends_whole(const struct poll *poll, const struct page *page);
 
-/* How many elements the next request asks for; 0: the definition does not say. */
+/* How many elements the next request is for; 0: the definition does not say. */
 int64_t ends_size(const struct poll *poll);
 
 /* What PAGE, the next of its chain, shows of the total; before anything is decided by it. */

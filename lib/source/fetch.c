@@ -56,7 +56,7 @@ void fetch_clear(struct fetch *fetch)
 	for (size_t i = 0; i < fetch->n_documents; i++)
 		fetch_document_deinit(&fetch->documents[i]);
 	free(fetch->documents);
-	place_deinit(&fetch->place);
+	cursor_deinit(&fetch->cursor);
 	buf_deinit(&fetch->texts);
 	buf_deinit(&fetch->bad_time);
 	free(fetch->records);
@@ -115,25 +115,25 @@ int fetch_check(const struct source *source, const struct page *page, struct fau
 	return 0;
 }
 
-static void place_hex(const struct fetch_document *document, char hex[33])
+static void cursor_hex(const struct fetch_document *document, char hex[33])
 {
 	digest_hex(&document->key, sizeof(document->key), hex);
 }
 
-/* The document that the place is in the middle of comes first: the place knows only one. */
+/* The document that the cursor is in the middle of comes first: the cursor knows only one. */
 static void resume_first(struct fetch *fetch)
 {
 	char hex[33];
-	for (size_t i = 0; fetch->place.document && i < fetch->n_documents; i++) {
-		place_hex(&fetch->documents[i], hex);
-		if (strcmp(hex, fetch->place.document) != 0)
+	for (size_t i = 0; fetch->cursor.document && i < fetch->n_documents; i++) {
+		cursor_hex(&fetch->documents[i], hex);
+		if (strcmp(hex, fetch->cursor.document) != 0)
 			continue;
 		struct fetch_document document = fetch->documents[i];
 		memmove(fetch->documents + 1, fetch->documents, i * sizeof(document));
 		fetch->documents[0] = document;
 		return;
 	}
-	place_set(&fetch->place.document, SLICE_NULL);
+	cursor_set(&fetch->cursor.document, SLICE_NULL);
 }
 
 /* A path alone is one of the API. */
@@ -147,7 +147,7 @@ static char *whole_link(const struct fetch *fetch, struct slice text)
 }
 
 /* Begins the document at fetch->at; the rows of it that were accepted already are those that the
- * place counts. */
+ * cursor counts. */
 static void begin_document(struct fetch *fetch)
 {
 	char hex[33];
@@ -156,10 +156,10 @@ static void begin_document(struct fetch *fetch)
 		fetch->need = FETCH_NOTHING;
 		return;
 	}
-	place_hex(&fetch->documents[fetch->at], hex);
-	if (!fetch->place.document || strcmp(fetch->place.document, hex) != 0) {
-		place_set(&fetch->place.document, slice_of(hex));
-		fetch->place.rows = 0;
+	cursor_hex(&fetch->documents[fetch->at], hex);
+	if (!fetch->cursor.document || strcmp(fetch->cursor.document, hex) != 0) {
+		cursor_set(&fetch->cursor.document, slice_of(hex));
+		fetch->cursor.rows = 0;
 		fetch->n_refused = 0;
 	}
 	fetch->need =
@@ -169,15 +169,15 @@ static void begin_document(struct fetch *fetch)
 }
 
 void fetch_begin(struct fetch *fetch, const struct source *source, struct records records,
-	const struct place *place, fetch_known_fn known, void *userdata)
+	const struct cursor *cursor, fetch_known_fn known, void *userdata)
 {
 	*fetch = (struct fetch){
 		.source = source,
-		.place = PLACE_NULL,
+		.cursor = CURSOR_NULL,
 		.empty = fetch->empty,
 		.gone = fetch->gone,
 	};
-	place_copy(&fetch->place, place);
+	cursor_copy(&fetch->cursor, cursor);
 	fetch->documents = mem_array(records.n_items, sizeof(struct fetch_document));
 	struct idset listed CLEANUP(idset_deinit) = IDSET_NULL;
 	for (size_t i = 0; i < records.n_items; i++) {
@@ -213,7 +213,7 @@ static int check_link(const struct fetch *fetch, struct fault *reterr)
 	const struct source *source = fetch->source;
 	char *origin CLEANUP_FREE = NULL;
 	if (definition_of(fetch)->fetch.auth)
-		return source_may_ask(source, fetch->link, reterr);
+		return source_may_request(source, fetch->link, reterr);
 	if (url_origin(fetch->link, &origin))
 		return fault_set(reterr, FAULT_ORIGIN,
 			"the link to document %s is no http or https address",
@@ -250,7 +250,7 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 		return r;
 	}
 	if (!definition_of(fetch)->fetch.auth) {
-		/* another host: it gets nothing that proves who asks */
+		/* another host: it gets nothing that proves who requests it */
 		ret_transport->client_cert = ret_transport->client_key = NULL;
 		ret_transport->origin = NULL;
 	}
@@ -311,7 +311,7 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 		return 0;
 	}
 	bool proves = definition->fetch.auth;
-	/* a link that was too old is asked for again at once */
+	/* a link that was too old is requested again at once */
 	if (whole && !proves && (response->status == 401 || response->status == 403)) {
 		if (++fetch->n_refused < LINKS_REFUSED)
 			return 0;
@@ -338,10 +338,11 @@ int fetch_answer(struct fetch *fetch, struct http_response *response, nsec_t now
 	struct fetch_document *ret_gone, struct fault *reterr)
 {
 	size_t at = fetch->at;
-	enum fetch_need asked = fetch->need;
-	int r = asked == FETCH_LINK ? take_link(fetch, response, now_time, reterr)
-				    : take_document(fetch, response, now_time, ret_gone, reterr);
-	if (r || (fetch->need == asked && fetch->at == at))
+	enum fetch_need requested = fetch->need;
+	int r = requested == FETCH_LINK
+			? take_link(fetch, response, now_time, reterr)
+			: take_document(fetch, response, now_time, ret_gone, reterr);
+	if (r || (fetch->need == requested && fetch->at == at))
 		begin_document(fetch);
 	return r;
 }
@@ -416,11 +417,11 @@ int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct 
 		if (!has)
 			break;
 		if (n == RUN_ROWS || fetch->texts.size >= RUN_BYTES) {
-			fetch->next = row; /* lives until rows_room, which is not asked before it is
-					      taken */
+			fetch->next = row; /* lives until rows_room, which is not needed before it
+					      is taken */
 			break;
 		}
-		if (fetch->row >= fetch->place.rows)
+		if (fetch->row >= fetch->cursor.rows)
 			add_record(fetch, n++, row);
 		fetch->row++;
 	}
@@ -429,8 +430,8 @@ int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct 
 		idset_add(&fetch->empty, &fetch->documents[fetch->at].key);
 	settle(fetch, n, *ret_ends);
 	*ret = (struct records){fetch->records, n};
-	if (fetch->row > fetch->place.rows)
-		fetch->place.rows = fetch->row;
+	if (fetch->row > fetch->cursor.rows)
+		fetch->cursor.rows = fetch->row;
 	if (*ret_ends)
 		next_document(fetch);
 	return 0;

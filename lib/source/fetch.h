@@ -1,11 +1,11 @@
 /*
  * The second stage of a definition with [fetch]: what a window listed are documents; for each one a
- * link is asked for, the document behind it is read, and its rows are handed on. Like poll.h it
+ * link is requested, the document it leads to is read, and its rows are handed on. Like poll.h it
  * decides and the runner carries out.
  *
- * What is done is said by the dedupe window and the place together. The last row of a document has
+ * What is done is said by the dedupe window and the cursor together. The last row of a document has
  * the document's own key, so a document whose rows were all accepted is known. Of the one in work
- * the place says how many rows were accepted (place.h: document, rows); it comes first when the
+ * the cursor says how many rows were accepted (cursor.h: document, rows); it comes first when the
  * window is listed again. So every row is accepted once, and no key a row is kept.
  */
 #ifndef TRAWLD_SOURCE_FETCH_H
@@ -37,8 +37,8 @@ struct fetch {
 	enum fetch_need need;
 	char *link; /* a secret */
 	unsigned n_refused; /* links of this document that were refused in a row */
-	struct place place; /* before the window that listed them; document and rows are kept right
-			       here */
+	struct cursor cursor; /* before the window that listed them; document and rows are kept
+			       right here */
 	struct buf body;
 	struct gunzip *gunzip;
 	bool decoded;
@@ -63,10 +63,10 @@ typedef bool (*fetch_known_fn)(const struct record *record, void *userdata);
 int fetch_check(const struct source *source, const struct page *page, struct fault *reterr);
 
 /* Takes on those of the listed RECORDS that are not KNOWN; their texts are not needed afterwards.
- * PLACE: from where the window would be listed again; copied. The records
+ * CURSOR: from where the window would be listed again; copied. The records
  * passed fetch_check. */
 void fetch_begin(struct fetch *fetch, const struct source *source, struct records records,
-	const struct place *place, fetch_known_fn known, void *userdata);
+	const struct cursor *cursor, fetch_known_fn known, void *userdata);
 void fetch_clear(struct fetch *fetch); /* ready for another fetch_begin */
 void fetch_deinit(struct fetch *fetch);
 
@@ -84,7 +84,7 @@ int fetch_answer(struct fetch *fetch, struct http_response *response, nsec_t now
 void fetch_document_deinit(struct fetch_document *document);
 
 /* A run of rows as records, valid until the next call; may be empty. *RET_ENDS: the document's last
- * row is among them (or it has none). place is moved behind them. 0, FAULT_BODY, FAULT_LIMIT. */
+ * row is among them (or it has none). cursor is moved behind them. 0, FAULT_BODY, FAULT_LIMIT. */
 int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct fault *reterr);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * A window gathered whole, for APIs whose order cannot be trusted: pages are kept until the chain
  * is complete, then their records are sorted by (time, ID) and handed on. Bounded: a window that
- * does not fit is asked again in halves.
+ * does not fit is requested again in halves.
  */
 #ifndef TRAWLD_SOURCE_GATHER_H
 #define TRAWLD_SOURCE_GATHER_H

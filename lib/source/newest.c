@@ -13,11 +13,11 @@ void newest_begin(struct poll *poll)
  */
 static nsec_t oldest_wanted(const struct poll *poll)
 {
-	const struct place *place = &poll->place;
-	if (place->newest_time == NSEC_NONE)
-		return place->started_time;
-	nsec_t oldest = place->newest_time - definition_of(poll)->resume.overlap_ns;
-	return oldest < place->started_time ? place->started_time : oldest;
+	const struct cursor *cursor = &poll->cursor;
+	if (cursor->newest_time == NSEC_NONE)
+		return cursor->started_time;
+	nsec_t oldest = cursor->newest_time - definition_of(poll)->resume.overlap_ns;
+	return oldest < cursor->started_time ? cursor->started_time : oldest;
 }
 
 /* Does RECORD show that the list reaches back to the end of an earlier walk? Its time tells. A key
@@ -25,7 +25,7 @@ static nsec_t oldest_wanted(const struct poll *poll)
 static bool reaches(
 	const struct poll *poll, const struct page *page, const struct record *record, bool known)
 {
-	nsec_t newest = poll->place.newest_time;
+	nsec_t newest = poll->cursor.newest_time;
 	if (newest == NSEC_NONE)
 		return known;
 	return record->time <= newest && (known || page->n_without_time == 0);
@@ -61,9 +61,9 @@ void newest_drop_known(const struct poll *poll, struct page *page,
  * is not to be had. */
 static void add_gap(struct poll *poll, nsec_t late)
 {
-	const struct place *place = &poll->place;
-	bool timed = place->newest_time != NSEC_NONE;
-	nsec_t read = timed ? place->newest_time : place->polled_time;
+	const struct cursor *cursor = &poll->cursor;
+	bool timed = cursor->newest_time != NSEC_NONE;
+	nsec_t read = timed ? cursor->newest_time : cursor->polled_time;
 	nsec_t oldest = timed ? poll->walk_oldest : late;
 	if (read != NSEC_NONE && !poll->walk_reached)
 		poll_add_gap(poll, (struct span){read, oldest > read ? oldest : late}, GAP_NEWEST);
@@ -80,8 +80,8 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 		return; /* so that a quiet source writes nothing */
 	add_gap(poll, clocks_late(now));
 	poll_add_cover(poll,
-		poll->place.polled_time != NSEC_NONE ? poll->place.polled_time
-						     : poll->place.newest_time,
+		poll->cursor.polled_time != NSEC_NONE ? poll->cursor.polled_time
+						      : poll->cursor.newest_time,
 		clocks_early(now), false);
-	poll->place.polled_time = clocks_early(now);
+	poll->cursor.polled_time = clocks_early(now);
 }

@@ -16,7 +16,7 @@ void newest_begin(struct poll *poll);
 void newest_drop_known(const struct poll *poll, struct page *page,
 	bool (*known)(const struct record *record, void *userdata), void *userdata);
 
-/* PAGE, the LAST of its walk or not, is accepted; place.newest_time is still that of the walk
+/* PAGE, the LAST of its walk or not, is accepted; cursor.newest_time is still that of the walk
  * before. A walk that ends without having reached what was read before adds a gap. */
 void newest_note(struct poll *poll, const struct page *page, const struct clocks *now, bool last);
 

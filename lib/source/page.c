@@ -1,6 +1,6 @@
 /*
  * From an answer to records. Nothing of a page is used until all of it is valid: the JSON scanner
- * checks the whole text, then the places are read, then the records are made; a fault at any step
+ * checks the whole text, then the cursors are read, then the records are made; a fault at any step
  * leaves the page to be refused whole.
  */
 #include "source/page_internal.h"
@@ -24,7 +24,7 @@ static struct slice envelope(const struct page *page, int column)
 }
 
 /* What is not a cursor: nothing, false, and an empty object or array. */
-static bool is_no_cursor(struct slice value)
+static bool is_blank(struct slice value)
 {
 	if (is_nothing(value))
 		return true;
@@ -34,29 +34,29 @@ static bool is_no_cursor(struct slice value)
 	       (nested && str_trim((struct slice){value.data + 1, value.size - 2}).size == 0);
 }
 
-/* What [page] none lists is no place, either; there, `\"\"` stands for the empty text. */
-static bool is_no_place(const struct place_definition *place, struct slice value)
+/* What [page] none lists is not a cursor, either; there, `\"\"` stands for the empty text. */
+static bool is_no_cursor(const struct cursor_definition *cursor, struct slice value)
 {
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
-	if (is_no_cursor(value) || !place->none)
-		return is_no_cursor(value);
+	if (is_blank(value) || !cursor->none)
+		return is_blank(value);
 	struct slice content = json_content(value, &scratch);
-	for (size_t i = 0; i < place->none->n_items; i++)
-		if (slice_is(content, place->none->items[i]))
+	for (size_t i = 0; i < cursor->none->n_items; i++)
+		if (slice_is(content, cursor->none->items[i]))
 			return true;
 	return false;
 }
 
-/* What a message calls the place: as the definition writes it. */
-static const char *place_text(const struct place_definition *place)
+/* What a message calls the cursor: as the definition writes it. */
+static const char *cursor_text(const struct cursor_definition *cursor)
 {
-	return place->header ? place->header : place->pointer.text;
+	return cursor->header ? cursor->header : cursor->pointer.text;
 }
 
-static int refuse_place(const struct page *page, const struct place_definition *place,
+static int refuse_cursor(const struct page *page, const struct cursor_definition *cursor,
 	struct fault *fault, enum fault_class class, const char *what)
 {
-	char *text CLEANUP_FREE = mem_printf("the place at `%s` %s", place_text(place), what);
+	char *text CLEANUP_FREE = mem_printf("the cursor at `%s` %s", cursor_text(cursor), what);
 	return page_refuse(page, fault, class, text);
 }
 
@@ -68,41 +68,41 @@ static size_t origin_size(const char *url)
 	return (size_t)(host - url) + strcspn(host, "/?#");
 }
 
-static int read_place_value(const struct page *page, const struct place_definition *place,
+static int read_cursor_value(const struct page *page, const struct cursor_definition *cursor,
 	struct slice value, const char *url, char **ret, struct fault *reterr)
 {
-	if (is_no_place(place, value))
+	if (is_no_cursor(cursor, value))
 		return 0;
 	if (json_kind_of(value) == JSON_KIND_TRUE)
-		return refuse_place(
-			page, place, reterr, FAULT_BODY, "is true, which is not a cursor");
+		return refuse_cursor(
+			page, cursor, reterr, FAULT_BODY, "is true, which is not a cursor");
 	if (value.size > NEXT_MAX)
-		return refuse_place(page, place, reterr, FAULT_LIMIT, "is longer than 64 KiB");
+		return refuse_cursor(page, cursor, reterr, FAULT_LIMIT, "is longer than 64 KiB");
 	if (!utf8_is_valid(value))
-		return refuse_place(page, place, reterr, FAULT_BODY, "is not valid UTF-8");
-	if (!place->is_url) {
+		return refuse_cursor(page, cursor, reterr, FAULT_BODY, "is not valid UTF-8");
+	if (!cursor->is_url) {
 		*ret = mem_strndup(value.data, value.size);
 		return 0;
 	}
 	if (json_kind_of(value) != JSON_KIND_STRING)
-		return refuse_place(page, place, reterr, FAULT_BODY, "is no string");
+		return refuse_cursor(page, cursor, reterr, FAULT_BODY, "is no string");
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct slice content = json_content(value, &scratch);
 	char *reference CLEANUP_FREE = mem_strndup(content.data, content.size);
 	char *link CLEANUP_FREE = NULL;
 	char *origin CLEANUP_FREE = mem_strndup(url, origin_size(url));
 	if (strlen(reference) != content.size || url_resolve(url, reference, &link) ||
-		(place->path_only && url_replace_origin(link, origin, ret)))
-		return refuse_place(page, place, reterr, FAULT_ORIGIN,
+		(cursor->path_only && url_replace_origin(link, origin, ret)))
+		return refuse_cursor(page, cursor, reterr, FAULT_ORIGIN,
 			"is no http or https address of the configured origin");
-	if (!place->path_only) {
+	if (!cursor->path_only) {
 		*ret = link;
 		link = NULL;
 	}
 	return 0;
 }
 
-/* --- places --- */
+/* --- cursors --- */
 
 static bool same_text(struct slice a, struct slice b)
 {
@@ -110,42 +110,42 @@ static bool same_text(struct slice a, struct slice b)
 }
 
 static int read_last(const struct page *page, const struct source *source,
-	const struct place_definition *place, int column, const char *url, char **ret,
+	const struct cursor_definition *cursor, int column, const char *url, char **ret,
 	struct fault *reterr)
 {
 	size_t n = page->scan.n_elements;
 	/* what cannot be a record may still have what the next page is requested with */
-	while (n > 0 && page_is_bad(page, source, n - 1) &&
-		is_no_cursor(field(page, n - 1, column)))
+	while (n > 0 && page_is_bad(page, source, n - 1) && is_blank(field(page, n - 1, column)))
 		n--;
 	if (n == 0 && page->scan.n_elements > 0)
-		return refuse_place(page, place, reterr, FAULT_BODY,
+		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
 			"is needed, but no element of the page has it");
-	return n ? read_place_value(page, place, field(page, n - 1, column), url, ret, reterr) : 0;
+	return n ? read_cursor_value(page, cursor, field(page, n - 1, column), url, ret, reterr)
+		 : 0;
 }
 
 /* Where ties are possible a page may be cut amid equal values: then the value before them is where
  * the next page has to begin. */
-static int read_ties(struct page *page, const struct place_definition *place, int column,
+static int read_ties(struct page *page, const struct cursor_definition *cursor, int column,
 	const char *url, struct fault *reterr)
 {
 	size_t n = page->scan.n_elements, at = n;
-	bool full = place->ties && n >= place->ties;
-	if (!place->ties || n == 0)
+	bool full = cursor->ties && n >= cursor->ties;
+	if (!cursor->ties || n == 0)
 		return 0;
 	struct slice value = field(page, n - 1, column);
-	if (is_no_cursor(value) && full)
-		return refuse_place(page, place, reterr, FAULT_BODY,
+	if (is_blank(value) && full)
+		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
 			"is missing in the last element of a full page");
 	while (at > 0 && same_text(field(page, at - 1, column), value))
 		at--;
 	page->n_tied = n - at;
 	if (at > 0)
-		return read_place_value(
-			page, place, field(page, at - 1, column), url, &page->back, reterr);
+		return read_cursor_value(
+			page, cursor, field(page, at - 1, column), url, &page->back, reterr);
 	if (!full)
 		return 0;
-	return refuse_place(page, place, reterr, FAULT_LIMIT,
+	return refuse_cursor(page, cursor, reterr, FAULT_LIMIT,
 		"is the same in all elements of a full page, so that what follows cannot be "
 		"requested (a larger page_size can help)");
 }
@@ -174,24 +174,24 @@ static int read_links(const struct page *page, const struct http_response *respo
 	return 0;
 }
 
-static int read_place(const struct page *page, const struct source *source,
-	const struct place_definition *place, int column, int last_column,
+static int read_cursor(const struct page *page, const struct source *source,
+	const struct cursor_definition *cursor, int column, int last_column,
 	const struct http_response *response, const char *url, char **ret, struct fault *reterr)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	char *link CLEANUP_FREE = NULL;
 	struct slice header;
-	switch (place->kind) {
-	case PLACE_NONE:
+	switch (cursor->kind) {
+	case CURSOR_NONE:
 		return 0;
-	case PLACE_POINTER:
-		return read_place_value(page, place, envelope(page, column), url, ret, reterr);
-	case PLACE_LAST:
-		return read_last(page, source, place, last_column, url, ret, reterr);
-	case PLACE_HEADER:
-		header = http_headers_get(&response->headers, place->header);
+	case CURSOR_POINTER:
+		return read_cursor_value(page, cursor, envelope(page, column), url, ret, reterr);
+	case CURSOR_LAST:
+		return read_last(page, source, cursor, last_column, url, ret, reterr);
+	case CURSOR_HEADER:
+		header = http_headers_get(&response->headers, cursor->header);
 		break;
-	case PLACE_LINK:
+	case CURSOR_LINK:
 		if (read_links(page, response, url, &link, reterr))
 			return FAULT_BODY;
 		header = slice_of(link);
@@ -200,7 +200,7 @@ static int read_place(const struct page *page, const struct source *source,
 	if (!header.data || header.size == 0)
 		return 0;
 	json_encode(header, &text);
-	return read_place_value(page, place, buf_slice(&text), url, ret, reterr);
+	return read_cursor_value(page, cursor, buf_slice(&text), url, ret, reterr);
 }
 
 static int check_complete(
@@ -419,17 +419,18 @@ static int read_envelope(struct page *page, const struct source *source,
 		r = page_check_records(page, source, reterr);
 	}
 	if (r == 0)
-		r = read_place(page, source, &definition->page_place, source->envelope_page,
+		r = read_cursor(page, source, &definition->page_cursor, source->envelope_page,
 			source->column_last_page, response, url, &page->next, reterr);
 	if (r == 0)
-		r = read_ties(page, &definition->page_place, source->column_last_page, url, reterr);
+		r = read_ties(
+			page, &definition->page_cursor, source->column_last_page, url, reterr);
 	if (r == 0)
-		r = read_place(page, source, &definition->resume_place, source->envelope_resume,
+		r = read_cursor(page, source, &definition->resume_cursor, source->envelope_resume,
 			source->column_last_resume, response, url, &page->resume, reterr);
-	if (r == 0 && page->next && definition->page_place.is_url)
-		r = source_may_ask(source, page->next, reterr);
-	if (r == 0 && page->resume && definition->resume_place.is_url)
-		r = source_may_ask(source, page->resume, reterr);
+	if (r == 0 && page->next && definition->page_cursor.is_url)
+		r = source_may_request(source, page->next, reterr);
+	if (r == 0 && page->resume && definition->resume_cursor.is_url)
+		r = source_may_request(source, page->resume, reterr);
 	if (r)
 		return r;
 	read_signals(page, source);

@@ -1,4 +1,4 @@
-/* An answer turned into records and places: the border between what a server sent and what trawld
+/* An answer turned into records and cursors: the border between what a server sent and what trawld
  * believes. */
 #ifndef TRAWLD_SOURCE_PAGE_H
 #define TRAWLD_SOURCE_PAGE_H
@@ -28,10 +28,10 @@ struct page {
 	struct slice bad_time; /* the first that is there and cannot be read, as JSON; SLICE_NULL */
 	nsec_t newest_time; /* NSEC_NONE */
 	bool hashed; /* some record has no provider ID */
-	char *next; /* page place: URL (absolute) or cursor as JSON text; NULL: absent */
-	char *back; /* page place before the group of equal values at the end; NULL: no such */
+	char *next; /* page cursor: URL (absolute) or cursor as JSON text; NULL: absent */
+	char *back; /* page cursor before the group of equal values at the end; NULL: no such */
 	size_t n_tied; /* elements of that group */
-	char *resume; /* resume place */
+	char *resume; /* resume cursor */
 	int64_t total, pages; /* -1: not told */
 	bool ends; /* a test of [page] end holds */
 	bool unmet; /* such tests have values, and none holds */

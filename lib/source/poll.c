@@ -1,7 +1,7 @@
 /*
- * See poll.h. Two questions decide everything: how the next page is asked (a place, a count, or not
- * at all) and where the next poll resumes (a place, a window, or the newest page). Each is answered
- * in one function below.
+ * See poll.h. Two questions decide everything: how the next page is requested (a cursor, a count,
+ * or not at all) and where the next poll resumes (a cursor, a window, or the newest page). Each is
+ * answered in one function below.
  */
 #include "source/poll.h"
 
@@ -18,7 +18,7 @@
 void poll_init(struct poll *poll, const struct source *source)
 {
 	*poll = (struct poll){.source = source,
-		.place = PLACE_NULL,
+		.cursor = CURSOR_NULL,
 		.seen = IDSET_NULL,
 		.span_max_ns = source->definition->resume.span_max_ns,
 		.cut_time = NSEC_NONE,
@@ -55,42 +55,43 @@ void poll_add_cover(struct poll *poll, nsec_t start_time, nsec_t end_time, bool 
 
 void poll_deinit(struct poll *poll)
 {
-	place_deinit(&poll->place);
+	cursor_deinit(&poll->cursor);
 	idset_deinit(&poll->seen);
 	free(poll->tail);
 	poll->tail = NULL;
 }
 
-/* The request for where the place and the piece stand now. */
-static void set_ask(struct poll *poll)
+/* The request for the cursor and the slice as they are now. */
+static void set_request(struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
-	const struct place *place = &poll->place;
-	poll->ask = (struct request_values){.source = poll->source,
-		.start_time = place->start_time,
+	const struct cursor *cursor = &poll->cursor;
+	poll->request = (struct request_values){.source = poll->source,
+		.start_time = cursor->start_time,
 		.end_time = NSEC_NONE,
-		.page = place->page,
-		.resume = place->page ? NULL : place->resume,
+		.page = cursor->page,
+		.resume = cursor->page ? NULL : cursor->resume,
 		.offset = -1,
 		.number = -1};
 	if (definition->page.offset)
-		poll->ask.offset = place->offset >= 0 ? place->offset - (int64_t)poll->n_again
-						      : definition->page.first;
+		poll->request.offset = cursor->offset >= 0 ? cursor->offset - (int64_t)poll->n_again
+							   : definition->page.first;
 	if (definition->page.number)
-		poll->ask.number = place->number >= 0 ? place->number : definition->page.first;
+		poll->request.number =
+			cursor->number >= 0 ? cursor->number : definition->page.first;
 	if (definition->resume.window) {
-		poll->ask.start_time = span_floor(poll->piece.start_time, definition->step_ns);
-		poll->ask.end_time = span_ceil(poll->piece.end_time, definition->step_ns);
-	} else if (place->resume && !place->page) {
-		poll->ask.start_time = NSEC_NONE;
-	} else if (poll->ask.start_time == NSEC_NONE) {
-		poll->ask.start_time = place->started_time;
+		poll->request.start_time = span_floor(poll->slice.start_time, definition->step_ns);
+		poll->request.end_time = span_ceil(poll->slice.end_time, definition->step_ns);
+	} else if (cursor->resume && !cursor->page) {
+		poll->request.start_time = NSEC_NONE;
+	} else if (poll->request.start_time == NSEC_NONE) {
+		poll->request.start_time = cursor->started_time;
 	}
-	poll->link = place->page && definition->page_place.is_url          ? place->page
-		     : poll->ask.resume && definition->resume_place.is_url ? place->resume
-									   : NULL;
-	poll->stored = place->page || poll->ask.resume;
-	poll->ask.size = ends_size(poll);
+	poll->link = cursor->page && definition->page_cursor.is_url             ? cursor->page
+		     : poll->request.resume && definition->resume_cursor.is_url ? cursor->resume
+										: NULL;
+	poll->stored = cursor->page || poll->request.resume;
+	poll->request.size = ends_size(poll);
 }
 
 void poll_begin_chain(struct poll *poll)
@@ -103,41 +104,41 @@ void poll_begin_chain(struct poll *poll)
 	poll->n_before = -1;
 	poll->total_wrong = false;
 	poll->probing = false;
-	poll->from_first = !poll->place.page && poll->place.offset < 0 && poll->place.number < 0;
+	poll->from_first = !poll->cursor.page && poll->cursor.offset < 0 && poll->cursor.number < 0;
 	poll->last_digest = (struct id){{0}};
 	poll->walk_newest = NSEC_NONE;
 	newest_begin(poll);
-	set_ask(poll);
+	set_request(poll);
 }
 
 /* What was learned of the page size counts for the same requests only. */
 static void check_shape(struct poll *poll)
 {
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	const char *shape = poll->source->page_shape;
-	if (place->page_shape && strcmp(place->page_shape, shape) == 0)
+	if (cursor->page_shape && strcmp(cursor->page_shape, shape) == 0)
 		return;
-	place->page_size = place->page_cut = -1;
-	place_set(&place->page_shape, slice_of(shape));
+	cursor->page_size = cursor->page_cut = -1;
+	cursor_set(&cursor->page_shape, slice_of(shape));
 }
 
 /* Begins a poll. False: there is nothing to request yet. */
 static bool open_poll(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	poll->n_restarts = 0;
 	check_shape(poll);
 	if (definition->resume.window) {
 		if (!poll_window_begin(poll, now))
 			return false;
 	} else if (definition->resume.newest) {
-		place_close_chain(place);
-	} else if (place->page && !place->exact) {
+		cursor_close_chain(cursor);
+	} else if (cursor->page && !cursor->exact) {
 		/* what was read before the restart is known; its count of equal records is not */
-		nsec_t start = place->start_time;
-		place_close_chain(place);
-		place->start_time = start;
+		nsec_t start = cursor->start_time;
+		cursor_close_chain(cursor);
+		cursor->start_time = start;
 	}
 	poll->open = true;
 	poll_begin_chain(poll);
@@ -148,19 +149,19 @@ bool poll_begin(struct poll *poll, const struct clocks *now)
 {
 	if (!poll->open && !open_poll(poll, now))
 		return false;
-	set_ask(poll);
-	poll->ask.now_time = clocks_server(now);
+	set_request(poll);
+	poll->request.now_time = clocks_server(now);
 	return true;
 }
 
-void poll_place_before(const struct poll *poll, struct place *ret)
+void poll_cursor_before(const struct poll *poll, struct cursor *ret)
 {
-	place_copy(ret, &poll->place);
+	cursor_copy(ret, &poll->cursor);
 	if (!definition_of(poll)->resume.window)
 		return;
-	place_close_chain(ret);
-	ret->start_time = poll->piece.start_time;
-	ret->end_time = poll->piece.end_time;
+	cursor_close_chain(ret);
+	ret->start_time = poll->slice.start_time;
+	ret->end_time = poll->slice.end_time;
 	ret->until_time = poll->span.end_time;
 }
 
@@ -174,18 +175,18 @@ static struct id text_digest(const char *text)
 	return digest_id(slice_of(text));
 }
 
-/* A chain that does not move is a fault: the same place twice, the same records page after page, or
- * no end in sight. The place on the LAST page may be the one asked with, and in windows any:
- * nothing follows it. */
+/* A chain that does not move is a fault: the same cursor twice, the same records page after page,
+ * or no end in sight. The cursor on the LAST page may be the one requested with, and in windows
+ * any: nothing follows it. */
 static int check_loop(struct poll *poll, const struct page *page, const char *url, bool last,
 	unsigned *ret_n_same, struct fault *reterr)
 {
 	const struct definition *definition = definition_of(poll);
-	const char *cursor = asked_cursor(poll);
+	const char *cursor = requested_cursor(poll);
 	size_t n_again;
-	const char *next_place = ends_next(poll, page, &n_again);
-	struct id asked = text_digest(definition->page_place.is_url || !cursor ? url : cursor);
-	idset_add(&poll->seen, &asked);
+	const char *next_cursor = ends_next(poll, page, &n_again);
+	struct id requested = text_digest(definition->page_cursor.is_url || !cursor ? url : cursor);
+	idset_add(&poll->seen, &requested);
 	bool same_records = page->n_records > 0 &&
 			    memcmp(&page->digest, &poll->last_digest, sizeof(struct id)) == 0;
 	unsigned n_same = same_records ? poll->n_same + 1 : 0;
@@ -199,10 +200,10 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 			"loop: the chain of pages does not end, %lld pages were read ([page] "
 			"max_pages)",
 			(long long)poll->n_pages);
-	if (next_place) {
-		struct id next = text_digest(next_place);
-		bool same = cursor && ends_same_cursor(cursor, next_place);
-		bool followed = !last || (follows_places(definition) && !same);
+	if (next_cursor) {
+		struct id next = text_digest(next_cursor);
+		bool same = cursor && ends_same_cursor(cursor, next_cursor);
+		bool followed = !last || (follows_cursors(definition) && !same);
 		if (followed && idset_has(&poll->seen, &next))
 			return fault_set(reterr, FAULT_LOOP,
 				"loop: the next page leads back to a page of this chain that was "
@@ -306,48 +307,50 @@ static void keep_tail(struct poll *poll, const struct page *page)
 static void advance(struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	if (definition->resume.window)
 		poll_window_store(poll);
 	bool probes = ends_probes(poll, page);
 	const char *next = ends_next(poll, page, &poll->n_again);
-	place_set(&place->page, slice_of(next));
+	cursor_set(&cursor->page, slice_of(next));
 	if (definition->page.offset)
-		place->offset = poll->ask.offset + (int64_t)page->n_elements;
+		cursor->offset = poll->request.offset + (int64_t)page->n_elements;
 	if (definition->page.number)
-		place->number = poll->ask.number + 1;
+		cursor->number = poll->request.number + 1;
 	if (definition->page.overlap)
 		keep_tail(poll, page);
 	if (definition->page.repeats)
 		keep_page(poll, page);
 	if (page->resume)
-		place_set(&place->resume, slice_of(page->resume));
+		cursor_set(&cursor->resume, slice_of(page->resume));
 	poll->n_before = (int64_t)page->n_elements;
 	poll->probing = probes && counts_pages(definition);
-	set_ask(poll);
+	set_request(poll);
 }
 
 /* The chain ended: where does the next poll go on? */
-static int end_by_place(
+static int end_by_cursor(
 	struct poll *poll, const struct page *page, const char *url, struct fault *reterr)
 {
-	struct place *place = &poll->place;
-	const char *resume = page->resume                                            ? page->resume
-			     : page->next && !definition_of(poll)->page_place.is_url ? page->next
-										     : NULL;
-	const char *asked = definition_of(poll)->resume_place.is_url ? url : asked_cursor(poll);
+	struct cursor *cursor = &poll->cursor;
+	const char *resume = page->resume                                             ? page->resume
+			     : page->next && !definition_of(poll)->page_cursor.is_url ? page->next
+										      : NULL;
+	const char *requested =
+		definition_of(poll)->resume_cursor.is_url ? url : requested_cursor(poll);
 	if (!resume && page->n_elements > 0)
 		return fault_set(reterr, FAULT_BODY,
-			"the answer is refused whole: its last page has no place at `%s` to go on "
+			"the response is rejected: its last page has no cursor at `%s` to continue "
 			"from",
 			definition_of(poll)->resume.url ? definition_of(poll)->resume.url
 							: definition_of(poll)->resume.cursor);
 	/* a page that will be served again from its beginning, because it is still open */
-	bool open_page = resume && asked && ends_same_cursor(resume, asked) && page->n_elements > 0;
+	bool open_page =
+		resume && requested && ends_same_cursor(resume, requested) && page->n_elements > 0;
 	if (resume)
-		place_set(&place->resume, slice_of(resume));
-	place_close_chain(place);
-	place->exact = place->resume != NULL && !open_page;
+		cursor_set(&cursor->resume, slice_of(resume));
+	cursor_close_chain(cursor);
+	cursor->exact = cursor->resume != NULL && !open_page;
 	return 0;
 }
 
@@ -361,7 +364,7 @@ static int restart(struct poll *poll, const struct page *page, struct fault *ret
 			"counts something else, remove `total` from [page])",
 			definition->page_total.text, (long long)page->total,
 			(long long)ends_received(poll, page));
-	place_close_chain(&poll->place);
+	cursor_close_chain(&poll->cursor);
 	poll_begin_chain(poll);
 	if (++poll->n_restarts > MAX_RESTARTS)
 		return fault_set(reterr, FAULT_INCOMPLETE,
@@ -371,10 +374,10 @@ static int restart(struct poll *poll, const struct page *page, struct fault *ret
 }
 
 /* Until when a source with a cursor has read everything; NSEC_NONE: not known. */
-static nsec_t read_until(const struct place *place)
+static nsec_t read_until(const struct cursor *cursor)
 {
-	nsec_t newest = place->newest_time, polled = place->polled_time;
-	if (polled == NSEC_NONE || (place->page && newest != NSEC_NONE && newest < polled))
+	nsec_t newest = cursor->newest_time, polled = cursor->polled_time;
+	if (polled == NSEC_NONE || (cursor->page && newest != NSEC_NONE && newest < polled))
 		return newest; /* the last poll did not get further */
 	return polled;
 }
@@ -383,11 +386,11 @@ static void set_expired(struct poll *poll, nsec_t now_time, enum gap_reason reas
 {
 	nsec_t oldest = now_time - definition_of(poll)->resume.retention_ns;
 	poll_add_gap(poll, (struct span){read, oldest}, reason);
-	poll->place.polled_time = now_time;
+	poll->cursor.polled_time = now_time;
 }
 
-/* A chain of places ended: until now nothing is left out, by the API's word, since the last one, or
- * since its first page. A quiet source says so once a minute. */
+/* A chain of cursors ended: until now nothing is left out, by the API's word, since the last one,
+ * or since its first page. A quiet source says so once a minute. */
 static void note_chain(struct poll *poll, const struct clocks *now, nsec_t read)
 {
 	nsec_t early = clocks_early(now);
@@ -406,35 +409,36 @@ static void note_chain(struct poll *poll, const struct clocks *now, nsec_t read)
  * some expired before they were read. The time is coarse, so that a quiet source writes nothing. */
 static void note_polled(struct poll *poll, const struct clocks *now, nsec_t read, bool last)
 {
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	nsec_t now_time = clocks_sure(now);
 	nsec_t retention = definition_of(poll)->resume.retention_ns;
-	if (!follows_places(definition_of(poll)) || !retention || clocks_unset(now_time))
+	if (!follows_cursors(definition_of(poll)) || !retention || clocks_unset(now_time))
 		return;
 	nsec_t coarse = retention / 24 < NSEC_PER_HOUR ? retention / 24 : NSEC_PER_HOUR;
-	nsec_t polled = place->polled_time != NSEC_NONE ? place->polled_time : place->newest_time;
+	nsec_t polled =
+		cursor->polled_time != NSEC_NONE ? cursor->polled_time : cursor->newest_time;
 	if (polled != NSEC_NONE && polled < now_time - retention)
 		set_expired(poll, now_time, GAP_RETENTION, read);
-	else if (place->polled_time == NSEC_NONE || polled - clocks_late(now) > CLOCKS_DOUBT ||
+	else if (cursor->polled_time == NSEC_NONE || polled - clocks_late(now) > CLOCKS_DOUBT ||
 		 (last && polled < now_time - coarse))
-		place->polled_time = now_time;
+		cursor->polled_time = now_time;
 }
 
 /* Records that come in no order tell of all that is older when their chain has come to its end, not
- * before: the place must not lie ahead of what was read. */
+ * before: the cursor must not lie ahead of what was read. */
 static void note_newest(struct poll *poll, nsec_t time, bool last)
 {
 	const struct definition *definition = definition_of(poll);
 	bool late = definition->resume.newest || definition->records.order == ORDER_UNORDERED;
-	nsec_t *newest = late ? &poll->walk_newest : &poll->place.newest_time;
+	nsec_t *newest = late ? &poll->walk_newest : &poll->cursor.newest_time;
 	if (poll->frozen)
 		return;
 	if (time != NSEC_NONE && (*newest == NSEC_NONE || time > *newest))
 		*newest = time;
 	if (last && poll->walk_newest != NSEC_NONE &&
-		(poll->place.newest_time == NSEC_NONE ||
-			poll->walk_newest > poll->place.newest_time))
-		poll->place.newest_time = poll->walk_newest;
+		(poll->cursor.newest_time == NSEC_NONE ||
+			poll->walk_newest > poll->cursor.newest_time))
+		poll->cursor.newest_time = poll->walk_newest;
 }
 
 /* A record cannot be newer than the later clock, where that was ever set. */
@@ -446,7 +450,7 @@ static nsec_t credible(nsec_t time, const struct clocks *now)
 
 static void note_page(struct poll *poll, const struct page *page)
 {
-	poll->read = (struct span){poll->ask.start_time, poll->ask.end_time};
+	poll->read = (struct span){poll->request.start_time, poll->request.end_time};
 	/* with `repeats`, poll_drop_repeated has dropped them before */
 	poll->n_repeated = definition_of(poll)->page.overlap ? poll->n_tail : 0;
 	poll->untimed |= page->n_without_time > 0;
@@ -456,7 +460,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	enum poll_verdict *ret_verdict, struct fault *reterr)
 {
 	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	unsigned n_same = 0;
 	*ret_verdict = POLL_AGAIN;
 	if (definition->resume.window) {
@@ -483,9 +487,9 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 		if (r)
 			return r;
 	}
-	nsec_t read = read_until(place);
-	if (last && follows_places(definition)) {
-		r = end_by_place(poll, page, url, reterr);
+	nsec_t read = read_until(cursor);
+	if (last && follows_cursors(definition)) {
+		r = end_by_cursor(poll, page, url, reterr);
 		if (r)
 			return r;
 	}
@@ -497,7 +501,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	poll->total = page->total;
 	note_page(poll, page);
 	note_polled(poll, now, read, last);
-	if (last && follows_places(definition))
+	if (last && follows_cursors(definition))
 		note_chain(poll, now, read);
 	if (definition->resume.newest)
 		newest_note(poll, page, now, last);
@@ -508,10 +512,10 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 		return 0;
 	}
 	if (capped && !whole)
-		poll_add_gap(poll, poll->piece, GAP_CAPPED);
+		poll_add_gap(poll, poll->slice, GAP_CAPPED);
 	*ret_verdict = definition->resume.window ? poll_window_end(poll, now) : POLL_CAUGHT_UP;
 	if (definition->resume.newest)
-		place_close_chain(place);
+		cursor_close_chain(cursor);
 	if (*ret_verdict == POLL_CAUGHT_UP)
 		poll->open = false;
 	return 0;
@@ -519,12 +523,12 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 
 nsec_t poll_deadline(const struct poll *poll)
 {
-	const struct place *place = &poll->place;
+	const struct cursor *cursor = &poll->cursor;
 	nsec_t retention = definition_of(poll)->resume.retention_ns;
 	nsec_t read =
-		definition_of(poll)->resume.window ? place->watermark_time : read_until(place);
+		definition_of(poll)->resume.window ? cursor->watermark_time : read_until(cursor);
 	if (read == NSEC_NONE)
-		read = place->started_time;
+		read = cursor->started_time;
 	/* the margin is that of span_oldest */
 	return read == NSEC_NONE || retention == 0 ? NSEC_NONE : read + retention - NSEC_PER_MIN;
 }
@@ -532,28 +536,28 @@ nsec_t poll_deadline(const struct poll *poll)
 void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from)
 {
 	const struct resume_options *resume = &definition_of(poll)->resume;
-	struct place *place = &poll->place;
-	nsec_t read = read_until(place);
+	struct cursor *cursor = &poll->cursor;
+	nsec_t read = read_until(cursor);
 	*ret_from = NSEC_NONE;
-	place_close_chain(place);
+	cursor_close_chain(cursor);
 	if (!resume->window && !resume->newest) {
-		nsec_t from = place->newest_time != NSEC_NONE
-				      ? place->newest_time - resume->overlap_ns
-				      : place->started_time;
-		if (place->started_time != NSEC_NONE && from < place->started_time)
-			from = place->started_time;
+		nsec_t from = cursor->newest_time != NSEC_NONE
+				      ? cursor->newest_time - resume->overlap_ns
+				      : cursor->started_time;
+		if (cursor->started_time != NSEC_NONE && from < cursor->started_time)
+			from = cursor->started_time;
 		nsec_t now_time = clocks_sure(now);
 		if (resume->retention_ns && read != NSEC_NONE &&
 			read < now_time - resume->retention_ns)
 			set_expired(poll, now_time, GAP_LOST_CURSOR,
-				place->newest_time != NSEC_NONE ? place->newest_time : read);
-		place_set(&place->resume, SLICE_NULL);
-		place->exact = false;
-		place->start_time = from;
+				cursor->newest_time != NSEC_NONE ? cursor->newest_time : read);
+		cursor_set(&cursor->resume, SLICE_NULL);
+		cursor->exact = false;
+		cursor->start_time = from;
 		*ret_from = from;
 	}
-	if (resume->window && poll_window_expired(poll, poll->piece.start_time, now))
+	if (resume->window && poll_window_expired(poll, poll->slice.start_time, now))
 		poll_stop(poll);
 	poll_begin_chain(poll);
-	poll->ask.now_time = clocks_server(now);
+	poll->request.now_time = clocks_server(now);
 }

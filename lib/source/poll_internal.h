@@ -16,15 +16,15 @@ static inline bool counts_pages(const struct definition *definition)
 }
 
 /* Polls continue from a cursor of the API, not by time. */
-static inline bool follows_places(const struct definition *definition)
+static inline bool follows_cursors(const struct definition *definition)
 {
 	return !definition->resume.window && !definition->resume.newest;
 }
 
 /* The cursor that the last request was made with; NULL: none. */
-static inline const char *asked_cursor(const struct poll *poll)
+static inline const char *requested_cursor(const struct poll *poll)
 {
-	return poll->ask.page ? poll->ask.page : poll->ask.resume;
+	return poll->request.page ? poll->request.page : poll->request.resume;
 }
 
 /* --- poll.c --- */
@@ -43,12 +43,12 @@ bool poll_window_begin(struct poll *poll, const struct clocks *now);
 bool poll_window_clipped(const struct poll *poll, const struct clocks *now);
 /* PAGE is a response of the open poll. */
 void poll_window_answered(struct poll *poll, const struct page *page, const struct clocks *now);
-/* Does the API no longer keep all records from START_TIME, where an open piece begins, on? Then
+/* Does the API no longer keep all records from START_TIME, where an open slice begins, on? Then
  * they are a gap, and the poll is to be begun anew. */
 bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct clocks *now);
-/* The place stands at the open piece. */
+/* The cursor is set to the open slice. */
 void poll_window_store(struct poll *poll);
-/* The chain of the open piece came to its end. */
+/* The chain of the open slice came to its end. */
 enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now);
 
 #endif

@@ -8,7 +8,7 @@
 enum record_scope poll_scope(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
-	if (follows_places(definition) && poll->place.exact)
+	if (follows_cursors(definition) && poll->cursor.exact)
 		return RECORD_SCOPE_EXACT;
 	/* what pages have in common is counted once in each, unless it is compared and left out */
 	bool common = counts_pages(definition) && !definition->page.overlap;
@@ -17,12 +17,12 @@ enum record_scope poll_scope(const struct poll *poll)
 
 nsec_t poll_key_time(const struct poll *poll, const struct records *records)
 {
-	nsec_t newest = poll->place.newest_time, own = NSEC_NONE;
+	nsec_t newest = poll->cursor.newest_time, own = NSEC_NONE;
 	if (poll->walk_newest > newest)
 		newest = poll->walk_newest;
 	if (!definition_of(poll)->resume.window)
 		return newest;
-	nsec_t end = newest > poll->piece.end_time ? newest : poll->piece.end_time;
+	nsec_t end = newest > poll->slice.end_time ? newest : poll->slice.end_time;
 	for (size_t i = 0; i < records->n_items; i++) {
 		nsec_t time = records->items[i].time;
 		/* the API goes by another time than the record's own */
@@ -39,8 +39,8 @@ nsec_t poll_key_time(const struct poll *poll, const struct records *records)
  */
 static nsec_t window_base(const struct poll *poll)
 {
-	const struct place *place = &poll->place;
-	nsec_t base = place->watermark_time, newest = place->newest_time;
+	const struct cursor *cursor = &poll->cursor;
+	nsec_t base = cursor->watermark_time, newest = cursor->newest_time;
 	if (base == NSEC_NONE || newest == NSEC_NONE || newest > base)
 		return base;
 	return poll->untimed && newest < base - PULL_BACK_MAX ? base - PULL_BACK_MAX : newest;
@@ -49,7 +49,7 @@ static nsec_t window_base(const struct poll *poll)
 nsec_t poll_horizon(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
-	nsec_t base = definition->resume.window ? window_base(poll) : poll->place.newest_time;
+	nsec_t base = definition->resume.window ? window_base(poll) : poll->cursor.newest_time;
 	if (base == NSEC_NONE)
 		return NSEC_NONE;
 	/* the next poll requests whole steps: an API that knows days only is read from midnight on
@@ -58,7 +58,7 @@ nsec_t poll_horizon(const struct poll *poll)
 	if (definition->sweep_ns > overlap)
 		overlap = definition->sweep_ns;
 	nsec_t horizon = span_floor(base - overlap, definition->step_ns) - HORIZON_MARGIN;
-	if (poll->place.start_time != NSEC_NONE && poll->place.start_time < horizon)
-		horizon = poll->place.start_time - HORIZON_MARGIN;
+	if (poll->cursor.start_time != NSEC_NONE && poll->cursor.start_time < horizon)
+		horizon = poll->cursor.start_time - HORIZON_MARGIN;
 	return horizon;
 }

@@ -11,8 +11,8 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 			"pages hold %lld elements, requested were %lld: the API sets the size of "
 			"its pages; reading on until an empty page or a size seen twice shows the "
 			"end (page_size = %lld avoids this)",
-			(long long)poll->place.page_cut, (long long)definition->page.size,
-			(long long)poll->place.page_cut);
+			(long long)poll->cursor.page_cut, (long long)definition->page.size,
+			(long long)poll->cursor.page_cut);
 		break;
 	case POLL_NOTICE_UNEVEN:
 		buf_append_text(out,
@@ -46,7 +46,7 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		break;
 	case POLL_NOTICE_DOUBT:
 		buf_append_text(out, "the watermark ");
-		timestamp_print_rfc3339(poll->place.watermark_time, 0, out);
+		timestamp_print_rfc3339(poll->cursor.watermark_time, 0, out);
 		buf_append_text(out,
 			" lies in the future by the clocks of this host and the API, which seem to "
 			"be behind; requesting what follows it (if they are right, use `trawlctl "

@@ -31,24 +31,24 @@ static struct span_rules rules_of(const struct poll *poll)
 static void begin_sweep(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
-	nsec_t done = place->watermark_time, last = poll->swept_time;
+	struct cursor *cursor = &poll->cursor;
+	nsec_t done = cursor->watermark_time, last = poll->swept_time;
 	poll->sweep_ns = 0;
 	if (!definition->sweep_ns) {
-		place->swept_from_time = NSEC_NONE;
+		cursor->swept_from_time = NSEC_NONE;
 		return;
 	}
-	if (place->swept_from_time == NSEC_NONE)
-		place->swept_from_time = done != NSEC_NONE ? done - definition->resume.overlap_ns
-					 : place->started_time != NSEC_NONE ? place->started_time
-									    : SPAN_EARLIEST;
+	if (cursor->swept_from_time == NSEC_NONE)
+		cursor->swept_from_time = done != NSEC_NONE ? done - definition->resume.overlap_ns
+					  : cursor->started_time != NSEC_NONE ? cursor->started_time
+									      : SPAN_EARLIEST;
 	bool due = last == NSEC_NONE || now->host_time < last ||
 		   now->host_time - last >= definition->sweep_every_ns;
 	if (due)
 		poll->swept_time = now->host_time;
 	if (!due || done == NSEC_NONE)
 		return;
-	nsec_t reach = done - place->swept_from_time;
+	nsec_t reach = done - cursor->swept_from_time;
 	poll->sweep_ns = reach < definition->sweep_ns ? reach : definition->sweep_ns;
 }
 
@@ -60,11 +60,11 @@ static bool server_is_known(const struct clocks *now)
 /* Records, or what was done, are later than the server's clock: that is slow. */
 static bool server_is_slow(const struct poll *poll, const struct clocks *now)
 {
-	const struct place *place = &poll->place;
+	const struct cursor *cursor = &poll->cursor;
 	if (!server_is_known(now))
 		return true;
 	nsec_t credible = now->server_time + CLOCKS_DOUBT;
-	return place->watermark_time > credible || place->newest_time > credible;
+	return cursor->watermark_time > credible || cursor->newest_time > credible;
 }
 
 /* Up to when records are requested, but for the lag. */
@@ -74,45 +74,46 @@ static nsec_t request_until(const struct poll *poll, const struct clocks *now)
 	return by_server ? now->server_time : clocks_late(now);
 }
 
-/* The piece of the open poll that begins at START_TIME. Requests round windows outward: pieces that
- * begin and end at whole steps are asked as they are, and no longer than span_max (or one step). */
-static struct span piece_at(const struct poll *poll, nsec_t start_time)
+/* The slice of the open poll that begins at START_TIME. Requests round windows outward: slices that
+ * begin and end at whole steps are requested as they are, and no longer than span_max (or one
+ * step). */
+static struct span slice_at(const struct poll *poll, nsec_t start_time)
 {
 	nsec_t step = definition_of(poll)->step_ns;
 	nsec_t span_max = span_floor(poll->span_max_ns, step);
-	struct span piece = span_piece(&poll->span, span_floor(start_time, step),
+	struct span slice = span_slice(&poll->span, span_floor(start_time, step),
 		span_max > 0 ? span_max : step, definition_of(poll)->resume.align_ns);
-	if (piece.start_time < poll->cut_time && piece.end_time > poll->cut_time)
-		piece.end_time = poll->cut_time;
-	return piece;
+	if (slice.start_time < poll->cut_time && slice.end_time > poll->cut_time)
+		slice.end_time = poll->cut_time;
+	return slice;
 }
 
 /* A poll that was interrupted goes on to its own end: only so does its overlap cover what it has
  * read. The open chain goes on at its page where known IDs make that safe and its end does not
- * depend on how much was read; else the piece is read again from its first page. */
+ * depend on how much was read; else the slice is read again from its first page. */
 static void resume_poll(struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
-	struct place *place = &poll->place;
-	poll->piece = (struct span){place->start_time, place->end_time};
-	poll->span = poll->piece;
-	if (place->until_time > poll->span.end_time)
-		poll->span.end_time = place->until_time;
+	struct cursor *cursor = &poll->cursor;
+	poll->slice = (struct span){cursor->start_time, cursor->end_time};
+	poll->span = poll->slice;
+	if (cursor->until_time > poll->span.end_time)
+		poll->span.end_time = cursor->until_time;
 	if (definition->n_records_id == 0 || definition->records.order != ORDER_ASCENDING ||
 		definition->page.cap > 0 || pointer_is_set(&definition->page_total)) {
-		place_set(&place->page, SLICE_NULL);
-		place->offset = place->number = -1;
+		cursor_set(&cursor->page, SLICE_NULL);
+		cursor->offset = cursor->number = -1;
 	}
 }
 
 /* What a poll of the last known ground, and AHEAD_NS beyond it, requests. */
-static void ask_ground(struct poll *poll, nsec_t end_time)
+static void request_ground(struct poll *poll, nsec_t end_time)
 {
-	const struct place *place = &poll->place;
+	const struct cursor *cursor = &poll->cursor;
 	nsec_t overlap = definition_of(poll)->resume.overlap_ns;
-	nsec_t start = place->watermark_time - (overlap > NSEC_PER_SEC ? overlap : NSEC_PER_SEC);
-	if (place->started_time != NSEC_NONE && start < place->started_time)
-		start = place->started_time;
+	nsec_t start = cursor->watermark_time - (overlap > NSEC_PER_SEC ? overlap : NSEC_PER_SEC);
+	if (cursor->started_time != NSEC_NONE && start < cursor->started_time)
+		start = cursor->started_time;
 	poll->span = (struct span){start, end_time > start ? end_time : start + NSEC_PER_SEC};
 	poll->frozen = true;
 }
@@ -121,10 +122,10 @@ static void ask_ground(struct poll *poll, nsec_t end_time)
  * the first one the start. NSEC_NONE: records have no time. */
 static nsec_t read_until(const struct poll *poll)
 {
-	const struct place *place = &poll->place;
-	if (place->newest_time == NSEC_NONE && definition_of(poll)->n_records_time > 0)
-		return place->started_time;
-	return place->newest_time;
+	const struct cursor *cursor = &poll->cursor;
+	if (cursor->newest_time == NSEC_NONE && definition_of(poll)->n_records_time > 0)
+		return cursor->started_time;
+	return cursor->newest_time;
 }
 
 /* The watermark lies in the future, so it was set by clocks that were wrong, or these are: back to
@@ -132,7 +133,7 @@ static nsec_t read_until(const struct poll *poll)
  * unless two clocks agree that they are much later. */
 static bool pull_back(struct poll *poll, const struct clocks *now)
 {
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	nsec_t late = clocks_late(now), target = read_until(poll);
 	if (target == NSEC_NONE || target - late > CLOCKS_DOUBT) {
 		bool wrong = target == NSEC_NONE
@@ -143,34 +144,35 @@ static bool pull_back(struct poll *poll, const struct clocks *now)
 		target = late - definition_of(poll)->resume.lag_ns;
 		/* since when it was wrong is not known */
 		nsec_t first =
-			place->started_time != NSEC_NONE ? place->started_time : SPAN_EARLIEST;
+			cursor->started_time != NSEC_NONE ? cursor->started_time : SPAN_EARLIEST;
 		poll_add_gap(poll, (struct span){first, target}, GAP_CLOCK);
 	}
-	if (target >= place->watermark_time)
+	if (target >= cursor->watermark_time)
 		return false;
 	poll->cover = POLL_COVER_NULL;
 	poll->cover.retract_time = target;
-	poll->pulled = (struct span){target, place->watermark_time};
+	poll->pulled = (struct span){target, cursor->watermark_time};
 	poll->notices |= POLL_NOTICE_WATERMARK;
-	place->watermark_time = target;
+	cursor->watermark_time = target;
 	return true;
 }
 
 /* The source stands where by our clocks nobody can be yet. True: the poll has its span. */
 static bool doubt_clocks(struct poll *poll, const struct clocks *now)
 {
-	struct place *place = &poll->place;
-	nsec_t end = place->watermark_time;
+	struct cursor *cursor = &poll->cursor;
+	nsec_t end = cursor->watermark_time;
 	if (now->server_time == NSEC_NONE && !poll->doubted) {
 		/* only a response can tell: the last known ground is requested again, then at once
 		 * what it has told */
-		ask_ground(poll, end);
+		request_ground(poll, end);
 		return poll->doubted = poll->resumed = true;
 	}
 	if (pull_back(poll, now))
 		return false;
 	poll->notices |= POLL_NOTICE_DOUBT;
-	ask_ground(poll, (place->newest_time > end ? place->newest_time : end) + NSEC_PER_DAY);
+	request_ground(
+		poll, (cursor->newest_time > end ? cursor->newest_time : end) + NSEC_PER_DAY);
 	/* without any clock only the records tell how far time has come */
 	poll->frozen = !clocks_unset(clocks_late(now));
 	poll->resumed = false;
@@ -187,7 +189,7 @@ static bool is_future(nsec_t time, const struct clocks *now)
 static nsec_t oldest_of(const struct poll *poll, const struct clocks *now)
 {
 	struct span_rules rules = rules_of(poll);
-	if (poll->place.watermark_time != NSEC_NONE)
+	if (poll->cursor.watermark_time != NSEC_NONE)
 		return clocks_unset(now->host_time) ? NSEC_NONE
 						    : span_oldest(&rules, clocks_early(now));
 	bool far = clocks_server(now) - now->host_time > NSEC_PER_DAY;
@@ -201,7 +203,7 @@ static nsec_t oldest_of(const struct poll *poll, const struct clocks *now)
 static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nsec_t oldest)
 {
 	struct span_rules rules = rules_of(poll);
-	nsec_t done = poll->place.watermark_time;
+	nsec_t done = poll->cursor.watermark_time;
 	if (done == NSEC_NONE || rules.retention_ns == 0 || done < oldest || poll->n_agreed < 2 ||
 		server_is_slow(poll, now))
 		return NSEC_NONE;
@@ -216,32 +218,32 @@ static nsec_t expired_by_server(struct poll *poll, const struct clocks *now, nse
  * poll has its span, which lies before the clocks. */
 static bool begin_ahead(struct poll *poll, const struct clocks *now)
 {
-	struct place *place = &poll->place;
-	nsec_t late = clocks_late(now), newest = place->newest_time, started;
+	struct cursor *cursor = &poll->cursor;
+	nsec_t late = clocks_late(now), newest = cursor->newest_time, started;
 	bool known = now->server_time != NSEC_NONE && !clocks_unset(late);
 	if (known && newest == NSEC_NONE &&
 		timestamp_parse_point(slice_of(poll->source->options.start), late, &started) == 0 &&
-		started < place->started_time) {
-		place->started_time = started;
+		started < cursor->started_time) {
+		cursor->started_time = started;
 		return false;
 	}
-	nsec_t end = newest > place->started_time ? newest : place->started_time;
-	poll->span = (struct span){place->started_time, end + NSEC_PER_DAY};
+	nsec_t end = newest > cursor->started_time ? newest : cursor->started_time;
+	poll->span = (struct span){cursor->started_time, end + NSEC_PER_DAY};
 	return poll->ahead = true;
 }
 
 /* What a new poll requests in all. */
 static bool find_span(struct poll *poll, const struct clocks *now)
 {
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	begin_sweep(poll, now);
 	struct span_rules rules = rules_of(poll);
 	poll->clip_time = NSEC_NONE;
 	poll->ahead = poll->resumed = poll->frozen = false;
-	if (place->watermark_time == NSEC_NONE && is_future(place->started_time, now) &&
+	if (cursor->watermark_time == NSEC_NONE && is_future(cursor->started_time, now) &&
 		begin_ahead(poll, now))
 		return true;
-	if (is_future(place->watermark_time, now)) {
+	if (is_future(cursor->watermark_time, now)) {
 		if (doubt_clocks(poll, now))
 			return true;
 	} else {
@@ -249,7 +251,7 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 	}
 	nsec_t oldest = oldest_of(poll, now), expired = expired_by_server(poll, now, oldest);
 	struct span gap;
-	if (!span_of_poll(&rules, place->started_time, place->watermark_time,
+	if (!span_of_poll(&rules, cursor->started_time, cursor->watermark_time,
 		    request_until(poll, now), expired != NSEC_NONE ? expired : oldest, &poll->span,
 		    &gap))
 		return false;
@@ -268,10 +270,10 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 
 bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct clocks *now)
 {
-	nsec_t oldest = oldest_of(poll, now), done = poll->place.watermark_time;
+	nsec_t oldest = oldest_of(poll, now), done = poll->cursor.watermark_time;
 	if (done != NSEC_NONE)
 		return done < oldest; /* find_span tells the gap */
-	/* a first piece begins where the retention does */
+	/* a first slice begins where the retention does */
 	if (oldest == NSEC_NONE || oldest - NSEC_PER_MIN <= start_time)
 		return false;
 	poll_add_gap(poll, (struct span){start_time, oldest}, GAP_RETENTION);
@@ -280,27 +282,28 @@ bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct cloc
 
 bool poll_window_begin(struct poll *poll, const struct clocks *now)
 {
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	poll->n_beyond = 0;
 	poll->cut_time = NSEC_NONE;
 	poll->after_cut = false;
 	poll->begun_time = now->host_time;
 	if (clocks_agree(now))
 		poll->no_future = false;
-	if (place->start_time != NSEC_NONE && !poll_window_expired(poll, place->start_time, now)) {
-		if (place->clock_time == NSEC_NONE)
-			place->clock_time = clocks_early(now);
+	if (cursor->start_time != NSEC_NONE &&
+		!poll_window_expired(poll, cursor->start_time, now)) {
+		if (cursor->clock_time == NSEC_NONE)
+			cursor->clock_time = clocks_early(now);
 		resume_poll(poll);
 		poll->clip_time = NSEC_NONE;
 		poll->ahead = poll->frozen = false;
 		return poll->resumed = true;
 	}
-	place_close_chain(place);
-	place->clock_time = clocks_early(now);
-	place->known_time = place->newest_time;
+	cursor_close_chain(cursor);
+	cursor->clock_time = clocks_early(now);
+	cursor->known_time = cursor->newest_time;
 	if (!find_span(poll, now))
 		return false;
-	poll->piece = piece_at(poll, poll->span.start_time);
+	poll->slice = slice_at(poll, poll->span.start_time);
 	return true;
 }
 
@@ -312,7 +315,7 @@ bool poll_window_clipped(const struct poll *poll, const struct clocks *now)
 
 void poll_window_answered(struct poll *poll, const struct page *page, const struct clocks *now)
 {
-	nsec_t *bound = &poll->place.clock_time, passed = now->host_time - poll->begun_time;
+	nsec_t *bound = &poll->cursor.clock_time, passed = now->host_time - poll->begun_time;
 	if (now->host_time < *bound)
 		*bound = now->host_time;
 	if (page->server_time != NSEC_NONE) {
@@ -331,10 +334,10 @@ bool poll_window_refused(struct poll *poll, const struct clocks *now)
 {
 	bool future = definition_of(poll)->resume.window && poll->open && poll->n_pages == 0 &&
 		      now->server_time != NSEC_NONE && !clocks_agree(now) &&
-		      poll->piece.end_time > now->server_time + CLOCKS_DOUBT;
+		      poll->slice.end_time > now->server_time + CLOCKS_DOUBT;
 	if (!future || poll->no_future)
 		return false;
-	place_close_chain(&poll->place);
+	cursor_close_chain(&poll->cursor);
 	poll->no_future = true;
 	poll->open = false;
 	return true;
@@ -343,14 +346,14 @@ bool poll_window_refused(struct poll *poll, const struct clocks *now)
 bool poll_halve(struct poll *poll)
 {
 	nsec_t step = definition_of(poll)->step_ns;
-	nsec_t size = span_ceil(poll->piece.end_time, step) - /* as it is asked */
-		      span_floor(poll->piece.start_time, step);
+	nsec_t size = span_ceil(poll->slice.end_time, step) - /* as it is requested */
+		      span_floor(poll->slice.start_time, step);
 	nsec_t least = step > SPAN_MIN / 2 ? 2 * step : SPAN_MIN;
 	if (!definition_of(poll)->resume.window || size < least)
 		return false;
 	poll->span_max_ns = span_ceil(size / 2, step > 1 ? step : NSEC_PER_MSEC);
-	poll->piece = piece_at(poll, poll->piece.start_time);
-	place_close_chain(&poll->place);
+	poll->slice = slice_at(poll, poll->slice.start_time);
+	cursor_close_chain(&poll->cursor);
 	poll_begin_chain(poll);
 	return true;
 }
@@ -364,31 +367,32 @@ void poll_window_store(struct poll *poll)
 {
 	if (poll->frozen || poll->after_cut)
 		return; /* another process begins at the watermark */
-	poll->place.start_time = poll->piece.start_time;
-	poll->place.end_time = poll->piece.end_time;
-	poll->place.until_time = poll->span.end_time;
+	poll->cursor.start_time = poll->slice.start_time;
+	poll->cursor.end_time = poll->slice.end_time;
+	poll->cursor.until_time = poll->span.end_time;
 }
 
-/* The piece was read whole: how far does that prove that everything was? A record that is later
+/* The slice was read whole: how far does that prove that everything was? A record that is later
  * than the server's clock proves nothing of what is between. */
 static void move_watermark(struct poll *poll, const struct clocks *now)
 {
-	struct place *place = &poll->place;
+	struct cursor *cursor = &poll->cursor;
 	nsec_t late = server_is_known(now) ? now->server_time : clocks_late(now);
-	nsec_t done = place->clock_time > place->known_time ? place->clock_time : place->known_time;
+	nsec_t done =
+		cursor->clock_time > cursor->known_time ? cursor->clock_time : cursor->known_time;
 	done = (done < late ? done : late) - definition_of(poll)->resume.lag_ns;
-	poll->n_beyond = poll->piece.start_time < done ? 0 : poll->n_beyond + 1;
-	done = done < poll->piece.end_time ? done : poll->piece.end_time;
+	poll->n_beyond = poll->slice.start_time < done ? 0 : poll->n_beyond + 1;
+	done = done < poll->slice.end_time ? done : poll->slice.end_time;
 	if (done <= poll->span.start_time)
 		return; /* what is before that was not read */
-	bool first = place->watermark_time == NSEC_NONE;
-	nsec_t before = first ? place->started_time : place->watermark_time;
+	bool first = cursor->watermark_time == NSEC_NONE;
+	nsec_t before = first ? cursor->started_time : cursor->watermark_time;
 	if (done <= before)
 		return;
-	/* what is between the watermark and a piece after it is a gap, and told */
-	poll_add_cover(poll, before > poll->piece.start_time ? before : poll->piece.start_time,
+	/* what is between the watermark and a slice after it is a gap, and told */
+	poll_add_cover(poll, before > poll->slice.start_time ? before : poll->slice.start_time,
 		done, false);
-	place->watermark_time = done;
+	cursor->watermark_time = done;
 }
 
 /* May the next slice be twice as long? Of narrow ones, which lost their cursors before, only after
@@ -411,25 +415,25 @@ enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 	const struct definition *definition = definition_of(poll);
 	nsec_t late = request_until(poll, now);
 	move_watermark(poll, now);
-	place_close_chain(&poll->place);
+	cursor_close_chain(&poll->cursor);
 	if (may_grow(poll) && poll->span_max_ns < definition->resume.span_max_ns)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
 	nsec_t overlap = definition->resume.overlap_pieces ? definition->resume.overlap_ns : 0;
-	if (poll->cut_time != NSEC_NONE && poll->piece.end_time >= poll->cut_time) {
+	if (poll->cut_time != NSEC_NONE && poll->slice.end_time >= poll->cut_time) {
 		poll->after_cut = true;
 		poll->cut_time = NSEC_NONE;
 	}
 	bool beyond = !poll->ahead &&
-		      (poll->piece.end_time >= late - definition->resume.lag_ns ||
+		      (poll->slice.end_time >= late - definition->resume.lag_ns ||
 			      (poll->n_beyond >= MAX_BEYOND && !clocks_unset(now->host_time)));
-	if (beyond || poll->piece.end_time >= poll->span.end_time) {
+	if (beyond || poll->slice.end_time >= poll->span.end_time) {
 		bool resumed = poll->resumed;
 		poll->open = poll->resumed = poll->narrow = false;
 		return resumed ? POLL_LAST : POLL_CAUGHT_UP;
 	}
-	poll->piece = piece_at(poll, span_next(&poll->piece, overlap, definition->step_ns));
+	poll->slice = slice_at(poll, span_next(&poll->slice, overlap, definition->step_ns));
 	poll->n_restarts = 0;
 	poll_window_store(poll);
 	poll_begin_chain(poll);

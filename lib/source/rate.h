@@ -22,7 +22,7 @@ struct rate_setup {
 	struct id budget; /* the credential's, or the origin's */
 	uint32_t count; /* 0: this user sets no limit */
 	nsec_t period_ns;
-	/* What others wait for may be over: one that waits asks again. As in struct rate_turn. */
+	/* What others wait for may be over: one that waits looks again. As in struct rate_turn. */
 	void (*wake)(void *userdata);
 	void *userdata;
 };
@@ -40,7 +40,7 @@ void rate_hold(struct rate *rate, nsec_t until_at);
 nsec_t rate_refusal_left(const struct rate *rate, nsec_t now_at);
 nsec_t rate_hold_left(const struct rate *rate, nsec_t now_at);
 
-/* Takes a request out of the budget and returns 0, or returns how long to wait before asking again,
+/* Takes a request out of the budget and returns 0, or returns how long to wait before trying again,
  * which keeps the user's turn for a second after that. */
 nsec_t rate_take(struct rate *rate, nsec_t now_at);
 

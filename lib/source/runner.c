@@ -1,6 +1,6 @@
 /*
- * One source at work: ask, wait, hand on. Every way a request can end (runner_request.c) comes to
- * runner_page_came() or runner_failed(); every wait is the one timer.
+ * One source at work: request, wait, hand on. Every way a request can end (runner_request.c) comes
+ * to runner_page_came() or runner_failed(); every wait is the one timer.
  */
 #include "source/runner_internal.h"
 
@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "net/auth/auth.h"
-#include "source/ask.h"
+#include "source/request.h"
 #include "source/newest.h"
 #include "source/source_auth.h"
 
@@ -46,7 +46,7 @@ void runner_enter(struct runner *runner, enum runner_state state)
 	runner->status.state = state;
 }
 
-/* Nothing is to be asked. */
+/* Nothing may be requested. */
 static bool is_halted(const struct runner *runner)
 {
 	return runner->status.state == RUNNER_STOPPED || runner->status.state == RUNNER_PAUSED;
@@ -169,12 +169,12 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	}
 	runner_enter(runner, RUNNER_BACKING_OFF);
 	runner->status.n_faults++;
-	ask_classify(&runner->poll, runner->fetching ? false : runner->poll.stored, fault);
+	request_classify(&runner->poll, runner->fetching ? false : runner->poll.stored, fault);
 	if (runner_leave_future(runner, fault))
 		return;
 	if (runner->callbacks->failed)
 		runner->callbacks->failed(fault, runner->userdata);
-	nsec_t wait = runner_asked_wait(runner, fault->wait_ns);
+	nsec_t wait = runner_granted_wait(runner, fault->wait_ns);
 	switch (fault->class) {
 	case FAULT_LOST:
 		runner_recover_lost(runner, fault);
@@ -219,7 +219,7 @@ void runner_succeeded(struct runner *runner)
 	runner->status.last_success_time = clock_wall();
 }
 
-static void deliver_gathered(struct runner *runner, enum record_scope scope, const char *place)
+static void deliver_gathered(struct runner *runner, enum record_scope scope, const char *cursor)
 {
 	struct records all = gather_sorted(&runner->gather);
 	size_t n_excluded = gather_n_excluded(&runner->gather);
@@ -230,7 +230,7 @@ static void deliver_gathered(struct runner *runner, enum record_scope scope, con
 					       .records = {all.items + at, n},
 					       .scope = scope,
 					       .new_chain = at == 0,
-					       .cursor = last ? place : NULL,
+					       .cursor = last ? cursor : NULL,
 					       .n_excluded = last ? n_excluded : 0,
 				       });
 		if (last)
@@ -261,7 +261,7 @@ static bool make_room(struct runner *runner, const struct page *page)
 static void hand_on(struct runner *runner, struct page *page, enum poll_verdict verdict,
 	enum record_scope scope, bool new_chain)
 {
-	char *place CLEANUP_FREE = place_print(&runner->poll.place);
+	char *cursor CLEANUP_FREE = cursor_print(&runner->poll.cursor);
 	if (runner->poll.n_repeated)
 		page_drop_records(page, runner->poll.n_repeated);
 	if (!runner->gathers) {
@@ -270,14 +270,14 @@ static void hand_on(struct runner *runner, struct page *page, enum poll_verdict 
 					       .scope = scope,
 					       .new_chain = new_chain,
 					       .more = verdict == POLL_MORE,
-					       .cursor = place,
+					       .cursor = cursor,
 					       .n_excluded = page->n_excluded,
 				       });
 		return;
 	}
 	gather_add(&runner->gather, page);
 	if (verdict != POLL_MORE && !runner->source->definition->fetches)
-		deliver_gathered(runner, scope, place);
+		deliver_gathered(runner, scope, cursor);
 }
 
 void runner_go_on(struct runner *runner, enum poll_verdict verdict)
@@ -328,12 +328,12 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 void runner_page_came(struct runner *runner, struct page *page)
 {
 	struct fault fault = FAULT_NULL;
-	struct place before CLEANUP(place_deinit) = PLACE_NULL;
+	struct cursor before CLEANUP(cursor_deinit) = CURSOR_NULL;
 	enum record_scope scope = poll_scope(&runner->poll);
 	bool new_chain = runner->poll.n_pages == 0;
 	enum poll_verdict verdict;
 	if (runner->source->definition->fetches)
-		poll_place_before(&runner->poll, &before);
+		poll_cursor_before(&runner->poll, &before);
 	if (judge(runner, page, &verdict, &fault)) {
 		runner_failed(runner, &fault);
 		return;
@@ -367,7 +367,7 @@ static void step(struct runner *runner)
 	if (is_halted(runner) || runner->request || runner->waiter)
 		return;
 	if (runner->watching) {
-		runner_ask(runner);
+		runner_request(runner);
 		return;
 	}
 	bool needs_window = definition->n_records_id > 0 || definition->fetches ||
@@ -388,7 +388,7 @@ static void step(struct runner *runner)
 	bool begun = poll_begin(&runner->poll, &now);
 	runner_tell_notices(runner);
 	if (begun)
-		runner_ask(runner);
+		runner_request(runner);
 	else
 		rest(runner);
 }
@@ -414,13 +414,13 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 	step(timer->data);
 }
 
-static int set_place(struct runner *runner, const char *text, struct fault *reterr)
+static int set_cursor(struct runner *runner, const char *text, struct fault *reterr)
 {
-	struct place *place = &runner->poll.place;
-	int r = ask_place(runner->source, text, place, reterr);
+	struct cursor *cursor = &runner->poll.cursor;
+	int r = request_cursor(runner->source, text, cursor, reterr);
 	if (r || text)
 		return r;
-	char *initial CLEANUP_FREE = place_print(place);
+	char *initial CLEANUP_FREE = cursor_print(cursor);
 	runner_deliver(
 		runner, (struct record_batch){.scope = RECORD_SCOPE_EXACT, .cursor = initial});
 	return 0;
@@ -436,8 +436,8 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 	runner->callbacks = setup->callbacks;
 	runner->userdata = setup->userdata;
 	runner->give_up = setup->give_up;
-	runner->fresh = !setup->place;
-	runner->gathers = ask_gathers(setup->source);
+	runner->fresh = !setup->cursor;
+	runner->gathers = request_gathers(setup->source);
 	runner->backoff = BACKOFF_DEFAULT;
 	runner->backoff.max_ns = setup->source->options.retry_max_ns;
 	if (runner->backoff.min_ns > runner->backoff.max_ns)
@@ -455,9 +455,9 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 
 	struct id credential;
 	int r = source_auth_new(setup->source, setup->client, &runner->auth, &credential, reterr);
-	runner->placeless = setup->paused && !setup->place;
-	if (r == 0 && !runner->placeless)
-		r = set_place(runner, setup->place, reterr);
+	runner->cursorless = setup->paused && !setup->cursor;
+	if (r == 0 && !runner->cursorless)
+		r = set_cursor(runner, setup->cursor, reterr);
 	if (r) {
 		runner_free(runner);
 		return r;
@@ -534,11 +534,11 @@ int runner_resume(struct runner *runner, struct fault *reterr)
 	int r = 0;
 	if (runner->status.state != RUNNER_PAUSED)
 		return 0;
-	if (runner->placeless)
-		r = set_place(runner, NULL, reterr);
+	if (runner->cursorless)
+		r = set_cursor(runner, NULL, reterr);
 	if (r)
 		return r;
-	runner->placeless = false;
+	runner->cursorless = false;
 	runner_enter(runner, RUNNER_WAITING);
 	runner_arm(runner, 0);
 	return 0;
@@ -556,7 +556,7 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	*ret = runner->status;
 	ret->skew_ns = runner->skew_ns;
 	ret->n_attempts = runner->n_attempts;
-	ret->newest_time = poll->place.newest_time;
+	ret->newest_time = poll->cursor.newest_time;
 	ret->next_poll_ns = ev_is_active(&runner->timer) ? runner->timer_at - clock_monotonic() : 0;
 	if (ret->state == RUNNER_BLOCKED && ret->next_poll_ns > 0)
 		ret->next_poll_ns = 0; /* it only looks again then */
@@ -565,6 +565,6 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 	ret->deadline_time = poll_deadline(poll);
 	if (ret->deadline_time != NSEC_NONE)
 		ret->deadline_time -= ret->skew_ns;
-	ret->position_time = window ? poll->piece.start_time : NSEC_NONE;
+	ret->position_time = window ? poll->slice.start_time : NSEC_NONE;
 	ret->target_time = window ? poll->span.end_time : NSEC_NONE;
 }

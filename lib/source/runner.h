@@ -22,7 +22,7 @@ struct runner_callbacks {
 	/* Keeps what cannot be records; 0, or FAULT_STORE: then the page is read again later. NULL:
 	 * they are only counted. */
 	int (*set_apart)(const struct bad_elements *bad, void *userdata, struct fault *reterr);
-	/* May it poll now? False: back-pressure; runner_wake when that ends (it also asks again by
+	/* May it poll now? False: back-pressure; runner_wake when that ends (it also looks again by
 	 * itself from time to time). NEEDS_WINDOW: known records will have to be told from new
 	 * ones. */
 	bool (*may_poll)(bool needs_window, void *userdata);
@@ -46,7 +46,7 @@ struct runner_setup {
 	struct ev_loop *loop;
 	struct http_client *client;
 	const struct source *source; /* outlives the runner */
-	const char *place; /* text from the store; NULL: no state yet */
+	const char *cursor; /* text from the store; NULL: no state yet */
 	bool paused; /* as after runner_pause */
 	bool give_up; /* --once: after some attempts report through rested and stop */
 	nsec_t first_delay_ns; /* spreads the first polls */
@@ -54,8 +54,8 @@ struct runner_setup {
 	void *userdata;
 };
 
-/* 0; FAULT_CONFIG (auth), FAULT_STORE (a place text that is not ours). Nothing is asked before the
- * loop runs. */
+/* 0; FAULT_CONFIG (auth), FAULT_STORE (a cursor text that is not ours). Nothing is requested before
+ * the loop runs. */
 int runner_new(struct runner **ret, const struct runner_setup *setup, struct fault *reterr);
 void runner_free(struct runner *runner);
 
@@ -64,9 +64,9 @@ void runner_wake(struct runner *runner);
 /* The same because a person wants it: also with a credential that was refused. */
 void runner_poll_now(struct runner *runner);
 /* No further request until runner_resume; one that is under way is cancelled, and made again then.
- * A source that has never run is given its first place by runner_resume, not before. */
+ * A source that has never run is given its first cursor by runner_resume, not before. */
 void runner_pause(struct runner *runner);
-/* Nothing happens unless it is paused. 0, or FAULT_CONFIG: it has no place to begin at. */
+/* Nothing happens unless it is paused. 0, or FAULT_CONFIG: it has no cursor to begin at. */
 int runner_resume(struct runner *runner, struct fault *reterr);
 void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
 

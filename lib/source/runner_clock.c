@@ -3,7 +3,7 @@
 #include "source/runner_internal.h"
 
 #include "base/timestamp.h"
-#include "source/ask.h"
+#include "source/request.h"
 
 #define SKEW_LARGE (60 * NSEC_PER_SEC) /* signatures are allowed more */
 
@@ -44,20 +44,20 @@ static bool waits(int status)
 }
 
 /* The poll was begun by a clock that is far from the server's, so its times are none of the API's:
- * what it would find gone is there, and what it would ask for last is yet to come. */
+ * what it would find gone is there, and what it would request last is yet to come. */
 static bool drop_poll(struct runner *runner)
 {
-	struct place *place = &runner->poll.place;
-	nsec_t started = place->started_time;
+	struct cursor *cursor = &runner->poll.cursor;
+	nsec_t started = cursor->started_time;
 	if (runner->fresh)
 		timestamp_parse_point(
 			slice_of(runner->source->options.start), runner_now(runner), &started);
 	/* rather too much than too little: a start is not put off, unless our clock was never set,
 	 * nor does it follow a server's clock that was never set */
-	bool other = (started < place->started_time && !clocks_unset(runner_now(runner))) ||
-		     (started > place->started_time && clocks_unset(clock_wall()));
+	bool other = (started < cursor->started_time && !clocks_unset(runner_now(runner))) ||
+		     (started > cursor->started_time && clocks_unset(clock_wall()));
 	if (other)
-		place->started_time = started;
+		cursor->started_time = started;
 	if (!runner->source->definition->resume.window && !other)
 		return false;
 	poll_stop(&runner->poll);
@@ -84,7 +84,7 @@ bool runner_learn_clock(struct runner *runner, const struct http_response *respo
 {
 	nsec_t skew;
 	runner->skew_moved = false;
-	if (!ask_skew(response, &skew))
+	if (!request_skew(response, &skew))
 		return false;
 	rate_set_skew(runner->rate, skew);
 	if (skew == 0)

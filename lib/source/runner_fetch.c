@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 
 void runner_fetch_begin(
-	struct runner *runner, const struct place *before, enum poll_verdict verdict)
+	struct runner *runner, const struct cursor *before, enum poll_verdict verdict)
 {
 	struct records listed = gather_sorted(&runner->gather);
 	fetch_begin(&runner->fetch, runner->source, listed, before, runner->callbacks->known,
@@ -19,22 +19,22 @@ void runner_fetch_begin(
 
 void runner_fetch_abandon(struct runner *runner)
 {
-	place_copy(&runner->poll.place, &runner->fetch.place);
+	cursor_copy(&runner->poll.cursor, &runner->fetch.cursor);
 	runner->poll.cover = POLL_COVER_NULL;
 	fetch_clear(&runner->fetch);
 	runner->fetching = false;
 }
 
-/* All documents are done: only now does the place behind their window count. */
+/* All documents are done: only now does the cursor behind their window count. */
 static void finish(struct runner *runner)
 {
-	place_set(&runner->poll.place.document, SLICE_NULL);
-	char *place CLEANUP_FREE = place_print(&runner->poll.place);
+	cursor_set(&runner->poll.cursor.document, SLICE_NULL);
+	char *cursor CLEANUP_FREE = cursor_print(&runner->poll.cursor);
 	fetch_clear(&runner->fetch);
 	runner->fetching = false;
 	runner_deliver(runner, (struct record_batch){
 				       .scope = RECORD_SCOPE_ROWS,
-				       .cursor = place,
+				       .cursor = cursor,
 				       .n_excluded = runner->fetch_excluded,
 			       });
 	runner_go_on(runner, runner->fetch_verdict);
@@ -52,12 +52,12 @@ static void hand_rows_on(struct runner *runner)
 	}
 	runner_note_times(runner, records.n_items, runner->fetch.n_without_time,
 		buf_slice(&runner->fetch.bad_time));
-	char *place CLEANUP_FREE = place_print(&runner->fetch.place);
+	char *cursor CLEANUP_FREE = cursor_print(&runner->fetch.cursor);
 	if (records.n_items)
 		runner_deliver(runner, (struct record_batch){
 					       .records = records,
 					       .scope = RECORD_SCOPE_ROWS,
-					       .cursor = place,
+					       .cursor = cursor,
 					       .document_ends = ends,
 				       });
 	if (ends)
@@ -72,11 +72,11 @@ void runner_fetch_step(struct runner *runner)
 		finish(runner);
 		break;
 	case FETCH_LINK:
-		runner_ask(runner);
+		runner_request(runner);
 		break;
 	case FETCH_DOCUMENT:
 		if (fetch_proves(&runner->fetch))
-			runner_ask(runner);
+			runner_request(runner);
 		else
 			runner_send(runner);
 		break;

@@ -50,8 +50,8 @@ struct runner {
 	unsigned n_lost; /* cursors given up since a chain was read to its end */
 	nsec_t lost_newest; /* newest record when the last one was */
 	bool auth_retried; /* a fresh token was tried already */
-	bool placeless; /* paused before it ever ran */
-	bool fresh; /* began without a place, and no page was accepted yet */
+	bool cursorless; /* paused before it ever ran */
+	bool fresh; /* began without a cursor, and no page was accepted yet */
 	struct steady steady;
 	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */
 	bool clock_known; /* an answer had a Date */
@@ -76,7 +76,7 @@ void runner_succeeded(struct runner *runner);
 void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns);
 /* A page that could be read. */
 void runner_page_came(struct runner *runner, struct page *page);
-/* What a verdict asks for after its page was handed on. */
+/* What follows a verdict after its page was handed on. */
 void runner_go_on(struct runner *runner, enum poll_verdict verdict);
 
 /* Tells the gaps that the poll has found. */
@@ -120,7 +120,7 @@ void runner_share_clock(struct runner *runner);
 
 /* The window that BEFORE would list again is listed: its documents come before VERDICT. */
 void runner_fetch_begin(
-	struct runner *runner, const struct place *before, enum poll_verdict verdict);
+	struct runner *runner, const struct cursor *before, enum poll_verdict verdict);
 /* As step(), while runner->fetching. */
 void runner_fetch_step(struct runner *runner);
 void runner_fetch_answer(struct runner *runner, struct http_response *response);
@@ -137,10 +137,10 @@ void runner_watch_end(struct runner *runner);
 
 /* --- runner_request.c --- */
 
-/* How much of WAIT_NS that a server asked for is granted: it may not silence a source for long. */
-nsec_t runner_asked_wait(const struct runner *runner, nsec_t wait_ns);
+/* How much of WAIT_NS that a server demands is granted: it may not silence a source for long. */
+nsec_t runner_granted_wait(const struct runner *runner, nsec_t wait_ns);
 /* Accounts for the request in the rate, gets the credential ready, then sends. */
-void runner_ask(struct runner *runner);
+void runner_request(struct runner *runner);
 /* Sends at once: what needs no credential. Ends in runner_page_came(), runner_fetch_answer() or
  * runner_failed(). */
 void runner_send(struct runner *runner);

@@ -8,7 +8,7 @@
 static void recover_lost_again(struct runner *runner, const struct fault *fault)
 {
 	struct fault again = FAULT_NULL;
-	nsec_t newest = runner->poll.place.newest_time;
+	nsec_t newest = runner->poll.cursor.newest_time;
 	bool smaller = poll_narrow(&runner->poll);
 	if (smaller || newest > runner->lost_newest)
 		runner->n_vain = 0;
@@ -33,7 +33,7 @@ void runner_recover_lost(struct runner *runner, const struct fault *fault)
 		recover_lost_again(runner, fault);
 		return;
 	}
-	runner->lost_newest = runner->poll.place.newest_time;
+	runner->lost_newest = runner->poll.cursor.newest_time;
 	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
 	if (from != NSEC_NONE)
 		timestamp_print_rfc3339(from, 0, &since);

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "net/auth/auth.h"
 #include "net/outcome.h"
-#include "source/ask.h"
+#include "source/request.h"
 
 /* A document's own link carries what it needs. */
 static bool sends_credential(const struct runner *runner)
@@ -13,7 +13,7 @@ static bool sends_credential(const struct runner *runner)
 	return !runner->fetching || fetch_proves(&runner->fetch);
 }
 
-/* A document's address proves by its query who asks: only its path is shown. */
+/* A document's address proves by its query who requests it: only its path is shown. */
 static char *label_of(const struct runner *runner, const struct http_message *message)
 {
 	size_t size = runner->fetching ? strcspn(message->url, "?") : strlen(message->url);
@@ -32,7 +32,7 @@ static void tell(const struct runner *runner, const struct http_response *respon
 			runner->label, response->status, response->body.size, elapsed_ms);
 }
 
-nsec_t runner_asked_wait(const struct runner *runner, nsec_t wait_ns)
+nsec_t runner_granted_wait(const struct runner *runner, nsec_t wait_ns)
 {
 	nsec_t limit = runner->source->options.retry_max_ns;
 	if (limit < NSEC_PER_HOUR)
@@ -44,7 +44,7 @@ nsec_t runner_asked_wait(const struct runner *runner, nsec_t wait_ns)
  */
 static void heed_budget(struct runner *runner, const struct http_response *response)
 {
-	nsec_t wait = runner_asked_wait(runner, http_reset_wait(response, runner_now(runner)));
+	nsec_t wait = runner_granted_wait(runner, http_reset_wait(response, runner_now(runner)));
 	if (wait > 0 && response->status >= 200 && response->status <= 299)
 		rate_hold(runner->rate, clock_monotonic() + wait);
 }
@@ -71,7 +71,8 @@ static void request_done(struct http_response *response, void *userdata)
 		runner_watch_answer(runner, response);
 	else if (runner->fetching)
 		runner_fetch_answer(runner, response);
-	else if (ask_read(&runner->poll, response, runner->url, runner_now(runner), &page, &fault))
+	else if (request_read(
+			 &runner->poll, response, runner->url, runner_now(runner), &page, &fault))
 		runner_failed(runner, &fault);
 	else
 		runner_page_came(runner, &page);
@@ -84,7 +85,7 @@ void runner_send(struct runner *runner)
 	struct fault fault = FAULT_NULL;
 	int r = runner->watching   ? source_watch_request(runner->source, &message, &fault)
 		: runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
-				   : ask_write(&runner->poll, &message, &fault);
+				   : request_write(&runner->poll, &message, &fault);
 	if (r == 0 && sends_credential(runner))
 		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
 	if (r) {
@@ -134,7 +135,7 @@ static void wait_for(struct runner *runner, enum runner_state what, nsec_t wait_
 	runner_arm(runner, wait_ns);
 }
 
-void runner_ask(struct runner *runner)
+void runner_request(struct runner *runner)
 {
 	nsec_t now_at = clock_monotonic();
 	nsec_t refused = rate_refusal_left(runner->rate, now_at);

@@ -47,7 +47,7 @@ void runner_watch_answer(struct runner *runner, struct http_response *response)
 	else
 		log_debug(&source->subject, "[watch]: %s", fault.text);
 	if (fault.wait_ns > 0)
-		rate_hold(
-			runner->rate, clock_monotonic() + runner_asked_wait(runner, fault.wait_ns));
+		rate_hold(runner->rate,
+			clock_monotonic() + runner_granted_wait(runner, fault.wait_ns));
 	runner_watch_end(runner);
 }

@@ -88,22 +88,23 @@ static void compile_fields(struct source *source, struct columns *fields)
 	source->column_conditions = (int)fields->n_items;
 	for (size_t i = 0; i < definition->n_conditions; i++)
 		column_add(fields, &definition->conditions[i].pointer);
-	source->column_last_page = definition->page_place.kind == PLACE_LAST
-					   ? column_add(fields, &definition->page_place.pointer)
+	source->column_last_page = definition->page_cursor.kind == CURSOR_LAST
+					   ? column_add(fields, &definition->page_cursor.pointer)
 					   : -1;
-	source->column_last_resume = definition->resume_place.kind == PLACE_LAST
-					     ? column_add(fields, &definition->resume_place.pointer)
-					     : -1;
+	source->column_last_resume =
+		definition->resume_cursor.kind == CURSOR_LAST
+			? column_add(fields, &definition->resume_cursor.pointer)
+			: -1;
 }
 
 static void compile_envelope(struct source *source, struct columns *envelope)
 {
 	const struct definition *definition = source->definition;
-	source->envelope_page = definition->page_place.kind == PLACE_POINTER
-					? column_add(envelope, &definition->page_place.pointer)
+	source->envelope_page = definition->page_cursor.kind == CURSOR_POINTER
+					? column_add(envelope, &definition->page_cursor.pointer)
 					: -1;
-	source->envelope_resume = definition->resume_place.kind == PLACE_POINTER
-					  ? column_add(envelope, &definition->resume_place.pointer)
+	source->envelope_resume = definition->resume_cursor.kind == CURSOR_POINTER
+					  ? column_add(envelope, &definition->resume_cursor.pointer)
 					  : -1;
 	source->envelope_total = column_add(envelope, &definition->page_total);
 	source->envelope_pages = column_add(envelope, &definition->page_pages);
@@ -381,8 +382,8 @@ struct source *source_new(
 	struct option_table table = {source_option_rows, n_source_option_rows, &source->options};
 	source->name = mem_strdup(section->name);
 	const char *base = strrchr(section->file, '/');
-	source->place = mem_printf("%s:%u", base ? base + 1 : section->file, section->line);
-	source->subject = (struct log_subject){"source", source->name, source->place};
+	source->location = mem_printf("%s:%u", base ? base + 1 : section->file, section->line);
+	source->subject = (struct log_subject){"source", source->name, source->location};
 	options_parse(&table, 1, section, findings);
 	if (source->options.provider)
 		source->definition =
@@ -437,6 +438,6 @@ void source_free(struct source *source)
 	free(source->origin);
 	free(source->page_shape);
 	free(source->name);
-	free(source->place);
+	free(source->location);
 	free(source);
 }

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "net/message.h"
 #include "definition/definition.h"
-#include "source/place.h"
+#include "source/cursor.h"
 #include "base/json_scanner.h"
 
 struct source_options {
@@ -38,7 +38,7 @@ struct source_login {
 
 struct source {
 	char *name;
-	char *place; /* "trawld.conf:14" */
+	char *location; /* "trawld.conf:14" */
 	struct log_subject subject;
 	struct source_options options;
 	struct definition *definition;
@@ -59,7 +59,7 @@ struct source {
 	struct json_scanner *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
 	struct json_scanner *link_plan; /* of the answer with a link: fetch.link */
 	struct json_scanner *watch_plan; /* of the response to [watch]: what warn tests */
-	/* columns of the plans; -1: not asked for */
+	/* columns of the plans; -1: not needed */
 	struct json_scanner *item_plan; /* of a record that is a text; NULL: there is none such */
 	int column_item, column_id, column_time, column_conditions, column_last_page,
 		column_last_resume;
@@ -81,12 +81,13 @@ struct request_values {
 	const char *page; /* cursor as JSON text, NULL: none */
 	const char *resume;
 	int64_t offset, number; /* < 0: none */
-	int64_t size; /* elements to ask for; 0: as the definition says */
+	int64_t size; /* elements to request; 0: as the definition says */
 	const char *fetch_from; /* [fetch]; NULL: none */
 };
 
 /* Writes the request for VALUES. LINK: an absolute address that was given by the API and passed
- * source_may_ask; NULL: the definition's url. 0 or FAULT_CONFIG (a parameter's value does not fit).
+ * source_may_request; NULL: the definition's url. 0 or FAULT_CONFIG (a parameter's value does not
+ * fit).
  */
 int source_request(const struct source *source, const struct request_values *values,
 	const char *link, struct http_message *ret, struct fault *reterr);
@@ -105,6 +106,6 @@ void source_login_request(struct http_message *ret, void *login);
 
 /* Is URL inside the origins that this source may send its credential to? FAULT_ORIGIN with a text
  * if not. */
-int source_may_ask(const struct source *source, const char *url, struct fault *reterr);
+int source_may_request(const struct source *source, const char *url, struct fault *reterr);
 
 #endif

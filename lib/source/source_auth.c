@@ -78,7 +78,7 @@ static void identify_headers(struct buf *key, const struct http_headers *headers
 	}
 }
 
-/* HEADERS_ONLY: what the request asks for does not tell who asks. */
+/* HEADERS_ONLY: what the request is for does not tell who requests it. */
 static void identify_request(const struct source *source, const struct request_definition *request,
 	bool headers_only, struct buf *key)
 {

@@ -1,6 +1,6 @@
 /*
  * Writing one request: the definition's templates with the parameters and the values of the moment.
- * Also the one place that decides whether an address may be asked with the source's credential.
+ * Also the one place that decides whether an address may be requested with the source's credential.
  */
 #include "source/source.h"
 
@@ -244,7 +244,7 @@ void source_login_request(struct http_message *ret, void *userdata)
 	write_request(&login->auth->login, &lookup, NULL, NULL, ret);
 }
 
-int source_may_ask(const struct source *source, const char *url, struct fault *reterr)
+int source_may_request(const struct source *source, const char *url, struct fault *reterr)
 {
 	char *origin CLEANUP_FREE = NULL;
 	if (url_origin(url, &origin))

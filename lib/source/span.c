@@ -42,15 +42,15 @@ bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t wa
 	return true;
 }
 
-struct span span_piece(
+struct span span_slice(
 	const struct span *poll, nsec_t start_time, nsec_t span_max_ns, nsec_t align_ns)
 {
-	struct span piece = {start_time, poll->end_time};
-	if (piece.end_time - piece.start_time > span_max_ns)
-		piece.end_time = piece.start_time + span_max_ns;
-	if (align_ns > 0 && piece.end_time > span_floor(start_time, align_ns) + align_ns)
-		piece.end_time = span_floor(start_time, align_ns) + align_ns;
-	return piece;
+	struct span slice = {start_time, poll->end_time};
+	if (slice.end_time - slice.start_time > span_max_ns)
+		slice.end_time = slice.start_time + span_max_ns;
+	if (align_ns > 0 && slice.end_time > span_floor(start_time, align_ns) + align_ns)
+		slice.end_time = span_floor(start_time, align_ns) + align_ns;
+	return slice;
 }
 
 nsec_t span_next(const struct span *done, nsec_t overlap_ns, nsec_t step)

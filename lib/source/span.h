@@ -1,7 +1,7 @@
 /*
- * Window arithmetic, pure. A poll by time asks the span from watermark - overlap to now - lag, in
- * pieces of at most span_max, oldest first and without a hole between them (or overlapping); the
- * watermark moves to the end of a piece when it is wholly read.
+ * Window arithmetic, pure. A poll by time requests the span from watermark - overlap to now - lag,
+ * in slices of at most span_max, oldest first and without a hole between them (or overlapping); the
+ * watermark moves to the end of a slice when it is wholly read.
  */
 #ifndef TRAWLD_SOURCE_SPAN_H
 #define TRAWLD_SOURCE_SPAN_H
@@ -23,21 +23,22 @@ struct span {
 	nsec_t end_time;
 };
 
-/* What one poll has to ask, in all, up to LATE_TIME. STARTED_TIME: the source's first start, never
- * reached behind (NSEC_NONE: as far back as the retention goes, or 2000-01-01). WATERMARK_TIME:
- * NSEC_NONE before the first piece. OLDEST_TIME: span_oldest; NSEC_NONE: no limit. *RET_GAP: what
- * the API no longer keeps, start NSEC_NONE: nothing. False: nothing new to ask yet. */
+/* What one poll has to request, in all, up to LATE_TIME. STARTED_TIME: the source's first start,
+ * never reached behind (NSEC_NONE: as far back as the retention goes, or 2000-01-01).
+ * WATERMARK_TIME: NSEC_NONE before the first slice. OLDEST_TIME: span_oldest; NSEC_NONE: no limit.
+ * *RET_GAP: what the API no longer keeps, start NSEC_NONE: nothing. False: nothing new to request
+ * yet. */
 bool span_of_poll(const struct span_rules *rules, nsec_t started_time, nsec_t watermark_time,
 	nsec_t late_time, nsec_t oldest_time, struct span *ret, struct span *ret_gap);
 
 /* The beginning of what the API keeps at NOW_TIME, and while it is requested; NSEC_NONE: all. */
 nsec_t span_oldest(const struct span_rules *rules, nsec_t now_time);
 
-/* The piece of POLL that begins at START_TIME; it crosses no multiple of ALIGN_NS (0: any). */
-struct span span_piece(
+/* The slice of POLL that begins at START_TIME; it crosses no multiple of ALIGN_NS (0: any). */
+struct span span_slice(
 	const struct span *poll, nsec_t start_time, nsec_t span_max_ns, nsec_t align_ns);
 
-/* Where the piece after DONE begins, when pieces overlap by OVERLAP_NS: so long before its end, in
+/* Where the slice after DONE begins, when slices overlap by OVERLAP_NS: so long before its end, in
  * whole steps, but never before its middle. */
 nsec_t span_next(const struct span *done, nsec_t overlap_ns, nsec_t step);
 

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 #include "store/occurrence.h"
 #include "store/store_internal.h"
 
@@ -65,7 +65,7 @@ static int read_rows(
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row = false;
 	int64_t n_keys = 0;
-	int r = cursor_count_keys(window->store, window->source, time, &n_keys, reterr);
+	int r = cursors_count_keys(window->store, window->source, time, &n_keys, reterr);
 
 	if (!r)
 		r = statement_get(window->store, STATEMENT_KEYS_LIST, &statement, reterr);
@@ -163,7 +163,7 @@ int window_expire(struct window *window, nsec_t time, struct fault *reterr)
 
 	if (window_size(window) < REBUILD_SIZE_MIN)
 		return 0;
-	r = cursor_count_keys(window->store, window->source, time, &n_live, reterr);
+	r = cursors_count_keys(window->store, window->source, time, &n_live, reterr);
 	if (r)
 		return r;
 	if (window_size(window) / 2 <= (size_t)n_live + count_pending(window))

@@ -52,8 +52,8 @@ static void check(const struct source *source, const struct page *page)
 		const struct slice *text = &page->records[i].text;
 		assert(text->data >= page->body.data && text->data + text->size <= end);
 	}
-	if (page->next && source->definition->page_place.is_url)
-		assert(source_may_ask(source, page->next, &fault) == 0);
+	if (page->next && source->definition->page_cursor.is_url)
+		assert(source_may_request(source, page->next, &fault) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "pattern.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 
 /* NULL: no cursor is stored. */
 static char *stored_cursor(const char *source)
@@ -16,7 +16,7 @@ static char *stored_cursor(const char *source)
 	struct store *store = NULL;
 	int r = store_open(&store, directory, STORE_READ, &fault);
 	if (r == 0)
-		r = cursor_get(store, source, &cursor, &fault);
+		r = cursors_get(store, source, &cursor, &fault);
 	store_close(store);
 	if (r)
 		world_fail("a state that can be read", "%s", fault.text);

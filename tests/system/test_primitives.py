@@ -158,8 +158,8 @@ class Primitives(harness.Case):
         self.whole("links")
 
     def test_links_in_headers_needed(self):
-        self.refused("links", "no place at `header:X-Poll-At`", ("url = header:link\n", ""))
-        self.refused("links", "no place at `/poll_at`", ("header:X-Poll-At", "/poll_at"))
+        self.refused("links", "no cursor at `header:X-Poll-At`", ("url = header:link\n", ""))
+        self.refused("links", "no cursor at `/poll_at`", ("header:X-Poll-At", "/poll_at"))
 
     def test_cap(self):
         self.whole("capped", ordered=False)

@@ -29,7 +29,7 @@ static nsec_t answer_all(struct steps *s, const struct clocks *clocks)
 	nsec_t end;
 	do {
 		ck_assert(poll_begin(&s->poll, clocks));
-		end = s->poll.ask.end_time;
+		end = s->poll.request.end_time;
 		ck_assert_int_eq(answer_at(s, "{\"l\":[]}", *clocks), 0);
 	} while (s->verdict == POLL_LAST);
 	return end;
@@ -41,9 +41,9 @@ static nsec_t answer_all(struct steps *s, const struct clocks *clocks)
 static void assert_covered(const struct steps *s, size_t i)
 {
 	const struct span *span = &s->poll.cover.span;
-	const struct place *place = &s->poll.place;
-	nsec_t start = place->watermark_time == NSEC_NONE ? NSEC_NONE : place->started_time;
-	ck_assert_msg(span->end_time == place->watermark_time && span->start_time == start,
+	const struct cursor *cursor = &s->poll.cursor;
+	nsec_t start = cursor->watermark_time == NSEC_NONE ? NSEC_NONE : cursor->started_time;
+	ck_assert_msg(span->end_time == cursor->watermark_time && span->start_time == start,
 		"case %zu: %lld to %lld", i, SECONDS(span->start_time), SECONDS(span->end_time));
 }
 
@@ -93,19 +93,18 @@ START_TEST(a_watermark_trusts_no_clock_alone)
 		char *keys CLEANUP_FREE = mem_printf(TIMED "overlap = 60s\n%s", cases[i].keys);
 		source_fixture_good(&s.fixture, keys);
 		poll_init(&s.poll, s.fixture.source);
-		s.poll.place.started_time = NOW - 1000 * S;
-		s.poll.place.newest_time = at(cases[i].newest);
+		s.poll.cursor.started_time = NOW - 1000 * S;
+		s.poll.cursor.newest_time = at(cases[i].newest);
 		struct clocks asked = clocks_at(cases[i].host, cases[i].server, cases[i].steady);
 		struct clocks answered =
 			clocks_at(cases[i].host_later, cases[i].server_later, cases[i].steady);
 		ck_assert_msg(poll_begin(&s.poll, &asked), "case %zu", i);
-		ck_assert_msg(s.poll.ask.end_time == at(cases[i].cut), "case %zu: first end %lld",
-			i, (long long)((s.poll.ask.end_time - NOW) / S));
+		ck_assert_msg(s.poll.request.end_time == at(cases[i].cut),
+			"case %zu: first end %lld", i, SECONDS(s.poll.request.end_time));
 		nsec_t end = answer_all(&s, &answered);
 		ck_assert_msg(end == at(cases[i].end), "case %zu: end %lld", i, SECONDS(end));
-		ck_assert_msg(s.poll.place.watermark_time == at(cases[i].watermark),
-			"case %zu: watermark %lld", i,
-			(long long)((s.poll.place.watermark_time - NOW) / S));
+		ck_assert_msg(s.poll.cursor.watermark_time == at(cases[i].watermark),
+			"case %zu: watermark %lld", i, SECONDS(s.poll.cursor.watermark_time));
 		assert_covered(&s, i);
 		tear_down(&s);
 	}
@@ -120,28 +119,28 @@ START_TEST(a_start_in_the_future)
 	/* records that were read tell that the clocks are slow */
 	set_up(&s, TIMED "page.cursor = /c\n");
 	poll_stop(&s.poll);
-	s.poll.place.newest_time = NOW - 3 * S;
+	s.poll.cursor.newest_time = NOW - 3 * S;
 	ck_assert(poll_begin(&s.poll, &clocks));
-	ck_assert_int_eq(s.poll.ask.start_time, NOW - 1000 * S);
-	ck_assert(s.poll.ask.end_time > NOW);
+	ck_assert_int_eq(s.poll.request.start_time, NOW - 1000 * S);
+	ck_assert(s.poll.request.end_time > NOW);
 	ck_assert_int_eq(answer_at(&s, "{\"l\":[{\"i\":1,\"t\":1700000000}]}", clocks), 0);
-	ck_assert_int_eq(s.poll.place.watermark_time, NSEC_NONE);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NSEC_NONE);
 	tear_down(&s);
 	/* without any, it may have been counted from a clock that was fast */
 	set_up(&s, TIMED "page.cursor = /c\n");
 	poll_stop(&s.poll);
 	ck_assert(poll_begin(&s.poll, &clocks));
-	ck_assert_int_eq(s.poll.place.started_time, NOW - 51 * HOUR);
-	ck_assert_int_eq(s.poll.ask.start_time, NOW - 51 * HOUR);
-	ck_assert_int_eq(s.poll.ask.end_time, NOW - 50 * HOUR);
+	ck_assert_int_eq(s.poll.cursor.started_time, NOW - 51 * HOUR);
+	ck_assert_int_eq(s.poll.request.start_time, NOW - 51 * HOUR);
+	ck_assert_int_eq(s.poll.request.end_time, NOW - 50 * HOUR);
 	tear_down(&s);
 	/* a time that a person gave stays */
 	set_up(&s, TIMED "start = 2023-11-14T22:13:20Z\n");
 	poll_stop(&s.poll);
-	s.poll.place.started_time = NOW;
+	s.poll.cursor.started_time = NOW;
 	ck_assert(poll_begin(&s.poll, &clocks));
-	ck_assert_int_eq(s.poll.place.started_time, NOW);
-	ck_assert_int_eq(s.poll.ask.start_time, NOW);
+	ck_assert_int_eq(s.poll.cursor.started_time, NOW);
+	ck_assert_int_eq(s.poll.request.start_time, NOW);
 	tear_down(&s);
 }
 END_TEST
@@ -151,13 +150,13 @@ START_TEST(keys_reach_back_to_the_newest_record)
 {
 	struct steps s;
 	set_up(&s, TIMED "overlap = 60s\n");
-	s.poll.place.watermark_time = NOW + 900 * HOUR;
-	s.poll.place.newest_time = NOW;
+	s.poll.cursor.watermark_time = NOW + 900 * HOUR;
+	s.poll.cursor.newest_time = NOW;
 	ck_assert(poll_horizon(&s.poll) <= NOW - 60 * S);
 	ck_assert(poll_horizon(&s.poll) > NOW - 2 * HOUR);
 	/* where records have no time, keys would pile up */
 	answer_at(&s, "{\"l\":[{\"i\":1}]}", now);
-	s.poll.place.watermark_time = NOW + 900 * HOUR;
+	s.poll.cursor.watermark_time = NOW + 900 * HOUR;
 	ck_assert(poll_horizon(&s.poll) > NOW + 800 * HOUR);
 	tear_down(&s);
 }
@@ -175,15 +174,15 @@ START_TEST(a_chain_counts_from_its_first_page)
 	clocks = (struct clocks){NOW + 600 * S, NOW + 600 * S + HOUR, NSEC_NONE};
 	ck_assert(poll_begin(&s.poll, &clocks));
 	/* and another process goes on with it */
-	char *place CLEANUP_FREE = place_print(&s.poll.place);
+	char *cursor CLEANUP_FREE = cursor_print(&s.poll.cursor);
 	poll_deinit(&s.poll);
 	poll_init(&s.poll, s.fixture.source);
-	ck_assert_int_eq(place_parse(&s.poll.place, place), 0);
+	ck_assert_int_eq(cursor_parse(&s.poll.cursor, cursor), 0);
 	ck_assert(poll_begin(&s.poll, &clocks));
-	ck_assert_str_eq(s.poll.ask.page, "1");
+	ck_assert_str_eq(s.poll.request.page, "1");
 	answer_at(&s, "{\"l\":[{\"i\":2}]}", clocks);
 	ck_assert_int_eq(s.verdict, POLL_LAST);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW);
 	tear_down(&s);
 }
 END_TEST
@@ -221,22 +220,23 @@ START_TEST(a_watermark_in_the_future_is_pulled_back)
 		char *keys CLEANUP_FREE = mem_printf("%soverlap = 60s\n", cases[i].keys);
 		set_up(&s, keys);
 		poll_stop(&s.poll);
-		s.poll.place.watermark_time = at(cases[i].watermark);
-		s.poll.place.newest_time = at(cases[i].newest);
+		s.poll.cursor.watermark_time = at(cases[i].watermark);
+		s.poll.cursor.newest_time = at(cases[i].newest);
 		struct clocks clocks = clocks_at(cases[i].host, cases[i].server, NONE);
 		bool begun = poll_begin(&s.poll, &clocks);
 		ck_assert_msg(s.poll.notices == cases[i].notice, "case %zu: %x", i, s.poll.notices);
-		ck_assert_msg(s.poll.place.watermark_time == at(cases[i].expected),
+		ck_assert_msg(s.poll.cursor.watermark_time == at(cases[i].expected),
 			"case %zu: watermark %lld", i,
-			(long long)((s.poll.place.watermark_time - NOW) / S));
+			(long long)((s.poll.cursor.watermark_time - NOW) / S));
 		nsec_t retracted = cases[i].notice == POLL_NOTICE_WATERMARK ? at(cases[i].expected)
 									    : NSEC_NONE;
 		ck_assert_msg(s.poll.cover.retract_time == retracted, "case %zu", i);
 		ck_assert_msg(begun == (cases[i].start < cases[i].end), "case %zu", i);
-		ck_assert_msg(!begun || (s.poll.ask.start_time == at(cases[i].start) &&
-						s.poll.ask.end_time == at(cases[i].end)),
-			"case %zu: %lld to %lld", i, (long long)((s.poll.ask.start_time - NOW) / S),
-			(long long)((s.poll.ask.end_time - NOW) / S));
+		ck_assert_msg(!begun || (s.poll.request.start_time == at(cases[i].start) &&
+						s.poll.request.end_time == at(cases[i].end)),
+			"case %zu: %lld to %lld", i,
+			(long long)((s.poll.request.start_time - NOW) / S),
+			(long long)((s.poll.request.end_time - NOW) / S));
 		ck_assert_msg(s.poll.n_gaps == cases[i].n_gaps, "case %zu", i);
 		tear_down(&s);
 	}
@@ -248,28 +248,30 @@ START_TEST(a_clock_that_is_behind_is_doubted)
 	struct steps s;
 	set_up(&s, WINDOW "request.query.t = ${window.end:epoch_s}\noverlap = 60s\nlag = 10s\n");
 	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 10 * S);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW - 10 * S);
 	/* a little is no more than two looks at a clock */
 	ck_assert(!begin(&s, NOW - 14 * S));
 	/* an hour behind: the end of what is done is asked again, and then at once by what the
 	 * answer says */
 	struct clocks behind = {NOW - HOUR, NSEC_NONE, NSEC_NONE};
 	ck_assert(poll_begin(&s.poll, &behind));
-	ck_assert(s.poll.ask.start_time == NOW - 70 * S && s.poll.ask.end_time == NOW - 10 * S);
+	ck_assert(s.poll.request.start_time == NOW - 70 * S &&
+		  s.poll.request.end_time == NOW - 10 * S);
 	ck_assert_int_eq(answer_at(&s, "{\"l\":[]}", behind), 0);
 	ck_assert_int_eq(s.verdict, POLL_LAST);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 10 * S);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW - 10 * S);
 	/* it said nothing: what follows is requested at each poll */
 	for (int i = 0; i < 3; i++) {
 		ck_assert(poll_begin(&s.poll, &behind));
-		ck_assert(s.poll.ask.start_time == NOW - 70 * S);
-		ck_assert_int_eq(s.poll.ask.end_time, NOW - 10 * S + DAY);
+		ck_assert(s.poll.request.start_time == NOW - 70 * S);
+		ck_assert_int_eq(s.poll.request.end_time, NOW - 10 * S + DAY);
 		ck_assert_int_eq(answer_at(&s, "{\"l\":[]}", behind), 0);
 		ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-		ck_assert_int_eq(s.poll.place.watermark_time, NOW - 10 * S);
+		ck_assert_int_eq(s.poll.cursor.watermark_time, NOW - 10 * S);
 	}
 	ck_assert(begin(&s, NOW + 100 * S));
-	ck_assert(s.poll.ask.start_time == NOW - 70 * S && s.poll.ask.end_time == NOW + 90 * S);
+	ck_assert(s.poll.request.start_time == NOW - 70 * S &&
+		  s.poll.request.end_time == NOW + 90 * S);
 	/* a refusal tells the time, too: then the poll is begun anew and is a usual one */
 	poll_stop(&s.poll);
 	ck_assert(poll_begin(&s.poll, &behind));
@@ -289,13 +291,13 @@ START_TEST(no_clock_makes_a_source_stand_still)
 	struct clocks unset = {UNSET, NOW, NSEC_NONE};
 	set_up(&s, TIMED "resume.span_max = 100s\noverlap = 60s\n");
 	poll_stop(&s.poll);
-	s.poll.place.started_time = NOW - 30000 * S;
-	s.poll.place.newest_time = NOW - 29000 * S;
+	s.poll.cursor.started_time = NOW - 30000 * S;
+	s.poll.cursor.newest_time = NOW - 29000 * S;
 	ck_assert(poll_begin(&s.poll, &unset));
 	int n = 0;
 	do {
 		ck_assert(poll_begin(&s.poll, &unset));
-		bool last = s.poll.ask.end_time >= NOW;
+		bool last = s.poll.request.end_time >= NOW;
 		ck_assert_int_eq(
 			answer_at(&s, last ? "{\"l\":[{\"i\":1,\"t\":1699999990}]}" : "{\"l\":[]}",
 				unset),
@@ -303,11 +305,11 @@ START_TEST(no_clock_makes_a_source_stand_still)
 		n++;
 	} while (s.verdict == POLL_LAST);
 	ck_assert_int_eq(n, 300);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 29000 * S);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW - 29000 * S);
 	/* the next one has nothing to repeat but the last piece */
 	ck_assert(poll_begin(&s.poll, &unset));
 	ck_assert_int_eq(answer_at(&s, "{\"l\":[]}", unset), 0);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW - 28960 * S);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW - 28960 * S);
 	tear_down(&s);
 
 	/* 2094: as many empty pieces as are asked of one poll */
@@ -319,7 +321,7 @@ START_TEST(no_clock_makes_a_source_stand_still)
 		ck_assert_int_eq(answer_at(&s, "{\"l\":[]}", ahead), 0);
 	}
 	ck_assert_int_lt(n, 120);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW);
 	/* and a right one ends it at once */
 	ck_assert(poll_begin(&s.poll, &ahead));
 	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NOW), 0);
@@ -334,13 +336,13 @@ START_TEST(outside_the_retention_is_a_gap)
 	struct steps s;
 	set_up(&s, WINDOW "resume.retention = 100s\n");
 	answer(&s, "{\"l\":[]}", NSEC_NONE);
-	nsec_t done = s.poll.place.watermark_time;
+	nsec_t done = s.poll.cursor.watermark_time;
 	ck_assert(begin(&s, NOW + 1000 * S));
 	ck_assert_uint_eq(s.poll.n_gaps, 1);
 	ck_assert_int_eq(s.poll.gaps[0].reason, GAP_RETENTION);
 	ck_assert_int_eq(s.poll.gaps[0].span.start_time, done);
 	ck_assert_int_eq(s.poll.gaps[0].span.end_time, NOW + 960 * S);
-	ck_assert_int_eq(s.poll.ask.start_time, NOW + 960 * S);
+	ck_assert_int_eq(s.poll.request.start_time, NOW + 960 * S);
 	tear_down(&s);
 }
 END_TEST
@@ -359,16 +361,16 @@ START_TEST(outside_the_retention_by_a_wrong_clock)
 	ck_assert_int_eq(s.verdict, POLL_AGAIN);
 	ck_assert(poll_begin(&s.poll, &known));
 	ck_assert_uint_eq(s.poll.n_gaps, 0);
-	ck_assert_int_eq(s.poll.ask.start_time, NOW - 60 * S);
+	ck_assert_int_eq(s.poll.request.start_time, NOW - 60 * S);
 	ck_assert_int_eq(answer_at(&s, "{\"l\":[]}", known), 0);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW + 10 * S);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW + 10 * S);
 	tear_down(&s);
 	/* the server's alone gives nothing up */
 	set_up(&s, WINDOW "resume.retention = 2000s\noverlap = 60s\n");
 	answer(&s, "{\"l\":[]}", NSEC_NONE);
 	ck_assert(poll_begin(&s.poll, &(struct clocks){NOW + 10 * S, NOW + 2 * DAY, NSEC_NONE}));
 	ck_assert_uint_eq(s.poll.n_gaps, 0);
-	ck_assert_int_eq(s.poll.ask.start_time, NOW - 60 * S);
+	ck_assert_int_eq(s.poll.request.start_time, NOW - 60 * S);
 	tear_down(&s);
 }
 END_TEST
@@ -385,8 +387,8 @@ START_TEST(what_expired_by_the_server_alone)
 	for (int i = 0; i < 8; i++) {
 		ck_assert(poll_begin(&s.poll, &slow));
 		if (i > 3) {
-			by_server |= s.poll.ask.start_time == NOW + 8 * DAY + 60 * S;
-			by_host |= s.poll.ask.start_time <= NOW;
+			by_server |= s.poll.request.start_time == NOW + 8 * DAY + 60 * S;
+			by_host |= s.poll.request.start_time <= NOW;
 		}
 		ck_assert_int_eq(answer_at(&s, "{\"l\":[]}", slow), 0);
 		n_gaps += s.poll.n_gaps;
@@ -394,7 +396,7 @@ START_TEST(what_expired_by_the_server_alone)
 	}
 	ck_assert(by_server && by_host);
 	ck_assert_uint_eq(n_gaps, 1);
-	ck_assert_int_eq(s.poll.place.watermark_time, NOW);
+	ck_assert_int_eq(s.poll.cursor.watermark_time, NOW);
 	tear_down(&s);
 }
 END_TEST

@@ -161,7 +161,7 @@ START_TEST(a_reader_works_beside_the_owner)
 	ck_assert_uint_eq(spool_bytes(reader), spool_bytes(store));
 	fixture_add("s", 2, 2, 5, "\"d\""); /* the owner goes on meanwhile */
 	fixture_run();
-	ck_assert_int_eq(cursor_get(reader, "s", &cursor, &fault), 0);
+	ck_assert_int_eq(cursors_get(reader, "s", &cursor, &fault), 0);
 	ck_assert_str_eq(cursor, "\"d\"");
 	ck_assert_int_eq(spool_sink_get(reader, "file", &number, &position, &known, &fault), 0);
 	ck_assert(known);

@@ -1,6 +1,6 @@
 /* Ends of chains: a small API that caps pages, lies about totals or has a limit of depth, read by
  * the poll; what was received, in how many requests, and what is told. */
-#include "source/ask.h"
+#include "source/request.h"
 
 #include <stdio.h>
 
@@ -54,7 +54,7 @@ struct run {
 /* The element that the request begins with. */
 static int first_of(const struct run *run)
 {
-	const struct request_values *ask = &run->poll.ask;
+	const struct request_values *ask = &run->poll.request;
 	const struct definition *definition = run->fixture.source->definition;
 	int size = (int)definition->page.size, cap = run->api->page_cap;
 	if (definition->page.number)
@@ -77,11 +77,11 @@ static int total_of(const struct api *api, int n)
 static void answer_page(struct run *run, struct http_response *response)
 {
 	const struct api *api = run->api;
-	int size = (int)run->poll.ask.size, first = first_of(run);
+	int size = (int)run->poll.request.size, first = first_of(run);
 	if (api->page_cap && api->page_cap < size)
 		size = api->page_cap;
 	int end = first + size < api->n ? first + size : api->n;
-	if (api->depth && first + run->poll.ask.size > api->depth)
+	if (api->depth && first + run->poll.request.size > api->depth)
 		response->status = 400;
 	else if (api->after_last && first >= api->n)
 		response->status = api->after_last;
@@ -106,7 +106,7 @@ static bool one_page(struct run *run)
 	answer_page(run, &response);
 	char url[64];
 	snprintf(url, sizeof(url), "https://h/x?%d", run->n_requests);
-	int r = ask_read(&run->poll, &response, url, NOW, &page, &run->fault);
+	int r = request_read(&run->poll, &response, url, NOW, &page, &run->fault);
 	buf_deinit(&response.body);
 	if (r)
 		return false;
@@ -124,14 +124,14 @@ static bool one_page(struct run *run)
 	return r == 0 && run->verdict != POLL_CAUGHT_UP && run->n_requests < 100;
 }
 
-static void run_chain(struct run *run, const char *keys, const struct api *api, const char *place)
+static void run_chain(struct run *run, const char *keys, const struct api *api, const char *cursor)
 {
 	*run = (struct run){.api = api};
 	source_fixture_good(&run->fixture, keys);
 	poll_init(&run->poll, run->fixture.source);
-	if (place)
-		ck_assert_int_eq(place_parse(&run->poll.place, place), 0);
-	run->poll.place.started_time = NOW - 1000 * S;
+	if (cursor)
+		ck_assert_int_eq(cursor_parse(&run->poll.cursor, cursor), 0);
+	run->poll.cursor.started_time = NOW - 1000 * S;
 	ck_assert(poll_begin(&run->poll, &now));
 	while (one_page(run))
 		;
@@ -233,15 +233,15 @@ START_TEST(the_proof_survives_a_restart)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct run run;
 		run_chain(&run, rows[i].keys, &rows[i].api, NULL);
-		run.poll.place.watermark_time = NSEC_NONE;
-		char *place = place_print(&run.poll.place);
+		run.poll.cursor.watermark_time = NSEC_NONE;
+		char *cursor = cursor_print(&run.poll.cursor);
 		run_deinit(&run);
-		run_chain(&run, rows[i].later, &rows[i].api_later, place);
+		run_chain(&run, rows[i].later, &rows[i].api_later, cursor);
 		ck_assert_msg(
 			run.n_requests == rows[i].n_requests && run.n_got == rows[i].api_later.n,
 			"row %zu: %d requests, %d received", i, run.n_requests, run.n_got);
 		run_deinit(&run);
-		free(place);
+		free(cursor);
 	}
 }
 END_TEST
@@ -263,7 +263,7 @@ START_TEST(errors_that_are_no_end)
 		struct run run;
 		run_chain(&run, rows[i].keys, &rows[i].api, NULL);
 		ck_assert_msg(run.fault.class != FAULT_NONE, "row %zu", i);
-		ck_assert(run.poll.place.watermark_time == NSEC_NONE);
+		ck_assert(run.poll.cursor.watermark_time == NSEC_NONE);
 		run_deinit(&run);
 	}
 }

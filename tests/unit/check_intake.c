@@ -63,7 +63,7 @@ static void restart(void)
 
 /* Delivers one record a letter of TEXT: lower case by digest, upper case by provider ID. Returns
  * how many were new. */
-static size_t deliver(const char *text, enum record_scope scope, bool new_chain, const char *place)
+static size_t deliver(const char *text, enum record_scope scope, bool new_chain, const char *cursor)
 {
 	struct record records[16];
 	char texts[16][16];
@@ -84,7 +84,7 @@ static size_t deliver(const char *text, enum record_scope scope, bool new_chain,
 	intake_accept(&(struct record_batch){.records = {records, n},
 			      .scope = scope,
 			      .new_chain = new_chain,
-			      .cursor = place,
+			      .cursor = cursor,
 			      .key_time = 100 * NSEC_PER_SEC,
 			      .horizon = NSEC_NONE},
 		intake);
@@ -137,7 +137,7 @@ START_TEST(an_idle_poll_writes_nothing)
 	ck_assert(committer_flush(committer));
 	char *cursor = NULL;
 	struct fault fault;
-	ck_assert_int_eq(cursor_get(store, "s", &cursor, &fault), 0);
+	ck_assert_int_eq(cursors_get(store, "s", &cursor, &fault), 0);
 	ck_assert_str_eq(cursor, "2");
 	free(cursor);
 }

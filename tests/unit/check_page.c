@@ -1,5 +1,5 @@
 /* From an answer to records: what is taken out of a page, and what makes it refused whole. */
-#include "source/ask.h"
+#include "source/request.h"
 #include "source/page.h"
 
 #include "base/cleanup.h"
@@ -214,7 +214,7 @@ START_TEST(errors_that_pass)
 			"case %zu: %d: %s", i, r, fault.text);
 		/* the status of a lost cursor counts only where the body did not decide */
 		struct poll poll = {.source = f.source};
-		ask_classify(&poll, true, &fault);
+		request_classify(&poll, true, &fault);
 		bool lost = cases[i].status == 400 && cases[i].class == FAULT_CONFIG;
 		ck_assert_msg(fault.class == (lost ? FAULT_LOST : cases[i].class), "case %zu", i);
 		buf_deinit(&response.body);

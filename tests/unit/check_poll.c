@@ -138,7 +138,7 @@ struct run {
 	struct poll poll;
 	bool by_log;
 	unsigned restart_of; /* one in so many pages the process dies before its commit */
-	uint32_t lost_of; /* one in so many requests with a stored place is refused */
+	uint32_t lost_of; /* one in so many requests with a stored cursor is refused */
 	nsec_t now; /* the true time */
 	bool wrong_clocks;
 	nsec_t host_off, date_off; /* from the true time; date_off NSEC_NONE: no Date */
@@ -169,10 +169,10 @@ static bool in_gap(const struct run *run, nsec_t time)
 /* The process ends and starts again with what was committed. */
 static void restart(struct run *run)
 {
-	char *text = place_print(&run->poll.place);
+	char *text = cursor_print(&run->poll.cursor);
 	poll_deinit(&run->poll);
 	poll_init(&run->poll, run->fixture->source);
-	ck_assert_int_eq(place_parse(&run->poll.place, text), 0);
+	ck_assert_int_eq(cursor_parse(&run->poll.cursor, text), 0);
 	free(text);
 	/* both clocks ahead, and nothing to know it by: not before the first response */
 	if (run->host_off > 0)
@@ -247,7 +247,7 @@ static bool one_page(struct run *run)
 	struct buf body = BUF_NULL;
 	struct page page;
 	struct fault fault = FAULT_NULL;
-	struct place before = PLACE_NULL;
+	struct cursor before = CURSOR_NULL;
 	enum poll_verdict verdict;
 	struct poll *poll = &run->poll;
 	disturb_clocks(run);
@@ -262,29 +262,29 @@ static bool one_page(struct run *run)
 		return true;
 	}
 	if (run->by_log)
-		log_page(run->model, &poll->ask, poll->link, run->now, &body);
+		log_page(run->model, &poll->request, poll->link, run->now, &body);
 	else
-		window_page(run->model, &poll->ask, run->now, &body);
+		window_page(run->model, &poll->request, run->now, &body);
 	char *asked = mem_strdup(url);
 	ck_assert_msg(source_fixture_page(run->fixture, &page, buf_text(&body), asked, &fault) == 0,
 		"%s", fault.text);
 	page.server_time = server_time;
 	run->n_requests++;
 	enum record_scope scope = poll_scope(poll);
-	place_copy(&before, &poll->place);
+	cursor_copy(&before, &poll->cursor);
 	int r = poll_page(poll, &page, asked, &clocks, &verdict, &fault);
 	ck_assert_msg(r == 0 || r == FAULT_INCOMPLETE, "%s", fault.text);
 	take_gaps(run);
 	bool more = r || verdict != POLL_CAUGHT_UP;
 	if (run->restart_of && roll(run->model, run->restart_of) == 0) {
 		/* nothing of this page was made durable */
-		place_copy(&poll->place, &before);
+		cursor_copy(&poll->cursor, &before);
 		restart(run);
 		more = false;
 	} else if (r == 0 && verdict != POLL_AGAIN) {
 		accept_page(run->model, &page, poll, scope);
 	}
-	place_deinit(&before);
+	cursor_deinit(&before);
 	page_deinit(&page);
 	free(asked);
 	buf_deinit(&body);
@@ -297,8 +297,8 @@ static void run_all(struct run *run)
 	poll_init(&run->poll, run->fixture->source);
 	steady_init(&run->steady, BASE_TIME, BASE_TIME);
 	run->server_time = NSEC_NONE;
-	run->poll.place.started_time = BASE_TIME - 100 * S;
-	run->poll.place.exact = true;
+	run->poll.cursor.started_time = BASE_TIME - 100 * S;
+	run->poll.cursor.exact = true;
 	for (run->now = BASE_TIME; run->now < end; run->now += (1 + roll(run->model, 40)) * S)
 		for (unsigned n = 0; begin(run) && one_page(run);)
 			ck_assert_msg(++n < 20000, "a poll without end");

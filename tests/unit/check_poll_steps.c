@@ -1,5 +1,5 @@
-/* Single decisions of a poll: ends, loops, restarts, lost places, gaps. */
-#include "source/ask.h"
+/* Single decisions of a poll: ends, loops, restarts, lost cursors, gaps. */
+#include "source/request.h"
 #include "source/newest.h"
 
 #include "base/cleanup.h"
@@ -16,7 +16,7 @@ START_TEST(links_are_followed_and_kept)
 {
 	struct steps s;
 	set_up(&s, LINKS);
-	ck_assert(s.poll.ask.start_time == NOW - 1000 * S && !s.poll.link);
+	ck_assert(s.poll.request.start_time == NOW - 1000 * S && !s.poll.link);
 	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_EXACT);
 	ck_assert_int_eq(
 		answer(&s, "{\"l\":[{\"t\":1699999990}],\"n\":\"?c=1\",\"m\":\"?c=1\"}", NSEC_NONE),
@@ -25,10 +25,10 @@ START_TEST(links_are_followed_and_kept)
 	ck_assert_str_eq(s.poll.link, "https://h/x?c=1");
 	ck_assert_int_eq(answer(&s, "{\"l\":[],\"n\":null,\"m\":\"?c=2\"}", NSEC_NONE), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-	ck_assert_str_eq(s.poll.place.resume, "https://h/x?c=2");
+	ck_assert_str_eq(s.poll.cursor.resume, "https://h/x?c=2");
 	ck_assert(begin(&s, NOW + S));
 	ck_assert_str_eq(s.poll.link, "https://h/x?c=2");
-	ck_assert(s.poll.stored && s.poll.ask.start_time == NSEC_NONE);
+	ck_assert(s.poll.stored && s.poll.request.start_time == NSEC_NONE);
 	tear_down(&s);
 }
 END_TEST
@@ -42,7 +42,7 @@ START_TEST(a_lost_place_is_replaced_by_a_time)
 	ck_assert(begin(&s, NOW));
 	poll_lost(&s.poll, &now, &from);
 	ck_assert_int_eq(from, INT64_C(1699999890) * S);
-	ck_assert(!s.poll.link && s.poll.ask.start_time == from && !s.poll.stored);
+	ck_assert(!s.poll.link && s.poll.request.start_time == from && !s.poll.stored);
 	ck_assert_int_eq(poll_scope(&s.poll), RECORD_SCOPE_CHAIN);
 	/* not exact before the chain has come to its end */
 	answer(&s, "{\"l\":[{\"t\":1699999990}],\"n\":\"?c=5\",\"m\":\"?c=5\"}", NSEC_NONE);
@@ -74,7 +74,7 @@ START_TEST(loops_are_faults)
 	struct steps s;
 	set_up(&s, LINKS);
 	ck_assert_int_eq(answer(&s, bodies[0], NSEC_NONE), FAULT_LOOP);
-	ck_assert_ptr_null(s.poll.place.resume);
+	ck_assert_ptr_null(s.poll.cursor.resume);
 	ck_assert_int_eq(answer(&s, bodies[1], NSEC_NONE), 0);
 	ck_assert_int_eq(answer(&s, bodies[1], NSEC_NONE), FAULT_LOOP);
 	tear_down(&s);
@@ -161,9 +161,9 @@ START_TEST(ties_of_an_api_that_repeats)
 	set_up(&s, WINDOW "page.cursor = last:/i\npage.size = 9\npage.end = short\n"
 			  "page.ties = yes\nrecords.id = /i\n");
 	ck_assert_int_eq(answer(&s, body, NSEC_NONE), 0);
-	ck_assert_str_eq(s.poll.ask.page, "2");
+	ck_assert_str_eq(s.poll.request.page, "2");
 	ck_assert_msg(answer(&s, body, NSEC_NONE) == 0, "%s", s.fault.text);
-	ck_assert_str_eq(s.poll.ask.page, "3");
+	ck_assert_str_eq(s.poll.request.page, "3");
 	ck_assert_int_eq(answer(&s, "{\"l\":[]}", NSEC_NONE), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
 	tear_down(&s);
@@ -195,17 +195,17 @@ START_TEST(a_list_that_moves_is_read_again)
 	set_up(&s, WINDOW "page.offset = yes\npage.size = 1\npage.total = /n\n");
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE), 0);
-		ck_assert_int_eq(s.poll.ask.offset, 1);
+		ck_assert_int_eq(s.poll.request.offset, 1);
 		ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), 0);
 		ck_assert_int_eq(s.verdict, POLL_AGAIN);
-		ck_assert_int_eq(s.poll.ask.offset, 0);
+		ck_assert_int_eq(s.poll.request.offset, 0);
 	}
 	answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE);
 	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), FAULT_INCOMPLETE);
-	ck_assert(s.poll.place.watermark_time == NSEC_NONE);
+	ck_assert(s.poll.cursor.watermark_time == NSEC_NONE);
 	/* the next attempt reads from the beginning, not from where the last one stood */
 	ck_assert(begin(&s, NOW));
-	ck_assert_int_eq(s.poll.ask.offset, 0);
+	ck_assert_int_eq(s.poll.request.offset, 0);
 	/* once is enough then: what comes after it is a matter of waiting */
 	answer(&s, "{\"l\":[{\"i\":1}],\"n\":5}", NSEC_NONE);
 	ck_assert_int_eq(answer(&s, "{\"l\":[{\"i\":2}],\"n\":6}", NSEC_NONE), FAULT_INCOMPLETE);
@@ -262,7 +262,7 @@ START_TEST(pages_that_overlap_must_agree)
 			buf_deinit(&body);
 			ck_assert_msg(
 				(j ? cases[i].verdict : POLL_MORE) == s.verdict, "case %zu", i);
-			ck_assert_msg(j || s.poll.ask.offset == cases[i].offset, "case %zu", i);
+			ck_assert_msg(j || s.poll.request.offset == cases[i].offset, "case %zu", i);
 		}
 		tear_down(&s);
 	}
@@ -292,7 +292,7 @@ START_TEST(keys_of_a_long_window)
 			"{\"l\":[{\"i\":1,\"t\":%s},{\"i\":2,\"t\":%s}]}", first, second);
 		set_up(&s, WINDOW "records.time = /t\nrecords.time_format = epoch_s\n");
 		poll_stop(&s.poll);
-		s.poll.place.started_time = NOW - 20 * NSEC_PER_DAY;
+		s.poll.cursor.started_time = NOW - 20 * NSEC_PER_DAY;
 		ck_assert(begin(&s, NOW));
 		ck_assert_int_eq(
 			source_fixture_page(&s.fixture, &page, body, "https://h/x", &s.fault), 0);
@@ -318,11 +318,11 @@ START_TEST(pieces_that_overlap)
 	static const int64_t starts[] = {0, 300, 600};
 	for (int i = 0; i < 3; i++) {
 		nsec_t start = NOW + (starts[i] - 1000) * S;
-		ck_assert_int_eq(s.poll.ask.start_time, start);
-		ck_assert_int_eq(s.poll.ask.end_time, start + 400 * S);
+		ck_assert_int_eq(s.poll.request.start_time, start);
+		ck_assert_int_eq(s.poll.request.end_time, start + 400 * S);
 		answer(&s, "{\"l\":[]}", NSEC_NONE);
 		ck_assert_int_eq(s.verdict, i < 2 ? POLL_LAST : POLL_CAUGHT_UP);
-		ck_assert_int_eq(s.poll.place.watermark_time, start + 400 * S);
+		ck_assert_int_eq(s.poll.cursor.watermark_time, start + 400 * S);
 	}
 	tear_down(&s);
 	/* an overlap longer than a piece still lets the poll come to its end */
@@ -344,10 +344,10 @@ START_TEST(what_cannot_be_cut_is_a_gap)
 	nsec_t expected_start = NOW - 1000 * S, gap_start = NSEC_NONE, gap_end = NSEC_NONE;
 	set_up(&s, WINDOW "page.total = /n\nresume.step = 1s\nlag = 250ms\n");
 	poll_stop(&s.poll);
-	s.poll.place.started_time += S / 3;
+	s.poll.cursor.started_time += S / 3;
 	ck_assert(begin(&s, NOW));
 	for (int i = 0; i < 200 && s.verdict != POLL_CAUGHT_UP; i++) {
-		struct span asked = {s.poll.ask.start_time, s.poll.ask.end_time};
+		struct span asked = {s.poll.request.start_time, s.poll.request.end_time};
 		bool hit = asked.start_time <= crowded && crowded < asked.end_time;
 		ck_assert_int_eq(asked.start_time, expected_start);
 		ck_assert_int_eq(asked.start_time % S, 0);
@@ -379,13 +379,13 @@ START_TEST(a_cursor_older_than_the_retention_is_a_gap)
 	set_up(&s, LINKS "resume.retention = 100s\n");
 	answer(&s, "{\"l\":[{\"t\":1699990000}],\"m\":\"?c=1\"}", NSEC_NONE);
 	ck_assert_uint_eq(s.poll.n_gaps, 0);
-	ck_assert_int_eq(s.poll.place.polled_time, NOW);
+	ck_assert_int_eq(s.poll.cursor.polled_time, NOW);
 	/* a quiet source: its newest record is old, its last poll is not */
-	s.poll.place.polled_time = NOW - 100 * S;
+	s.poll.cursor.polled_time = NOW - 100 * S;
 	ck_assert(begin(&s, NOW));
 	answer(&s, "{\"l\":[],\"m\":\"?c=1\"}", NSEC_NONE);
 	ck_assert_uint_eq(s.poll.n_gaps, 0);
-	s.poll.place.polled_time = NOW - 300 * S;
+	s.poll.cursor.polled_time = NOW - 300 * S;
 	ck_assert(begin(&s, NOW));
 	answer(&s, "{\"l\":[],\"n\":\"?c=2\",\"m\":\"?c=2\"}", NSEC_NONE);
 	ck_assert_uint_eq(s.poll.n_gaps, 1);
@@ -407,8 +407,8 @@ START_TEST(an_interrupted_chain_older_than_the_retention_is_a_gap)
 	nsec_t from;
 	set_up(&s, LINKS "resume.retention = 100s\n");
 	answer(&s, "{\"l\":[{\"t\":1699999000}],\"n\":\"?c=1\",\"m\":\"?c=1\"}", NSEC_NONE);
-	ck_assert_int_eq(s.poll.place.polled_time, NOW);
-	s.poll.place.polled_time = NOW - 300 * S;
+	ck_assert_int_eq(s.poll.cursor.polled_time, NOW);
+	s.poll.cursor.polled_time = NOW - 300 * S;
 	answer(&s, "{\"l\":[],\"m\":\"?c=2\"}", NSEC_NONE);
 	ck_assert_uint_eq(s.poll.n_gaps, 1);
 	ck_assert_int_eq(s.poll.gaps[0].span.start_time, NOW - 1000 * S);
@@ -440,11 +440,11 @@ START_TEST(pieces_are_no_longer_than_allowed)
 		buf_printf(&keys, "%s%s", WINDOW, cases[i].keys);
 		source_fixture_good(&s.fixture, buf_text(&keys));
 		poll_init(&s.poll, s.fixture.source);
-		s.poll.place.started_time = NOW - 1000 * S + 123456789;
+		s.poll.cursor.started_time = NOW - 1000 * S + 123456789;
 		nsec_t last = NSEC_NONE;
 		ck_assert(begin(&s, NOW));
 		for (s.verdict = POLL_LAST; s.verdict == POLL_LAST;) {
-			nsec_t start = s.poll.ask.start_time, end = s.poll.ask.end_time;
+			nsec_t start = s.poll.request.start_time, end = s.poll.request.end_time;
 			ck_assert_msg(end - start <= cases[i].span_max, "case %zu: %lld", i,
 				(long long)(end - start));
 			ck_assert(last == NSEC_NONE ? start <= NOW - 1000 * S + 123456789
@@ -493,11 +493,11 @@ START_TEST(a_walk_from_the_newest_ends_behind_the_overlap)
 	/* far behind the first page, and new all the same */
 	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999500}],\"c\":2}"), 1);
 	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert(s.poll.place.newest_time == NSEC_NONE);
+	ck_assert(s.poll.cursor.newest_time == NSEC_NONE);
 	/* before the start */
 	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n3\",\"t\":1699998000}],\"c\":3}"), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-	ck_assert_int_eq(s.poll.place.newest_time, NOW - 10 * S);
+	ck_assert_int_eq(s.poll.cursor.newest_time, NOW - 10 * S);
 
 	ck_assert(begin(&s, NOW));
 	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"k1\",\"t\":1699999990}],\"c\":1}"), 0);
@@ -516,7 +516,7 @@ START_TEST(a_walk_never_reaches_before_the_start)
 {
 	struct steps s;
 	set_up(&s, NEWEST);
-	s.poll.place.started_time = NOW - 50 * S;
+	s.poll.cursor.started_time = NOW - 50 * S;
 	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}]}"), 1);
 	ck_assert(begin(&s, NOW));
 	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999940}],\"c\":1}"), 0);

@@ -15,14 +15,14 @@ struct seen {
 	unsigned n_rested, n_accepted, n_asked;
 	struct fault fault;
 	bool may_poll;
-	char place[512];
+	char cursor[512];
 };
 
 static void accept_records(const struct record_batch *batch, void *userdata)
 {
 	struct seen *seen = userdata;
 	seen->n_accepted++;
-	snprintf(seen->place, sizeof(seen->place), "%s", batch->cursor);
+	snprintf(seen->cursor, sizeof(seen->cursor), "%s", batch->cursor);
 }
 
 static bool known(const struct record *record, void *userdata)
@@ -86,7 +86,7 @@ struct fixture {
 	int fd;
 };
 
-static void set_up(struct fixture *f, bool allowed, const char *place)
+static void set_up(struct fixture *f, bool allowed, const char *cursor)
 {
 	struct buf keys = BUF_NULL;
 	struct fault fault;
@@ -102,7 +102,7 @@ static void set_up(struct fixture *f, bool allowed, const char *place)
 	struct runner_setup setup = {.loop = f->seen.loop,
 		.client = f->client,
 		.source = f->source.source,
-		.place = place,
+		.cursor = cursor,
 		.give_up = true,
 		.callbacks = &callbacks,
 		.userdata = &f->seen};
@@ -125,7 +125,7 @@ START_TEST(gives_up_after_some_attempts)
 	set_up(&f, true, NULL);
 	/* the first start is kept before anything is asked */
 	ck_assert_uint_eq(f.seen.n_accepted, 1);
-	ck_assert_str_eq(f.seen.place, "{\"version\":1,\"exact\":true}");
+	ck_assert_str_eq(f.seen.cursor, "{\"version\":1,\"exact\":true}");
 	ev_run(f.seen.loop, 0);
 	ck_assert_uint_eq(f.seen.n_rested, 1);
 	ck_assert_int_eq(f.seen.fault.class, FAULT_NETWORK);
@@ -179,7 +179,7 @@ START_TEST(foreign_state_is_refused)
 	struct runner_setup setup = {.loop = f.seen.loop,
 		.client = f.client,
 		.source = f.source.source,
-		.place = "nonsense",
+		.cursor = "nonsense",
 		.callbacks = &callbacks,
 		.userdata = &f.seen};
 	ck_assert_int_eq(runner_new(&runner, &setup, &fault), FAULT_STORE);

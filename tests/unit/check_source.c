@@ -93,8 +93,8 @@ START_TEST(origins)
 					"allow_origins = https://o.example:8443\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fault fault = FAULT_NULL;
-		ck_assert_msg(
-			(source_may_ask(f.source, cases[i].url, &fault) == 0) == cases[i].allowed,
+		ck_assert_msg((source_may_request(f.source, cases[i].url, &fault) == 0) ==
+				      cases[i].allowed,
 			"case %zu: %s", i, cases[i].url);
 	}
 	source_fixture_deinit(&f);
@@ -108,8 +108,8 @@ START_TEST(no_credential_in_clear_text)
 	struct fault fault = FAULT_NULL;
 	source_fixture_good(
 		&f, RECORDS "request.url = https://api.example/v1/log?since=${window.start}\n");
-	ck_assert_int_eq(
-		source_may_ask(f.source, "http://api.example/v1/log?page=2", &fault), FAULT_ORIGIN);
+	ck_assert_int_eq(source_may_request(f.source, "http://api.example/v1/log?page=2", &fault),
+		FAULT_ORIGIN);
 	ck_assert_msg(strstr(fault.text, "not https") && !strstr(fault.text, "allow_origins"), "%s",
 		fault.text);
 	source_fixture_deinit(&f);

@@ -32,8 +32,8 @@ static inline void set_up(struct steps *s, const char *keys)
 	*s = (struct steps){0};
 	source_fixture_good(&s->fixture, keys);
 	poll_init(&s->poll, s->fixture.source);
-	s->poll.place.started_time = NOW - 1000 * S;
-	s->poll.place.exact = true;
+	s->poll.cursor.started_time = NOW - 1000 * S;
+	s->poll.cursor.exact = true;
 	ck_assert(begin(s, NOW));
 }
 

@@ -16,7 +16,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "store/commit.h"
-#include "store/cursor.h"
+#include "store/cursors.h"
 #include "store/database.h"
 #include "store/reader.h"
 #include "store/spool.h"
@@ -172,9 +172,9 @@ static inline char *fixture_cursor(const char *source)
 {
 	struct fault fault = FAULT_NULL;
 	char *cursor = NULL;
-	int r = cursor_get(store, source, &cursor, &fault);
+	int r = cursors_get(store, source, &cursor, &fault);
 
-	ck_assert_msg(r == 0, "cursor_get: %d %s", r, fault.text);
+	ck_assert_msg(r == 0, "cursors_get: %d %s", r, fault.text);
 	return cursor;
 }
 

@@ -51,7 +51,7 @@ struct sink_file_options {
 struct sink_file {
 	struct sink base;
 	struct ev_loop *loop;
-	char *place;
+	char *location;
 	struct file_writer writer;
 	ev_timer look; /* periods end also while nothing comes */
 	ev_timer turn; /* the next part of the job */
@@ -271,7 +271,7 @@ static void sink_file_init(struct sink_file *file, const struct sink_file_option
 {
 	struct file_writer *writer = &file->writer;
 
-	writer->subject = (struct log_subject){"sink", file->base.name, file->place};
+	writer->subject = (struct log_subject){"sink", file->base.name, file->location};
 	writer->pattern = options->path;
 	writer->timed = file_path_is_timed(options->path);
 	writer->by_source = file_path_has_source(options->path);
@@ -334,7 +334,7 @@ static int sink_file_create(struct sink **ret, const struct sink_setup *setup, s
 	file = MEM_NEW(struct sink_file);
 	file->base.kind = &sink_file;
 	file->base.name = mem_strdup(setup->name);
-	file->place = mem_strdup(setup->place);
+	file->location = mem_strdup(setup->location);
 	file->loop = setup->loop;
 	sink_file_init(file, options);
 	ev_timer_init(&file->turn, sink_file_on_turn, 0., 0.);
@@ -394,7 +394,7 @@ static void sink_file_destroy(struct sink *sink)
 	ev_timer_stop(file->loop, &file->seal);
 	file_writer_deinit(&file->writer);
 	free(file->seal_source);
-	free(file->place);
+	free(file->location);
 	free(file->base.name);
 	free(file);
 }

@@ -53,7 +53,7 @@ struct sink_http {
 	const struct http_options *options;
 	const struct http_encoding *encoding;
 	struct http_sender sender;
-	char *place;
+	char *location;
 	struct secret *secrets; /* what headers hold of credentials: masked in messages */
 	size_t n_secrets;
 
@@ -75,7 +75,7 @@ struct sink_http {
 
 static struct log_subject sink_http_subject(const struct sink_http *http)
 {
-	return (struct log_subject){"sink", http->base.name, http->place};
+	return (struct log_subject){"sink", http->base.name, http->location};
 }
 
 /* --- what is under way --- */
@@ -529,7 +529,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 		.transport = http_options_transport(options),
 		.auth = auth,
 	};
-	http->place = mem_strdup(setup->place);
+	http->location = mem_strdup(setup->location);
 	sink_http_make_channel(http);
 	sink_http_make_flights(http);
 	http_receipts_init(&http->receipts, http->encoding, &http->sender, setup->loop);
@@ -576,7 +576,7 @@ static void sink_http_destroy(struct sink *sink)
 	for (size_t i = 0; i < http->n_secrets; i++)
 		secret_deinit(&http->secrets[i]);
 	free(http->secrets);
-	free(http->place);
+	free(http->location);
 	free(http->base.name);
 	free(http);
 }

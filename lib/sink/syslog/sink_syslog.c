@@ -40,7 +40,7 @@ struct sink_syslog {
 	struct sink base;
 	const struct syslog_options *options;
 	struct ev_loop *loop;
-	char *place;
+	char *location;
 	struct log_subject subject;
 	struct syslog_target target;
 	struct syslog_writer writer;
@@ -436,7 +436,7 @@ static void sink_syslog_free(struct sink_syslog *syslog)
 	syslog_writer_deinit(&syslog->writer);
 	syslog_target_deinit(&syslog->target);
 	free(syslog->refused);
-	free(syslog->place);
+	free(syslog->location);
 	free(syslog->base.name);
 	free(syslog);
 }
@@ -488,8 +488,8 @@ static int sink_syslog_create(
 	syslog->base.name = mem_strdup(setup->name);
 	syslog->options = setup->options;
 	syslog->loop = setup->loop;
-	syslog->place = mem_strdup(setup->place);
-	syslog->subject = (struct log_subject){"sink", syslog->base.name, syslog->place};
+	syslog->location = mem_strdup(setup->location);
+	syslog->subject = (struct log_subject){"sink", syslog->base.name, syslog->location};
 	syslog->writer = (struct syslog_writer){
 		.subject = &syslog->subject,
 		.options = syslog->options,

@@ -2,7 +2,7 @@
  * Reads the cursors of the sources; commit.c writes them. What is collected but not committed does
  * not show here.
  */
-#include "store/cursor.h"
+#include "store/cursors.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -23,7 +23,7 @@ static int read_text(struct store *store, sqlite3_stmt *statement, const char *s
 	return 0;
 }
 
-int cursor_get(struct store *store, const char *source, char **ret, struct fault *reterr)
+int cursors_get(struct store *store, const char *source, char **ret, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	int r = statement_get(store, STATEMENT_CURSOR_GET, &statement, reterr);
@@ -33,7 +33,7 @@ int cursor_get(struct store *store, const char *source, char **ret, struct fault
 	return read_text(store, statement, source, ret, reterr);
 }
 
-int cursor_list(struct store *store,
+int cursors_list(struct store *store,
 	void (*each)(const char *source, const char *cursor, nsec_t updated_time, void *userdata),
 	void *userdata, struct fault *reterr)
 {
@@ -55,7 +55,7 @@ int cursor_list(struct store *store,
 	return r;
 }
 
-int cursor_previous(struct store *store, const char *source, char **ret, struct fault *reterr)
+int cursors_previous(struct store *store, const char *source, char **ret, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
 	int r = statement_prepare(
@@ -66,7 +66,7 @@ int cursor_previous(struct store *store, const char *source, char **ret, struct 
 	return read_text(store, statement, source, ret, reterr);
 }
 
-int cursor_keep(struct store *store, const char *source, struct fault *reterr)
+int cursors_keep(struct store *store, const char *source, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
 	int r = statement_prepare(
@@ -78,7 +78,7 @@ int cursor_keep(struct store *store, const char *source, struct fault *reterr)
 	return statement_finish(store, statement, reterr);
 }
 
-int cursor_count_keys(
+int cursors_count_keys(
 	struct store *store, const char *source, nsec_t time, int64_t *ret, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;

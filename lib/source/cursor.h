@@ -7,13 +7,13 @@
  * (open span), swept_from, watermark, newest, polled, started (RFC 3339 with nanoseconds), offset,
  * number, document, rows, page_size, page_cut, page_shape.
  */
-#ifndef TRAWLD_SOURCE_PLACE_H
-#define TRAWLD_SOURCE_PLACE_H
+#ifndef TRAWLD_SOURCE_CURSOR_H
+#define TRAWLD_SOURCE_CURSOR_H
 
 #include "base/buf.h"
 #include "base/clock.h"
 
-struct place {
+struct cursor {
 	char *resume; /* where the next poll goes on: a URL, or a cursor's JSON text; NULL: by time
 		       */
 	char *page; /* the next page of an open chain, the same way; NULL: its first page */
@@ -41,8 +41,8 @@ struct place {
 	char *page_shape; /* what these two were learned with (source.h); NULL: nothing */
 };
 
-#define PLACE_NULL                                                                                 \
-	((struct place){.offset = -1,                                                              \
+#define CURSOR_NULL                                                                                \
+	((struct cursor){.offset = -1,                                                             \
 		.number = -1,                                                                      \
 		.started_time = NSEC_NONE,                                                         \
 		.start_time = NSEC_NONE,                                                           \
@@ -58,18 +58,18 @@ struct place {
 		.page_cut = -1})
 
 enum {
-	PLACE_E_SYNTAX = 1, /* not what place_print writes */
+	CURSOR_E_SYNTAX = 1, /* not what cursor_print writes */
 };
 
-void place_deinit(struct place *place);
-void place_copy(struct place *to, const struct place *from); /* TO is initialised */
-int place_parse(struct place *ret, const char *text);
-char *place_print(const struct place *place);
+void cursor_deinit(struct cursor *cursor);
+void cursor_copy(struct cursor *to, const struct cursor *from); /* TO is initialised */
+int cursor_parse(struct cursor *ret, const char *text);
+char *cursor_print(const struct cursor *cursor);
 /* TEXT replaces *FIELD (a copy; SLICE_NULL: unset). */
-void place_set(char **field, struct slice text);
+void cursor_set(char **field, struct slice text);
 /* Ends the open chain. */
-void place_close_chain(struct place *place);
-/* Everything from TIME on is asked again (trawlctl rewind). */
-void place_rewind(struct place *place, nsec_t time);
+void cursor_close_chain(struct cursor *cursor);
+/* Everything from TIME on is requested again (trawlctl rewind). */
+void cursor_rewind(struct cursor *cursor, nsec_t time);
 
 #endif

@@ -1,6 +1,6 @@
-/* See ctl/ctl_place.h. A cursor does not say how its source is paged; what it contains tells
+/* See ctl/ctl_cursor_text.h. A cursor does not say how its source is paged; what it contains tells
  * enough. */
-#include "ctl/ctl_place.h"
+#include "ctl/ctl_cursor_text.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -9,7 +9,7 @@
 
 #define WIDTH 15
 
-void place_describe_time(nsec_t time, struct buf *out)
+void cursor_describe_time(nsec_t time, struct buf *out)
 {
 	if (time == NSEC_NONE)
 		buf_append_text(out, "the earliest record of the API");
@@ -27,7 +27,7 @@ static void time_line(const char *name, nsec_t time, int indent, struct buf *out
 	if (time == NSEC_NONE)
 		return;
 	begin_line(name, indent, out);
-	place_describe_time(time, out);
+	cursor_describe_time(time, out);
 	buf_append_char(out, '\n');
 }
 
@@ -63,36 +63,36 @@ static void count_line(const char *name, int64_t count, int indent, struct buf *
 	buf_printf(out, "%lld\n", (long long)count);
 }
 
-static void span_line(const struct place *place, int indent, struct buf *out)
+static void span_line(const struct cursor *cursor, int indent, struct buf *out)
 {
-	if (place->start_time == NSEC_NONE)
+	if (cursor->start_time == NSEC_NONE)
 		return;
-	begin_line(place->end_time == NSEC_NONE ? "requesting from" : "open window", indent, out);
-	place_describe_time(place->start_time, out);
-	if (place->end_time != NSEC_NONE) {
+	begin_line(cursor->end_time == NSEC_NONE ? "requesting from" : "open window", indent, out);
+	cursor_describe_time(cursor->start_time, out);
+	if (cursor->end_time != NSEC_NONE) {
 		buf_append_text(out, " to ");
-		place_describe_time(place->end_time, out);
+		cursor_describe_time(cursor->end_time, out);
 	}
-	if (place->until_time != NSEC_NONE && place->until_time > place->end_time) {
+	if (cursor->until_time != NSEC_NONE && cursor->until_time > cursor->end_time) {
 		buf_append_text(out, ", then up to ");
-		place_describe_time(place->until_time, out);
+		cursor_describe_time(cursor->until_time, out);
 	}
 	buf_append_char(out, '\n');
 }
 
-void place_describe(const struct place *place, int indent, struct buf *out)
+void cursor_describe(const struct cursor *cursor, int indent, struct buf *out)
 {
-	bool begins = !place->resume && !place->page && place->start_time == NSEC_NONE &&
-		      place->watermark_time == NSEC_NONE;
-	text_line("next request", place->resume, indent, out);
-	text_line("next page", place->page, indent, out);
-	count_line("next offset", place->offset, indent, out);
-	count_line("next page no.", place->number, indent, out);
-	span_line(place, indent, out);
-	time_line("read up to", place->watermark_time, indent, out);
-	time_line("newest record", place->newest_time, indent, out);
+	bool begins = !cursor->resume && !cursor->page && cursor->start_time == NSEC_NONE &&
+		      cursor->watermark_time == NSEC_NONE;
+	text_line("next request", cursor->resume, indent, out);
+	text_line("next page", cursor->page, indent, out);
+	count_line("next offset", cursor->offset, indent, out);
+	count_line("next page no.", cursor->number, indent, out);
+	span_line(cursor, indent, out);
+	time_line("read up to", cursor->watermark_time, indent, out);
+	time_line("newest record", cursor->newest_time, indent, out);
 	begin_line(begins ? "starts from" : "started from", indent, out);
-	place_describe_time(place->started_time, out);
+	cursor_describe_time(cursor->started_time, out);
 	buf_append_char(out, '\n');
 }
 
@@ -102,15 +102,15 @@ static void mask_copy(char **field)
 	if (!*field)
 		return;
 	mask_field(*field, &masked);
-	place_set(field, buf_slice(&masked));
+	cursor_set(field, buf_slice(&masked));
 }
 
-void place_describe_json(const struct place *place, struct buf *out)
+void cursor_describe_json(const struct cursor *cursor, struct buf *out)
 {
-	struct place copy CLEANUP(place_deinit) = PLACE_NULL;
-	place_copy(&copy, place);
+	struct cursor copy CLEANUP(cursor_deinit) = CURSOR_NULL;
+	cursor_copy(&copy, cursor);
 	mask_copy(&copy.resume);
 	mask_copy(&copy.page);
-	char *text CLEANUP_FREE = place_print(&copy);
+	char *text CLEANUP_FREE = cursor_print(&copy);
 	buf_append_text(out, text);
 }
