@@ -119,15 +119,21 @@ int deadletter_close_line(int fd)
 	return -errno;
 }
 
+/* Why record INDEX of the job is rejected; NULL: it is not. */
+static const char *deadletter_reason(const struct sink_answer *answer, size_t index)
+{
+	if (answer->result == SINK_DELIVERED)
+		return NULL;
+	return answer->reasons ? answer->reasons[index] : answer->error.text;
+}
+
 /* The lines of a file, one after the other: false when there is no more. */
 struct deadletter_lines {
 	bool (*next)(struct deadletter_lines *lines, struct buf *out);
 	const char *name;
 	/* of a sink */
 	const struct sink_job *job;
-	const bool *refused;
-	const char *const *reasons;
-	const char *reason;
+	const struct sink_answer *answer;
 	struct job_cursor cursor;
 	size_t unfit;
 	/* of a source */
@@ -142,12 +148,11 @@ static bool deadletter_next_record(struct deadletter_lines *lines, struct buf *o
 	struct sink_record record;
 
 	while (job_next(job, &lines->cursor, &record)) {
-		size_t i = lines->cursor.index - 1;
+		const char *why = deadletter_reason(lines->answer, lines->cursor.index - 1);
 
-		if (lines->reasons ? !lines->reasons[i] : lines->refused && !lines->refused[i])
+		if (!why)
 			continue;
-		deadletter_print(lines->name, &record,
-			lines->reasons ? lines->reasons[i] : lines->reason, out);
+		deadletter_print(lines->name, &record, why, out);
 		return true;
 	}
 	if (lines->unfit == job->n_unfit)
@@ -274,14 +279,10 @@ static int deadletter_store(const char *state_directory, const char *file,
 }
 
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
-	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr)
+	const struct sink_answer *answer, struct fault *reterr)
 {
-	struct deadletter_lines lines = {.next = deadletter_next_record,
-		.name = sink,
-		.job = job,
-		.refused = refused,
-		.reasons = reasons,
-		.reason = reason};
+	struct deadletter_lines lines = {
+		.next = deadletter_next_record, .name = sink, .job = job, .answer = answer};
 
 	return deadletter_store(state_directory, sink, &lines, reterr);
 }

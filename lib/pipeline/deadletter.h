@@ -13,18 +13,17 @@
 #include "base/slice.h"
 
 struct bad_element;
+struct sink_answer;
 struct sink_job;
 
 /* The file of a source; the name of no sink has a colon. */
 #define DEADLETTER_SOURCE "source:%s"
 
-/* Appends the records of JOB whose REFUSED flag is set (REFUSED NULL: all), or, when REASONS is
- * given, those that have one there, with it in place of REASON; and those that were set apart;
- * and makes them durable: only then
- * may the job be acknowledged. All or nothing: on FAULT_STORE the file is as before. A crash
- * between this and the acknowledgement repeats them, it never loses them. */
+/* Appends the records of JOB that ANSWER rejects, and those that were set apart, and makes them
+ * durable: only then may the job be acknowledged. All or nothing: on FAULT_STORE the file is as
+ * before. A crash between this and the acknowledgement repeats them, it never loses them. */
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
-	const bool *refused, const char *const *reasons, const char *reason, struct fault *reterr);
+	const struct sink_answer *answer, struct fault *reterr);
 
 /* Bytes of the dead letters of SINK; 0: there are none, or they cannot be looked at. */
 uint64_t deadletter_size(const char *state_directory, const char *sink);

@@ -1,8 +1,8 @@
 /*
  * Delivery: a small state machine that a timer steps. A step does one thing (tells the sink its
  * place, builds a job, hands it over, writes dead letters); the answer arms the timer again, at
- * once or after the back-off. Steps never run inside a caller's call: a sink may answer inside
- * deliver() and a commit may offer batches inside a step.
+ * once or after the back-off. Steps never run inside a caller's call: a sink never answers inside
+ * deliver(), and a commit may offer batches inside a step.
  *
  * Left to others: what a sink means by "delivered" (the kind), which sinks a source has and when
  * bodies are released (fanout.c), when acknowledgements become durable (committer.c).
@@ -119,15 +119,14 @@ void delivery_keep(struct delivery *delivery, const char *position)
 	delivery->position = copy;
 }
 
-/* The job in hand is done: N_REFUSED of its records, and those set apart, are dead letters. */
-void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused)
+void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_rejected)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	struct sink_job *job = delivery->job;
 	uint64_t n_all = 0;
 
 	if (delivery->resending) {
-		delivery_resend_acknowledge(delivery, position, n_refused);
+		delivery_resend_acknowledge(delivery, position, n_rejected);
 		return;
 	}
 	for (size_t i = 0; i < job->n_batches; i++) {
@@ -136,11 +135,11 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	}
 	delivery->pending_records -=
 		n_all < delivery->pending_records ? n_all : delivery->pending_records;
-	delivery->delivered_records += job->n_records - n_refused;
-	delivery->refused_records += n_refused + job->n_unfit;
+	delivery->delivered_records += job->n_records - n_rejected;
+	delivery->refused_records += n_rejected + job->n_unfit;
 	delivery->acknowledged = job_last(job);
 	log_debug(&subject, "acknowledged up to batch %" PRId64, delivery->acknowledged);
-	delivery->spent = job;
+	job_free(job);
 	delivery->job = NULL;
 	delivery->planned = false;
 	delivery->state = DELIVERY_READY;
@@ -299,8 +298,9 @@ void delivery_send(struct delivery *delivery)
 		log_debug(&subject, "job: batches %" PRId64 " to %" PRId64 ", %zu record%s",
 			job_first(delivery->job), job_last(delivery->job), delivery->job->n_records,
 			str_plural(delivery->job->n_records));
-	delivery->state = DELIVERY_SENDING;
+	delivery->state = DELIVERY_HANDOVER;
 	delivery->sink->kind->deliver(delivery->sink, delivery->job);
+	delivery->state = DELIVERY_SENDING;
 }
 
 /* Is what waits to wait for more? Then the timer is armed. */
@@ -372,39 +372,32 @@ static void delivery_recover(struct delivery *delivery)
 	delivery_schedule(delivery);
 }
 
-void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
-	const bool *refused, const char *const *reasons, const struct fault *fault)
+void delivery_answer(struct delivery *delivery, struct sink_answer *answer)
 {
 	assert(delivery->state == DELIVERY_SENDING);
-	switch (result) {
+	switch (answer->result) {
 	case SINK_DELIVERED:
 		delivery->last_success_time = clock_wall();
 		delivery->n_blamed = 0;
 		delivery_works(delivery);
-		delivery_done(delivery, position);
+		delivery_done(delivery, answer->position);
 		break;
 	case SINK_RETRY:
 		delivery->state = DELIVERY_SEND;
 		delivery->retries++;
-		delivery_fail(delivery, fault);
+		delivery_fail(delivery, &answer->error);
 		break;
-	case SINK_REFUSED:
-		delivery->state = DELIVERY_REFUSE;
-		delivery->refusal = *fault;
-		delivery->refused_position = mem_strdup(position);
-		delivery->reasons = reasons;
-		if (refused)
-			delivery->refused =
-				mem_dup(refused, delivery->job->n_records * sizeof(*refused));
-		delivery_schedule(delivery);
+	case SINK_REJECTED:
+		delivery_rejected(delivery, answer);
 		break;
 	case SINK_NONE_TAKEN:
 		if (delivery->resending)
-			delivery_resend_rejected(delivery, fault);
+			delivery_resend_rejected(delivery, &answer->error);
 		else
-			delivery_none_taken(delivery, fault);
+			delivery_none_taken(delivery, answer);
 		break;
 	}
+	sink_answer_deinit(answer);
 }
 
 static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
@@ -414,8 +407,6 @@ static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
 	(void)loop;
 	(void)events;
 	delivery->waiting = false;
-	job_free(delivery->spent);
-	delivery->spent = NULL;
 	switch (delivery->state) {
 	case DELIVERY_RECOVER:
 		delivery_recover(delivery);
@@ -426,12 +417,13 @@ static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
 	case DELIVERY_SEND:
 		delivery_send(delivery);
 		break;
-	case DELIVERY_REFUSE:
-		delivery_refuse(delivery);
+	case DELIVERY_REJECT:
+		delivery_reject(delivery);
 		break;
-	case DELIVERY_REJECTED:
-		delivery_rejected(delivery);
+	case DELIVERY_NONE_TAKEN:
+		delivery_doubt(delivery);
 		break;
+	case DELIVERY_HANDOVER:
 	case DELIVERY_SENDING:
 		break;
 	}
@@ -469,7 +461,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 		delivery->backoff.max_ns = setup->common->retry_max_ns;
 	if (delivery->backoff.min_ns > delivery->backoff.max_ns)
 		delivery->backoff.min_ns = delivery->backoff.max_ns;
-	delivery->refusal_logged_at = NSEC_NONE;
+	delivery->rejected_logged_at = NSEC_NONE;
 	delivery->unfit_logged_at = NSEC_NONE;
 	delivery->retry_logged_at = NSEC_NONE;
 	delivery->recent_told_at = NSEC_NONE;
@@ -494,12 +486,10 @@ void delivery_free(struct delivery *delivery)
 	delivery->sink->kind->destroy(delivery->sink);
 	queue_deinit(&delivery->queue);
 	job_free(delivery->job);
-	job_free(delivery->spent);
 	selection_free(delivery->selection);
 	json_remove_free(delivery->remove);
 	resend_deinit(&delivery->resend);
-	free(delivery->refused);
-	free(delivery->refused_position);
+	sink_answer_deinit(&delivery->answer);
 	free(delivery->position);
 	free(delivery->location);
 	free(delivery);

@@ -78,8 +78,7 @@ bool delivery_is_failing(const struct delivery *delivery);
 void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 
 /* For sink.c: the sink's answer to the job it has; its position without an answer. */
-void delivery_finish(struct delivery *delivery, enum sink_result result, const char *position,
-	const bool *refused, const char *const *reasons, const struct fault *fault);
+void delivery_answer(struct delivery *delivery, struct sink_answer *answer);
 bool delivery_store_position(struct delivery *delivery, const char *position);
 void delivery_publish(
 	struct delivery *delivery, const char *source, struct slice text, const char *id);

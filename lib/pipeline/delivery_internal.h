@@ -18,9 +18,10 @@ enum delivery_state {
 	DELIVERY_RECOVER, /* the sink does not know its place yet */
 	DELIVERY_READY, /* no job in hand */
 	DELIVERY_SEND, /* a job is to be handed over */
+	DELIVERY_HANDOVER, /* inside deliver(): no answer comes yet */
 	DELIVERY_SENDING, /* the sink has it */
-	DELIVERY_REFUSE, /* dead letters are to be written before it can be acknowledged */
-	DELIVERY_REJECTED, /* none of the job's records was taken: is it the receiver's problem? */
+	DELIVERY_REJECT, /* dead letters are to be written before it can be acknowledged */
+	DELIVERY_NONE_TAKEN, /* of the job's records: is it the receiver's problem? */
 };
 
 struct delivery {
@@ -42,22 +43,19 @@ struct delivery {
 
 	struct queue queue; /* what follows the job */
 	struct sink_job *job;
-	struct sink_job *spent; /* acknowledged, but the sink may still be inside deliver() */
 	bool planned; /* the job's bounds are in the state */
 	int64_t plan_first, plan_last; /* bounds that were planned before a restart or reload; 0:
 					  none */
 	struct sink_requests plan_requests; /* with them */
-	bool *refused; /* with DELIVERY_REFUSE; NULL: all */
-	const char *const *reasons; /* the sink's; NULL: refused says which */
-	char *refused_position;
-	struct fault refusal;
-	bool rejected_waited; /* with DELIVERY_REJECTED: a back-off is over */
+	struct sink_answer answer; /* with DELIVERY_REJECT and DELIVERY_NONE_TAKEN; its error is
+				      kept until the next */
+	bool none_taken_waited; /* with DELIVERY_NONE_TAKEN: a back-off is over */
 	uint64_t n_blamed; /* dead letters with one reason since a record was taken */
 
 	struct resend resend; /* dead letters that are sent again */
 	bool resending; /* the job in hand is of them */
 	uint64_t resent_records; /* of this resend */
-	uint64_t resent_refused;
+	uint64_t resent_rejected;
 
 	struct backoff backoff;
 	bool failing;
@@ -65,7 +63,7 @@ struct delivery {
 	unsigned failing_tries;
 	nsec_t wait_ns, retry_at;
 	struct fault fault;
-	nsec_t refusal_logged_at; /* NSEC_NONE: never */
+	nsec_t rejected_logged_at; /* NSEC_NONE: never */
 	nsec_t unfit_logged_at; /* NSEC_NONE: never */
 	nsec_t retry_logged_at; /* of a part of a job; NSEC_NONE: never */
 	nsec_t recent_told_at; /* for log_recent() */
@@ -83,8 +81,8 @@ struct log_subject delivery_subject(const struct delivery *delivery);
 void delivery_fail(struct delivery *delivery, const struct fault *fault);
 /* Ends what delivery_fail began. */
 void delivery_works(struct delivery *delivery);
-/* The job in hand is done: N_REFUSED of its records, and those set apart, are dead letters. */
-void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_refused);
+/* The job in hand is done: N_REJECTED of its records, and those set apart, are dead letters. */
+void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_rejected);
 
 void delivery_changed(struct delivery *delivery);
 /* Collects what is acknowledged, with POSITION (NULL: as it was), for the next commit. */
@@ -100,20 +98,20 @@ void delivery_schedule(struct delivery *delivery);
 /* All of the job in hand is delivered, but what was set apart: that is kept before it is
  * acknowledged. */
 void delivery_done(struct delivery *delivery, const char *position);
-/* A step: writes the dead letters of the job in hand, then acknowledges it. */
-void delivery_refuse(struct delivery *delivery);
+/* The sink's answer SINK_REJECTED, and the step that follows from it: writes the dead letters of
+ * the job in hand, then acknowledges it. */
+void delivery_rejected(struct delivery *delivery, struct sink_answer *answer);
+void delivery_reject(struct delivery *delivery);
 /* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */
-void delivery_none_taken(struct delivery *delivery, const struct fault *fault);
-void delivery_rejected(struct delivery *delivery);
-/* Forgets the sink's answer SINK_REFUSED. */
-void delivery_refusal_reset(struct delivery *delivery);
+void delivery_none_taken(struct delivery *delivery, struct sink_answer *answer);
+void delivery_doubt(struct delivery *delivery);
 /* --- delivery_resend.c --- */
 
 /* A step: the next job of the dead letters that are sent again. */
 void delivery_resend_take(struct delivery *delivery);
-/* Such a job is done: N_REFUSED of its records are new dead letters. */
+/* Such a job is done: N_REJECTED of its records are new dead letters. */
 void delivery_resend_acknowledge(
-	struct delivery *delivery, const char *position, uint64_t n_refused);
+	struct delivery *delivery, const char *position, uint64_t n_rejected);
 /* The sink's answer SINK_NONE_TAKEN to such a job. */
 void delivery_resend_rejected(struct delivery *delivery, const struct fault *reason);
 

@@ -27,7 +27,7 @@ static bool delivery_may_log(nsec_t *logged_at)
 	return true;
 }
 
-static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
+static void reject_log(struct delivery *delivery, uint64_t n)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	const char *directory = delivery->setup.state_directory, *name = delivery->sink->name;
@@ -35,12 +35,12 @@ static void delivery_refuse_log(struct delivery *delivery, uint64_t n)
 	size_t n_unfit = job->n_unfit;
 	CLEANUP(buf_deinit) struct buf reason = BUF_NULL;
 
-	if (n > 0 && delivery_may_log(&delivery->refusal_logged_at))
+	if (n > 0 && delivery_may_log(&delivery->rejected_logged_at))
 		log_warning(&subject,
 			"%" PRIu64 " record%s %s rejected for good: %s; kept in "
 			"%s/dead-letters/%s.ndjson (see `trawlctl dead-letters`)",
-			n, str_plural(n), n == 1 ? "is" : "are", delivery->refusal.text, directory,
-			name);
+			n, str_plural(n), n == 1 ? "is" : "are", delivery->answer.error.text,
+			directory, name);
 	if (n_unfit == 0 || !delivery_may_log(&delivery->unfit_logged_at))
 		return;
 	job_unfit_reason(job, &job->unfit[0], &reason);
@@ -58,27 +58,30 @@ void delivery_done(struct delivery *delivery, const char *position)
 		delivery_acknowledge(delivery, position, 0);
 		return;
 	}
-	delivery->state = DELIVERY_REFUSE;
-	delivery->refused = mem_array(job->n_records, sizeof(*delivery->refused));
-	delivery->refused_position = mem_strdup(position);
-	delivery->reasons = NULL;
+	delivery->state = DELIVERY_REJECT;
+	delivery->answer.result = SINK_DELIVERED;
+	delivery->answer.position = mem_strdup(position);
 	delivery_schedule(delivery);
 }
 
 /* How many of the job's records are dead letters. */
-static uint64_t count_refused(const struct delivery *delivery)
+static uint64_t count_rejected(const struct delivery *delivery)
 {
-	uint64_t n = delivery->job->n_records;
+	const struct sink_answer *answer = &delivery->answer;
+	uint64_t n = 0;
 
-	for (size_t i = 0; i < delivery->job->n_records; i++)
-		n -= delivery->reasons ? !delivery->reasons[i]
-				       : delivery->refused && !delivery->refused[i];
+	if (answer->result == SINK_DELIVERED)
+		return 0;
+	if (!answer->reasons)
+		return delivery->job->n_records;
+	for (size_t i = 0; i < answer->n_reasons; i++)
+		n += answer->reasons[i] != NULL;
 	return n;
 }
 
 /* The file is bounded: before it would grow beyond all measure, the sink waits. Not while dead
  * letters are sent again, which makes it smaller: the job in hand is in their way. */
-static int refuse_within_limit(struct delivery *delivery, struct fault *reterr)
+static int reject_within_limit(struct delivery *delivery, struct fault *reterr)
 {
 	uint64_t limit = delivery->setup.dead_letter_limit ? *delivery->setup.dead_letter_limit : 0;
 	const struct sink_job *job = delivery->job;
@@ -87,8 +90,8 @@ static int refuse_within_limit(struct delivery *delivery, struct fault *reterr)
 	if (limit == 0 || delivery->resend.active ||
 		deadletter_size(delivery->setup.state_directory, delivery->sink->name) < limit)
 		return 0;
-	if (count_refused(delivery) > 0)
-		buf_append_text(&reason, delivery->refusal.text);
+	if (count_rejected(delivery) > 0)
+		buf_append_text(&reason, delivery->answer.error.text);
 	else
 		job_unfit_reason(job, &job->unfit[0], &reason);
 	return fault_set(reterr, FAULT_LIMIT,
@@ -98,7 +101,7 @@ static int refuse_within_limit(struct delivery *delivery, struct fault *reterr)
 		limit, buf_text(&reason), delivery->sink->name, delivery->sink->name);
 }
 
-static void refuse_warn(const struct delivery *delivery, uint64_t size_before)
+static void reject_warn(const struct delivery *delivery, uint64_t size_before)
 {
 	uint64_t limit = delivery->setup.dead_letter_limit ? *delivery->setup.dead_letter_limit : 0;
 	uint64_t size = deadletter_size(delivery->setup.state_directory, delivery->sink->name);
@@ -114,76 +117,83 @@ static void refuse_warn(const struct delivery *delivery, uint64_t size_before)
 		size, limit, delivery->sink->name);
 }
 
-static int refuse_write(struct delivery *delivery, struct fault *reterr)
+static int reject_write(struct delivery *delivery, struct fault *reterr)
 {
 	const char *directory = delivery->setup.state_directory;
 	uint64_t size = deadletter_size(directory, delivery->sink->name);
-	int r = refuse_within_limit(delivery, reterr);
+	int r = reject_within_limit(delivery, reterr);
 
 	if (r == 0)
-		r = deadletter_write(directory, delivery->sink->name, delivery->job,
-			delivery->refused, delivery->reasons, delivery->refusal.text, reterr);
+		r = deadletter_write(
+			directory, delivery->sink->name, delivery->job, &delivery->answer, reterr);
 	if (r == 0)
-		refuse_warn(delivery, size);
+		reject_warn(delivery, size);
 	return r;
 }
 
-void delivery_refusal_reset(struct delivery *delivery)
+/* ANSWER is left empty. */
+static void keep_answer(struct delivery *delivery, struct sink_answer *answer)
 {
-	free(delivery->refused);
-	free(delivery->refused_position);
-	delivery->refused = NULL;
-	delivery->reasons = NULL;
-	delivery->refused_position = NULL;
+	sink_answer_deinit(&delivery->answer);
+	delivery->answer = *answer;
+	*answer = (struct sink_answer){0};
 }
 
-void delivery_refuse(struct delivery *delivery)
+void delivery_rejected(struct delivery *delivery, struct sink_answer *answer)
+{
+	keep_answer(delivery, answer);
+	delivery->state = DELIVERY_REJECT;
+	delivery_schedule(delivery);
+}
+
+void delivery_reject(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
-	char *position = delivery->refused_position;
-	uint64_t n = count_refused(delivery);
+	CLEANUP_FREE char *position = NULL;
+	uint64_t n = count_rejected(delivery);
 
-	if (refuse_write(delivery, &fault) != 0) {
+	if (reject_write(delivery, &fault) != 0) {
 		delivery_fail(delivery, &fault);
 		return;
 	}
-	delivery_refuse_log(delivery, n);
+	reject_log(delivery, n);
 	if (n < delivery->job->n_records) {
 		delivery->last_success_time = clock_wall();
 		delivery->n_blamed = 0;
 	}
 	delivery_works(delivery);
-	delivery->refused_position = NULL;
-	delivery_refusal_reset(delivery);
+	position = delivery->answer.position;
+	delivery->answer.position = NULL;
+	sink_answer_deinit(&delivery->answer);
 	delivery_acknowledge(delivery, position, n);
-	free(position);
 }
 
 /* --- none is taken --- */
 
-void delivery_none_taken(struct delivery *delivery, const struct fault *fault)
+void delivery_none_taken(struct delivery *delivery, struct sink_answer *answer)
 {
-	if (strcmp(delivery->refusal.text, fault->text) != 0)
+	if (strcmp(delivery->answer.error.text, answer->error.text) != 0)
 		delivery->n_blamed = 0;
-	delivery->refusal = *fault;
-	delivery->rejected_waited = false;
-	delivery->state = DELIVERY_REJECTED;
+	keep_answer(delivery, answer);
+	delivery->none_taken_waited = false;
+	delivery->state = DELIVERY_NONE_TAKEN;
 	delivery->retries++;
 	delivery_schedule(delivery);
 }
 
 bool delivery_is_in_doubt(const struct delivery *delivery)
 {
-	return delivery->state == DELIVERY_REJECTED && delivery->job->n_records < SINK_BLAME_LEAST;
+	return delivery->state == DELIVERY_NONE_TAKEN &&
+	       delivery->job->n_records < SINK_BLAME_LEAST;
 }
 
-static bool rejected_more_waits(const struct delivery *delivery)
+static bool doubt_more_waits(const struct delivery *delivery)
 {
 	return delivery->queue.n_items > 0 || delivery->queue.behind;
 }
 
 /* Builds the job anew with as much as a job can hold. 0, or an outcome of the spool. */
-static int rejected_widen(struct delivery *delivery, bool *ret_wider, struct fault *reterr)
+static int doubt_widen(struct delivery *delivery, bool *ret_wider, struct fault *reterr)
 {
 	struct sink *sink = delivery->sink;
 	struct sink_gather gather = sink->gather;
@@ -209,26 +219,27 @@ static int rejected_widen(struct delivery *delivery, bool *ret_wider, struct fau
 	return r;
 }
 
-static void rejected_wait(struct delivery *delivery)
+static void doubt_wait(struct delivery *delivery)
 {
-	struct fault fault = delivery->refusal;
+	const struct fault *error = &delivery->answer.error;
+	struct fault fault = *error;
 
-	fault_set(&fault, delivery->refusal.class,
+	fault_set(&fault, error->class,
 		"the receiver refuses every record with the same words, so no record is blamed: %s",
-		delivery->refusal.text);
-	fault.status = delivery->refusal.status;
-	fault.wait_ns = delivery->refusal.wait_ns;
-	delivery->rejected_waited = true;
+		error->text);
+	fault.status = error->status;
+	fault.wait_ns = error->wait_ns;
+	delivery->none_taken_waited = true;
 	delivery_fail(delivery, &fault);
 }
 
-void delivery_rejected(struct delivery *delivery)
+void delivery_doubt(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
 	bool wider = false;
 
-	if (delivery_is_in_doubt(delivery) && rejected_more_waits(delivery)) {
-		int r = rejected_widen(delivery, &wider, &fault);
+	if (delivery_is_in_doubt(delivery) && doubt_more_waits(delivery)) {
+		int r = doubt_widen(delivery, &wider, &fault);
 
 		if (r == STORE_E_CORRUPT) {
 			committer_damaged(delivery->setup.committer, &fault);
@@ -239,15 +250,15 @@ void delivery_rejected(struct delivery *delivery)
 			return;
 		}
 	}
-	if (wider || delivery->rejected_waited) {
+	if (wider || delivery->none_taken_waited) {
 		delivery_send(delivery);
-	} else if (delivery_is_in_doubt(delivery) && rejected_more_waits(delivery) &&
+	} else if (delivery_is_in_doubt(delivery) && doubt_more_waits(delivery) &&
 		   delivery->n_blamed + delivery->job->n_records < SINK_BLAME_LEAST) {
 		/* few of many are selected: what follows decides */
 		delivery->n_blamed += delivery->job->n_records;
-		delivery->state = DELIVERY_REFUSE;
+		delivery->state = DELIVERY_REJECT;
 		delivery_schedule(delivery);
 	} else {
-		rejected_wait(delivery);
+		doubt_wait(delivery);
 	}
 }

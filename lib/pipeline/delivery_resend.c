@@ -16,27 +16,27 @@
 static void resend_over(struct delivery *delivery)
 {
 	struct log_subject subject = delivery_subject(delivery);
-	uint64_t n = delivery->resent_records, n_refused = delivery->resent_refused;
+	uint64_t n = delivery->resent_records, n_rejected = delivery->resent_rejected;
 
 	log_notice(&subject,
 		"dead letters sent again: %" PRIu64 " delivered, %" PRIu64 " rejected again", n,
-		n_refused);
+		n_rejected);
 	delivery->resent_records = 0;
-	delivery->resent_refused = 0;
+	delivery->resent_rejected = 0;
 }
 
 void delivery_resend_acknowledge(
-	struct delivery *delivery, const char *position, uint64_t n_refused)
+	struct delivery *delivery, const char *position, uint64_t n_rejected)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	struct fault fault = FAULT_NULL;
-	uint64_t n_taken = delivery->job ? delivery->job->n_records - n_refused : 0;
+	uint64_t n_taken = delivery->job ? delivery->job->n_records - n_rejected : 0;
 
 	delivery->resent_records += n_taken;
 	delivery->delivered_records += n_taken;
-	n_refused += delivery->job ? delivery->job->n_unfit : 0;
-	delivery->resent_refused += n_refused;
-	delivery->refused_records += n_refused;
+	n_rejected += delivery->job ? delivery->job->n_unfit : 0;
+	delivery->resent_rejected += n_rejected;
+	delivery->refused_records += n_rejected;
 	if (resend_done(&delivery->resend, &fault) != 0)
 		log_warning(&subject,
 			"%s; dead letters that were sent again may be sent once more after a "
@@ -47,7 +47,7 @@ void delivery_resend_acknowledge(
 	if (position)
 		delivery_keep(delivery, position);
 	committer_touch(delivery->setup.committer);
-	delivery->spent = delivery->job;
+	job_free(delivery->job);
 	delivery->job = NULL;
 	delivery->resending = false;
 	delivery->state = DELIVERY_READY;
@@ -82,13 +82,13 @@ void delivery_resend_take(struct delivery *delivery)
 static void resend_forget(struct delivery *delivery)
 {
 	if (delivery->resending) {
-		delivery->spent = delivery->job;
+		job_free(delivery->job);
 		delivery->job = NULL;
 		delivery->resending = false;
 		delivery->state = DELIVERY_READY;
 	}
 	delivery->resent_records = 0;
-	delivery->resent_refused = 0;
+	delivery->resent_rejected = 0;
 }
 
 void delivery_resend_rejected(struct delivery *delivery, const struct fault *reason)
@@ -142,9 +142,7 @@ int delivery_discard(struct delivery *delivery, uint64_t *ret_n, struct fault *r
 	if (delivery->resending && delivery->state == DELIVERY_SENDING)
 		delivery->sink->kind->cancel(delivery->sink);
 	if (delivery->resending)
-		delivery_refusal_reset(delivery);
-	job_free(delivery->spent);
-	delivery->spent = NULL;
+		sink_answer_deinit(&delivery->answer);
 	resend_forget(delivery);
 	r = deadletter_discard(directory, delivery->sink->name, ret_n, reterr);
 	resend_deinit(&delivery->resend);

@@ -1,8 +1,10 @@
 /*
- * What every kind of sink calls: the answers to deliver(), which belong to the delivery that owns
+ * What every kind of sink calls: the answer to deliver(), which belongs to the delivery that owns
  * the sink, and the printing of one record.
  */
 #include "pipeline/sink.h"
+
+#include <stdlib.h>
 
 #include "base/json.h"
 #include "base/timestamp.h"
@@ -18,20 +20,20 @@ void sink_publish(struct sink *sink, const char *source, struct slice text, cons
 	delivery_publish(sink->delivery, source, text, id);
 }
 
-void sink_finish(
-	struct sink *sink, enum sink_result result, const char *position, const struct fault *fault)
+void sink_answer(struct sink *sink, struct sink_answer *answer)
 {
-	delivery_finish(sink->delivery, result, position, NULL, NULL, fault);
+	delivery_answer(sink->delivery, answer);
 }
 
-void sink_finish_partly(struct sink *sink, const bool *refused, const struct fault *fault)
+void sink_answer_deinit(struct sink_answer *answer)
 {
-	delivery_finish(sink->delivery, SINK_REFUSED, NULL, refused, NULL, fault);
-}
-
-void sink_finish_reasons(struct sink *sink, const char *const *reasons, const struct fault *fault)
-{
-	delivery_finish(sink->delivery, SINK_REFUSED, NULL, NULL, reasons, fault);
+	for (size_t i = 0; i < answer->n_reasons; i++)
+		free(answer->reasons[i]);
+	free(answer->reasons);
+	free(answer->position);
+	answer->reasons = NULL;
+	answer->n_reasons = 0;
+	answer->position = NULL;
 }
 
 void sink_advanced(struct sink *sink)

@@ -17,11 +17,10 @@ struct sink_job; /* one or more batches handed to a sink, in order */
 enum sink_result {
 	SINK_DELIVERED, /* the receiver has all of it, in the sense the manual states for the kind
 			 */
-	SINK_RETRY, /* not now: the whole job again, not before fault->wait_ns */
-	SINK_REFUSED, /* never: dead letter with the fault's text, then go on. refused[] says which
-			 records; NULL: all */
+	SINK_RETRY, /* not now: the whole job again, not before error.wait_ns */
+	SINK_REJECTED, /* never: the rejected records become dead letters, the rest is delivered */
 	SINK_NONE_TAKEN, /* each record that was offered was rejected by itself and with the same
-			    words, the fault's: all of the job, or at least SINK_BLAME_LEAST of
+			    words, the error's: all of the job, or at least SINK_BLAME_LEAST of
 			    them. That is the receiver's problem, unless other records are taken:
 			    later, perhaps with what follows in one job */
 };
@@ -37,6 +36,16 @@ enum {
 		1 << 3, /* a job's batches are made durable before its first deliver, so
 			   that they are the same after a crash; not with SINK_EXACTLY_ONCE */
 	SINK_UTF8 = 1 << 4, /* cannot carry a record that is not valid UTF-8 */
+};
+
+/* What became of a job. */
+struct sink_answer {
+	enum sink_result result;
+	char *position; /* SINK_EXACTLY_ONCE kinds: stored with the acknowledgement; NULL: none */
+	char **reasons; /* SINK_REJECTED: of each record of the job why it is rejected, NULL: it is
+			   delivered. NULL instead of an array: all are rejected, for ERROR */
+	size_t n_reasons;
+	struct fault error; /* of each result but SINK_DELIVERED; what the log shows */
 };
 
 /* What an instance is made from: all checked. */
@@ -71,13 +80,14 @@ struct sink_kind {
 	 * before the first deliver. FAULT_STORE-class outcomes are retried with back-off before
 	 * anything is delivered. May be NULL. */
 	int (*recover)(struct sink *sink, const char *position, struct fault *reterr);
-	/* Takes JOB; answers exactly once through sink_finish, also from inside this call. Only one
-	 * job at a time is with a sink. */
+	/* Takes JOB in hand, which stays the pipeline's and valid until it is answered or
+	 * cancelled. Answers exactly once with sink_answer, from a callback of the loop and never
+	 * inside this call. Only one job at a time is with a sink. */
 	void (*deliver)(struct sink *sink, struct sink_job *job);
 	/* No record waits for the sink: what a crash has left would be delivered before. May be
 	 * NULL. */
 	void (*idle)(struct sink *sink);
-	/* Forget the current job: no sink_finish for it any more. */
+	/* Forget the current job: no answer to it any more. */
 	void (*cancel)(struct sink *sink);
 	/* SIGUSR1. May be NULL. */
 	void (*reopen)(struct sink *sink);
@@ -143,9 +153,15 @@ struct sink_job {
 	char id[33]; /* "": not asked for yet; see job_id */
 };
 
+/* The answer to deliver(), never inside it. Takes over what ANSWER points to. The job may be gone
+ * when this returns. */
+void sink_answer(struct sink *sink, struct sink_answer *answer);
+/* Frees what ANSWER points to; its error stays. */
+void sink_answer_deinit(struct sink_answer *answer);
+
 /* Makes POSITION durable now, without an acknowledgement: what an exactly-once kind must do before
- * it writes where the last reported position says nothing of. Inside deliver() or from the loop.
- * False: the state cannot be written; a job in hand must be answered with SINK_RETRY. */
+ * it writes where the last reported position says nothing of. False: the state cannot be written; a
+ * job in hand must be answered with SINK_RETRY. */
 bool sink_store_position(struct sink *sink, const char *position);
 
 /* The source SINK.seals, whose records are the seals of a file sink. */
@@ -154,18 +170,6 @@ bool sink_store_position(struct sink *sink, const char *position);
 /* A record of SOURCE, which has a route of its own, with the ID ID: goes into the same transaction
  * as the next position that is stored. */
 void sink_publish(struct sink *sink, const char *source, struct slice text, const char *id);
-
-/* The answer to deliver(). JOB stays valid until the sink returns to the loop. POSITION
- * (SINK_EXACTLY_ONCE kinds): text to be stored with the acknowledgement, copied. FAULT: for RETRY
- * and REFUSED. */
-void sink_finish(struct sink *sink, enum sink_result result, const char *position,
-	const struct fault *fault);
-/* As above with SINK_REFUSED for some records only: REFUSED[i] is true for records of the job that
- * the receiver will never take; the rest is delivered. */
-void sink_finish_partly(struct sink *sink, const bool *refused, const struct fault *fault);
-/* As above, each refused record with the receiver's own reason: REASONS[i] is NULL for a record
- * that is delivered. REASONS lives until the next deliver or destroy. FAULT: for the log. */
-void sink_finish_reasons(struct sink *sink, const char *const *reasons, const struct fault *fault);
 
 /* A part of the job is delivered: the receiver works, the next back-off is short again. */
 void sink_advanced(struct sink *sink);

@@ -49,7 +49,7 @@ struct sink_exec {
 	struct str_list command;
 	struct str_list environment;
 	struct child child;
-	ev_timer turn; /* goes on after others had their turn */
+	ev_timer turn; /* begins, and continues after others had their turn */
 	ev_timer timer; /* the child has neither read nor answered */
 	struct sink_job *job; /* NULL: none */
 	struct job_text text;
@@ -133,10 +133,12 @@ static void sink_exec_rest(struct sink_exec *exec)
 }
 
 static void sink_exec_finish(
-	struct sink_exec *exec, enum sink_result result, const struct fault *fault)
+	struct sink_exec *exec, enum sink_result result, const struct fault *error)
 {
+	struct sink_answer answer = {.result = result, .error = error ? *error : FAULT_NULL};
+
 	sink_exec_rest(exec);
-	sink_finish(&exec->base, result, NULL, fault);
+	sink_answer(&exec->base, &answer);
 }
 
 /* The child cannot be trusted with the next batch. */
@@ -188,7 +190,7 @@ static void sink_exec_on_line(struct slice line, bool cut, void *userdata)
 	} else if (refuse.data) {
 		fault_set(&fault, FAULT_REFUSED, "the command refuses them%s%.*s",
 			refuse.size ? ": " : "", (int)refuse.size, refuse.data);
-		sink_exec_finish(exec, SINK_REFUSED, &fault);
+		sink_exec_finish(exec, SINK_REJECTED, &fault);
 	} else {
 		sink_exec_distrust(exec, FAULT_BODY,
 			ok.data ? "the command acknowledges another batch"
@@ -309,9 +311,16 @@ static void sink_exec_on_room(void *userdata)
 
 static void sink_exec_on_turn(struct ev_loop *loop, ev_timer *watcher, int events)
 {
+	struct sink_exec *exec = watcher->data;
+	struct fault fault = FAULT_NULL;
+
 	(void)loop;
 	(void)events;
-	sink_exec_write(watcher->data);
+	if (exec->child.pid == 0 &&
+		child_start(&exec->child, exec->command.items, &exec->environment, &fault) != 0)
+		sink_exec_finish(exec, SINK_RETRY, &fault);
+	else
+		sink_exec_write(exec);
 }
 
 /* --- the contract --- */
@@ -375,7 +384,6 @@ static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, s
 static void sink_exec_deliver(struct sink *sink, struct sink_job *job)
 {
 	struct sink_exec *exec = (struct sink_exec *)sink;
-	struct fault fault = FAULT_NULL;
 
 	if (exec->child.killed)
 		child_stop(&exec->child, false);
@@ -383,12 +391,7 @@ static void sink_exec_deliver(struct sink *sink, struct sink_job *job)
 	exec->state = SINK_EXEC_HEAD;
 	exec->rest = SLICE_NULL;
 	job_text_init(&exec->text, job);
-	if (exec->child.pid == 0 &&
-		child_start(&exec->child, exec->command.items, &exec->environment, &fault) != 0) {
-		sink_exec_finish(exec, SINK_RETRY, &fault);
-		return;
-	}
-	sink_exec_write(exec);
+	timer_start(exec->loop, &exec->turn, 0);
 }
 
 /* A batch may be half written: the child is of no use any more. */

@@ -45,7 +45,7 @@ struct sink_journal {
 	struct ev_loop *loop;
 	int fd; /* connected; -1: not */
 	ev_io io; /* waits for room */
-	ev_timer turn; /* goes on after others had their turn */
+	ev_timer turn; /* begins, and continues after others had their turn */
 	const struct sink_job *job; /* NULL: none */
 	struct job_cursor cursor;
 	struct buf entry; /* the next to be sent; empty: none. Below journald's bounds (768 MiB a
@@ -71,16 +71,17 @@ static void sink_journal_disconnect(struct sink_journal *journal)
 
 static void sink_journal_fail(struct sink_journal *journal, const char *what, int error)
 {
-	struct fault fault = FAULT_NULL;
+	struct sink_answer answer = {.result = SINK_RETRY};
 	const char *socket = journal->options->socket;
 
 	sink_journal_stop(journal);
 	sink_journal_disconnect(journal);
 	if (error == ENOENT || error == ECONNREFUSED)
-		fault_set(&fault, FAULT_NETWORK, "no journald listens at %s", socket);
+		fault_set(&answer.error, FAULT_NETWORK, "no journald listens at %s", socket);
 	else
-		fault_set(&fault, FAULT_NETWORK, "cannot %s %s: %s", what, socket, strerror(error));
-	sink_finish(&journal->base, SINK_RETRY, NULL, &fault);
+		fault_set(&answer.error, FAULT_NETWORK, "cannot %s %s: %s", what, socket,
+			strerror(error));
+	sink_answer(&journal->base, &answer);
 }
 
 /* 0 or an errno. */
@@ -248,7 +249,7 @@ static void sink_journal_run(struct sink_journal *journal)
 		}
 	}
 	sink_journal_stop(journal);
-	sink_finish(&journal->base, SINK_DELIVERED, NULL, NULL);
+	sink_answer(&journal->base, &(struct sink_answer){.result = SINK_DELIVERED});
 }
 
 static void sink_journal_on_room(struct ev_loop *loop, ev_io *watcher, int events)
@@ -260,16 +261,21 @@ static void sink_journal_on_room(struct ev_loop *loop, ev_io *watcher, int event
 
 static void sink_journal_on_turn(struct ev_loop *loop, ev_timer *watcher, int events)
 {
+	struct sink_journal *journal = watcher->data;
+	int error = sink_journal_connect(journal);
+
 	(void)loop;
 	(void)events;
-	sink_journal_run(watcher->data);
+	if (error != 0)
+		sink_journal_fail(journal, "reach", error);
+	else
+		sink_journal_run(journal);
 }
 
 static void sink_journal_deliver(struct sink *sink, struct sink_job *job)
 {
 	struct sink_journal *journal = (struct sink_journal *)sink;
 	struct sink_record record;
-	int error;
 
 	if (journal->sent_last != job_last(job))
 		journal->n_sent = 0;
@@ -279,11 +285,7 @@ static void sink_journal_deliver(struct sink *sink, struct sink_job *job)
 	journal->cursor = (struct job_cursor){0};
 	for (size_t i = 0; i < journal->n_sent; i++)
 		job_next(job, &journal->cursor, &record);
-	error = sink_journal_connect(journal);
-	if (error != 0)
-		sink_journal_fail(journal, "reach", error);
-	else
-		sink_journal_run(journal);
+	timer_start(journal->loop, &journal->turn, 0);
 }
 
 static void sink_journal_cancel(struct sink *sink)

@@ -35,7 +35,7 @@ struct sink_stdout {
 	bool own_fd;
 	bool socket;
 	ev_io io; /* waits for room */
-	ev_timer turn; /* goes on after others had their turn */
+	ev_timer turn; /* begins, and continues after others had their turn */
 	const struct sink_job *job; /* NULL: none */
 	struct job_text text;
 	struct slice rest; /* of the piece being written */
@@ -53,16 +53,16 @@ static void sink_stdout_stop(struct sink_stdout *out)
 
 static void sink_stdout_fail(struct sink_stdout *out, int error)
 {
-	struct fault fault = FAULT_NULL;
+	struct sink_answer answer = {.result = SINK_RETRY};
 
 	sink_stdout_stop(out);
 	errno = error;
 	if (error == EPIPE || error == ECONNRESET)
-		fault_set(&fault, FAULT_NETWORK, "the reader of standard output is gone");
+		fault_set(&answer.error, FAULT_NETWORK, "the reader of standard output is gone");
 	else
-		fault_set(&fault, FAULT_STORE, "cannot write to standard output: %s",
+		fault_set(&answer.error, FAULT_STORE, "cannot write to standard output: %s",
 			strerror(errno));
-	sink_finish(&out->base, SINK_RETRY, NULL, &fault);
+	sink_answer(&out->base, &answer);
 }
 
 static ssize_t sink_stdout_put(const struct sink_stdout *out)
@@ -100,7 +100,7 @@ static void sink_stdout_write(struct sink_stdout *out)
 		}
 	}
 	sink_stdout_stop(out);
-	sink_finish(&out->base, SINK_DELIVERED, NULL, NULL);
+	sink_answer(&out->base, &(struct sink_answer){.result = SINK_DELIVERED});
 }
 
 static void sink_stdout_on_room(struct ev_loop *loop, ev_io *watcher, int events)
@@ -174,7 +174,7 @@ static void sink_stdout_deliver(struct sink *sink, struct sink_job *job)
 	out->job = job;
 	out->rest = out->torn ? SLICE("\n") : SLICE_NULL;
 	job_text_init(&out->text, job);
-	sink_stdout_write(out);
+	timer_start(out->loop, &out->turn, 0);
 }
 
 static void sink_stdout_cancel(struct sink *sink)

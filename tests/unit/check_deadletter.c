@@ -29,12 +29,22 @@ static nsec_t some_time(void)
 	return 12 * NSEC_PER_HOUR;
 }
 
+static struct sink_answer rejected(const char *text, char **reasons)
+{
+	struct sink_answer answer = {
+		.result = SINK_REJECTED, .reasons = reasons, .n_reasons = reasons ? 4 : 0};
+
+	fault_set(&answer.error, FAULT_REFUSED, "%s", text);
+	return answer;
+}
+
 START_TEST(lines)
 {
-	static const bool every_second[] = {false, true, false, true};
+	static char why[] = "no \"way\"";
+	static char *every_second[] = {NULL, why, NULL, why};
 	static const struct {
 		bool bodies;
-		const bool *refused;
+		char **reasons;
 		size_t n;
 	} rows[] = {{true, NULL, 4}, {false, NULL, 4}, {true, every_second, 2},
 		{false, every_second, 2}};
@@ -43,14 +53,14 @@ START_TEST(lines)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct sink_job *job = make_job(rows[i].bodies, 2);
 		char *path = fixture_path("dead-letters/out.ndjson");
+		struct sink_answer answer = rejected(why, rows[i].reasons);
 		struct fault fault = FAULT_NULL;
 		struct stat status;
 		json_t *line;
 		char *text;
 
 		unlink(path);
-		ck_assert_msg(deadletter_write(state, "out", job, rows[i].refused, NULL,
-				      "no \"way\"", &fault) == 0,
+		ck_assert_msg(deadletter_write(state, "out", job, &answer, &fault) == 0,
 			"row %zu: %s", i, fault.text);
 		text = pipeline_read(path, NULL);
 		ck_assert_msg(text_count(text, "\n") == rows[i].n, "row %zu: %s", i, text);
@@ -65,7 +75,7 @@ START_TEST(lines)
 		ck_assert_uint_eq(strlen(json_string_value(json_object_get(line, "id"))), 32);
 		ck_assert_int_eq(
 			json_integer_value(json_object_get(json_object_get(line, "record"), "i")),
-			rows[i].refused ? 1 : 0);
+			rows[i].reasons ? 1 : 0);
 		ck_assert_ptr_nonnull(strstr(text, "\"record\":{\"n\":1,\"i\":1}}\n"));
 		ck_assert_int_eq(stat(path, &status), 0);
 		ck_assert_int_eq(status.st_mode & 0777, 0600);
@@ -80,13 +90,15 @@ END_TEST
 
 START_TEST(each_has_its_own_reason)
 {
-	static const char *const reasons[] = {NULL, "no number", NULL, "too old"};
+	static char number[] = "no number", old[] = "too old";
+	static char *reasons[] = {NULL, number, NULL, old};
+	struct sink_answer answer = rejected("both", reasons);
 	struct sink_job *job = make_job(false, 2);
 	char *path = fixture_path("dead-letters/out.ndjson");
 	struct fault fault = FAULT_NULL;
 	char *text;
 
-	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, reasons, "both", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", job, &answer, &fault), 0);
 	text = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text, "\n"), 2);
 	ck_assert_ptr_nonnull(
@@ -100,17 +112,19 @@ END_TEST
 
 START_TEST(a_torn_line_is_ended)
 {
+	const struct sink_answer one = rejected("one", NULL);
+	const struct sink_answer two = rejected("two", NULL);
 	struct sink_job *job = make_job(true, 1);
 	char *path = fixture_path("dead-letters/out.ndjson");
 	struct fault fault = FAULT_NULL;
 	char *text;
 	FILE *file;
 
-	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, NULL, "one", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", job, &one, &fault), 0);
 	file = fopen(path, "a");
 	fputs("{\"torn", file);
 	fclose(file);
-	ck_assert_int_eq(deadletter_write(state, "out", job, NULL, NULL, "two", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", job, &two, &fault), 0);
 	text = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text, "\n"), 5);
 	ck_assert_ptr_nonnull(strstr(text, "\n{\"torn\n{\"time\""));
@@ -122,6 +136,8 @@ END_TEST
 
 START_TEST(a_full_disk_leaves_it_as_it_was)
 {
+	const struct sink_answer one = rejected("one", NULL);
+	const struct sink_answer two = rejected("two", NULL);
 	struct rlimit before, small;
 	struct sink_job *few = make_job(true, 1), *many = make_job(true, 5000);
 	char *path = fixture_path("dead-letters/out.ndjson");
@@ -130,19 +146,18 @@ START_TEST(a_full_disk_leaves_it_as_it_was)
 	char *text, *text_after;
 
 	signal(SIGXFSZ, SIG_IGN);
-	ck_assert_int_eq(deadletter_write(state, "out", few, NULL, NULL, "one", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", few, &one, &fault), 0);
 	text = pipeline_read(path, &size);
 	getrlimit(RLIMIT_FSIZE, &before);
 	small = before;
 	small.rlim_cur = 100000;
 	setrlimit(RLIMIT_FSIZE, &small);
-	ck_assert_int_eq(
-		deadletter_write(state, "out", many, NULL, NULL, "two", &fault), FAULT_STORE);
+	ck_assert_int_eq(deadletter_write(state, "out", many, &two, &fault), FAULT_STORE);
 	setrlimit(RLIMIT_FSIZE, &before);
 	text_after = pipeline_read(path, &size_after);
 	ck_assert_uint_eq(size_after, size);
 	ck_assert_str_eq(text, text_after);
-	ck_assert_int_eq(deadletter_write(state, "out", many, NULL, NULL, "two", &fault), 0);
+	ck_assert_int_eq(deadletter_write(state, "out", many, &two, &fault), 0);
 	free(text_after);
 	text_after = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text_after, "\n"), 10002);
@@ -156,17 +171,16 @@ END_TEST
 
 START_TEST(no_place_is_a_fault)
 {
+	const struct sink_answer one = rejected("one", NULL);
 	struct sink_job *job = make_job(true, 1);
 	struct fault fault = FAULT_NULL;
 	char *path = fixture_path("dead-letters");
 	FILE *file = fopen(path, "w");
 
 	fclose(file);
-	ck_assert_int_eq(
-		deadletter_write(state, "out", job, NULL, NULL, "one", &fault), FAULT_STORE);
+	ck_assert_int_eq(deadletter_write(state, "out", job, &one, &fault), FAULT_STORE);
 	ck_assert_ptr_nonnull(strstr(fault.text, "dead-letters/out.ndjson"));
-	ck_assert_int_eq(
-		deadletter_write("/dev/null", "out", job, NULL, NULL, "one", &fault), FAULT_STORE);
+	ck_assert_int_eq(deadletter_write("/dev/null", "out", job, &one, &fault), FAULT_STORE);
 	free(path);
 	job_free(job);
 }

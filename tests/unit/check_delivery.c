@@ -38,7 +38,7 @@ START_TEST(scripts)
 			size_t n = fake->n_calls;
 
 			fanout_retry_now(fanout);
-			RUN_UNTIL(fake->n_calls > n);
+			RUN_UNTIL(fake->n_calls > n && !fake->held);
 			pipeline_settle();
 		}
 	}
@@ -115,7 +115,7 @@ START_TEST(a_retried_job_is_the_same)
 	for (int try = 0; try < 3; try++) {
 		pipeline_pages("a", 5 * try, 5 * try + 5, 2);
 		fanout_retry_now(fanout);
-		RUN_UNTIL(fake->n_calls > (size_t)try);
+		RUN_UNTIL(fake->n_calls > (size_t)try && !fake->held);
 	}
 	for (size_t i = 1; i < 3; i++) {
 		ck_assert_str_eq(fake->ids[i], fake->ids[0]);
@@ -123,6 +123,24 @@ START_TEST(a_retried_job_is_the_same)
 	}
 	pipeline_settle();
 	ck_delivered(fake, 0, 15, 2);
+}
+END_TEST
+
+static void answer_at_once(struct sink *sink, struct sink_job *job)
+{
+	fake_answer(fake_of(sink), job, 'd');
+}
+
+/* The object that is called cannot be freed in its own call. */
+START_TEST(an_answer_inside_deliver_is_an_assertion)
+{
+	static struct sink_kind hasty = FAKE_KIND(0);
+	struct fake *fake;
+
+	hasty.deliver = answer_at_once;
+	fake = pipeline_simple(&hasty);
+	pipeline_pages("a", 0, 1, 1);
+	RUN_UNTIL(fake->delivered.size > 0 && !fake->held);
 }
 END_TEST
 
@@ -151,7 +169,7 @@ START_TEST(waits)
 
 		fake->ask_ns = rows[i].ask_ns;
 		fanout_retry_now(fanout);
-		RUN_UNTIL(fake->n_calls > i);
+		RUN_UNTIL(fake->n_calls > i && !fake->held);
 		status = pipeline_status("out");
 		ck_assert_msg(status.wait_ns >= rows[i].wait_min_ns &&
 				      status.wait_ns <= rows[i].wait_max_ns,
@@ -412,6 +430,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, what_waits_goes_through_the_spool_in_order);
 	tcase_add_test(tcase, a_failing_sink_keeps_its_job_only);
 	tcase_add_test(tcase, a_retried_job_is_the_same);
+	tcase_add_test_raise_signal(tcase, an_answer_inside_deliver_is_an_assertion, SIGABRT);
 	tcase_add_test(tcase, waits);
 	tcase_add_test(tcase, the_timer_ends_a_wait);
 	tcase_add_test(tcase, trouble_is_logged_once_and_so_is_its_end);

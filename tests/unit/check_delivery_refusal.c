@@ -8,7 +8,7 @@ static void retry(struct fake *fake)
 	size_t n = fake->n_calls;
 
 	fanout_retry_now(fanout);
-	RUN_UNTIL(fake->n_calls > n);
+	RUN_UNTIL(fake->n_calls > n && !fake->held);
 	pipeline_settle();
 }
 

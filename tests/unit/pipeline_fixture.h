@@ -3,11 +3,11 @@
  * a kind of sink that answers by script.
  *
  * A script is a text of one letter a deliver() call:
- *   d  delivered, inside the call        r  retry
- *   x  refused, all of it                p  refused in part: every second record
- *   n  none taken: each record refused with the same words
+ *   d  delivered                         r  retry
+ *   x  rejected, all of it               p  rejected in part: every second record
+ *   n  none taken: each record rejected with the same words
  *   h  held: the test answers by itself
- * After its end every job is delivered.
+ * After its end every job is delivered. Answers come at the next turn of the loop.
  */
 #ifndef TRAWLD_TESTS_PIPELINE_FIXTURE_H
 #define TRAWLD_TESTS_PIPELINE_FIXTURE_H
@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "base/timer.h"
 #include "pipeline/fanout.h"
 #include "pipeline/job.h"
 #include "store_fixture.h"
@@ -45,7 +46,9 @@ struct fake {
 	nsec_t ask_ns; /* what a retry asks for */
 	int n_recover_faults; /* so many recover() calls fail first */
 	char *recovered_with; /* position; "" when there was none */
-	struct sink_job *held;
+	struct sink_job *held; /* the job in hand */
+	char answer; /* to it; 'h': the test's */
+	ev_timer turn;
 	size_t n_calls;
 	size_t n_cancels;
 	size_t n_reopens;
@@ -88,32 +91,49 @@ static inline void fake_note(struct fake *fake, const struct sink_job *job, bool
 
 static inline void fake_answer(struct fake *fake, const struct sink_job *job, char answer)
 {
-	struct fault fault = FAULT_NULL;
-	char position[32];
+	struct sink_answer whole = {.result = SINK_DELIVERED};
 
-	snprintf(position, sizeof(position), "at %" PRId64, job_last(job));
-	fault_set(&fault, FAULT_SERVER, "the receiver says %c", answer);
+	if (answer != 'd')
+		fault_set(&whole.error, FAULT_SERVER, "the receiver says %c", answer);
 	if (answer == 'r') {
-		fault.wait_ns = fake->ask_ns;
-		sink_finish(&fake->base, SINK_RETRY, NULL, &fault);
+		whole.result = SINK_RETRY;
+		whole.error.wait_ns = fake->ask_ns;
 	} else if (answer == 'n') {
-		sink_finish(&fake->base, SINK_NONE_TAKEN, NULL, &fault);
+		whole.result = SINK_NONE_TAKEN;
 	} else if (answer == 'x') {
-		sink_finish(&fake->base, SINK_REFUSED, NULL, &fault);
+		whole.result = SINK_REJECTED;
 	} else if (answer == 'p') {
-		bool *refused = mem_array(job->n_records, sizeof(*refused));
-
+		whole.result = SINK_REJECTED;
+		whole.reasons = mem_array(job->n_records, sizeof(*whole.reasons));
+		whole.n_reasons = job->n_records;
 		for (size_t i = 1; i < job->n_records; i += 2)
-			refused[i] = true;
+			whole.reasons[i] = mem_strdup(whole.error.text);
 		fake_note(fake, job, true);
-		sink_finish_partly(&fake->base, refused, &fault);
-		free(refused);
 	} else {
-		bool keeps = fake->base.kind->capabilities & SINK_EXACTLY_ONCE;
-
+		if (fake->base.kind->capabilities & SINK_EXACTLY_ONCE)
+			whole.position = mem_printf("at %" PRId64, job_last(job));
 		fake_note(fake, job, false);
-		sink_finish(&fake->base, SINK_DELIVERED, keeps ? position : NULL, NULL);
 	}
+	sink_answer(&fake->base, &whole);
+}
+
+/* Answers the job in hand. */
+static inline void fake_release(struct fake *fake, char answer)
+{
+	const struct sink_job *job = fake->held;
+
+	ck_assert_ptr_nonnull(job);
+	fake->held = NULL;
+	fake_answer(fake, job, answer);
+}
+
+static inline void fake_on_turn(struct ev_loop *of, ev_timer *watcher, int events)
+{
+	struct fake *fake = watcher->data;
+
+	(void)of;
+	(void)events;
+	fake_release(fake, fake->answer);
 }
 
 static inline struct fake *fake_of(struct sink *sink)
@@ -131,6 +151,8 @@ static inline int fake_create(
 	fake->alive = true;
 	fake->base.kind = setup->options;
 	fake->base.name = mem_strdup(setup->name);
+	ev_timer_init(&fake->turn, fake_on_turn, 0., 0.);
+	fake->turn.data = fake;
 	*ret = &fake->base;
 	return 0;
 }
@@ -149,30 +171,20 @@ static inline int fake_recover(struct sink *sink, const char *position, struct f
 static inline void fake_deliver(struct sink *sink, struct sink_job *job)
 {
 	struct fake *fake = fake_of(sink);
-	char answer = *fake->script ? *fake->script++ : 'd';
 
 	ck_assert_ptr_null(fake->held);
 	ck_assert_uint_lt(fake->n_calls, FAKE_JOBS);
 	memcpy(fake->ids[fake->n_calls], job_id(job), sizeof(job->id));
 	fake->n_batches[fake->n_calls++] = job->n_batches;
-	if (answer == 'h')
-		fake->held = job;
-	else
-		fake_answer(fake, job, answer);
-}
-
-/* Answers the job that is held. */
-static inline void fake_release(struct fake *fake, char answer)
-{
-	const struct sink_job *job = fake->held;
-
-	ck_assert_ptr_nonnull(job);
-	fake->held = NULL;
-	fake_answer(fake, job, answer);
+	fake->held = job;
+	fake->answer = *fake->script ? *fake->script++ : 'd';
+	if (fake->answer != 'h')
+		timer_start(loop, &fake->turn, 0);
 }
 
 static inline void fake_cancel(struct sink *sink)
 {
+	ev_timer_stop(loop, &fake_of(sink)->turn);
 	fake_of(sink)->held = NULL;
 	fake_of(sink)->n_cancels++;
 }
@@ -314,6 +326,15 @@ static inline void pipeline_expect(struct buf *out, int from, int to, size_t n)
 	}
 }
 
+static inline bool fakes_answer(void)
+{
+	bool answer = false;
+
+	for (size_t i = 0; i < 4; i++)
+		answer = answer || ev_is_active(&fakes[i].turn);
+	return answer;
+}
+
 /* Until what is collected is committed, every sink is idle or failing, and what follows from that
  * is committed, too. */
 static inline void pipeline_settle(void)
@@ -322,7 +343,7 @@ static inline void pipeline_settle(void)
 	RUN_UNTIL(fanout_drained(fanout, NULL));
 	do {
 		ev_run(loop, EVRUN_NOWAIT);
-	} while (commit_pending(store) && committer_flush(committer));
+	} while (fakes_answer() || (commit_pending(store) && committer_flush(committer)));
 }
 
 static inline void ck_delivered(const struct fake *fake, int from, int to, size_t n)

@@ -207,6 +207,7 @@ static void sink_file_rest(struct sink_file *file)
 static void sink_file_answer(struct sink_file *file)
 {
 	bool from_spool = file->writer.given->batches[0]->number > 0;
+	struct sink_answer answer = {.result = SINK_DELIVERED};
 	struct buf text = BUF_NULL;
 
 	sink_file_rest(file);
@@ -215,21 +216,25 @@ static void sink_file_answer(struct sink_file *file)
 		sink_file_seal(file);
 	file_writer_tidy(&file->writer, false);
 	file_position_print(&file->writer.position, &text);
-	sink_finish(&file->base, SINK_DELIVERED, buf_text(&text), NULL);
-	buf_deinit(&text);
+	answer.position = buf_take(&text);
+	sink_answer(&file->base, &answer);
 }
 
 /* One part of the job; others have their turn before the next. */
 static void sink_file_step(struct sink_file *file)
 {
 	struct file_writer *writer = &file->writer;
-	struct fault fault = FAULT_NULL;
+	struct sink_answer answer = {.result = SINK_RETRY};
 
+	if (writer->first == writer->job->n_batches) {
+		sink_file_answer(file); /* the files have all of it already */
+		return;
+	}
 	if (file_closer_full(&writer->closer))
 		return; /* until a file is compressed */
-	if (file_writer_part(writer, &fault) != 0) {
+	if (file_writer_part(writer, &answer.error) != 0) {
 		sink_file_rest(file);
-		sink_finish(&file->base, SINK_RETRY, NULL, &fault);
+		sink_answer(&file->base, &answer);
 	} else if (writer->first == writer->job->n_batches) {
 		sink_file_answer(file);
 	} else {
@@ -259,10 +264,7 @@ static void sink_file_deliver(struct sink *sink, struct sink_job *job)
 	struct sink_file *file = (struct sink_file *)sink;
 
 	file_writer_begin(&file->writer, job);
-	if (file->writer.first == job->n_batches)
-		sink_file_answer(file);
-	else
-		sink_file_step(file);
+	sink_file_arm(file);
 }
 
 /* --- the rest of the contract --- */

@@ -63,7 +63,7 @@ struct sink_http {
 	size_t turn; /* the lane that is looked at first */
 	struct http_receipts receipts;
 	char channel[37];
-	ev_timer rest; /* ends when a part that failed may be sent again */
+	ev_timer rest; /* ends when a part that failed may be sent again, or the job begins */
 	unsigned n_strikes; /* failures since a request was answered well */
 	bool stepping;
 	bool failing; /* nothing more is begun; the job is to be tried again: */
@@ -89,29 +89,31 @@ static bool sink_http_is_in_doubt(const struct sink_http *http)
 static void sink_http_end(struct sink_http *http)
 {
 	struct http_parts *parts = &http->parts;
-	struct fault fault = FAULT_NULL;
+	struct sink_answer answer = {.result = SINK_DELIVERED};
 	size_t first = 0;
 
 	if (http->failing) {
-		sink_finish(&http->base, SINK_RETRY, NULL, &http->fault);
-		return;
-	}
-	if (parts->n_refused == 0) {
+		answer.result = SINK_RETRY;
+		answer.error = http->fault;
+	} else if (parts->n_refused == 0) {
 		http->doubt = HTTP_DOUBT_LEAST;
-		sink_finish(&http->base, SINK_DELIVERED, NULL, NULL);
-		return;
-	}
-	while (!parts->reasons[first])
-		first++;
-	fault_set(&fault, FAULT_REFUSED, "%s", parts->reasons[first]);
-	if (sink_http_is_in_doubt(http)) {
-		http->doubt *= HTTP_DOUBT_FACTOR;
+	} else {
+		while (!parts->reasons[first])
+			first++;
+		fault_set(&answer.error, FAULT_REFUSED, "%s", parts->reasons[first]);
+		if (sink_http_is_in_doubt(http)) {
+			answer.result = SINK_NONE_TAKEN;
+			http->doubt *= HTTP_DOUBT_FACTOR;
+		} else {
+			answer.result = SINK_REJECTED;
+			answer.reasons = parts->reasons;
+			answer.n_reasons = parts->n_records;
+			parts->reasons = NULL;
+			http->doubt = HTTP_DOUBT_LEAST;
+		}
 		http_parts_deinit(parts);
-		sink_finish(&http->base, SINK_NONE_TAKEN, NULL, &fault);
-		return;
 	}
-	http->doubt = HTTP_DOUBT_LEAST;
-	sink_finish_reasons(&http->base, (const char *const *)parts->reasons, &fault);
+	sink_answer(&http->base, &answer);
 }
 
 static bool sink_http_take_of(struct sink_http *http, struct http_flight *flight, size_t lane)
@@ -547,7 +549,7 @@ static void sink_http_deliver(struct sink *sink, struct sink_job *job)
 	http->failing = false;
 	http->turn = 0;
 	http_parts_begin(&http->parts, job);
-	sink_http_step(http);
+	timer_start(http->loop, &http->rest, 0);
 }
 
 static void sink_http_cancel(struct sink *sink)

@@ -55,13 +55,13 @@ struct sink_syslog {
 	struct job_cursor last; /* before the last of them */
 	size_t n_confirmed; /* records of the job that need not be sent again */
 	int64_t confirmed_last; /* the job's that n_confirmed belongs to; 0: none */
-	bool *refused; /* records of the job; NULL: none is */
+	bool *large; /* records of the job that no message can carry; NULL: none */
 	struct buf out; /* being sent */
 	size_t out_at;
 	size_t unacknowledged;
 	nsec_t quiet_at; /* since when the send queue is empty; NSEC_NONE: it is not */
 	nsec_t look_wait_ns;
-	ev_timer timer; /* goes on by itself */
+	ev_timer timer; /* begins a job, and continues by itself */
 	ev_timer watchdog; /* nothing has moved */
 };
 
@@ -135,19 +135,28 @@ static void leave_job(struct sink_syslog *syslog)
 
 static void finish(struct sink_syslog *syslog)
 {
-	struct fault fault = FAULT_NULL;
+	struct sink_answer answer = {.result = SINK_DELIVERED};
 
+	if (syslog->large) {
+		answer.result = SINK_REJECTED;
+		fault_set(&answer.error, FAULT_REFUSED,
+			"as messages they are over max_message (%zu bytes); relp carries any, and "
+			"max_message may be what the receiver is set up for",
+			syslog->writer.stream_max);
+		answer.n_reasons = syslog->job->n_records;
+		answer.reasons = mem_array(answer.n_reasons, sizeof(*answer.reasons));
+		for (size_t i = 0; i < answer.n_reasons; i++)
+			if (syslog->large[i])
+				answer.reasons[i] = mem_strdup(answer.error.text);
+	}
 	leave_job(syslog);
 	syslog->confirmed_last = 0;
-	if (!syslog->refused) {
-		sink_finish(&syslog->base, SINK_DELIVERED, NULL, NULL);
-		return;
-	}
-	fault_set(&fault, FAULT_REFUSED,
-		"as messages they are over max_message (%zu bytes); relp carries any, and "
-		"max_message may be what the receiver is set up for",
-		syslog->writer.stream_max);
-	sink_finish_partly(&syslog->base, syslog->refused, &fault);
+	sink_answer(&syslog->base, &answer);
+}
+
+static void retry(struct sink_syslog *syslog, const struct fault *error)
+{
+	sink_answer(&syslog->base, &(struct sink_answer){.result = SINK_RETRY, .error = *error});
 }
 
 static void fail(struct sink_syslog *syslog, const struct fault *fault)
@@ -158,7 +167,7 @@ static void fail(struct sink_syslog *syslog, const struct fault *fault)
 	disconnect(syslog);
 	leave_job(syslog);
 	if (busy)
-		sink_finish(&syslog->base, SINK_RETRY, NULL, &copy);
+		retry(syslog, &copy);
 	else
 		log_debug(&syslog->subject,
 			"%s between two jobs; connecting again for the next one", copy.text);
@@ -187,16 +196,16 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 	buf_clear(&syslog->out);
 	syslog->out_at = 0;
 	leave_job(syslog);
-	sink_finish(&syslog->base, SINK_RETRY, NULL, &fault);
+	retry(syslog, &fault);
 }
 
 /* --- messages --- */
 
-static void refuse(struct sink_syslog *syslog, size_t index)
+static void set_large(struct sink_syslog *syslog, size_t index)
 {
-	if (!syslog->refused)
-		syslog->refused = mem_array(syslog->job->n_records, sizeof(bool));
-	syslog->refused[index] = true;
+	if (!syslog->large)
+		syslog->large = mem_array(syslog->job->n_records, sizeof(bool));
+	syslog->large[index] = true;
 }
 
 /* The next messages into the empty OUT. False: there are none, or the window is full. */
@@ -213,7 +222,7 @@ static bool fill(struct sink_syslog *syslog)
 		syslog->last = syslog->taken;
 		job_next(job, &syslog->taken, &record);
 		if (!syslog_writer_put(&syslog->writer, &record, &syslog->out))
-			refuse(syslog, syslog->taken.index - 1);
+			set_large(syslog, syslog->taken.index - 1);
 		else if (syslog->writer.datagram_max > 0)
 			break;
 	}
@@ -403,8 +412,8 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 	if (syslog->confirmed_last != job_last(job))
 		syslog->n_confirmed = 0;
 	syslog->confirmed_last = job_last(job);
-	free(syslog->refused);
-	syslog->refused = NULL;
+	free(syslog->large);
+	syslog->large = NULL;
 	syslog->job = job;
 	skip_confirmed(syslog);
 	syslog->target.style.format = job->format;
@@ -416,7 +425,7 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 		return;
 	}
 	moved(syslog);
-	step(syslog);
+	timer_start(syslog->loop, &syslog->timer, 0);
 }
 
 /* A message may be half sent: a stream cannot go on after it. */
@@ -435,7 +444,7 @@ static void sink_syslog_free(struct sink_syslog *syslog)
 	buf_deinit(&syslog->out);
 	syslog_writer_deinit(&syslog->writer);
 	syslog_target_deinit(&syslog->target);
-	free(syslog->refused);
+	free(syslog->large);
 	free(syslog->location);
 	free(syslog->base.name);
 	free(syslog);
