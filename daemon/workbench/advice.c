@@ -19,30 +19,6 @@ static void tell(struct definition *definition, const char *kind, const char *ke
 		findings_add(findings, definition->file, 0, "%s", text);
 }
 
-/* Is `${VARIABLE}` in TEXT, alone or as one of the alternatives, with an offset or a format? */
-static bool has_variable(const char *text, const char *variable)
-{
-	size_t size = strlen(variable);
-	for (const char *at = strstr(text, variable); at; at = strstr(at + 1, variable)) {
-		bool begins = at > text && (at[-1] == '{' || at[-1] == '|');
-		if (begins && at[size] && strchr("}:|+-", at[size]))
-			return true;
-	}
-	return false;
-}
-
-/* Does the definition use VARIABLE? */
-static bool is_used(const struct definition *definition, const char *variable)
-{
-	for (size_t i = 0; i < definition->ini.n_sections; i++) {
-		const struct ini_section *section = &definition->ini.sections[i];
-		for (size_t j = 0; j < section->n_entries; j++)
-			if (has_variable(section->entries[j].value, variable))
-				return true;
-	}
-	return false;
-}
-
 /* Records become readable later than their time says, and newest first, a page that is read later
  * does not show them either. */
 static void check_overlap(struct definition *definition, struct findings *findings)
@@ -77,34 +53,11 @@ static void check_retention(struct definition *definition, struct findings *find
 			findings);
 }
 
-/* NAME as a word of TEXT. */
-static bool has_word(const char *text, const char *name)
-{
-	struct slice rest = slice_of(text), part;
-	while (str_next_part(&rest, ' ', &part)) {
-		if (part.size && part.data[part.size - 1] == ',')
-			part.size--;
-		if (slice_is(part, name))
-			return true;
-	}
-	return false;
-}
-
-static bool is_condition_for(const struct definition *definition, const char *name)
-{
-	for (size_t i = 0; i < definition->ini.n_sections; i++) {
-		struct ini_entry *when = ini_section_find(&definition->ini.sections[i], "when");
-		if (when && has_word(when->value, name))
-			return true;
-	}
-	return false;
-}
-
 static void check_parameters(struct definition *definition, struct findings *findings)
 {
 	for (size_t i = 0; i < definition->n_parameters; i++) {
 		const char *name = definition->parameters[i].name;
-		if (is_used(definition, name) || is_condition_for(definition, name))
+		if (definition_uses(definition, name))
 			continue;
 		char *text CLEANUP_FREE = mem_printf("nothing uses the parameter `%s`", name);
 		tell(definition, "parameters", name, text, findings);
@@ -146,7 +99,7 @@ static void check_urls(struct definition *definition, struct findings *findings)
 static void check_bound(struct definition *definition, struct findings *findings)
 {
 	if (definition->resume.window && definition->n_records_id == 0 &&
-		!is_used(definition, "window.end"))
+		!definition_uses(definition, "window.end"))
 		tell(definition, "records", "id",
 			"no ID, and the request has no upper bound (${window.end}): what arrives "
 			"while pages are read cannot be told from what was read",

@@ -266,6 +266,9 @@ void definition_names(const struct definition_path *path, struct str_list *names
 /* The value of parameter NAME, or NULL. */
 const char *definition_parameter(const struct definition *definition, const char *name);
 
+/* Does any text of the definition, or a `when`, use VARIABLE? */
+bool definition_uses(const struct definition *definition, const char *variable);
+
 /* Is STATUS one of the N that a key such as `lost` lists? */
 bool definition_lists_status(const int *statuses, size_t n, int status);
 

@@ -64,12 +64,11 @@ static const char *split_key(const char *key, const char **ret_key)
 	return NULL;
 }
 
-/* Variants give way: a source that says auth.type means its own. */
-static void drop_variants(struct ini *ini, const char *kind)
+static void drop_sections(struct ini *ini, const char *kind)
 {
 	for (size_t i = ini->n_sections; i-- > 0;) {
 		struct ini_section *section = &ini->sections[i];
-		if (strcmp(section->kind, kind) != 0 || !ini_section_find(section, "when"))
+		if (strcmp(section->kind, kind) != 0)
 			continue;
 		ini_section_deinit(section);
 		ini->n_sections--;
@@ -77,10 +76,30 @@ static void drop_variants(struct ini *ini, const char *kind)
 	}
 }
 
+/* A source that says auth.type means a credential of its own, unless the type is that of the
+ * definition. */
+static void drop_credential(struct definition *definition, struct ini_section *source)
+{
+	struct ini *ini = &definition->ini;
+	struct ini_entry *type = ini_section_find(source, "auth.type");
+	struct ini_section *plain = ini_find(ini, "auth", NULL);
+	struct ini_entry *own = plain ? ini_section_find(plain, "type") : NULL;
+	bool variant = false;
+	for (size_t i = 0; i < ini->n_sections; i++)
+		variant |= strcmp(ini->sections[i].kind, "auth") == 0 &&
+			   ini_section_find(&ini->sections[i], "when");
+	if (!type || (!variant && own && strcmp(own->value, type->value) == 0))
+		return;
+	drop_sections(ini, "auth");
+	if (strcmp(type->value, "login") != 0)
+		drop_sections(ini, "login");
+}
+
 void definition_overlay(
 	struct definition *definition, struct ini_section *source, struct findings *findings)
 {
 	(void)findings;
+	drop_credential(definition, source);
 	for (size_t i = 0; i < source->n_entries; i++) {
 		struct ini_entry *entry = &source->entries[i];
 		const char *key = entry->key;
@@ -92,8 +111,6 @@ void definition_overlay(
 			}
 		if (!kind)
 			continue;
-		if (strcmp(kind, "auth") == 0 && strcmp(key, "type") == 0)
-			drop_variants(&definition->ini, kind);
 		section_for(definition, kind, entry);
 		for (size_t j = 0; j < definition->ini.n_sections; j++)
 			if (strcmp(definition->ini.sections[j].kind, kind) == 0)

@@ -175,6 +175,45 @@ static void set_default(
 		set_value(reader, parameter, NULL, text, &parameter->value);
 }
 
+/* Is `${VARIABLE}` in TEXT, alone or as one of the alternatives, with an offset or a format? */
+static bool has_variable(const char *text, const char *variable)
+{
+	size_t size = strlen(variable);
+	for (const char *at = strstr(text, variable); at; at = strstr(at + 1, variable)) {
+		bool begins = at > text && (at[-1] == '{' || at[-1] == '|');
+		if (begins && at[size] && strchr("}:|+-", at[size]))
+			return true;
+	}
+	return false;
+}
+
+/* NAME as a word of TEXT. */
+static bool has_word(const char *text, const char *name)
+{
+	struct slice rest = slice_of(text), part;
+	while (str_next_part(&rest, ' ', &part)) {
+		if (part.size && part.data[part.size - 1] == ',')
+			part.size--;
+		if (slice_is(part, name))
+			return true;
+	}
+	return false;
+}
+
+bool definition_uses(const struct definition *definition, const char *variable)
+{
+	for (size_t i = 0; i < definition->ini.n_sections; i++) {
+		struct ini_section *section = &definition->ini.sections[i];
+		struct ini_entry *when = ini_section_find(section, "when");
+		if (when && has_word(when->value, variable))
+			return true;
+		for (size_t j = 0; j < section->n_entries; j++)
+			if (has_variable(section->entries[j].value, variable))
+				return true;
+	}
+	return false;
+}
+
 static void bind(struct definition_reader *reader, struct ini_section *section,
 	struct ini_section *source, struct parameter *parameter)
 {
@@ -190,7 +229,9 @@ static void bind(struct definition_reader *reader, struct ini_section *section,
 	}
 	if (parameter->value && parameter->secret)
 		secret_register(slice_of(parameter->value));
-	if (parameter->required && !parameter->value && !(entry && entry->value[0]))
+	/* a source that sets auth.type may have no use for it */
+	bool needed = parameter->required && definition_uses(reader->definition, parameter->name);
+	if (needed && !parameter->value && !(entry && entry->value[0]))
 		findings_add(reader->findings, source->file, entry ? entry->line : source->line,
 			"[source %s] needs `%s`: %s requires it", source->name, parameter->name,
 			reader->definition->title ? reader->definition->title

@@ -23,13 +23,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
 #include "conf/expand.h"
 #include "pipeline/job.h"
-#include "sink/child.h"
 
 #define SINK_EXEC_TURN ((size_t)1 << 20) /* bytes written before the loop has its turn */
 #define SINK_EXEC_LINES 60 /* of the child's standard error in the log, a minute */
@@ -67,38 +67,6 @@ static struct log_subject sink_exec_subject(const struct sink_exec *exec)
 
 /* --- the command line --- */
 
-/* Splits at white space; '...' and "..." hold white space. False: a quote that does not end. */
-static bool sink_exec_split(const char *text, struct str_list *list)
-{
-	struct buf word = BUF_NULL;
-	bool in_word = false, fine = true;
-	char quote = '\0';
-
-	for (; *text; text++) {
-		bool space = strchr(" \t\r\n", *text) != NULL;
-
-		if (quote && *text == quote) {
-			quote = '\0';
-		} else if (!quote && (*text == '"' || *text == '\'')) {
-			quote = *text;
-			in_word = true;
-		} else if (!quote && space) {
-			if (in_word)
-				str_list_add(list, buf_text(&word));
-			buf_clear(&word);
-			in_word = false;
-		} else {
-			buf_append_char(&word, *text);
-			in_word = true;
-		}
-	}
-	if (in_word)
-		str_list_add(list, buf_text(&word));
-	fine = quote == '\0';
-	buf_deinit(&word);
-	return fine;
-}
-
 static void sink_exec_check(
 	const void *data, const struct ini_section *section, struct findings *findings)
 {
@@ -113,7 +81,7 @@ static void sink_exec_check(
 			findings_add_at(findings, section, "credentials",
 				"credentials: `%s` is not the name of a credential",
 				options->credentials.items[i]);
-	if (!sink_exec_split(options->command, &words))
+	if (!child_split(options->command, &words))
 		findings_add(findings, entry->file, entry->line, "command: a quote does not end");
 	else if (words.n_items == 0 || words.items[0][0] != '/')
 		findings_add(findings, entry->file, entry->line,
@@ -358,11 +326,7 @@ static int sink_exec_create(struct sink **ret, const struct sink_setup *setup, s
 	exec->base.max_record = (size_t)options->max_record;
 	exec->timeout_ns = options->timeout_ns;
 	exec->minute_at = NSEC_NONE;
-	sink_exec_split(options->command, &exec->command);
-	/* the list ends with NULL for execve */
-	exec->command.items = mem_resize(
-		exec->command.items, (exec->command.n_items + 1) * sizeof(*exec->command.items));
-	exec->command.items[exec->command.n_items] = NULL;
+	child_split(options->command, &exec->command);
 	sink_exec_set_environment(exec, options);
 	exec->child = (struct child){
 		.loop = setup->loop,

@@ -17,7 +17,7 @@ KEYS = pathlib.Path(__file__).resolve().parents[1] / "keys"
 
 
 class Vendors(harness.Case):
-    def begin(self, name, settings="", earlier=0):
+    def begin(self, name, settings="", earlier=0, without=()):
         shutil.rmtree(self.state, ignore_errors=True)
         self.out.unlink(missing_ok=True)
         # all records are an hour old, or older
@@ -29,6 +29,7 @@ class Vendors(harness.Case):
         self.sim = self.simulator(
             "--api", name, "--first", str(self.first), "--count", str(COUNT), name="vendors"
         )
+        keys = vendor.source.format(url=self.sim.url, keys=KEYS).splitlines(True)
         self.configure(
             "[source vendor]\nprovider = %s\nendpoint = %s\nrate = off\ninterval = 5ms\n"
             "retry_max = 50ms\ninsecure_http = yes\nstart = %s\n%s%s"
@@ -36,7 +37,7 @@ class Vendors(harness.Case):
                 vendor.definition or name,
                 self.sim.url,
                 vendors.simlib.iso(self.first * 10**6),
-                vendor.source.format(url=self.sim.url, keys=KEYS),
+                "".join(key for key in keys if key.split(" =")[0] not in without),
                 settings,
             ),
             self.file_sink(),
@@ -112,6 +113,46 @@ class Vendors(harness.Case):
         self.assert_whole()
         tokens = [r for r in self.sim.log() if r["target"].endswith("/token")]
         self.assertEqual(len(tokens), 2)
+
+    def program(self, text):
+        """A program that runs TEXT in a shell, and the file that has a line for each run."""
+        runs = self.dir / "runs"
+        path = self.dir / "print-credential"
+        path.write_text("#!/bin/sh\necho >> %s\n%s\n" % (runs, text))
+        path.chmod(0o755)
+        return path, lambda: len(runs.read_text()) if runs.exists() else 0
+
+    def test_token_of_a_program(self):
+        """It is used as long as it is good, and the program is run again after a 401."""
+        path, runs = self.program("echo tok-$(($(date +%s) + 3600))")
+        self.begin("m365-activity", "auth.command = %s\nauth.type = command\n" % path, without=("client_id", "client_secret"))
+        self.once()
+        self.assert_whole()
+        self.assertEqual(runs(), 1)
+        self.sim.faults({"kind": "status", "path": "*/content", "status": 401, "times": 1})
+        self.once()
+        self.assertEqual(runs(), 3)
+        self.assert_whole()
+
+    def test_program_that_fails(self):
+        path, runs = self.program("echo 'Please log in' >&2; exit 7")
+        self.begin("m365-activity", "auth.command = %s\nauth.type = command\n" % path, without=("client_id", "client_secret"))
+        daemon = self.daemon()
+        daemon.wait_log("no token from %s: it ended with code 7: Please log in" % path)
+        path.write_text("#!/bin/sh\necho tok-$(($(date +%s) + 3600))\n")
+        wait_until(lambda: len(self.found()) >= COUNT, "all records")
+        daemon.stop()
+        self.assert_whole()
+
+    def test_keys_of_a_role(self):
+        """Temporary keys in the form that programs of the vendor print."""
+        keys = '{"Version": 1, "AccessKeyId": "AKID1", "SecretAccessKey": "s3cr3ts3cr3t", "Expiration": "%s"}'
+        path, runs = self.program("echo '%s'" % (keys % vendors.simlib.iso((time.time() + 7200) * 10**6)))
+        self.begin("aws-cloudtrail", "command = %s\n" % path, without=("access_key", "secret_key"))
+        self.once()
+        self.assert_whole()
+        self.assertEqual(runs(), 1)
+        self.assertNotIn(b"s3cr3ts3cr3t", self.ctl("probe", "vendor").text.encode())
 
     def test_documents_elsewhere_are_refused(self):
         self.begin("m365-activity")

@@ -194,7 +194,7 @@ START_TEST(kinds_are_listed)
 			ck_assert_msg(known, "%s: %s", names[n], info->required[i]);
 		}
 	}
-	ck_assert_uint_eq(n, 11);
+	ck_assert_uint_eq(n, 12);
 	ck_assert_ptr_null(auth_kind_find("no"));
 }
 END_TEST

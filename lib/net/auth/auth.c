@@ -24,6 +24,7 @@ static const struct auth_kind *const auth_kinds[] = {
 	&auth_jwt,
 	&auth_hmac,
 	&auth_http_signature,
+	&auth_command,
 };
 
 #define N_AUTH_KINDS (sizeof(auth_kinds) / sizeof(auth_kinds[0]))

@@ -33,6 +33,7 @@ struct auth;
  *   login          [header]
  *   hmac           key hash sign [encode] [user] [header.NAME]
  *   http_signature key key_id
+ *   command        command [for] [life] [header] and keys of the kind FOR
  *   jwt            key algorithm [token_url] [key_id] [header] [claim.NAME] [jose.NAME] [form.NAME]
  * `header` names the header that carries a fetched token: Authorization (then with `Bearer `) for
  * oauth2_client and jwt, X-Auth-Token for login.

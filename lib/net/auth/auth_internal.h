@@ -36,6 +36,7 @@ extern const struct auth_kind auth_login;
 extern const struct auth_kind auth_jwt;
 extern const struct auth_kind auth_hmac;
 extern const struct auth_kind auth_http_signature;
+extern const struct auth_kind auth_command;
 
 /* The value of KEY; SLICE_NULL when it is not set or empty. */
 struct slice auth_setting(const struct auth_setup *setup, const char *key);

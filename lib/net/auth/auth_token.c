@@ -97,6 +97,11 @@ static bool is_usable(const struct auth_token *self, nsec_t now_at)
 	return self->token.text && now_at < self->expires_at;
 }
 
+static bool is_fetching(const struct auth_token *self)
+{
+	return self->request || self->caller_waiter || self->running;
+}
+
 static void note(struct auth_token *self, const struct fault *fault)
 {
 	bool is_auth = fault->class == FAULT_AUTH || fault->class == FAULT_CONFIG;
@@ -192,6 +197,28 @@ static void on_answer(struct http_response *response, void *userdata)
 		fail(self, &fault);
 }
 
+void auth_token_answer(
+	struct auth_token *self, const struct token_answer *answered, const struct fault *fault)
+{
+	self->running = false;
+	if (fault)
+		fail(self, fault);
+	else
+		keep(self, answered);
+}
+
+static void run(struct auth_token *self)
+{
+	struct fault fault = FAULT_NULL;
+
+	assert(self->client);
+	self->running = self->source->run(self, &fault) == 0;
+	if (!self->running) { /* not answered here: auth_prepare may be calling */
+		note(self, &fault);
+		kick(self);
+	}
+}
+
 static void ask(struct auth_token *self)
 {
 	struct http_message message = HTTP_MESSAGE_NULL;
@@ -229,6 +256,10 @@ static void caller_ready(const struct fault *fault, void *userdata)
 
 static void fetch(struct auth_token *self)
 {
+	if (self->source->run) {
+		run(self);
+		return;
+	}
 	self->caller_waiter = self->caller ? auth_prepare(self->caller, caller_ready, self) : NULL;
 	if (!self->caller_waiter)
 		ask(self);
@@ -241,7 +272,7 @@ static void on_kick(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (self->request || self->caller_waiter) /* its answer is theirs */
+	if (is_fetching(self)) /* its answer is theirs */
 		return;
 	if (is_usable(self, now_at)) {
 		answer(self, NULL);
@@ -282,7 +313,7 @@ struct auth_waiter *auth_token_prepare(struct auth *auth, auth_ready_fn ready, v
 	waiter->ready = ready;
 	waiter->userdata = userdata;
 	waiter_append(&self->waiting, waiter);
-	if (self->request || self->caller_waiter)
+	if (is_fetching(self))
 		return waiter;
 	if (now_at >= self->retry_at) {
 		fetch(self);

@@ -1,6 +1,6 @@
 /*
  * A token that is fetched, kept in memory, and used until it is nearly worn out: what the kinds
- * oauth2_client, jwt and login share. Nothing outside lib/net includes it.
+ * oauth2_client, jwt, login and command share. Nothing outside lib/net includes it.
  */
 #ifndef TRAWLD_NET_AUTH_TOKEN_H
 #define TRAWLD_NET_AUTH_TOKEN_H
@@ -22,6 +22,9 @@ struct auth_token;
 
 /* What differs between the kinds. */
 struct auth_token_source {
+	/* Gets the token without a request, and says so by auth_token_answer, not inside this call.
+	 * 0 or a fault class. NULL: RENDER and READ are used. */
+	int (*run)(struct auth_token *self, struct fault *reterr);
 	/* Fills OUT, which is HTTP_MESSAGE_NULL. 0 or a fault class. */
 	int (*render)(struct auth_token *self, struct http_message *out, struct fault *reterr);
 	/* Reads an answer of class FAULT_NONE. 0 or a fault class. */
@@ -57,6 +60,7 @@ struct auth_token {
 	bool retried; /* this fetch was refused once and is made once more */
 
 	struct http_request *request; /* the one fetch under way, or NULL */
+	bool running; /* the same of a source that runs */
 	char *origin; /* whom it asks */
 	ev_timer kick; /* answers waiters when no fetch will */
 	struct auth_waiter_list waiting;
@@ -68,6 +72,10 @@ struct auth_token {
 int auth_token_init(struct auth_token *self, const struct auth_setup *setup,
 	const struct auth_token_source *source, const char *default_header, struct fault *reterr);
 void auth_token_deinit(struct auth_token *self); /* waiters are dropped without a call */
+
+/* How RUN ended: ANSWERED, or FAULT. The last thing a function does: SELF may be gone. */
+void auth_token_answer(
+	struct auth_token *self, const struct token_answer *answered, const struct fault *fault);
 
 /* The rows of struct auth_kind */
 struct auth_waiter *auth_token_prepare(struct auth *auth, auth_ready_fn ready, void *userdata);

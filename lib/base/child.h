@@ -5,8 +5,8 @@
  *
  * The end is seen through a pidfd: ev_child works in libev's default loop only.
  */
-#ifndef TRAWLD_SINK_CHILD_H
-#define TRAWLD_SINK_CHILD_H
+#ifndef TRAWLD_BASE_CHILD_H
+#define TRAWLD_BASE_CHILD_H
 
 #include "base/buf.h"
 #include "base/fault.h"
@@ -36,6 +36,9 @@ struct child {
 	 * after child_stop. May start it anew. */
 	void (*ended)(const char *text, void *userdata);
 	void *userdata;
+	size_t line_max; /* 0: CHILD_LINE_MAX */
+	bool secret; /* what it prints is wiped once it has been passed on, and its last line may
+			lack the line feed */
 
 	pid_t pid; /* 0: none */
 	bool killed; /* nothing it prints on standard output counts any more */
@@ -44,7 +47,10 @@ struct child {
 	struct child_stream out, error;
 };
 
-/* LOOP to USERDATA are set by the caller. */
+/* Splits a command line at white space; '...' and "..." hold white space. RET is a vector for
+ * child_start. False: a quote does not end. */
+bool child_split(const char *text, struct str_list *ret);
+/* LOOP to SECRET are set by the caller. */
 void child_init(struct child *child);
 /* Runs ARGV[0] (a path). The environment is trawld's, reduced to what programs expect, and EXTRA
  * (NAME=value, ...). No descriptor of trawld is inherited. 0 or a fault: nothing runs. */

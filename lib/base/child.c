@@ -1,5 +1,5 @@
 /* See child.h. */
-#include "sink/child.h"
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/str.h"
 
 #define CHILD_WAIT_MS 500
@@ -22,6 +23,41 @@ static const char *const child_environment[] = {
 	"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"};
 
 #define N_CHILD_ENVIRONMENT (sizeof(child_environment) / sizeof(child_environment[0]))
+
+/* --- the command line --- */
+
+bool child_split(const char *text, struct str_list *ret)
+{
+	struct buf word = BUF_NULL;
+	bool in_word = false;
+	char quote = '\0';
+
+	for (; *text; text++) {
+		bool space = strchr(" \t\r\n", *text) != NULL;
+
+		if (quote && *text == quote) {
+			quote = '\0';
+		} else if (!quote && (*text == '"' || *text == '\'')) {
+			quote = *text;
+			in_word = true;
+		} else if (!quote && space) {
+			if (in_word)
+				str_list_add(ret, buf_text(&word));
+			buf_clear(&word);
+			in_word = false;
+		} else {
+			buf_append_char(&word, *text);
+			in_word = true;
+		}
+	}
+	if (in_word)
+		str_list_add(ret, buf_text(&word));
+	buf_deinit(&word);
+	str_list_add(ret, ""); /* room for the NULL that execve(2) wants */
+	free(ret->items[--ret->n_items]);
+	ret->items[ret->n_items] = NULL;
+	return quote == '\0';
+}
 
 /* --- what it prints --- */
 
@@ -37,6 +73,8 @@ static void child_stream_end_line(struct child_stream *stream)
 		child->complained(buf_slice(&line), cut, child->userdata);
 	else if (!child->killed)
 		child->printed(buf_slice(&line), cut, child->userdata);
+	if (child->secret && line.data)
+		secret_wipe(line.data, line.size);
 	buf_deinit(&line);
 }
 
@@ -45,7 +83,8 @@ static void child_stream_add(struct child_stream *stream, struct slice piece)
 	while (piece.size > 0) {
 		const char *feed = memchr(piece.data, '\n', piece.size);
 		size_t size = feed ? (size_t)(feed - piece.data) : piece.size;
-		size_t room = CHILD_LINE_MAX - stream->line.size;
+		size_t max = stream->child->line_max;
+		size_t room = (max ? max : CHILD_LINE_MAX) - stream->line.size;
 
 		stream->cut = stream->cut || size > room;
 		buf_append(&stream->line, piece.data, size < room ? size : room);
@@ -63,9 +102,11 @@ static bool child_stream_read(struct child_stream *stream)
 	char piece[16384];
 	ssize_t n = read(stream->io.fd, piece, sizeof(piece));
 
-	if (n > 0)
+	if (n > 0) {
 		child_stream_add(stream, (struct slice){piece, (size_t)n});
-	else if (n == 0)
+		if (stream->child->secret)
+			secret_wipe(piece, (size_t)n);
+	} else if (n == 0)
 		ev_io_stop(stream->child->loop, &stream->io);
 	return n > 0;
 }
@@ -119,6 +160,7 @@ static void child_describe(int status, char text[64])
 static void child_on_end(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	struct child *child = watcher->data;
+	struct child_stream *streams[] = {&child->error, &child->out};
 	char text[64] = "ended";
 	int status;
 
@@ -128,6 +170,9 @@ static void child_on_end(struct ev_loop *loop, ev_io *watcher, int events)
 	kill(-child->pid, SIGKILL);
 	child_stream_drain(&child->error);
 	child_stream_drain(&child->out);
+	for (size_t i = 0; child->secret && i < 2; i++)
+		if (streams[i]->line.size > 0)
+			child_stream_end_line(streams[i]);
 	if (waitpid(child->pid, &status, 0) == child->pid)
 		child_describe(status, text);
 	child_forget(child);
