@@ -35,7 +35,9 @@ enum record_scope {
 			       page is the k-th known one */
 	RECORD_SCOPE_ROWS, /* of a document, counted by the cursor: every record is new, also with
 			      an ID; keys serve for the document only */
-	RECORD_SCOPE_PAGE, /* as above, counted inside each page (pages that overlap) */
+	RECORD_SCOPE_ROW_IDS, /* of a document, with an ID that counts beyond it */
+	RECORD_SCOPE_PAGE, /* as RECORD_SCOPE_CHAIN, counted inside each page (pages that overlap)
+			    */
 };
 
 /* An element of a page that cannot be a record: null, a string, one without its record. */

@@ -418,6 +418,7 @@ void definition_free(struct definition *definition)
 	conditions_free(definition->errors_retry, definition->n_errors_retry);
 	pointer_deinit(&definition->fetch_from);
 	pointer_deinit(&definition->fetch_link);
+	pointers_free(definition->fetch_id, definition->n_fetch_id);
 	request_deinit(&definition->link_request);
 	request_deinit(&definition->watch_request);
 	condition_deinit(&definition->watch_warn);

@@ -143,7 +143,7 @@ struct fetch_options {
 	bool auth; /* documents are requested with the credential */
 	char *at; /* json: the array of records in a document */
 	char *start, *raw, *delimiter, *quote, *rest, *time, *time_format, *time_zone;
-	struct str_list columns;
+	struct str_list columns, id;
 	uint64_t max_size;
 };
 
@@ -222,6 +222,8 @@ struct definition {
 	bool fetches; /* [fetch] is there, and its `when` holds */
 	struct fetch_options fetch;
 	struct pointer fetch_from, fetch_link;
+	struct pointer *fetch_id; /* in a row, as a record */
+	size_t n_fetch_id;
 	struct request_definition link_request; /* method NULL: fetch_from is the address; without
 						   fetch_link its response is the document */
 	struct str_list fetch_origins; /* globs */

@@ -89,6 +89,32 @@ static bool read_regex(struct definition_reader *reader, struct ini_section *sec
 	return false;
 }
 
+/* Rows are looked at as records: a column is a member. */
+static void read_row_id(struct definition_reader *reader, struct ini_section *section)
+{
+	struct definition *definition = reader->definition;
+	const struct str_list *names = &definition->fetch.id;
+	definition->fetch_id = mem_array(names->n_items, sizeof(struct pointer));
+	for (size_t i = 0; i < names->n_items; i++) {
+		struct pointer *pointer = &definition->fetch_id[definition->n_fetch_id++];
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		*pointer = POINTER_NULL;
+		if (definition->rows.kind != ROWS_CSV) {
+			reader_pointer(reader, section, "id", names->items[i], pointer);
+			continue;
+		}
+		if (!definition->rows.has_header)
+			find_column(reader, section, "id", names->items[i]);
+		buf_append_char(&text, '/');
+		for (const char *c = names->items[i]; *c; c++)
+			if (*c == '~' || *c == '/')
+				buf_append_text(&text, *c == '~' ? "~0" : "~1");
+			else
+				buf_append_char(&text, *c);
+		reader_pointer(reader, section, "id", buf_text(&text), pointer);
+	}
+}
+
 static void read_rows(struct definition_reader *reader, struct ini_section *section)
 {
 	const struct fetch_options *options = &reader->definition->fetch;
@@ -98,6 +124,7 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 		read_csv(reader, section);
 	else
 		read_lines(reader, section);
+	read_row_id(reader, section);
 	if (rows->kind == ROWS_JSON)
 		read_whole(reader, section);
 	else if (options->at)

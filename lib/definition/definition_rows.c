@@ -168,6 +168,9 @@ static const struct option fetch[] = {
 			"has them"),
 	ROW(fetch_options, rest, "rest", OPTION_STRING,
 		.help = "csv: the column that can contain unescaped quotes and delimiters"),
+	ROW(fetch_options, id, "id", OPTION_LIST,
+		.help = "csv: columns, else pointers of a row's ID; none: its number in the "
+			"document"),
 	ROW(fetch_options, time, "time", OPTION_STRING,
 		.help = "csv: the column with the record's time; lines: a pointer"),
 	ROW(fetch_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",

@@ -13,6 +13,7 @@
 #define RUN_BYTES ((size_t)1 << 20)
 #define LINKS_REFUSED 3 /* then it is no matter of a link that was too old */
 #define GONE_KEPT 65536 /* then it is told anew */
+#define DONE_KEPT 65536 /* then they are read again, and their rows are duplicates */
 #define DOCUMENT_TIMEOUT (15 * NSEC_PER_MIN)
 
 static const struct definition *definition_of(const struct fetch *fetch)
@@ -60,13 +61,13 @@ void fetch_clear(struct fetch *fetch)
 	buf_deinit(&fetch->texts);
 	buf_deinit(&fetch->bad_time);
 	free(fetch->records);
-	*fetch = (struct fetch){.empty = fetch->empty, .gone = fetch->gone};
+	*fetch = (struct fetch){.done = fetch->done, .gone = fetch->gone};
 }
 
 void fetch_deinit(struct fetch *fetch)
 {
 	fetch_clear(fetch);
-	idset_deinit(&fetch->empty);
+	idset_deinit(&fetch->done);
 	idset_deinit(&fetch->gone);
 }
 
@@ -174,7 +175,7 @@ void fetch_begin(struct fetch *fetch, const struct source *source, struct record
 	*fetch = (struct fetch){
 		.source = source,
 		.cursor = CURSOR_NULL,
-		.empty = fetch->empty,
+		.done = fetch->done,
 		.gone = fetch->gone,
 	};
 	cursor_copy(&fetch->cursor, cursor);
@@ -187,8 +188,8 @@ void fetch_begin(struct fetch *fetch, const struct source *source, struct record
 		if (read_from(source, &records.items[i], document, &fault))
 			continue; /* fetch_check would have refused its page */
 		struct record probe = {.key = document->key, .id_text = SLICE("x")};
-		if (idset_has(&listed, &document->key) ||
-			idset_has(&fetch->empty, &document->key) || known(&probe, userdata)) {
+		if (idset_has(&listed, &document->key) || idset_has(&fetch->done, &document->key) ||
+			known(&probe, userdata)) {
 			fetch_document_deinit(document);
 			continue;
 		}
@@ -370,20 +371,39 @@ static int next_row(struct fetch *fetch, struct slice *ret, bool *ret_has, struc
 	}
 }
 
+/* A row is known by its ID, or by its number in the document. */
+static void identify(struct fetch *fetch, struct slice text, struct buf *ret, struct id *ret_key)
+{
+	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
+	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
+	const struct json_scanner *plan = fetch->source->row_plan;
+	struct fault fault;
+	if (plan && json_scanner_run(plan, text, &scan, &fault) == 0 &&
+		page_read_id(
+			scan.envelope, definition_of(fetch)->n_fetch_id, ret, ret_key, &scratch))
+		return;
+	buf_printf(ret, "%s:%lld", fetch->documents[fetch->at].label, (long long)fetch->row);
+	*ret_key = digest_id(buf_slice(ret));
+}
+
 /* Texts may still move while they grow: offsets stand in for addresses until the run is whole. */
 static void add_record(struct fetch *fetch, size_t n, struct slice row)
 {
 	const struct fetch_document *document = &fetch->documents[fetch->at];
 	struct record record = {.time = document->time};
+	struct buf id CLEANUP(buf_deinit) = BUF_NULL;
 	fetch->records = mem_grow(fetch->records, n, &fetch->capacity, sizeof(struct record));
 	record.text.data = (const char *)fetch->texts.size;
 	struct slice bad = rows_record(&fetch->rows, row, &fetch->texts, &record.time);
 	if (bad.data && fetch->n_without_time++ == 0)
 		buf_append_slice(&fetch->bad_time, bad);
 	record.text.size = fetch->texts.size - (size_t)record.text.data;
-	record.id_text.data = (const char *)fetch->texts.size;
-	buf_printf(&fetch->texts, "%s:%lld", document->label, (long long)fetch->row);
-	record.id_text.size = fetch->texts.size - (size_t)record.id_text.data;
+	identify(fetch,
+		(struct slice){
+			buf_text(&fetch->texts) + (size_t)record.text.data, record.text.size},
+		&id, &record.key);
+	record.id_text = (struct slice){(const char *)fetch->texts.size, id.size};
+	buf_append_slice(&fetch->texts, buf_slice(&id));
 	fetch->records[n] = record;
 }
 
@@ -394,9 +414,8 @@ static void settle(struct fetch *fetch, size_t n, bool ends)
 		struct record *record = &fetch->records[i];
 		record->text.data = texts + (size_t)record->text.data;
 		record->id_text.data = texts + (size_t)record->id_text.data;
-		record->key = digest_id(record->id_text);
 	}
-	if (ends && n)
+	if (ends && n && !fetch->source->row_plan)
 		fetch->records[n - 1].key = fetch->documents[fetch->at].key;
 }
 
@@ -426,8 +445,11 @@ int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct 
 		fetch->row++;
 	}
 	*ret_ends = !has;
-	if (*ret_ends && fetch->row == 0)
-		idset_add(&fetch->empty, &fetch->documents[fetch->at].key);
+	if (*ret_ends && (fetch->row == 0 || fetch->source->row_plan)) {
+		if (fetch->done.n_ids >= DONE_KEPT)
+			idset_clear(&fetch->done);
+		idset_add(&fetch->done, &fetch->documents[fetch->at].key);
+	}
 	settle(fetch, n, *ret_ends);
 	*ret = (struct records){fetch->records, n};
 	if (fetch->row > fetch->cursor.rows)

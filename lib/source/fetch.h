@@ -50,8 +50,8 @@ struct fetch {
 	struct buf bad_time; /* the first such time */
 	struct record *records;
 	size_t capacity;
-	struct idset empty; /* documents without a row, which nothing else makes known; kept by
-			       fetch_clear */
+	struct idset done; /* documents that no key in the state makes known: those without a row,
+			      or whose rows have IDs; kept by fetch_clear */
 	struct idset gone; /* listed digests of documents that are gone; kept by fetch_clear */
 };
 

@@ -265,10 +265,33 @@ static struct slice id_identity(struct slice value, struct slice content)
 	return lost ? value : content;
 }
 
-/* The record's ID: all pointers must lead to a scalar that is not null. Parts are joined by ':' for
- * people; the key is the digest of the parts with their lengths, so that no two different IDs meet.
- * A number and a string of the same digits are the same ID: APIs change their mind about that.
- * False: none. */
+/* All values must be scalars that are not null. Parts are joined by ':' for people; the key is the
+ * digest of the parts with their lengths, so that no two different IDs meet. A number and a string
+ * of the same digits are the same ID: APIs change their mind about that. */
+bool page_read_id(const struct slice *values, size_t n, struct buf *out, struct id *ret_key,
+	struct buf *scratch)
+{
+	size_t start = out->size;
+	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (is_nothing(values[i])) {
+			out->size = start;
+			return false;
+		}
+		struct slice content = json_content(values[i], scratch);
+		struct slice identity = id_identity(values[i], content);
+		if (n > 1)
+			buf_printf(&key, "%zu:", identity.size);
+		buf_append_slice(&key, identity);
+		if (i > 0)
+			buf_append_char(out, ':');
+		buf_append_slice(out, content);
+	}
+	*ret_key = digest_id(buf_slice(&key));
+	return n > 0;
+}
+
+/* False: the record has none. */
 static bool read_id(struct page *page, const struct source *source, size_t element,
 	struct record *record, struct buf *scratch)
 {
@@ -276,27 +299,15 @@ static bool read_id(struct page *page, const struct source *source, size_t eleme
 	size_t start = page->ids.size;
 	if (n_ids == 0)
 		return false;
-	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
-	for (size_t i = 0; i < n_ids; i++) {
-		struct slice value = field(page, element, source->column_id + (int)i);
-		if (is_nothing(value)) {
-			page->ids.size = start;
-			page->n_without_id++;
-			return false;
-		}
-		struct slice content = json_content(value, scratch);
-		struct slice identity = id_identity(value, content);
-		if (n_ids > 1)
-			buf_printf(&key, "%zu:", identity.size);
-		buf_append_slice(&key, identity);
-		if (i > 0)
-			buf_append_char(&page->ids, ':');
-		buf_append_slice(&page->ids, content);
+	if (!page_read_id(
+		    &page->scan.fields[element * page->scan.n_fields + (size_t)source->column_id],
+		    n_ids, &page->ids, &record->key, scratch)) {
+		page->n_without_id++;
+		return false;
 	}
 	/* ids may still move while it grows: the offset stands in for the address until all are
 	 * read */
 	record->id_text = (struct slice){(const char *)start, page->ids.size - start};
-	record->key = digest_id(buf_slice(&key));
 	return true;
 }
 

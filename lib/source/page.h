@@ -57,6 +57,10 @@ void page_empty(struct page *page, const struct http_response *response);
 /* Leaves out the first N records. */
 void page_drop_records(struct page *page, size_t n);
 void page_deinit(struct page *page);
+/* Appends the ID that the N JSON texts VALUES make to OUT; *RET_KEY is what it is known by. False:
+ * one of them is nothing, so there is none. */
+bool page_read_id(const struct slice *values, size_t n, struct buf *out, struct id *ret_key,
+	struct buf *scratch);
 
 /* What an answer's status means (outcome.h), in the API's own words; with [errors] retry also what
  * its body means. 0, or the class of the fault. */

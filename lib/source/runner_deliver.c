@@ -17,7 +17,8 @@ static void report_cover(struct runner *runner)
 static void deliver(struct runner *runner, struct record_batch batch)
 {
 	static const struct records none = {NULL, 0};
-	bool rows = batch.scope == RECORD_SCOPE_ROWS; /* their own times are not those listed */
+	/* the times of rows are not those listed */
+	bool rows = batch.scope == RECORD_SCOPE_ROWS || batch.scope == RECORD_SCOPE_ROW_IDS;
 	batch.key_time = poll_key_time(&runner->poll, rows ? &none : &batch.records);
 	runner->callbacks->accept(&batch, runner->userdata);
 }

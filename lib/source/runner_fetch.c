@@ -54,12 +54,14 @@ static void hand_rows_on(struct runner *runner)
 		buf_slice(&runner->fetch.bad_time));
 	char *cursor CLEANUP_FREE = cursor_print(&runner->fetch.cursor);
 	if (records.n_items)
-		runner_deliver(runner, (struct record_batch){
-					       .records = records,
-					       .scope = RECORD_SCOPE_ROWS,
-					       .cursor = cursor,
-					       .document_ends = ends,
-				       });
+		runner_deliver(
+			runner, (struct record_batch){
+					.records = records,
+					.scope = runner->source->row_plan ? RECORD_SCOPE_ROW_IDS
+									  : RECORD_SCOPE_ROWS,
+					.cursor = cursor,
+					.document_ends = ends,
+				});
 	if (ends)
 		runner_succeeded(runner);
 	runner_arm(runner, 0);

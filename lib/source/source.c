@@ -127,6 +127,19 @@ static struct json_scanner *compile_value(const struct pointer *pointer)
 		&(struct json_scanner_wanted){.envelope = &pointer, .n_envelope = 1});
 }
 
+static struct json_scanner *compile_row_id(const struct definition *definition)
+{
+	struct columns columns = {0};
+	for (size_t i = 0; i < definition->n_fetch_id; i++)
+		column_add(&columns, &definition->fetch_id[i]);
+	struct json_scanner *plan =
+		columns.n_items ? json_scanner_new(&(struct json_scanner_wanted){
+					  .envelope = columns.items, .n_envelope = columns.n_items})
+				: NULL;
+	free(columns.items);
+	return plan;
+}
+
 static struct json_scanner *compile_error(struct source *source)
 {
 	const struct definition *definition = source->definition;
@@ -167,6 +180,7 @@ static void compile_plans(struct source *source)
 	source->fetch_plan = compile_value(&definition->fetch_from);
 	source->link_plan = compile_value(&definition->fetch_link);
 	source->watch_plan = compile_value(&definition->watch_warn.pointer);
+	source->row_plan = compile_row_id(definition);
 }
 
 static void set_transport(struct source *source)
@@ -434,6 +448,7 @@ void source_free(struct source *source)
 	json_scanner_free(source->watch_plan);
 	json_scanner_free(source->fetch_plan);
 	json_scanner_free(source->link_plan);
+	json_scanner_free(source->row_plan);
 	str_list_deinit(&source->origins);
 	free(source->origin);
 	free(source->page_shape);

@@ -57,6 +57,7 @@ struct source {
 	struct json_scanner *plan;
 	struct json_scanner *error_plan; /* NULL: nothing is looked for */
 	struct json_scanner *fetch_plan; /* of a listed record: fetch.from; NULL: no [fetch] */
+	struct json_scanner *row_plan; /* of a row of a document: fetch.id; NULL: there is none */
 	struct json_scanner *link_plan; /* of the answer with a link: fetch.link */
 	struct json_scanner *watch_plan; /* of the response to [watch]: what warn tests */
 	/* columns of the plans; -1: not needed */

@@ -425,9 +425,10 @@ class Microsoft365(Linked):
         return {"CreationTime": self.iso(n, 0)[:-1], "Id": self.id(n), "Operation": "FileAccessed", "é": n}
 
     def documents(self):
-        """Ten activities in one document, which can be seen when the last of them happened."""
+        """Ten activities in one document, which can be seen when the last of them happened; each
+        document begins with one that the document before it has, too."""
         found = self.trail.order
-        return [found[at : at + 10] for at in range(0, len(found), 10)]
+        return [found[max(at - 1, 0) : at + 10] for at in range(0, len(found), 10)]
 
     def created(self, document):
         return max(self.trail.times[n] for n in document) // 1000 * 1000
