@@ -268,6 +268,21 @@ static int load_commits(struct store *store, struct fault *reterr)
 	return r;
 }
 
+static int load_id(struct store *store, struct fault *reterr)
+{
+	sqlite3_stmt *statement CLEANUP(statement_finalize) = NULL;
+	bool row = false;
+	int r = statement_prepare(store, "SELECT id FROM identity", &statement, reterr);
+
+	if (!r)
+		r = statement_step(store, statement, &row, reterr);
+	if (!r && (!row || sqlite3_column_bytes(statement, 0) != STORE_ID_SIZE - 1))
+		r = statement_damaged(store, reterr, "it has no identity");
+	if (!r)
+		memcpy(store->id, sqlite3_column_text(statement, 0), STORE_ID_SIZE - 1);
+	return r;
+}
+
 static int open_own(struct store *store, const char *directory, const struct schema *schema,
 	bool clean, off_t size, struct fault *reterr)
 {
@@ -295,6 +310,8 @@ static int open_own(struct store *store, const char *directory, const struct sch
 		r = coverage_count(store, reterr);
 	if (!r)
 		r = coverage_load(store, reterr);
+	if (!r)
+		r = load_id(store, reterr);
 	if (!r)
 		r = load_totals(store, reterr);
 	if (!r)
@@ -369,6 +386,11 @@ int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr)
 {
 	return database_open(ret, directory, mode, &schema_current, reterr);
+}
+
+const char *store_id(const struct store *store)
+{
+	return store->id;
 }
 
 int64_t store_lost_commits(const struct store *store)

@@ -33,6 +33,11 @@ int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
 void store_close(struct store *store); /* NULL allowed; uncommitted work is dropped */
 
+/* What tells this state from others; a copy of it, also one put back, has the same. With
+ * STORE_OWN. */
+const char *store_id(const struct store *store);
+#define STORE_ID_SIZE 17
+
 /* There was no state: no configuration was adopted yet (routes.h). */
 bool store_is_new(const struct store *store);
 

@@ -106,6 +106,10 @@ static const char step_5[] = "DROP INDEX coverage_open;"
 /* The cursor before the last rewind. */
 static const char step_6[] = "ALTER TABLE sources ADD COLUMN previous TEXT;";
 
+/* What tells this state from others where several write to one receiver; a copy has the same. */
+static const char step_7[] = "CREATE TABLE identity(id TEXT NOT NULL);"
+			     "INSERT INTO identity VALUES(lower(hex(randomblob(8))));";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -113,6 +117,7 @@ static const char *const steps[] = {
 	step_4,
 	step_5,
 	step_6,
+	step_7,
 };
 
 const struct schema schema_current = {

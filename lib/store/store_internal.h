@@ -166,6 +166,7 @@ struct store {
 	int64_t n_commits; /* that the file has */
 	int64_t n_witnessed; /* that the witness knew at the start */
 	int64_t n_lost; /* that it had, and has no more */
+	char id[STORE_ID_SIZE]; /* "" with STORE_READ */
 	dev_t device; /* of trawld.db as it was opened */
 	ino_t inode;
 

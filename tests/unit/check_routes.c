@@ -305,7 +305,8 @@ END_TEST
 /* --- the state of an older trawld: it says which batches some sink lacked, not which sink --- */
 
 static const char back_to_1[] =
-	"DROP TABLE commits; DROP TABLE coverage; DROP TABLE routes; CREATE TABLE sinks_1(name "
+	"DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE routes; CREATE "
+	"TABLE sinks_1(name "
 	"TEXT PRIMARY KEY, "
 	"acknowledged INTEGER NOT"
 	" NULL, position TEXT) WITHOUT ROWID; INSERT INTO sinks_1 SELECT name, acknowledged,"
