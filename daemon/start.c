@@ -64,6 +64,7 @@ static void make_pipeline(struct trawld *trawld)
 		trawld->loop, trawld->store, trawld->committer, options->state_directory);
 	fanout_set_dead_letter_limit(trawld->fanout, options->dead_letter_limit);
 	fanout_on_progress(trawld->fanout, progress, trawld);
+	fanout_on_fenced(trawld->fanout, trawld_fenced, trawld);
 	committer_on_settled(trawld->committer, progress, trawld);
 }
 

@@ -44,6 +44,19 @@ void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata)
 	}
 }
 
+void trawld_fenced(const char *name, const struct fault *fault, void *userdata)
+{
+	struct trawld *trawld = userdata;
+	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
+	log_error(&subject,
+		"%s; exiting, because continuing could repeat records (let only one trawld run "
+		"with this state)",
+		fault->text);
+	trawld->exit_code = EX_TEMPFAIL;
+	ev_break(trawld->loop, EVBREAK_ALL);
+}
+
 void trawld_store_failed(struct trawld *trawld, const struct fault *fault)
 {
 	trawld_store_state(fault, false, trawld);

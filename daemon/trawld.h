@@ -85,6 +85,10 @@ int start_state(struct trawld *trawld);
 /* The state cannot be written (FAULT), or can be again (NULL): as committer.h has it. */
 void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata);
 
+/* Another process with the same state has taken over the receiver of a sink: the end. As
+ * fanout_on_fenced has it. */
+void trawld_fenced(const char *name, const struct fault *fault, void *userdata);
+
 bool trawld_may_poll(struct trawld *trawld);
 /* Something came to rest: is that the end (--once, drain)? Also wakes sources when the spool has
  * room again. */

@@ -1,7 +1,7 @@
 /*
  * trawlctl test: sends one marked record through the sink as it is configured, with a state of its
  * own that is removed afterwards. A sink with a position of its own (files) gets none: what is in
- * an archive stays as it is.
+ * an archive stays as it is. A kind that can check its receiver without a record does that.
  */
 #include <errno.h>
 #include <ev.h>
@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "ctl/ctl.h"
@@ -252,6 +253,38 @@ static int send_test(const struct setup_sink *sink)
 	return code;
 }
 
+/* --- a receiver that says what a test needs to know --- */
+
+/* A state of its own, so that the daemon at work is not disturbed. */
+static int ask_receiver(const struct setup *setup, const struct setup_sink *sink)
+{
+	struct str_list sources CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	struct fault fault = FAULT_NULL;
+	unsigned char bytes[8];
+	char id[2 * sizeof(bytes) + 1];
+	random_bytes(bytes, sizeof(bytes));
+	digest_hex(bytes, sizeof(bytes), id);
+	for (size_t i = 0; i < setup->n_sources; i++) {
+		struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
+		setup_route(setup, setup->sources[i], &names);
+		if (str_list_has(&names, sink->name))
+			str_list_add(&sources, setup->sources[i]->name);
+	}
+	const struct sink_setup own = {
+		.name = sink->name,
+		.location = sink->location,
+		.options = sink->options,
+		.state_id = id,
+	};
+	int code = sink->kind->test(&own, &sources, &out, &fault);
+	fputs(buf_text(&out), stdout);
+	if (code)
+		return failed(sink, fault.text, fault.class);
+	printf("ok: nothing was left there\n  what delivered means: %s\n", sink->kind->promise);
+	return EX_OK;
+}
+
 /* Of a path with conversions: the directory before the first of them, or the nearest above that is
  * there. */
 static int check_directory(const struct setup_sink *sink)
@@ -284,8 +317,11 @@ int ctl_test(const struct ctl_arguments *arguments)
 		code = ctl_unknown_sink(arguments->name, setup->config);
 	} else {
 		printf("sink %s (%s), %s\n", sink->name, sink->location, sink->kind->name);
-		code = sink->kind->capabilities & SINK_EXACTLY_ONCE ? check_directory(sink)
-								    : send_test(sink);
+		if (sink->kind->test)
+			code = ask_receiver(setup, sink);
+		else
+			code = sink->kind->capabilities & SINK_EXACTLY_ONCE ? check_directory(sink)
+									    : send_test(sink);
 	}
 	setup_free(setup);
 	return code;

@@ -170,6 +170,12 @@ void delivery_publish(
 	committer_touch(delivery->setup.committer);
 }
 
+/* The job stays with the sink: there is no answer, and no other job. */
+void delivery_fenced(struct delivery *delivery, const struct fault *fault)
+{
+	delivery->setup.fenced(delivery, fault, delivery->setup.userdata);
+}
+
 void delivery_advanced(struct delivery *delivery)
 {
 	backoff_reset(&delivery->backoff);

@@ -38,6 +38,8 @@ struct delivery_setup {
 	void (*published)(struct batch *batch, void *userdata);
 	/* The acknowledged number, or delivery_is_idle, or the failing state may have changed. */
 	void (*changed)(struct delivery *delivery, void *userdata);
+	/* The sink is not to deliver any more: another process has taken over. */
+	void (*fenced)(struct delivery *delivery, const struct fault *fault, void *userdata);
 	void *userdata;
 };
 
@@ -82,6 +84,7 @@ void delivery_answer(struct delivery *delivery, struct sink_answer *answer);
 bool delivery_store_position(struct delivery *delivery, const char *position);
 void delivery_publish(
 	struct delivery *delivery, const char *source, struct slice text, const char *id);
+void delivery_fenced(struct delivery *delivery, const struct fault *fault);
 void delivery_advanced(struct delivery *delivery);
 void delivery_retried(struct delivery *delivery, const struct fault *fault);
 void delivery_progress(struct delivery *delivery);

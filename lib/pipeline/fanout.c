@@ -137,6 +137,8 @@ struct fanout {
 	uint64_t dead_letter_limit;
 	void (*progress)(void *userdata);
 	void *progress_userdata;
+	void (*fenced)(const char *name, const struct fault *fault, void *userdata);
+	void *fenced_userdata;
 };
 
 /* --- finding --- */
@@ -280,6 +282,21 @@ static void fanout_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
 
 /* --- sinks --- */
 
+static void fanout_fenced(struct delivery *delivery, const struct fault *fault, void *userdata)
+{
+	struct fanout *fanout = userdata;
+
+	if (fanout->fenced)
+		fanout->fenced(delivery_name(delivery), fault, fanout->fenced_userdata);
+}
+
+void fanout_on_fenced(struct fanout *fanout,
+	void (*fenced)(const char *name, const struct fault *fault, void *userdata), void *userdata)
+{
+	fanout->fenced = fenced;
+	fanout->fenced_userdata = userdata;
+}
+
 int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 	const struct sink_setup *setup, const struct sink_common_options *common,
 	struct fault *reterr)
@@ -296,12 +313,17 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.acknowledged_batch = fanout_acknowledged,
 		.published = fanout_committed,
 		.changed = fanout_changed,
+		.fenced = fanout_fenced,
 		.userdata = fanout,
 	};
+	struct sink_setup own = *setup;
 	size_t handle = fanout_sink(fanout, setup->name);
 	char *position = NULL;
 	struct sink *sink;
-	int r = kind->create(&sink, setup, reterr);
+	int r;
+
+	own.state_id = store_id(fanout->store);
+	r = kind->create(&sink, &own, reterr);
 
 	if (r != 0)
 		return r;

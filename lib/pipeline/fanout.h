@@ -77,6 +77,12 @@ bool fanout_drained(const struct fanout *fanout, size_t *ret_failing);
 /* Called whenever that may have changed. */
 void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata), void *userdata);
 
+/* Called when the receiver of the sink NAME says that another process with the same state has taken
+ * over. */
+void fanout_on_fenced(struct fanout *fanout,
+	void (*fenced)(const char *name, const struct fault *fault, void *userdata),
+	void *userdata);
+
 /* For status and metrics. */
 struct sink_status {
 	const char *name;

@@ -36,6 +36,11 @@ void sink_answer_deinit(struct sink_answer *answer)
 	answer->position = NULL;
 }
 
+void sink_fenced(struct sink *sink, const struct fault *fault)
+{
+	delivery_fenced(sink->delivery, fault);
+}
+
 void sink_advanced(struct sink *sink)
 {
 	delivery_advanced(sink->delivery);

@@ -56,6 +56,8 @@ struct sink_setup {
 				long as the sink */
 	struct ev_loop *loop;
 	struct http_client *client; /* NULL in tests of kinds that need none */
+	const char *state_id; /* of the state, for kinds whose receiver keeps a position (store_id);
+				 copied */
 };
 
 /* One kind of sink. */
@@ -94,6 +96,11 @@ struct sink_kind {
 	/* Has work of its own left behind answered jobs (a file to compress), which --once and the
 	 * drain at the end wait for; sink_progress when that may have changed. May be NULL. */
 	bool (*busy)(const struct sink *sink);
+	/* Checks the receiver for `trawlctl test` without leaving anything in it: appends lines to
+	 * OUT, for the records of SOURCES. Waits. 0, or a fault outcome. NULL: a test record is
+	 * delivered. */
+	int (*test)(const struct sink_setup *setup, const struct str_list *sources, struct buf *out,
+		struct fault *reterr);
 	void (*destroy)(struct sink *sink); /* cancels */
 };
 
@@ -170,6 +177,10 @@ bool sink_store_position(struct sink *sink, const char *position);
 /* A record of SOURCE, which has a route of its own, with the ID ID: goes into the same transaction
  * as the next position that is stored. */
 void sink_publish(struct sink *sink, const char *source, struct slice text, const char *id);
+
+/* Instead of an answer: another process with the same state has taken over, so that nothing may be
+ * delivered from here any more. */
+void sink_fenced(struct sink *sink, const struct fault *fault);
 
 /* A part of the job is delivered: the receiver works, the next back-off is short again. */
 void sink_advanced(struct sink *sink);

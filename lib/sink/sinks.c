@@ -9,6 +9,7 @@ const struct sink_kind *const sink_kinds[] = {
 	&sink_file,
 	&sink_http,
 	&sink_journal,
+	&sink_kafka,
 	&sink_stdout,
 	&sink_syslog,
 };

@@ -8,6 +8,7 @@ extern const struct sink_kind sink_exec;
 extern const struct sink_kind sink_file;
 extern const struct sink_kind sink_http;
 extern const struct sink_kind sink_journal;
+extern const struct sink_kind sink_kafka;
 extern const struct sink_kind sink_stdout;
 extern const struct sink_kind sink_syslog;
 
