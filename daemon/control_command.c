@@ -106,7 +106,7 @@ static json_t *poll_one(struct control_client *client, const char *name)
 		.n_duplicates = intake.n_duplicates,
 		.n_pages = runner.n_pages,
 		.begun_at = clock_monotonic(),
-		.under_way = runner.state == RUNNER_REQUESTING,
+		.under_way = runner_state_is_busy(runner.state),
 	};
 	runner_poll_now(poller->runner);
 	return NULL;

@@ -25,8 +25,9 @@ struct overview;
  *
  * Times are RFC 3339 in UTC with milliseconds, spans are seconds, counts are since the start of the
  * process. What is not known, does not apply, or (last_error) is over is null. States of a source:
- * waiting, up to date, waiting for budget, waiting for credential, requesting, backing off, access
- * denied, blocked, paused, stopped; of a sink: idle, delivering, failing, paused.
+ * waiting, up to date, waiting for budget, waiting for credential, requesting, collecting, fetching
+ * documents, backing off, access denied, blocked, paused, stopped; of a sink: idle, delivering,
+ * failing, paused.
  */
 json_t *status_json(const struct overview *overview, const char *name);
 

@@ -100,9 +100,9 @@ static void classify(struct session *session)
 {
 	struct probe *probe = &session->probe;
 	struct clocks now = read_clocks(session);
-	request_classify(&probe->poll, probe->poll.stored, &probe->fault);
+	request_classify(probe->poll, poll_is_stored(probe->poll), &probe->fault);
 	if (probe->fault.class == FAULT_LOST)
-		poll_lost(&probe->poll, &now, &probe->lost_time);
+		poll_lost(probe->poll, &now, &probe->lost_time);
 }
 
 /* The page's records in the order in which sinks would get them. */
@@ -133,14 +133,14 @@ static void take_page(struct session *session)
 {
 	struct probe *probe = &session->probe;
 	struct page *page = &probe->page;
-	enum record_scope scope = poll_scope(&probe->poll);
+	enum record_scope scope = poll_scope(probe->poll);
 	size_t n_before = page->n_records;
 	if (probe->source->definition->resume.newest)
-		newest_drop_known(&probe->poll, page, is_known, session);
+		newest_drop_known(probe->poll, page, is_known, session);
 	probe->n_known = n_before - page->n_records;
 	struct clocks now = read_clocks(session);
 	if (poll_page(
-		    &probe->poll, page, probe->message.url, &now, &probe->verdict, &probe->fault)) {
+		    probe->poll, page, probe->message.url, &now, &probe->verdict, &probe->fault)) {
 		classify(session);
 		return;
 	}
@@ -157,8 +157,8 @@ static void answered(struct http_response *response, void *userdata)
 	session->clock_known = request_skew(response, &session->skew_ns);
 	http_excerpt(buf_slice(&response->body), PROBE_TEXT, &probe->excerpt);
 	probe->size = response->body.size;
-	if (request_read(&probe->poll, response, probe->message.url,
-		    clock_wall() + session->skew_ns, &probe->page, &probe->fault))
+	if (request_read(probe->poll, response, probe->message.url, clock_wall() + session->skew_ns,
+		    &probe->page, &probe->fault))
 		classify(session);
 	else
 		take_page(session);
@@ -169,7 +169,7 @@ static void send_request(struct session *session)
 {
 	struct probe *probe = &session->probe;
 	probe->proving = false;
-	if (request_write(&probe->poll, &probe->message, &probe->fault)) {
+	if (request_write(probe->poll, &probe->message, &probe->fault)) {
 		classify(session);
 		return;
 	}
@@ -225,7 +225,7 @@ static int load_cursor(struct session *session, const struct config *config)
 	if (r)
 		return ctl_store_failed(r, &fault);
 	probe->has_cursor = stored != NULL;
-	if (request_cursor(probe->source, stored, &probe->poll.cursor, &fault))
+	if (request_cursor(probe->poll, stored, &fault))
 		return ctl_cursor_unreadable(probe->source->name);
 	return 0;
 }
@@ -235,12 +235,15 @@ static int load_cursor(struct session *session, const struct config *config)
 static void begin(struct probe *probe)
 {
 	struct clocks now = {clock_wall(), NSEC_NONE, NSEC_NONE};
-	if (poll_begin(&probe->poll, &now))
+	if (poll_begin(probe->poll, &now))
 		return;
 	probe->early = true;
-	cursor_rewind(&probe->poll.cursor,
-		now.host_time - probe->source->definition->resume.lag_ns - NSEC_PER_MIN);
-	poll_begin(&probe->poll, &now);
+	struct cursor earlier CLEANUP(cursor_deinit) = CURSOR_NULL;
+	cursor_copy(&earlier, poll_cursor(probe->poll));
+	cursor_rewind(
+		&earlier, now.host_time - probe->source->definition->resume.lag_ns - NSEC_PER_MIN);
+	poll_set_cursor(probe->poll, &earlier);
+	poll_begin(probe->poll, &now);
 }
 
 static int report(const struct probe *probe)
@@ -297,7 +300,7 @@ static void session_deinit(struct session *session)
 		ev_loop_destroy(session->loop);
 	window_free(session->window);
 	store_close(session->store);
-	poll_deinit(&probe->poll);
+	poll_free(probe->poll);
 	http_message_deinit(&probe->message);
 	buf_deinit(&probe->excerpt);
 	str_list_deinit(&probe->masked);
@@ -315,7 +318,7 @@ int ctl_probe(const struct ctl_arguments *arguments)
 						  .source = source,
 						  .all = arguments->all,
 						  .lost_time = NSEC_NONE}};
-		poll_init(&session.probe.poll, source);
+		session.probe.poll = poll_new(source);
 		gather_init(&session.probe.gather, GATHER_LIMIT);
 		find_all_masked(&session.probe);
 		code = load_cursor(&session, setup->config);

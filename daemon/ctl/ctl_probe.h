@@ -21,7 +21,7 @@ struct probe {
 	bool all;
 
 	bool has_cursor; /* the state has one */
-	struct poll poll;
+	struct poll *poll;
 	bool early; /* the source has nothing to ask yet: the minute before is asked instead */
 
 	struct str_list masked; /* names of headers and query parameters that hold a secret one */
@@ -40,7 +40,7 @@ struct probe {
 	struct records records; /* as the sinks would get them, an array of its own */
 	size_t n_known;
 	enum poll_verdict verdict;
-	bool kept; /* poll.cursor is what would be kept */
+	bool kept; /* the poll's cursor is what would be kept */
 };
 
 /* In the order of what happens, each as soon as it is known. */

@@ -29,25 +29,27 @@ static void print_time(const char *before, nsec_t time, const char *after)
 
 void probe_show_cursor(const struct probe *probe)
 {
-	const struct poll *poll = &probe->poll;
+	const struct request_values *request = poll_request(probe->poll);
+	size_t n_gaps;
+	const struct poll_gap *gaps = poll_gaps(probe->poll, &n_gaps);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	printf("source %s (%s), provider %s\n", probe->source->name, probe->source->location,
 		probe->source->options.provider);
-	cursor_describe(&poll->cursor, 2, &text);
+	cursor_describe(poll_cursor(probe->poll), 2, &text);
 	if (probe->early)
 		puts("Nothing is due yet; showing the most recent minute that the API can return.");
 	else if (probe->has_cursor)
 		printf("Continuing from the saved cursor:\n%s", buf_text(&text));
 	else
 		printf("No saved cursor: starting from start = %s\n", probe->source->options.start);
-	if (poll->request.end_time != NSEC_NONE) {
-		print_time("  window          ", poll->request.start_time, " to ");
-		print_time("", poll->request.end_time, "\n");
+	if (request->end_time != NSEC_NONE) {
+		print_time("  window          ", request->start_time, " to ");
+		print_time("", request->end_time, "\n");
 	}
-	for (size_t i = 0; i < poll->n_gaps; i++) {
-		print_time("  gap             ", poll->gaps[i].span.start_time, " to ");
-		print_time("", poll->gaps[i].span.end_time, "");
-		printf(" (%s)\n", gap_reason_to_string(poll->gaps[i].reason));
+	for (size_t i = 0; i < n_gaps; i++) {
+		print_time("  gap             ", gaps[i].span.start_time, " to ");
+		print_time("", gaps[i].span.end_time, "");
+		printf(" (%s)\n", gap_reason_to_string(gaps[i].reason));
 	}
 }
 
@@ -300,7 +302,7 @@ static void print_kept(const struct probe *probe)
 				: " until the last page of the window has been read");
 		return;
 	}
-	cursor_describe(&probe->poll.cursor, 2, &text);
+	cursor_describe(poll_cursor(probe->poll), 2, &text);
 	printf("\nThe cursor that would be stored with these records:\n%s", buf_text(&text));
 }
 

@@ -300,7 +300,7 @@ static void let_time_pass(struct runner *runner)
 {
 	struct runner_status status;
 	runner_status(runner, &status);
-	if (status.state == RUNNER_REQUESTING || status.next_poll_ns <= 0)
+	if (runner_state_is_busy(status.state) || status.next_poll_ns <= 0)
 		return;
 	monotonic_now += status.next_poll_ns;
 	runner_wake(runner);

@@ -29,66 +29,12 @@ struct poll_cover {
 #define POLL_COVER_NULL                                                                            \
 	((struct poll_cover){.span = {NSEC_NONE, NSEC_NONE}, .retract_time = NSEC_NONE})
 
-struct poll {
-	const struct source *source;
-	struct cursor cursor; /* as of the last accepted page */
+struct poll;
 
-	/* the request to send, or under way */
-	struct request_values request; /* borrows from cursor and link */
-	const char *link; /* NULL: by the definition's url */
-	bool stored; /* it uses a cursor or link that the API gave: may be lost */
-
-	/* the open poll and chain; nothing here outlives the process */
-	bool open;
-	bool doubted; /* windows: what is done is in the future, and was requested again */
-	bool ahead; /* windows: this poll goes beyond both clocks, which are behind the records */
-	bool frozen; /* windows: it starts where perhaps not everything before was read */
-	nsec_t sweep_ns; /* windows: the overlap of this poll, which is a sweep; 0: it is none */
-	nsec_t swept_time; /* windows: when the last sweep began, by the host's clock, in this
-			      process; NSEC_NONE: none did */
-	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
-	struct span span; /* windows: what this poll requests in all */
-	struct span read; /* windows: what the last page was requested for */
-	struct span slice; /* windows: what this chain requests */
-	nsec_t span_max_ns; /* halved by cap, doubled by success */
-	bool narrow; /* cursors were lost: longer slices only where one page holds them */
-	unsigned n_quiet; /* such slices in a row */
-	nsec_t clip_time; /* windows: the span begins where the retention does; NSEC_NONE: not */
-	nsec_t begun_time; /* windows: by the host's clock, in this process */
-	nsec_t skew_ns; /* windows: the server's clock less the host's, and how many responses in a
-			   row said so */
-	unsigned n_agreed;
-	bool untimed; /* records came without a time that can be read */
-	bool by_host; /* windows: the next poll measures the retention by the earlier clock */
-	nsec_t expired_time; /* the last gap by the server's clock alone reached to here */
-	nsec_t cut_time; /* windows: slices end here, at the earlier clock; NSEC_NONE: nowhere */
-	bool after_cut; /* windows: only the later clock has reached this slice */
-	bool no_future; /* windows: the API refuses what is later than its own clock */
-	unsigned n_beyond; /* slices in a row that only one of the clocks has reached */
-	struct span pulled; /* POLL_NOTICE_WATERMARK: to where, from where */
-	struct idset seen; /* cursors of this chain: a cursor that comes twice is a loop */
-	struct id last_digest;
-	unsigned n_same; /* pages in a row with the same records */
-	int64_t n_pages, n_elements, total;
-	bool total_wrong; /* [page] total counts something else than the list's elements */
-	bool from_first; /* the chain was read from its first page */
-	bool probing; /* requested only to prove that the page before was the last (ends.h) */
-	int64_t n_before; /* elements of the page before; -1: none */
-	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
-	size_t n_again; /* elements of the page before that the next one begins with */
-	struct id *tail; /* keys of the records among them */
-	nsec_t walk_newest, walk_oldest; /* of this chain's records; NSEC_NONE */
-	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
-	bool walk_found; /* it has new records */
-	size_t n_tail;
-	size_t n_repeated; /* records that the accepted page begins with and the one before ended
-			      with: not to be handed on again */
-	bool reread; /* this chain goes over ground that may be known */
-	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
-	struct poll_gap gaps[POLL_MAX_GAPS]; /* to be reported; the caller empties it */
-	size_t n_gaps;
-	struct poll_cover cover; /* to be reported with the cursor; the caller empties it */
-	nsec_t chained_time; /* up to when a chain was reported; NSEC_NONE: not in this process */
+/* The chain that is open, for people. */
+struct poll_status {
+	int64_t total, n_elements; /* total -1: the API does not tell, or no chain is open */
+	nsec_t position_time, target_time; /* windows: how far, and where to; NSEC_NONE */
 };
 
 enum {
@@ -112,12 +58,43 @@ enum poll_verdict {
 		       smaller, list moved) */
 };
 
-void poll_init(struct poll *poll, const struct source *source);
-void poll_deinit(struct poll *poll);
+struct poll *poll_new(const struct source *source);
+void poll_free(struct poll *poll);
 
-/* Begins a poll at poll->cursor and fills in the request. The caller has set the cursor:
- * from the store, or for a source without state started_time and exact. False: nothing to request
- * now. */
+const struct cursor *poll_cursor(const struct poll *poll); /* as of the last accepted page */
+/* From the store, or for a source without state started_time and exact. No poll is open. */
+void poll_set_cursor(struct poll *poll, const struct cursor *cursor);
+/* A source that has read nothing yet starts at another time. */
+void poll_set_started(struct poll *poll, nsec_t time);
+/* The documents of a window cannot be had as they were listed: back to CURSOR, from which the
+ * window is listed again. What its list proved is not reported. */
+void poll_return_to(struct poll *poll, const struct cursor *cursor);
+/* They are done: the cursor is no longer in the middle of one. */
+void poll_end_document(struct poll *poll);
+
+/* The request to send, or under way; it borrows from the poll. */
+const struct source *poll_source(const struct poll *poll);
+const struct request_values *poll_request(const struct poll *poll);
+const char *poll_link(const struct poll *poll); /* NULL: by the definition's url */
+/* It uses a cursor or link that the API gave, which may be lost. */
+bool poll_is_stored(const struct poll *poll);
+/* It only proves that the page before was the last (ends.h). */
+bool poll_is_probing(const struct poll *poll);
+
+bool poll_begins_chain(const struct poll *poll); /* no page of it was accepted yet */
+bool poll_restarted(const struct poll *poll); /* the list moved: it has to be read whole */
+/* Records that the accepted page begins with and the one before ended with: not handed on again. */
+size_t poll_n_repeated(const struct poll *poll);
+void poll_status(const struct poll *poll, struct poll_status *ret);
+
+/* What is to be reported: with the cursor, but for the notices. Taken, it is reported no more. */
+const struct poll_gap *poll_gaps(const struct poll *poll, size_t *ret_n);
+void poll_clear_gaps(struct poll *poll);
+struct poll_cover poll_take_cover(struct poll *poll);
+unsigned poll_take_notices(struct poll *poll); /* POLL_NOTICE_*, each to be told once */
+
+/* Begins a poll at the cursor, or continues the open one, and fills in the request. False: there is
+ * nothing to request now. */
 bool poll_begin(struct poll *poll, const struct clocks *now);
 
 /* [page] repeats: takes the records off PAGE with which the page before it ended. Before

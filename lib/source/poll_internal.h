@@ -1,8 +1,72 @@
-/* Between the files that make up a poll: what the definition says of its chains. */
+/* Between the files that make up a poll (poll*.c, ends.c, newest.c): its state, and what the
+ * definition says of its chains. Nobody else includes it. */
 #ifndef TRAWLD_SOURCE_POLL_INTERNAL_H
 #define TRAWLD_SOURCE_POLL_INTERNAL_H
 
+#include "base/idset.h"
 #include "source/poll.h"
+
+struct poll {
+	const struct source *source;
+	struct cursor cursor; /* as of the last accepted page */
+
+	/* the request to send, or under way */
+	struct request_values request; /* borrows from cursor and link */
+	const char *link; /* NULL: by the definition's url */
+	bool stored; /* it uses a cursor or link that the API gave: may be lost */
+
+	/* the open poll and chain; nothing here outlives the process */
+	bool open;
+	bool doubted; /* windows: what is done is in the future, and was requested again */
+	bool ahead; /* windows: this poll goes beyond both clocks, which are behind the records */
+	bool frozen; /* windows: it starts where perhaps not everything before was read */
+	nsec_t sweep_ns; /* windows: the overlap of this poll, which is a sweep; 0: it is none */
+	nsec_t swept_time; /* windows: when the last sweep began, by the host's clock, in this
+			      process; NSEC_NONE: none did */
+	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
+	struct span span; /* windows: what this poll requests in all */
+	struct span read; /* windows: what the last page was requested for */
+	struct span slice; /* windows: what this chain requests */
+	nsec_t span_max_ns; /* halved by cap, doubled by success */
+	bool narrow; /* cursors were lost: longer slices only where one page holds them */
+	unsigned n_quiet; /* such slices in a row */
+	nsec_t clip_time; /* windows: the span begins where the retention does; NSEC_NONE: not */
+	nsec_t begun_time; /* windows: by the host's clock, in this process */
+	nsec_t skew_ns; /* windows: the server's clock less the host's, and how many responses in a
+			   row said so */
+	unsigned n_agreed;
+	bool untimed; /* records came without a time that can be read */
+	bool by_host; /* windows: the next poll measures the retention by the earlier clock */
+	nsec_t expired_time; /* the last gap by the server's clock alone reached to here */
+	nsec_t cut_time; /* windows: slices end here, at the earlier clock; NSEC_NONE: nowhere */
+	bool after_cut; /* windows: only the later clock has reached this slice */
+	bool no_future; /* windows: the API refuses what is later than its own clock */
+	unsigned n_beyond; /* slices in a row that only one of the clocks has reached */
+	struct span pulled; /* POLL_NOTICE_WATERMARK: to where, from where */
+	struct idset seen; /* cursors of this chain: a cursor that comes twice is a loop */
+	struct id last_digest;
+	unsigned n_same; /* pages in a row with the same records */
+	int64_t n_pages, n_elements, total;
+	bool total_wrong; /* [page] total counts something else than the list's elements */
+	bool from_first; /* the chain was read from its first page */
+	bool probing; /* requested only to prove that the page before was the last (ends.h) */
+	int64_t n_before; /* elements of the page before; -1: none */
+	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
+	size_t n_again; /* elements of the page before that the next one begins with */
+	struct id *tail; /* keys of the records among them */
+	nsec_t walk_newest, walk_oldest; /* of this chain's records; NSEC_NONE */
+	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
+	bool walk_found; /* it has new records */
+	size_t n_tail;
+	size_t n_repeated; /* records that the accepted page begins with and the one before ended
+			      with: not to be handed on again */
+	bool reread; /* this chain goes over ground that may be known */
+	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
+	struct poll_gap gaps[POLL_MAX_GAPS]; /* to be reported; the caller empties it */
+	size_t n_gaps;
+	struct poll_cover cover; /* to be reported with the cursor; the caller empties it */
+	nsec_t chained_time; /* up to when a chain was reported; NSEC_NONE: not in this process */
+};
 
 static inline const struct definition *definition_of(const struct poll *poll)
 {
@@ -28,6 +92,9 @@ static inline const char *requested_cursor(const struct poll *poll)
 }
 
 /* --- poll.c --- */
+
+void poll_init(struct poll *poll, const struct source *source);
+void poll_deinit(struct poll *poll);
 
 /* START_TIME to END_TIME was read: joined with what is to be reported. */
 void poll_add_cover(struct poll *poll, nsec_t start_time, nsec_t end_time, bool chain);

@@ -8,10 +8,9 @@
 
 #include "source/poll.h"
 
-/* The cursor that TEXT (from the store) says, or without one (NULL) where SOURCE is configured to
- * begin. 0, or FAULT_STORE: TEXT is not ours. */
-int request_cursor(
-	const struct source *source, const char *text, struct cursor *ret, struct fault *reterr);
+/* Sets POLL to the cursor that TEXT (from the store) says, or without one (NULL) to where its
+ * source is configured to begin. 0, or FAULT_STORE: TEXT is not ours. */
+int request_cursor(struct poll *poll, const char *text, struct fault *reterr);
 
 /* Are the pages of a chain gathered and sorted before they are handed on? */
 bool request_gathers(const struct source *source);

@@ -70,20 +70,57 @@ void runner_pause(struct runner *runner);
 int runner_resume(struct runner *runner, struct fault *reterr);
 void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
 
-/* The names are those of trawlctl(1), of /status and of the page. */
+/*
+ * What a source knows, what it waits for and where it goes from there. runner_pause and runner_stop
+ * lead from every state to PAUSED and STOPPED. "Requests" means: if there is room for records
+ * (may_poll; else BLOCKED) it takes its turn with the credential and the budget, which leads to
+ * WAITING_CREDENTIAL, WAITING_BUDGET, REQUESTING or FETCHING. The names are those of trawlctl(1),
+ * of /status and of the page.
+ */
 enum runner_state {
-	RUNNER_WAITING, /* for its first poll since the start or a pause */
-	RUNNER_UP_TO_DATE, /* waits for the next poll */
-	RUNNER_WAITING_BUDGET, /* used up by others, or the server told one of them to wait */
-	RUNNER_WAITING_CREDENTIAL, /* another tries it, or it was refused to another */
+	/* The cursor is known, no request was made since the start or a pause. It waits for
+	 * first_delay_ns, which spreads sources that start together, then requests. */
+	RUNNER_WAITING,
+	/* The last poll has read everything, no poll is open. It waits for the interval, or for
+	 * runner_wake, then begins a poll and requests; a poll that is not due yet leaves it here.
+	 */
+	RUNNER_UP_TO_DATE,
+	/* What is requested next is known, but the budget that sources share is used up, or a
+	 * server told one of them to wait. It waits for that long, then requests. */
+	RUNNER_WAITING_BUDGET,
+	/* The same, but nobody knows yet whether the credential is good and another source tries
+	 * it, or it was refused to another. It waits for its turn or for the end of the refusal,
+	 * then requests. */
+	RUNNER_WAITING_CREDENTIAL,
+	/* A request for a page, or that of [watch], is under way, or the token for it is being
+	 * fetched. It waits for the response, which leads to COLLECTING (more follows), FETCHING (a
+	 * window is listed), UP_TO_DATE, BACKING_OFF or ACCESS_DENIED. */
 	RUNNER_REQUESTING,
-	RUNNER_BACKING_OFF, /* a request failed and is made again */
-	RUNNER_ACCESS_DENIED, /* with the credential that is configured */
-	RUNNER_BLOCKED, /* the spool is full, or the state cannot be written */
-	RUNNER_PAUSED, /* by a person */
+	/* A poll is open: its last page was handed on or gathered, or is to be read again. It waits
+	 * for nothing but the loop's next turn, then requests. */
+	RUNNER_COLLECTING,
+	/* The documents of a window are known, those before the current one were handed on. It
+	 * waits for a link or a document, or for the loop's next turn between runs of rows; then
+	 * the next document, and after the last one as from REQUESTING. */
+	RUNNER_FETCHING,
+	/* A request failed; the cursor is as before it. It waits for the back-off, or as long as
+	 * the server demanded, then makes the request again. */
+	RUNNER_BACKING_OFF,
+	/* The same, because the API refused the credential that is configured. It waits for
+	 * auth_pause, or for runner_poll_now. */
+	RUNNER_ACCESS_DENIED,
+	/* Records could not be kept: the spool is full or the state cannot be written. It waits for
+	 * runner_wake, looks again by itself from time to time, and then requests. */
+	RUNNER_BLOCKED,
+	/* A person has paused it; what was under way was cancelled, and is requested again after
+	 * runner_resume, which leads to WAITING. */
+	RUNNER_PAUSED,
+	/* No request follows: trawld ends, or with --once the source has come to its end. */
 	RUNNER_STOPPED
 };
 const char *runner_state_to_string(enum runner_state state);
+/* A poll is at work: it waits neither for the next one nor for anything else. */
+bool runner_state_is_busy(enum runner_state state);
 
 struct runner_status {
 	enum runner_state state;

@@ -5,13 +5,12 @@
 /* With the cursor, in one transaction. */
 static void report_cover(struct runner *runner)
 {
-	struct poll_cover *cover = &runner->poll.cover;
-	if (cover->retract_time != NSEC_NONE && runner->callbacks->retracted)
-		runner->callbacks->retracted(cover->retract_time, runner->userdata);
-	if (cover->span.start_time != NSEC_NONE && runner->callbacks->covered)
-		runner->callbacks->covered(cover->span.start_time, cover->span.end_time,
-			cover->chain, runner->userdata);
-	*cover = POLL_COVER_NULL;
+	struct poll_cover cover = poll_take_cover(runner->poll);
+	if (cover.retract_time != NSEC_NONE && runner->callbacks->retracted)
+		runner->callbacks->retracted(cover.retract_time, runner->userdata);
+	if (cover.span.start_time != NSEC_NONE && runner->callbacks->covered)
+		runner->callbacks->covered(
+			cover.span.start_time, cover.span.end_time, cover.chain, runner->userdata);
 }
 
 static void deliver(struct runner *runner, struct record_batch batch)
@@ -19,7 +18,7 @@ static void deliver(struct runner *runner, struct record_batch batch)
 	static const struct records none = {NULL, 0};
 	/* the times of rows are not those listed */
 	bool rows = batch.scope == RECORD_SCOPE_ROWS || batch.scope == RECORD_SCOPE_ROW_IDS;
-	batch.key_time = poll_key_time(&runner->poll, rows ? &none : &batch.records);
+	batch.key_time = poll_key_time(runner->poll, rows ? &none : &batch.records);
 	runner->callbacks->accept(&batch, runner->userdata);
 }
 
@@ -27,7 +26,7 @@ static void deliver(struct runner *runner, struct record_batch batch)
  * more, these are a batch of their own. */
 static size_t count_settled(const struct runner *runner, const struct record_batch *batch)
 {
-	nsec_t horizon = poll_horizon(&runner->poll);
+	nsec_t horizon = poll_horizon(runner->poll);
 	size_t n = 0;
 	if (batch->scope != RECORD_SCOPE_CHAIN || horizon == NSEC_NONE)
 		return 0;
@@ -39,7 +38,9 @@ static size_t count_settled(const struct runner *runner, const struct record_bat
 
 void runner_deliver(struct runner *runner, struct record_batch batch)
 {
-	batch.horizon = batch.cursor && !runner->fetching ? poll_horizon(&runner->poll) : NSEC_NONE;
+	batch.horizon = batch.cursor && runner->task != RUNNER_TASK_DOCUMENT
+				? poll_horizon(runner->poll)
+				: NSEC_NONE;
 	size_t n = count_settled(runner, &batch);
 	if (n) {
 		deliver(runner, (struct record_batch){
@@ -52,7 +53,7 @@ void runner_deliver(struct runner *runner, struct record_batch batch)
 			(struct records){batch.records.items + n, batch.records.n_items - n};
 		batch.new_chain = false;
 	}
-	if (batch.cursor && !runner->fetching)
+	if (batch.cursor && runner->task != RUNNER_TASK_DOCUMENT)
 		report_cover(runner);
 	deliver(runner, batch);
 }

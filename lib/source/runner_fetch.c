@@ -10,34 +10,34 @@ void runner_fetch_begin(
 	fetch_begin(&runner->fetch, runner->source, listed, before, runner->callbacks->known,
 		runner->userdata);
 	free(listed.items);
-	runner->fetching = true;
+	runner->task = RUNNER_TASK_DOCUMENT;
 	runner->fetch_verdict = verdict;
 	runner->fetch_excluded = gather_n_excluded(&runner->gather);
 	gather_clear(&runner->gather);
+	runner_enter(runner, RUNNER_FETCHING);
 	runner_arm(runner, 0);
 }
 
 void runner_fetch_abandon(struct runner *runner)
 {
-	cursor_copy(&runner->poll.cursor, &runner->fetch.cursor);
-	runner->poll.cover = POLL_COVER_NULL;
+	poll_return_to(runner->poll, &runner->fetch.cursor);
 	fetch_clear(&runner->fetch);
-	runner->fetching = false;
+	runner->task = RUNNER_TASK_PAGE;
 }
 
 /* All documents are done: only now does the cursor behind their window count. */
 static void finish(struct runner *runner)
 {
-	cursor_set(&runner->poll.cursor.document, SLICE_NULL);
-	char *cursor CLEANUP_FREE = cursor_print(&runner->poll.cursor);
+	poll_end_document(runner->poll);
+	char *cursor CLEANUP_FREE = cursor_print(poll_cursor(runner->poll));
 	fetch_clear(&runner->fetch);
-	runner->fetching = false;
+	runner->task = RUNNER_TASK_PAGE;
 	runner_deliver(runner, (struct record_batch){
 				       .scope = RECORD_SCOPE_ROWS,
 				       .cursor = cursor,
 				       .n_excluded = runner->fetch_excluded,
 			       });
-	runner_go_on(runner, runner->fetch_verdict);
+	runner_continue(runner, runner->fetch_verdict);
 }
 
 /* Some rows at a time: a large document must not hold up the loop. */

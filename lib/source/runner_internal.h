@@ -15,6 +15,34 @@
 struct auth;
 struct auth_waiter;
 
+/* What the source is at: what it requests next, whatever it waits for before. */
+enum runner_task {
+	RUNNER_TASK_PAGE, /* the page that the poll has decided on */
+	RUNNER_TASK_DOCUMENT, /* a window is listed: its documents, as the fetch has it */
+	RUNNER_TASK_WATCH, /* the request of [watch], after a poll */
+};
+
+/* How far the source has come since it was configured. */
+enum runner_start {
+	RUNNER_START_NONE, /* paused before it ever ran: it has no cursor */
+	RUNNER_START_SET, /* its cursor is where it starts: no page was accepted yet */
+	RUNNER_START_PASSED,
+};
+
+/* What responses have told of the server's clock. */
+struct runner_clock {
+	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */
+	nsec_t server_time, server_at; /* what it showed, and when; server_time NSEC_NONE: no
+					  response had a Date */
+	bool moved; /* the last response told of another clock than its request was made by */
+	struct steady steady;
+};
+
+enum { /* besides POLL_NOTICE_* */
+	RUNNER_TOLD_UNTIMED = 1 << POLL_N_NOTICES,
+	RUNNER_TOLD_SKEW = 2 << POLL_N_NOTICES,
+};
+
 struct runner {
 	struct ev_loop *loop;
 	struct http_client *client;
@@ -23,23 +51,22 @@ struct runner {
 	void *userdata;
 	bool give_up;
 
-	struct poll poll;
-	struct gather gather;
-	bool gathers; /* order = unordered, newest, or documents are to be fetched */
-	bool fetching; /* the window is listed, its documents are in work */
+	enum runner_task task;
+	enum runner_start start;
+	struct poll *poll;
+	struct gather gather; /* where request_gathers() */
 	struct fetch fetch;
-	enum poll_verdict fetch_verdict; /* what follows once they are done */
+	enum poll_verdict fetch_verdict; /* what follows once its documents are done */
 	size_t fetch_excluded;
-	bool watching; /* the request of [watch] is next, or under way */
-	bool watch_holds; /* what it warns of */
-	nsec_t watch_at; /* when it is made again */
+	bool watch_holds; /* what [watch] warns of */
+	nsec_t watch_at; /* when it is requested again */
 	struct auth *auth;
 	struct rate *rate;
 	struct rate_turn turn;
-	struct auth_waiter *waiter;
-	struct http_request *request;
-	char *url; /* of the request under way */
-	char *label; /* of the same: method and URL, for the log */
+	struct auth_waiter *waiter; /* the credential is being made ready; NULL: it is not */
+	struct http_request *request; /* under way; NULL: none */
+	char *url; /* of the page's request under way */
+	char *label; /* of any: method and URL, for the log */
 	nsec_t recent_told_at; /* for log_recent() */
 	ev_timer timer;
 	nsec_t timer_at; /* when it fires */
@@ -49,17 +76,11 @@ struct runner {
 	unsigned n_vain; /* the same, but for those after which something easier was requested */
 	unsigned n_lost; /* cursors given up since a chain was read to its end */
 	nsec_t lost_newest; /* newest record when the last one was */
-	bool auth_retried; /* a fresh token was tried already */
-	bool cursorless; /* paused before it ever ran */
-	bool fresh; /* began without a cursor, and no page was accepted yet */
-	struct steady steady;
-	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */
-	bool clock_known; /* an answer had a Date */
-	nsec_t server_time, server_at; /* what the server's clock showed, and when */
-	unsigned notices_told;
-	bool untimed_told, any_timed;
-	bool skew_told;
-	bool skew_moved; /* the last answer told of another clock than its request was made by */
+	unsigned n_renewed; /* credentials that were renewed because one was refused, since the
+			       last success: the second refusal counts */
+	struct runner_clock clock;
+	unsigned told; /* POLL_NOTICE_*, RUNNER_TOLD_* */
+	uint64_t n_timed; /* records that were read with a time */
 	struct runner_status status;
 };
 
@@ -69,18 +90,26 @@ struct runner {
 void runner_enter(struct runner *runner, enum runner_state state);
 /* The next step, in WAIT_NS. */
 void runner_arm(struct runner *runner, nsec_t wait_ns);
+/* --once: the source has come to its end, with FAULT or without one (NULL). */
+void runner_finish(struct runner *runner, const struct fault *fault);
+/* What follows a verdict after its page was handed on. */
+void runner_continue(struct runner *runner, enum poll_verdict verdict);
+
+/* Tells the gaps that the poll has found. */
+void runner_report_gaps(struct runner *runner);
+
+/* --- runner_failure.c --- */
+
 void runner_failed(struct runner *runner, struct fault *fault);
 void runner_succeeded(struct runner *runner);
 #define RUNNER_GIVE_UP_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
 /* The next attempt is after WAIT_NS, or (--once) there is none. */
 void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t wait_ns);
+
+/* --- runner_page.c --- */
+
 /* A page that could be read. */
 void runner_page_came(struct runner *runner, struct page *page);
-/* What follows a verdict after its page was handed on. */
-void runner_go_on(struct runner *runner, enum poll_verdict verdict);
-
-/* Tells the gaps that the poll has found. */
-void runner_report_gaps(struct runner *runner);
 
 /* --- runner_lost.c --- */
 
@@ -121,7 +150,7 @@ void runner_share_clock(struct runner *runner);
 /* The window that BEFORE would list again is listed: its documents come before VERDICT. */
 void runner_fetch_begin(
 	struct runner *runner, const struct cursor *before, enum poll_verdict verdict);
-/* As step(), while runner->fetching. */
+/* As step(), while the task is a document. */
 void runner_fetch_step(struct runner *runner);
 void runner_fetch_answer(struct runner *runner, struct http_response *response);
 /* A document cannot be had as it is listed: its window is to be listed again. */

@@ -8,8 +8,8 @@
 static void recover_lost_again(struct runner *runner, const struct fault *fault)
 {
 	struct fault again = FAULT_NULL;
-	nsec_t newest = runner->poll.cursor.newest_time;
-	bool smaller = poll_narrow(&runner->poll);
+	nsec_t newest = poll_cursor(runner->poll)->newest_time;
+	bool smaller = poll_narrow(runner->poll);
 	if (smaller || newest > runner->lost_newest)
 		runner->n_vain = 0;
 	if (newest > runner->lost_newest)
@@ -26,14 +26,14 @@ void runner_recover_lost(struct runner *runner, const struct fault *fault)
 {
 	nsec_t from;
 	struct clocks now = runner_clocks(runner);
-	poll_lost(&runner->poll, &now, &from);
+	poll_lost(runner->poll, &now, &from);
 	gather_clear(&runner->gather);
 	runner_report_gaps(runner);
 	if (++runner->n_lost > 1) {
 		recover_lost_again(runner, fault);
 		return;
 	}
-	runner->lost_newest = runner->poll.cursor.newest_time;
+	runner->lost_newest = poll_cursor(runner->poll)->newest_time;
 	struct buf since CLEANUP(buf_deinit) = BUF_NULL;
 	if (from != NSEC_NONE)
 		timestamp_print_rfc3339(from, 0, &since);

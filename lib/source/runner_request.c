@@ -10,13 +10,14 @@
 /* A document's own link carries what it needs. */
 static bool sends_credential(const struct runner *runner)
 {
-	return !runner->fetching || fetch_proves(&runner->fetch);
+	return runner->task != RUNNER_TASK_DOCUMENT || fetch_proves(&runner->fetch);
 }
 
 /* A document's address proves by its query who requests it: only its path is shown. */
 static char *label_of(const struct runner *runner, const struct http_message *message)
 {
-	size_t size = runner->fetching ? strcspn(message->url, "?") : strlen(message->url);
+	size_t size = runner->task == RUNNER_TASK_DOCUMENT ? strcspn(message->url, "?")
+							   : strlen(message->url);
 	return mem_printf(
 		"%s %.*s", message->method ? message->method : "GET", (int)size, message->url);
 }
@@ -49,33 +50,67 @@ static void heed_budget(struct runner *runner, const struct http_response *respo
 		rate_hold(runner->rate, clock_monotonic() + wait);
 }
 
+static void read_response(struct runner *runner, struct http_response *response)
+{
+	struct fault fault = FAULT_NULL;
+	struct page page CLEANUP(page_deinit) = PAGE_NULL;
+	switch (runner->task) {
+	case RUNNER_TASK_PAGE:
+		if (request_read(
+			    runner->poll, response, runner->url, runner_now(runner), &page, &fault))
+			runner_failed(runner, &fault);
+		else
+			runner_page_came(runner, &page);
+		return;
+	case RUNNER_TASK_DOCUMENT:
+		runner_fetch_answer(runner, response);
+		return;
+	case RUNNER_TASK_WATCH:
+		runner_watch_answer(runner, response);
+		return;
+	}
+}
+
 static void request_done(struct http_response *response, void *userdata)
 {
 	struct runner *runner = userdata;
-	struct fault fault = FAULT_NULL;
-	struct page page CLEANUP(page_deinit) = PAGE_NULL;
 	bool proves = sends_credential(runner);
 	runner->request = NULL;
 	tell(runner, response);
 	if (!proves || response->status != 401) /* refused: once more, or runner_wait_after() */
 		rate_turn_end(runner->rate, &runner->turn, proves && response->status != 0);
-	bool anew = proves && runner_learn_clock(runner, response);
+	bool again = proves && runner_learn_clock(runner, response);
 	if (proves)
 		heed_budget(runner, response);
 	if (runner->callbacks->requested)
 		runner->callbacks->requested(
 			response->elapsed_ns, response->body.size, runner->userdata);
-	if (anew)
-		runner_arm(runner, 0);
-	else if (runner->watching)
-		runner_watch_answer(runner, response);
-	else if (runner->fetching)
-		runner_fetch_answer(runner, response);
-	else if (request_read(
-			 &runner->poll, response, runner->url, runner_now(runner), &page, &fault))
-		runner_failed(runner, &fault);
-	else
-		runner_page_came(runner, &page);
+	if (!again) {
+		read_response(runner, response);
+		return;
+	}
+	runner_enter(runner, RUNNER_COLLECTING);
+	runner_arm(runner, 0);
+}
+
+static void enter_request(struct runner *runner)
+{
+	bool document = runner->task == RUNNER_TASK_DOCUMENT;
+	runner_enter(runner, document ? RUNNER_FETCHING : RUNNER_REQUESTING);
+}
+
+static int write_message(struct runner *runner, struct http_message *ret,
+	struct http_transport *ret_transport, struct fault *reterr)
+{
+	switch (runner->task) {
+	case RUNNER_TASK_PAGE:
+		return request_write(runner->poll, ret, reterr);
+	case RUNNER_TASK_DOCUMENT:
+		return fetch_request(&runner->fetch, ret, ret_transport, reterr);
+	case RUNNER_TASK_WATCH:
+		break;
+	}
+	return source_watch_request(runner->source, ret, reterr);
 }
 
 void runner_send(struct runner *runner)
@@ -83,22 +118,20 @@ void runner_send(struct runner *runner)
 	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
 	struct http_transport transport = runner->source->transport;
 	struct fault fault = FAULT_NULL;
-	int r = runner->watching   ? source_watch_request(runner->source, &message, &fault)
-		: runner->fetching ? fetch_request(&runner->fetch, &message, &transport, &fault)
-				   : request_write(&runner->poll, &message, &fault);
+	int r = write_message(runner, &message, &transport, &fault);
 	if (r == 0 && sends_credential(runner))
 		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
 	if (r) {
 		runner_failed(runner, &fault);
 		return;
 	}
-	if (!runner->fetching && !runner->watching) {
+	if (runner->task == RUNNER_TASK_PAGE) {
 		free(runner->url);
 		runner->url = mem_strdup(message.url);
 	}
 	free(runner->label);
 	runner->label = label_of(runner, &message);
-	runner_enter(runner, RUNNER_REQUESTING);
+	enter_request(runner);
 	runner->status.n_requests++;
 	runner->request =
 		http_request_start(runner->client, &message, &transport, request_done, runner);
@@ -113,7 +146,7 @@ static void auth_ready(const struct fault *fault, void *userdata)
 		return;
 	}
 	struct fault copy = *fault;
-	runner->auth_retried = true; /* the token request itself failed: no second one at once */
+	runner->n_renewed++; /* the token request itself failed: no second one at once */
 	runner_failed(runner, &copy);
 }
 
@@ -163,5 +196,5 @@ void runner_request(struct runner *runner)
 	if (!runner->waiter)
 		runner_send(runner);
 	else
-		runner_enter(runner, RUNNER_REQUESTING);
+		enter_request(runner);
 }

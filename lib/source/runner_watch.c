@@ -28,9 +28,9 @@ static void tell(struct runner *runner, bool holds)
 void runner_watch_end(struct runner *runner)
 {
 	rate_turn_end(runner->rate, &runner->turn, false);
-	runner->watching = false;
+	runner->task = RUNNER_TASK_PAGE;
 	runner->watch_at = clock_monotonic() + runner->source->definition->watch.every_ns;
-	runner_go_on(runner, POLL_CAUGHT_UP);
+	runner_continue(runner, POLL_CAUGHT_UP);
 }
 
 void runner_watch_answer(struct runner *runner, struct http_response *response)

@@ -20,6 +20,11 @@ LAYERS = {
     "pipeline": ("base", "conf", "store"),
     "sink": ("base", "conf", "net", "pipeline", "store"),
 }
+# Headers with what a struct holds, and the files that may know it.
+CLOSED = {
+    "source/poll_internal.h": re.compile(r"source/(poll\w*|ends|newest)\.[ch]$"),
+    "source/runner_internal.h": re.compile(r"source/runner\w*\.[ch]$"),
+}
 FUNCTION_LINES = 60
 FILE_LINES = 600
 BANNED = (
@@ -103,6 +108,8 @@ def arrows():
             first = name.split("/")[0]
             if first in LAYERS and first != own and first not in LAYERS[own]:
                 yield place(path, number), "lib/%s does not include from lib/%s" % (own, first)
+            if name in CLOSED and not CLOSED[name].search(str(path)):
+                yield place(path, number), "%s is closed: use its functions" % name
             if own not in homes.get(name, (own,)):
                 yield place(path, number), "%s belongs into lib/%s only" % (name, "|".join(homes[name]))
 

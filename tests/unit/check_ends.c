@@ -1,5 +1,6 @@
 /* Ends of chains: a small API that caps pages, lies about totals or has a limit of depth, read by
  * the poll; what was received, in how many requests, and what is told. */
+#include "source/poll_internal.h"
 #include "source/request.h"
 
 #include <stdio.h>

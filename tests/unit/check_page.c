@@ -1,4 +1,5 @@
 /* From an answer to records: what is taken out of a page, and what makes it refused whole. */
+#include "source/poll_internal.h"
 #include "source/request.h"
 #include "source/page.h"
 

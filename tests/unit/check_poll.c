@@ -4,7 +4,7 @@
  * lies in a gap that was reported; with clocks that go wrong, too, none is accepted twice.
  * TRAWLD_TEST_SEED repeats a run.
  */
-#include "source/poll.h"
+#include "source/poll_internal.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 #ifndef TRAWLD_TESTS_POLL_FIXTURE_H
 #define TRAWLD_TESTS_POLL_FIXTURE_H
 
-#include "source/poll.h"
+#include "source/poll_internal.h"
 #include "source_fixture.h"
 
 #define S NSEC_PER_SEC
