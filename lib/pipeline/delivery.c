@@ -239,12 +239,16 @@ static void delivery_plan_read(struct delivery *delivery)
 		(struct sink_requests){(size_t)plan[2], (size_t)plan[3], plan[4] != 0};
 }
 
-static bool delivery_plan_write(struct delivery *delivery)
+static bool delivery_plan_write(struct delivery *delivery, struct fault *reterr)
 {
 	const struct sink_requests *requests = &delivery->job->requests;
 	struct buf text = BUF_NULL;
 
-	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || delivery->planned)
+	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB))
+		return true;
+	if (delivery->resending)
+		return resend_plan(&delivery->resend, delivery->job, reterr) == 0;
+	if (delivery->planned)
 		return true;
 	buf_printf(
 		&text, "%" PRId64 "-%" PRId64, job_first(delivery->job), job_last(delivery->job));
@@ -253,6 +257,8 @@ static bool delivery_plan_write(struct delivery *delivery)
 			requests->by_source);
 	delivery->planned = delivery_store_position(delivery, buf_text(&text));
 	buf_deinit(&text);
+	if (!delivery->planned)
+		fault_set(reterr, FAULT_STORE, "the state cannot be written");
 	return delivery->planned;
 }
 
@@ -291,8 +297,7 @@ void delivery_send(struct delivery *delivery)
 	struct log_subject subject = delivery_subject(delivery);
 	struct fault fault = FAULT_NULL;
 
-	if (!delivery->resending && !delivery_plan_write(delivery)) {
-		fault_set(&fault, FAULT_STORE, "the state cannot be written");
+	if (!delivery_plan_write(delivery, &fault)) {
 		delivery->retries++;
 		delivery_fail(delivery, &fault);
 		return;

@@ -1,6 +1,8 @@
 /*
- * See resend.h. The note is one line, INODE OFFSET END, replaced as a whole. Offsets and not a new
- * file for each acknowledged job: a file of 256 MiB would be written hundreds of times.
+ * See resend.h. The note is one line, INODE OFFSET END and, once a job was sent from OFFSET on,
+ * where it ends and the bounds of its requests: NEXT RECORDS BYTES BY_SOURCE. It is replaced as a
+ * whole. Offsets and not a new file for each acknowledged job: a file of 256 MiB would be written
+ * hundreds of times.
  */
 #include "pipeline/resend.h"
 
@@ -124,8 +126,13 @@ static int note_write(const struct resend *resend)
 {
 	CLEANUP(buf_deinit) struct buf text = BUF_NULL;
 
-	buf_printf(&text, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", resend->inode, resend->offset,
+	buf_printf(&text, "%" PRIu64 " %" PRIu64 " %" PRIu64, resend->inode, resend->offset,
 		resend->end);
+	if (resend->plan_end > 0)
+		buf_printf(&text, " %" PRIu64 " %zu %zu %d", resend->plan_end,
+			resend->plan_requests.n_records, resend->plan_requests.bytes,
+			resend->plan_requests.by_source);
+	buf_append_char(&text, '\n');
 	return replace_file(resend->note, buf_slice(&text), -1, 0);
 }
 
@@ -133,20 +140,25 @@ static int note_write(const struct resend *resend)
 static bool note_read(struct resend *resend)
 {
 	CLEANUP(buf_deinit) struct buf text = BUF_LIMITED(RESEND_NOTE_MAX);
-	int64_t values[3];
+	int64_t values[7] = {0};
+	size_t n = 0;
 	struct slice rest, part;
 	struct stat file;
 
 	if (file_read(&text, resend->note) != 0)
 		return false;
 	rest = str_trim(buf_slice(&text));
-	for (size_t i = 0; i < 3; i++)
-		if (!str_next_part(&rest, ' ', &part) ||
-			number_parse(part, 0, INT64_MAX, &values[i]) != 0)
+	for (; n < 7 && str_next_part(&rest, ' ', &part); n++)
+		if (number_parse(part, 0, INT64_MAX, &values[n]) != 0)
 			return false;
+	if (n != 3 && n != 7)
+		return false;
 	resend->inode = (uint64_t)values[0];
 	resend->offset = (uint64_t)values[1];
 	resend->end = (uint64_t)values[2];
+	resend->plan_end = (uint64_t)values[3];
+	resend->plan_requests =
+		(struct sink_requests){(size_t)values[4], (size_t)values[5], values[6] != 0};
 	return stat(resend->letters, &file) == 0 && file.st_ino == resend->inode &&
 	       resend->offset <= resend->end && resend->end <= (uint64_t)file.st_size;
 }
@@ -328,10 +340,12 @@ static int read_records(struct resend *resend, int fd, struct resend_batches *ba
 	CLEANUP(deadletter_reader_free) struct deadletter_reader *reader = deadletter_reader_new();
 	CLEANUP(buf_deinit) struct buf line = BUF_NULL;
 
-	while (resend->next < resend->end && batches->n_records < RESEND_JOB_RECORDS &&
+	uint64_t end = resend->plan_end > 0 ? resend->plan_end : resend->end;
+
+	while (resend->next < end && batches->n_records < RESEND_JOB_RECORDS &&
 		resend->next - resend->offset < RESEND_JOB_BYTES) {
 		struct deadletter letter;
-		int r = read_line(fd, resend->next, resend->end, &line);
+		int r = read_line(fd, resend->next, end, &line);
 
 		if (r != 0)
 			return r;
@@ -367,11 +381,28 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
 		selection_new(&all, &none, &none, NULL);
 		*ret = job_new(sink, batches->items, batches->n_items, all, terms);
 		selection_free(all);
+		if (resend->plan_end == resend->next && resend->plan_requests.n_records > 0)
+			(*ret)->requests = resend->plan_requests;
 		return 0;
 	}
 	for (size_t i = 0; i < batches->n_items; i++)
 		batch_unref(batches->items[i]);
 	return r == 0 ? 0 : resend_failed(resend->letters, -r, reterr);
+}
+
+int resend_plan(struct resend *resend, const struct sink_job *job, struct fault *reterr)
+{
+	int r = 0;
+
+	if (resend->plan_end == resend->next)
+		return 0;
+	resend->plan_end = resend->next;
+	resend->plan_requests = job->requests;
+	r = note_write(resend);
+	if (r == 0)
+		return 0;
+	resend->plan_end = 0;
+	return resend_failed(resend->note, -r, reterr);
 }
 
 /* --- after a job --- */
@@ -384,6 +415,7 @@ int resend_done(struct resend *resend, struct fault *reterr)
 		r = append_lines(resend, buf_slice(&resend->stay));
 	buf_clear(&resend->stay);
 	resend->offset = resend->next;
+	resend->plan_end = 0;
 	if (resend->offset == resend->end && r == 0)
 		return resend_stop(resend, reterr);
 	if (r == 0)

@@ -99,6 +99,47 @@ class DeadLetters(Http):
         self.expect_letters(self.bad)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_same_after_a_reload(self):
+        """What is sent again keeps the requests that it was first sent in, also after more dead letters were queued,
+        a reload that changes their bounds, and a kill after it."""
+        bad = [line for line in self.expected if line in set(self.expected[1:1200:3])]
+        self.reject(bad)
+        bounds = ("batch_records = 70", "batch_records = 25\nin_flight = 3", "batch_records = 300")
+        self.begin()
+        self.once(75)
+        self.reject([])
+        first = len(self.got("array"))
+        hangs = lambda: sum(entry["fault"] == "hang" for entry in self.receiver.log())
+        daemon = None
+        for number, bound in enumerate(bounds):
+            # one request is taken but not answered, what follows is refused
+            later = self.receiver.stats()["requests"] + 2
+            self.receiver.faults({"kind": "hang", "from": later, "times": 1, "path": "/array"})
+            if not daemon:
+                daemon = self.daemon()
+                wait_until(self.socket.exists, "the control socket")
+                daemon.wait_log("state in")
+            if number == 0:
+                self.ctl("dead-letters", "resend", "far")
+            wait_until(lambda: hangs() > number, "a request that hangs")
+            self.receiver.faults({"kind": "status", "status": 503, "path": "/array"})
+            self.begin(bound)
+            mark = daemon.mark()
+            self.ctl("reload")
+            self.ctl("dead-letters", "resend", "far")
+            daemon.wait_log("nothing is lost", mark)
+            if number % 2 == 0:
+                daemon.kill()
+                daemon = None
+        self.receiver.faults()
+        if daemon:
+            self.assertEqual(daemon.stop(), 0)
+        self.once()
+        self.expect_letters([])
+        sent = [record for r in self.got("array")[first:] if not r["repeat"] for record in r["records"]]
+        self.assert_records(sent, bad)
+        self.assertEqual(self.receiver.stats()["violations"], [])
+
     def test_discard(self):
         self.reject(self.bad)
         self.begin()
