@@ -101,6 +101,7 @@ static void classify(struct session *session)
 	struct probe *probe = &session->probe;
 	struct clocks now = read_clocks(session);
 	request_classify(probe->poll, poll_is_stored(probe->poll), &probe->fault);
+	source_auth_hint(probe->source, &probe->fault);
 	if (probe->fault.class == FAULT_LOST)
 		poll_lost(probe->poll, &now, &probe->lost_time);
 }

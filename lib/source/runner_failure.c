@@ -1,6 +1,8 @@
 /* What follows a failure: which state, which wait, what the log says; and the end of failures. */
 #include "source/runner_internal.h"
 
+#include "source/source_auth.h"
+
 #include "base/cleanup.h"
 #include "net/auth/auth.h"
 #include "source/request.h"
@@ -82,6 +84,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 		runner->task == RUNNER_TASK_DOCUMENT ? false : poll_is_stored(runner->poll), fault);
 	if (runner_leave_future(runner, fault))
 		return;
+	source_auth_hint(runner->source, fault);
 	if (runner->callbacks->failed)
 		runner->callbacks->failed(fault, runner->userdata);
 	nsec_t wait = runner_granted_wait(runner, fault->wait_ns);

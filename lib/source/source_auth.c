@@ -7,6 +7,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "net/auth/auth_hint.h"
 #include "net/url.h"
 
 static size_t count(const char *const *names)
@@ -211,4 +212,37 @@ int source_auth_new(const struct source *source, struct http_client *client, str
 	*ret_credential = digest_id(buf_slice(&key));
 	secret_wipe(key.data, key.size);
 	return r;
+}
+
+static void hint_settings(const struct source *source, struct buf *out)
+{
+	const struct auth_definition *auth = &source->definition->auth;
+	struct option_pair *settings CLEANUP_FREE =
+		mem_array(auth->n_settings, sizeof(struct option_pair));
+	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	size_t n = render_settings(source, auth, settings, &key);
+	for (size_t i = 0; i < n; i++) {
+		char *name CLEANUP_FREE = mem_printf("auth.%s", settings[i].name);
+		if (auth_hint_is_secret(settings[i].name))
+			auth_hint_add(out, name, slice_of(settings[i].value));
+		secret_wipe(settings[i].value, strlen(settings[i].value));
+		free(settings[i].value);
+	}
+	secret_wipe(key.data, key.size);
+}
+
+void source_auth_hint(const struct source *source, struct fault *fault)
+{
+	const struct definition *definition = source->definition;
+	struct buf hint CLEANUP(buf_deinit) = BUF_NULL;
+	if (fault->status != 401)
+		return;
+	for (size_t i = 0; i < definition->n_parameters; i++) {
+		const struct parameter *parameter = &definition->parameters[i];
+		if (parameter->secret && parameter->value)
+			auth_hint_add(&hint, parameter->name, slice_of(parameter->value));
+	}
+	if (hint.size == 0)
+		hint_settings(source, &hint);
+	auth_hint_append(fault, &hint);
 }

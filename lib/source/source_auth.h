@@ -18,4 +18,7 @@ void source_auth_check(const struct definition *definition, struct findings *fin
 int source_auth_new(const struct source *source, struct http_client *client, struct auth **ret,
 	struct id *ret_credential, struct fault *reterr);
 
+/* Where FAULT is status 401: adds what the secrets of the source look like, never their text. */
+void source_auth_hint(const struct source *source, struct fault *fault);
+
 #endif

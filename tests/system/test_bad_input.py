@@ -155,6 +155,20 @@ class BadInput(harness.Case):
         self.assertLess(time.monotonic() - began, 60 * harness.PATIENCE, "waited for an hour?")
         self.recovers()
 
+    def test_what_the_credential_looks_like(self):
+        """Told with a 401, in the log and by probe: never the text, but what may be wrong with it."""
+        self.begin()
+        for token, words in (
+            ("t0ken-of-20-letters-", "has 20 characters)"),
+            ("t0ken with a blank in it", "has 24 characters, contains white space)"),
+        ):
+            self.configure(self.source(self.sim.url, token=token), self.file_sink())
+            probe = self.trawld("-c", str(self.conf), "probe", "acme", program=harness.TRAWLCTL)
+            for text in (self.once(75).err, probe.err + probe.out.decode()):
+                self.assertIn("HTTP 401", text)
+                self.assertIn("(`token` " + words, text)
+                self.assertNotIn("t0ken", text)
+
     def test_server_quotes_the_token(self):
         """An error text of the API that holds the token is masked."""
         self.begin()

@@ -9,6 +9,8 @@ promised, once (twice where a backup was restored), in order.
 TRAWLD_TEST_SEED repeats a run, TRAWLD_TEST_STEPS makes it longer.
 """
 
+import collections
+import copy
 import os
 import random
 import re
@@ -294,7 +296,7 @@ class Model(harness.Case):
         (remove_source, 1), (return_source, 2), (kill, 2),
     ]
 
-    def check_all(self):
+    def bring_all_back(self):
         """Everything is there and takes what waits."""
         for thing in self.sinks + self.sources:
             if thing.paused:
@@ -305,6 +307,9 @@ class Model(harness.Case):
         for source in self.sources:
             source.enabled = True
         self.adopt(self.sources, self.sinks)
+
+    def check_all(self):
+        self.bring_all_back()
         for sink in self.sinks + self.gone:
             self.assertEqual(sink.unsent(), 0)
             found = {}
@@ -317,29 +322,140 @@ class Model(harness.Case):
             }
             self.assertEqual(found, expected, "%s (%s)" % (sink.name, sink.file))
 
-    def test_changes(self):
+    # --- a backup ---
+
+    MODEL = ("sources", "sinks", "missing", "gone", "owner", "read")
+
+    def size(self, sink):
+        path = self.dir / sink.file
+        return path.stat().st_size if path.exists() else 0
+
+    def take_backup(self):
+        """Of the state; what each archive held by then, and what trawld knew, is noted beside it."""
+        daemon = self.daemon() if self.random.random() < 0.5 else None
+        if daemon:
+            daemon.wait_log("state in")
+        if daemon and self.random.random() < 0.5:
+            # what is being read meanwhile may be in it or not: nothing is new here
+            self.ctl("poll")
+        if daemon:
+            self.assertEqual(daemon.stop(), 0, daemon.text())
+        if self.random.random() < 0.5:
+            self.ctl("backup", str(self.dir / "backup.db"))
+        else:
+            shutil.copytree(self.state, self.dir / "backup")
+        self.kept = copy.deepcopy({name: getattr(self, name) for name in self.MODEL})
+        self.sizes = {sink.file: self.size(sink) for sink in self.kept["sinks"] + self.kept["gone"]}
+        self.note("backup: %s" % self.sizes)
+
+    def restore_backup(self):
+        """As the manual says: the daemon is stopped, the file put in its place, the log removed."""
+        self.archives = {
+            path.name: path.read_bytes() for path in self.dir.iterdir() if path.name.endswith(".out")
+        }
+        if (self.dir / "backup").exists():
+            shutil.rmtree(self.state)
+            shutil.copytree(self.dir / "backup", self.state)
+        else:
+            for name in ("trawld.db", "trawld.db-wal", "trawld.db-shm"):
+                (self.state / name).unlink(missing_ok=True)
+            shutil.copy(self.dir / "backup.db", self.state / "trawld.db")
+        now = {name: getattr(self, name) for name in self.MODEL}
+        for name, value in self.kept.items():
+            setattr(self, name, value)
+        # what each sink had been given by then, and what it will have to get after it
+        self.before = {
+            sink.file: {
+                k: len(numbers) - len(sink.waiting.get(k, ()))
+                for k, numbers in sink.promised.items()
+            }
+            for sink in self.sinks
+        }
+        # today's configuration on yesterday's state: refused where records would be stranded
+        stranded = self.stranded(now["sources"], now["sinks"])
+        if stranded:
+            self.write(now["sources"], now["sinks"])
+            result = self.trawld("-c", str(self.conf), "--once")
+            self.assertEqual(result.code, 78, result.err)
+            said = dict(re.findall(r"sink (\S+): (\d+) records? waits? for it", result.err))
+            self.assertEqual({k: int(v) for k, v in said.items()}, stranded, result.err)
+        self.write(self.sources, self.sinks)
+        self.note("restored, %s would be stranded" % stranded)
+        self.run_once()
+
+    def check_archives(self):
+        """Nothing that was in a file left it; what it had to get after the backup is there, in order; nothing
+        is there that was not to be, and nothing more often than twice."""
+        known = {sink.file for sink in self.sinks + self.gone}
+        for name, text in self.archives.items():
+            now = (self.dir / name).read_bytes()
+            self.assertEqual(now[: len(text)], text, name)
+            self.assertTrue(name in known or now == text, name)
+        for sink in self.sinks + self.gone:
+            self.assertEqual(sink.unsent(), 0)
+            path = self.dir / sink.file
+            whole = path.read_bytes() if path.exists() else b""
+            lines = whole[self.sizes.get(sink.file, 0) :].splitlines()
+            tail = self.archives.get(sink.file, b"")[self.sizes.get(sink.file, 0) :].splitlines()
+            promised = []
+            for k, numbers in sink.promised.items():
+                due = [self.lines[k][n] for n in numbers[self.before.get(sink.file, {}).get(k, 0) :]]
+                rest = iter(lines)
+                for line in due:
+                    self.assertIn(line, rest, "%s: a record of source %d" % (sink.file, k))
+                promised += due
+            extra = collections.Counter(lines) - collections.Counter(tail) - collections.Counter(promised)
+            self.assertEqual(list(extra.elements())[:3], [], sink.file)
+
+    def begin(self):
         self.story, self.missing, self.gone = [], [], []
         for sink in self.sinks:
             sink.file = sink.name + ".out"
         self.lines = [cloudscale.expected_lines(n + 1, 0, MOST).splitlines() for n in range(3)]
         self.source_of = {line: n for n in range(3) for line in self.lines[n]}
+
+    def steps(self, count):
         steps, weights = zip(*self.STEPS)
+        for _ in range(count):
+            step = self.random.choices(steps, weights)[0]
+            self.note(step.__name__)
+            step(self)
+
+    def told(self, run):
         try:
-            self.adopt(self.sources, self.sinks)
-            for _ in range(STEPS):
-                step = self.random.choices(steps, weights)[0]
-                self.note(step.__name__)
-                step(self)
-            self.check_all()
+            run()
         except BaseException:
             print("TRAWLD_TEST_SEED=%d\n%s" % (SEED, "\n".join(self.story)))
             raise
 
+    def test_changes(self):
+        def run():
+            self.adopt(self.sources, self.sinks)
+            self.steps(STEPS)
+            self.check_all()
+
+        self.begin()
+        self.told(run)
+
+    def test_random_restored_backups(self):
+        """A backup of any moment is restored at any later one, between changes of all kinds."""
+
+        def run():
+            self.adopt(self.sources, self.sinks)
+            self.steps(self.random.randrange(STEPS // 3))
+            self.take_backup()
+            self.steps(self.random.randrange(1, STEPS // 2))
+            self.restore_backup()
+            self.steps(self.random.randrange(STEPS // 3))
+            self.bring_all_back()
+            self.check_archives()
+
+        self.begin()
+        self.told(run)
+
     def test_restored_backup(self):
         """An older state: each promised record is there at least once, the waiting ones too."""
-        self.story, self.missing, self.gone = [], [], []
-        for sink in self.sinks:
-            sink.file = sink.name + ".out"
+        self.begin()
         self.sinks[1].away = True
         self.adopt(self.sources, self.sinks)
         self.grow()

@@ -144,11 +144,19 @@ class Plain(Http):
         self.start("/ndjson", "ndjson", "auth.type = bearer\nauth.token = wrong-0123456789")
         result = self.once(expect=75)
         self.assertTrue(result.lines("401"), result.err)
+        self.assertIn("(`auth.token` has 16 characters)", result.err)
         self.assertNotIn("wrong-0123456789", result.err)
         self.assertEqual(self.dead_letters(), [])
         self.start("/ndjson", "ndjson", "auth.type = bearer\nauth.token = right-0123456789")
         self.once()
         self.assert_records(self.once_each("ndjson"))
+
+    def test_header_refused(self):
+        self.receiver.control(tokens={"ndjson": "Bearer right-0123456789"})
+        self.start("/ndjson", "ndjson", "header.Authorization = Bearer wrong-0123456789\nheader.X-Tenant = t")
+        result = self.once(expect=75)
+        self.assertIn("(`header.Authorization` has 23 characters, begins with `Bearer `)", result.err)
+        self.assertNotIn("wrong-0123456789", result.err)
 
     def test_token_renewed(self):
         # the first token is refused: a fresh one is fetched and nothing waits

@@ -4,7 +4,10 @@
 #include <stddef.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/secret_name.h"
+#include "net/auth/auth_hint.h"
 #include "net/transport_check.h"
 #include "net/url.h"
 #include "sink/compressor.h"
@@ -190,6 +193,34 @@ struct http_transport http_options_transport(const struct http_options *options)
 		.timeout_ns = options->timeout_ns,
 		.max_body = ANSWER_MAX,
 	};
+}
+
+static bool is_secret_header(const char *name)
+{
+	return secret_is_named_by(slice_of(name));
+}
+
+static void hint_pairs(struct buf *hint, const char *prefix, const struct option_pairs *pairs,
+	bool (*is_secret)(const char *name))
+{
+	for (size_t i = 0; i < pairs->n_items; i++) {
+		const struct option_pair *pair = &pairs->items[i];
+		CLEANUP_FREE char *name = mem_printf("%s%s", prefix, pair->name);
+
+		if (is_secret(pair->name))
+			auth_hint_add(hint, name, slice_of(pair->value));
+	}
+}
+
+void http_options_hint(const struct http_options *options, struct fault *fault)
+{
+	CLEANUP(buf_deinit) struct buf hint = BUF_NULL;
+
+	if (fault->status != 401)
+		return;
+	hint_pairs(&hint, "auth.", &options->auth, auth_hint_is_secret);
+	hint_pairs(&hint, "header.", &options->headers, is_secret_header);
+	auth_hint_append(fault, &hint);
 }
 
 int http_options_auth(const struct http_options *options, struct http_client *client,

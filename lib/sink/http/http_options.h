@@ -46,6 +46,8 @@ extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 void http_options_check(
 	const void *data, const struct ini_section *section, struct findings *findings);
 
+/* Where FAULT is status 401: adds what the secrets of the sink look like, never their text. */
+void http_options_hint(const struct http_options *options, struct fault *fault);
 /* The auth.* keys as an auth kind; CLIENT may be NULL where nothing is sent. 0 or FAULT_CONFIG. */
 int http_options_auth(const struct http_options *options, struct http_client *client,
 	struct auth **ret, struct fault *reterr);

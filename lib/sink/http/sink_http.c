@@ -385,6 +385,7 @@ static void sink_http_renew(struct http_flight *flight, struct fault *fault)
 		http_call_start(&flight->call);
 		return;
 	}
+	http_options_hint(flight->http->options, fault);
 	http_verdict_be_patient(fault);
 	sink_http_later(flight, fault);
 }
