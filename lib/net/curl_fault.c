@@ -50,6 +50,42 @@ static curl_off_t info_size(struct http_request *request, CURLINFO what)
 	return value;
 }
 
+/* Where the peer seems to speak the other one of http and https. */
+static const char *scheme_hint(const struct http_request *request)
+{
+	return strncmp(request->url, "https:", 6) == 0 ? " (does it speak http?)"
+						       : " (does it expect https?)";
+}
+
+/* Known once TCP is connected; the time of that is told only after TLS. */
+static long local_port(struct http_request *request)
+{
+	long port = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_LOCAL_PORT, &port);
+	return port;
+}
+
+/* Connected, but TLS did not come about: with the peer, not with a proxy before it. */
+static bool is_in_handshake(struct http_request *request)
+{
+	return strncmp(request->url, "https:", 6) == 0 && !request->transport.proxy &&
+	       local_port(request) > 0;
+}
+
+/* Without user and password, as a text to follow "the proxy". */
+static char *proxy_name(const struct http_request *request)
+{
+	const char *proxy = request->transport.proxy;
+	const char *host = strstr(proxy, "://");
+	const char *at;
+
+	host = host ? host + 3 : proxy;
+	at = strrchr(host, '@');
+	host = at ? at + 1 : host;
+	return mem_printf(" %.*s", (int)strcspn(host, "/"), host);
+}
+
 static void fault_timeout(struct http_request *request, const char *host)
 {
 	CLEANUP(buf_deinit) struct buf after = BUF_NULL;
@@ -60,7 +96,11 @@ static void fault_timeout(struct http_request *request, const char *host)
 
 	timestamp_print_duration(
 		(elapsed + NSEC_PER_MSEC / 2) / NSEC_PER_MSEC * NSEC_PER_MSEC, &after);
-	if (!connected)
+	if (!connected && is_in_handshake(request))
+		fault_set(&request->response.fault, FAULT_TIMEOUT,
+			"timed out after %s in the TLS handshake with %s%s", buf_text(&after), host,
+			scheme_hint(request));
+	else if (!connected)
 		fault_set(&request->response.fault, FAULT_TIMEOUT, "timed out after %s %s %s",
 			buf_text(&after), resolved ? "connecting to" : "looking up", host);
 	else if (request->response.status == 0)
@@ -74,11 +114,12 @@ static void fault_timeout(struct http_request *request, const char *host)
 
 static void fault_connect(struct http_request *request, const char *host)
 {
+	CLEANUP_FREE char *proxy = request->transport.proxy ? proxy_name(request) : NULL;
 	long error = 0;
 
 	curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &error);
-	fault_set(&request->response.fault, FAULT_NETWORK, "cannot connect to %s%s: %s", host,
-		request->transport.proxy ? " through the proxy" : "",
+	fault_set(&request->response.fault, FAULT_NETWORK, "cannot connect to %s%s%s: %s", host,
+		proxy ? " through the proxy" : "", proxy ? proxy : "",
 		error ? strerror((int)error) : "no address answered");
 }
 
@@ -151,22 +192,31 @@ static void fault_cut(struct http_request *request, CURLcode result, const char 
 			(long long)info_size(request, CURLINFO_SIZE_DOWNLOAD_T));
 	else
 		fault_set(&request->response.fault, FAULT_NETWORK,
-			"%s closed the connection without an answer: %s", host,
-			curl_easy_strerror(result));
+			"%s closed the connection without an answer: %s%s", host,
+			curl_easy_strerror(result),
+			is_in_handshake(request) || strncmp(request->url, "http:", 5) == 0
+				? scheme_hint(request)
+				: "");
 }
 
 static bool fault_of_setting(struct http_request *request, CURLcode result)
 {
 	const struct http_transport *transport = &request->transport;
 	struct fault *fault = &request->response.fault;
+	CLEANUP_FREE char *proxy = NULL;
 
 	switch (result) {
 	case CURLE_UNSUPPORTED_PROTOCOL:
+		if (strstr(request->error, "HTTP/0.9")) /* bytes came, such as a TLS alert */
+			return false;
+		/* fall through */
 	case CURLE_URL_MALFORMAT:
 		fault_set(fault, FAULT_CONFIG, "the URL is not an absolute http or https URL");
 		return true;
 	case CURLE_COULDNT_RESOLVE_PROXY:
-		fault_set(fault, FAULT_NETWORK, "the name of the proxy cannot be resolved");
+		proxy = proxy_name(request);
+		fault_set(
+			fault, FAULT_NETWORK, "the name of the proxy%s cannot be resolved", proxy);
 		return true;
 	case CURLE_PROXY:
 		fault_set(fault, FAULT_NETWORK, "the proxy cannot be used: %s",
@@ -218,8 +268,15 @@ void curl_fault(struct http_request *request, CURLcode result)
 		fault_verify(request, result, host);
 		break;
 	case CURLE_SSL_CONNECT_ERROR:
-		fault_set(fault, FAULT_NETWORK, "TLS with %s failed: %s", host,
-			reason(request, result));
+		fault_set(fault, FAULT_NETWORK, "TLS with %s failed: %s%s", host,
+			reason(request, result),
+			strstr(reason(request, result), "wrong version number")
+				? scheme_hint(request)
+				: "");
+		break;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		fault_set(fault, FAULT_NETWORK, "the answer from %s is not HTTP%s", host,
+			scheme_hint(request));
 		break;
 	case CURLE_OUT_OF_MEMORY: /* what libcurl says of a header above 100 KiB */
 	case TOO_LARGE:

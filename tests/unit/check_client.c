@@ -375,6 +375,29 @@ START_TEST(tls_with_a_private_authority)
 }
 END_TEST
 
+/* http where https is spoken, and the other way round. */
+START_TEST(the_other_scheme)
+{
+	struct http_transport transport = {.timeout_ns = NSEC_PER_SEC};
+	struct peer_answer answer;
+	char url[64];
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/echo", peer.tls_port);
+	answer = peer_get(url, &transport);
+	ck_assert_int_eq(answer.fault.class, FAULT_NETWORK);
+	ck_assert_msg(has(answer.fault.text, "(does it expect https?)"), "%s", answer.fault.text);
+	peer_answer_deinit(&answer);
+
+	snprintf(url, sizeof(url), "https://127.0.0.1:%d/echo", peer.port);
+	answer = peer_get(url, &transport);
+	ck_assert_int_eq(answer.fault.class, FAULT_TIMEOUT);
+	ck_assert_msg(has(answer.fault.text, "in the TLS handshake with 127.0.0.1") &&
+			      has(answer.fault.text, "(does it speak http?)"),
+		"%s", answer.fault.text);
+	peer_answer_deinit(&answer);
+}
+END_TEST
+
 static const struct {
 	struct http_transport transport;
 	const char *text;
@@ -420,8 +443,8 @@ START_TEST(the_environment_is_not_asked)
 	peer_answer_deinit(&answer);
 	transport.proxy = "http://127.0.0.1:1";
 	answer = peer_get("http://api.example/path", &transport);
-	ck_assert_str_eq(answer.fault.text, "cannot connect to api.example:80 through the proxy: "
-					    "Connection refused");
+	ck_assert_str_eq(answer.fault.text, "cannot connect to api.example:80 through the proxy "
+					    "127.0.0.1:1: Connection refused");
 	peer_answer_deinit(&answer);
 }
 END_TEST
@@ -447,6 +470,7 @@ int main(void)
 	tcase_add_loop_test(cases, headers_that_would_break_out, 0, N(bad_headers));
 	tcase_add_loop_test(cases, redirects_stay_at_home, 0, N(redirects));
 	tcase_add_test(cases, tls_with_a_private_authority);
+	tcase_add_test(cases, the_other_scheme);
 	tcase_add_loop_test(cases, tls_files_that_are_not_there, 0, N(bad_files));
 	tcase_add_test(cases, the_environment_is_not_asked);
 	suite_add_tcase(suite, cases);
