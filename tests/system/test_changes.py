@@ -15,8 +15,10 @@ import os
 import random
 import re
 import shutil
+import socket
 
 import harness
+from harness import wait_until
 
 import cloudscale
 
@@ -64,6 +66,18 @@ class Model(harness.Case):
 
     def note(self, text):
         self.story.append(text)
+
+    def running(self):
+        """A daemon that answers; a socket of one that was killed may be there before."""
+        daemon = self.daemon()
+        daemon.wait_log("state in")
+
+        def answers():
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(str(self.socket)) == 0
+
+        wait_until(answers, "the control socket")
+        return daemon
 
     # --- the configuration ---
 
@@ -132,9 +146,7 @@ class Model(harness.Case):
 
     def adopt(self, sources, sinks, command=()):
         """Start with a changed configuration, or reload it; what would be stranded refuses it, unchanged."""
-        daemon = self.daemon() if self.conf.exists() and self.random.random() < 0.4 else None
-        if daemon:
-            daemon.wait_log("state in")
+        daemon = self.running() if self.conf.exists() and self.random.random() < 0.4 else None
         stranded = self.stranded(sources, sinks)
         self.write(sources, sinks)
         if command:
@@ -283,8 +295,7 @@ class Model(harness.Case):
         index = self.random.randrange(3)
         self.visible[index] = min(MOST, self.visible[index] + self.random.randrange(1, 300))
         self.sims[index].control(visible=self.visible[index])
-        daemon = self.daemon()
-        daemon.wait_log("state in")  # a socket of one that was killed may be there before
+        daemon = self.running()
         if self.random.random() < 0.5:
             self.ctl("reload")
         daemon.kill()
@@ -332,9 +343,7 @@ class Model(harness.Case):
 
     def take_backup(self):
         """Of the state; what each archive held by then, and what trawld knew, is noted beside it."""
-        daemon = self.daemon() if self.random.random() < 0.5 else None
-        if daemon:
-            daemon.wait_log("state in")
+        daemon = self.running() if self.random.random() < 0.5 else None
         if daemon and self.random.random() < 0.5:
             # what is being read meanwhile may be in it or not: nothing is new here
             self.ctl("poll")
@@ -369,7 +378,7 @@ class Model(harness.Case):
                 k: len(numbers) - len(sink.waiting.get(k, ()))
                 for k, numbers in sink.promised.items()
             }
-            for sink in self.sinks
+            for sink in self.sinks + self.gone
         }
         # today's configuration on yesterday's state: refused where records would be stranded
         stranded = self.stranded(now["sources"], now["sinks"])
@@ -386,7 +395,7 @@ class Model(harness.Case):
     def check_archives(self):
         """Nothing that was in a file left it; what it had to get after the backup is there, in order; nothing
         is there that was not to be, and nothing more often than twice."""
-        known = {sink.file for sink in self.sinks + self.gone}
+        known = {sink.file for sink in self.sinks + self.gone + self.kept["sinks"]}
         for name, text in self.archives.items():
             now = (self.dir / name).read_bytes()
             self.assertEqual(now[: len(text)], text, name)
