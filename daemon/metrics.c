@@ -224,6 +224,11 @@ static double delivered(const struct sink_status *sink)
 	return (double)sink->delivered_records;
 }
 
+static double filtered(const struct sink_status *sink)
+{
+	return (double)sink->filtered_records;
+}
+
 static double dead_letters(const struct sink_status *sink)
 {
 	return (double)sink->refused_records;
@@ -256,6 +261,8 @@ static const struct sink_row sink_rows[] = {
 		"Age of the oldest waiting record.", oldest_pending},
 	{"trawld_sink_delivered_records", EXPOSITION_COUNTER, "Records acknowledged by the sink.",
 		delivered},
+	{"trawld_sink_filtered_records", EXPOSITION_COUNTER,
+		"Records dropped by include and exclude of the sink.", filtered},
 	{"trawld_sink_dead_letters", EXPOSITION_COUNTER,
 		"Records rejected by the receiver and kept in the dead-letter file.", dead_letters},
 	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that had to be sent again.", retries},

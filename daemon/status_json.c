@@ -127,6 +127,7 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 						 : seconds_json(now_time - status->oldest_time));
 	json_object_set_new(sink, "retries", count_json(status->retries));
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
+	json_object_set_new(sink, "filtered", count_json(status->filtered_records));
 	json_object_set_new(sink, "refused", count_json(status->refused_records));
 	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
 	set_failing(sink, status->failing, status->failing_time, status->n_attempts);

@@ -183,6 +183,8 @@ static void print_sink(const json_t *sink, struct buf *out)
 	begin_line("since start", out);
 	append_count(sink, "delivered", "delivered", false, out);
 	buf_append_text(out, ", ");
+	append_count(sink, "filtered", "dropped by filter", false, out);
+	buf_append_text(out, ", ");
 	append_count(sink, "refused", "rejected", false, out);
 	buf_append_text(out, ", ");
 	append_count(sink, "retries", "failed attempt", true, out);

@@ -70,7 +70,7 @@ struct delivery {
 
 	uint64_t pending_records;
 	uint64_t delivered_records;
-	uint64_t refused_records;
+	uint64_t refused_records, filtered_records;
 	uint64_t retries;
 	nsec_t last_success_time;
 };

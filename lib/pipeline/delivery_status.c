@@ -67,6 +67,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.pending_records = delivery->pending_records,
 		.oldest_time = delivery_oldest(delivery),
 		.delivered_records = delivery->delivered_records,
+		.filtered_records = delivery->filtered_records,
 		.refused_records = delivery->refused_records,
 		.retries = delivery->retries,
 		.paused = delivery->paused,

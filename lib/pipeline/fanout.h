@@ -94,6 +94,7 @@ struct sink_status {
 			       none is */
 	uint64_t delivered_records; /* since start */
 	uint64_t refused_records; /* dead letters since start */
+	uint64_t filtered_records; /* that include and exclude dropped since start */
 	uint64_t retries;
 	bool paused;
 	bool failing;

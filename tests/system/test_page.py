@@ -51,7 +51,7 @@ def source(name, state="up to date", error=None, **more):
 def sink(name, state="idle", error=None, **more):
     return {
         "name": name, "type": "file", "state": state, "last_success": None, "acknowledged": 0,
-        "pending_records": 0, "oldest_pending_age": None, "delivered": 0, "refused": 0,
+        "pending_records": 0, "oldest_pending_age": None, "delivered": 0, "filtered": 0, "refused": 0,
         "retries": 0, "last_error": error, "failing_since": None, "attempts": 0,
         "next_try_in": None, "location": "trawld.conf:9", **more,
     }  # fmt: skip
