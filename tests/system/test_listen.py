@@ -104,26 +104,6 @@ class Metrics(Listen):
         self.wait_metric(RECORDS, "trawld_sink_delivered_records_total", dead)
         self.wait_metric(0, "trawld_spool_bytes")
 
-    def test_filtered(self):
-        """A filter that matches nothing is seen in the numbers, not in silence."""
-        sim = self.cloudscale(RECORDS, "--page-size", "500")
-        self.begin(
-            self.source(sim.url, more="interval = 200ms"),
-            self.file_sink(more="include = /action = nonsense"),
-            self.file_sink("half", self.dir / "half", "exclude = /action = server_*"),
-        )
-        archive, half = ("sink", "archive"), ("sink", "half")
-        self.wait_metric(RECORDS, "trawld_sink_filtered_records_total", archive)
-        self.wait_metric(0, "trawld_sink_pending_records", half)
-        found = self.metrics()
-        self.assertEqual(found[("trawld_sink_delivered_records_total", archive)], 0)
-        kept = (self.dir / "half").read_bytes().count(b"\n")
-        self.assertGreater(kept, 0)
-        self.assertEqual(found[("trawld_sink_delivered_records_total", half)], kept)
-        self.assertEqual(found[("trawld_sink_filtered_records_total", half)], RECORDS - kept)
-        sinks = {sink["name"]: sink for sink in self.ask("/status").json()["sinks"]}
-        self.assertEqual((sinks["archive"]["filtered"], sinks["archive"]["delivered"]), (RECORDS, 0))
-
     def test_present_fault(self):
         """One sample while it lasts, by its class, through every further attempt."""
         sim = self.cloudscale(10)

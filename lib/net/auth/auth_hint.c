@@ -52,8 +52,8 @@ void auth_hint_add(struct buf *out, const char *name, struct slice value)
 	const char *scheme = scheme_of(value);
 	bool ends = is_blank(first) || is_blank(last);
 
-	buf_printf(out, "%s`%s` has %zu character%s", out->size ? "; " : "", name, n,
-		str_plural(n));
+	buf_printf(
+		out, "%s`%s` has %zu character%s", out->size ? "; " : "", name, n, str_plural(n));
 	if (scheme)
 		buf_printf(out, ", begins with `%s`", scheme);
 	if (value.size > 1 && first == last && strchr("\"'`", first))

@@ -235,7 +235,6 @@ static void sink_http_decided(struct http_flight *flight)
 static unsigned sink_http_most_strikes(const struct sink_http *http)
 {
 	size_t n = (size_t)http->options->in_flight;
-
 	return HTTP_STRIKES * (unsigned)(n < http->parts.n_lanes ? n : http->parts.n_lanes);
 }
 
