@@ -211,6 +211,8 @@ void trawld_close(struct trawld *trawld)
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		poller_free(trawld->pollers[i]);
 	free(trawld->pollers);
+	trawld->pollers = NULL; /* the commits below may tell that the disk has room again */
+	trawld->n_pollers = 0;
 	bool settled = false;
 	if (trawld->committer) {
 		committer_on_settled(trawld->committer, NULL, NULL);

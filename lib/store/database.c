@@ -163,13 +163,29 @@ static int connect_file(struct store *store, struct fault *reterr)
 		reterr);
 }
 
+/* Switches the journal to WAL, as far as the file system can. The step after the row commits it. */
+static int set_journal_mode(struct store *store, bool *ret_wal, struct fault *reterr)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	const char *mode;
+	int code = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code != SQLITE_ROW)
+		return statement_fault(store, code, reterr);
+	mode = (const char *)sqlite3_column_text(statement, 0);
+	*ret_wal = mode && strcmp(mode, "wal") == 0;
+	code = sqlite3_step(statement);
+	return code == SQLITE_DONE ? 0 : statement_fault(store, code, reterr);
+}
+
 /* Settings of the owner's connection; page size and auto_vacuum take effect in a fresh file only.
  */
 static int configure(struct store *store, enum schema_state state, struct fault *reterr)
 {
-	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
-	const unsigned char *mode = NULL;
-	int code, r;
+	bool wal = false;
+	int r;
 
 	/* auto_vacuum writes, whatever it was: on a full disk a state that is there can be used */
 	r = state == SCHEMA_FRESH
@@ -179,27 +195,21 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 	if (!r)
 		r = statement_exec(
 			store, "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF", reterr);
+	if (!r)
+		r = set_journal_mode(store, &wal, reterr);
 	if (r)
 		return r;
-	code = sqlite3_prepare_v2(store->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
-	if (code == SQLITE_OK)
-		code = sqlite3_step(statement);
-	if (code != SQLITE_ROW)
-		return statement_fault(store, code, reterr);
-	mode = sqlite3_column_text(statement, 0);
-	if (!mode || strcmp((const char *)mode, "wal") != 0) {
+	if (!wal) {
 		fault_set(reterr, FAULT_STORE,
 			"the file system of %s cannot hold the state (no shared memory for "
 			"SQLite's log): use a local one",
 			store->path);
 		return STORE_E_UNUSABLE;
 	}
-	sqlite3_reset(statement);
 	return statement_exec(store,
 		"PRAGMA wal_autocheckpoint = 1024; PRAGMA journal_size_limit = 8388608", reterr);
 }
 
-/* A damaged tree found now is better than one found in the middle of the night. */
 static int quick_check(struct store *store, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;

@@ -179,6 +179,28 @@ int file_tail_match(struct file_target *target, const struct sink_job *job, size
 	return r;
 }
 
+int file_tail_match_text(
+	struct file_target *target, struct slice text, bool *ret_matches, struct fault *reterr)
+{
+	struct file_tail_walk walk = {.target = target};
+	int r;
+
+	*ret_matches = false;
+	if (target->tail > (int64_t)text.size)
+		return 0;
+	text.size = (size_t)target->tail;
+	r = file_tail_reread(target, reterr);
+	for (int pass = 0; r == 0 && pass < 2; pass++) {
+		walk.offset = target->size;
+		walk.fill = pass > 0;
+		r = file_tail_compare(&walk, text, reterr);
+		if (walk.differs || !walk.holes)
+			break;
+	}
+	*ret_matches = r == 0 && !walk.differs;
+	return r;
+}
+
 /* --- telling --- */
 
 /* Appends "3200 bytes (50 lines)". */

@@ -31,6 +31,11 @@ struct file_tail_match {
 int file_tail_match(struct file_target *target, const struct sink_job *job, size_t index,
 	size_t record, bool durable, struct file_tail_match *ret, struct fault *reterr);
 
+/* The same for a file whose next bytes are TEXT: whether the whole tail begins it. 0 or
+ * FAULT_STORE. */
+int file_tail_match_text(
+	struct file_target *target, struct slice text, bool *ret_matches, struct fault *reterr);
+
 /* At recovery, TARGET has a tail: says so. One that no crash can have left is kept at once.
  * 0 or FAULT_STORE. */
 int file_tail_recover(

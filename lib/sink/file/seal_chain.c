@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/str.h"
+#include "sink/file/file_tail.h"
 
 #define SEAL_TAIL_MAX ((size_t)1 << 20) /* so much is looked at for seals of the chain */
 
@@ -51,12 +51,6 @@ static int seal_chain_read(const struct file_target *file, struct buf *ret, stru
 	return 0;
 }
 
-static bool seal_chain_continues(const struct seal_chain *chain, struct slice tail)
-{
-	return chain->pending && tail.size <= strlen(chain->pending) &&
-	       memcmp(tail.data, chain->pending, tail.size) == 0;
-}
-
 /* Looks at what the file has after its known size. *RET_MATCHED: so many bytes of the pending line.
  */
 static int seal_chain_match(
@@ -64,18 +58,19 @@ static int seal_chain_match(
 {
 	struct file_target *file = chain->file;
 	struct buf tail = BUF_NULL;
-	bool known;
-	int r;
+	bool matches = false, known;
+	int r = 0;
 
 	*ret_matched = 0;
 	if (file->tail == 0)
 		return 0;
-	r = seal_chain_read(file, &tail, reterr);
-	if (r == 0 && seal_chain_continues(chain, buf_slice(&tail))) {
+	if (chain->pending)
+		r = file_tail_match_text(file, slice_of(chain->pending), &matches, reterr);
+	if (r != 0 || matches) {
 		*ret_matched = file->tail;
-		buf_deinit(&tail);
-		return 0;
+		return r;
 	}
+	r = seal_chain_read(file, &tail, reterr);
 	known = r == 0 && memmem(tail.data, tail.size, chain->id, strlen(chain->id));
 	buf_deinit(&tail);
 	if (r == 0)
