@@ -32,7 +32,7 @@ class Status(ControlCase):
         self.assertNotIn(harness.TOKEN, text)
         sink = self.ctl("status", "archive").text
         self.assertRegex(sink, r"\Asink archive \(trawld.conf:\d+\): idle\n")
-        self.assertRegex(sink, r"(?m)^  since start +100 delivered, 0 rejected, 0 failed attempts$")
+        self.assertRegex(sink, r"(?m)^  since start +100 delivered, 0 dropped by filter, 0 rejected, 0 failed attempts$")
         self.assertRegex(sink, r"(?m)^  sources +acme$")
         one = json.loads(self.ctl("status", "acme", "--json").text)
         self.assertEqual(([s["name"] for s in one["sources"]], one["sinks"]), (["acme"], []))
