@@ -220,22 +220,39 @@ static rd_kafka_headers_t *kafka_headers(const struct kafka_record *record)
 	return headers;
 }
 
+/* Hands librdkafka a message of PARTS, and waits for room in its queue. */
+static rd_kafka_resp_err_t kafka_send(
+	struct kafka_producer *producer, const rd_kafka_vu_t *parts, size_t n_parts)
+{
+	rd_kafka_resp_err_t code;
+
+	do {
+		rd_kafka_error_t *error = rd_kafka_produceva(producer->rk, parts, n_parts);
+
+		code = rd_kafka_error_code(error);
+		rd_kafka_error_destroy(error);
+		if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			rd_kafka_poll(producer->rk, KAFKA_WAIT_MS);
+	} while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL);
+	return code;
+}
+
 rd_kafka_resp_err_t kafka_produce(
 	struct kafka_producer *producer, const struct kafka_record *record, intptr_t index)
 {
 	rd_kafka_headers_t *headers = kafka_headers(record);
-	rd_kafka_resp_err_t code;
+	const rd_kafka_vu_t parts[] = {
+		{.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = record->topic},
+		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+		{.vtype = RD_KAFKA_VTYPE_KEY,
+			.u.mem = {(void *)(uintptr_t)record->key.data, record->key.size}},
+		{.vtype = RD_KAFKA_VTYPE_VALUE,
+			.u.mem = {(void *)(uintptr_t)record->value.data, record->value.size}},
+		{.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+		{.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(index + 1)},
+	};
+	rd_kafka_resp_err_t code = kafka_send(producer, parts, sizeof(parts) / sizeof(parts[0]));
 
-	do {
-		code = rd_kafka_producev(producer->rk, RD_KAFKA_V_TOPIC(record->topic),
-			RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-			RD_KAFKA_V_KEY((void *)(uintptr_t)record->key.data, record->key.size),
-			RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.size),
-			RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE((void *)(index + 1)),
-			RD_KAFKA_V_END);
-		if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-			rd_kafka_poll(producer->rk, KAFKA_WAIT_MS);
-	} while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		rd_kafka_headers_destroy(headers);
 	return code;
@@ -247,14 +264,14 @@ rd_kafka_resp_err_t kafka_produce_position(struct kafka_producer *producer)
 	rd_kafka_resp_err_t code;
 
 	kafka_position_print(&producer->position, producer->job, producer->state, &text);
-	do {
-		code = rd_kafka_producev(producer->rk, RD_KAFKA_V_TOPIC(producer->place_topic),
-			RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-			RD_KAFKA_V_KEY(producer->key, strlen(producer->key)),
-			RD_KAFKA_V_VALUE(text.data, text.size), RD_KAFKA_V_END);
-		if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-			rd_kafka_poll(producer->rk, KAFKA_WAIT_MS);
-	} while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL);
+	const rd_kafka_vu_t parts[] = {
+		{.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = producer->place_topic},
+		{.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},
+		{.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+		{.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {producer->key, strlen(producer->key)}},
+		{.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {text.data, text.size}},
+	};
+	code = kafka_send(producer, parts, sizeof(parts) / sizeof(parts[0]));
 	buf_deinit(&text);
 	return code;
 }
