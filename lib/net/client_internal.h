@@ -26,6 +26,7 @@ struct http_request {
 
 	CURL *easy;
 	bool added; /* EASY belongs to the multi handle */
+	bool tls_begun; /* so TCP is connected, which libcurl itself may tell only later */
 	CURLcode result; /* once it has completed */
 	struct curl_slist *header_lines;
 	char *url;

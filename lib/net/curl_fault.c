@@ -57,20 +57,11 @@ static const char *scheme_hint(const struct http_request *request)
 						       : " (does it expect https?)";
 }
 
-/* Known once TCP is connected; the time of that is told only after TLS. */
-static long local_port(struct http_request *request)
-{
-	long port = 0;
-
-	curl_easy_getinfo(request->easy, CURLINFO_LOCAL_PORT, &port);
-	return port;
-}
-
 /* Connected, but TLS did not come about: with the peer, not with a proxy before it. */
 static bool is_in_handshake(struct http_request *request)
 {
 	return strncmp(request->url, "https:", 6) == 0 && !request->transport.proxy &&
-	       local_port(request) > 0;
+	       request->tls_begun;
 }
 
 /* Without user and password, as a text to follow "the proxy". */

@@ -239,6 +239,16 @@ static void set_reuse(struct http_request *request)
 	SET(request, CURLOPT_SHARE, client_sessions(client));
 }
 
+static CURLcode note_tls(CURL *easy, void *context, void *userdata)
+{
+	struct http_request *request = userdata;
+
+	(void)easy;
+	(void)context;
+	request->tls_begun = true;
+	return CURLE_OK;
+}
+
 void transfer_set_transport(struct http_request *request)
 {
 	const struct http_transport *transport = &request->transport;
@@ -254,6 +264,8 @@ void transfer_set_transport(struct http_request *request)
 	SET(request, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(request, CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(request, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(request, CURLOPT_SSL_CTX_FUNCTION, note_tls);
+	SET(request, CURLOPT_SSL_CTX_DATA, request);
 	SET(request, CURLOPT_TCP_KEEPALIVE, 1L);
 	/* The empty text also keeps the environment's proxies out. */
 	SET(request, CURLOPT_PROXY, transport->proxy ? transport->proxy : "");
