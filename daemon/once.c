@@ -64,9 +64,10 @@ static void report_sink(const struct sink_status *status, void *userdata)
 			str_plural(status->pending_records),
 			status->pending_records == 1 ? "s" : "", status->name);
 	else if (status->pending_records)
-		log_warning(&subject, "%llu record%s unsent; run again when the sink is back (%s)",
+		log_warning(&subject, "%llu record%s unsent; run again when the sink is back%s%s%s",
 			(unsigned long long)status->pending_records,
-			str_plural(status->pending_records), status->fault.text);
+			str_plural(status->pending_records), *status->fault.text ? " (" : "",
+			status->fault.text, *status->fault.text ? ")" : "");
 }
 
 void once_report(struct trawld *trawld)

@@ -281,7 +281,7 @@ static int ask_receiver(const struct setup *setup, const struct setup_sink *sink
 	fputs(buf_text(&out), stdout);
 	if (code)
 		return failed(sink, fault.text, fault.class);
-	printf("ok: nothing was left there\n  what delivered means: %s\n", sink->kind->promise);
+	printf("ok: no record was left there\n  what delivered means: %s\n", sink->kind->promise);
 	return EX_OK;
 }
 

@@ -173,8 +173,11 @@ static void child_on_end(struct ev_loop *loop, ev_io *watcher, int events)
 	for (size_t i = 0; child->secret && i < 2; i++)
 		if (streams[i]->line.size > 0)
 			child_stream_end_line(streams[i]);
-	if (waitpid(child->pid, &status, 0) == child->pid)
+	child->succeeded = false;
+	if (waitpid(child->pid, &status, 0) == child->pid) {
 		child_describe(status, text);
+		child->succeeded = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	}
 	child_forget(child);
 	child->ended(text, child->userdata);
 }

@@ -41,6 +41,7 @@ struct child {
 			lack the line feed */
 
 	pid_t pid; /* 0: none */
+	bool succeeded; /* set before ended(): it exited with code 0 */
 	bool killed; /* nothing it prints on standard output counts any more */
 	int in;
 	ev_io io_in, io_end;

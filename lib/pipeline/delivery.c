@@ -171,7 +171,7 @@ void delivery_publish(
 	committer_touch(delivery->setup.committer);
 }
 
-/* The job stays with the sink: there is no answer, and no other job. */
+/* The sink keeps the job: it answers no more, and is given no other job. */
 void delivery_fenced(struct delivery *delivery, const struct fault *fault)
 {
 	delivery->setup.fenced(delivery, fault, delivery->setup.userdata);

@@ -1,6 +1,6 @@
 /*
  * From accepted records to the spool: what is known is dropped, what is new becomes a batch, and
- * the batch goes into the next commit together with the cursor that lies behind it. One intake a
+ * the batch goes into the next commit together with the cursor that follows it. One intake a
  * source.
  */
 #ifndef TRAWLD_PIPELINE_INTAKE_H

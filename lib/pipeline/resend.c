@@ -159,6 +159,8 @@ static bool note_read(struct resend *resend)
 	resend->plan_end = (uint64_t)values[3];
 	resend->plan_requests =
 		(struct sink_requests){(size_t)values[4], (size_t)values[5], values[6] != 0};
+	if (n == 7 && (resend->plan_end <= resend->offset || resend->plan_end > resend->end))
+		return false;
 	return stat(resend->letters, &file) == 0 && file.st_ino == resend->inode &&
 	       resend->offset <= resend->end && resend->end <= (uint64_t)file.st_size;
 }

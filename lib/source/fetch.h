@@ -84,7 +84,7 @@ int fetch_answer(struct fetch *fetch, struct http_response *response, nsec_t now
 void fetch_document_deinit(struct fetch_document *document);
 
 /* A run of rows as records, valid until the next call; may be empty. *RET_ENDS: the document's last
- * row is among them (or it has none). cursor is moved behind them. 0, FAULT_BODY, FAULT_LIMIT. */
+ * row is among them (or it has none). cursor is moved past them. 0, FAULT_BODY, FAULT_LIMIT. */
 int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct fault *reterr);
 
 #endif

@@ -85,7 +85,7 @@ static int read_cursor_value(const struct page *page, const struct cursor_defini
 		return 0;
 	}
 	if (json_kind_of(value) != JSON_KIND_STRING)
-		return refuse_cursor(page, cursor, reterr, FAULT_BODY, "is no string");
+		return refuse_cursor(page, cursor, reterr, FAULT_BODY, "is not a string");
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct slice content = json_content(value, &scratch);
 	char *reference CLEANUP_FREE = mem_strndup(content.data, content.size);

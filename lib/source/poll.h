@@ -69,7 +69,7 @@ void poll_set_started(struct poll *poll, nsec_t time);
 /* The documents of a window cannot be had as they were listed: back to CURSOR, from which the
  * window is listed again. What its list proved is not reported. */
 void poll_return_to(struct poll *poll, const struct cursor *cursor);
-/* They are done: the cursor is no longer in the middle of one. */
+/* A document was read to its end: the cursor is not in the middle of one any more. */
 void poll_end_document(struct poll *poll);
 
 /* The request to send, or under way; it borrows from the poll. */
@@ -102,7 +102,7 @@ bool poll_begin(struct poll *poll, const struct clocks *now);
 void poll_drop_repeated(struct poll *poll, struct page *page);
 
 /* A whole page came for the request. 0 and *RET_VERDICT; cursor and request are moved on. Else
- * FAULT_LOOP: nothing moved, or FAULT_INCOMPLETE: the list keeps moving, the chain begins anew. */
+ * FAULT_LOOP: nothing moved, or FAULT_INCOMPLETE: the list keeps moving, the chain begins again. */
 int poll_page(struct poll *poll, const struct page *page, const char *url, const struct clocks *now,
 	enum poll_verdict *ret_verdict, struct fault *reterr);
 

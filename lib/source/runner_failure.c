@@ -74,8 +74,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 {
 	const struct definition *definition = runner->source->definition;
 	if (runner->task == RUNNER_TASK_WATCH) {
-		log_debug(&runner->source->subject, "[watch]: %s", fault->text);
-		runner_watch_end(runner);
+		runner_watch_failed(runner, fault);
 		return;
 	}
 	runner_enter(runner, RUNNER_BACKING_OFF);

@@ -59,6 +59,7 @@ struct runner {
 	enum poll_verdict fetch_verdict; /* what follows once its documents are done */
 	size_t fetch_excluded;
 	bool watch_holds; /* what [watch] warns of */
+	bool watch_failing; /* its last request failed, which was told */
 	nsec_t watch_at; /* when it is requested again */
 	struct auth *auth;
 	struct rate *rate;
@@ -139,7 +140,8 @@ bool runner_leave_future(struct runner *runner, const struct fault *fault);
 /* The server's now. */
 nsec_t runner_now(const struct runner *runner);
 /* Takes the server's clock from an answer to a request with the credential. True: it shows that the
- * poll began by a wrong clock; it is dropped, and to be begun anew in place of reading the answer.
+ * poll began by a wrong clock; it is dropped, and to be begun again in place of reading the
+ * response.
  */
 bool runner_learn_clock(struct runner *runner, const struct http_response *response);
 /* Before a request: the clock that another source with the same credential has learned. */
@@ -161,8 +163,8 @@ void runner_fetch_abandon(struct runner *runner);
 /* Is the request of [watch] to be made now, after a poll? */
 bool runner_watch_is_due(const struct runner *runner);
 void runner_watch_answer(struct runner *runner, struct http_response *response);
-/* It is over, or cannot be made; what follows is what follows a poll. */
-void runner_watch_end(struct runner *runner);
+/* It failed, or cannot be made: told once. What follows is what follows a poll. */
+void runner_watch_failed(struct runner *runner, const struct fault *fault);
 
 /* --- runner_request.c --- */
 

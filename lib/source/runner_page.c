@@ -99,7 +99,7 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	r = poll_page(runner->poll, page, runner->url, &now, ret_verdict, reterr);
 	runner_tell_notices(runner);
 	if (r)
-		gather_clear(&runner->gather); /* the chain begins anew */
+		gather_clear(&runner->gather); /* the chain begins again */
 	return r;
 }
 

@@ -23,14 +23,31 @@ static void tell(struct runner *runner, bool holds)
 	else if (!holds && runner->watch_holds)
 		log_notice(&runner->source->subject, "this is no longer so: %s", text);
 	runner->watch_holds = holds;
+	runner->watch_failing = false;
 }
 
-void runner_watch_end(struct runner *runner)
+static void end(struct runner *runner)
 {
 	rate_turn_end(runner->rate, &runner->turn, false);
 	runner->task = RUNNER_TASK_PAGE;
 	runner->watch_at = clock_monotonic() + runner->source->definition->watch.every_ns;
 	runner_continue(runner, POLL_CAUGHT_UP);
+}
+
+void runner_watch_failed(struct runner *runner, const struct fault *fault)
+{
+	struct buf wait CLEANUP(buf_deinit) = BUF_NULL;
+	timestamp_print_duration(runner->source->definition->watch.every_ns, &wait);
+	log_write(runner->watch_failing ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
+		&runner->source->subject,
+		"cannot check what [watch] of the definition warns of: %s; polls continue, "
+		"retrying in %s",
+		fault->text, buf_text(&wait));
+	runner->watch_failing = true;
+	if (fault->wait_ns > 0)
+		rate_hold(runner->rate,
+			clock_monotonic() + runner_granted_wait(runner, fault->wait_ns));
+	end(runner);
 }
 
 void runner_watch_answer(struct runner *runner, struct http_response *response)
@@ -42,12 +59,10 @@ void runner_watch_answer(struct runner *runner, struct http_response *response)
 	if (r == 0)
 		r = json_scanner_run(source->watch_plan, json_skip_bom(buf_slice(&response->body)),
 			&scan, &fault);
-	if (r == 0)
-		tell(runner, condition_holds(&source->definition->watch_warn, scan.envelope[0]));
-	else
-		log_debug(&source->subject, "[watch]: %s", fault.text);
-	if (fault.wait_ns > 0)
-		rate_hold(runner->rate,
-			clock_monotonic() + runner_granted_wait(runner, fault.wait_ns));
-	runner_watch_end(runner);
+	if (r) {
+		runner_watch_failed(runner, &fault);
+		return;
+	}
+	tell(runner, condition_holds(&source->definition->watch_warn, scan.envelope[0]));
+	end(runner);
 }

@@ -210,6 +210,7 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 		"PRAGMA wal_autocheckpoint = 1024; PRAGMA journal_size_limit = 8388608", reterr);
 }
 
+/* A damaged tree found now is better than one found in the middle of the night. */
 static int quick_check(struct store *store, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;

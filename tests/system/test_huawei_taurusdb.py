@@ -375,8 +375,9 @@ class Lists(Case):
             {"kind": "cut", "bytes": 5},
         ):
             self.sim.faults({**fault, "path": "*/audit-log-policy"})
-            self.run_once()
+            result = self.run_once()
             self.assert_files()
+            self.assertEqual(len(result.lines("cannot check what [watch] of the definition warns of")), 1, result.err)
 
     def test_limit(self):
         """Where a hundred is too many, the answer's own words are told and page_size helps."""

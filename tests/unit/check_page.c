@@ -158,7 +158,7 @@ START_TEST(refusals)
 			"not https"},
 		{"page.url = /n\n", "{\"list\":[],\"n\":\"https://u:p@h.example/\"}", FAULT_ORIGIN,
 			""},
-		{"page.url = /n\n", "{\"list\":[],\"n\":7}", FAULT_BODY, "no string"},
+		{"page.url = /n\n", "{\"list\":[],\"n\":7}", FAULT_BODY, "not a string"},
 		{"errors.incomplete = /part = true\n", "{\"list\":[],\"part\":true}",
 			FAULT_INCOMPLETE, "at `/part` that it is not whole"},
 		{"errors.incomplete = /part = true\n\t/n/failed != 0\n",

@@ -141,6 +141,30 @@ START_TEST(once)
 }
 END_TEST
 
+/* What cannot be read may say that the job is committed: nothing is sent. */
+START_TEST(position_unreadable)
+{
+	const char *key = STATE "/0/bus", *text = "{\"through\":";
+	rd_kafka_topic_t *topic;
+
+	begin();
+	connect_host();
+	topic = rd_kafka_topic_new(host, "trawld.places", NULL);
+	ck_assert_int_eq(rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)text,
+				 strlen(text), key, strlen(key), NULL),
+		0);
+	ck_assert_int_eq(rd_kafka_flush(host, 10000), 0);
+	rd_kafka_topic_destroy(topic);
+	open_worker();
+	deliver(job(1, 0, 3));
+	ck_assert_int_eq(last.outcome, KAFKA_RETRY);
+	ck_assert_msg(strstr(last.text, "the position at offset 0 of the topic trawld.places"),
+		"%s", last.text);
+	ck_assert_int_eq(count("t"), 0);
+	end();
+}
+END_TEST
+
 /* A request with three records is too large, and then the second record alone. Without
  * transactions, since these brokers show what was aborted. */
 START_TEST(too_large)
@@ -208,4 +232,5 @@ START_TEST(no_brokers)
 }
 END_TEST
 
-UNIT_MAIN("sink_kafka", once, too_large, without_transactions, cancelled, no_brokers)
+UNIT_MAIN("sink_kafka", once, position_unreadable, too_large, without_transactions, cancelled,
+	no_brokers)

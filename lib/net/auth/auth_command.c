@@ -111,7 +111,7 @@ static int make_inner(struct command *command, const struct option_pair *setting
 	return auth_new(ret, &setup, reterr);
 }
 
-/* INNER anew, of what is configured and what was printed. */
+/* Makes INNER again, from what is configured and what was printed. */
 static int make_credential(
 	struct command *command, json_t *root, struct slice text, struct fault *reterr)
 {
@@ -223,7 +223,7 @@ static void on_end(const char *text, void *userdata)
 	struct fault fault = FAULT_NULL;
 
 	ev_timer_stop(command->child.loop, &command->timer);
-	if (command->late || strcmp(text, "ended with code 0") != 0)
+	if (command->late || !command->child.succeeded)
 		tell_end(command, text, &fault);
 	else if (command->large)
 		fault_set(&fault, FAULT_LIMIT, "it printed more than 64 KiB");
@@ -388,7 +388,8 @@ static int command_apply(
 	struct command *command = (struct command *)auth;
 
 	if (!command->inner)
-		return fault_set(reterr, FAULT_AUTH, "there is no credential yet");
+		return fault_set(
+			reterr, FAULT_AUTH, "the program has not printed a credential yet");
 	return auth_apply(command->inner, message, now_time, reterr);
 }
 

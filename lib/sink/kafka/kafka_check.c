@@ -1,6 +1,6 @@
 /*
  * `trawlctl test` of a Kafka sink: are the brokers reached, the topics there, writing permitted,
- * and enough replicas asked for? A record goes to each topic in a transaction that is aborted, so
+ * and enough replicas configured? A record goes to each topic in a transaction that is aborted, so
  * that readers of committed records see nothing of it.
  */
 #include "sink/kafka/kafka_internal.h"
@@ -114,6 +114,9 @@ enum kafka_outcome kafka_producer_test(struct kafka_producer *producer,
 	if (outcome != KAFKA_DELIVERED)
 		return outcome;
 	buf_printf(out, "  brokers %s: connected\n", producer->brokers);
+	if (producer->topic_made)
+		buf_printf(
+			out, "  topic %s: did not exist and was created\n", producer->place_topic);
 	outcome = kafka_check_topics(producer, topics, out, ret);
 	if (outcome != KAFKA_DELIVERED)
 		return outcome;

@@ -22,6 +22,7 @@ struct kafka_producer {
 	struct kafka_position position;
 	char recent[256]; /* what librdkafka said last of the brokers */
 	rd_kafka_resp_err_t recent_code;
+	bool topic_made; /* place_topic did not exist, and was made */
 	bool all_down; /* librdkafka has tried every broker */
 	/* of the transaction: */
 	struct kafka_job *job;

@@ -13,7 +13,6 @@
 #define KAFKA_FLUSH_MS 60000
 #define KAFKA_ABORT_MS 5000
 #define KAFKA_SERVE_EACH 256 /* records, between two looks at reports */
-#define KAFKA_POSITION_INDEX (-1)
 
 /* An outcome of one try that is not told: the job is sent again at once. */
 #define KAFKA_AGAIN ((enum kafka_outcome) - 1)
@@ -306,7 +305,8 @@ static void kafka_flush(struct kafka_producer *producer)
 		kafka_failed(producer, code, "of the sink");
 }
 
-/* One record. A suspect goes alone: what the brokers say of the request is meant for it. */
+/* Sends one record. A suspect is sent alone, so that what the brokers say of the request is about
+ * it. */
 static void kafka_send_record(struct kafka_producer *producer, size_t index)
 {
 	struct kafka_record *record = &producer->job->records[index];

@@ -13,13 +13,24 @@
 #define KAFKA_READ_MAX (5 * NSEC_PER_MIN) /* far longer than brokers leave a transaction open */
 #define KAFKA_TURN_MS 500
 
-static void kafka_position_take(struct kafka_producer *producer, const rd_kafka_message_t *message)
+/* False: the message is a position of this sink, but cannot be read. To pass over it would send
+ * again what it says is committed. */
+static bool kafka_position_take(struct kafka_producer *producer, const rd_kafka_message_t *message)
 {
 	const struct slice key = {message->key, message->key_len};
 
-	if (!slice_is(key, producer->key) || !message->payload)
-		return;
-	kafka_position_parse(&producer->position, (struct slice){message->payload, message->len});
+	return !slice_is(key, producer->key) || !message->payload ||
+	       kafka_position_parse(
+		       &producer->position, (struct slice){message->payload, message->len});
+}
+
+static enum kafka_outcome kafka_position_unreadable(
+	const struct kafka_producer *producer, int64_t offset, struct kafka_answer *ret)
+{
+	return kafka_fail(ret, FAULT_BODY,
+		"the position at offset %" PRId64 " of the topic %s cannot be read (was it written "
+		"by a newer trawld, or by something else?)",
+		offset, producer->place_topic);
 }
 
 /* Reads up to END. */
@@ -32,15 +43,18 @@ static enum kafka_outcome kafka_position_follow(struct kafka_producer *producer,
 	while (next < end) {
 		rd_kafka_message_t *message = rd_kafka_consume(topic, 0, KAFKA_TURN_MS);
 		rd_kafka_resp_err_t code = message ? message->err : RD_KAFKA_RESP_ERR__TIMED_OUT;
+		bool readable = true;
 
 		if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
 			next = message->offset + 1;
-			kafka_position_take(producer, message);
+			readable = kafka_position_take(producer, message);
 		} else if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
 			next = message->offset;
 		}
 		if (message)
 			rd_kafka_message_destroy(message);
+		if (!readable)
+			return kafka_position_unreadable(producer, next - 1, ret);
 		if (kafka_error_class(code) == FAULT_AUTH ||
 			(next < end && clock_monotonic() >= until_at))
 			return kafka_fail(ret, kafka_error_class(code),
@@ -69,11 +83,14 @@ enum kafka_outcome kafka_position_read(
 	if (begin == end)
 		return KAFKA_DELIVERED;
 	topic = rd_kafka_topic_new(reader, producer->place_topic, NULL);
-	if (!topic || rd_kafka_consume_start(topic, 0, begin) != 0)
-		return kafka_fail(ret, FAULT_INTERNAL, "the topic %s cannot be read: %s",
+	if (topic && rd_kafka_consume_start(topic, 0, begin) == 0) {
+		outcome = kafka_position_follow(producer, topic, end, ret);
+		rd_kafka_consume_stop(topic, 0);
+	} else {
+		outcome = kafka_fail(ret, FAULT_INTERNAL, "the topic %s cannot be read: %s",
 			producer->place_topic, rd_kafka_err2str(rd_kafka_last_error()));
-	outcome = kafka_position_follow(producer, topic, end, ret);
-	rd_kafka_consume_stop(topic, 0);
-	rd_kafka_topic_destroy(topic);
+	}
+	if (topic)
+		rd_kafka_topic_destroy(topic);
 	return outcome;
 }

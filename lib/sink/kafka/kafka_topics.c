@@ -154,7 +154,8 @@ enum kafka_outcome kafka_position_prepare(
 		return kafka_fail_code(
 			producer, ret, "the brokers do not answer", code, rd_kafka_err2str(code));
 	code = kafka_topic_create(reader, topic);
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+	producer->topic_made = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (producer->topic_made)
 		return KAFKA_DELIVERED;
 	return kafka_fail(ret, kafka_error_class(code),
 		"the topic %s does not exist, and cannot be made: %s (make it with "

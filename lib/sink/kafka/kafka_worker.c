@@ -188,6 +188,7 @@ static void kafka_condition_init(pthread_cond_t *condition)
 	pthread_condattr_destroy(&attributes);
 }
 
+/* 0 or an errno. */
 static int kafka_worker_start(struct kafka_worker *worker)
 {
 	sigset_t all, before;
@@ -205,7 +206,7 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 {
 	struct kafka_worker *worker = MEM_NEW(struct kafka_worker);
 	struct kafka_producer_setup own = *producer;
-	int r;
+	int error, r;
 
 	worker->setup = *setup;
 	own.told = kafka_worker_told;
@@ -216,10 +217,13 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 	ev_async_init(&worker->wake_loop, kafka_worker_on_wake);
 	worker->wake_loop.data = worker;
 	r = kafka_producer_new(&worker->producer, &own, reterr);
-	if (r == 0 && kafka_worker_start(worker) != 0) {
-		r = fault_set(
-			reterr, FAULT_INTERNAL, "a thread cannot be started: %s", strerror(errno));
-		kafka_producer_free(worker->producer);
+	if (r == 0) {
+		error = kafka_worker_start(worker);
+		if (error != 0) {
+			r = fault_set(reterr, FAULT_INTERNAL, "a thread cannot be started: %s",
+				strerror(error));
+			kafka_producer_free(worker->producer);
+		}
 	}
 	if (r != 0) {
 		kafka_worker_release(worker);
