@@ -4,8 +4,10 @@
  */
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "config_event.h"
 #include "pipeline/deadletter.h"
 #include "roster.h"
+#include "store/events.h"
 #include "trawld.h"
 
 struct notice {
@@ -207,8 +209,18 @@ static void tell_change(const struct routes_change *change, const char *director
 	}
 }
 
+/* For the next commit: what it changes in the state may be nothing. */
+static void note_configuration(struct trawld *trawld, const char *text, const char *by)
+{
+	if (!text)
+		return;
+	events_add(trawld->store,
+		&(struct event){.kind = EVENT_CONFIGURATION, .by = by, .text = text});
+	committer_touch(trawld->committer);
+}
+
 int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
-	struct findings *findings, struct fault *reterr)
+	const char *by, struct findings *findings, struct fault *reterr)
 {
 	struct roster roster CLEANUP(roster_deinit) = {0};
 	struct adoption adoption = {
@@ -218,11 +230,15 @@ int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes
 		.state_is_new = store_is_new(trawld->store),
 	};
 	struct routes_report report = {on_stranded, on_news, on_route, &adoption};
-	int r;
+	char *text CLEANUP_FREE = NULL;
+	int r = config_event_compare(trawld->store, setup, &text, reterr);
 
+	if (r)
+		return r;
 	roster_init(&roster, setup->config);
 	r = routes_adopt(trawld->store, &roster.configuration, change, &report, reterr);
 	if (!r) {
+		note_configuration(trawld, text, by);
 		route(&adoption, trawld->fanout);
 		if (change)
 			tell_change(change, setup->config->daemon.state_directory);

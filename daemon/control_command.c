@@ -11,7 +11,9 @@
 #include "conf/findings.h"
 #include "overview.h"
 #include "status_json.h"
+#include "pipeline/deadletter.h"
 #include "store/coverage.h"
+#include "store/events.h"
 #include "store/routes.h"
 #include "trawld.h"
 
@@ -213,13 +215,17 @@ static const char *member(const json_t *request, const char *name)
 }
 
 /* Reloads, with CHANGE (may be NULL) before it. */
-static json_t *reload(struct trawld *trawld, struct routes_change *change)
+static json_t *reload(struct control_client *client, struct routes_change *change)
 {
+	struct trawld *trawld = client->control->trawld;
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault = FAULT_NULL;
 	if (trawld->stopping)
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
-	int code = trawld_reload(trawld, change, &findings, &fault);
+	if (change)
+		change->by = by;
+	int code = trawld_reload(trawld, change, by, &findings, &fault);
 	json_t *value = code ? control_refusal(code, fault.text) : json_object();
 	if (code == 0) {
 		json_object_set_new(value, "ok", json_true());
@@ -248,7 +254,8 @@ static json_t *acknowledge_gaps(struct control_client *client, const char *sourc
 	return json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *change(struct trawld *trawld, enum routes_command command, const json_t *request)
+static json_t *change(
+	struct control_client *client, enum routes_command command, const json_t *request)
 {
 	struct routes_change change = {
 		.command = command,
@@ -257,26 +264,42 @@ static json_t *change(struct trawld *trawld, enum routes_command command, const 
 	};
 	if (!change.name || (!change.to && command != ROUTES_DROP_SINK))
 		return control_refusal(EX_USAGE, "the request needs a name");
-	json_t *value = reload(trawld, &change);
+	json_t *value = reload(client, &change);
 	json_object_set_new(value, "records", json_integer((json_int_t)change.n_records));
 	json_object_set_new(value, "merged", json_boolean(change.merged));
 	return value;
 }
 
-static json_t *pause_or_resume(struct trawld *trawld, const json_t *request, bool paused)
+static json_t *pause_or_resume(struct control_client *client, const json_t *request, bool paused)
 {
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct fault fault = FAULT_NULL;
 	struct pause_result result;
 	const char *name = member(request, "name");
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
-	int code = trawld_pause(trawld, name, paused, &result, &fault);
+	int code = trawld_pause(client->control->trawld, name, paused, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
 		    : json_pack("{s:b, s:b, s:b, s:b}", "ok", 1, "source", result.source, "sink",
 			      result.sink, "disabled", result.disabled);
 }
 
 /* --- dead letters --- */
+
+/* Written before it is done: a crash in between must not hide it. */
+static bool note_dead_letters(struct trawld *trawld, const char *name, bool resend, const char *by)
+{
+	const char *directory = trawld->setup->config->daemon.state_directory;
+	long long size = (long long)deadletter_size(directory, name);
+	char *text CLEANUP_FREE = mem_printf("a file of %lld bytes", size);
+	if (size > 0)
+		events_add(trawld->store,
+			&(struct event){.kind = resend ? EVENT_RESEND : EVENT_DISCARD,
+				.sink = name,
+				.by = by,
+				.text = text});
+	return committer_flush(trawld->committer);
+}
 
 static json_t *dead_letters(struct control_client *client, const json_t *request, bool resend)
 {
@@ -286,6 +309,10 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 	uint64_t n = 0;
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	if (!note_dead_letters(trawld, name, resend, by))
+		return control_refusal(
+			EX_TEMPFAIL, "the state cannot be written now: nothing was changed");
 	int r = resend ? fanout_resend(trawld->fanout, name, &n, &fault)
 		       : fanout_discard(trawld->fanout, name, &n, &fault);
 	if (r)
@@ -293,7 +320,6 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 			fault.class == FAULT_CONFIG ? EX_USAGE : EX_TEMPFAIL, fault.text);
 	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
 	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	log_notice(&subject, "%llu dead letter%s %s by %s", (unsigned long long)n, str_plural(n),
 		resend ? "queued to be sent again" : "discarded", by);
 	return json_pack("{s:b, s:I}", "ok", 1, "records", (json_int_t)n);
@@ -338,19 +364,19 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else if (strcmp(command, "poll") == 0)
 		value = source ? poll_one(client, source) : poll_all(trawld);
 	else if (strcmp(command, "reload") == 0)
-		value = reload(trawld, NULL);
+		value = reload(client, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
 		value = acknowledge_gaps(client, source);
 	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
-		value = pause_or_resume(trawld, request, strcmp(command, "pause") == 0);
+		value = pause_or_resume(client, request, strcmp(command, "pause") == 0);
 	else if (strcmp(command, "tail") == 0)
 		value = tail(client, source);
 	else if (strcmp(command, "drop-sink") == 0)
-		value = change(trawld, ROUTES_DROP_SINK, request);
+		value = change(client, ROUTES_DROP_SINK, request);
 	else if (strcmp(command, "rename-sink") == 0)
-		value = change(trawld, ROUTES_RENAME_SINK, request);
+		value = change(client, ROUTES_RENAME_SINK, request);
 	else if (strcmp(command, "rename") == 0)
-		value = change(trawld, ROUTES_RENAME_SOURCE, request);
+		value = change(client, ROUTES_RENAME_SOURCE, request);
 	else if (strcmp(command, "dead-letters-resend") == 0)
 		value = dead_letters(client, request, true);
 	else if (strcmp(command, "dead-letters-discard") == 0)

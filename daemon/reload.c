@@ -128,10 +128,10 @@ static void keep_fixed(
 
 /* The last moment at which nothing has changed. */
 static int adopt(struct trawld *trawld, const struct setup *new, struct routes_change *change,
-	struct findings *findings, struct fault *reterr)
+	const char *by, struct findings *findings, struct fault *reterr)
 {
 	struct fault fault = FAULT_NULL;
-	int r = trawld_adopt(trawld, new, change, findings, &fault);
+	int r = trawld_adopt(trawld, new, change, by, findings, &fault);
 	if (!r && trawld_load_pauses(trawld, &fault)) /* a name that was changed keeps its pause */
 		log_warning(NULL, "%s", fault.text);
 	for (size_t i = 0; r && i < findings->n_items; i++)
@@ -189,8 +189,8 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 		str_plural(new->n_sources), new->n_sinks, str_plural(new->n_sinks));
 }
 
-static int reload(struct trawld *trawld, struct routes_change *change, struct findings *findings,
-	struct fault *reterr)
+static int reload(struct trawld *trawld, struct routes_change *change, const char *by,
+	struct findings *findings, struct fault *reterr)
 {
 	struct setup *new = load(trawld, findings, reterr);
 	if (!new)
@@ -203,7 +203,7 @@ static int reload(struct trawld *trawld, struct routes_change *change, struct fi
 		setup_free(new);
 		return EX_TEMPFAIL;
 	}
-	int code = adopt(trawld, new, change, findings, reterr);
+	int code = adopt(trawld, new, change, by, findings, reterr);
 	if (code)
 		setup_free(new);
 	else
@@ -211,11 +211,11 @@ static int reload(struct trawld *trawld, struct routes_change *change, struct fi
 	return code;
 }
 
-int trawld_reload(struct trawld *trawld, struct routes_change *change, struct findings *findings,
-	struct fault *reterr)
+int trawld_reload(struct trawld *trawld, struct routes_change *change, const char *by,
+	struct findings *findings, struct fault *reterr)
 {
 	notify_reloading();
-	int code = reload(trawld, change, findings, reterr);
+	int code = reload(trawld, change, by, findings, reterr);
 	if (code) /* what is tried again and again is told once */
 		log_write(trawld->reload_due && strcmp(reterr->text, trawld->reload_fault.text) == 0
 				  ? LOG_LEVEL_DEBUG

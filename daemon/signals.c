@@ -22,7 +22,7 @@ static void reload(struct trawld *trawld)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault; /* it is logged */
-	trawld_reload(trawld, NULL, &findings, &fault);
+	trawld_reload(trawld, NULL, NULL, &findings, &fault);
 }
 
 static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)

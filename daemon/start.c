@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "notify.h"
 #include "signals.h"
+#include "store/events.h"
 #include "store/owner.h"
 #include "trawld.h"
 
@@ -37,12 +38,38 @@ static void tell_opened(const struct trawld *trawld, const char *former)
 			directory, n, str_plural((unsigned long long)n));
 }
 
+/* For the first commit: where nothing else has to be written, a full disk does not keep trawld from
+ * starting. A run of --once, of which there may be one a minute, is noted only if it changes
+ * something. */
+static void note_events(struct trawld *trawld, bool broke_off)
+{
+	long long n = store_lost_commits(trawld->store);
+	if (!trawld->options.once)
+		events_add(trawld->store,
+			&(struct event){.kind = EVENT_START,
+				.text = broke_off ? "trawld " TRAWLD_VERSION
+						    ", after a process that ended without a stop"
+						  : "trawld " TRAWLD_VERSION});
+	if (n > 0) {
+		char *text CLEANUP_FREE =
+			mem_printf("the state is older than the one last used, by %lld commit%s", n,
+				str_plural((unsigned long long)n));
+		events_add(trawld->store, &(struct event){.kind = EVENT_RESTORE, .text = text});
+	}
+	committer_touch(trawld->committer);
+}
+
 static int adopt(struct trawld *trawld, struct fault *reterr)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	int r = trawld_adopt(trawld, trawld->setup, NULL, &findings, reterr);
+	bool broke_off = false;
+	int r = events_broke_off(trawld->store, &broke_off, reterr);
+	if (!r)
+		r = trawld_adopt(trawld, trawld->setup, NULL, NULL, &findings, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);
+	if (!r)
+		note_events(trawld, broke_off);
 	for (size_t i = 0; i < findings.n_items; i++)
 		log_error(NULL, "%s", findings.items[i].text);
 	if (r == STORE_E_STRANDED)

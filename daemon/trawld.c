@@ -20,6 +20,7 @@
 #include "refresh.h"
 #include "signals.h"
 #include "store/commit.h"
+#include "store/events.h"
 #include "store/spool.h"
 #include "web.h"
 
@@ -199,6 +200,13 @@ int trawld_run(struct trawld *trawld)
 	return trawld->exit_code;
 }
 
+static void note_stop(struct trawld *trawld)
+{
+	char *text CLEANUP_FREE = mem_printf("exit status %d", trawld->exit_code);
+	if (trawld->store && !trawld->options.once)
+		events_add(trawld->store, &(struct event){.kind = EVENT_STOP, .text = text});
+}
+
 void trawld_close(struct trawld *trawld)
 {
 	notify_free(trawld->notify);
@@ -216,6 +224,7 @@ void trawld_close(struct trawld *trawld)
 	bool settled = false;
 	if (trawld->committer) {
 		committer_on_settled(trawld->committer, NULL, NULL);
+		note_stop(trawld);
 		settled = committer_flush(trawld->committer);
 	}
 	fanout_free(trawld->fanout);

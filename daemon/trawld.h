@@ -101,25 +101,26 @@ void trawld_stop(struct trawld *trawld);
 void trawld_poll_now(struct trawld *trawld);
 
 /* reload.c: reads the configuration again and uses it, after CHANGE (store/routes.h; may be NULL)
- * was carried out. 0: done, FINDINGS (initialised) holds what could not be done of it. Otherwise
+ * was carried out, for BY, a person (NULL: nobody in particular). 0: done, FINDINGS (initialised)
+ * holds what could not be done of it. Otherwise
  * nothing has changed, and *RETERR says why in one sentence: EX_CONFIG: errors in the
  * configuration, or records that would lose their sink (FINDINGS has them), or CHANGE does not fit
  * it; EX_USAGE: CHANGE names what is not there; EX_TEMPFAIL: the state cannot be written. All of it
  * was logged. */
-int trawld_reload(struct trawld *trawld, struct routes_change *change, struct findings *findings,
-	struct fault *reterr);
-/* adopt.c: SETUP takes effect in the state, after CHANGE (may be NULL), and the fan-out gets its
- * routes. 0; STORE_E_STRANDED: records that wait would lose their sink, FINDINGS says which; or
- * another STORE_E_* (store/routes.h): nothing has changed. What is collected must have been
- * committed. */
-int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
+int trawld_reload(struct trawld *trawld, struct routes_change *change, const char *by,
 	struct findings *findings, struct fault *reterr);
+/* adopt.c: SETUP takes effect in the state, after CHANGE (may be NULL), for BY (may be NULL), and
+ * the fan-out gets its routes. 0; STORE_E_STRANDED: records that wait would lose their sink,
+ * FINDINGS says which; or another STORE_E_* (store/routes.h): nothing has changed. What is
+ * collected must have been committed. */
+int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
+	const char *by, struct findings *findings, struct fault *reterr);
 /* trawld_pause.c: what the state says is paused; then to pause or resume NAME, a source or sink or
- * both, in the state and at work. The exit code. */
+ * both, for the person BY, in the state and at work. The exit code. */
 int trawld_load_pauses(struct trawld *trawld, struct fault *reterr);
 void trawld_pauses_deinit(struct trawld_pauses *pauses);
-int trawld_pause(struct trawld *trawld, const char *name, bool paused, struct pause_result *ret,
-	struct fault *reterr);
+int trawld_pause(struct trawld *trawld, const char *name, bool paused, const char *by,
+	struct pause_result *ret, struct fault *reterr);
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);
 int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr);
 

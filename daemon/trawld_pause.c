@@ -41,11 +41,11 @@ static struct poller *find_poller(const struct trawld *trawld, const char *name)
 	return NULL;
 }
 
-static int pause_source(
-	struct trawld *trawld, struct poller *poller, bool paused, struct fault *reterr)
+static int pause_source(struct trawld *trawld, struct poller *poller, bool paused, const char *by,
+	struct fault *reterr)
 {
 	const struct source *source = poller->source;
-	int r = pause_set(trawld->store, PAUSE_SOURCE, source->name, paused, reterr);
+	int r = pause_set(trawld->store, PAUSE_SOURCE, source->name, paused, by, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);
 	if (r)
@@ -56,11 +56,11 @@ static int pause_source(
 	return poller_set_paused(poller, paused, reterr) ? EX_CONFIG : 0;
 }
 
-static int pause_sink(
-	struct trawld *trawld, const struct setup_sink *sink, bool paused, struct fault *reterr)
+static int pause_sink(struct trawld *trawld, const struct setup_sink *sink, bool paused,
+	const char *by, struct fault *reterr)
 {
 	const struct log_subject subject = {"sink", sink->name, sink->location};
-	int r = pause_set(trawld->store, PAUSE_SINK, sink->name, paused, reterr);
+	int r = pause_set(trawld->store, PAUSE_SINK, sink->name, paused, by, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);
 	if (r)
@@ -70,8 +70,8 @@ static int pause_sink(
 	return 0;
 }
 
-int trawld_pause(struct trawld *trawld, const char *name, bool paused, struct pause_result *ret,
-	struct fault *reterr)
+int trawld_pause(struct trawld *trawld, const char *name, bool paused, const char *by,
+	struct pause_result *ret, struct fault *reterr)
 {
 	struct poller *poller = find_poller(trawld, name);
 	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
@@ -87,9 +87,9 @@ int trawld_pause(struct trawld *trawld, const char *name, bool paused, struct pa
 		return EX_USAGE;
 	}
 	if (poller)
-		code = pause_source(trawld, poller, paused, reterr);
+		code = pause_source(trawld, poller, paused, by, reterr);
 	if (code == 0 && sink)
-		code = pause_sink(trawld, sink, paused, reterr);
+		code = pause_sink(trawld, sink, paused, by, reterr);
 	trawld_progress(trawld);
 	return code;
 }

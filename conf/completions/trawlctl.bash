@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check config coverage cursor dead-letters definition drop-sink gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
+	local commands="backup check config coverage cursor dead-letters definition drop-sink events gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -55,6 +55,7 @@ _trawlctl()
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")
 			$(_trawlctl_names sink "$file") --json --watch --failing --check" -- "$cur")
 		;;
+	events) mapfile -t COMPREPLY < <(compgen -W "--since --json" -- "$cur") ;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
 	tail) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json --limit" -- "$cur") ;;
@@ -67,7 +68,7 @@ _trawlctl()
 	rename-sink | drop-sink | test)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
 		;;
-	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --json" -- "$cur") ;;
+	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --events --json" -- "$cur") ;;
 	prove) mapfile -t COMPREPLY < <(compgen -f -W "--line" -- "$cur") ;;
 	backup) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	dead-letters)

@@ -25,6 +25,7 @@ int ctl_backup(const struct ctl_arguments *arguments);
 int ctl_new_source(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
 int ctl_coverage(const struct ctl_arguments *arguments);
+int ctl_events(const struct ctl_arguments *arguments);
 int ctl_tail(const struct ctl_arguments *arguments);
 int ctl_verify(const struct ctl_arguments *arguments);
 int ctl_prove(const struct ctl_arguments *arguments);
@@ -73,6 +74,13 @@ int ctl_open_state(struct store **ret, const struct config *config, enum store_m
 /* Opens the state that is there, to change it while no trawld runs. 0, or the exit code after the
  * reason was printed. */
 int ctl_own_state(struct store **ret, const struct config *config);
+
+/* TEXT, the value of OPTION, is a time or a span before now. 0, or EX_USAGE after what is wrong was
+ * printed. */
+int ctl_read_time(const char *option, const char *text, nsec_t *ret);
+
+/* The name of the user who runs this, or `uid N`; the caller frees it. */
+char *ctl_user(void);
 
 /* The secret parameters of all sources, known to the masking from init to deinit: ctl_config knows
  * sections, not which of their keys are secret. */

@@ -34,6 +34,7 @@ static const struct own_option {
 	{"since", CTL_SINCE, 0, offsetof(struct ctl_arguments, since), false},
 	{"key", CTL_SEALS, 0, offsetof(struct ctl_arguments, key), false},
 	{"anchor", CTL_SEALS, 0, offsetof(struct ctl_arguments, anchor), false},
+	{"events", CTL_SEALS, 0, offsetof(struct ctl_arguments, events), false},
 	{"line", CTL_LINE, 0, offsetof(struct ctl_arguments, line), true},
 	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
 	{"provider", CTL_SETUP, 0, offsetof(struct ctl_arguments, provider), false},

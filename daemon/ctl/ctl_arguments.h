@@ -19,6 +19,7 @@ struct ctl_arguments {
 	const char *since;
 	const char *key;
 	const char *anchor;
+	const char *events;
 	const char *line;
 	char *const *names; /* with CTL_NAMES: all operands */
 	int n_names;
@@ -59,7 +60,7 @@ enum {
 	CTL_RAW = 1 << 13, /* --raw, --headers */
 	CTL_MORE_NAMES = 1 << 14, /* up to two further operands */
 	CTL_NAMES = 1 << 15, /* with CTL_NAME_REQUIRED: any number of operands */
-	CTL_SEALS = 1 << 16, /* --key, --anchor */
+	CTL_SEALS = 1 << 16, /* --key, --anchor, --events */
 	CTL_LINE = 1 << 17, /* --line, required */
 	CTL_DEFAULTS = 1 << 18,
 	CTL_SINCE = 1 << 19,

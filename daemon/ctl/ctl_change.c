@@ -95,9 +95,12 @@ static int change_state(const struct config *config, struct routes_change *chang
 	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r)
 		return failed(r, &fault);
+	char *by CLEANUP_FREE = ctl_user();
+	change->by = by;
 	roster_init(&roster, config);
 	r = routes_change(store, &roster.configuration, change, &fault);
 	store_close(store);
+	change->by = NULL;
 	if (r)
 		return failed(r, &fault);
 	print_done(change, false);

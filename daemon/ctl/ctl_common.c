@@ -2,11 +2,14 @@
 #include "ctl/ctl.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/timestamp.h"
 #include "store/owner.h"
 
 static void print_faults(struct findings *findings)
@@ -59,6 +62,23 @@ struct config *ctl_config(const struct ctl_arguments *arguments)
 			return NULL;
 		}
 	return config;
+}
+
+int ctl_read_time(const char *option, const char *text, nsec_t *ret)
+{
+	if (timestamp_parse_point(slice_of(text), clock_wall(), ret) == 0)
+		return 0;
+	fprintf(stderr,
+		"trawlctl: %s: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, earliest or "
+		"now\n",
+		option, text);
+	return EX_USAGE;
+}
+
+char *ctl_user(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+	return user ? mem_strdup(user->pw_name) : mem_printf("uid %u", (unsigned)getuid());
 }
 
 bool ctl_has_state(const char *directory)

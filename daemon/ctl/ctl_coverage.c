@@ -233,14 +233,8 @@ static int run(const struct config *config, const struct ctl_arguments *argument
 int ctl_coverage(const struct ctl_arguments *arguments)
 {
 	nsec_t since = NSEC_NONE;
-	if (arguments->since &&
-		timestamp_parse_point(slice_of(arguments->since), clock_wall(), &since)) {
-		fprintf(stderr,
-			"trawlctl: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, "
-			"earliest or now\n",
-			arguments->since);
+	if (arguments->since && ctl_read_time("--since", arguments->since, &since))
 		return EX_USAGE;
-	}
 	struct config *config = ctl_config(arguments);
 	if (!config)
 		return EX_CONFIG;

@@ -3,7 +3,6 @@
 #include "ctl/ctl.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <syslog.h>
@@ -18,7 +17,8 @@
 #include "ctl/ctl_control.h"
 #include "pipeline/deadletter.h"
 #include "pipeline/resend.h"
-#include "store/database.h"
+#include "store/commit.h"
+#include "store/events.h"
 
 static bool is_configured(const struct config *config, const char *name)
 {
@@ -151,17 +151,38 @@ static void audit(const char *name, bool resend, unsigned long long n, const cha
 	closelog();
 }
 
+/* In the state, before it is done: a crash in between must not hide it. */
+static int note_event(
+	struct store *store, const char *directory, const char *name, bool resend, const char *who)
+{
+	struct fault fault = FAULT_NULL;
+	long long size = (long long)deadletter_size(directory, name);
+	char *text CLEANUP_FREE = mem_printf("a file of %lld bytes", size);
+	if (size <= 0)
+		return 0;
+	events_add(store, &(struct event){.kind = resend ? EVENT_RESEND : EVENT_DISCARD,
+				  .sink = name,
+				  .by = who,
+				  .text = text});
+	int r = commit_run(store, &fault);
+	return r ? ctl_store_failed(r, &fault) : 0;
+}
+
 static int change(const struct config *config, const char *name, bool resend)
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store;
 	const char *directory = config->daemon.state_directory;
-	const struct passwd *user = getpwuid(getuid());
-	char *who CLEANUP_FREE = mem_strdup(user ? user->pw_name : "unknown");
+	char *who CLEANUP_FREE = ctl_user();
 	uint64_t n = 0;
 	int code = ctl_own_state(&store, config);
 	if (code)
 		return code;
+	code = note_event(store, directory, name, resend, who);
+	if (code) {
+		store_close(store);
+		return code;
+	}
 	/* what root writes here could not be read by the daemon */
 	int r = user_become_owner(directory, NULL, &fault);
 	if (r == 0)

@@ -5,11 +5,9 @@
 #include "ctl/ctl.h"
 
 #include <jansson.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
@@ -96,12 +94,6 @@ static int list(const struct config *config, const struct ctl_arguments *argumen
 	return r ? ctl_store_failed(r, &fault) : 0;
 }
 
-static char *my_name(void)
-{
-	const struct passwd *user = getpwuid(getuid());
-	return user ? mem_strdup(user->pw_name) : mem_printf("uid %u", (unsigned)getuid());
-}
-
 /* The daemon has the state: it notes who asks. */
 static int acknowledge_by_daemon(const struct ctl_arguments *arguments)
 {
@@ -121,7 +113,7 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
-	char *by CLEANUP_FREE = my_name();
+	char *by CLEANUP_FREE = ctl_user();
 	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r == STORE_E_LOCKED)
 		return acknowledge_by_daemon(arguments);

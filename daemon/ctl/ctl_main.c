@@ -44,6 +44,9 @@ static const struct ctl_command commands[] = {
 		"list of which time the records were read, and of which not (exit status 1 with "
 		"gaps)",
 		CTL_NAME | CTL_SINCE | CTL_JSON, ctl_coverage},
+	{"events", "[--since TIME] [--json]",
+		"list starts, stops, changed configurations and what people did, and who it was",
+		CTL_SINCE | CTL_JSON, ctl_events},
 	{"pause", "SOURCE|SINK",
 		"stop polling a source or delivering to a sink until it is resumed; nothing is "
 		"lost",
@@ -83,7 +86,7 @@ static const struct ctl_command commands[] = {
 		"send one marked test record through a sink and show what happens; an archive "
 		"gets none",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_test},
-	{"verify", "FILE... [--key FILE] [--anchor FILE] [--json]",
+	{"verify", "FILE... [--key FILE] [--anchor FILE] [--events FILE] [--json]",
 		"compare files that a sink wrote with their seals and say what that proves (exit "
 		"status 0 good, 1 changed, 2 good, but a proof is missing)",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NAMES | CTL_SEALS | CTL_JSON, ctl_verify},

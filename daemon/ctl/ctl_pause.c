@@ -39,9 +39,10 @@ static int pause_in(struct store *store, const char *name, bool paused)
 {
 	static const char *const words[] = {[PAUSE_SOURCE] = "source", [PAUSE_SINK] = "sink"};
 	struct fault fault = FAULT_NULL;
+	char *by CLEANUP_FREE = ctl_user();
 	bool any = false;
 	for (int kind = PAUSE_SOURCE; kind <= PAUSE_SINK; kind++) {
-		int r = pause_set(store, (enum pause_kind)kind, name, paused, &fault);
+		int r = pause_set(store, (enum pause_kind)kind, name, paused, by, &fault);
 		if (r == 0)
 			print_done(words[kind], name, paused, false);
 		else if (r != STORE_E_UNKNOWN)

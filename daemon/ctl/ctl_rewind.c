@@ -15,6 +15,7 @@
 #include "source/span.h"
 #include "store/commit.h"
 #include "store/cursors.h"
+#include "store/events.h"
 
 #define DEDUPE_MARGIN NSEC_PER_HOUR /* see overlap in trawld-provider(5) */
 
@@ -90,6 +91,22 @@ static void print_done(const struct rewind *rewind)
 	fputs(buf_text(&out), stdout);
 }
 
+static void note_event(struct store *store, const struct rewind *rewind)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	char *by CLEANUP_FREE = ctl_user();
+	if (rewind->previous) {
+		buf_append_text(&text, "to the cursor before the last rewind");
+	} else {
+		buf_append_text(&text, "to ");
+		cursor_describe_time(rewind->time, &text);
+	}
+	events_add(store, &(struct event){.kind = EVENT_REWIND,
+				  .source = rewind->name,
+				  .by = by,
+				  .text = buf_text(&text)});
+}
+
 static int write_cursor(struct store *store, const struct rewind *rewind, struct fault *reterr)
 {
 	char *text CLEANUP_FREE = cursor_print(&rewind->after);
@@ -99,6 +116,7 @@ static int write_cursor(struct store *store, const struct rewind *rewind, struct
 	if (rewind->horizon != NSEC_NONE)
 		commit_add_expiry(store, rewind->name, rewind->horizon);
 	commit_add_cursor(store, rewind->name, text);
+	note_event(store, rewind);
 	return commit_run(store, reterr);
 }
 

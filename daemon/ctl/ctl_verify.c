@@ -78,6 +78,12 @@ static int read_seals(struct verification *verification, const struct ctl_argume
 	return r ? failed(arguments->anchor, r) : 0;
 }
 
+static int check_events(struct verification *verification, const char *path)
+{
+	int r = verify_events(&verification->chains, path, &verification->report);
+	return r ? failed(path, r) : 0;
+}
+
 static void check_anchor(struct verification *verification)
 {
 	struct verify_report ignored = {0};
@@ -233,7 +239,9 @@ static int verify(struct verification *verification, const struct ctl_arguments 
 		verification->chains.n_items == 0)
 		return failed(set->gone.items[0], -ENOENT);
 	verify_runs_find(&verification->runs, &verification->chains);
-	code = read_files(verification, proof);
+	code = arguments->events ? check_events(verification, arguments->events) : 0;
+	if (!code)
+		code = read_files(verification, proof);
 	if (code)
 		return code;
 	tell_missing(verification);

@@ -30,6 +30,8 @@ struct verify_seal {
 	char previous[DIGEST_HEX_SIZE]; /* "": none */
 	char digest[DIGEST_HEX_SIZE]; /* of the body */
 	nsec_t time;
+	int64_t n_events; /* -1: it does not speak of events */
+	struct merkle_hash events_root;
 	bool closed;
 	char *line; /* as it was read */
 };
@@ -105,6 +107,13 @@ void verify_chains_deinit(struct verify_chains *chains);
 /* CHAINS must have what ANCHORS have, as far as it is of FILES (base names). */
 void verify_anchor(const struct verify_chains *chains, const struct verify_chains *anchors,
 	const struct str_list *files, struct verify_report *report);
+
+/* --- verify_events.c --- */
+
+/* Compares the events in the file at PATH with what CHAINS, which are checked, say of them. 0 or
+ * -errno. */
+int verify_events(
+	const struct verify_chains *chains, const char *path, struct verify_report *report);
 
 /* --- verify_file.c --- */
 

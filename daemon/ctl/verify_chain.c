@@ -91,6 +91,24 @@ static bool is_hex(const char *text, size_t size)
 	return strlen(text) == size && strspn(text, "0123456789abcdef") == size;
 }
 
+/* What a seal says of events; one of an older trawld says nothing. */
+static bool read_events(json_t *root, struct verify_seal *ret)
+{
+	json_t *events = json_object_get(root, "events");
+	json_int_t count;
+	struct merkle tree;
+	const char *hex;
+	ret->n_events = -1;
+	if (!events)
+		return true;
+	if (json_unpack(events, "{s:I,s:s}", "count", &count, "root", &hex) != 0 || count < 0 ||
+		!is_hex(hex, 64) || merkle_parse(&tree, 1, slice_of(hex)) != 0)
+		return false;
+	ret->n_events = count;
+	ret->events_root = tree.nodes[0];
+	return true;
+}
+
 /* The text of a seal's body into RET. False: it is not one. */
 static bool read_body(const char *body, struct verify_seal *ret, char ret_chain[33])
 {
@@ -109,7 +127,7 @@ static bool read_body(const char *body, struct verify_seal *ret, char ret_chain[
 		    (json_is_null(previous) || is_hex(json_string_value(previous), 64)) &&
 		    number > 0 && offset >= 0 && n_bytes >= 0 && n_records >= 0 &&
 		    timestamp_parse_rfc3339(slice_of(time), &ret->time) == 0 &&
-		    merkle_parse(&tree, 1, slice_of(hex)) == 0;
+		    merkle_parse(&tree, 1, slice_of(hex)) == 0 && read_events(root, ret);
 	if (good) {
 		memcpy(ret_chain, chain, 33);
 		ret->number = number;

@@ -177,6 +177,11 @@ void delivery_fenced(struct delivery *delivery, const struct fault *fault)
 	delivery->setup.fenced(delivery, fault, delivery->setup.userdata);
 }
 
+void delivery_attest(const struct delivery *delivery, const char *source, struct buf *out)
+{
+	delivery->setup.attest(delivery, source, out, delivery->setup.userdata);
+}
+
 void delivery_advanced(struct delivery *delivery)
 {
 	backoff_reset(&delivery->backoff);

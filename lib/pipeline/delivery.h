@@ -36,6 +36,9 @@ struct delivery_setup {
 	void (*acknowledged_batch)(const struct batch *batch, void *userdata);
 	/* BATCH of a source of trawld's own is durable; as commit_done_fn. */
 	void (*published)(struct batch *batch, void *userdata);
+	/* As sink_attest. */
+	void (*attest)(const struct delivery *delivery, const char *source, struct buf *out,
+		void *userdata);
 	/* The acknowledged number, or delivery_is_idle, or the failing state may have changed. */
 	void (*changed)(struct delivery *delivery, void *userdata);
 	/* The sink is not to deliver any more: another process has taken over. */
@@ -85,6 +88,7 @@ bool delivery_store_position(struct delivery *delivery, const char *position);
 void delivery_publish(
 	struct delivery *delivery, const char *source, struct slice text, const char *id);
 void delivery_fenced(struct delivery *delivery, const struct fault *fault);
+void delivery_attest(const struct delivery *delivery, const char *source, struct buf *out);
 void delivery_advanced(struct delivery *delivery);
 void delivery_retried(struct delivery *delivery, const struct fault *fault);
 void delivery_progress(struct delivery *delivery);

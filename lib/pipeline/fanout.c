@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/names.h"
 #include "base/timer.h"
+#include "pipeline/attestation.h"
 #include "pipeline/deadletter.h"
 #include "pipeline/delivery.h"
 #include "store/commit.h"
@@ -185,6 +186,33 @@ static struct route *fanout_get_route(struct fanout *fanout, const char *source)
 	return &fanout->routes[handle];
 }
 
+static bool route_has(
+	const struct fanout *fanout, const struct route *route, const struct delivery *delivery)
+{
+	for (size_t i = 0; i < route->n_branches; i++) {
+		if (fanout->sinks[route->branches[i].sink] == delivery)
+			return true;
+	}
+	return false;
+}
+
+static void fanout_attest(
+	const struct delivery *delivery, const char *source, struct buf *out, void *userdata)
+{
+	const struct fanout *fanout = userdata;
+	struct attestation attestation;
+
+	attestation_init(&attestation, fanout->store);
+	for (size_t i = 0; i < fanout->source_names.n_items; i++) {
+		const char *name = fanout->source_names.items[i];
+
+		if (route_has(fanout, &fanout->routes[i], delivery) &&
+			(!source || strcmp(source, name) == 0))
+			attestation_add(&attestation, name);
+	}
+	attestation_print(&attestation, out);
+}
+
 static int64_t fanout_wanted(const char *source, struct delivery *delivery, void *userdata)
 {
 	const struct fanout *fanout = userdata;
@@ -312,6 +340,7 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.wanted = fanout_wanted,
 		.acknowledged_batch = fanout_acknowledged,
 		.published = fanout_committed,
+		.attest = fanout_attest,
 		.changed = fanout_changed,
 		.fenced = fanout_fenced,
 		.userdata = fanout,

@@ -20,6 +20,11 @@ void sink_publish(struct sink *sink, const char *source, struct slice text, cons
 	delivery_publish(sink->delivery, source, text, id);
 }
 
+void sink_attest(struct sink *sink, const char *source, struct buf *out)
+{
+	delivery_attest(sink->delivery, source, out);
+}
+
 void sink_answer(struct sink *sink, struct sink_answer *answer)
 {
 	delivery_answer(sink->delivery, answer);

@@ -178,6 +178,11 @@ bool sink_store_position(struct sink *sink, const char *position);
  * as the next position that is stored. */
 void sink_publish(struct sink *sink, const char *source, struct slice text, const char *id);
 
+/* Appends what the state says now of the sources of the sink (or of SOURCE alone, not NULL) and of
+ * what people did, as members of a JSON object that follow others:
+ * ,"coverage":[{"source":…,"until":…,"gaps":…},…],"events":{"count":…,"root":…} */
+void sink_attest(struct sink *sink, const char *source, struct buf *out);
+
 /* Instead of an answer: another process with the same state has taken over, so that nothing may be
  * delivered from here any more. */
 void sink_fenced(struct sink *sink, const struct fault *fault);

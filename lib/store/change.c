@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "store/events.h"
 #include "store/routes.h"
 
 #define CLEANUP_PREPARED CLEANUP(statement_finalize)
@@ -270,7 +271,30 @@ static int rename_source(struct store *store, struct routes_change *change, stru
 	return run(store, "UPDATE sources SET name = ?2 WHERE name = ?1", change, NULL, reterr);
 }
 
-int change_carry_out(struct store *store, struct routes_change *change, struct fault *reterr)
+static const enum event_kind event_kinds[] = {
+	[ROUTES_DROP_SINK] = EVENT_DROP_SINK,
+	[ROUTES_RENAME_SINK] = EVENT_RENAME_SINK,
+	[ROUTES_RENAME_SOURCE] = EVENT_RENAME,
+};
+
+static void note_event(struct store *store, const struct routes_change *change)
+{
+	bool source = change->command == ROUTES_RENAME_SOURCE;
+	unsigned long long n = change->n_records;
+	const char *s = str_plural(n);
+	CLEANUP_FREE char *text = change->command == ROUTES_DROP_SINK
+					  ? mem_printf("%llu unsent record%s dropped", n, s)
+					  : mem_printf("continues as %s; %llu record%s wait%s",
+						    change->to, n, s, n == 1 ? "s" : "");
+
+	events_add(store, &(struct event){.kind = event_kinds[change->command],
+				  .source = source ? change->name : NULL,
+				  .sink = source ? NULL : change->name,
+				  .by = change->by,
+				  .text = text});
+}
+
+static int carry_out(struct store *store, struct routes_change *change, struct fault *reterr)
 {
 	switch (change->command) {
 	case ROUTES_DROP_SINK:
@@ -281,4 +305,13 @@ int change_carry_out(struct store *store, struct routes_change *change, struct f
 		return rename_source(store, change, reterr);
 	}
 	return 0;
+}
+
+int change_carry_out(struct store *store, struct routes_change *change, struct fault *reterr)
+{
+	int r = carry_out(store, change, reterr);
+
+	if (!r)
+		note_event(store, change);
+	return r;
 }

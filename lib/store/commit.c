@@ -127,7 +127,7 @@ void commit_add_sink_entry(struct store *store, const char *name, int64_t number
 
 bool commit_pending(const struct store *store)
 {
-	return store->n_pages > 0 || store->notes.n_items > 0 ||
+	return store->n_pages > 0 || store->notes.n_items > 0 || store->events.n_items > 0 ||
 	       store->catalog.n_marked_sources > 0 || store->catalog.n_marked_sinks > 0;
 }
 
@@ -296,7 +296,8 @@ static int write_all(struct store *store, uint64_t *released_bytes, struct fault
 
 	if (!r)
 		r = coverage_write(store, reterr);
-
+	if (!r)
+		r = events_write(store, 0, reterr);
 	for (size_t i = 0; i < store->n_pages && !r; i++)
 		r = write_page(store, &store->pages[i], reterr);
 	for (size_t i = 0; i < catalog->n_marked_sinks && !r; i++)
@@ -374,6 +375,7 @@ int commit_run(struct store *store, struct fault *reterr)
 	store->committed_bytes -= released_bytes;
 	catalog_settle(store);
 	coverage_settle(store);
+	events_settle(store, 0);
 	pages = take_pages(store, &n_pages);
 	for (size_t i = 0; i < n_pages; i++) {
 		pages[i].source->id = pages[i].source_id;
@@ -408,5 +410,6 @@ void commit_drop(struct store *store)
 		page_deinit(&pages[i]);
 	free(pages);
 	coverage_drop(store);
+	events_drop(store, 0);
 	catalog_drop(store);
 }

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "store/events.h"
 #include "store/store_internal.h"
 
 static struct pending_note *add_note(struct store *store)
@@ -43,6 +44,10 @@ void coverage_acknowledge(struct store *store, const char *source, const char *b
 		.by = mem_strdup(by),
 		.time = clock_wall(),
 	};
+	events_add(store, &(struct event){.kind = EVENT_ACKNOWLEDGE,
+				  .source = source,
+				  .by = by,
+				  .text = "all open gaps acknowledged"});
 }
 
 void coverage_add(

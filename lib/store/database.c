@@ -324,6 +324,8 @@ static int open_own(struct store *store, const char *directory, const struct sch
 	if (!r)
 		r = load_id(store, reterr);
 	if (!r)
+		r = events_load(store, reterr);
+	if (!r)
 		r = load_totals(store, reterr);
 	if (!r)
 		r = load_commits(store, reterr);

@@ -1,7 +1,8 @@
-/* See pause.h. A statement is a transaction of its own: a command waits for nothing else. */
+/* See pause.h. Each is a transaction of its own: a command waits for nothing else. */
 #include "store/pause.h"
 
 #include "base/cleanup.h"
+#include "store/events.h"
 #include "store/store_internal.h"
 
 static const char *const set_sql[] = {
@@ -11,7 +12,7 @@ static const char *const set_sql[] = {
 		       " ELSE coalesce(paused_time, ?2) END WHERE name = ?1",
 };
 
-int pause_set(struct store *store, enum pause_kind kind, const char *name, bool paused,
+static int set(struct store *store, enum pause_kind kind, const char *name, bool paused,
 	struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
@@ -28,6 +29,33 @@ int pause_set(struct store *store, enum pause_kind kind, const char *name, bool 
 	fault_set(reterr, FAULT_CONFIG, "the state has no %s `%s`",
 		kind == PAUSE_SOURCE ? "source" : "sink", name);
 	return STORE_E_UNKNOWN;
+}
+
+int pause_set(struct store *store, enum pause_kind kind, const char *name, bool paused,
+	const char *by, struct fault *reterr)
+{
+	size_t first = store->events.n_items;
+	int r = statement_run(store, STATEMENT_WRITE, reterr);
+
+	if (r)
+		return r;
+	events_add(store, &(struct event){.kind = paused ? EVENT_PAUSE : EVENT_RESUME,
+				  .source = kind == PAUSE_SOURCE ? name : NULL,
+				  .sink = kind == PAUSE_SINK ? name : NULL,
+				  .by = by});
+	r = set(store, kind, name, paused, reterr);
+	if (!r)
+		r = events_write(store, first, reterr);
+	if (!r)
+		r = statement_run(store, STATEMENT_COMMIT, reterr);
+	if (!r) {
+		events_settle(store, first);
+		return 0;
+	}
+	events_drop(store, first);
+	if (!sqlite3_get_autocommit(store->db))
+		statement_run(store, STATEMENT_ROLLBACK, NULL);
+	return r;
 }
 
 int pause_each(struct store *store,

@@ -8,10 +8,10 @@
 
 enum pause_kind { PAUSE_SOURCE, PAUSE_SINK };
 
-/* Pauses or resumes NAME. Durable when it returns 0. STORE_E_UNKNOWN: the state has no such source
- * or sink. */
+/* Pauses or resumes NAME for BY, a person. Durable when it returns 0. STORE_E_UNKNOWN: the state
+ * has no such source or sink. */
 int pause_set(struct store *store, enum pause_kind kind, const char *name, bool paused,
-	struct fault *reterr);
+	const char *by, struct fault *reterr);
 
 /* Those that are paused, and since when. */
 int pause_each(struct store *store,

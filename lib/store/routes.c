@@ -5,6 +5,7 @@
 #include "store/routes.h"
 
 #include "base/cleanup.h"
+#include "store/events.h"
 #include "store/store_internal.h"
 
 #define CLEANUP_PREPARED CLEANUP(statement_finalize)
@@ -297,6 +298,7 @@ static int transact(struct store *store, const struct routes_configuration *conf
 {
 	bool renamed = change && change->command == ROUTES_RENAME_SOURCE;
 	int64_t id = 0, last = 0;
+	size_t first = store->events.n_items;
 	int r = statement_run(store, STATEMENT_WRITE, reterr);
 
 	if (r)
@@ -307,10 +309,16 @@ static int transact(struct store *store, const struct routes_configuration *conf
 	if (!r && renamed)
 		r = read_source(store, change->to, &id, &last, reterr);
 	if (!r)
+		r = events_write(store, first, reterr);
+	if (!r)
 		r = statement_run(store, STATEMENT_COMMIT, reterr);
 	if (r && !sqlite3_get_autocommit(store->db))
 		statement_run(store, STATEMENT_ROLLBACK, NULL);
 	statement_exec(store, wanted_drop, NULL);
+	if (r)
+		events_drop(store, first);
+	else
+		events_settle(store, first);
 	if (!r && renamed)
 		catalog_renamed(store, change->name, change->to, id, last);
 	return r;

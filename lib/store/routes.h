@@ -60,6 +60,7 @@ struct routes_change {
 	enum routes_command command;
 	const char *name;
 	const char *to; /* renames: configured, while NAME is not */
+	const char *by; /* who; NULL: not known */
 	/* set on success */
 	uint64_t n_records; /* dropped, or waiting */
 	bool merged; /* ROUTES_RENAME_SOURCE: TO had read records itself */

@@ -110,6 +110,14 @@ static const char step_6[] = "ALTER TABLE sources ADD COLUMN previous TEXT;";
 static const char step_7[] = "CREATE TABLE identity(id TEXT NOT NULL);"
 			     "INSERT INTO identity VALUES(lower(hex(randomblob(8))));";
 
+/* What was done to the state: see events.h. */
+static const char step_8[] = "CREATE TABLE events("
+			     " number INTEGER PRIMARY KEY,"
+			     " time INTEGER NOT NULL,"
+			     " kind TEXT NOT NULL,"
+			     " text TEXT,"
+			     " line TEXT NOT NULL);";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -118,6 +126,7 @@ static const char *const steps[] = {
 	step_5,
 	step_6,
 	step_7,
+	step_8,
 };
 
 const struct schema schema_current = {

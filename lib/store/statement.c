@@ -77,6 +77,11 @@ static const char *const statement_texts[N_STATEMENTS] = {
 				   " AND start_time <= ?4 AND end_time >= ?3",
 	[STATEMENT_COVER_UNTIL] = "SELECT source, max(end_time) FROM coverage"
 				  " WHERE state <> 'gap' GROUP BY source",
+	[STATEMENT_EVENT_LAST] = "SELECT kind, text FROM events WHERE kind IN (?1, ?2)"
+				 " ORDER BY number DESC LIMIT 1",
+	[STATEMENT_EVENT_LIST] = "SELECT line FROM events WHERE time >= ?1 ORDER BY number",
+	[STATEMENT_EVENT_PUT] = "INSERT INTO events(number, time, kind, text, line)"
+				" VALUES(?1, ?2, ?3, ?4, ?5)",
 	[STATEMENT_GAP_ACKNOWLEDGE] = "UPDATE coverage SET acknowledged_time = ?2,"
 				      " acknowledged_by = ?3 WHERE acknowledged_time IS NULL"
 				      " AND state = 'gap'"

@@ -15,6 +15,7 @@
 #include "store/database.h"
 #include "store/pool.h"
 
+#include "base/merkle.h"
 #include "base/names.h"
 
 #define STORE_PAGE_SIZE 4096 /* of SQLite; keep the text in database.c the same */
@@ -64,6 +65,9 @@ enum statement {
 	STATEMENT_COVER_PUT,
 	STATEMENT_COVER_REMOVE,
 	STATEMENT_COVER_UNTIL,
+	STATEMENT_EVENT_LAST,
+	STATEMENT_EVENT_LIST,
+	STATEMENT_EVENT_PUT,
 	STATEMENT_GAP_ACKNOWLEDGE,
 	STATEMENT_GAP_COUNT,
 	STATEMENT_GAP_EXTEND,
@@ -156,6 +160,19 @@ struct coverage_notes {
 	size_t capacity;
 };
 
+struct pending_event {
+	const char *kind;
+	char *source, *sink, *by, *text; /* or NULL */
+	nsec_t time;
+	char *line; /* as the running transaction has written it */
+};
+
+struct pending_events {
+	struct pending_event *items;
+	size_t n_items;
+	size_t capacity;
+};
+
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[N_STATEMENTS];
@@ -180,6 +197,8 @@ struct store {
 	size_t pages_encoded; /* bytes of encoded bodies among them */
 	size_t pages_memory; /* bytes of memory that they hold */
 	struct coverage_notes notes;
+	struct pending_events events;
+	struct merkle events_tree; /* of the lines that are committed */
 	struct catalog catalog;
 	struct buf scratch; /* for encoding */
 	struct batch_pool pool;
@@ -268,6 +287,16 @@ void coverage_drop(struct store *store); /* what is collected */
 int coverage_count(struct store *store, struct fault *reterr);
 /* Reads up to when each source was read. */
 int coverage_load(struct store *store, struct fault *reterr);
+
+/* --- events.c --- */
+
+/* Of what is collected, the events from index FIRST on: writes them inside the open transaction;
+ * they are committed; they are not to happen. */
+int events_write(struct store *store, size_t first, struct fault *reterr);
+void events_settle(struct store *store, size_t first);
+void events_drop(struct store *store, size_t first);
+/* Reads the lines that are committed. */
+int events_load(struct store *store, struct fault *reterr);
 
 /* --- catalog.c --- */
 

@@ -332,8 +332,8 @@ class Case(unittest.TestCase):
         database.close()
 
     def state_dump(self):
-        """All rows of the state, but for times, its identity, the number of commits, and until when a quiet source is known to
-        be read. Only while no daemon runs: it works on a copy, since reading in place would check point the log of
+        """All rows of the state, but for times, its identity, the number of commits, events, and until when a quiet source is
+        known to be read. Only while no daemon runs: it works on a copy, since reading in place would check point the log of
         a killed daemon."""
         with tempfile.TemporaryDirectory(dir=self.dir) as copy:
             for file in self.state.glob("trawld.db*"):
@@ -341,7 +341,7 @@ class Case(unittest.TestCase):
             database = sqlite3.connect(pathlib.Path(copy) / "trawld.db")
             database.row_factory = sqlite3.Row
             tables = database.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('commits', 'identity')"
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('commits', 'identity', 'events')"
                 " ORDER BY name"
             ).fetchall()
             dump = {}

@@ -305,7 +305,7 @@ END_TEST
 /* --- the state of an older trawld: it says which batches some sink lacked, not which sink --- */
 
 static const char back_to_1[] =
-	"DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE routes; CREATE "
+	"DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE events; DROP TABLE routes; CREATE "
 	"TABLE sinks_1(name "
 	"TEXT PRIMARY KEY, "
 	"acknowledged INTEGER NOT"
@@ -540,9 +540,9 @@ START_TEST(a_pause_lasts)
 
 	fill();
 	assert_paused("");
-	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "s", true, &fault), 0);
-	ck_assert_int_eq(pause_set(store, PAUSE_SINK, "b", true, &fault), 0);
-	ck_assert_int_eq(pause_set(store, PAUSE_SINK, "s", true, &fault), STORE_E_UNKNOWN);
+	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "s", true, "alice", &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SINK, "b", true, "alice", &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SINK, "s", true, "alice", &fault), STORE_E_UNKNOWN);
 	assert_paused("source s sink b ");
 	fixture_reopen();
 	ck_assert_int_eq(adopt("t:", "a=file b=http", "-1h"), 0);
@@ -552,8 +552,8 @@ START_TEST(a_pause_lasts)
 	assert_paused("source s sink b ");
 	ck_assert_int_eq(adopt_with(&change, "u: t:", "a=file b=http", "-1h"), 0);
 	assert_paused("source u sink b ");
-	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "u", false, &fault), 0);
-	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "u", false, &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "u", false, "alice", &fault), 0);
+	ck_assert_int_eq(pause_set(store, PAUSE_SOURCE, "u", false, "alice", &fault), 0);
 	assert_paused("sink b ");
 }
 END_TEST

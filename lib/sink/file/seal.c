@@ -27,6 +27,7 @@ static void seal_chain_free(struct seal_chain *chain)
 {
 	file_target_free(chain->file);
 	free(chain->key);
+	free(chain->source);
 	free(chain->path);
 	free(chain->pending);
 	free(chain);
@@ -140,8 +141,10 @@ int seals_enter(struct seals *seals, struct file_target *target, struct fault *r
 		if (r != 0)
 			return r;
 		file_path_expand_names(seals->pattern, target->source, target->provider, &key);
-		run = seal_run_new(seals_chain(seals, buf_text(&key)), target->path, target->inode,
-			target->size, first);
+		struct seal_chain *chain = seals_chain(seals, buf_text(&key));
+		if (!chain->source && file_path_has_source(seals->pattern))
+			chain->source = mem_strdup(target->source);
+		run = seal_run_new(chain, target->path, target->inode, target->size, first);
 		seals_add_run(seals, run);
 	}
 	run->open = true;
@@ -167,8 +170,8 @@ static void seal_print_text(const char *name, const char *text, struct buf *out)
 		buf_append_text(out, "null");
 }
 
-static void seal_print_body(
-	const struct seal_run *run, bool closed, int64_t number, nsec_t now, struct buf *out)
+static void seal_print_body(const struct seals *seals, const struct seal_run *run, bool closed,
+	int64_t number, nsec_t now, struct buf *out)
 {
 	const struct merkle_hash root = merkle_root(&run->tree);
 	char hex[DIGEST_HEX_SIZE], node[256] = "";
@@ -188,6 +191,8 @@ static void seal_print_body(
 		run->start, run->end - run->start, run->tree.n_leaves, hex);
 	timestamp_print_rfc3339(now, 3, out);
 	buf_append_char(out, '"');
+	if (seals->attest)
+		seals->attest(run->chain->source, out, seals->userdata);
 	seal_print_text("node", node, out);
 	buf_printf(out, ",\"closed\":%s}", closed ? "true" : "false");
 }
@@ -239,7 +244,7 @@ static int seals_seal(
 	r = seal_chain_open(chain, seals, reterr); /* the position is to have its size */
 	if (r != 0)
 		return r;
-	seal_print_body(run, closed, chain->number + 1, now, &body);
+	seal_print_body(seals, run, closed, chain->number + 1, now, &body);
 	r = seal_print_line(chain, seals, buf_slice(&body), &line, reterr);
 	if (r != 0)
 		return r;

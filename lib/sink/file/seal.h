@@ -20,6 +20,7 @@
 
 struct seal_chain {
 	char *key; /* the sink's path with its names, its times as conversions */
+	char *source; /* whose records alone it has; NULL: of several */
 	char id[33];
 	int64_t number; /* of the last seal; 0: none yet */
 	char previous[DIGEST_HEX_SIZE]; /* SHA-256 of its body; "": none yet */
@@ -48,6 +49,9 @@ struct seals {
 	bool (*store)(void *userdata);
 	/* LINE, a seal, is sent elsewhere with the next position that is stored; NULL allowed */
 	void (*publish)(const char *line, const struct seal_chain *chain, void *userdata);
+	/* appends the members of a seal that the state is asked for, of SOURCE (NULL: of all); NULL
+	 * allowed */
+	void (*attest)(const char *source, struct buf *out, void *userdata);
 	void *userdata;
 };
 

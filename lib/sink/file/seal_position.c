@@ -22,6 +22,7 @@ static void seals_print_chain(const struct seal_chain *chain, struct buf *out)
 		"{\"id\":\"%s\",\"number\":%" PRId64 ",\"previous\":\"%s\",\"time\":%" PRId64,
 		chain->id, chain->number, chain->previous, chain->sealed_time);
 	seals_print_text("key", chain->key, out);
+	seals_print_text("source", chain->source, out);
 	seals_print_text("path", chain->path, out);
 	buf_printf(out, ",\"size\":%" PRId64 ",\"check\":\"%s\"", file ? file->size : 0,
 		file ? file->check : "");
@@ -68,13 +69,13 @@ static int seals_unreadable(struct fault *reterr)
 
 static int seals_recover_chain(struct seals *seals, json_t *item, struct fault *reterr)
 {
-	const char *id, *previous, *key, *check, *path = NULL, *pending = NULL;
+	const char *id, *previous, *key, *check, *path = NULL, *pending = NULL, *source = NULL;
 	json_int_t number, time, size;
 	struct seal_chain *chain;
 
-	if (json_unpack(item, "{s:s,s:I,s:s,s:I,s:s,s?s,s:I,s:s,s?s}", "id", &id, "number", &number,
-		    "previous", &previous, "time", &time, "key", &key, "path", &path, "size", &size,
-		    "check", &check, "pending", &pending) != 0 ||
+	if (json_unpack(item, "{s:s,s:I,s:s,s:I,s:s,s?s,s?s,s:I,s:s,s?s}", "id", &id, "number",
+		    &number, "previous", &previous, "time", &time, "key", &key, "source", &source,
+		    "path", &path, "size", &size, "check", &check, "pending", &pending) != 0 ||
 		strlen(id) != sizeof(chain->id) - 1 ||
 		strlen(previous) >= sizeof(chain->previous) || number < 0 || size < 0 ||
 		(!path && pending))
@@ -84,6 +85,8 @@ static int seals_recover_chain(struct seals *seals, json_t *item, struct fault *
 	memcpy(chain->previous, previous, strlen(previous) + 1);
 	chain->number = number;
 	chain->sealed_time = time;
+	if (!chain->source)
+		chain->source = mem_strdup(source);
 	chain->path = mem_strdup(path);
 	chain->pending = mem_strdup(pending);
 	chain->stored = true;

@@ -195,6 +195,13 @@ static void sink_file_publish(const char *line, const struct seal_chain *chain, 
 	free(id);
 }
 
+static void sink_file_attest(const char *source, struct buf *out, void *userdata)
+{
+	struct sink_file *file = userdata;
+
+	sink_attest(&file->base, source, out);
+}
+
 /* --- the end of a job --- */
 
 /* A closed file that is done may have armed the turn in the moment of the last part. */
@@ -314,6 +321,7 @@ static int sink_file_init_seals(
 	seals->modes = file->writer.modes;
 	seals->interval_ns = options->seal_ns;
 	seals->store = sink_file_store;
+	seals->attest = sink_file_attest;
 	seals->userdata = file;
 	if (options->seal_to) {
 		file->seal_source = mem_printf("%s" SINK_SEALS_SUFFIX, file->base.name);
