@@ -280,8 +280,9 @@ static json_t *pause_or_resume(struct control_client *client, const json_t *requ
 		return control_refusal(EX_USAGE, "the request needs a name");
 	int code = trawld_pause(client->control->trawld, name, paused, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
-		    : json_pack("{s:b, s:b, s:b, s:b}", "ok", 1, "source", result.source, "sink",
-			      result.sink, "disabled", result.disabled);
+		    : json_pack("{s:b, s:b, s:b, s:b, s:s}", "ok", 1, "source", result.source,
+			      "sink", result.sink, "disabled", result.disabled, "loss",
+			      result.loss);
 }
 
 /* --- dead letters --- */

@@ -22,6 +22,7 @@ struct poller {
 	uint64_t n_gaps;
 	nsec_t gap_ns[GAP_N_REASONS]; /* how long they are together */
 	bool unreadable; /* what it knows already could not be read from the state: told */
+	unsigned loss_told; /* how urgent it was when it was told (countdown.c) */
 	struct tally tally;
 };
 

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/timestamp.h"
+#include "countdown.h"
 #include "store/spool.h"
 #include "overview.h"
 #include "status_detail.h"
@@ -71,7 +72,14 @@ static void set_failing(json_t *object, bool failing, nsec_t since_time, unsigne
 	json_object_set_new(object, "attempts", json_integer(failing ? n_attempts : 0));
 }
 
-static json_t *source_json(const struct overview_source *from)
+static json_t *loss_json(const struct runner_status *status, nsec_t now_time)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	countdown_print_loss(status, now_time, &text);
+	return text.size > 0 ? json_string(buf_text(&text)) : json_null();
+}
+
+static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 {
 	const struct poller *poller = from->poller;
 	struct runner_status status = from->runner;
@@ -94,6 +102,10 @@ static json_t *source_json(const struct overview_source *from)
 	json_object_set_new(source, "gaps", count_json(from->n_open_gaps));
 	json_object_set_new(source, "covered_until", status_json_time(from->covered_time));
 	json_object_set_new(source, "loss_deadline", status_json_time(status.deadline_time));
+	json_object_set_new(source, "loss_in",
+		status.deadline_time == NSEC_NONE ? json_null()
+						  : seconds_json(status.deadline_time - now_time));
+	json_object_set_new(source, "loss_warning", loss_json(&status, now_time));
 	json_object_set_new(source, "requests", count_json(status.n_requests));
 	json_object_set_new(source, "errors", count_json(status.n_faults));
 	json_object_set_new(
@@ -142,6 +154,9 @@ static json_t *spool_json(const struct trawld *trawld)
 {
 	json_t *spool = json_object();
 	json_object_set_new(spool, "bytes", count_json(spool_bytes(trawld->store)));
+	nsec_t full_in = countdown_spool(trawld->countdown);
+	json_object_set_new(
+		spool, "full_in", full_in == NSEC_NONE ? json_null() : seconds_json(full_in));
 	json_object_set_new(spool, "limit", count_json(trawld->setup->config->daemon.spool_limit));
 	return spool;
 }
@@ -158,7 +173,7 @@ static json_t *sources_json(const struct overview *overview, const char *name)
 		const struct overview_source *from = &overview->sources[i];
 		if (!is_wanted(from->poller->source->name, name))
 			continue;
-		json_t *source = source_json(from);
+		json_t *source = source_json(from, overview->now_time);
 		if (name)
 			json_object_set_new(source, "detail", status_detail_source(overview, from));
 		json_array_append_new(sources, source);

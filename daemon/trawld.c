@@ -14,6 +14,7 @@
 #include "base/timer.h"
 #include "base/timestamp.h"
 #include "control.h"
+#include "countdown.h"
 #include "notify.h"
 #include "once.h"
 #include "progress.h"
@@ -178,6 +179,7 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	} else {
 		trawld->control = control_new(trawld);
 		trawld->refresh = refresh_new(trawld);
+		trawld->countdown = countdown_new(trawld);
 	}
 	trawld->notify = notify_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
@@ -212,6 +214,7 @@ void trawld_close(struct trawld *trawld)
 	notify_free(trawld->notify);
 	signals_free(trawld->signals);
 	refresh_free(trawld->refresh);
+	countdown_free(trawld->countdown);
 	control_free(trawld->control);
 	progress_free(trawld->progress);
 	trawld->control = NULL;

@@ -15,6 +15,7 @@
 #include "store/database.h"
 
 struct control;
+struct countdown;
 struct ev_loop;
 struct findings;
 struct progress;
@@ -32,6 +33,7 @@ struct trawld_pauses {
 struct pause_result {
 	bool source, sink;
 	bool disabled; /* the source: enabled = no */
+	char loss[160]; /* when unread records are lost for good; "": not known, or not paused */
 };
 
 struct trawld_options {
@@ -52,6 +54,7 @@ struct trawld {
 	size_t n_rested; /* pollers that have rested */
 	struct signals *signals;
 	struct refresh *refresh; /* NULL with --once */
+	struct countdown *countdown; /* likewise */
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
 	struct progress *progress; /* --once; else NULL */

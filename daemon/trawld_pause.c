@@ -4,7 +4,11 @@
  */
 #include "trawld.h"
 
+#include <stdio.h>
+
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "countdown.h"
 #include "store/pause.h"
 
 static void note(enum pause_kind kind, const char *name, nsec_t since_time, void *userdata)
@@ -41,8 +45,18 @@ static struct poller *find_poller(const struct trawld *trawld, const char *name)
 	return NULL;
 }
 
+static void print_loss(const struct poller *poller, struct pause_result *ret)
+{
+	struct runner_status status;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	runner_status(poller->runner, &status);
+	if (status.state == RUNNER_PAUSED)
+		countdown_print_loss(&status, clock_wall(), &text);
+	snprintf(ret->loss, sizeof(ret->loss), "%s", buf_text(&text));
+}
+
 static int pause_source(struct trawld *trawld, struct poller *poller, bool paused, const char *by,
-	struct fault *reterr)
+	struct pause_result *ret, struct fault *reterr)
 {
 	const struct source *source = poller->source;
 	int r = pause_set(trawld->store, PAUSE_SOURCE, source->name, paused, by, reterr);
@@ -50,10 +64,12 @@ static int pause_source(struct trawld *trawld, struct poller *poller, bool pause
 		r = trawld_load_pauses(trawld, reterr);
 	if (r)
 		return EX_TEMPFAIL;
-	log_notice(&source->subject, "%s by trawlctl", paused ? "paused" : "resumed");
-	if (!source->options.enabled)
-		return 0;
-	return poller_set_paused(poller, paused, reterr) ? EX_CONFIG : 0;
+	if (source->options.enabled && poller_set_paused(poller, paused, reterr))
+		return EX_CONFIG;
+	print_loss(poller, ret);
+	log_notice(&source->subject, "%s by trawlctl%s%s", paused ? "paused" : "resumed",
+		*ret->loss ? "; " : "", ret->loss);
+	return 0;
 }
 
 static int pause_sink(struct trawld *trawld, const struct setup_sink *sink, bool paused,
@@ -87,7 +103,7 @@ int trawld_pause(struct trawld *trawld, const char *name, bool paused, const cha
 		return EX_USAGE;
 	}
 	if (poller)
-		code = pause_source(trawld, poller, paused, by, reterr);
+		code = pause_source(trawld, poller, paused, by, ret, reterr);
 	if (code == 0 && sink)
 		code = pause_sink(trawld, sink, paused, by, reterr);
 	trawld_progress(trawld);

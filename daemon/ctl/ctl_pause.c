@@ -2,6 +2,7 @@
  * written to the state for the next start. */
 #include "ctl/ctl.h"
 
+#include <ctype.h>
 #include <sysexits.h>
 
 #include "base/cleanup.h"
@@ -31,6 +32,9 @@ static int ask(const char *path, const char *name, bool paused)
 			"source", name, paused, json_is_true(json_object_get(answer, "disabled")));
 	if (code == 0 && json_is_true(json_object_get(answer, "sink")))
 		print_done("sink", name, paused, false);
+	const char *loss = json_string_value(json_object_get(answer, "loss"));
+	if (code == 0 && loss && *loss)
+		printf("%c%s.\n", toupper((unsigned char)*loss), loss + 1);
 	json_decref(answer);
 	return code;
 }

@@ -311,6 +311,37 @@ static void print_head(const json_t *status, const struct terminal *terminal, st
 	buf_append_text(out, terminal->colours ? "\033[0m\n" : "\n");
 }
 
+/* In how long the spool is full, and the source that loses records first. */
+static void print_countdown(const json_t *status, const struct terminal *terminal, struct buf *out)
+{
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	const json_t *full_in = json_object_get(json_object_get(status, "spool"), "full_in");
+	const json_t *first = NULL;
+	size_t i;
+	json_t *source;
+	if (json_is_number(full_in)) {
+		char *span CLEANUP_FREE =
+			status_span((nsec_t)(json_number_value(full_in) * NSEC_PER_SEC), "");
+		buf_printf(&line, "the spool is full in about %s at the present rate", span);
+		terminal_append_lines(out, buf_text(&line), terminal->columns, 0);
+		buf_append_char(out, '\n');
+		buf_clear(&line);
+	}
+	json_array_foreach(json_object_get(status, "sources"), i, source)
+	{
+		if (*status_text(source, "loss_warning") &&
+			(!first || json_number_value(json_object_get(source, "loss_in")) <
+					   json_number_value(json_object_get(first, "loss_in"))))
+			first = source;
+	}
+	if (!first)
+		return;
+	buf_printf(&line, "source %s: %s", status_text(first, "name"),
+		status_text(first, "loss_warning"));
+	terminal_append_lines(out, buf_text(&line), terminal->columns, 0);
+	buf_append_char(out, '\n');
+}
+
 /* WHOLE, or so much of it that the terminal shows it at once. */
 static void print_gaps(const json_t *status, struct buf *out)
 {
@@ -331,6 +362,7 @@ static void print_table(
 	size_t rows = terminal->rows > 12 ? terminal->rows : 12;
 	print_head(status, terminal, out);
 	print_gaps(status, out);
+	print_countdown(status, terminal, out);
 	print_list(status, &sinks, terminal, whole ? NO_LIMIT : rows / 2 - 2, &below);
 	/* but the line between the lists, and the one where the cursor stands */
 	size_t used = count_lines(out) + count_lines(&below) + 2;

@@ -120,14 +120,14 @@ static void print_gaps(const json_t *gaps, struct buf *out)
 /* When what is unread is lost, of a source that is not read. */
 static void print_deadline(const json_t *source, struct buf *out)
 {
-	const char *deadline = status_text(source, "loss_deadline");
 	const char *state = status_text(source, "state");
-	bool reads = !status_is_failing(source) && strcmp(state, "paused") != 0 &&
-		     strcmp(state, "blocked") != 0;
-	if (!*deadline || reads)
-		return;
-	begin_line("deadline", out);
-	buf_printf(out, "if nothing is read until %s, records are lost for good\n", deadline);
+	bool stands = status_is_failing(source) || strcmp(state, "paused") == 0 ||
+		      strcmp(state, "blocked") == 0;
+	if (*status_text(source, "loss_warning"))
+		text_line("deadline", status_text(source, "loss_warning"), out);
+	else if (stands && !*status_text(source, "loss_deadline"))
+		text_line("deadline",
+			"unknown: the definition does not say how long the API keeps records", out);
 }
 
 static void print_source(const json_t *source, struct buf *out)

@@ -242,6 +242,8 @@ SOURCE = {
     "gaps": int,
     "covered_until": str,
     "loss_deadline": str,
+    "loss_in": float,
+    "loss_warning": str,
     "next_poll_in": float,
     "position": str,
     "target": str,

@@ -305,7 +305,8 @@ END_TEST
 /* --- the state of an older trawld: it says which batches some sink lacked, not which sink --- */
 
 static const char back_to_1[] =
-	"DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE events; DROP TABLE routes; CREATE "
+	"DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE events; DROP "
+	"TABLE routes; CREATE "
 	"TABLE sinks_1(name "
 	"TEXT PRIMARY KEY, "
 	"acknowledged INTEGER NOT"
