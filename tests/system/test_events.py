@@ -21,8 +21,11 @@ class Events(Sealed):
         self.conf.write_text(self.conf.read_text().replace("control = off", "control = %s" % self.socket))
 
     def begin(self):
+        """A daemon whose start is in the state: that is committed some time after the control socket is there."""
+        n = self.kinds().count("start")
         daemon = self.daemon()
         wait_until(self.socket.exists, "the control socket")
+        wait_until(lambda: self.kinds().count("start") > n, "the start")
         return daemon
 
     def lines(self, *arguments):
@@ -73,11 +76,13 @@ class Events(Sealed):
         text = self.conf.read_text()
         self.conf.write_text(text.replace("interval = 100ms", "interval = 200ms"))
         self.ctl("reload")
+        wait_until(lambda: self.kinds().count("configuration") == 2, "the changed configuration")
         second = self.last("configuration")
         self.assertNotEqual(second["text"], first["text"])
         self.assertEqual(second["by"], ME)
         self.conf.write_text(text)
         self.ctl("reload")
+        wait_until(lambda: self.kinds().count("configuration") == 3, "the old configuration")
         self.assertEqual(self.last("configuration")["text"], first["text"])
         # refused: nothing is in use, nothing is noted
         n = len(self.events())
