@@ -55,7 +55,7 @@ WORDS = {
     r"\bmend(s|ed|ing)?\b": "fix, repair",
     r"\b1 (records|sources|sinks|pages|requests|errors)\b": "a singular",
     r"\b(go|goes|going|went) on\b": "continue, resume",
-    r"(?<!at )\bfaults?\b": "error, failure",
+    r"(?<!at )(?<!tests/)\bfaults?\b": "error, failure",
     r"\bknown (ones|already)\b": "duplicate",
     r"(?<!in )\b(its|lost|stored|saved|kept) places?\b": "cursor, position, location",
     r"\bbelongs? into\b": "belongs in",

@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+"""Power failures: whatever of the unsynced writes the disk holds, trawld continues, and each record is in the archives once.
+
+Runs are recorded (write_log.c). Then the power fails after some operation, the folder is made to hold what a disk may hold
+then (disk.py), and trawld runs to the end. TRAWLD_FAULTS=all tries every operation, else some that chance selects;
+TRAWLD_TEST_SEED repeats a run.
+"""
+
+import os
+
+from disk import scattered, strict, torn, whole
+from on_disk import RECORDS, OnDisk, harness
+
+RUNS = 6
+POINTS = 16
+
+
+class PowerLoss(OnDisk):
+    def points(self, disk):
+        """After how many operations the power fails; some of them while an archive is written."""
+        points = range(len(disk.operations) + 1)
+        if os.environ.get("TRAWLD_FAULTS") == "all":
+            return points
+        archives = {o.inode for o in disk.operations if o.kind == "C" and "ndjson" in o.name}
+        writes = [n + 1 for n, o in enumerate(disk.operations) if o.kind == "W" and o.inode in archives]
+        return sorted(self.dice.sample(points, POINTS // 2) + self.dice.sample(writes, POINTS // 2))
+
+    def test_power_loss(self):
+        for part in range(1, RUNS + 1):
+            self.simulator.control(visible=RECORDS * part // RUNS)
+            done = self.run_logged()
+            self.assertEqual(done.code, 0, done.err)
+        disk, failures = self.disk(), (strict, whole, torn, scattered)
+        self.assert_logged(disk)
+        points = self.points(disk)
+        for count in points:
+            for failure in failures:
+                with self.subTest(after=count, failure=failure.__name__):
+                    disk.put(*disk.after(count, failure, self.dice))
+                    self.assert_archives(self.once().err)
+        print(
+            "%d power failures after %d of %d operations"
+            % (len(points) * len(failures), len(points), len(disk.operations)),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    harness.main()
