@@ -94,6 +94,26 @@ static int make_file(const char *directory, const char *path, struct fault *rete
 	return 0;
 }
 
+/* A crash interrupted the first transaction of a new file: SQLite empties it again. The journal
+ * says so (its magic, and at byte 16 the pages that the file had). */
+static bool began_empty(const struct store *store)
+{
+	static const uint8_t magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+	static const uint8_t no_pages[4];
+	CLEANUP_FREE char *journal = mem_printf("%s-journal", store->path);
+	int fd = open(journal, O_RDONLY | O_CLOEXEC);
+	uint8_t header[20];
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = pread(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
+		memcmp(header, magic, sizeof(magic)) == 0 &&
+		memcmp(header + 16, no_pages, sizeof(no_pages)) == 0;
+	close(fd);
+	return found;
+}
+
 /*
  * The file before SQLite sees it. Beside an empty database SQLite deletes a log without a word,
  * although the log may hold all there is. *RET_SIZE is -1 where there was no file.
@@ -124,8 +144,9 @@ static int check_file(struct store *store, const char *directory, bool *ret_clea
 	}
 	/* SQLite takes one byte for an empty file and fills up a last page that is cut. That page
 	 * may be cut for good reason only while there is a log that has it, too. */
-	if ((status.st_size > 0 && status.st_size < 512) ||
-		(status.st_size % 512 != 0 && log_size <= 0))
+	if (((status.st_size > 0 && status.st_size < 512) ||
+		    (status.st_size % 512 != 0 && log_size <= 0)) &&
+		!began_empty(store))
 		return statement_damaged(store, reterr, "the file is cut short");
 	if (status.st_size == 0 && log_size > 0)
 		return statement_damaged(store, reterr,

@@ -317,6 +317,37 @@ START_TEST(a_cut_file_is_corrupt_never_fresh)
 }
 END_TEST
 
+/* What a power failure leaves of the first transaction: a torn page, and the journal of it. */
+START_TEST(a_first_page_that_is_torn_is_fresh)
+{
+	CLEANUP_FREE char *content = NULL;
+	size_t size = make_store(&content);
+	CLEANUP_FREE char *witness = fixture_path("trawld.commits");
+	char journal[512] = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+	const size_t cuts[] = {1, 511, 513, 4095};
+
+	ck_assert_uint_gt(size, 4096);
+	journal[22] = 2; /* the size of a sector */
+	journal[26] = 16; /* of a page */
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		unlink(witness); /* no commit was witnessed */
+		write_file("trawld.db", content, cuts[i]);
+		write_file("trawld.db-journal", journal, sizeof(journal));
+		ck_assert_msg(try_open(STORE_OWN) == 0, "cut at %zu: %s", cuts[i], fault.text);
+		ck_assert_int_eq(spool_last(store), 0);
+		store_close(store);
+		store = NULL;
+	}
+	/* a journal of a file that had pages, or of none, excuses nothing */
+	journal[19] = 1;
+	write_file("trawld.db", content, 511);
+	write_file("trawld.db-journal", journal, sizeof(journal));
+	ck_assert_int_eq(try_open(STORE_OWN), STORE_E_CORRUPT);
+	write_file("trawld.db-journal", "", 0);
+	ck_assert_int_eq(try_open(STORE_OWN), STORE_E_CORRUPT);
+}
+END_TEST
+
 START_TEST(a_garbled_file_is_seen)
 {
 	CLEANUP_FREE char *content = NULL;
@@ -408,6 +439,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(databases, permissions_are_told_in_words, 0,
 		(int)(sizeof(permissions) / sizeof(permissions[0])));
 	tcase_add_test(databases, a_cut_file_is_corrupt_never_fresh);
+	tcase_add_test(databases, a_first_page_that_is_torn_is_fresh);
 	tcase_add_test(databases, a_garbled_file_is_seen);
 	tcase_add_test(databases, a_lost_database_beside_its_log_is_not_fresh);
 	tcase_add_test(databases, an_empty_file_is_fresh);
