@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/json_lookup.h"
 #include "base/json_scanner.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -300,16 +301,6 @@ static int print_joined(struct slice text, struct buf *out)
 	return r;
 }
 
-static bool is_json_text(struct slice text)
-{
-	struct json_scanner *scanner = json_scanner_new(&(struct json_scanner_wanted){0});
-	struct json_scan scan = JSON_SCAN_NULL;
-	bool valid = json_scanner_run(scanner, text, &scan, NULL) == 0;
-	json_scan_deinit(&scan);
-	json_scanner_free(scanner);
-	return valid;
-}
-
 /* The segment's value as text in OUT; *RET_JSON: the text is JSON, not to be quoted. */
 static int print_value(const struct segment *segment, template_lookup_fn lookup, void *userdata,
 	struct buf *out, bool *ret_json)
@@ -354,7 +345,7 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 		/* a cursor from a header is a JSON string, in which the text is */
 		value.text = value.kind == TEMPLATE_JSON ? json_content(value.text, &scratch)
 							 : value.text;
-		if (!is_json_text(value.text))
+		if (json_lookup_once(NULL, 0, value.text, NULL, NULL) != 0)
 			return TEMPLATE_E_VALUE;
 		break;
 	case FORMAT_NONE:

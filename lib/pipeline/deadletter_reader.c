@@ -4,7 +4,7 @@
 #include "base/digest.h"
 #include "base/encode.h"
 #include "base/json.h"
-#include "base/json_scanner.h"
+#include "base/json_lookup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 
@@ -34,8 +34,8 @@ static const char *const member_pointers[N_MEMBERS] = {
 };
 
 struct deadletter_reader {
-	struct json_scanner *plan;
-	struct json_scan scan;
+	struct json_lookup *lookup;
+	const struct slice *values; /* of the line */
 	struct buf texts[N_MEMBERS];
 	struct buf bytes;
 };
@@ -43,19 +43,8 @@ struct deadletter_reader {
 struct deadletter_reader *deadletter_reader_new(void)
 {
 	struct deadletter_reader *reader = MEM_NEW(struct deadletter_reader);
-	struct pointer pointers[N_MEMBERS];
-	const struct pointer *envelope[N_MEMBERS];
 
-	for (size_t i = 0; i < N_MEMBERS; i++) {
-		pointer_parse(&pointers[i], slice_of(member_pointers[i]));
-		envelope[i] = &pointers[i];
-	}
-	reader->plan = json_scanner_new(&(struct json_scanner_wanted){
-		.envelope = envelope,
-		.n_envelope = N_MEMBERS,
-	});
-	for (size_t i = 0; i < N_MEMBERS; i++)
-		pointer_deinit(&pointers[i]);
+	reader->lookup = json_lookup_parse(member_pointers, N_MEMBERS);
 	return reader;
 }
 
@@ -63,8 +52,7 @@ void deadletter_reader_free(struct deadletter_reader **reader)
 {
 	if (!*reader)
 		return;
-	json_scanner_free((*reader)->plan);
-	json_scan_deinit(&(*reader)->scan);
+	json_lookup_free((*reader)->lookup);
 	for (size_t i = 0; i < N_MEMBERS; i++)
 		buf_deinit(&(*reader)->texts[i]);
 	buf_deinit(&(*reader)->bytes);
@@ -75,7 +63,7 @@ void deadletter_reader_free(struct deadletter_reader **reader)
 /* The text of a string; SLICE_NULL for anything else. */
 static struct slice member_text(struct deadletter_reader *reader, enum member member)
 {
-	struct slice value = reader->scan.envelope[member];
+	struct slice value = reader->values[member];
 
 	if (!value.data || json_kind_of(value) != JSON_KIND_STRING)
 		return SLICE_NULL;
@@ -116,10 +104,10 @@ bool deadletter_read(struct deadletter_reader *reader, struct slice line, struct
 	struct slice key, id, bytes;
 
 	*ret = (struct deadletter){0};
-	if (json_scanner_run(reader->plan, line, &reader->scan, NULL) != 0 ||
-		!reader->scan.envelope[MEMBER_RECORD].data)
+	if (json_lookup_run(reader->lookup, line, &reader->values, NULL) != 0 ||
+		!reader->values[MEMBER_RECORD].data)
 		return false;
-	ret->record = reader->scan.envelope[MEMBER_RECORD];
+	ret->record = reader->values[MEMBER_RECORD];
 	bytes = member_text(reader, MEMBER_BYTES);
 	if (bytes.data) {
 		buf_clear(&reader->bytes);

@@ -1,22 +1,21 @@
 /*
- * Selection by conditions. All pointers of all conditions are looked up in one pass of the JSON
- * scanner over the record's text, so a record costs the same with one condition as with ten;
- * nothing of the record is decoded but the strings that are compared.
+ * Selection by conditions. All pointers of all conditions are looked up in one pass over the
+ * record's text, so a record costs the same with one condition as with ten; nothing of the record
+ * is decoded but the strings that are compared.
  */
 #include "pipeline/selection.h"
 
 #include "base/condition.h"
 #include "base/json.h"
+#include "base/json_lookup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/json_scanner.h"
 
 struct selection {
 	struct condition *conditions; /* includes, then excludes */
 	size_t n_conditions;
 	size_t n_includes;
-	struct json_scanner *plan; /* NULL: no conditions */
-	struct json_scan scan;
+	struct json_lookup *lookup; /* NULL: no conditions */
 	struct buf scratch;
 };
 
@@ -46,14 +45,10 @@ static int selection_add(struct selection *selection, const char *key, const str
 static void selection_compile(struct selection *selection)
 {
 	const struct pointer **pointers = mem_array(selection->n_conditions, sizeof(*pointers));
-	struct json_scanner_wanted wanted = {
-		.envelope = pointers,
-		.n_envelope = selection->n_conditions,
-	};
 
 	for (size_t i = 0; i < selection->n_conditions; i++)
 		pointers[i] = &selection->conditions[i].pointer;
-	selection->plan = json_scanner_new(&wanted);
+	selection->lookup = json_lookup_new(pointers, selection->n_conditions);
 	free(pointers);
 }
 
@@ -84,8 +79,7 @@ void selection_free(struct selection *selection)
 {
 	if (!selection)
 		return;
-	json_scanner_free(selection->plan);
-	json_scan_deinit(&selection->scan);
+	json_lookup_free(selection->lookup);
 	buf_deinit(&selection->scratch);
 	conditions_free(selection->conditions, selection->n_conditions);
 	free(selection);
@@ -96,10 +90,8 @@ bool selection_is_all(const struct selection *selection)
 	return selection->n_conditions == 0;
 }
 
-static bool selection_fulfils(struct selection *selection, size_t index)
+static bool selection_fulfils(struct selection *selection, size_t index, struct slice value)
 {
-	struct slice value = selection->scan.envelope[index];
-
 	if (value.data)
 		value = json_content(value, &selection->scratch);
 	return condition_test(&selection->conditions[index], value);
@@ -109,13 +101,12 @@ bool selection_wants(struct selection *selection, struct slice record)
 {
 	struct condition_any included = {0};
 	struct condition_any excluded = {0};
+	const struct slice *values;
 
-	if (selection->n_conditions == 0)
-		return true;
-	if (json_scanner_run(selection->plan, record, &selection->scan, NULL) != 0)
+	if (!selection->lookup || json_lookup_run(selection->lookup, record, &values, NULL) != 0)
 		return true;
 	for (size_t i = 0; i < selection->n_conditions; i++)
 		condition_any_add(i < selection->n_includes ? &included : &excluded,
-			&selection->conditions[i], selection_fulfils(selection, i));
+			&selection->conditions[i], selection_fulfils(selection, i, values[i]));
 	return (selection->n_includes == 0 || included.holds) && !excluded.holds;
 }

@@ -11,11 +11,12 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/json_lookup.h"
+#include "base/json_scanner.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "net/outcome.h"
 #include "net/url.h"
-#include "base/json_scanner.h"
 
 #define BULK_ID_MAX 512 /* bytes, the API's own limit */
 
@@ -299,7 +300,7 @@ static bool bulk_is_own_trouble(const struct http_response *response, const char
 	struct slice values[2];
 
 	(void)ret_advice;
-	return http_answer_find(response, texts, 2, values, NULL) == 0 &&
+	return json_lookup_once(texts, 2, buf_slice(&response->body), values, NULL) == 0 &&
 	       bulk_speaks_of_index(values[0], values[1]);
 }
 

@@ -68,14 +68,9 @@ extern const struct http_encoding http_otlp_protobuf; /* otlp_format = protobuf 
 /* The encoding that OPTIONS name. */
 const struct http_encoding *http_encoding_of(const struct http_options *options);
 
-/* The values at N pointers of an answer's JSON, inside its body; SLICE_NULL where there is none. 0,
- * or the fault of a body that is not JSON. */
-#define HTTP_ANSWER_VALUES 4
-int http_answer_find(const struct http_response *response, const char *const *texts, size_t n,
-	struct slice *ret, struct fault *reterr);
-
-/* The same of an answer of 2xx where a receiver need not say more: what is not a JSON object has no
- * values. But a page for people is a fault, since it comes from another server. */
+/* The values at N pointers of an answer of 2xx, in RET, where a receiver need not say more: what is
+ * not a JSON object has no values. But a page for people is a fault, since it comes from another
+ * server. */
 int http_answer_find_any(const struct http_response *response, const char *const *texts, size_t n,
 	struct slice *ret, struct fault *reterr);
 int http_answer_check_page(const struct http_response *response, struct fault *reterr);

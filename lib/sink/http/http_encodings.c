@@ -1,11 +1,42 @@
-/* The array of encodings. A new one is one file and one row in each list here. */
+/*
+ * The array of encodings: a new one is one file and one row in each list here. And those without a
+ * protocol: records one a line, or as one JSON array.
+ */
 #include "sink/http/http_encoding.h"
 
-#include <assert.h>
 #include <strings.h>
 
-#include "base/json_scanner.h"
+#include "base/json_lookup.h"
 #include "base/str.h"
+
+static void ndjson_write(const struct http_part *part, struct buf *out)
+{
+	for (size_t i = 0; i < part->n_records; i++) {
+		sink_record_print(&part->records[i], part->format, out);
+		buf_append_char(out, '\n');
+	}
+}
+
+static void json_array_write(const struct http_part *part, struct buf *out)
+{
+	for (size_t i = 0; i < part->n_records; i++) {
+		buf_append_char(out, i == 0 ? '[' : ',');
+		sink_record_print(&part->records[i], part->format, out);
+	}
+	buf_append_char(out, ']');
+}
+
+const struct http_encoding http_ndjson = {
+	.name = "ndjson",
+	.content_type = "application/x-ndjson",
+	.write = ndjson_write,
+};
+
+const struct http_encoding http_json_array = {
+	.name = "json_array",
+	.content_type = "application/json",
+	.write = json_array_write,
+};
 
 const struct http_encoding *const http_encodings[] = {
 	&http_ndjson,
@@ -35,32 +66,6 @@ const struct http_encoding *http_encoding_of(const struct http_options *options)
 	return encoding == &http_otlp && options->otlp_format == 1 ? &http_otlp_protobuf : encoding;
 }
 
-int http_answer_find(const struct http_response *response, const char *const *texts, size_t n,
-	struct slice *ret, struct fault *reterr)
-{
-	struct pointer pointers[HTTP_ANSWER_VALUES] = {0};
-	const struct pointer *wanted_pointers[HTTP_ANSWER_VALUES];
-	struct json_scanner_wanted wanted = {.envelope = wanted_pointers, .n_envelope = n};
-	struct json_scan scan = JSON_SCAN_NULL;
-	struct json_scanner *plan;
-	int r;
-
-	assert(n <= HTTP_ANSWER_VALUES);
-	for (size_t i = 0; i < n; i++) {
-		pointer_parse(&pointers[i], slice_of(texts[i]));
-		wanted_pointers[i] = &pointers[i];
-	}
-	plan = json_scanner_new(&wanted);
-	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
-	for (size_t i = 0; i < n && r == 0; i++)
-		ret[i] = scan.envelope[i];
-	json_scan_deinit(&scan);
-	json_scanner_free(plan);
-	for (size_t i = 0; i < n; i++)
-		pointer_deinit(&pointers[i]);
-	return r;
-}
-
 int http_answer_check_page(const struct http_response *response, struct fault *reterr)
 {
 	struct slice type = http_headers_get(&response->headers, "Content-Type");
@@ -82,5 +87,5 @@ int http_answer_find_any(const struct http_response *response, const char *const
 		ret[i] = SLICE_NULL;
 	if (r != 0 || text.size == 0 || text.data[0] != '{')
 		return r;
-	return http_answer_find(response, texts, n, ret, reterr);
+	return json_lookup_once(texts, n, text, ret, reterr);
 }

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "net/url.h"
 #include "sink/http/http_options.h"
-#include "base/json_scanner.h"
+#include "base/json_lookup.h"
 
 static const char *const login_keys[] = {"url", "method", "body", "token", "expires", NULL};
 
@@ -50,14 +50,7 @@ static void login_render(struct http_message *out, void *userdata)
 
 static bool login_is_json(const char *text)
 {
-	struct json_scanner_wanted wanted = {0};
-	struct json_scanner *plan = json_scanner_new(&wanted);
-	struct json_scan scan = JSON_SCAN_NULL;
-	bool valid = json_scanner_run(plan, slice_of(text), &scan, NULL) == 0;
-
-	json_scan_deinit(&scan);
-	json_scanner_free(plan);
-	return valid;
+	return json_lookup_once(NULL, 0, slice_of(text), NULL, NULL) == 0;
 }
 
 static int login_check_keys(const struct http_options *options, struct fault *reterr)

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/json_scanner.h"
+#include "base/json_lookup.h"
 
 #define LOKI_VALUE_MAX 1024 /* of a label; Loki refuses records with more than 2048 */
 
@@ -24,8 +24,7 @@ struct loki_label {
 struct loki_labels {
 	struct loki_label *items;
 	size_t n_items;
-	struct json_scanner *plan; /* NULL: no pointers */
-	struct json_scan scan;
+	struct json_lookup *lookup; /* NULL: no pointers */
 	struct buf scratch;
 };
 
@@ -96,7 +95,7 @@ static void loki_check(const struct http_options *options, const struct ini_sect
 static void loki_labels_init(struct loki_labels *labels, const struct str_list *list)
 {
 	const struct pointer **pointers = mem_array(list->n_items, sizeof(*pointers));
-	struct json_scanner_wanted wanted = {.envelope = pointers};
+	size_t n = 0;
 
 	*labels = (struct loki_labels){.items = mem_array(list->n_items, sizeof(*labels->items))};
 	for (size_t i = 0; i < list->n_items; i++) {
@@ -106,10 +105,10 @@ static void loki_labels_init(struct loki_labels *labels, const struct str_list *
 			continue;
 		labels->n_items++;
 		if (pointer_is_set(&label->pointer))
-			pointers[wanted.n_envelope++] = &label->pointer;
+			pointers[n++] = &label->pointer;
 	}
-	if (wanted.n_envelope > 0)
-		labels->plan = json_scanner_new(&wanted);
+	if (n > 0)
+		labels->lookup = json_lookup_new(pointers, n);
 	free(pointers);
 }
 
@@ -118,8 +117,7 @@ static void loki_labels_deinit(struct loki_labels *labels)
 	for (size_t i = 0; i < labels->n_items; i++)
 		loki_label_deinit(&labels->items[i]);
 	free(labels->items);
-	json_scanner_free(labels->plan);
-	json_scan_deinit(&labels->scan);
+	json_lookup_free(labels->lookup);
 	buf_deinit(&labels->scratch);
 }
 
@@ -138,8 +136,9 @@ static void loki_label_print(const char *name, struct slice value, struct buf *o
 static void loki_labels_print(
 	struct loki_labels *labels, const struct sink_record *record, struct buf *out)
 {
-	bool found = labels->plan &&
-		     json_scanner_run(labels->plan, record->view.text, &labels->scan, NULL) == 0;
+	const struct slice *values = NULL;
+	bool found = labels->lookup &&
+		     json_lookup_run(labels->lookup, record->view.text, &values, NULL) == 0;
 	size_t n = 0;
 
 	buf_append_text(out, "{\"source\":");
@@ -150,7 +149,7 @@ static void loki_labels_print(
 		struct slice value = slice_of(label->text);
 
 		if (pointer_is_set(&label->pointer)) {
-			value = found ? labels->scan.envelope[n] : SLICE_NULL;
+			value = found ? values[n] : SLICE_NULL;
 			n++;
 			if (value.data && json_kind_of(value) == JSON_KIND_NULL)
 				value = SLICE_NULL;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/json_lookup.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "net/url.h"
@@ -90,8 +91,9 @@ static bool splunk_is_own_trouble(const struct http_response *response, const ch
 	struct slice value;
 	int64_t code;
 
-	if (http_answer_find(response, texts, 1, &value, NULL) != 0 || !value.data ||
-		number_parse(value, 0, INT64_MAX, &code) != 0 || splunk_blames_event(code))
+	if (json_lookup_once(texts, 1, buf_slice(&response->body), &value, NULL) != 0 ||
+		!value.data || number_parse(value, 0, INT64_MAX, &code) != 0 ||
+		splunk_blames_event(code))
 		return false;
 	if (code == 10 || code == 11)
 		*ret_advice = "set ack = yes, or switch off indexer acknowledgement for the token";
@@ -164,7 +166,7 @@ static int splunk_confirmed(const struct http_part *part, const struct http_resp
 	char *text = mem_printf("/acks/%" PRId64, part->receipt);
 	const char *const texts[] = {text};
 	struct slice value;
-	int r = http_answer_find(response, texts, 1, &value, reterr);
+	int r = json_lookup_once(texts, 1, buf_slice(&response->body), &value, reterr);
 
 	free(text);
 	*ret = r == 0 && slice_is(value, "true");

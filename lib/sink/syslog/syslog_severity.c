@@ -1,10 +1,9 @@
-/* See syslog_severity.h. The record is not decoded: the JSON scanner finds the one value. */
+/* See syslog_severity.h. */
 #include "sink/syslog/syslog_severity.h"
 
 #include "base/json.h"
+#include "base/json_lookup.h"
 #include "base/mem.h"
-#include "base/json_scanner.h"
-
 #include "sink/syslog/syslog_format.h"
 
 struct rule {
@@ -14,8 +13,7 @@ struct rule {
 
 struct syslog_severity {
 	unsigned fallback;
-	struct json_scanner *plan; /* NULL: no `severity_from` */
-	struct json_scan scan;
+	struct json_lookup *lookup; /* NULL: no `severity_from` */
 	struct buf scratch;
 	struct rule *rules;
 	size_t n_rules;
@@ -43,14 +41,13 @@ static int set_pointer(struct syslog_severity *severity, const char *from, struc
 {
 	struct pointer pointer = POINTER_NULL;
 	const struct pointer *list[] = {&pointer};
-	struct json_scanner_wanted wanted = {.envelope = list, .n_envelope = 1};
 
 	if (pointer_parse(&pointer, slice_of(from)) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
 			"severity_from: `%s` is not a JSON Pointer (expected /name or "
 			"/outer/inner)",
 			from);
-	severity->plan = json_scanner_new(&wanted);
+	severity->lookup = json_lookup_new(list, 1);
 	pointer_deinit(&pointer);
 	return 0;
 }
@@ -84,8 +81,7 @@ void syslog_severity_free(struct syslog_severity *severity)
 {
 	if (!severity)
 		return;
-	json_scanner_free(severity->plan);
-	json_scan_deinit(&severity->scan);
+	json_lookup_free(severity->lookup);
 	buf_deinit(&severity->scratch);
 	for (size_t i = 0; i < severity->n_rules; i++)
 		free(severity->rules[i].glob);
@@ -96,13 +92,13 @@ void syslog_severity_free(struct syslog_severity *severity)
 unsigned syslog_severity_of(struct syslog_severity *severity, struct slice record)
 {
 	unsigned result = severity->fallback;
+	const struct slice *found;
 	struct slice value;
 
-	if (!severity->plan ||
-		json_scanner_run(severity->plan, record, &severity->scan, NULL) != 0 ||
-		!severity->scan.envelope[0].data)
+	if (!severity->lookup || json_lookup_run(severity->lookup, record, &found, NULL) != 0 ||
+		!found->data)
 		return result;
-	value = json_content(severity->scan.envelope[0], &severity->scratch);
+	value = json_content(*found, &severity->scratch);
 	for (size_t i = 0; i < severity->n_rules; i++) {
 		if (str_glob(severity->rules[i].glob, value))
 			return severity->rules[i].severity;
