@@ -480,7 +480,7 @@ static enum transfer_next judge_redirect(struct http_request *request)
 	if (url_resolve(request->url, location.data, &target) != 0 ||
 		url_origin(target, &origin) != 0) {
 		fault_set(&request->response.fault, FAULT_ORIGIN,
-			"redirected to something that is no http or https URL");
+			"redirected to something that is not an http or https URL");
 	} else if (!origins_equal(target, request->transport.origin)) {
 		fault_set(&request->response.fault, FAULT_ORIGIN,
 			"redirected to %s, which is not the configured origin", origin);

@@ -88,7 +88,7 @@ static int read_from(const struct source *source, const struct record *record,
 	struct slice value = scan.envelope[0];
 	if (!value.data || json_kind_of(value) == JSON_KIND_NULL)
 		return fault_set(reterr, FAULT_BODY,
-			"the answer is refused whole: a listed document has nothing at `%s` "
+			"the response is rejected: a listed document has nothing at `%s` "
 			"([fetch] "
 			"from)",
 			source->definition->fetch.from);
@@ -217,7 +217,7 @@ static int check_link(const struct fetch *fetch, struct fault *reterr)
 		return source_may_request(source, fetch->link, reterr);
 	if (url_origin(fetch->link, &origin))
 		return fault_set(reterr, FAULT_ORIGIN,
-			"the link to document %s is no http or https address",
+			"the link to document %s is not an http or https URL",
 			fetch->documents[fetch->at].label);
 	if (!origin_allowed(fetch, origin))
 		return fault_set(reterr, FAULT_ORIGIN,

@@ -73,11 +73,11 @@ static int decompress(struct gunzip *gunzip, struct buf *out, struct fault *rete
 	if (r == Z_STREAM_END)
 		end_member(gunzip);
 	else if (r != Z_OK && r != Z_BUF_ERROR)
-		return fault_set(reterr, FAULT_BODY, "the document is no whole gzip file: %s",
+		return fault_set(reterr, FAULT_BODY, "the document is not a complete gzip file: %s",
 			stream->msg ? stream->msg : "damaged");
 	else if (gunzip->rest.size == 0 && stream->avail_out > 0)
 		return fault_set(
-			reterr, FAULT_BODY, "the document is no whole gzip file: cut short");
+			reterr, FAULT_BODY, "the document is not a complete gzip file: cut short");
 	return 0;
 }
 

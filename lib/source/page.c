@@ -94,7 +94,7 @@ static int read_cursor_value(const struct page *page, const struct cursor_defini
 	if (strlen(reference) != content.size || url_resolve(url, reference, &link) ||
 		(cursor->path_only && url_replace_origin(link, origin, ret)))
 		return refuse_cursor(page, cursor, reterr, FAULT_ORIGIN,
-			"is no http or https address of the configured origin");
+			"is not an http or https URL of the configured origin");
 	if (!cursor->path_only) {
 		*ret = link;
 		link = NULL;
@@ -469,7 +469,7 @@ static int scan_body(
 		source->plan, page->nothing ? SLICE("{}") : text, &page->scan, &fault);
 	if (r && str_trim(text).size == 0)
 		return fault_set(reterr, r,
-			"the answer is refused whole: HTTP %d without a body, which is not JSON "
+			"the response is rejected: HTTP %d without a body, which is not JSON "
 			"(`empty = %d` in [records] makes it an empty page)",
 			status, status);
 	return r ? page_refuse(page, reterr, fault.class, fault.text) : 0;

@@ -10,7 +10,7 @@ int page_refuse(
 {
 	struct buf excerpt CLEANUP(buf_deinit) = BUF_NULL;
 	http_excerpt(buf_slice(&page->body), PAGE_EXCERPT_SIZE, &excerpt);
-	return fault_set(fault, class, "the answer is refused whole: %s; it begins with: %s", what,
+	return fault_set(fault, class, "the response is rejected: %s; it begins with: %s", what,
 		buf_text(&excerpt));
 }
 

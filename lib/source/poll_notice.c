@@ -49,7 +49,7 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		timestamp_print_rfc3339(poll->cursor.watermark_time, 0, out);
 		buf_append_text(out,
 			" lies in the future by the clocks of this host and the API, which seem to "
-			"be behind; requesting what follows it (if they are right, use `trawlctl "
+			"be slow; requesting what follows it (if they are right, use `trawlctl "
 			"rewind`)");
 		break;
 	}

@@ -213,7 +213,7 @@ static void find_origin(
 		.number = 0};
 	const struct source_options *options = &source->options;
 	if (options->endpoint && url_origin(options->endpoint, &source->origin)) {
-		fault_at(findings, section, "endpoint", "an http:// or https:// address is wanted");
+		fault_at(findings, section, "endpoint", "expected an http:// or https:// URL");
 		return;
 	}
 	if (source_request(source, &values, NULL, &message, &fault)) {
@@ -223,14 +223,14 @@ static void find_origin(
 	}
 	if (!source->origin && url_origin(message.url, &source->origin)) {
 		findings_add_at(findings, section, NULL,
-			"[source %s]: the request's address is no http:// or https:// URL: %s",
+			"[source %s]: the request's address is not an http:// or https:// URL: %s",
 			source->name, message.url);
 		return;
 	}
 	if (url_is_in_clear(message.url) && !options->insecure_http)
 		fault_at(findings, section, "endpoint",
 			"this address is not https: the credential would go over the network in "
-			"clear; set insecure_http = yes if that is meant");
+			"clear; set insecure_http = yes to allow that");
 	str_list_add(&source->origins, source->origin);
 	for (size_t i = 0; i < options->allow_origins.n_items; i++) {
 		char *origin CLEANUP_FREE = NULL;
@@ -267,13 +267,14 @@ static void check_login(const struct source *source, const struct source_login *
 	source_login_request(&message, (void *)login);
 	if (!message.url || url_origin(message.url, &origin))
 		findings_add_at(findings, section, NULL,
-			"[source %s]: the address of the login is no http:// or https:// URL%s%s",
+			"[source %s]: the address of the login is not an http:// or https:// "
+			"URL%s%s",
 			source->name, message.url ? ": " : ", a parameter it needs is not set",
 			message.url ? message.url : "");
 	else if (url_is_in_clear(message.url) && !source->options.insecure_http)
 		findings_add_at(findings, section, NULL,
 			"[source %s]: the login at %s is not https: the password would go over the "
-			"network in clear; set insecure_http = yes if that is meant",
+			"network in clear; set insecure_http = yes to allow that",
 			source->name, origin);
 }
 

@@ -117,7 +117,7 @@ int statement_damaged(const struct store *store, struct fault *reterr, const cha
 {
 	fault_set(reterr, FAULT_STORE,
 		"%s is damaged (%s): bring back a copy of the state directory, or move it away to "
-		"begin anew at every source's start",
+		"begin again at every source's start",
 		store->path, why);
 	return STORE_E_CORRUPT;
 }
@@ -132,22 +132,21 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		fault_set(reterr, FAULT_STORE,
-			"no space left for %s: everything is kept and tried again, free some space",
+			"no space left for %s: nothing is lost and trawld retries; free some space",
 			store->path);
 		return STORE_E_FULL;
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 		fault_set(reterr, FAULT_STORE,
-			"%s cannot be written (%s): everything is kept and tried again, look at "
-			"the "
-			"mount and the owner of the state directory",
+			"%s cannot be written (%s): nothing is lost and trawld retries; look at "
+			"the mount and the owner of the state directory",
 			store->path, sqlite3_errstr(code));
 		return STORE_E_FULL;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
 		fault_set(reterr, FAULT_STORE,
-			"%s is locked by another program: tried again, end what has it open "
+			"%s is locked by another program: trawld retries; end what has it open "
 			"(a database shell, a backup)",
 			store->path);
 		return STORE_E_FULL;
@@ -156,7 +155,7 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 	case SQLITE_NOMEM:
 	case SQLITE_INTERRUPT:
 		fault_set(reterr, FAULT_STORE,
-			"cannot read or write %s (%s): everything is kept and tried again, look at "
+			"cannot read or write %s (%s): nothing is lost and trawld retries; look at "
 			"the disk and its quota",
 			store->path, why);
 		return STORE_E_FULL;

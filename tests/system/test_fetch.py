@@ -115,7 +115,7 @@ class Fetch(harness.Case):
         whole = len(files.document(6, self.large))
         self.sim.control(damaged={"6": whole // 2})
         daemon = self.daemon()
-        line = daemon.wait_log("no whole gzip file")
+        line = daemon.wait_log("not a complete gzip file")
         self.assertIn("position unchanged", line)
         wait_until(lambda: b'"n":"2000"' in self.out.read_bytes(), "rows of the damaged file")
         daemon.kill()

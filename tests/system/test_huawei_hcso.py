@@ -337,14 +337,14 @@ class Refusals(Hcso):
         other = self.simulator(name="huawei_hcso")
         on = {"path": huawei_hcso.PATH}
         for fault, words in (
-            ({"kind": "html"}, "refused whole"),
+            ({"kind": "html"}, "the response is rejected"),
             (
                 {"kind": "status", "status": 302, "headers": {"Location": other.url + "/login"}},
                 "redirected to",
             ),
-            ({"kind": "truncate", "bytes": 2000}, "refused whole"),
-            ({"kind": "body", "json": {"total": 3}}, "refused whole"),
-            ({"kind": "body", "json": {"total": 3, "list": [7]}}, "refused whole"),
+            ({"kind": "truncate", "bytes": 2000}, "the response is rejected"),
+            ({"kind": "body", "json": {"total": 3}}, "the response is rejected"),
+            ({"kind": "body", "json": {"total": 3, "list": [7]}}, "the response is rejected"),
         ):
             simulator.faults({**on, **fault})
             # a token, and the list: once more after each failure that may pass, three times

@@ -256,7 +256,7 @@ class Primitives(harness.Case):
         self.whole("lines")
 
     def test_lines_needed(self):
-        self.refused("lines", "refused whole", ("at = lines", 'at = ""'))
+        self.refused("lines", "the response is rejected", ("at = lines", 'at = ""'))
 
     def test_cursor_as_its_own_text(self):
         self.whole("sorted")

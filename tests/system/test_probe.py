@@ -143,7 +143,7 @@ class Probe(Ctl):
             (75, {"kind": "status", "status": 401, "json": echo}, "401 Unauthorized: no such token"),
             (75, {"kind": "status", "status": 503, "retry_after": 7}, "503"),
             (78, {"kind": "status", "status": 422, "json": echo}, "422"),
-            (75, {"kind": "html"}, "refused whole"),
+            (75, {"kind": "html"}, "the response is rejected"),
             (75, {"kind": "close"}, ""),
         ):
             with self.subTest(fault=fault):

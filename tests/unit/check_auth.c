@@ -86,8 +86,8 @@ static const struct {
 	{"bearer", {{"tokn", "HUSHHUSH"}}, "did you mean `token`?"},
 	{"bearer", {{"token", "HUSHHUSH\r\nX-Evil: 1"}}, "`token` holds a line break"},
 	{"basic", {{"password", "HUSHHUSH"}}, "`basic` needs `user`"},
-	{"basic", {{"user", "a:HUSHHUSH"}, {"password", "x"}}, "may not hold a ':'"},
-	{"header", {{"name", "X Y"}, {"value", "HUSHHUSH"}}, "no header name"},
+	{"basic", {{"user", "a:HUSHHUSH"}, {"password", "x"}}, "cannot contain a ':'"},
+	{"header", {{"name", "X Y"}, {"value", "HUSHHUSH"}}, "not a header name"},
 	{"header", {{"name", "X-Y"}}, "`header` needs `value`"},
 	{"sigv4",
 		{{"provider", "gcp"}, {"service", "s"}, {"region", "r"}, {"access_key", "a"},
@@ -123,7 +123,7 @@ static const struct {
 	{"oauth2_client",
 		{{"token_url", "https://a/"}, {"client_id", "i"}, {"client_secret", "HUSHHUSH"},
 			{"header", "A:"}},
-		"no header name"},
+		"not a header name"},
 };
 
 START_TEST(what_is_refused)

@@ -143,8 +143,8 @@ static const struct {
 	{{{"key", "HUSHHUSH"}, {"hash", "sha1"}}, "needs `sign`"},
 	{{KEY}, "sends ${signature}"},
 	{{KEY, {"header.X-A", "b"}}, "sends ${signature}"},
-	{{KEY, {"header.X A", V("signature")}}, "is no header name"},
-	{{KEY, {"user", "a:b"}}, "may not hold a ':'"},
+	{{KEY, {"header.X A", V("signature")}}, "is not a header name"},
+	{{KEY, {"user", "a:b"}}, "cannot contain a ':'"},
 	{{KEY, {"user", "a"}, {"encode", "hexa"}}, "is `hex` or `base64`"},
 	{{KEY, {"user", "a"}, {"header.X-A", V("jwt")}}, "uses ${jwt}, which"},
 };

@@ -229,7 +229,7 @@ static const struct {
 	{{KEY, {"claims", "b"}}, "has no key `claims`"},
 	{{KEY, {"claim.a", "x\ny"}}, "holds a line break"},
 	{{KEY, {"claim.a", AUTH_VARIABLE("other")}}, "uses ${other}, which"},
-	{{KEY, {"header", "A:"}}, "no header name"},
+	{{KEY, {"header", "A:"}}, "not a header name"},
 };
 
 START_TEST(what_is_refused)

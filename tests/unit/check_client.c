@@ -316,7 +316,7 @@ static const struct {
 		"redirected to http://evil.example:80, which is not"},
 	{"GET", "/redirect?to=http://localhost/", true, 302, FAULT_ORIGIN, "http://localhost:80"},
 	{"GET", "/redirect?to=//evil.example/", true, 302, FAULT_ORIGIN, "evil.example"},
-	{"GET", "/redirect?to=file:///etc/passwd", true, 302, FAULT_ORIGIN, "no http or https"},
+	{"GET", "/redirect?to=file:///etc/passwd", true, 302, FAULT_ORIGIN, "not an http or https"},
 	{"POST", "/redirect?to=/echo", true, 302, FAULT_NONE, ""},
 	{"POST", "/redirect?to=https://evil.example/", true, 302, FAULT_ORIGIN, "evil.example"},
 };

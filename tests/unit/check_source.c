@@ -152,14 +152,15 @@ START_TEST(faults)
 		const char *text, *words;
 	} cases[] = {
 		{RECORDS "request.url = http://h.example/${window.start}\n", "insecure_http"},
-		{RECORDS "request.url = ftp://h.example/${window.start}\n", "no http"},
+		{RECORDS "request.url = ftp://h.example/${window.start}\n", "not an http"},
 		{RECORDS "request.url = https://h/${window.start}\nstart = soon\n", "not a time"},
 		{RECORDS "request.url = https://h/${window.start}\nendpoint = x\n",
 			"http:// or https://"},
 		{RECORDS "request.url = https://h/${window.start}\nallow_origins = x\n",
 			"https://host"},
 		{RECORDS LOGIN "login.url = http://iam.example/t\n", "login at http://iam.example"},
-		{RECORDS LOGIN "login.url = iam.example/t\n", "no http:// or https:// URL: iam"},
+		{RECORDS LOGIN "login.url = iam.example/t\n",
+			"not an http:// or https:// URL: iam"},
 		{RECORDS LOGIN "login.url = https://h/${page.cursor}\n", "is not set"},
 		{RECORDS "request.url = https://h/${window.start}\nauth.type = baerer\n",
 			"unknown auth type `baerer`: did you mean `bearer`?"},

@@ -323,7 +323,7 @@ static int read_headers(
 		for (const char *at = name; *at; at++) {
 			if (!isalnum((unsigned char)*at) && !strchr("-_.", *at))
 				return fault_set(reterr, FAULT_CONFIG,
-					"`%s` of auth type `hmac` is no header name", name);
+					"`%s` of auth type `hmac` is not a header name", name);
 		}
 		hmac->headers =
 			mem_resize(hmac->headers, (hmac->n_headers + 1) * sizeof(*hmac->headers));
@@ -352,7 +352,7 @@ static int hmac_create(struct auth **ret, const struct auth_setup *setup, struct
 			reterr, FAULT_CONFIG, "encode of auth type `hmac` is `hex` or `base64`");
 	if (r == 0 && hmac->user && strchr(hmac->user, ':'))
 		r = fault_set(
-			reterr, FAULT_CONFIG, "the user of auth type `hmac` may not hold a ':'");
+			reterr, FAULT_CONFIG, "the user of auth type `hmac` cannot contain a ':'");
 	if (r == 0)
 		r = read_headers(hmac, setup, reterr);
 	if (r != 0) {

@@ -85,7 +85,7 @@ static int basic_create(struct auth **ret, const struct auth_setup *setup, struc
 
 	if (memchr(user.data, ':', user.size))
 		return fault_set(
-			reterr, FAULT_CONFIG, "the user of auth type `basic` may not hold a ':'");
+			reterr, FAULT_CONFIG, "the user of auth type `basic` cannot contain a ':'");
 	buf_append_slice(&pair, user);
 	buf_append_char(&pair, ':');
 	if (password.data) /* empty is allowed: many APIs take their key as the user */
@@ -104,7 +104,7 @@ static int header_create(struct auth **ret, const struct auth_setup *setup, stru
 	for (size_t i = 0; i < text.size; i++) {
 		if (!isalnum((unsigned char)text.data[i]) && !strchr("-_.", text.data[i]))
 			return fault_set(reterr, FAULT_CONFIG,
-				"the name of auth type `header` is no header name");
+				"the name of auth type `header` is not a header name");
 	}
 	name = mem_strndup(text.data, text.size);
 	text = auth_setting(setup, "value");

@@ -368,8 +368,8 @@ int auth_token_init(struct auth_token *self, const struct auth_setup *setup,
 
 	for (size_t i = 0; i < header.size; i++) {
 		if (strchr(" :;,\"\\/()<>@[]{}=?", header.data[i]))
-			return fault_set(
-				reterr, FAULT_CONFIG, "the auth key \"header\" is no header name");
+			return fault_set(reterr, FAULT_CONFIG,
+				"the auth key \"header\" is not a header name");
 	}
 	self->source = source;
 	self->client = setup->client;

@@ -24,7 +24,7 @@ int token_answer_pointer(
 	struct slice text;
 
 	if (!json_is_string(value))
-		return fault_set(reterr, FAULT_BODY, "no string stands at %s",
+		return fault_set(reterr, FAULT_BODY, "there is no string at %s",
 			pointer->text[0] ? pointer->text : "the top");
 	text = (struct slice){json_string_value(value), json_string_length(value)};
 	if (text.size == 0 || text.size > TOKEN_SIZE_MAX)

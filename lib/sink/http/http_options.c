@@ -50,12 +50,12 @@ static void check_url(const struct http_options *options, const struct ini_secti
 
 	if (url_origin(options->url, &origin) != 0)
 		fault_at(findings, section, entry,
-			"an http:// or https:// address is wanted, without user and password "
+			"expected an http:// or https:// URL, without user and password "
 			"(see auth.type)");
 	else if (is_in_clear(options, options->url))
 		fault_at(findings, section, entry,
 			"this address is not https: records and credential would go over the "
-			"network in clear; set insecure_http = yes if that is meant");
+			"network in clear; set insecure_http = yes to allow that");
 	else if (encoding->check)
 		encoding->check(options, section, findings);
 	free(origin);
@@ -109,7 +109,7 @@ static void check_token_address(const struct http_options *options,
 		if (entry && is_in_clear(options, entry->value))
 			fault_at(findings, section, entry,
 				"this address is not https: the secret would go over the network "
-				"in clear; set insecure_http = yes if that is meant");
+				"in clear; set insecure_http = yes to allow that");
 	}
 }
 
