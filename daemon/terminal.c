@@ -7,6 +7,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/mem.h"
+
 struct terminal terminal_of(int fd)
 {
 	struct terminal terminal = {0};
@@ -37,12 +40,24 @@ static size_t character(const char *text)
 	return n;
 }
 
+/* The code point of the N bytes at TEXT; what is no UTF-8 is its byte. */
+static uint32_t code_point(const char *text, size_t n)
+{
+	static const unsigned char firsts[] = {0, 0xff, 0x1f, 0x0f, 0x07};
+	uint32_t code = (unsigned char)text[0] & firsts[n];
+	for (size_t i = 1; i < n; i++)
+		code = code << 6 | ((unsigned char)text[i] & 0x3f);
+	return code;
+}
+
+/* Characters that steer a terminal, or change the direction or the line in which others are shown.
+ */
 static bool is_control(const char *text, size_t n)
 {
-	unsigned char first = (unsigned char)text[0];
-	if (n == 2 && first == 0xc2)
-		return (unsigned char)text[1] < 0xa0; /* U+0080 to U+009F */
-	return first < 0x20 || first == 0x7f || (n == 1 && first >= 0x80);
+	uint32_t code = code_point(text, n);
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (n == 1 && code >= 0x80) ||
+	       code == 0x61c || code == 0x200e || code == 0x200f ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 size_t terminal_append(struct buf *out, const char *text, size_t columns)
@@ -58,6 +73,19 @@ size_t terminal_append(struct buf *out, const char *text, size_t columns)
 		n_done++;
 	}
 	return n_done;
+}
+
+void terminal_append_json(struct buf *out, struct slice text)
+{
+	char *copy CLEANUP_FREE = mem_strndup(text.data, text.size);
+	for (const char *p = copy; *p;) {
+		size_t n = character(p);
+		if (is_control(p, n))
+			buf_printf(out, "\\u%04x", (unsigned)code_point(p, n));
+		else
+			buf_append(out, p, n);
+		p += n;
+	}
 }
 
 size_t terminal_columns(const char *text)

@@ -16,8 +16,10 @@ struct terminal terminal_of(int fd);
 
 /* Appends the first COLUMNS characters of TEXT (0: all). Returns how many were appended. */
 size_t terminal_append(struct buf *out, const char *text, size_t columns);
-/* As above, filled up with blanks to COLUMNS: behind TEXT, or before it (RIGHT). What is cut ends
- * with "..". */
+/* Appends JSON, with its control characters as escapes (\u009b), which mean the same. */
+void terminal_append_json(struct buf *out, struct slice text);
+/* As terminal_append, filled up with blanks to COLUMNS: behind TEXT, or before it (RIGHT). What is
+ * cut ends with "..". */
 void terminal_append_cell(struct buf *out, const char *text, size_t columns, bool right);
 size_t terminal_columns(const char *text);
 /* Appends all of TEXT as whole lines of at most COLUMNS characters (0: one line), INDENT blanks

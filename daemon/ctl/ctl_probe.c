@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "net/auth/auth.h"
 #include "net/client.h"
 #include "net/outcome.h"
@@ -151,6 +152,77 @@ static void take_page(struct session *session)
 	drop_known(session, scope);
 }
 
+/* --- a document that the page lists --- */
+
+static void fetch_answered(struct http_response *response, void *userdata);
+
+/* What the document needs next; when nothing does, the probe is over. */
+static void fetch_next(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	struct http_message message CLEANUP(http_message_deinit) = HTTP_MESSAGE_NULL;
+	struct http_transport transport;
+	bool proves = fetch_proves(&probe->fetch);
+	if (fetch_request(&probe->fetch, &message, &transport, &probe->fault) == 0) {
+		probe->n_own_headers = message.headers.n_items;
+		nsec_t now = clock_wall() + session->skew_ns;
+		if (!proves || auth_apply(session->auth, &message, now, &probe->fault) == 0) {
+			http_request_start(
+				session->client, &message, &transport, fetch_answered, session);
+			return;
+		}
+	}
+	ev_break(session->loop, EVBREAK_ALL);
+}
+
+/* The first of the document's rows; the page's own records are what is listed. */
+static void take_rows(struct probe *probe)
+{
+	struct records rows;
+	bool ends;
+	if (fetch_rows(&probe->fetch, &rows, &ends, &probe->fault))
+		return;
+	probe->cut = !ends;
+	probe->records.n_items = rows.n_items;
+	probe->records.items = mem_array(rows.n_items, sizeof(struct record));
+	if (rows.n_items)
+		memcpy(probe->records.items, rows.items, rows.n_items * sizeof(struct record));
+}
+
+static void fetch_answered(struct http_response *response, void *userdata)
+{
+	struct session *session = userdata;
+	struct probe *probe = &session->probe;
+	struct fetch_document gone CLEANUP(fetch_document_deinit) = {0};
+	nsec_t now = clock_wall() + session->skew_ns;
+	if (fetch_answer(&probe->fetch, response, now, &gone, &probe->fault) == 0) {
+		probe->gone = gone.label != NULL;
+		if (!probe->gone && probe->fetch.need != FETCH_ROWS) {
+			fetch_next(session);
+			return;
+		}
+		if (!probe->gone)
+			take_rows(probe);
+	}
+	ev_break(session->loop, EVBREAK_ALL);
+}
+
+static void begin_fetch(struct session *session)
+{
+	struct probe *probe = &session->probe;
+	probe->listed = probe->records;
+	probe->records = (struct records){NULL, 0};
+	fetch_begin(&probe->fetch, probe->source, probe->listed, poll_cursor(probe->poll), is_known,
+		session);
+	if (probe->fetch.need == FETCH_NOTHING) {
+		ev_break(session->loop, EVBREAK_ALL);
+		return;
+	}
+	probe->document = mem_strdup(probe->fetch.documents[0].label);
+	probe->fetching = true;
+	fetch_next(session);
+}
+
 static void answered(struct http_response *response, void *userdata)
 {
 	struct session *session = userdata;
@@ -158,12 +230,17 @@ static void answered(struct http_response *response, void *userdata)
 	session->clock_known = request_skew(response, &session->skew_ns);
 	http_excerpt(buf_slice(&response->body), PROBE_TEXT, &probe->excerpt);
 	probe->size = response->body.size;
+	probe->status = response->status;
 	if (request_read(probe->poll, response, probe->message.url, clock_wall() + session->skew_ns,
 		    &probe->page, &probe->fault))
 		classify(session);
 	else
 		take_page(session);
-	ev_break(session->loop, EVBREAK_ALL);
+	if (probe->fault.class == FAULT_NONE && probe->verdict != POLL_AGAIN &&
+		probe->source->definition->fetches)
+		begin_fetch(session);
+	else
+		ev_break(session->loop, EVBREAK_ALL);
 }
 
 static void send_request(struct session *session)
@@ -196,6 +273,8 @@ static void prepared(const struct fault *fault, void *userdata)
 static void see_request(const struct http_message *message, void *userdata)
 {
 	const struct session *session = userdata;
+	if (session->probe.json)
+		return;
 	probe_show_request(&session->probe, message);
 	fflush(stdout); /* the answer may take its time */
 }
@@ -203,7 +282,8 @@ static void see_request(const struct http_message *message, void *userdata)
 static void see_answer(const struct http_response *response, void *userdata)
 {
 	const struct session *session = userdata;
-	probe_show_answer(&session->probe, response);
+	if (!session->probe.json)
+		probe_show_answer(&session->probe, response);
 }
 
 /* What poll_begin has to be told: the cursor in the state, or where the source begins. 0 or an exit
@@ -249,11 +329,13 @@ static void begin(struct probe *probe)
 
 static int report(const struct probe *probe)
 {
-	if (probe->fault.class == FAULT_NONE) {
+	if (probe->json)
+		probe_print_json(probe);
+	else if (probe->fault.class == FAULT_NONE)
 		probe_show_page(probe);
+	if (probe->fault.class == FAULT_NONE)
 		return EX_OK;
-	}
-	if (probe->size) {
+	if (!probe->json && probe->size && !probe->fetching) {
 		printf("\nbody, %zu bytes", probe->size);
 		printf("%s\n  %s\n", probe->excerpt.size < probe->size ? ", starting with" : "",
 			buf_text(&probe->excerpt));
@@ -279,7 +361,8 @@ static int run(struct session *session)
 		    probe->source, session->client, &session->auth, &credential, &probe->fault))
 		return report(probe);
 	begin(probe);
-	probe_show_cursor(probe);
+	if (!probe->json)
+		probe_show_cursor(probe);
 	probe->proving = true;
 	bool waits = auth_prepare(session->auth, prepared, session) != NULL;
 	if (!waits)
@@ -293,6 +376,9 @@ static void session_deinit(struct session *session)
 {
 	struct probe *probe = &session->probe;
 	free(probe->records.items);
+	free(probe->listed.items);
+	free(probe->document);
+	fetch_deinit(&probe->fetch);
 	gather_clear(&probe->gather);
 	page_deinit(&probe->page);
 	auth_free(session->auth);
@@ -307,8 +393,24 @@ static void session_deinit(struct session *session)
 	str_list_deinit(&probe->masked);
 }
 
+/* False: --limit is not a number, which was printed. */
+static bool read_limit(const struct ctl_arguments *arguments, size_t *ret)
+{
+	int64_t limit = arguments->all ? INT64_MAX : PROBE_RECORDS;
+	const char *text = arguments->limit;
+	if (text && number_parse(slice_of(text), 0, INT64_MAX, &limit) != 0) {
+		fprintf(stderr, "trawlctl: probe: `%s` is not a number of records\n", text);
+		return false;
+	}
+	*ret = (size_t)limit;
+	return true;
+}
+
 int ctl_probe(const struct ctl_arguments *arguments)
 {
+	size_t limit;
+	if (!read_limit(arguments, &limit))
+		return EX_USAGE;
 	struct setup *setup = ctl_setup(arguments);
 	if (!setup)
 		return EX_CONFIG;
@@ -317,7 +419,9 @@ int ctl_probe(const struct ctl_arguments *arguments)
 	if (source) {
 		struct session session = {.probe = {.setup = setup,
 						  .source = source,
-						  .all = arguments->all,
+						  .limit = limit,
+						  .json = arguments->json,
+						  .fetch = FETCH_NULL,
 						  .lost_time = NSEC_NONE}};
 		session.probe.poll = poll_new(source);
 		gather_init(&session.probe.gather, GATHER_LIMIT);

@@ -7,10 +7,11 @@
 
 #include "ctl/ctl.h"
 
+#include "source/fetch.h"
 #include "source/gather.h"
 #include "source/poll.h"
 
-#define PROBE_RECORDS 10 /* shown without --all */
+#define PROBE_RECORDS 10 /* shown without --all and --limit */
 #define PROBE_TEXT                                                                                 \
 	2000 /* bytes shown of a request's body, and of an answer that is no good page             \
 	      */
@@ -18,7 +19,8 @@
 struct probe {
 	const struct setup *setup;
 	const struct source *source;
-	bool all;
+	size_t limit; /* records shown of each kind */
+	bool json; /* only the outcome is printed, as one JSON object */
 
 	bool has_cursor; /* the state has one */
 	struct poll *poll;
@@ -30,6 +32,7 @@ struct probe {
 	bool asked; /* the source's own request was sent */
 
 	struct http_message message;
+	int status; /* of the answer to the source's own request */
 	size_t size;
 	struct buf excerpt; /* of the answer's body */
 
@@ -39,6 +42,12 @@ struct probe {
 	struct gather gather;
 	struct records records; /* as the sinks would get them, an array of its own */
 	size_t n_known;
+	struct fetch fetch; /* the documents that the page lists; one is fetched */
+	bool fetching;
+	struct records listed; /* what the page lists; records are then the document's rows */
+	char *document; /* what it is called; NULL: none was fetched */
+	bool gone; /* it is not there any more */
+	bool cut; /* it has more rows than were read */
 	enum poll_verdict verdict;
 	bool kept; /* the poll's cursor is what would be kept */
 };
@@ -48,5 +57,13 @@ void probe_show_cursor(const struct probe *probe);
 void probe_show_request(const struct probe *probe, const struct http_message *message);
 void probe_show_answer(const struct probe *probe, const struct http_response *response);
 void probe_show_page(const struct probe *probe);
+
+/* URL as it may be shown; *OUT is empty before. */
+void probe_mask_url(const struct probe *probe, const char *url, struct buf *out);
+
+/* --- ctl_probe_json.c --- */
+
+/* All of it, whatever came of it. */
+void probe_print_json(const struct probe *probe);
 
 #endif

@@ -105,6 +105,12 @@ static void mask_parameters(const struct probe *probe, struct buf *url)
 	}
 }
 
+void probe_mask_url(const struct probe *probe, const char *url, struct buf *out)
+{
+	mask_url(slice_of(url), out);
+	mask_parameters(probe, out);
+}
+
 static void print_body(struct slice body)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
@@ -118,9 +124,11 @@ void probe_show_request(const struct probe *probe, const struct http_message *me
 {
 	struct buf url CLEANUP(buf_deinit) = BUF_NULL;
 	const struct http_headers *headers = &message->headers;
-	mask_url(slice_of(message->url), &url);
-	mask_parameters(probe, &url);
-	printf("\n%s\n  %s %s\n", probe->proving ? "request for a token" : "request",
+	probe_mask_url(probe, message->url, &url);
+	printf("\n%s\n  %s %s\n",
+		probe->proving    ? "request for a token"
+		: probe->fetching ? "request for a document"
+				  : "request",
 		message->method, buf_text(&url));
 	for (size_t i = 0; i < headers->n_items; i++) {
 		const char *name = headers->items[i].name;
@@ -190,17 +198,45 @@ static void print_more(size_t n, size_t n_shown)
 		printf("  ... and %zu more\n", n - n_shown);
 }
 
+static void print_some(const struct probe *probe, const struct records *records)
+{
+	size_t n = records->n_items;
+	for (size_t i = 0; i < n && i < probe->limit; i++)
+		print_record(records->items[i].text);
+	print_more(n, probe->limit);
+}
+
+/* The rows of the one document that was fetched. */
+static void print_document(const struct probe *probe)
+{
+	struct buf label CLEANUP(buf_deinit) = BUF_NULL;
+	if (!probe->source->definition->fetches)
+		return;
+	if (!probe->document) {
+		puts("\nNo document had to be fetched.");
+		return;
+	}
+	mask_plain(slice_of(probe->document), &label);
+	if (probe->gone) {
+		printf("\ndocument %s is listed, but it is no longer there: its records would be "
+		       "a gap\n",
+			buf_text(&label));
+		return;
+	}
+	printf("\ndocument %s: %s%zu record%s\n", buf_text(&label), probe->cut ? "more than " : "",
+		probe->records.n_items, str_plural(probe->records.n_items));
+	print_some(probe, &probe->records);
+}
+
 static void print_records(const struct probe *probe)
 {
-	const struct records *records = &probe->records;
+	const struct definition *definition = probe->source->definition;
+	const struct records *records = definition->fetches ? &probe->listed : &probe->records;
 	size_t n = records->n_items;
-	size_t n_shown = probe->all || n < PROBE_RECORDS ? n : PROBE_RECORDS;
-	printf("\nnew records: %zu of %zu in the response (%zu excluded, %zu duplicate%s)\n", n,
-		probe->page.n_elements, probe->page.n_excluded, probe->n_known,
-		str_plural(probe->n_known));
-	for (size_t i = 0; i < n_shown; i++)
-		print_record(records->items[i].text);
-	print_more(n, n_shown);
+	printf("\n%s: %zu of %zu in the response (%zu excluded, %zu duplicate%s)\n",
+		definition->fetches ? "new documents" : "new records", n, probe->page.n_elements,
+		probe->page.n_excluded, probe->n_known, str_plural(probe->n_known));
+	print_some(probe, records);
 	if (probe->page.n_without_id)
 		printf("records without the ID that the definition names: %zu (identified by a "
 		       "digest "
@@ -252,7 +288,6 @@ static void print_cut(const struct probe *probe, const struct setup_sink *sink)
 	struct sink_view view CLEANUP(sink_view_deinit) = {0};
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	size_t n = 0;
-	size_t n_shown = probe->all ? SIZE_MAX : PROBE_RECORDS;
 	if (sink->common.remove.n_items == 0 || !sink_view_init(&view, &sink->common))
 		return;
 	for (size_t i = 0; i < probe->records.n_items; i++) {
@@ -263,10 +298,10 @@ static void print_cut(const struct probe *probe, const struct setup_sink *sink)
 			continue;
 		if (n == 0)
 			printf("\nwithout what %s removes:\n", sink->name);
-		if (n++ < n_shown)
+		if (n++ < probe->limit)
 			print_record(buf_slice(&text));
 	}
-	print_more(n, n_shown);
+	print_more(n, probe->limit);
 }
 
 static void print_sinks(const struct probe *probe)
@@ -309,6 +344,7 @@ static void print_kept(const struct probe *probe)
 void probe_show_page(const struct probe *probe)
 {
 	print_records(probe);
+	print_document(probe);
 	print_sinks(probe);
 	print_kept(probe);
 	if (!probe->early)

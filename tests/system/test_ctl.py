@@ -30,7 +30,7 @@ class CommandLine(harness.Case):
             ["check", "extra"],
             ["probe"],
             ["probe", "a", "b"],
-            ["probe", "a", "--json"],
+            ["probe", "a", "--watch"],
             ["rewind", "a"],
             ["rewind", "--to", "now"],
             ["cursor", "a", "--to", "now"],

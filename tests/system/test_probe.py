@@ -3,11 +3,14 @@
 
 import json
 import re
+import time
 import urllib.parse
 
 import harness
 
 import cloudscale
+import files
+import small_api
 
 PATH = "/v1/project-logs"
 QUIET = "interval = 1h\n"
@@ -166,6 +169,70 @@ class Probe(Ctl):
         before = self.state_dump()
         self.assertIn("resume by time", self.ctl("probe", "acme", expect=75).err)
         self.assertEqual(self.state_dump(), before)
+
+    def test_limit_and_json(self):
+        simulator = self.cloudscale(120, "--page-size", "50")
+        self.configure(self.source(simulator.url), self.file_sink())
+        text = self.ctl("probe", "acme", "--limit", "3").text
+        self.assertEqual(self.records(text), self.lines(0, 3))
+        self.assertIn("... and 47 more", text)
+        self.assertIn("`many` is not a number", self.ctl("probe", "acme", "--limit", "many", expect=64).err)
+        found = json.loads(self.ctl("probe", "acme", "--json", "--limit", "3").text)
+        self.assertEqual(found["records"], [json.loads(line) for line in self.lines(0, 3)])
+        self.assertEqual(
+            [found[name] for name in ("source", "status", "error", "new_records", "elements", "more")],
+            ["acme", 200, None, 50, 50, True],
+        )
+        self.assertEqual(found["sinks"], {"archive": 50})
+        self.assertEqual(found["cursor"]["version"], 1)
+        self.assertEqual(found["url"], simulator.url + PATH)
+        simulator.faults({"kind": "status", "status": 503})
+        found = json.loads(self.ctl("probe", "acme", "--json", expect=75).text)
+        self.assertIn("503", found["error"])
+        self.assertEqual((found["error_class"], found["status"]), ("server", 503))
+
+    def test_document(self):
+        """Of a source that fetches documents, one is fetched, through its link."""
+        sim = self.simulator("--files", "9", "--large", "500", name="files")
+        now = files.BASE_S + 9 * files.STEP_S + 60
+        sim.control(clock_offset=now - time.time())
+        self.configure(
+            "[source files]\nprovider = files\ntoken = %s\nendpoint = %s\nstart = %s\n"
+            "allow_origins = http://localhost:%s\n"
+            % (
+                files.TOKEN,
+                sim.url,
+                files.simlib.iso(files.BASE_S * 10**6),
+                sim.url.rpartition(":")[2],
+            ),
+            self.file_sink(),
+            providers=harness.SOURCE_ROOT / "tests" / "definitions",
+        )
+        text = self.ctl("probe", "files").text
+        self.assertIn("new documents: 9 of 9 in the response", text)
+        rows = [files.row(0, i)[1] for i in range(files.rows_of(0, 500))]
+        title = "document file-0: %d record" % len(rows)
+        self.assertIn(title, text)
+        self.assertEqual(text.count("request for a document\n"), 2)
+        self.assertNotIn("Signature", text)
+        self.assertNotIn(files.TOKEN, text)
+        found = json.loads(self.ctl("probe", "files", "--json", "--all").text)
+        self.assertEqual(found["document"], "file-0")
+        self.assertEqual(found["records"], [json.loads(row) for row in rows])
+        self.assertEqual(found["new_documents"], 9)
+        sim.control(gone=[0])
+        self.assertIn("its records would be a gap", self.ctl("probe", "files").text)
+        self.assertFalse(self.state.exists())
+
+    def test_control_characters(self):
+        """What steers a terminal is shown as the escape that means the same."""
+        rows = [{"id": "1", "at": "2026-01-01T00:00:00Z", "x": "\u009b31m\u202eabc\x7f"}]
+        api = small_api.Api(lambda query, number: {"rows": rows})
+        self.addCleanup(api.stop)
+        self.configure(api.source("start = earliest", *small_api.WINDOW), self.file_sink())
+        text = self.ctl("probe", "acme").text
+        self.assertIn(r'"x":"\u009b31m\u202eabc\u007f"', text)
+        self.assertFalse(set(text) & set("\u009b\u202e\x7f"))
 
     def test_unknown_source(self):
         self.configure(self.source("http://127.0.0.1:1"), self.file_sink())

@@ -44,6 +44,19 @@ START_TEST(no_control_character_gets_there)
 	assert_text(&out, "?1m??|\xc2\xa0");
 	terminal_append(&out, "\xe0\x82\x9b|\xf0\x80\x82\x9b|\xc3", 0); /* in disguise */
 	assert_text(&out, "???|????|?");
+	/* right-to-left override, line separator, isolate, Arabic letter mark */
+	terminal_append(&out, "a\xe2\x80\xae|\xe2\x80\xa8|\xe2\x81\xa6|\xd8\x9c|\xe2\x82\xac", 0);
+	assert_text(&out, "a?|?|?|?|\xe2\x82\xac");
+}
+END_TEST
+
+START_TEST(records_are_shown_with_escapes)
+{
+	struct buf out = BUF_NULL;
+	terminal_append_json(&out, SLICE("{\"a\":\"\xc2\x9b\x31m\xe2\x80\xae\xc3\xa9\x7f\"}"));
+	assert_text(&out, "{\"a\":\"\\u009b1m\\u202e\xc3\xa9\\u007f\"}");
+	terminal_append_json(&out, SLICE("\xff"));
+	assert_text(&out, "\\u00ff");
 }
 END_TEST
 
@@ -129,6 +142,7 @@ int main(void)
 	tcase_add_test(tcase, characters_are_counted);
 	tcase_add_test(tcase, cut_between_characters);
 	tcase_add_test(tcase, no_control_character_gets_there);
+	tcase_add_test(tcase, records_are_shown_with_escapes);
 	tcase_add_test(tcase, cells);
 	tcase_add_loop_test(tcase, lines, 0, 13);
 	tcase_add_test(tcase, what_a_terminal_can_show);
