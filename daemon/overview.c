@@ -12,6 +12,22 @@ static void add_sink(const struct sink_status *status, void *userdata)
 	overview->sinks[overview->n_sinks++] = *status;
 }
 
+/* A source that polls as it should is up to date also while it does; else what was not read begins
+ * where reading has ended. */
+static nsec_t behind_of(const struct overview_source *of, nsec_t now_time)
+{
+	const struct poller *poller = of->poller;
+	nsec_t caught_up = poller->caught_up_time, read = of->covered_time;
+	nsec_t patience = 2 * poller->source->options.interval_ns + NSEC_PER_MIN;
+	if (caught_up != NSEC_NONE && !of->runner.failing && now_time - caught_up < patience)
+		return 0;
+	if (of->runner.newest_time != NSEC_NONE && of->runner.newest_time > read)
+		read = of->runner.newest_time;
+	if (read == NSEC_NONE)
+		read = caught_up;
+	return read == NSEC_NONE ? NSEC_NONE : now_time > read ? now_time - read : 0;
+}
+
 void overview_take_source(struct overview_source *ret, const struct trawld *trawld,
 	const struct poller *poller, nsec_t now_time)
 {
@@ -22,6 +38,7 @@ void overview_take_source(struct overview_source *ret, const struct trawld *traw
 	ret->covered_time = coverage_until(trawld->store, poller->source->name);
 	ret->lag_ns = ret->runner.newest_time == NSEC_NONE ? NSEC_NONE
 							   : now_time - ret->runner.newest_time;
+	ret->behind_ns = behind_of(ret, now_time);
 }
 
 void overview_take_sinks(struct overview *overview)

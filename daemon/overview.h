@@ -10,6 +10,7 @@ struct overview_source {
 	struct intake_status intake;
 	uint64_t n_open_gaps;
 	nsec_t covered_time; /* up to when it was read; NSEC_NONE: not known */
+	nsec_t behind_ns; /* how much is not read yet: 0 when up to date; NSEC_NONE: not known */
 	nsec_t lag_ns; /* now less the newest record's time; NSEC_NONE */
 };
 

@@ -74,6 +74,8 @@ static void rested(const struct fault *fault, void *userdata)
 	poller->n_rests++;
 	if (fault)
 		poller->given_up = *fault;
+	else
+		poller->caught_up_time = clock_wall();
 	trawld_progress(poller->trawld);
 }
 
@@ -151,6 +153,7 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 	struct poller *poller = MEM_NEW(struct poller);
 	poller->trawld = trawld;
 	poller->source = source;
+	poller->caught_up_time = NSEC_NONE;
 	poller->paused =
 		!source->options.enabled || str_list_has(&trawld->pauses.sources, source->name);
 	tally_init(&poller->tally, clock_monotonic());

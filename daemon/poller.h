@@ -18,6 +18,7 @@ struct poller {
 	uint64_t n_rests; /* polls that came to their end */
 	bool paused; /* by the configuration or a person */
 	bool rested; /* has caught up at least once, or was given up (--once) */
+	nsec_t caught_up_time; /* the last time; NSEC_NONE: not in this process */
 	struct fault given_up; /* class FAULT_NONE: not given up */
 	uint64_t n_gaps;
 	nsec_t gap_ns[GAP_N_REASONS]; /* how long they are together */

@@ -93,6 +93,7 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(source, "last_success", status_json_time(status.last_success_time));
 	json_object_set_new(source, "newest_record", status_json_time(status.newest_time));
 	json_object_set_new(source, "lag_seconds", lag_json(from->lag_ns));
+	json_object_set_new(source, "behind_seconds", lag_json(from->behind_ns));
 	json_object_set_new(source, "records", count_json(intake.n_records));
 	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
 	json_object_set_new(source, "excluded", count_json(status.n_excluded));
@@ -115,6 +116,9 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(
 		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
 	json_object_set_new(source, "last_error", fault_json(status.failing, &status.fault));
+	json_object_set_new(source, "error_class",
+		status.failing ? json_string(fault_class_to_string(status.fault.class))
+			       : json_null());
 	set_failing(source, status.failing, status.failing_time, status.n_attempts);
 	json_object_set_new(source, "location", status_json_text(poller->source->location));
 	json_object_set_new(source, "rate", rate_json(&poller->tally));
@@ -142,6 +146,9 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 	json_object_set_new(sink, "filtered", count_json(status->filtered_records));
 	json_object_set_new(sink, "refused", count_json(status->refused_records));
 	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
+	json_object_set_new(sink, "error_class",
+		status->failing ? json_string(fault_class_to_string(status->fault.class))
+				: json_null());
 	set_failing(sink, status->failing, status->failing_time, status->n_attempts);
 	json_object_set_new(sink, "next_try_in",
 		status->failing ? seconds_json(status->next_try_ns) : json_null());

@@ -31,6 +31,7 @@ static const struct own_option {
 	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, false},
 	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
 	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), false},
+	{"sort", CTL_SORT, 0, offsetof(struct ctl_arguments, sort), false},
 	{"since", CTL_SINCE, 0, offsetof(struct ctl_arguments, since), false},
 	{"key", CTL_SEALS, 0, offsetof(struct ctl_arguments, key), false},
 	{"anchor", CTL_SEALS, 0, offsetof(struct ctl_arguments, anchor), false},

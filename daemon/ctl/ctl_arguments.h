@@ -16,6 +16,7 @@ struct ctl_arguments {
 	const char *third;
 	const char *to;
 	const char *limit;
+	const char *sort;
 	const char *since;
 	const char *key;
 	const char *anchor;
@@ -65,6 +66,7 @@ enum {
 	CTL_DEFAULTS = 1 << 18,
 	CTL_SINCE = 1 << 19,
 	CTL_DRY_RUN = 1 << 20,
+	CTL_SORT = 1 << 21,
 };
 
 struct ctl_command {

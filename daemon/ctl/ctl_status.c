@@ -11,6 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/ctl_control.h"
 #include "ctl/ctl_status.h"
+#include "ctl/ctl_table.h"
 #include "terminal.h"
 
 #define N_COLUMNS 6
@@ -18,127 +19,6 @@
 #define PATIENCE_SECONDS 10
 #define CHECK_UNKNOWN 2 /* --check: it cannot be told */
 #define NO_LIMIT SIZE_MAX
-#define NAME_COLUMNS 16 /* are left to a name when there is little room */
-
-/* One line of a table: the last cell stands below it where the terminal is too narrow for it. */
-struct line {
-	char *cells[N_COLUMNS];
-	const char *colour; /* of the second cell; NULL: none */
-};
-
-struct table {
-	struct line *lines; /* the first is the heading */
-	size_t n_lines, capacity;
-	bool right[N_COLUMNS];
-};
-
-static void table_deinit(struct table *table)
-{
-	for (size_t i = 0; i < table->n_lines; i++)
-		for (size_t j = 0; j < N_COLUMNS; j++)
-			free(table->lines[i].cells[j]);
-	free(table->lines);
-}
-
-/* CELLS are taken over. */
-static void table_add(struct table *table, const char *colour, char *const cells[N_COLUMNS])
-{
-	table->lines =
-		mem_grow(table->lines, table->n_lines, &table->capacity, sizeof(struct line));
-	struct line *line = &table->lines[table->n_lines++];
-	line->colour = colour;
-	for (size_t i = 0; i < N_COLUMNS; i++)
-		line->cells[i] = cells[i];
-}
-
-/* Names give way to the columns behind them. */
-static void find_widths(
-	const struct table *table, const struct terminal *terminal, size_t ret_widths[N_COLUMNS])
-{
-	size_t rest = 0;
-	memset(ret_widths, 0, N_COLUMNS * sizeof(*ret_widths));
-	for (size_t i = 0; i < table->n_lines; i++)
-		for (size_t j = 0; j < N_COLUMNS; j++) {
-			size_t width = terminal_columns(table->lines[i].cells[j]);
-			ret_widths[j] = width > ret_widths[j] ? width : ret_widths[j];
-		}
-	for (size_t j = 1; j + 1 < N_COLUMNS; j++)
-		rest += 2 + ret_widths[j];
-	if (!terminal->columns || ret_widths[0] + rest <= terminal->columns)
-		return;
-	size_t room = terminal->columns > rest ? terminal->columns - rest : 0;
-	room = room > NAME_COLUMNS ? room : NAME_COLUMNS;
-	ret_widths[0] = ret_widths[0] < room ? ret_widths[0] : room;
-}
-
-/* How many of the columns before the last have room; *RET_USED: what they and the gaps take. */
-static size_t columns_shown(const size_t *widths, const struct terminal *terminal, size_t *ret_used)
-{
-	size_t n = 0;
-	*ret_used = 0;
-	while (n + 1 < N_COLUMNS &&
-		(!terminal->columns || *ret_used + widths[n] <= terminal->columns))
-		*ret_used += widths[n++] + 2;
-	return n;
-}
-
-static void end_line(struct buf *out)
-{
-	while (out->size && out->data[out->size - 1] == ' ')
-		out->data[--out->size] = '\0';
-	buf_append_char(out, '\n');
-}
-
-static void print_line(const struct table *table, size_t at, const size_t *widths,
-	const struct terminal *terminal, struct buf *out)
-{
-	const struct line *line = &table->lines[at];
-	const char *last = line->cells[N_COLUMNS - 1];
-	size_t used, n = columns_shown(widths, terminal, &used);
-	for (size_t i = 0; i < n; i++) {
-		const char *colour = i == 1 && terminal->colours ? line->colour : NULL;
-		buf_append_text(out, colour ? colour : "");
-		terminal_append_cell(out, line->cells[i], widths[i], table->right[i]);
-		buf_append_text(out, colour ? "\033[0m" : "");
-		if (i + 1 < n || !terminal->columns || used < terminal->columns)
-			buf_append_text(out, "  ");
-	}
-	bool fits = !terminal->columns ||
-		    (n + 1 == N_COLUMNS && used + terminal_columns(last) <= terminal->columns);
-	if (fits)
-		terminal_append(out, last, 0);
-	end_line(out);
-	if (!fits && at > 0 && *last)
-		terminal_append_lines(out, last, terminal->columns, 4);
-}
-
-static size_t count_lines(const struct buf *text)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < text->size; i++)
-		n += text->data[i] == '\n';
-	return n;
-}
-
-/* At most LIMIT lines; when that is not all of them, the last says how many things are not there.
- */
-static void table_print(
-	const struct table *table, const struct terminal *terminal, size_t limit, struct buf *out)
-{
-	size_t widths[N_COLUMNS], n_used = 0;
-	find_widths(table, terminal, widths);
-	for (size_t i = 0; i < table->n_lines; i++) {
-		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
-		bool ends = i + 1 == table->n_lines;
-		print_line(table, i, widths, terminal, &line);
-		n_used += count_lines(&line);
-		if (n_used + !ends > limit) {
-			buf_printf(out, "and %zu more\n", table->n_lines - i);
-			return;
-		}
-		buf_append_slice(out, buf_slice(&line));
-	}
-}
 
 const char *status_text(const json_t *object, const char *name)
 {
@@ -179,7 +59,7 @@ char *status_since(const json_t *object, const char *name, const char *suffix)
 	return status_span(clock_wall() - time, suffix);
 }
 
-static const char *colour_of(const json_t *object)
+const char *status_colour(const json_t *object)
 {
 	const char *state = status_text(object, "state");
 	if (*status_text(object, "last_error"))
@@ -248,7 +128,8 @@ bool status_is_failing(const json_t *object)
 static void print_list(const json_t *status, const struct list *list,
 	const struct terminal *terminal, size_t limit, struct buf *out)
 {
-	struct table table CLEANUP(table_deinit) = {.right = {[2] = true, [3] = true, [4] = true}};
+	struct table table CLEANUP(table_deinit) = {
+		.n_columns = N_COLUMNS, .right = {[2] = true, [3] = true, [4] = true}};
 	char *cells[N_COLUMNS];
 	size_t i;
 	json_t *object;
@@ -261,7 +142,7 @@ static void print_list(const json_t *status, const struct list *list,
 			if (status_is_failing(object) != failing)
 				continue;
 			list->cells(object, cells);
-			table_add(&table, colour_of(object), cells);
+			table_add(&table, status_colour(object), cells);
 		}
 	table_print(&table, terminal, limit, out);
 }
@@ -291,7 +172,7 @@ static char *size_text(const json_t *object, const char *name)
 	return mem_printf("%.*f %s", unit ? 1 : 0, size, units[unit]);
 }
 
-static void print_head(const json_t *status, const struct terminal *terminal, struct buf *out)
+void status_print_head(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	struct buf head CLEANUP(buf_deinit) = BUF_NULL;
 	struct buf counts CLEANUP(buf_deinit) = BUF_NULL;
@@ -360,19 +241,18 @@ static void print_table(
 {
 	struct buf below CLEANUP(buf_deinit) = BUF_NULL;
 	size_t rows = terminal->rows > 12 ? terminal->rows : 12;
-	print_head(status, terminal, out);
+	status_print_head(status, terminal, out);
 	print_gaps(status, out);
 	print_countdown(status, terminal, out);
 	print_list(status, &sinks, terminal, whole ? NO_LIMIT : rows / 2 - 2, &below);
 	/* but the line between the lists, and the one where the cursor stands */
-	size_t used = count_lines(out) + count_lines(&below) + 2;
+	size_t used = table_count_lines(out) + table_count_lines(&below) + 2;
 	print_list(status, &sources, terminal, whole ? NO_LIMIT : rows - used, out);
 	buf_append_char(out, '\n');
 	buf_append_slice(out, buf_slice(&below));
 }
 
-/* Over what stands there, without a moment of emptiness between. */
-static void redraw(const struct buf *text)
+void status_redraw(const struct buf *text)
 {
 	fputs("\033[H", stdout);
 	for (size_t i = 0; i < text->size; i++) {
@@ -433,7 +313,7 @@ static int show(const char *path, const struct ctl_arguments *arguments, bool re
 		code = CHECK_UNKNOWN;
 	}
 	if (redraws && code == 0)
-		redraw(&out);
+		status_redraw(&out);
 	else
 		fwrite(buf_text(&out), 1, out.size, stdout);
 	json_decref(answer);

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "terminal.h"
 
 /* The member NAME of OBJECT, "" if it is null or missing. */
 const char *status_text(const json_t *object, const char *name);
@@ -15,6 +16,12 @@ char *status_span(nsec_t span, const char *suffix);
  */
 char *status_since(const json_t *object, const char *name, const char *suffix);
 bool status_is_failing(const json_t *object);
+/* How a terminal shows the state of a source or sink. */
+const char *status_colour(const json_t *object);
+/* Appends version, spool, and how many fail. */
+void status_print_head(const json_t *status, const struct terminal *terminal, struct buf *out);
+/* Prints TEXT over what the terminal shows, without a moment of emptiness between. */
+void status_redraw(const struct buf *text);
 
 /* --- ctl_status_detail.c --- */
 

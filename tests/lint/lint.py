@@ -50,7 +50,7 @@ WORDS = {
     r"\bstands?\b(?! for\b)": "is, shows, contains",
     r"\banew\b": "again",
     r"\bwanted is\b|\b(is|are) (wanted|meant)\b": "expected",
-    r"(?<!left )(?<!clock is )\bbehind\b(?! nginx\b| each promise\b)": "after, late",
+    r"(?<!left )(?<!clock is )\bbehind\b(?! nginx\b| each promise\b| rate\b|\s*[^\w\s])": "after, late",
     r"\bask(s|ed)? on\b": "requests the next page",
     r"\bmend(s|ed|ing)?\b": "fix, repair",
     r"\b1 (records|sources|sinks|pages|requests|errors)\b": "a singular",
