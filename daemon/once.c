@@ -52,6 +52,8 @@ static void report_sink(const struct sink_status *status, void *userdata)
 	const struct trawld *trawld = userdata;
 	const struct setup_sink *sink = setup_find_sink(trawld->setup, status->name);
 	struct log_subject subject = {"sink", status->name, sink ? sink->location : NULL};
+	log_info(&subject, "%llu record%s delivered", (unsigned long long)status->delivered_records,
+		str_plural(status->delivered_records));
 	if (status->refused_records)
 		log_warning(&subject, "%llu record%s rejected; see the dead letters",
 			(unsigned long long)status->refused_records,

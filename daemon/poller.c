@@ -67,9 +67,30 @@ static void be_at_rest(struct poller *poller)
 	poller->rested = true;
 }
 
+/* Once per source and process; --once ends with a line of its own. */
+static void tell_first(const struct poller *poller)
+{
+	struct buf until CLEANUP(buf_deinit) = BUF_NULL;
+	struct runner_status runner;
+	struct intake_status intake;
+	if (poller->caught_up_time != NSEC_NONE || poller->trawld->options.once)
+		return;
+	runner_status(poller->runner, &runner);
+	intake_status(poller->intake, &intake);
+	if (runner.newest_time != NSEC_NONE) {
+		buf_append_text(&until, ", up to ");
+		timestamp_print_rfc3339(
+			runner.newest_time - runner.newest_time % NSEC_PER_SEC, 0, &until);
+	}
+	log_info(&poller->source->subject, "up to date for the first time: %" PRIu64 " record%s%s",
+		intake.n_records, str_plural(intake.n_records), buf_text(&until));
+}
+
 static void rested(const struct fault *fault, void *userdata)
 {
 	struct poller *poller = userdata;
+	if (!fault)
+		tell_first(poller);
 	be_at_rest(poller);
 	poller->n_rests++;
 	if (fault)

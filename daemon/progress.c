@@ -91,6 +91,10 @@ static void append_place(
 	} else {
 		append_time(out, ", read up to ", status->newest_time);
 	}
+	if (status->n_gathered_pages)
+		buf_printf(out, ", collecting a window: %zu page%s, %zu record%s so far",
+			status->n_gathered_pages, str_plural(status->n_gathered_pages),
+			status->n_gathered, str_plural(status->n_gathered));
 	if (status->total >= 0)
 		buf_printf(out, ", %lld of %lld in this list", (long long)status->n_elements,
 			(long long)status->total);

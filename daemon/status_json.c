@@ -115,6 +115,8 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(source, "target", status_json_time(status.target_time));
 	json_object_set_new(
 		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
+	json_object_set_new(source, "collected_pages", count_json(status.n_gathered_pages));
+	json_object_set_new(source, "collected_records", count_json(status.n_gathered));
 	json_object_set_new(source, "last_error", fault_json(status.failing, &status.fault));
 	json_object_set_new(source, "error_class",
 		status.failing ? json_string(fault_class_to_string(status.fault.class))

@@ -18,6 +18,7 @@
 #include "notify.h"
 #include "once.h"
 #include "progress.h"
+#include "daily.h"
 #include "refresh.h"
 #include "signals.h"
 #include "store/commit.h"
@@ -180,6 +181,7 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 		trawld->control = control_new(trawld);
 		trawld->refresh = refresh_new(trawld);
 		trawld->countdown = countdown_new(trawld);
+		trawld->daily = daily_new(trawld);
 	}
 	trawld->notify = notify_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
@@ -213,6 +215,7 @@ void trawld_close(struct trawld *trawld)
 {
 	notify_free(trawld->notify);
 	signals_free(trawld->signals);
+	daily_free(trawld->daily);
 	refresh_free(trawld->refresh);
 	countdown_free(trawld->countdown);
 	control_free(trawld->control);

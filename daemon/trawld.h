@@ -19,6 +19,7 @@ struct countdown;
 struct ev_loop;
 struct findings;
 struct progress;
+struct daily;
 struct refresh;
 struct routes_change;
 struct notify;
@@ -55,6 +56,7 @@ struct trawld {
 	struct signals *signals;
 	struct refresh *refresh; /* NULL with --once */
 	struct countdown *countdown; /* likewise */
+	struct daily *daily; /* likewise */
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
 	struct progress *progress; /* --once; else NULL */

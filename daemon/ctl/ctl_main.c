@@ -16,7 +16,7 @@ static const struct ctl_command commands[] = {
 		"show the state of the running trawld, once or every 2 seconds; of one source or "
 		"sink everything; with --check one line for monitoring (exit status 0, 1 or 2)",
 		CTL_NAME | CTL_JSON | CTL_WATCH | CTL_FAILING | CTL_CHECK, ctl_status},
-	{"top", "[--sort failing|name|behind|rate|hour|errors]",
+	{"top", "[--sort failing|name|late|rate|hour|errors]",
 		"show the sources of the running trawld live; keys change the order, q ends",
 		CTL_SORT, ctl_top},
 	{"poll", "[SOURCE]",

@@ -89,7 +89,7 @@ static const struct order {
 } orders[] = {
 	{"failing", by_trouble},
 	{"name", by_name},
-	{"behind", by_behind},
+	{"late", by_behind},
 	{"rate", last_minute},
 	{"hour", last_hour},
 	{"errors", by_errors},
@@ -275,7 +275,7 @@ int ctl_top(const struct ctl_arguments *arguments)
 			names[i] = orders[i].name;
 		char *hint CLEANUP_FREE = str_hint(arguments->sort, names, N_ORDERS);
 		fprintf(stderr,
-			"trawlctl: top: cannot sort by `%s`%s (failing, name, behind, rate, hour, "
+			"trawlctl: top: cannot sort by `%s`%s (failing, name, late, rate, hour, "
 			"errors)\n",
 			arguments->sort, hint);
 		return EX_USAGE;

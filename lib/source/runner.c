@@ -365,6 +365,8 @@ void runner_status(const struct runner *runner, struct runner_status *ret)
 		ret->next_poll_ns = 0; /* it only looks again then */
 	ret->total = poll.total;
 	ret->n_elements = poll.n_elements;
+	ret->n_gathered = runner->gather.n_records;
+	ret->n_gathered_pages = runner->gather.n_pages;
 	ret->deadline_time = poll_deadline(runner->poll);
 	if (ret->deadline_time != NSEC_NONE)
 		ret->deadline_time -= ret->skew_ns;

@@ -137,6 +137,7 @@ struct runner_status {
 	nsec_t skew_ns; /* the server's clock less this host's; 0: not known, or close */
 	nsec_t newest_time; /* newest record accepted; NSEC_NONE */
 	nsec_t next_poll_ns; /* from now; 0: not waiting */
+	size_t n_gathered, n_gathered_pages; /* records of a window that is handed on whole */
 	int64_t total, n_elements; /* of the open chain; total -1: the API does not tell */
 	nsec_t deadline_time; /* if nothing is read until then, records are lost; NSEC_NONE */
 	nsec_t position_time, target_time; /* windows: how far, and where to; NSEC_NONE */

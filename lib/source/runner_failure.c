@@ -121,9 +121,14 @@ void runner_failed(struct runner *runner, struct fault *fault)
 
 void runner_succeeded(struct runner *runner)
 {
-	if (runner->status.failing)
-		log_notice(&runner->source->subject, "works again after %u failed attempt%s",
-			runner->n_attempts, runner->n_attempts == 1 ? "" : "s");
+	if (runner->status.failing) {
+		struct buf since CLEANUP(buf_deinit) = BUF_NULL;
+		nsec_t time = runner->status.failing_time;
+		timestamp_print_rfc3339(time - time % NSEC_PER_SEC, 0, &since);
+		log_notice(&runner->source->subject,
+			"works again after %u failed attempt%s since %s", runner->n_attempts,
+			runner->n_attempts == 1 ? "" : "s", buf_text(&since));
+	}
 	runner->status.failing = false;
 	runner->n_attempts = runner->n_vain = 0;
 	runner->n_renewed = 0;

@@ -248,7 +248,7 @@ SOURCE = {
     "next_poll_in": float,
     "position": str,
     "target": str,
-    "total": int,
+    **dict.fromkeys(("total", "collected_pages", "collected_records"), int),
     **dict.fromkeys(("last_error", "error_class"), str),
     "failing_since": str,
     "attempts": int,
