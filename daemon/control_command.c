@@ -82,13 +82,18 @@ static json_t *unknown_source(const struct trawld *trawld, const char *name)
 	return control_refusal(EX_USAGE, text);
 }
 
+static const struct poller *find_poller(const struct trawld *trawld, const char *name)
+{
+	for (size_t i = 0; i < trawld->n_pollers; i++)
+		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
+			return trawld->pollers[i];
+	return NULL;
+}
+
 static json_t *poll_one(struct control_client *client, const char *name)
 {
 	struct trawld *trawld = client->control->trawld;
-	const struct poller *poller = NULL;
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
-			poller = trawld->pollers[i];
+	const struct poller *poller = find_poller(trawld, name);
 	if (!poller)
 		return unknown_source(trawld, name);
 	if (poller->paused)
@@ -285,6 +290,25 @@ static json_t *pause_or_resume(struct control_client *client, const json_t *requ
 			      result.loss);
 }
 
+static json_t *skip(struct control_client *client, const char *name)
+{
+	struct trawld *trawld = client->control->trawld;
+	const struct poller *poller = find_poller(trawld, name);
+	struct fault fault = FAULT_NULL;
+	if (!poller)
+		return unknown_source(trawld, name);
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	struct runner_status before;
+	runner_status(poller->runner, &before);
+	if (runner_skip(poller->runner, &fault))
+		return control_refusal(EX_USAGE, fault.text);
+	events_add(trawld->store,
+		&(struct event){
+			.kind = EVENT_SKIP, .source = name, .by = by, .text = before.fault.text});
+	log_notice(&poller->source->subject, "skipping what cannot be read, by %s", by);
+	return json_pack("{s:b, s:o}", "ok", 1, "failed", status_json_text(before.fault.text));
+}
+
 /* --- dead letters --- */
 
 /* Written before it is done: a crash in between must not hide it. */
@@ -370,6 +394,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = acknowledge_gaps(client, source);
 	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
 		value = pause_or_resume(client, request, strcmp(command, "pause") == 0);
+	else if (strcmp(command, "skip") == 0 && source)
+		value = skip(client, source);
 	else if (strcmp(command, "tail") == 0)
 		value = tail(client, source);
 	else if (strcmp(command, "drop-sink") == 0)
@@ -383,10 +409,10 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else if (strcmp(command, "dead-letters-discard") == 0)
 		value = dead_letters(client, request, false);
 	else
-		value = control_refusal(EX_USAGE,
-			"unknown command; expected status, poll, reload, "
-			"rename, rename-sink, drop-sink, pause, resume, tail, dead-letters-resend "
-			"or dead-letters-discard");
+		value = control_refusal(EX_USAGE, "unknown command; expected status, poll, reload, "
+						  "rename, rename-sink, drop-sink, pause, resume, "
+						  "skip, tail, dead-letters-resend "
+						  "or dead-letters-discard");
 	json_decref(request);
 	return value;
 }

@@ -29,6 +29,7 @@ int ctl_events(const struct ctl_arguments *arguments);
 int ctl_tail(const struct ctl_arguments *arguments);
 int ctl_verify(const struct ctl_arguments *arguments);
 int ctl_prove(const struct ctl_arguments *arguments);
+int ctl_skip(const struct ctl_arguments *arguments);
 int ctl_test(const struct ctl_arguments *arguments);
 int ctl_top(const struct ctl_arguments *arguments);
 int ctl_status(const struct ctl_arguments *arguments);

@@ -56,6 +56,10 @@ static const struct ctl_command commands[] = {
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_pause},
 	{"resume", "SOURCE|SINK", "continue what was paused", CTL_NAME | CTL_NAME_REQUIRED,
 		ctl_resume},
+	{"skip", "SOURCE",
+		"get past a page, window or document that cannot be read: the shortest part that "
+		"fails becomes a gap",
+		CTL_NAME | CTL_NAME_REQUIRED, ctl_skip},
 	{"rename", "SOURCE NEW",
 		"let the source NEW continue at the cursor of SOURCE, which is no longer "
 		"configured",

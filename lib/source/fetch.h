@@ -51,7 +51,8 @@ struct fetch {
 	struct record *records;
 	size_t capacity;
 	struct idset done; /* documents that no key in the state makes known: those without a row,
-			      or whose rows have IDs; kept by fetch_clear */
+			      or whose rows have IDs, and those that a person skipped; kept by
+			      fetch_clear */
 	struct idset gone; /* listed digests of documents that are gone; kept by fetch_clear */
 };
 

@@ -25,7 +25,8 @@ void poll_init(struct poll *poll, const struct source *source)
 		.swept_time = NSEC_NONE,
 		.expired_time = NSEC_NONE,
 		.cover = POLL_COVER_NULL,
-		.chained_time = NSEC_NONE};
+		.chained_time = NSEC_NONE,
+		.skip_time = NSEC_NONE};
 }
 
 void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason)

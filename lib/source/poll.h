@@ -127,6 +127,20 @@ void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from);
  * initialised. */
 void poll_cursor_before(const struct poll *poll, struct cursor *ret);
 
+enum poll_skip {
+	POLL_SKIP_NARROWED, /* a shorter window, or a later beginning, is requested now */
+	POLL_SKIP_DONE, /* what fails is given up: a gap was added */
+	POLL_SKIP_IMPOSSIBLE, /* nothing after what fails can be requested */
+};
+
+/* A person wants to get past what fails, and it has failed. Windows are requested in halves until
+ * only the shortest that fails is given up; where a cursor leads on, the source continues by time,
+ * later with each attempt; a list that is walked from its newest record ends before the page that
+ * fails (the caller hands on what was gathered). Again at each failure, until it is done. */
+enum poll_skip poll_skip(struct poll *poll, const struct clocks *now);
+/* A page came: what a cursor has left out by then is a gap. True: one was added. */
+bool poll_skipped(struct poll *poll);
+
 /* Forget the open poll; the next poll_begin starts from the cursor. */
 void poll_stop(struct poll *poll);
 

@@ -66,6 +66,8 @@ struct poll {
 	size_t n_gaps;
 	struct poll_cover cover; /* to be reported with the cursor; the caller empties it */
 	nsec_t chained_time; /* up to when a chain was reported; NSEC_NONE: not in this process */
+	nsec_t skip_time; /* cursors: what is skipped begins here; NSEC_NONE: nothing is */
+	nsec_t skip_ns; /* and lasts so long */
 };
 
 static inline const struct definition *definition_of(const struct poll *poll)

@@ -297,6 +297,7 @@ void runner_free(struct runner *runner)
 	rate_free(runner->rate);
 	gather_clear(&runner->gather);
 	fetch_deinit(&runner->fetch);
+	fetch_document_deinit(&runner->failed);
 	poll_free(runner->poll);
 	free(runner->url);
 	free(runner->label);
@@ -316,15 +317,20 @@ void runner_wake(struct runner *runner)
 	runner_arm(runner, 0);
 }
 
-static void halt(struct runner *runner, enum runner_state state)
+void runner_cancel_request(struct runner *runner)
 {
-	runner_enter(runner, state);
-	ev_timer_stop(runner->loop, &runner->timer);
 	http_request_cancel(runner->request);
 	auth_prepare_cancel(runner->waiter);
 	runner->request = NULL;
 	runner->waiter = NULL;
 	rate_turn_end(runner->rate, &runner->turn, false);
+}
+
+static void halt(struct runner *runner, enum runner_state state)
+{
+	runner_enter(runner, state);
+	ev_timer_stop(runner->loop, &runner->timer);
+	runner_cancel_request(runner);
 }
 
 void runner_pause(struct runner *runner)

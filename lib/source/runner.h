@@ -68,6 +68,9 @@ void runner_poll_now(struct runner *runner);
 void runner_pause(struct runner *runner);
 /* Nothing happens unless it is paused. 0, or FAULT_CONFIG: it has no cursor to begin at. */
 int runner_resume(struct runner *runner, struct fault *reterr);
+/* A person wants to get past what fails now: a window, a page or a document becomes a gap, as small
+ * as it can be found by further requests. 0, or FAULT_CONFIG with the reason why not. */
+int runner_skip(struct runner *runner, struct fault *reterr);
 void runner_stop(struct runner *runner); /* no further request; what came is handed on already */
 
 /*

@@ -81,7 +81,7 @@ void runner_failed(struct runner *runner, struct fault *fault)
 	runner->status.n_faults++;
 	request_classify(runner->poll,
 		runner->task == RUNNER_TASK_DOCUMENT ? false : poll_is_stored(runner->poll), fault);
-	if (runner_leave_future(runner, fault))
+	if (runner_leave_future(runner, fault) || runner_skip_failed(runner, fault))
 		return;
 	source_auth_hint(runner->source, fault);
 	if (runner->callbacks->failed)
@@ -129,6 +129,7 @@ void runner_succeeded(struct runner *runner)
 			"works again after %u failed attempt%s since %s", runner->n_attempts,
 			runner->n_attempts == 1 ? "" : "s", buf_text(&since));
 	}
+	fetch_document_deinit(&runner->failed);
 	runner->status.failing = false;
 	runner->n_attempts = runner->n_vain = 0;
 	runner->n_renewed = 0;

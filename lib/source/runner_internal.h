@@ -82,6 +82,8 @@ struct runner {
 	struct runner_clock clock;
 	unsigned told; /* POLL_NOTICE_*, RUNNER_TOLD_* */
 	uint64_t n_timed; /* records that were read with a time */
+	bool skipping; /* a person wants to get past what fails */
+	struct fetch_document failed; /* the last failure was this one's; label NULL: none's */
 	struct runner_status status;
 };
 
@@ -99,6 +101,9 @@ void runner_continue(struct runner *runner, enum poll_verdict verdict);
 /* Tells the gaps that the poll has found. */
 void runner_report_gaps(struct runner *runner);
 
+/* The request under way, or the wait for its credential, ends without a response. */
+void runner_cancel_request(struct runner *runner);
+
 /* --- runner_failure.c --- */
 
 void runner_failed(struct runner *runner, struct fault *fault);
@@ -111,6 +116,8 @@ void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 
 /* A page that could be read. */
 void runner_page_came(struct runner *runner, struct page *page);
+/* What was gathered, in one go, with the poll's cursor. */
+void runner_deliver_walk(struct runner *runner);
 
 /* --- runner_lost.c --- */
 
@@ -146,6 +153,13 @@ nsec_t runner_now(const struct runner *runner);
 bool runner_learn_clock(struct runner *runner, const struct http_response *response);
 /* Before a request: the clock that another source with the same credential has learned. */
 void runner_share_clock(struct runner *runner);
+
+/* --- runner_skip.c --- */
+
+/* FAULT has come while a person wants to get past it. True: another request follows. */
+bool runner_skip_failed(struct runner *runner, const struct fault *fault);
+/* A page came. */
+void runner_skip_page(struct runner *runner);
 
 /* --- runner_fetch.c --- */
 

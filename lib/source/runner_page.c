@@ -29,6 +29,12 @@ static void deliver_gathered(struct runner *runner, enum record_scope scope, con
 	gather_clear(&runner->gather);
 }
 
+void runner_deliver_walk(struct runner *runner)
+{
+	char *cursor CLEANUP_FREE = cursor_print(poll_cursor(runner->poll));
+	deliver_gathered(runner, poll_scope(runner->poll), cursor);
+}
+
 static bool make_room(struct runner *runner, const struct page *page)
 {
 	if (!request_gathers(runner->source) || gather_fits(&runner->gather, page->body.size))
@@ -128,6 +134,7 @@ void runner_page_came(struct runner *runner, struct page *page)
 	runner->status.n_excluded += page->n_excluded;
 	runner_note_times(runner, page->n_elements - page->n_excluded - page->n_bad,
 		page->n_without_time, page->bad_time);
+	runner_skip_page(runner);
 	runner_report_gaps(runner); /* before the cursor that passes it */
 	if (verdict == POLL_AGAIN)
 		gather_clear(&runner->gather);

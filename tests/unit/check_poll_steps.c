@@ -525,6 +525,44 @@ START_TEST(a_walk_never_reaches_before_the_start)
 }
 END_TEST
 
+START_TEST(a_walk_is_skipped_from_the_page_that_fails)
+{
+	struct steps s;
+	set_up(&s, NEWEST);
+	s.poll.cursor.newest_time = NOW - 500 * S;
+	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_IMPOSSIBLE);
+	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
+	ck_assert_int_eq(s.verdict, POLL_MORE);
+	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_DONE);
+	ck_assert_uint_eq(s.poll.n_gaps, 1);
+	ck_assert_int_eq(s.poll.gaps[0].reason, GAP_SKIPPED);
+	ck_assert_int_eq(s.poll.gaps[0].span.start_time, NOW - 500 * S);
+	ck_assert_int_eq(s.poll.gaps[0].span.end_time, NOW - 10 * S);
+	ck_assert_int_eq(s.poll.cursor.newest_time, NOW - 10 * S);
+	ck_assert(!s.poll.open);
+	tear_down(&s);
+}
+END_TEST
+
+START_TEST(a_cursor_is_skipped_by_a_time_that_doubles)
+{
+	struct steps s;
+	set_up(&s, LINKS);
+	answer(&s, "{\"l\":[{\"t\":1699999990}],\"m\":\"?c=1\"}", NSEC_NONE);
+	for (nsec_t span = 1; span < 10; span *= 2) {
+		ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_NARROWED);
+		ck_assert(begin(&s, NOW));
+		ck_assert(!s.poll.link && s.poll.request.start_time == NOW + (span - 10) * S);
+	}
+	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_NARROWED);
+	ck_assert_int_eq(s.poll.cursor.start_time, NOW);
+	ck_assert(poll_skipped(&s.poll) && !poll_skipped(&s.poll));
+	ck_assert_int_eq(s.poll.gaps[0].span.start_time, NOW - 10 * S);
+	ck_assert_int_eq(s.poll.gaps[0].span.end_time, NOW);
+	tear_down(&s);
+}
+END_TEST
+
 UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, ties_of_an_api_that_repeats,
@@ -532,4 +570,5 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	pages_that_overlap_must_agree, keys_of_a_long_window, pieces_that_overlap,
 	what_cannot_be_cut_is_a_gap, a_cursor_older_than_the_retention_is_a_gap,
 	an_interrupted_chain_older_than_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
-	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start)
+	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start,
+	a_walk_is_skipped_from_the_page_that_fails, a_cursor_is_skipped_by_a_time_that_doubles)
