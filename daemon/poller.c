@@ -164,6 +164,25 @@ static const struct runner_callbacks callbacks = {
 	.retracted = retracted,
 };
 
+/* The source begins: is what it is to begin with still there? */
+static void tell_start(const struct source *source)
+{
+	nsec_t retention_ns = source->definition->resume.retention_ns;
+	nsec_t start_time, oldest_time = clock_wall() - retention_ns;
+	struct buf oldest CLEANUP(buf_deinit) = BUF_NULL, keeps CLEANUP(buf_deinit) = BUF_NULL;
+	if (retention_ns == 0 ||
+		timestamp_parse_point(
+			slice_of(source->options.start), clock_wall(), &start_time) != 0 ||
+		start_time == NSEC_NONE || start_time >= oldest_time)
+		return;
+	timestamp_print_duration(retention_ns, &keeps);
+	timestamp_print_rfc3339(oldest_time, 0, &oldest);
+	log_notice(&source->subject,
+		"start = %s reaches back further than the API keeps records (retention = %s): what "
+		"it still has is read, from %s on",
+		source->options.start, buf_text(&keeps), buf_text(&oldest));
+}
+
 int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
 	nsec_t first_delay_ns, struct fault *reterr)
 {
@@ -205,6 +224,8 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 		poller_free(poller);
 		return r;
 	}
+	if (!cursor)
+		tell_start(source);
 	if (poller->paused)
 		be_at_rest(poller);
 	if (poller->paused && source->options.enabled)

@@ -134,8 +134,8 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 	int r = trawld_adopt(trawld, new, change, by, findings, &fault);
 	if (!r && trawld_load_pauses(trawld, &fault)) /* a name that was changed keeps its pause */
 		log_warning(NULL, "%s", fault.text);
-	for (size_t i = 0; r && i < findings->n_items; i++)
-		log_error(NULL, "%s", findings->items[i].text);
+	if (r)
+		findings_log(findings);
 	switch (r) {
 	case 0:
 		return 0;
@@ -162,7 +162,7 @@ static struct setup *load(struct trawld *trawld, struct findings *findings, stru
 	struct setup *new = setup_load(trawld->options.path, findings);
 	if (new)
 		return new;
-	findings_print(findings, stderr);
+	findings_log(findings);
 	fault_set(reterr, FAULT_CONFIG,
 		"the new configuration has %zu error%s; the old one stays in use",
 		findings->n_items, str_plural(findings->n_items));

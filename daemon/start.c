@@ -70,8 +70,7 @@ static int adopt(struct trawld *trawld, struct fault *reterr)
 		r = trawld_load_pauses(trawld, reterr);
 	if (!r)
 		note_events(trawld, broke_off);
-	for (size_t i = 0; i < findings.n_items; i++)
-		log_error(NULL, "%s", findings.items[i].text);
+	findings_log(&findings);
 	if (r == STORE_E_STRANDED)
 		fault_set(reterr, FAULT_STORE, "nothing was started, and nothing has changed");
 	return r;
@@ -139,7 +138,7 @@ static void read_again(struct trawld *trawld)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct setup *setup = setup_load(trawld->options.path, &findings);
-	findings_print(&findings, stderr);
+	findings_log(&findings);
 	if (!setup)
 		return;
 	setup_free(trawld->setup);

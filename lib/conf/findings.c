@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "conf/ini.h"
@@ -89,9 +90,11 @@ static bool before(
 	return rank_a != rank_b ? rank_a < rank_b : a->line < b->line;
 }
 
-void findings_print(struct findings *findings, FILE *out)
+/* Whose `file:line: message` is told to EACH, in order; items stay where they are, since ranks
+ * depend on their places. */
+static void each_in_order(const struct findings *findings,
+	void (*each)(const struct buf *text, void *userdata), void *userdata)
 {
-	/* printed in order without moving the items: ranks depend on their places */
 	const struct finding **order = mem_array(findings->n_items, sizeof(*order));
 	for (size_t i = 0; i < findings->n_items; i++) {
 		size_t at = i;
@@ -100,13 +103,34 @@ void findings_print(struct findings *findings, FILE *out)
 		order[at] = &findings->items[i];
 	}
 	for (size_t i = 0; i < findings->n_items; i++) {
-		const struct finding *finding = order[i];
-		if (finding->file && finding->line)
-			fprintf(out, "%s:%u: %s\n", finding->file, finding->line, finding->text);
-		else if (finding->file)
-			fprintf(out, "%s: %s\n", finding->file, finding->text);
-		else
-			fprintf(out, "%s\n", finding->text);
+		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+		if (order[i]->file && order[i]->line)
+			buf_printf(&text, "%s:%u: ", order[i]->file, order[i]->line);
+		else if (order[i]->file)
+			buf_printf(&text, "%s: ", order[i]->file);
+		buf_append_text(&text, order[i]->text);
+		each(&text, userdata);
 	}
 	free(order);
+}
+
+static void print(const struct buf *text, void *userdata)
+{
+	fprintf(userdata, "%s\n", buf_text(text));
+}
+
+static void write_log(const struct buf *text, void *userdata)
+{
+	(void)userdata;
+	log_error(NULL, "%s", buf_text(text));
+}
+
+void findings_print(const struct findings *findings, FILE *out)
+{
+	each_in_order(findings, print, out);
+}
+
+void findings_log(const struct findings *findings)
+{
+	each_in_order(findings, write_log, NULL);
 }

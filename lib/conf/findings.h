@@ -35,6 +35,8 @@ void findings_drop_needs(
 	struct findings *findings, const struct ini_section *section, const char *key);
 void findings_deinit(struct findings *findings);
 /* `file:line: message`, one a line, in order of file (as first met) and line; secrets masked. */
-void findings_print(struct findings *findings, FILE *out);
+void findings_print(const struct findings *findings, FILE *out);
+/* The same to the log, each an error. */
+void findings_log(const struct findings *findings);
 
 #endif

@@ -38,6 +38,7 @@ while (<STDIN>) {
 }
 """
 NETWORK = ("udp", "tcp", "tls", "relp")
+FLOOD = 100000  # journald takes 10,000 from a unit in 30 s, and a few times as many on a large disk
 DROP_IN = """[Service]
 LoadCredentialEncrypted=other-token:/etc/trawld/other-token.cred
 """
@@ -113,6 +114,8 @@ class Package(PackageCase):
             making = pool.submit(self.box.make)
             package, higher, older = self.packages()
             why = making.result()
+        self.box.write("/etc/systemd/journald.conf.d/size.conf",
+                       "[Journal]\nSystemMaxUse=4G\nRuntimeMaxUse=4G\n")
         why = why or self.box.boot()
         if why:
             self.skipTest(why)
@@ -124,7 +127,7 @@ class Package(PackageCase):
         for step, *arguments in (
             (self.installed, package), (self.configured,), (self.asked,), (self.every_sink,),
             (self.relaxed,), (self.reloaded,), (self.killed,), (self.frozen,), (self.rotated,),
-            (self.instance,), (self.powered_off,), (self.upgraded, higher), (self.purged,),
+            (self.instance,), (self.flooded,), (self.powered_off,), (self.upgraded, higher), (self.purged,),
             (self.from_older, older, package),
         ):
             print("step:", step.__name__, flush=True)
@@ -320,6 +323,39 @@ class Package(PackageCase):
         exposure = self.box.run("systemd-analyze", "security", "--threshold=15", "trawld@two").out
         print(exposure.splitlines()[-1])
         self.assertEqual(self.main_pid(), pid)
+
+    def delivered(self, unit, sink):
+        """How many records trawld counts as delivered."""
+        path = "/etc/trawld/" + ("trawld.conf" if unit == "trawld" else "instances/two/trawld.conf")
+        status = json.loads(self.box.run("trawlctl", "-c", path, "status", "--json").out)
+        return sum(s["delivered"] for s in status["sinks"] if s["name"] == sink)
+
+    def flooded(self):
+        """The journal has every record of a flood, of the journal sink under one unit and of the
+        stdout sink under the other: both units lift the rate limit of journald."""
+        flood = self.simulator("--project", "%s=5:%d" % (TOKEN, FLOOD), "--page-size", "5000")
+        more = "interval = 200ms\nsinks = %s\n"
+        source = self.box.path("/etc/trawld/conf.d/flood.conf")
+        two = self.box.path("/etc/trawld/instances/two/trawld.conf")
+        quiet = two.read_text()
+        units = (("trawld", "log", "SOURCE=flood"), ("trawld@two", "out", "_TRANSPORT=stdout"))
+        goals = [self.delivered(unit, sink) + FLOOD for unit, sink, match in units]
+        source.write_text(self.source(flood.url, "flood", "${credential:acme-token}", more % "log"))
+        two.write_text(quiet + "[sink out]\ntype = stdout\n"
+                       + self.source(flood.url, "flood", TOKEN, more % "out"))
+        self.box.run("systemctl", "reload", "trawld", "trawld@two")
+        expected = cloudscale.expected_lines(5, 0, FLOOD)
+        for (unit, sink, match), goal in zip(units, goals):
+            wait_until(lambda: self.delivered(unit, sink) >= goal, "the delivery by " + unit, 120)
+            taken = "journalctl --quiet --output=cat _SYSTEMD_UNIT=%s.service %s" % (unit, match)
+            # what journald has not read yet waits in its socket
+            wait_until(lambda: int(self.box.run("sh", "-c", taken + " | wc -l").out) >= FLOOD,
+                       "%d entries of %s" % (FLOOD, unit))
+            self.box.run("sh", "-c", taken + " >/root/flood")
+            self.assert_output(expected, self.box.path("/root/flood"))
+        source.unlink()
+        two.write_text(quiet)
+        self.box.run("systemctl", "reload", "trawld", "trawld@two")
 
     def powered_off(self):
         """Without a warning; with the system both services start again, and go on."""

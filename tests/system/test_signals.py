@@ -97,7 +97,15 @@ class Signals(harness.Case):
         mark = daemon.mark()
         daemon.signal(signal.SIGHUP)
         line = daemon.wait_log("intervall", mark)
-        self.assertRegex(line, r"trawld\.conf:\d+")
+        last = daemon.wait_log("the old one stays in use", mark)
+        # errors like any other: the causes first, in the order of the file, then what follows
+        told = [line for line in daemon.text(mark).splitlines() if line.startswith("error: ")]
+        self.assertRegex(told[0], r"^error: .*/trawld\.conf:%d: .*`intervall`" % (
+            1 + good.splitlines().index("interval = 200ms")))
+        self.assertRegex(told[1], r"^error: .*/trawld\.conf:%d: .*\bneeds `type`" % (
+            2 + len(good.splitlines())))
+        self.assertEqual(told[2:], [last])
+        self.assertIn("the new configuration has 2 errors", last)
         polls = self.sim.stats()["requests"]
         wait_until(lambda: self.sim.stats()["requests"] >= polls + 2, "polls after the reload")
         self.assertIsNone(daemon.process.poll())

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """What waits for a sink survives every change of the configuration, or the change is refused."""
 
+import re
+
 import harness
 from harness import wait_until
 
@@ -131,6 +133,33 @@ class Changes(Case):
         result = self.once()  # said once
         self.assertEqual(result.lines("accepted from now on") + result.lines("no effect"), [])
         self.assertFalse((self.dir / "late.ndjson").exists())
+
+    def test_start_before_what_the_api_keeps(self):
+        """One notice, where the source begins, says what is read instead."""
+        simulator = self.cloudscale(10)
+        words = "reaches back further than the API keeps records (retention = 90d): what it still has is read"
+
+        def source(name, start):
+            return self.source(simulator.url, name).replace("earliest", start)
+
+        kept = [source("kept", "-80d"), source("all", "earliest")]
+        self.configure(source("early", "-100d"), *kept, self.sinks(here="file"))
+        result = self.once()
+        (line,) = result.lines("reaches back further")
+        self.assertRegex(
+            line, r"^notice: source early \(trawld.conf:7\): start = -100d %s, from "
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ on$" % re.escape(words))
+        polls = simulator.stats()["requests"]
+        daemon = self.daemon()
+        wait_until(lambda: simulator.stats()["requests"] > polls, "a poll")
+        # nothing is said again: the source has a cursor, and `start` no effect any more
+        self.configure(source("early", "-100d"), source("later", "2020-01-31"), *kept, self.sinks(here="file"))
+        mark = daemon.mark()
+        daemon.signal(1)
+        daemon.wait_log("reloaded", mark)
+        (line,) = [line for line in daemon.text().splitlines() if "reaches back further" in line]
+        self.assertIn("source later (trawld.conf:15): start = 2020-01-31 " + words, line)
+        self.assertEqual(daemon.stop(), 0)
 
     def test_reload(self):
         self.acme = self.cloudscale(301, "--page-size", "100")
