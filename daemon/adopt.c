@@ -59,7 +59,7 @@ static void on_stranded(const struct routes_stranded *stranded, void *userdata)
 	struct works works = {.sink = stranded->sink};
 
 	fanout_each_sink(adoption->fanout, look_at_sink, &works);
-	roster_explain(stranded, works.works, adoption->findings);
+	roster_explain(adoption->setup->config, stranded, works.works, adoption->findings);
 }
 
 /* --- what is told --- */

@@ -171,8 +171,8 @@ static void tell_start(const struct source *source)
 	nsec_t start_time, oldest_time = clock_wall() - retention_ns;
 	struct buf oldest CLEANUP(buf_deinit) = BUF_NULL, keeps CLEANUP(buf_deinit) = BUF_NULL;
 	if (retention_ns == 0 ||
-		timestamp_parse_point(
-			slice_of(source->options.start), clock_wall(), &start_time) != 0 ||
+		timestamp_parse_point(slice_of(source->options.start), clock_wall(), &start_time) !=
+			0 ||
 		start_time == NSEC_NONE || start_time >= oldest_time)
 		return;
 	timestamp_print_duration(retention_ns, &keeps);

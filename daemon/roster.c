@@ -64,8 +64,21 @@ void roster_deinit(struct roster *roster)
 	*roster = (struct roster){0};
 }
 
-void roster_explain(const struct routes_stranded *stranded, bool works, struct findings *findings)
+/* The `sinks` that does not list it, if that is the cause. */
+static const struct ini_section *cause_of(
+	const struct config *config, const struct routes_stranded *stranded)
 {
+	for (size_t i = 0; stranded->configured && i < config->n_sources; i++)
+		if (strcmp(config->sources[i]->name, stranded->source) == 0)
+			return config->sources[i];
+	return NULL;
+}
+
+void roster_explain(const struct config *config, const struct routes_stranded *stranded, bool works,
+	struct findings *findings)
+{
+	const struct ini_section *section = cause_of(config, stranded);
+	const struct ini_entry *entry = section ? ini_section_find(section, "sinks") : NULL;
 	unsigned long long n = stranded->n_records, others = stranded->n_sources - 1;
 	const char *const *advice =
 		(const char *const[]){works ? "Wait until it has them, bring" : "Bring",
@@ -81,7 +94,7 @@ void roster_explain(const struct routes_stranded *stranded, bool works, struct f
 		buf_printf(&cause,
 			"`sinks` of source %s and %llu other%s does not list it. %s it again",
 			stranded->source, others, str_plural(others), advice[1]);
-	findings_add(findings, NULL, 0,
+	findings_add(findings, entry ? entry->file : NULL, entry ? entry->line : 0,
 		"sink %s: %llu record%s wait%s for it, but %s, drop what waits with "
 		"`trawlctl drop-sink %s`, or give it to the sink's new name with "
 		"`trawlctl rename-sink %s NEW`",

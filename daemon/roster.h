@@ -26,6 +26,7 @@ void roster_deinit(struct roster *roster);
 
 /* Adds a finding that says what is stranded and what a person can do. WORKS: the sink is running
  * and takes records, so that waiting may be all there is to do. */
-void roster_explain(const struct routes_stranded *stranded, bool works, struct findings *findings);
+void roster_explain(const struct config *config, const struct routes_stranded *stranded, bool works,
+	struct findings *findings);
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/denied.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/encode.h"
@@ -249,6 +250,7 @@ static int deadletter_directory(const char *state_directory, int *ret_fd)
 static int deadletter_store(const char *state_directory, const char *file,
 	struct deadletter_lines *lines, struct fault *reterr)
 {
+	CLEANUP(buf_deinit) struct buf path = BUF_NULL, why = BUF_NULL;
 	struct stat before = {0};
 	int directory = -1;
 	int fd = -1;
@@ -273,9 +275,10 @@ static int deadletter_store(const char *state_directory, const char *file,
 		close(directory);
 	if (r == 0)
 		return 0;
-	errno = -r;
-	return fault_set(reterr, FAULT_STORE, "cannot write %s/dead-letters/%s.ndjson: %s",
-		state_directory, file, strerror(errno));
+	buf_printf(&path, "%s/dead-letters/%s.ndjson", state_directory, file);
+	denied_explain(buf_text(&path), state_directory, -r, &why);
+	return fault_set(reterr, FAULT_STORE, "cannot write %s: %s%s", buf_text(&path),
+		strerror(-r), buf_text(&why));
 }
 
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/denied.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -28,7 +29,14 @@
 
 static int resend_failed(const char *path, int error, struct fault *reterr)
 {
-	return fault_set(reterr, FAULT_STORE, "cannot read or write %s: %s", path, strerror(error));
+	CLEANUP(buf_deinit) struct buf why = BUF_NULL;
+	CLEANUP_FREE char *directory = mem_strdup(path);
+
+	for (int i = 0; i < 2; i++) /* without dead-letters/SINK.* */
+		*strrchr(directory, '/') = '\0';
+	denied_explain(path, directory, error, &why);
+	return fault_set(reterr, FAULT_STORE, "cannot read or write %s: %s%s", path,
+		strerror(error), buf_text(&why));
 }
 
 static void resend_init(struct resend *resend, const char *state_directory, const char *sink)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/denied.h"
 #include "base/mem.h"
 #include "store/lockfile.h"
 
@@ -29,10 +30,27 @@
 #define BUSY_TIMEOUT_OWN_MS 250
 #define BUSY_TIMEOUT_READ_MS 5000
 
-static int unusable(const char *path, const char *doing, int error, struct fault *reterr)
+int store_refused(const char *directory, const char *path, int error, struct fault *reterr)
 {
-	fault_set(reterr, FAULT_STORE, "cannot %s %s: %s", doing, path, strerror(error));
-	return error == ENOSPC || error == EDQUOT || error == EIO ? STORE_E_FULL : STORE_E_UNUSABLE;
+	CLEANUP(buf_deinit) struct buf text = BUF_NULL;
+	bool passing = error == ENOSPC || error == EDQUOT || error == EIO || error == ENFILE ||
+		       error == EMFILE;
+
+	buf_printf(&text, "cannot use the state in %s: ", directory);
+	if (error != EACCES && strcmp(directory, path) != 0)
+		buf_printf(&text, "%s: ", path);
+	buf_append_text(&text, strerror(error));
+	denied_explain(path, directory, error, &text);
+	fault_set(reterr, FAULT_STORE, "%s", buf_text(&text));
+	return passing ? STORE_E_FULL : STORE_E_UNUSABLE;
+}
+
+/* 0, or why there is none and none can be made. */
+static int make_one(const char *path, mode_t mode)
+{
+	int error = mkdir(path, mode) == 0 ? 0 : errno;
+
+	return error == 0 || error == EEXIST || access(path, F_OK) == 0 ? 0 : error;
 }
 
 /* mkdir -p: parents as umask has it, the last one for us alone. */
@@ -40,16 +58,16 @@ static int make_directory(const char *directory, struct fault *reterr)
 {
 	CLEANUP_FREE char *path = mem_strdup(directory);
 	char *slash = path;
+	int error = 0;
 
-	while ((slash = strchr(slash + 1, '/'))) {
+	while (!error && (slash = strchr(slash + 1, '/'))) {
 		*slash = '\0';
-		if (mkdir(path, 0755) != 0 && errno != EEXIST && access(path, F_OK) != 0)
-			return unusable(path, "make directory", errno, reterr);
+		error = make_one(path, 0755);
 		*slash = '/';
 	}
-	if (mkdir(directory, 0700) != 0 && errno != EEXIST && access(directory, F_OK) != 0)
-		return unusable(directory, "make directory", errno, reterr);
-	return 0;
+	if (!error)
+		error = make_one(directory, 0700);
+	return error ? store_refused(directory, directory, error, reterr) : 0;
 }
 
 static int check_directory(const char *directory, enum store_mode mode, struct fault *reterr)
@@ -57,14 +75,12 @@ static int check_directory(const char *directory, enum store_mode mode, struct f
 	struct stat status;
 
 	if (stat(directory, &status) != 0)
-		return unusable(directory, "use state directory", errno, reterr);
+		return store_refused(directory, directory, errno, reterr);
 	if (!S_ISDIR(status.st_mode))
-		return unusable(directory, "use state directory", ENOTDIR, reterr);
+		return store_refused(directory, directory, ENOTDIR, reterr);
 	if (faccessat(AT_FDCWD, directory, mode == STORE_OWN ? R_OK | W_OK | X_OK : X_OK,
 		    AT_EACCESS) != 0)
-		return unusable(directory,
-			mode == STORE_OWN ? "write in state directory" : "read state directory",
-			errno, reterr);
+		return store_refused(directory, directory, errno, reterr);
 	return 0;
 }
 
@@ -81,14 +97,14 @@ static int make_file(const char *directory, const char *path, struct fault *rete
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return unusable(path, "make", errno, reterr);
+		return store_refused(directory, path, errno, reterr);
 	close(fd);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return unusable(directory, "open", errno, reterr);
+		return store_refused(directory, directory, errno, reterr);
 	if (fsync(fd) != 0) {
 		close(fd);
-		return unusable(directory, "write", errno, reterr);
+		return store_refused(directory, directory, errno, reterr);
 	}
 	close(fd);
 	return 0;
@@ -114,6 +130,23 @@ static bool began_empty(const struct store *store)
 	return found;
 }
 
+/* Each file of the state that is there can be used. SQLite would say of its log only that it cannot
+ * be opened; without trawld.commits, nobody would notice that an older copy was put back. */
+static int check_access(const struct store *store, const char *directory, struct fault *reterr)
+{
+	static const char *const names[] = {"trawld.db", "trawld.db-wal", "trawld.db-shm",
+		"trawld.db-journal", "trawld.commits"};
+	int mode = store->mode == STORE_OWN ? R_OK | W_OK : R_OK;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		CLEANUP_FREE char *path = mem_printf("%s/%s", directory, names[i]);
+
+		if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) != 0 && errno != ENOENT)
+			return store_refused(directory, path, errno, reterr);
+	}
+	return 0;
+}
+
 /*
  * The file before SQLite sees it. Beside an empty database SQLite deletes a log without a word,
  * although the log may hold all there is. *RET_SIZE is -1 where there was no file.
@@ -129,19 +162,18 @@ static int check_file(struct store *store, const char *directory, bool *ret_clea
 
 	if (stat(store->path, &status) != 0) {
 		if (errno != ENOENT)
-			return unusable(store->path, "read", errno, reterr);
+			return store_refused(directory, store->path, errno, reterr);
 		if (store->mode == STORE_READ)
-			return unusable(store->path, "open", ENOENT, reterr);
+			return store_refused(directory, store->path, ENOENT, reterr);
 		status.st_size = 0;
 		missing = true;
 	} else if (!S_ISREG(status.st_mode)) {
-		return unusable(
-			store->path, "use", S_ISDIR(status.st_mode) ? EISDIR : EINVAL, reterr);
-	} else if (faccessat(AT_FDCWD, store->path, store->mode == STORE_OWN ? R_OK | W_OK : R_OK,
-			   AT_EACCESS) != 0) {
-		return unusable(
-			store->path, store->mode == STORE_OWN ? "write" : "read", errno, reterr);
+		return store_refused(
+			directory, store->path, S_ISDIR(status.st_mode) ? EISDIR : EINVAL, reterr);
 	}
+	r = check_access(store, directory, reterr);
+	if (r)
+		return r;
 	/* SQLite takes one byte for an empty file and fills up a last page that is cut. That page
 	 * may be cut for good reason only while there is a log that has it, too. */
 	if (((status.st_size > 0 && status.st_size < 512) ||

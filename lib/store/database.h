@@ -29,6 +29,11 @@ enum store_mode {
 		       STORE_E_UNUSABLE */
 };
 
+/* PATH in the state DIRECTORY cannot be used because of ERROR (an errno): says so in *RETERR, and
+ * where it is a matter of permissions whose it is and what cures it. STORE_E_FULL: may pass;
+ * else STORE_E_UNUSABLE. */
+int store_refused(const char *directory, const char *path, int error, struct fault *reterr);
+
 int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
 void store_close(struct store *store); /* NULL allowed; uncommitted work is dropped */

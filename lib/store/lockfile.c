@@ -16,15 +16,6 @@
 #include "base/str.h"
 #include "store/database.h"
 
-static int refused(const char *path, int error, struct fault *reterr)
-{
-	bool passing = error == ENOSPC || error == EDQUOT || error == EIO || error == ENFILE ||
-		       error == EMFILE;
-
-	fault_set(reterr, FAULT_STORE, "cannot take %s: %s", path, strerror(error));
-	return passing ? STORE_E_FULL : STORE_E_UNUSABLE;
-}
-
 static int held(const char *directory, int fd, struct fault *reterr)
 {
 	char text[32];
@@ -64,10 +55,11 @@ int lockfile_take(const char *directory, int *ret_fd, struct fault *reterr)
 	int r;
 
 	if (fd < 0)
-		return refused(path, errno, reterr);
+		return store_refused(directory, path, errno, reterr);
 	if (fcntl(fd, F_OFD_SETLK, &lock) != 0) {
-		r = errno == EAGAIN || errno == EACCES ? held(directory, fd, reterr)
-						       : refused(path, errno, reterr);
+		r = errno == EAGAIN || errno == EACCES
+			    ? held(directory, fd, reterr)
+			    : store_refused(directory, path, errno, reterr);
 		close(fd);
 		return r;
 	}

@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+import re
+import subprocess
 
 import harness
 
@@ -68,6 +70,30 @@ class Root(harness.Case):
         self.assertEqual(int(status["CapEff"], 16), 0)
         self.assertEqual(os.stat("/proc/%d/environ" % daemon.pid).st_uid, 0)  # not dumpable
         self.assertEqual(daemon.stop(), 0)
+
+    def test_file_of_another_user(self):
+        """One that root left in the state is named, with the command that gives it back."""
+        self.once(expect=75)
+        letters = self.state / "dead-letters"
+        for path, command, code in (
+            (self.state / "trawld.db-wal", ("--once",), 73),
+            (self.state / "trawld.commits", ("--once",), 73),
+            (self.state / "trawld.db", ("--once",), 73),
+            (letters / "far.ndjson", ("dead-letters", "resend", "far"), 75),
+        ):
+            with self.subTest(path=path.name):
+                if not path.exists():
+                    path.touch(0o600)
+                os.chown(path, 0, 0)
+                if command == ("--once",):
+                    result = self.once(expect=code)
+                else:
+                    result = self.ctl(*command, expect=code)
+                cure = re.search("%s belongs to root \\(mode 0600\\), and trawl(d|ctl) runs as nobody; "
+                                 "as root, run `(chown -R nobody %s)`" % (path, self.state), result.err)
+                self.assertTrue(cure, result.err)
+                subprocess.run(cure.group(2).split(), check=True)
+        self.once()
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class Changes(Case):
             both = self.source(self.acme.url) + source if name == "other" else source
             self.configure(both, self.sinks(here="file", away=DEAD))
             if name == "acme":
-                self.assert_refused("300 records", "`sinks` of source acme does not list it")
+                self.assert_refused("300 records", "`sinks` of source acme does not list it",
+                                    "error: %s:13: sink away: 300" % self.conf)
             else:
                 self.once(75)  # another source's list takes nothing away
         self.configure(self.source(self.acme.url), self.sinks(here="file", away="file"))

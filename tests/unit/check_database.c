@@ -228,7 +228,7 @@ static const struct {
 	const char *words;
 } permissions[] = {
 	{0700, 0600, STORE_OWN, 0, ""},
-	{0500, 0600, STORE_OWN, STORE_E_UNUSABLE, "write in state directory"},
+	{0500, 0600, STORE_OWN, STORE_E_UNUSABLE, "cannot use the state in"},
 	{0000, 0600, STORE_OWN, STORE_E_UNUSABLE, "Permission denied"},
 	{0700, 0400, STORE_OWN, STORE_E_UNUSABLE, "trawld.db"},
 	{0700, 0000, STORE_OWN, STORE_E_UNUSABLE, "trawld.db"},
@@ -269,6 +269,101 @@ START_TEST(permissions_are_told_in_words)
 		ck_assert_int_eq(setegid(0), 0);
 		ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 	}
+}
+END_TEST
+
+/* --- what belongs to another user --- */
+
+#define DAEMON 1
+
+static const struct {
+	const char *name; /* what belongs to OWNER; "": the state directory */
+	uid_t owner;
+	const char *words, *cure; /* each %s: the state directory */
+} others[] = {
+	{"", 0, "%s belongs to root (mode 0700)", "chown -R nobody %s"},
+	{"", DAEMON, "%s belongs to daemon (mode 0700)", "runuser -u daemon -- "},
+	{"..", 0, "belongs to root (mode 0711)", "install -d -m 0700 -o nobody %s"},
+	{"trawld.db", 0, "%s/trawld.db belongs to root (mode 0600)", "chown -R nobody %s"},
+	{"trawld.db", DAEMON, "%s/trawld.db belongs to daemon (mode 0600)", "chown -R nobody %s"},
+	{"trawld.lock", 0, "%s/trawld.lock belongs to root (mode 0600)", "chown -R nobody %s"},
+	{"trawld.commits", 0, "%s/trawld.commits belongs to root (mode 0600)",
+		"chown -R nobody %s"},
+	{"trawld.db-wal", 0, "%s/trawld.db-wal belongs to root (mode 0600)", "chown -R nobody %s"},
+	{"trawld.db-shm", 0, "%s/trawld.db-shm belongs to root (mode 0600)", "chown -R nobody %s"},
+};
+
+static void become(uid_t user)
+{
+	ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(setegid(user), 0);
+	ck_assert_int_eq(seteuid(user), 0);
+}
+
+/* TEXT has WORDS, and the command that the text ends with is *RET. */
+static void assert_told(int row, const char *words, const char *cure, char **ret)
+{
+	CLEANUP_FREE char *wanted = mem_printf("%s", words);
+	CLEANUP_FREE char *start = NULL;
+	char *at = strstr(wanted, "%s"), *end;
+
+	free(wanted);
+	wanted = at ? mem_printf("%s%s", state, words + 2) : mem_strdup(words);
+	at = strstr(cure, "%s");
+	start = mem_printf("as root, run `%.*s%s", (int)(at ? at - cure : (int)strlen(cure)), cure,
+		at ? state : "");
+	ck_assert_msg(strstr(fault.text, wanted) && strstr(fault.text, " runs as nobody; "),
+		"row %d: %s", row, fault.text);
+	at = strstr(fault.text, start);
+	ck_assert_msg(at != NULL, "row %d: %s\nexpected %s", row, fault.text, start);
+	end = strrchr(fault.text, '`');
+	at += strlen("as root, run `");
+	*ret = mem_strndup(at, (size_t)(end - at));
+}
+
+START_TEST(the_owner_is_told_and_the_command_cures_it)
+{
+	CLEANUP_FREE char *parent = mem_strndup(state, (size_t)(strrchr(state, '/') - state));
+	CLEANUP_FREE char *path = fixture_path(others[_i].name);
+	CLEANUP_FREE char *command = NULL;
+
+	if (geteuid() != 0)
+		return; /* only root can give files away */
+	ck_assert_int_eq(chmod(parent, 0711), 0);
+	if (strcmp(others[_i].name, "..") != 0) {
+		ck_assert_int_eq(mkdir(state, 0700), 0);
+		ck_assert_int_eq(chown(state, NOBODY, NOBODY), 0);
+		become(NOBODY);
+		ck_assert_int_eq(try_open(STORE_OWN), 0);
+		store_close(store);
+		store = NULL;
+		become(0);
+		close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		ck_assert_int_eq(chown(path, others[_i].owner, others[_i].owner), 0);
+	}
+	if (strncmp(others[_i].cure, "runuser", strlen("runuser")) == 0)
+		for (size_t i = 0; i < 3; i++) {
+			static const char *const names[] = {
+				"trawld.db", "trawld.lock", "trawld.commits"};
+			CLEANUP_FREE char *file = fixture_path(names[i]);
+
+			ck_assert_int_eq(chown(file, DAEMON, DAEMON), 0);
+		}
+	become(NOBODY);
+	ck_assert_int_eq(try_open(STORE_OWN), STORE_E_UNUSABLE);
+	assert_told(_i, others[_i].words, others[_i].cure, &command);
+	become(0);
+	if (strncmp(command, "runuser", strlen("runuser")) == 0) {
+		become(DAEMON);
+	} else {
+		ck_assert_int_eq(system(command), 0);
+		become(NOBODY);
+	}
+	ck_assert_msg(try_open(STORE_OWN) == 0, "row %d: %s", _i, fault.text);
+	store_close(store);
+	store = NULL;
+	become(0);
+	ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 END_TEST
 
@@ -436,6 +531,8 @@ static void add_cases(Suite *suite)
 	tcase_add_test(databases, a_reader_works_beside_the_owner);
 	tcase_add_test(databases, a_reader_needs_no_daemon_and_keeps_no_lock);
 	tcase_add_test(databases, paths_that_are_no_directory);
+	tcase_add_loop_test(databases, the_owner_is_told_and_the_command_cures_it, 0,
+		sizeof(others) / sizeof(others[0]));
 	tcase_add_loop_test(databases, permissions_are_told_in_words, 0,
 		(int)(sizeof(permissions) / sizeof(permissions[0])));
 	tcase_add_test(databases, a_cut_file_is_corrupt_never_fresh);

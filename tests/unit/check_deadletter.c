@@ -3,10 +3,13 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "pipeline/selection.h"
 #include "pipeline_fixture.h"
+
+#define NOBODY 65534
 
 static struct sink_job *make_job(bool bodies, size_t n)
 {
@@ -186,6 +189,34 @@ START_TEST(no_place_is_a_fault)
 }
 END_TEST
 
+START_TEST(whose_place_it_is_is_told)
+{
+	const struct sink_answer one = rejected("one", NULL);
+	struct sink_job *job = make_job(true, 1);
+	struct fault fault = FAULT_NULL;
+	char *parent = mem_strndup(state, (size_t)(strrchr(state, '/') - state));
+	char *path = fixture_path("dead-letters");
+	char *cure = mem_printf("as root, run `chown -R nobody %s`", state);
+
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chmod(parent, 0711), 0);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+		ck_assert_int_eq(chown(state, NOBODY, NOBODY), 0);
+		ck_assert_int_eq(seteuid(NOBODY), 0);
+		ck_assert_int_eq(deadletter_write(state, "out", job, &one, &fault), FAULT_STORE);
+		ck_assert_int_eq(seteuid(0), 0);
+		ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
+		ck_assert_msg(strstr(fault.text, "dead-letters belongs to root (mode 0700)") &&
+				      strstr(fault.text, cure),
+			"%s", fault.text);
+	}
+	free(cure);
+	free(path);
+	free(parent);
+	job_free(job);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("deadletter");
@@ -197,6 +228,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_torn_line_is_ended);
 	tcase_add_test(tcase, a_full_disk_leaves_it_as_it_was);
 	tcase_add_test(tcase, no_place_is_a_fault);
+	tcase_add_test(tcase, whose_place_it_is_is_told);
 	suite_add_tcase(suite, tcase);
 }
 
