@@ -19,3 +19,9 @@ void backoff_reset(struct backoff *backoff)
 {
 	backoff->n_failures = 0;
 }
+
+nsec_t backoff_grant(nsec_t max_ns, nsec_t asked_ns)
+{
+	nsec_t limit = max_ns > NSEC_PER_HOUR ? max_ns : NSEC_PER_HOUR;
+	return asked_ns < limit ? asked_ns : limit;
+}

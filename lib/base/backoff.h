@@ -16,4 +16,8 @@ struct backoff {
 nsec_t backoff_next(struct backoff *backoff); /* counts a failure, returns how long to wait */
 void backoff_reset(struct backoff *backoff);
 
+/* How much of a pause of ASKED_NS that a peer asks for is granted: at most MAX_NS, which is one's
+ * own longest wait, or an hour, whichever is longer. Nobody can be silenced for long. */
+nsec_t backoff_grant(nsec_t max_ns, nsec_t asked_ns);
+
 #endif

@@ -24,7 +24,6 @@
 #include "store/spool.h"
 
 #define DELIVERY_PROVIDER "trawld" /* of records of trawld's own */
-#define DELIVERY_WAIT_MAX NSEC_PER_DAY /* a receiver cannot ask for more */
 
 struct log_subject delivery_subject(const struct delivery *delivery)
 {
@@ -60,7 +59,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 {
 	struct log_subject subject = delivery_subject(delivery);
 	struct buf wait = BUF_NULL;
-	nsec_t asked_ns = fault->wait_ns < DELIVERY_WAIT_MAX ? fault->wait_ns : DELIVERY_WAIT_MAX;
+	nsec_t asked_ns = backoff_grant(delivery->backoff.max_ns, fault->wait_ns);
 
 	delivery->wait_ns = backoff_next(&delivery->backoff);
 	if (delivery->wait_ns < asked_ns)

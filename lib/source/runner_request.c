@@ -35,10 +35,7 @@ static void tell(const struct runner *runner, const struct http_response *respon
 
 nsec_t runner_granted_wait(const struct runner *runner, nsec_t wait_ns)
 {
-	nsec_t limit = runner->source->options.retry_max_ns;
-	if (limit < NSEC_PER_HOUR)
-		limit = NSEC_PER_HOUR;
-	return wait_ns < limit ? wait_ns : limit;
+	return backoff_grant(runner->source->options.retry_max_ns, wait_ns);
 }
 
 /* The last request of a budget was answered well, and the answer says until when there is no other.

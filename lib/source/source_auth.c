@@ -176,6 +176,7 @@ static int make_auth(const struct source *source, const struct auth_definition *
 		.n_settings = n,
 		.client = client,
 		.transport = source->transport,
+		.retry_max_ns = source->options.retry_max_ns,
 		.login_render = definition->login.method ? source_login_request : NULL,
 		.login_userdata = (void *)login,
 		.login_caller = caller,

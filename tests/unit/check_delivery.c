@@ -157,7 +157,7 @@ START_TEST(waits)
 	} rows[] = {
 		{0, NSEC_PER_SEC, NSEC_PER_SEC},
 		{7 * NSEC_PER_SEC, 7 * NSEC_PER_SEC, 7 * NSEC_PER_SEC},
-		{400 * NSEC_PER_DAY, NSEC_PER_DAY, NSEC_PER_DAY}, /* a peer has a ceiling */
+		{400 * NSEC_PER_DAY, NSEC_PER_HOUR, NSEC_PER_HOUR}, /* a peer has a ceiling */
 	};
 	struct fake *fake = pipeline_simple(&fake_plain);
 

@@ -57,6 +57,7 @@ struct auth_setup {
 	size_t n_settings;
 	struct http_client *client; /* for kinds that fetch a token; outlives the auth */
 	struct http_transport transport; /* for that fetch; copied with its strings, no redirects */
+	nsec_t retry_max_ns; /* that server cannot ask for a longer pause than this, or an hour */
 	/* login only: the request that fetches a token, rendered by the owner of the template */
 	void (*login_render)(struct http_message *out, void *userdata);
 	void *login_userdata;

@@ -110,7 +110,8 @@ static void note(struct auth_token *self, const struct fault *fault)
 	self->fault = FAULT_NULL;
 	fault_set(&self->fault, fault->class, "no token from %s: %s", self->origin, fault->text);
 	self->fault.status = fault->status;
-	self->retry_at = clock_monotonic() + (fault->wait_ns > pause ? fault->wait_ns : pause);
+	nsec_t asked = backoff_grant(self->retry_max_ns, fault->wait_ns);
+	self->retry_at = clock_monotonic() + (asked > pause ? asked : pause);
 	self->retried = false;
 }
 
@@ -373,6 +374,7 @@ int auth_token_init(struct auth_token *self, const struct auth_setup *setup,
 	}
 	self->source = source;
 	self->client = setup->client;
+	self->retry_max_ns = setup->retry_max_ns;
 	copy_transport(self, &setup->transport);
 	self->header =
 		header.data ? mem_strndup(header.data, header.size) : mem_strdup(default_header);

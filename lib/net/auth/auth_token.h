@@ -50,6 +50,7 @@ struct auth_token {
 	nsec_t refresh_at; /* monotonic, as the next two */
 	nsec_t expires_at;
 	nsec_t retry_at; /* no fetch before: the last one failed */
+	nsec_t retry_max_ns; /* of auth_setup */
 	struct backoff backoff;
 	struct backoff backoff_auth; /* gentler: wrong passwords lock accounts */
 	struct fault fault; /* of the last fetch */
