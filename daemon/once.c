@@ -76,14 +76,16 @@ void once_report(struct trawld *trawld)
 {
 	for (size_t i = 0; i < trawld->n_pollers; i++) {
 		const struct poller *poller = trawld->pollers[i];
+		bool gave_up = poller->given_up.class != FAULT_NONE;
 		struct intake_status status;
 		intake_status(poller->intake, &status);
-		log_info(&poller->source->subject, "%s: %llu new record%s, %llu duplicate%s",
-			poller->given_up.class != FAULT_NONE ? "gave up"
-			: poller->rested                     ? "up to date"
-							     : "not finished",
+		log_info(&poller->source->subject, "%s: %llu new record%s, %llu duplicate%s%s%s",
+			gave_up          ? "gave up"
+			: poller->rested ? "up to date"
+					 : "not finished",
 			(unsigned long long)status.n_records, str_plural(status.n_records),
-			(unsigned long long)status.n_duplicates, str_plural(status.n_duplicates));
+			(unsigned long long)status.n_duplicates, str_plural(status.n_duplicates),
+			gave_up ? "; the last error: " : "", gave_up ? poller->given_up.text : "");
 	}
 	fanout_each_sink(trawld->fanout, report_sink, trawld);
 }

@@ -11,8 +11,10 @@ with gaps that names a position in the log (and the `start` that the chain began
 
 POST /_sim/control: "page_size": N; "visible": N or {"TOKEN": N}; "empty_every": K, an empty page
 with a next link before each position that K divides; "expired_before": N with "lost_status": 404,
-cursors below position N are answered so; "gone_before": N, records below position N are deleted and
-cursors that lead there continue at N; "revoked": ["TOKEN", ...]; "forbidden": ["TOKEN", ...].
+cursors below position N are answered so; "lose_from": K, the same for the K-th and every later request
+of a chain, which begins with one that has no cursor (0: never); "gone_before": N, records below
+position N are deleted and cursors that lead there continue at N; "retention": SECONDS, records whose
+time is longer ago by the clock of the simulator are deleted, too (0: kept for ever); "revoked": ["TOKEN", ...]; "forbidden": ["TOKEN", ...].
 GET /_sim/stats adds "served": {"TOKEN": highest position sent}.
 """
 
@@ -44,7 +46,9 @@ SETTINGS = (
     "empty_every",
     "expired_before",
     "lost_status",
+    "lose_from",
     "gone_before",
+    "retention",
     "revoked",
     "forbidden",
 )
@@ -138,6 +142,7 @@ class Project:
         self.count = count
         self.visible = count
         self.served = 0
+        self.n_chain = 0  # requests of the chain
         self.lines = []
         self.times = []
 
@@ -185,7 +190,9 @@ class Cloudscale(simlib.Simulator):
         self.empty_every = 0
         self.expired_before = 0
         self.lost_status = 404
+        self.lose_from = 0
         self.gone_before = 0
+        self.retention = 0
         self.revoked = []
         self.forbidden = []
         self.step_us = options.step_ms * 1000
@@ -235,9 +242,11 @@ class Cloudscale(simlib.Simulator):
         if "cursor" in query and len(query) > 1:
             raise simlib.Refuse(400, {"detail": "cursor excludes start and end."})
         position, passed_empty, start_us, end_us = 0, False, 0, None
+        project.n_chain = project.n_chain + 1 if "cursor" in query else 1
         if "cursor" in query:
             position, passed_empty, start_us = project.position(query["cursor"])
-            if position < self.expired_before:
+            lost = self.lose_from and project.n_chain >= self.lose_from
+            if lost or position < self.expired_before:
                 raise simlib.Refuse(self.lost_status, {"detail": "Cursor expired."})
         try:
             start_us = simlib.iso_parse(query["start"]) if "start" in query else start_us
@@ -265,6 +274,8 @@ class Cloudscale(simlib.Simulator):
 
     def records(self, project, position, visible, start_us, end_us):
         """At most a page of lines from position on, and the position after them."""
+        kept_us = int((self.now() - self.retention) * 1e6) if self.retention else 0
+        start_us = max(start_us, kept_us)
         if not start_us and end_us is None:
             after = min(position + self.page_size, visible)
             return project.lines[position:after], after

@@ -31,6 +31,8 @@ POST /_sim/control, beside what simlib takes:
         request says allow_partial_search_results=false and "honest" is true) 503
     "honest": true|false                  see above; default false, for 200 is no promise
     "repeat": K                           a page begins again with the last K hits before it
+    "lose_from": K                        the K-th and every later request of a chain, which begins
+                                          with one without search_after, is refused (400); 0: none
 GET /_sim/stats adds "partials" and "clock", seconds since 1970.
 The Graylog API, the live ways and OVHcloud's own API are not simulated: trawld does not use them.
 """
@@ -379,12 +381,14 @@ class Ldp(simlib.Simulator):
         self.partial = {}
         self.honest = False
         self.repeat = 0
+        self.lose_from = 0
+        self.n_chain = 0
         self.dice = random.Random(options.seed)
         self.n_partials = 0
 
     def control(self, settings):
         for name in ("basic", "bearer", "clients", "forbidden", "alias", "id_sort", "total",
-                "mapping", "date_format", "partial", "honest", "repeat"):
+                "mapping", "date_format", "partial", "honest", "repeat", "lose_from"):
             if name in settings:
                 setattr(self, name, settings.pop(name))
 
@@ -497,6 +501,9 @@ class Ldp(simlib.Simulator):
         return False
 
     def search(self, request, search, strict):
+        self.n_chain = self.n_chain + 1 if search.after else 1
+        if self.lose_from and self.n_chain >= self.lose_from:
+            raise failed_shards("No search context found for these values of search_after")
         found = self.trail.window(search.start_us, search.end_us, int(self.now() * 1e6))
         found = [n for n in found if all(test(self.seed, n) for test in search.tests)]
         rows = self.sorted(search, found, request.number)

@@ -344,20 +344,80 @@ class Passing(harness.Case):
         )
         self.assert_output(cloudscale.expected_lines(1, 0, 300))
 
+    def begin_deep(self, page_size):
+        """2,000 records of the last hours; the third request of a chain has lost its cursor."""
+        base = int(time.time()) - 2000 * 10
+        self.deep = cloudscale.expected_lines(1, 0, 2000, base * 1_000_000, 10_000_000)
+        self.sim = self.cloudscale(
+            2000, "--page-size", str(page_size), "--step-ms", "10000",
+            "--base", cloudscale.simlib.iso(base * 1_000_000),
+        )  # fmt: skip
+        self.sim.control(lose_from=3)
+        self.configure(self.source(self.sim.url, more="interval = 1h"), self.file_sink())
+
+    def assert_paced(self):
+        """After the first loss, which may have been a single one, no request follows within a second."""
+        log = self.sim.log()
+        self.assertEqual({entry["status"] for entry in log}, {200, 404})
+        lost = [n for n, entry in enumerate(log[:-1]) if entry["status"] == 404]
+        self.assertGreater(len(lost), 2)
+        for n in lost[1:]:
+            self.assertGreater(log[n + 1]["at"] - log[n]["at"], 0.99)
+
+    def test_lost_again_and_again(self):
+        """What can be read without the cursor is all known: a single run says so and ends."""
+        self.begin_deep(100)
+        result = self.once(75)
+        self.assertEqual(len(result.lines("the stored cursor is lost")), 1, result.err)
+        (told,) = result.lines("; position unchanged")
+        self.assertRegex(told, "^warning: .*HTTP 404.*: the cursor was lost again before the last page;")
+        self.assertTrue(told.endswith("retrying in 1s"), told)
+        (end,) = result.lines(" gave up: ")
+        self.assertRegex(end, r"\d+ new records, .*; the last error: HTTP 404.*lost again")
+        self.assert_paced()
+        self.assertLess(self.sim.stats()["requests"], 30)
+        n = len(self.out.read_bytes().splitlines())
+        self.assertIn(n, range(200, 1000))
+        self.sim.control(lose_from=0)
+        self.once()
+        self.assert_output(self.deep)
+
+    def test_lost_while_it_moves(self):
+        """Two pages are more than the overlap: every chain that is lost comes a little further."""
+        self.begin_deep(300)
+        daemon = self.daemon()
+        self.wait_size(self.out, len(self.deep))
+        daemon.wait_log("works again")
+        self.assertEqual(daemon.stop(), 0, daemon.text())
+        self.assert_paced()
+        told = [line for line in daemon.log if "lost" in line and "warning" in line]
+        self.assertEqual(len(told), 2, daemon.text())
+        self.assert_output(self.deep)
+        self.assertNotIn("gap: ", daemon.text())
+
     def test_expired_records(self):
-        """A cursor that still leads somewhere after 91 days does not hide what expired."""
-        self.sim = self.cloudscale(300, "--page-size", "100")
-        self.sim.control(visible=100)
-        self.configure(self.source(self.sim.url), self.file_sink())
-        result = self.once()
-        self.assertEqual(result.lines("gap: "), [])
+        """A cursor that is still answered after 91 days does not hide what expired: the API keeps 90."""
+        now, day = int(time.time()), 86_400
+        base, step = now - 100 * day, day // 3
+        self.sim = self.cloudscale(
+            300, "--page-size", "50", "--step-ms", str(step * 1000),
+            "--base", cloudscale.simlib.iso(base * 1_000_000),
+        )  # fmt: skip
+        self.sim.control(visible=27)
+        self.configure(self.source(self.sim.url, more="resume.retention = 1000d"), self.file_sink())
+        self.once()
         self.age_cursor(91, "polled")
-        self.sim.control(visible=300, gone_before=250)
+        self.configure(self.source(self.sim.url), self.file_sink())
+        self.sim.control(visible=300, retention=90 * day)
+        times = [cloudscale.timestamp_us(1, n, base * 1_000_000, step * 1_000_000) for n in range(300)]
+        kept = [n for n in range(27, 300) if times[n] > (now - 90 * day) * 1_000_000]
+        self.assertIn(len(kept), range(150, 272))
         result = self.once()
-        self.assertEqual(len(result.lines("gap: ")), 1, result.err)
-        self.assert_output(
-            cloudscale.expected_lines(1, 0, 100) + cloudscale.expected_lines(1, 250, 300)
-        )
+        (line,) = result.lines("gap: ")
+        self.assertRegex(line, "^error: source acme .*gap: records from ")
+        line = lambda n: cloudscale.record_line(1, n, base * 1_000_000, step * 1_000_000) + b"\n"
+        self.assert_output(b"".join(map(line, [*range(27), *kept])))
+        self.assertRegex(self.ctl("gaps").text, r"^source acme: \S+Z to \S+Z, retention, found ")
         self.assertEqual(self.once().lines("gap: "), [])
 
 
