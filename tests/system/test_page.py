@@ -18,7 +18,7 @@ import unittest
 import browser
 import harness
 from harness import TOKEN, wait_until
-from listen_http import ask
+from listen_http import ask, parse
 from page_front import Front
 from page_scripts import PALE, SHOWN, WIDTH
 
@@ -73,7 +73,7 @@ class Page(harness.Case):
         cls.addClassCleanup(cls.browser.close)
 
     def begin(self, *sections):
-        self.configure(*sections, listen="127.0.0.1:0")
+        self.configure(*sections, listen="127.0.0.1:0", control=self.dir / "control")
         self.trawld_daemon = self.daemon()
         line = self.trawld_daemon.wait_log("status and metrics at")
         self.port = int(re.search(r":(\d+)/$", line)[1])
@@ -282,6 +282,59 @@ class Values(Page):
         self.wait_words("Everything works")
         self.refreshed()
         wait_until(lambda: self.row("acme")["new"] == "40", "the records of the recovered source")
+        self.assert_quiet()
+
+
+class Gapped(Page):
+    def headline(self):
+        """Level and colour of the verdict, its words, its details, what the icon and title are."""
+        return self.browser.run("""
+            const verdict = get("verdict");
+            return { level: verdict.dataset.level, words: get("words").textContent,
+                detail: get("detail").textContent, title: document.title,
+                amber: decodeURIComponent(get("icon").href).includes(COLOURS.warn) };
+        """)
+
+    def assert_amber(self):
+        self.wait_words("1 gap: records may be missing")
+        found = self.headline()
+        self.assertEqual((found["level"], found["amber"]), ("warn", True))
+        self.assertTrue(found["title"].startswith("! 1 gap: records may be missing \u00b7 "))
+        self.assertTrue(found["detail"].startswith("acme: 1 gap\ntrawlctl gaps lists them"))
+        self.assertIn("1 gap: records may be missing (trawlctl gaps)", self.row("acme")["note"])
+        self.assertNotIn("Everything works", self.browser.run("return document.body.innerText"))
+
+    def gap_metrics(self):
+        """Found since the start, and not acknowledged."""
+        found, acme = parse(ask(self.port, "/metrics").text), ("source", "acme")
+        return found[("trawld_gaps_total", acme)], found[("trawld_open_gaps", acme)]
+
+    def test_until_it_is_acknowledged(self):
+        """All sources work, but records are missing: amber, also after a restart, until a person has seen it."""
+        sim = self.cloudscale(20)
+        sections = self.source(sim.url, more="interval = 200ms"), self.file_sink()
+        self.configure(*sections)
+        self.once()
+        self.age_cursor(91, "polled")
+        self.begin(*sections)
+        self.trawld_daemon.wait_log("gap: ")
+        self.open()
+        self.assert_amber()
+        self.each_look("gap")
+        self.assertEqual(self.gap_metrics(), (1, 1))
+        key = ("trawld_gap_seconds_total", ("reason", "retention"), ("source", "acme"))
+        day = parse(ask(self.port, "/metrics").text)[key]
+        self.assertAlmostEqual(day, 86_400, delta=600)
+        self.assertEqual(self.trawld_daemon.stop(), 0)
+        self.begin(*sections)
+        self.open()
+        self.assert_amber()
+        self.assertEqual(self.gap_metrics(), (0, 1))
+        self.assertEqual(self.ctl("gaps", "--acknowledge").text.splitlines()[-1], "1 gap acknowledged")
+        self.wait_words("Everything works")
+        self.assertEqual((self.headline()["level"], self.headline()["amber"]), ("good", False))
+        self.assertEqual(self.row("acme")["note"], None)
+        self.assertEqual(self.gap_metrics(), (0, 0))
         self.assert_quiet()
 
 
