@@ -1,8 +1,9 @@
 /*
  * The model test: a random API against the real trawld in virtual time. A seed decides how the API
  * pages (cursor, link, offset, number, a log with positions), what it caps and what its totals say,
- * when records appear, which cursors it loses, which pages break, what its Date and this host's
- * clock show, and when trawld is killed; and the definition that fits such an API.
+ * whether it says that there is more and forgets the cursor then, when records appear, which
+ * cursors it loses, which pages break, what its Date and this host's clock show, and when trawld is
+ * killed; and the definition that fits such an API.
  *
  * The oracle knows every record. Each must be delivered exactly once, or lie in a gap that was
  * told. What the state says was read in full must be there whenever trawld is killed, too.
@@ -53,6 +54,9 @@ struct api {
 	enum paging paging;
 	enum total total;
 	bool newest_first, clocks, kills, faults, loses;
+	bool says_more, forgets; /* is there another page; at times the cursor is missing then */
+	bool uneven; /* pages of any size */
+	bool resets; /* the cursor of an empty page is 0, which is none */
 	int size, page_cap, depth; /* depth: no more of a window is given; 0: all */
 	int time[N_RECORDS], visible[N_RECORDS]; /* seconds after the begin, visible ascending */
 };
@@ -101,6 +105,11 @@ static nsec_t passed(void)
 	return world->monotonic - BEGIN_AT;
 }
 
+static bool is_calm(void)
+{
+	return passed() > DISTURBED;
+}
+
 /* --- the API --- */
 
 static void api_init(void)
@@ -121,6 +130,10 @@ static void api_init(void)
 		api.depth = 25;
 	if (api.paging == BY_LOG)
 		api.newest_first = false;
+	api.says_more = roll(2);
+	api.forgets = api.says_more && roll(2);
+	api.uneven = api.says_more && api.paging == BY_OFFSET && roll(2);
+	api.resets = api.paging == BY_LOG && roll(2);
 	/* a list that is counted from its newest end moves while it is read */
 	for (int i = 0, now = 0; i < N_RECORDS; i++) {
 		now += (int)roll(3) ? 0 : (int)roll(4);
@@ -157,6 +170,10 @@ static void definition_print(struct buf *out)
 		buf_append_text(out, "total = /total\n");
 	if (api.depth)
 		buf_printf(out, "cap = %d\n", api.depth);
+	if (api.says_more)
+		buf_append_text(out, "more = /has_more = true\n");
+	if (api.resets)
+		buf_append_text(out, "none = 0\n");
 	buf_append_text(out, "[resume]\noverlap = 40s\n");
 	buf_append_text(
 		out, api.paging == BY_LOG ? "cursor = /more\n" : "window = yes\nspan_max = 1d\n");
@@ -179,6 +196,14 @@ static void print_record(struct buf *out, int i, bool first)
 		(long long)(BEGIN_TIME / S) + api.time[i]);
 }
 
+/* MORE: there is a page after this one. False: the cursor that leads there is left out. */
+static bool print_more(struct buf *out, bool more)
+{
+	if (api.says_more)
+		buf_printf(out, ",\"has_more\":%s", more ? "true" : "false");
+	return more && !(api.forgets && !is_calm() && roll(4) == 0);
+}
+
 static void window_page(const char *url, int now, struct buf *out)
 {
 	long from = 0, to = 0, size = api.size, skip = 0, number = 0;
@@ -192,6 +217,8 @@ static void window_page(const char *url, int now, struct buf *out)
 		parameter(url, "offset", &skip);
 	if (parameter(url, "number", &number))
 		skip = (number - 1) * size;
+	if (api.uneven)
+		size = 3 + (long)roll((uint32_t)size - 2);
 	if (api.depth && skip + size > api.depth)
 		size = skip < api.depth ? api.depth - skip : 0;
 	for (int k = 0; k < N_RECORDS; k++) {
@@ -209,9 +236,10 @@ static void window_page(const char *url, int now, struct buf *out)
 		api.total == TOTAL_OF_PAGE ? n
 		: shown > limit            ? limit
 					   : shown);
-	if (skip + n < shown && n > 0 && api.paging == BY_CURSOR)
+	bool leads = print_more(out, skip + n < shown && n > 0);
+	if (leads && api.paging == BY_CURSOR)
 		buf_printf(out, ",\"next\":\"%ld\"", skip + n);
-	if (skip + n < shown && n > 0 && api.paging == BY_LINK)
+	if (leads && api.paging == BY_LINK)
 		buf_printf(out,
 			",\"next\":\"https://api.example/events?from=%ld&to=%ld&size=%d&cursor=%ld"
 			"\"",
@@ -228,8 +256,8 @@ static void log_page(const char *url, int now, struct buf *out)
 	for (; at < N_RECORDS && api.visible[at] <= now && n < size; at++)
 		if (stored || (long)(BEGIN_TIME / S) + api.time[at] >= from)
 			print_record(out, (int)at, n++ == 0);
-	buf_printf(out, "],\"more\":\"%ld\"", at);
-	if (at < N_RECORDS && api.visible[at] <= now)
+	buf_printf(out, "],\"more\":\"%ld\"", api.resets && stored && n == 0 ? 0 : at);
+	if (print_more(out, at < N_RECORDS && api.visible[at] <= now))
 		buf_printf(out, ",\"next\":\"%ld\"", at);
 	buf_append_text(out, "}");
 }
@@ -255,7 +283,7 @@ static void serve(struct peer_request *request)
 {
 	const char *url = peer_url(request);
 	struct buf body CLEANUP(buf_deinit) = BUF_NULL;
-	bool calm = passed() > DISTURBED;
+	bool calm = is_calm();
 	peer_expect(request);
 	buf_append_text(&body, "{\"items\":[");
 	if (api.paging == BY_LOG)
@@ -288,7 +316,7 @@ static int roll_off(void)
 static void disturb(void)
 {
 	nsec_t right = BEGIN_TIME - BEGIN_AT;
-	if (passed() > DISTURBED || !api.clocks) {
+	if (is_calm() || !api.clocks) {
 		world->wall_ahead = right;
 		shared->date_off_s = 0;
 		return;
