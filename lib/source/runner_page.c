@@ -104,8 +104,8 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 	poll_drop_repeated(runner->poll, page);
 	r = poll_page(runner->poll, page, runner->url, &now, ret_verdict, reterr);
 	runner_tell_notices(runner);
-	if (r)
-		gather_clear(&runner->gather); /* the chain begins again */
+	if (r && poll_begins_chain(runner->poll))
+		gather_clear(&runner->gather); /* else only this page is requested again */
 	return r;
 }
 
