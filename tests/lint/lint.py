@@ -345,6 +345,51 @@ def listed():
             yield place(path), "has no seeds"
 
 
+# In the second column of RELIABILITY.md, but names of no test.
+NOT_TESTS = "allow_origins scenario".split()
+
+
+def is_evidence(name, system):
+    """Does NAME, of the second column of RELIABILITY.md, exist? SYSTEM: the system test named before it."""
+    if "/" in name:
+        return (ROOT / name).exists() or (ROOT / (name + ".c")).exists()
+    if name.endswith(".py"):
+        return any((ROOT / "tests").rglob(name))
+    if name.startswith("test_"):
+        return system and "def %s(" % name in (ROOT / "tests/system" / (system + ".py")).read_text()
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in NOT_TESTS:
+        return True
+    names = [(build.parent.name, build.read_text()) for build in ROOT.glob("tests/*/meson.build")]
+    # those of system and faults begin with the name of their folder
+    return (ROOT / "conf/providers" / (name + ".conf")).exists() or any(
+        "'%s'" % test in text
+        for folder, text in names
+        for test in {name, name.removeprefix(folder + "_")}
+    )
+
+
+def reliability():
+    """Each promise in RELIABILITY.md names a test, and each test that it names exists."""
+    path = ROOT / "RELIABILITY.md"
+    n_rows = 0
+    for number, line in enumerate(lines_of(path), 1):
+        if not line.startswith("| ") or line.startswith(("| promise", "| ---")):
+            continue
+        n_rows += 1
+        promise, _, tests = line.strip("| ").partition(" | ")
+        names = [name.split()[0] for name in re.findall(r"`([^`]+)`", tests)]
+        if not names or " | " in tests:
+            yield place(path, number), "expected a promise and its tests"
+        system = None
+        for name in names:
+            if name.startswith("system_"):
+                system = "test_" + name[7:]
+            if not is_evidence(name, system):
+                yield place(path, number), "there is no %s" % name
+    if n_rows < 50:
+        yield place(path), "has no table"
+
+
 def main():
     found = list(globals()[sys.argv[2]]())
     for where, what in found:
