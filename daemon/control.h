@@ -6,6 +6,7 @@
  *
  * Requests: {"command":"status"}, the same with "name":NAME, {"command":"poll"},
  * {"command":"poll","source":NAME},
+ * {"command":"refill","source":NAME},
  * {"command":"reload"}, and with a reload {"command":"rename","name":NAME,"to":NEW}, "rename-sink",
  * {"command":"drop-sink","name":NAME}; {"command":"pause","name":NAME}, "resume",
  * "dead-letters-resend", "dead-letters-discard". Answers: {"ok":true,...} or

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/log.h"
 #include "conf/findings.h"
+#include "errand.h"
 #include "overview.h"
 #include "status_json.h"
 #include "pipeline/deadletter.h"
@@ -82,9 +83,9 @@ static json_t *unknown_source(const struct trawld *trawld, const char *name)
 	return control_refusal(EX_USAGE, text);
 }
 
-static const struct poller *find_poller(const struct trawld *trawld, const char *name)
+static struct poller *find_poller(const struct trawld *trawld, const char *name)
 {
-	for (size_t i = 0; i < trawld->n_pollers; i++)
+	for (size_t i = 0; name && i < trawld->n_pollers; i++)
 		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
 			return trawld->pollers[i];
 	return NULL;
@@ -259,6 +260,24 @@ static json_t *acknowledge_gaps(struct control_client *client, const char *sourc
 	return json_pack("{s:b}", "ok", 1);
 }
 
+static json_t *refill(struct control_client *client, const char *source)
+{
+	struct trawld *trawld = client->control->trawld;
+	struct poller *poller = find_poller(trawld, source);
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	struct refill_result result;
+	struct fault fault;
+	if (!source)
+		return control_refusal(EX_USAGE, "the request needs a source");
+	if (!poller)
+		return unknown_source(trawld, source);
+	int code = errand_refill(poller, by, &result, &fault);
+	return code ? control_refusal(code, fault.text)
+		    : json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "gaps", (json_int_t)result.n_gaps,
+			      "expired", (json_int_t)result.n_expired, "lost",
+			      (json_int_t)result.n_lost);
+}
+
 static json_t *change(
 	struct control_client *client, enum routes_command command, const json_t *request)
 {
@@ -392,6 +411,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = reload(client, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
 		value = acknowledge_gaps(client, source);
+	else if (strcmp(command, "refill") == 0)
+		value = refill(client, source);
 	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
 		value = pause_or_resume(client, request, strcmp(command, "pause") == 0);
 	else if (strcmp(command, "skip") == 0 && source)
@@ -411,7 +432,7 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else
 		value = control_refusal(EX_USAGE, "unknown command; expected status, poll, reload, "
 						  "rename, rename-sink, drop-sink, pause, resume, "
-						  "skip, tail, dead-letters-resend "
+						  "skip, refill, tail, dead-letters-resend "
 						  "or dead-letters-discard");
 	json_decref(request);
 	return value;

@@ -8,15 +8,46 @@
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "control.h"
+#include "errand.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
 #include "trawld.h"
+
+/* Open gaps may be requested again: keys are kept from where the first begins, or what can still be
+ * requested does. */
+static nsec_t kept_time(const struct poller *poller)
+{
+	const struct definition *definition = poller->source->definition;
+	if (poller->gap_time == NSEC_NONE || !definition->resume.window ||
+		coverage_open_gaps(poller->trawld->store, poller->source->name) == 0)
+		return NSEC_NONE;
+	nsec_t oldest = errand_oldest_time(definition, clock_wall());
+	return errand_keys_time(definition, poller->gap_time > oldest ? poller->gap_time : oldest);
+}
+
+static void note_gap(const struct coverage_gap *gap, void *userdata)
+{
+	struct poller *poller = userdata;
+	if (poller->gap_time == NSEC_NONE || gap->start_time < poller->gap_time)
+		poller->gap_time = gap->start_time;
+}
+
+void poller_look_at_gaps(struct poller *poller)
+{
+	struct fault fault;
+	nsec_t before = poller->gap_time;
+	poller->gap_time = NSEC_NONE;
+	if (coverage_each_gap(
+		    poller->trawld->store, poller->source->name, false, note_gap, poller, &fault))
+		poller->gap_time = before; /* too many keys rather than too few */
+}
 
 static void accept_records(const struct record_batch *batch, void *userdata)
 {
 	struct poller *poller = userdata;
 	struct intake_status before, after;
 	intake_status(poller->intake, &before);
+	intake_keep_keys(poller->intake, kept_time(poller));
 	intake_accept(batch, poller->intake);
 	intake_status(poller->intake, &after);
 	uint64_t n_new = after.n_records - before.n_records;
@@ -48,7 +79,8 @@ static bool may_poll(bool needs_window, void *userdata)
 	struct fault fault;
 	if (!trawld_may_poll(poller->trawld))
 		return false;
-	int r = needs_window ? intake_ready(poller->intake, &fault) : 0;
+	int r = needs_window ? intake_ready(poller->intake, runner_horizon(poller->runner), &fault)
+			     : 0;
 	if (r == STORE_E_CORRUPT)
 		committer_damaged(poller->trawld->committer, &fault);
 	else if (r && !poller->unreadable)
@@ -98,6 +130,7 @@ static void rested(const struct fault *fault, void *userdata)
 	else
 		poller->caught_up_time = clock_wall();
 	trawld_progress(poller->trawld);
+	errand_wake(poller->errand);
 }
 
 static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void *userdata)
@@ -107,6 +140,7 @@ static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void
 	timestamp_print_rfc3339(start_time, 3, &from);
 	timestamp_print_rfc3339(end_time, 3, &to);
 	poller->n_gaps++;
+	note_gap(&(struct coverage_gap){.start_time = start_time}, poller);
 	poller->gap_ns[reason] += end_time - start_time;
 	coverage_add_gap(poller->trawld->store, poller->source->name, start_time, end_time, reason);
 	committer_touch(poller->trawld->committer);
@@ -196,6 +230,8 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 	poller->caught_up_time = NSEC_NONE;
 	poller->paused =
 		!source->options.enabled || str_list_has(&trawld->pauses.sources, source->name);
+	poller->gap_time = NSEC_NONE;
+	poller_look_at_gaps(poller);
 	tally_init(&poller->tally, clock_monotonic());
 	poller->intake = intake_new(&(struct intake_setup){
 		.store = trawld->store,
@@ -250,11 +286,18 @@ int poller_set_paused(struct poller *poller, bool paused, struct fault *reterr)
 	return 0;
 }
 
+void poller_stop(struct poller *poller)
+{
+	errand_free(poller->errand);
+	runner_stop(poller->runner);
+}
+
 void poller_free(struct poller *poller)
 {
 	if (!poller)
 		return;
 	control_forget(poller->trawld->control, poller);
+	errand_free(poller->errand);
 	poller->trawld->n_rested -= poller->rested;
 	runner_free(poller->runner);
 	intake_free(poller->intake);

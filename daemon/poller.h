@@ -7,6 +7,7 @@
 #include "source/runner.h"
 #include "tally.h"
 
+struct errand;
 struct trawld;
 
 struct poller {
@@ -23,6 +24,8 @@ struct poller {
 	uint64_t n_gaps;
 	nsec_t gap_ns[GAP_N_REASONS]; /* how long they are together */
 	bool unreadable; /* what it knows already could not be read from the state: told */
+	nsec_t gap_time; /* where the first open gap begins; NSEC_NONE: none is known */
+	struct errand *errand; /* NULL: none is at work */
 	unsigned loss_told; /* how urgent it was when it was told (countdown.c) */
 	struct tally tally;
 };
@@ -32,6 +35,10 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 	nsec_t first_delay_ns, struct fault *reterr);
 /* Stops polling, or continues. 0 or the fault of the runner. */
 int poller_set_paused(struct poller *poller, bool paused, struct fault *reterr);
+/* No request follows any more. */
+void poller_stop(struct poller *poller);
+/* Gaps may have been closed: which keys are kept for those that are open? */
+void poller_look_at_gaps(struct poller *poller);
 void poller_free(struct poller *poller);
 
 #endif

@@ -317,7 +317,7 @@ void trawld_stop(struct trawld *trawld)
 	/* before anything can end the loop: sinks say now what they have left to do */
 	fanout_hurry(trawld->fanout);
 	for (size_t i = 0; i < trawld->n_pollers; i++)
-		runner_stop(trawld->pollers[i]->runner);
+		poller_stop(trawld->pollers[i]);
 	committer_flush(trawld->committer);
 	fanout_retry_now(trawld->fanout);
 	timer_start(trawld->loop, trawld->stop_timer, timeout);

@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check config coverage cursor dead-letters definition drop-sink events gaps pause poll probe prove providers reload rename rename-sink resume rewind setup status tail test verify"
+	local commands="backup check config coverage cursor dead-letters definition drop-sink events gaps pause poll probe prove providers refill reload rename rename-sink resume rewind setup status tail test verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -59,7 +59,7 @@ _trawlctl()
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
 	tail) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json --limit" -- "$cur") ;;
-	poll) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
+	poll | refill) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	rename) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	pause | resume)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")

@@ -26,6 +26,7 @@ int ctl_new_source(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
 int ctl_coverage(const struct ctl_arguments *arguments);
 int ctl_events(const struct ctl_arguments *arguments);
+int ctl_refill(const struct ctl_arguments *arguments);
 int ctl_tail(const struct ctl_arguments *arguments);
 int ctl_verify(const struct ctl_arguments *arguments);
 int ctl_prove(const struct ctl_arguments *arguments);

@@ -79,8 +79,9 @@ static void add_span(const struct coverage_span *span, void *userdata)
 
 static void add_gap(const struct coverage_gap *gap, void *userdata)
 {
-	add(&find_source(userdata, gap->source)->gaps, gap->start_time, gap->end_time, "gap",
-		gap->reason);
+	if (gap->refilled_time == NSEC_NONE)
+		add(&find_source(userdata, gap->source)->gaps, gap->start_time, gap->end_time,
+			"gap", gap->reason);
 }
 
 /* --- the report --- */

@@ -49,6 +49,8 @@ static void add_json(struct gap_listing *listing, const struct coverage_gap *gap
 		buf_append_text(out, ",\"acknowledged_by\":");
 		json_encode(slice_of(gap->acknowledged_by ? gap->acknowledged_by : ""), out);
 	}
+	if (gap->refilled_time != NSEC_NONE)
+		append_time(listing, "refilled", gap->refilled_time);
 	buf_append_text(out, "}\n");
 }
 
@@ -66,13 +68,17 @@ static void add_text(struct gap_listing *listing, const struct coverage_gap *gap
 		append_time(listing, NULL, gap->acknowledged_time);
 		buf_printf(out, " by %s", gap->acknowledged_by ? gap->acknowledged_by : "?");
 	}
+	if (gap->refilled_time != NSEC_NONE) {
+		buf_append_text(out, ", refilled ");
+		append_time(listing, NULL, gap->refilled_time);
+	}
 	buf_append_char(out, '\n');
 }
 
 static void add(const struct coverage_gap *gap, void *userdata)
 {
 	struct gap_listing *listing = userdata;
-	listing->n_open += gap->acknowledged_time == NSEC_NONE;
+	listing->n_open += gap->acknowledged_time == NSEC_NONE && gap->refilled_time == NSEC_NONE;
 	if (listing->json)
 		add_json(listing, gap);
 	else

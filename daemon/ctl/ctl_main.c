@@ -47,6 +47,10 @@ static const struct ctl_command commands[] = {
 		"list of which time the records were read, and of which not (exit status 1 with "
 		"gaps)",
 		CTL_NAME | CTL_SINCE | CTL_JSON, ctl_coverage},
+	{"refill", "SOURCE",
+		"request the open gaps of a source again, as far as its API still keeps the "
+		"records",
+		CTL_NAME | CTL_NAME_REQUIRED, ctl_refill},
 	{"events", "[--since TIME] [--json]",
 		"list starts, stops, changed configurations and what people did, and who it was",
 		CTL_SINCE | CTL_JSON, ctl_events},

@@ -301,7 +301,7 @@ static int load_cursor(struct session *session, const struct config *config)
 	}
 	if (r == 0 && session->store) {
 		session->window = window_new(session->store, probe->source->name);
-		r = window_load(session->window, &fault);
+		r = window_load(session->window, NSEC_NONE, &fault);
 	}
 	if (r)
 		return ctl_store_failed(r, &fault);

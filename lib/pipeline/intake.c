@@ -4,6 +4,8 @@
  */
 #include "pipeline/intake.h"
 
+#include <assert.h>
+
 #include "base/json.h"
 #include "base/mem.h"
 #include "store/occurrence.h"
@@ -15,7 +17,7 @@
 struct intake {
 	struct store *store;
 	struct committer *committer;
-	char *source;
+	char *name; /* of the source */
 	char *provider;
 	commit_done_fn committed;
 	void *userdata;
@@ -23,6 +25,10 @@ struct intake {
 	struct idset chain; /* digests met in this chain (or page), with their occurrences */
 	char *cursor; /* the last one collected: an idle poll writes nothing */
 	nsec_t expired_time;
+	nsec_t kept_time; /* younger keys stay in the state; NSEC_NONE */
+	struct intake *errand; /* reads again what this one has read; NULL: none */
+	struct intake *source; /* an errand's; NULL: it is none */
+	nsec_t from_time; /* an errand's */
 	struct buf scratch;
 	struct intake_status status;
 };
@@ -32,12 +38,29 @@ struct intake *intake_new(const struct intake_setup *setup)
 	struct intake *intake = MEM_NEW(struct intake);
 	intake->store = setup->store;
 	intake->committer = setup->committer;
-	intake->source = mem_strdup(setup->source);
+	intake->name = mem_strdup(setup->source);
 	intake->provider = mem_strdup(setup->provider);
 	intake->committed = setup->committed;
 	intake->userdata = setup->userdata;
 	intake->window = window_new(setup->store, setup->source);
-	intake->expired_time = NSEC_NONE;
+	intake->expired_time = intake->kept_time = NSEC_NONE;
+	return intake;
+}
+
+struct intake *intake_new_errand(struct intake *source, nsec_t from_time)
+{
+	struct intake *intake = intake_new(&(struct intake_setup){
+		.store = source->store,
+		.committer = source->committer,
+		.source = source->name,
+		.provider = source->provider,
+		.committed = source->committed,
+		.userdata = source->userdata,
+	});
+	assert(!source->errand && !source->source);
+	intake->from_time = from_time;
+	intake->source = source;
+	source->errand = intake;
 	return intake;
 }
 
@@ -45,16 +68,24 @@ void intake_free(struct intake *intake)
 {
 	if (!intake)
 		return;
+	assert(!intake->errand);
+	if (intake->source)
+		intake->source->errand = NULL;
 	window_free(intake->window);
 	idset_deinit(&intake->chain);
 	buf_deinit(&intake->scratch);
 	free(intake->cursor);
-	free(intake->source);
+	free(intake->name);
 	free(intake->provider);
 	free(intake);
 }
 
-int intake_ready(struct intake *intake, struct fault *reterr)
+void intake_keep_keys(struct intake *intake, nsec_t time)
+{
+	intake->kept_time = time;
+}
+
+int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
 {
 	if (window_is_loaded(intake->window))
 		return 0;
@@ -63,13 +94,27 @@ int intake_ready(struct intake *intake, struct fault *reterr)
 		fault_set(reterr, FAULT_STORE, "what was read cannot be committed now");
 		return STORE_E_FULL;
 	}
-	return window_load(intake->window, reterr);
+	return window_load(intake->window, intake->source ? intake->from_time : horizon, reterr);
+}
+
+static bool has_id(const struct intake *intake, const struct id *key)
+{
+	return window_has(intake->window, key) ||
+	       (intake->source && window_has(intake->source->window, key));
 }
 
 bool intake_known(const struct record *record, void *userdata)
 {
-	struct intake *intake = userdata;
-	return window_has(intake->window, &record->key);
+	return has_id(userdata, &record->key);
+}
+
+/* A record is accepted: nobody accepts it again. */
+static void note(struct intake *intake, const struct id *key)
+{
+	struct intake *other = intake->source ? intake->source : intake->errand;
+	window_add(intake->window, key);
+	if (other)
+		window_add(other->window, key);
 }
 
 /* Is RECORD new? Notes it in either case where its scope counts. */
@@ -78,7 +123,7 @@ static bool is_new(struct intake *intake, const struct record *record, enum reco
 	if (scope == RECORD_SCOPE_ROWS)
 		return true;
 	if (record->id_text.data)
-		return !window_has(intake->window, &record->key);
+		return !has_id(intake, &record->key);
 	if (scope == RECORD_SCOPE_EXACT)
 		return true;
 	unsigned nth = occurrence_count(&intake->chain, &record->key);
@@ -97,13 +142,15 @@ static void take(
 	}
 	batch_add(batch, text, &record->key, record->id_text, record->time);
 	if (keep_key)
-		window_add(intake->window, &record->key);
+		note(intake, &record->key);
 	intake->status.n_bytes += text.size;
+	if (intake->source)
+		intake->source->status.n_bytes += text.size;
 }
 
 static struct batch *make_batch(struct intake *intake, const struct record_batch *accepted)
 {
-	struct batch *batch = batch_new(intake->source, intake->provider, clock_wall());
+	struct batch *batch = batch_new(intake->name, intake->provider, clock_wall());
 	if (accepted->scope == RECORD_SCOPE_PAGE ||
 		(accepted->scope == RECORD_SCOPE_CHAIN && accepted->new_chain))
 		idset_clear(&intake->chain);
@@ -124,6 +171,8 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
 	batch->newest_time = accepted->key_time;
 	intake->status.n_records += batch->n_records;
+	if (intake->source)
+		intake->source->status.n_records += batch->n_records;
 	batch_trim(batch);
 	if (batch->n_records)
 		return batch;
@@ -137,7 +186,8 @@ static void expire(struct intake *intake, nsec_t horizon)
 	if (horizon == NSEC_NONE ||
 		(intake->expired_time != NSEC_NONE && horizon < intake->expired_time + EXPIRY_STEP))
 		return;
-	commit_add_expiry(intake->store, intake->source, horizon);
+	bool kept = intake->kept_time != NSEC_NONE && intake->kept_time < horizon;
+	commit_add_expiry(intake->store, intake->name, kept ? intake->kept_time : horizon);
 	window_expire(intake->window, horizon, &fault);
 	intake->expired_time = horizon;
 }
@@ -145,7 +195,7 @@ static void expire(struct intake *intake, nsec_t horizon)
 void intake_accept(const struct record_batch *accepted, void *userdata)
 {
 	struct intake *intake = userdata;
-	const char *cursor = accepted->cursor;
+	const char *cursor = intake->source ? NULL : accepted->cursor;
 	struct batch *batch = make_batch(intake, accepted);
 	if (cursor && intake->cursor && strcmp(cursor, intake->cursor) == 0)
 		cursor = NULL;
@@ -154,10 +204,11 @@ void intake_accept(const struct record_batch *accepted, void *userdata)
 		intake->cursor = mem_strdup(cursor);
 	}
 	if (batch || cursor)
-		commit_add_page(intake->store, intake->source, batch, cursor,
+		commit_add_page(intake->store, intake->name, batch, cursor,
 			batch ? intake->committed : NULL, intake->userdata);
 	batch_unref(batch);
-	expire(intake, accepted->horizon);
+	if (!intake->source)
+		expire(intake, accepted->horizon);
 	if (!commit_pending(intake->store))
 		return;
 	if (accepted->more)

@@ -28,9 +28,18 @@ void intake_free(struct intake *intake);
 void intake_accept(const struct record_batch *accepted, void *intake);
 bool intake_known(const struct record *record, void *intake);
 
-/* Reads the dedupe window if that was not done: to be called before a poll whose records have to be
- * looked up. Else STORE_E_*: it cannot be read now, or (STORE_E_CORRUPT) never. */
-int intake_ready(struct intake *intake, struct fault *reterr);
+/* An intake for what is read again of SOURCE's time from FROM_TIME on, beside it: both know what
+ * either accepts. No cursor moves. At most one at a time; to be freed before SOURCE is. */
+struct intake *intake_new_errand(struct intake *source, nsec_t from_time);
+
+/* Keys from TIME on are kept in the state, however old they are; NSEC_NONE: only those that polls
+ * need. */
+void intake_keep_keys(struct intake *intake, nsec_t time);
+
+/* Reads the dedupe window, from HORIZON on (NSEC_NONE: all), if that was not done: to be called
+ * before a poll whose records have to be looked up. Else STORE_E_*: it cannot be read now, or
+ * (STORE_E_CORRUPT) never. */
+int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr);
 
 struct intake_status {
 	uint64_t n_records; /* accepted since start */

@@ -22,6 +22,7 @@ void poll_init(struct poll *poll, const struct source *source)
 		.seen = IDSET_NULL,
 		.span_max_ns = source->definition->resume.span_max_ns,
 		.cut_time = NSEC_NONE,
+		.errand = {NSEC_NONE, NSEC_NONE},
 		.swept_time = NSEC_NONE,
 		.expired_time = NSEC_NONE,
 		.cover = POLL_COVER_NULL,

@@ -64,6 +64,10 @@ void poll_free(struct poll *poll);
 const struct cursor *poll_cursor(const struct poll *poll); /* as of the last accepted page */
 /* From the store, or for a source without state started_time and exact. No poll is open. */
 void poll_set_cursor(struct poll *poll, const struct cursor *cursor);
+/* An errand: the poll requests SPAN, once, whatever the cursor says, and proves nothing of any
+ * other time. Only for definitions that go by windows, without [fetch]. Its cursor is not to be
+ * kept. */
+void poll_set_errand(struct poll *poll, const struct span *span);
 /* A source that has read nothing yet starts at another time. */
 void poll_set_started(struct poll *poll, nsec_t time);
 /* The documents of a window cannot be had as they were listed: back to CURSOR, from which the

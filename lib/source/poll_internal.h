@@ -25,6 +25,8 @@ struct poll {
 			      process; NSEC_NONE: none did */
 	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */
 	struct span span; /* windows: what this poll requests in all */
+	struct span errand; /* all that is to be requested, from what was read of it on; start
+			       NSEC_NONE: it is not an errand */
 	struct span read; /* windows: what the last page was requested for */
 	struct span slice; /* windows: what this chain requests */
 	nsec_t span_max_ns; /* halved by cap, doubled by success */
@@ -79,6 +81,12 @@ static inline const struct definition *definition_of(const struct poll *poll)
 static inline bool counts_pages(const struct definition *definition)
 {
 	return definition->page.offset || definition->page.number;
+}
+
+/* It requests a span of time once, and moves no watermark. */
+static inline bool is_errand(const struct poll *poll)
+{
+	return poll->errand.start_time != NSEC_NONE;
 }
 
 /* Polls continue from a cursor of the API, not by time. */

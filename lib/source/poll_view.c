@@ -27,6 +27,12 @@ void poll_set_cursor(struct poll *poll, const struct cursor *cursor)
 	cursor_copy(&poll->cursor, cursor);
 }
 
+void poll_set_errand(struct poll *poll, const struct span *span)
+{
+	poll->errand = *span;
+	cursor_close_chain(&poll->cursor);
+}
+
 void poll_set_started(struct poll *poll, nsec_t time)
 {
 	poll->cursor.started_time = time;

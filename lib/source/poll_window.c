@@ -270,6 +270,8 @@ static bool find_span(struct poll *poll, const struct clocks *now)
 
 bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct clocks *now)
 {
+	if (is_errand(poll))
+		return false;
 	nsec_t oldest = oldest_of(poll, now), done = poll->cursor.watermark_time;
 	if (done != NSEC_NONE)
 		return done < oldest; /* find_span tells the gap */
@@ -277,6 +279,18 @@ bool poll_window_expired(struct poll *poll, nsec_t start_time, const struct cloc
 	if (oldest == NSEC_NONE || oldest - NSEC_PER_MIN <= start_time)
 		return false;
 	poll_add_gap(poll, (struct span){start_time, oldest}, GAP_RETENTION);
+	return true;
+}
+
+/* What is left of an errand, from its first slice on. */
+static bool begin_errand(struct poll *poll)
+{
+	cursor_close_chain(&poll->cursor);
+	poll->span = poll->errand;
+	poll->clip_time = NSEC_NONE;
+	poll->resumed = false;
+	poll->frozen = poll->ahead = true; /* nothing is stored; the span ends where it says */
+	poll->slice = slice_at(poll, poll->span.start_time);
 	return true;
 }
 
@@ -289,6 +303,8 @@ bool poll_window_begin(struct poll *poll, const struct clocks *now)
 	poll->begun_time = now->host_time;
 	if (clocks_agree(now))
 		poll->no_future = false;
+	if (is_errand(poll))
+		return begin_errand(poll);
 	if (cursor->start_time != NSEC_NONE &&
 		!poll_window_expired(poll, cursor->start_time, now)) {
 		if (cursor->clock_time == NSEC_NONE)
@@ -414,7 +430,10 @@ enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
 	nsec_t late = request_until(poll, now);
-	move_watermark(poll, now);
+	if (is_errand(poll))
+		poll->errand.start_time = poll->slice.end_time;
+	else
+		move_watermark(poll, now);
 	cursor_close_chain(&poll->cursor);
 	if (may_grow(poll) && poll->span_max_ns < definition->resume.span_max_ns)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2

@@ -117,7 +117,8 @@ void runner_continue(struct runner *runner, enum poll_verdict verdict)
 	bool ended = verdict == POLL_CAUGHT_UP;
 	if (is_halted(runner))
 		return;
-	runner->task = ended && runner_watch_is_due(runner) ? RUNNER_TASK_WATCH : RUNNER_TASK_PAGE;
+	bool watches = ended && !runner->errand && runner_watch_is_due(runner);
+	runner->task = watches ? RUNNER_TASK_WATCH : RUNNER_TASK_PAGE;
 	if (ended && runner->task == RUNNER_TASK_PAGE) {
 		rest(runner);
 		return;
@@ -266,6 +267,9 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 		runner_free(runner);
 		return r;
 	}
+	runner->errand = setup->errand != NULL;
+	if (setup->errand)
+		poll_set_errand(runner->poll, setup->errand);
 	runner->rate = rate_new(
 		&(struct rate_setup){
 			.credential = credential,
@@ -356,6 +360,11 @@ int runner_resume(struct runner *runner, struct fault *reterr)
 void runner_stop(struct runner *runner)
 {
 	halt(runner, RUNNER_STOPPED);
+}
+
+nsec_t runner_horizon(const struct runner *runner)
+{
+	return runner->source->definition->resume.window ? poll_horizon(runner->poll) : NSEC_NONE;
 }
 
 void runner_status(const struct runner *runner, struct runner_status *ret)

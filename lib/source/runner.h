@@ -12,6 +12,7 @@
 #include "source/source.h"
 
 struct ev_loop;
+struct span;
 struct runner;
 
 struct runner_callbacks {
@@ -49,6 +50,8 @@ struct runner_setup {
 	const char *cursor; /* text from the store; NULL: no state yet */
 	bool paused; /* as after runner_pause */
 	bool give_up; /* --once: after some attempts report through rested and stop */
+	const struct span *errand; /* only this is requested, once (poll.h), and give_up is set;
+				      NULL: all that comes */
 	nsec_t first_delay_ns; /* spreads the first polls */
 	const struct runner_callbacks *callbacks;
 	void *userdata;
@@ -146,5 +149,7 @@ struct runner_status {
 	nsec_t position_time, target_time; /* windows: how far, and where to; NSEC_NONE */
 };
 void runner_status(const struct runner *runner, struct runner_status *ret);
+/* Dedupe keys that are older are not looked up again; NSEC_NONE: all may be. */
+nsec_t runner_horizon(const struct runner *runner);
 
 #endif

@@ -50,6 +50,7 @@ struct runner {
 	const struct runner_callbacks *callbacks;
 	void *userdata;
 	bool give_up;
+	bool errand;
 
 	enum runner_task task;
 	enum runner_start start;

@@ -64,6 +64,18 @@ void coverage_add(
 		};
 }
 
+void coverage_refill(struct store *store, const char *source, nsec_t start_time, nsec_t end_time)
+{
+	*add_note(store) = (struct pending_note){
+		.kind = NOTE_REFILL,
+		.source = mem_strdup(source),
+		.start_time = start_time,
+		.end_time = end_time,
+		.time = clock_wall(),
+	};
+	coverage_add(store, source, start_time, end_time, false);
+}
+
 void coverage_retract(struct store *store, const char *source, nsec_t time)
 {
 	*add_note(store) = (struct pending_note){
@@ -110,6 +122,10 @@ static void bind_note(sqlite3_stmt *statement, const struct pending_note *note)
 		break;
 	case NOTE_RETRACTION:
 		sqlite3_bind_int64(statement, 3, note->start_time);
+		break;
+	case NOTE_REFILL:
+		sqlite3_bind_int64(statement, 3, note->start_time);
+		sqlite3_bind_int64(statement, 4, note->end_time);
 		break;
 	}
 }
@@ -178,6 +194,11 @@ static int write_note(struct store *store, const struct pending_note *note, stru
 		if (!r)
 			r = run_note(store, STATEMENT_COVER_DROP, note, &changes, reterr);
 		break;
+	case NOTE_REFILL:
+		r = run_note(store, STATEMENT_GAP_CUT, note, &changes, reterr);
+		if (!r)
+			r = run_note(store, STATEMENT_GAP_REFILL, note, &changes, reterr);
+		break;
 	}
 	return r;
 }
@@ -238,7 +259,8 @@ static bool settle_note(struct store *store, const struct pending_note *note)
 		*covered = note->end_time;
 	if (note->kind == NOTE_RETRACTION && *covered > note->start_time)
 		*covered = note->start_time;
-	return note->kind == NOTE_GAP || note->kind == NOTE_ACKNOWLEDGEMENT;
+	return note->kind == NOTE_GAP || note->kind == NOTE_ACKNOWLEDGEMENT ||
+	       note->kind == NOTE_REFILL;
 }
 
 void coverage_settle(struct store *store)
@@ -280,6 +302,9 @@ static int read_gap(struct store *store, sqlite3_stmt *statement, struct coverag
 					     ? NSEC_NONE
 					     : sqlite3_column_int64(statement, 6),
 		.acknowledged_by = (const char *)sqlite3_column_text(statement, 7),
+		.refilled_time = sqlite3_column_type(statement, 8) == SQLITE_NULL
+					 ? NSEC_NONE
+					 : sqlite3_column_int64(statement, 8),
 	};
 	return ret->source && ret->reason ? 0
 					  : statement_damaged(store, reterr, "a gap has no source");

@@ -8,7 +8,7 @@
  * Not read: gaps, one row each, from the commit that found one until a person acknowledges it, and
  * after that as a record of what was acknowledged, when and by whom. A gap that touches an open one
  * of the same source and reason makes that one longer. A gap counts whatever rows say that its time
- * was read.
+ * was read, until it is refilled: asked again, and read to the end.
  *
  * Rows name their source by text: a gap stays when its source is gone.
  */
@@ -27,6 +27,7 @@ struct coverage_gap {
 	nsec_t found_time;
 	nsec_t acknowledged_time; /* NSEC_NONE: open */
 	const char *acknowledged_by; /* NULL: open */
+	nsec_t refilled_time; /* when it was read after all; NSEC_NONE: it was not */
 };
 
 /* For the next commit_run: SOURCE has a gap from START_TIME to END_TIME. */
@@ -46,10 +47,14 @@ void coverage_retract(struct store *store, const char *source, nsec_t time);
  * that is committed now. */
 void coverage_acknowledge(struct store *store, const char *source, const char *by);
 
+/* For the next commit_run: SOURCE was asked again for START_TIME to END_TIME, and read to the end:
+ * it was read, and what is open of gaps there is closed. */
+void coverage_refill(struct store *store, const char *source, nsec_t start_time, nsec_t end_time);
+
 typedef void (*coverage_gap_fn)(const struct coverage_gap *gap, void *userdata);
 
 /* Calls EACH for the gaps of SOURCE (NULL: of all sources), by source and time; ACKNOWLEDGED: also
- * for those that are. 0 or STORE_E_*. */
+ * for those that are, or were refilled. 0 or STORE_E_*. */
 int coverage_each_gap(struct store *store, const char *source, bool acknowledged,
 	coverage_gap_fn each, void *userdata, struct fault *reterr);
 

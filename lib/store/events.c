@@ -17,6 +17,7 @@ static const char *const kind_names[] = {
 	[EVENT_CONFIGURATION] = "configuration",
 	[EVENT_REWIND] = "rewind",
 	[EVENT_SKIP] = "skip",
+	[EVENT_REFILL] = "refill",
 	[EVENT_ACKNOWLEDGE] = "acknowledge-gaps",
 	[EVENT_RESTORE] = "restore",
 	[EVENT_PAUSE] = "pause",

@@ -19,6 +19,7 @@ enum event_kind {
 	EVENT_CONFIGURATION, /* another one than before is in use */
 	EVENT_REWIND,
 	EVENT_SKIP,
+	EVENT_REFILL, /* of gaps: asked for by a person */
 	EVENT_ACKNOWLEDGE, /* of gaps */
 	EVENT_RESTORE, /* the state is older than the one last used */
 	EVENT_PAUSE,

@@ -118,6 +118,13 @@ static const char step_8[] = "CREATE TABLE events("
 			     " text TEXT,"
 			     " line TEXT NOT NULL);";
 
+/* When a gap was read after all. */
+static const char step_9[] =
+	"ALTER TABLE coverage ADD COLUMN refilled_time INTEGER;"
+	"DROP INDEX coverage_open;"
+	"CREATE INDEX coverage_open ON coverage(source)"
+	" WHERE acknowledged_time IS NULL AND refilled_time IS NULL AND state = 'gap';";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -127,6 +134,7 @@ static const char *const steps[] = {
 	step_6,
 	step_7,
 	step_8,
+	step_9,
 };
 
 const struct schema schema_current = {

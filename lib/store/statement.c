@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 
+#define IS_OPEN_GAP "acknowledged_time IS NULL AND refilled_time IS NULL AND state = 'gap'"
+
 static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_WRITE] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
@@ -82,26 +84,34 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_EVENT_LIST] = "SELECT line FROM events WHERE time >= ?1 ORDER BY number",
 	[STATEMENT_EVENT_PUT] = "INSERT INTO events(number, time, kind, text, line)"
 				" VALUES(?1, ?2, ?3, ?4, ?5)",
-	[STATEMENT_GAP_ACKNOWLEDGE] = "UPDATE coverage SET acknowledged_time = ?2,"
-				      " acknowledged_by = ?3 WHERE acknowledged_time IS NULL"
-				      " AND state = 'gap'"
-				      " AND (?1 IS NULL OR source = ?1)",
-	[STATEMENT_GAP_COUNT] = "SELECT source, count(*) FROM coverage"
-				" WHERE acknowledged_time IS NULL AND state = 'gap'"
-				" GROUP BY source",
+	[STATEMENT_GAP_ACKNOWLEDGE] =
+		"UPDATE coverage SET acknowledged_time = ?2,"
+		" acknowledged_by = ?3 WHERE " IS_OPEN_GAP " AND (?1 IS NULL OR source = ?1)",
+	[STATEMENT_GAP_COUNT] =
+		"SELECT source, count(*) FROM coverage WHERE " IS_OPEN_GAP " GROUP BY source",
 	[STATEMENT_GAP_EXTEND] =
 		"UPDATE coverage SET start_time = min(start_time, ?3), end_time = max(end_time, ?4)"
-		" WHERE acknowledged_time IS NULL AND state = 'gap' AND source = ?1"
-		" AND reason = ?5"
+		" WHERE " IS_OPEN_GAP " AND source = ?1 AND reason = ?5"
 		" AND start_time <= ?4 AND end_time >= ?3",
 	[STATEMENT_GAP_LIST] = "SELECT number, source, start_time, end_time, reason, found_time,"
-			       " acknowledged_time, acknowledged_by FROM coverage"
+			       " acknowledged_time, acknowledged_by, refilled_time FROM coverage"
 			       " WHERE state = 'gap' AND (?1 IS NULL OR source = ?1)"
-			       " AND (?2 OR acknowledged_time IS NULL)"
+			       " AND (?2 OR (" IS_OPEN_GAP "))"
 			       " ORDER BY source, start_time, number",
 	[STATEMENT_GAP_PUT] =
 		"INSERT INTO coverage(source, found_time, start_time, end_time, reason,"
 		" state) VALUES(?1, ?2, ?3, ?4, ?5, 'gap')",
+	/* what lies before ?3 or after ?4 stays open */
+	[STATEMENT_GAP_CUT] =
+		"INSERT INTO coverage(source, found_time, start_time, end_time, reason, state)"
+		" SELECT source, found_time, start_time, ?3, reason, state FROM coverage WHERE"
+		" " IS_OPEN_GAP " AND source = ?1 AND start_time < ?3 AND end_time > ?3 UNION ALL"
+		" SELECT source, found_time, ?4, end_time, reason, state FROM coverage WHERE"
+		" " IS_OPEN_GAP " AND source = ?1 AND start_time < ?4 AND end_time > ?4",
+	[STATEMENT_GAP_REFILL] = "UPDATE coverage SET start_time = max(start_time, ?3), end_time = "
+				 "min(end_time, ?4),"
+				 " refilled_time = ?2 WHERE " IS_OPEN_GAP
+				 " AND source = ?1 AND start_time < ?4 AND end_time > ?3",
 	[STATEMENT_KEYS_COUNT] = "SELECT coalesce(sum(n_keys), 0) FROM batch_keys WHERE"
 				 " source = (SELECT id FROM sources WHERE name = ?1)"
 				 " AND newest_time >= ?2",

@@ -70,9 +70,11 @@ enum statement {
 	STATEMENT_EVENT_PUT,
 	STATEMENT_GAP_ACKNOWLEDGE,
 	STATEMENT_GAP_COUNT,
+	STATEMENT_GAP_CUT,
 	STATEMENT_GAP_EXTEND,
 	STATEMENT_GAP_LIST,
 	STATEMENT_GAP_PUT,
+	STATEMENT_GAP_REFILL,
 	STATEMENT_KEYS_COUNT,
 	STATEMENT_KEYS_LIST,
 	STATEMENT_PAGE_COUNT,
@@ -142,6 +144,7 @@ enum note_kind {
 	NOTE_ACKNOWLEDGEMENT, /* of the open gaps of SOURCE (NULL: of all), BY a person */
 	NOTE_COVERED, /* START_TIME to END_TIME was read */
 	NOTE_RETRACTION, /* what is after START_TIME was not read after all */
+	NOTE_REFILL, /* START_TIME to END_TIME was read again: no gap is open there */
 };
 
 struct pending_note {

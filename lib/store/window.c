@@ -84,14 +84,14 @@ static int read_rows(
 	return r;
 }
 
-int window_load(struct window *window, struct fault *reterr)
+int window_load(struct window *window, nsec_t time, struct fault *reterr)
 {
 	struct idset set = IDSET_NULL;
 	int r;
 
 	if (window->loaded)
 		return 0;
-	r = read_rows(window, NSEC_NONE, &set, reterr);
+	r = read_rows(window, time, &set, reterr);
 	if (r) {
 		idset_deinit(&set);
 		return r;

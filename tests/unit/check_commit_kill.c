@@ -117,7 +117,7 @@ static int check_killed(int told_last)
 		batch_unref(batch);
 	}
 	ck_assert_ptr_null(fixture_next(2 * last, NULL));
-	ck_assert_int_eq(window_load(window, NULL), 0);
+	ck_assert_int_eq(window_load(window, NSEC_NONE, NULL), 0);
 	for (int n = 1; n <= last + 1; n++) {
 		key = fixture_key(n, (size_t)(n % 40));
 		ck_assert_msg(window_has(window, &key) == (n <= last), "key of %d", n);

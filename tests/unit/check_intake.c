@@ -79,7 +79,7 @@ static size_t deliver(const char *text, enum record_scope scope, bool new_chain,
 		records[i].key = digest_id((struct slice){text + i, 1});
 	}
 	if (scope != RECORD_SCOPE_EXACT || (n && text[0] <= 'Z'))
-		ck_assert_int_eq(intake_ready(intake, &fault), 0);
+		ck_assert_int_eq(intake_ready(intake, NSEC_NONE, &fault), 0);
 	intake_status(intake, &before);
 	intake_accept(&(struct record_batch){.records = {records, n},
 			      .scope = scope,
@@ -100,6 +100,78 @@ START_TEST(provider_ids_enter_once)
 	ck_assert_uint_eq(deliver("ABCDE", RECORD_SCOPE_EXACT, true, "3"), 1);
 	ck_assert(committer_flush(committer));
 	ck_assert_uint_eq(n_records, 5);
+}
+END_TEST
+
+/* As deliver(), TO and with its cursor. */
+static size_t deliver_to(struct intake *to, const char *text, const char *cursor)
+{
+	struct intake *source = intake;
+	intake = to;
+	size_t n = deliver(text, RECORD_SCOPE_CHAIN, true, cursor);
+	intake = source;
+	return n;
+}
+
+START_TEST(an_errand_and_its_source_know_each_others_records)
+{
+	char *cursor = NULL;
+	ck_assert_uint_eq(deliver("AbbC", RECORD_SCOPE_CHAIN, true, "1"), 4);
+	struct intake *errand = intake_new_errand(intake, 0);
+	ck_assert_uint_eq(deliver_to(errand, "bbAbC", "errand 1"), 1);
+	ck_assert_uint_eq(deliver_to(errand, "EdCC", "errand 2"), 2);
+	ck_assert_uint_eq(deliver("bbbEdF", RECORD_SCOPE_CHAIN, true, "2"), 1);
+	ck_assert_uint_eq(deliver_to(errand, "FbbbbF", "errand 3"), 1);
+	ck_assert(committer_flush(committer));
+	ck_assert_uint_eq(n_records, 9);
+	ck_assert_int_eq(cursors_get(store, "s", &cursor, NULL), 0);
+	ck_assert_str_eq(cursor, "2");
+	free(cursor);
+	intake_free(errand);
+	restart();
+	ck_assert_uint_eq(deliver("AbbbbCdEF", RECORD_SCOPE_CHAIN, true, "3"), 0);
+}
+END_TEST
+
+/* What is older than TIME is never requested again, every sink has it, and the process starts anew.
+ */
+static void forget(nsec_t time)
+{
+	commit_add_release(store, "s", INT64_MAX);
+	intake_accept(&(struct record_batch){.scope = RECORD_SCOPE_CHAIN,
+			      .cursor = "later",
+			      .key_time = time,
+			      .horizon = time},
+		intake);
+	restart();
+}
+
+START_TEST(keys_are_kept_for_an_errand)
+{
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
+	intake_keep_keys(intake, 50 * NSEC_PER_SEC); /* they are of 100 s */
+	forget(NSEC_PER_DAY);
+	struct intake *errand = intake_new_errand(intake, 60 * NSEC_PER_SEC);
+	ck_assert_uint_eq(deliver_to(errand, "A", NULL), 0);
+	intake_free(errand);
+	intake_keep_keys(intake, NSEC_NONE);
+	forget(2 * NSEC_PER_DAY);
+	errand = intake_new_errand(intake, 60 * NSEC_PER_SEC);
+	ck_assert_uint_eq(deliver_to(errand, "A", NULL), 1);
+	intake_free(errand);
+}
+END_TEST
+
+START_TEST(the_window_is_read_from_its_horizon)
+{
+	struct fault fault;
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
+	restart();
+	ck_assert_int_eq(intake_ready(intake, 101 * NSEC_PER_SEC, &fault), 0);
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "2"), 1);
+	restart();
+	ck_assert_int_eq(intake_ready(intake, 100 * NSEC_PER_SEC, &fault), 0);
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "3"), 0);
 }
 END_TEST
 
@@ -157,7 +229,9 @@ int main(void)
 {
 	const TTest *const tests[] = {provider_ids_enter_once,
 		equal_records_behind_an_exact_place_are_new, pages_that_overlap_count_by_themselves,
-		an_idle_poll_writes_nothing, records_are_one_line};
+		an_idle_poll_writes_nothing, records_are_one_line,
+		an_errand_and_its_source_know_each_others_records, keys_are_kept_for_an_errand,
+		the_window_is_read_from_its_horizon};
 	Suite *suite = suite_create("intake");
 	TCase *tcase = tcase_create("intake");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);

@@ -23,7 +23,7 @@ static void load(void)
 {
 	struct fault fault = FAULT_NULL;
 
-	ck_assert_msg(window_load(window, &fault) == 0, "%s", fault.text);
+	ck_assert_msg(window_load(window, NSEC_NONE, &fault) == 0, "%s", fault.text);
 }
 
 /* As after a restart. */
@@ -93,7 +93,7 @@ START_TEST(sources_are_apart)
 	fixture_run();
 	load();
 	ck_assert(!has(1, 0));
-	ck_assert_int_eq(window_load(other, NULL), 0);
+	ck_assert_int_eq(window_load(other, NSEC_NONE, NULL), 0);
 	ck_assert(window_has(other, &key));
 	window_free(other);
 }
@@ -225,7 +225,7 @@ START_TEST(keys_that_are_cut_are_corrupt)
 	fixture_run();
 	ck_assert_int_eq(
 		statement_exec(store, "UPDATE batch_keys SET keys = x'001122'", &fault), 0);
-	ck_assert_int_eq(window_load(window, &fault), STORE_E_CORRUPT);
+	ck_assert_int_eq(window_load(window, NSEC_NONE, &fault), STORE_E_CORRUPT);
 	ck_assert(!window_is_loaded(window));
 	ck_assert_msg(strstr(fault.text, "keys"), "%s", fault.text);
 }

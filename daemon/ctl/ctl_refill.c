@@ -1,0 +1,49 @@
+/* trawlctl refill: has the running trawld request the open gaps of a source again. */
+#include "ctl/ctl.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "ctl/ctl_control.h"
+
+static void print_count(const json_t *answer, const char *member, const char *what)
+{
+	json_int_t n = json_integer_value(json_object_get(answer, member));
+	if (n > 0)
+		printf("%lld gap%s %s\n", (long long)n, str_plural((size_t)n), what);
+}
+
+static void print_done(const char *name, const json_t *answer)
+{
+	json_int_t n = json_integer_value(json_object_get(answer, "gaps"));
+	if (n == 0)
+		printf("source %s: no open gap can be requested again\n", name);
+	else
+		printf("source %s: %lld gap%s will be requested again while the source is up to "
+		       "date; `trawlctl gaps %s` lists what is still open, the log has the "
+		       "results\n",
+			name, (long long)n, str_plural((size_t)n), name);
+	print_count(answer, "expired", "not requested: older than what the API keeps");
+	print_count(answer, "lost", "not requested: the documents no longer exist");
+}
+
+int ctl_refill(const struct ctl_arguments *arguments)
+{
+	char *path CLEANUP_FREE = ctl_control_path(arguments);
+	json_t *answer = NULL;
+	if (!path)
+		return EX_CONFIG;
+	json_t *request = json_pack("{s:s, s:s}", "command", "refill", "source", arguments->name);
+	if (!request) {
+		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
+		return EX_USAGE;
+	}
+	int code = ctl_control_ask(path, request, 0, &answer);
+	if (code == 0)
+		print_done(arguments->name, answer);
+	json_decref(answer);
+	return code;
+}
