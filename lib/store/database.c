@@ -91,6 +91,19 @@ static off_t file_size(const char *path)
 	return stat(path, &status) == 0 ? status.st_size : -1;
 }
 
+static int sync_directory(const char *directory, struct fault *reterr)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
+
+	if (fd < 0)
+		return store_refused(directory, directory, errno, reterr);
+	if (fsync(fd) != 0)
+		r = store_refused(directory, directory, errno, reterr);
+	close(fd);
+	return r;
+}
+
 /* An empty file that only we may read, its name durable: SQLite would use the umask. */
 static int make_file(const char *directory, const char *path, struct fault *reterr)
 {
@@ -99,15 +112,7 @@ static int make_file(const char *directory, const char *path, struct fault *rete
 	if (fd < 0)
 		return store_refused(directory, path, errno, reterr);
 	close(fd);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return store_refused(directory, directory, errno, reterr);
-	if (fsync(fd) != 0) {
-		close(fd);
-		return store_refused(directory, directory, errno, reterr);
-	}
-	close(fd);
-	return 0;
+	return sync_directory(directory, reterr);
 }
 
 /* A crash interrupted the first transaction of a new file: SQLite empties it again. The journal
@@ -361,6 +366,9 @@ static int open_own(struct store *store, const char *directory, const struct sch
 		r = quick_check(store, reterr);
 	if (!r)
 		r = configure(store, state, reterr);
+	/* the name of the log, and that the journal is gone: SQLite ignores it if that fails */
+	if (!r)
+		r = sync_directory(directory, reterr);
 	if (!r)
 		r = schema_migrate(store, schema, version, reterr);
 	store->is_new = state == SCHEMA_FRESH;
