@@ -70,6 +70,8 @@ static void report_sink(const struct sink_status *status, void *userdata)
 			(unsigned long long)status->pending_records,
 			str_plural(status->pending_records), *status->fault.text ? " (" : "",
 			status->fault.text, *status->fault.text ? ")" : "");
+	else if (status->undone)
+		log_warning(&subject, "%s; run again when that is fixed", status->undone->text);
 }
 
 void once_report(struct trawld *trawld)

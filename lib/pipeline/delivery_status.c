@@ -40,6 +40,13 @@ bool delivery_is_failing(const struct delivery *delivery)
 	return delivery->failing;
 }
 
+const struct fault *delivery_undone(const struct delivery *delivery)
+{
+	const struct sink_kind *kind = delivery->sink->kind;
+
+	return kind->undone ? kind->undone(delivery->sink) : NULL;
+}
+
 static nsec_t delivery_oldest(const struct delivery *delivery)
 {
 	if (delivery->job)
@@ -75,6 +82,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.failing_time = delivery->failing_time,
 		.n_attempts = delivery->failing_tries,
 		.fault = delivery->fault,
+		.undone = delivery_undone(delivery),
 		.wait_ns = delivery->wait_ns,
 		.next_try_ns = delivery_next_try(delivery),
 		.last_success_time = delivery->last_success_time,

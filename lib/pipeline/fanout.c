@@ -507,6 +507,8 @@ bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
 			n_failing++;
 		else if (delivery && !delivery_is_idle(delivery))
 			drained = false;
+		else if (delivery)
+			n_failing += delivery_undone(delivery) != NULL;
 	}
 	if (drained && ret_failing)
 		*ret_failing = n_failing;

@@ -72,7 +72,7 @@ int fanout_resend(struct fanout *fanout, const char *name, uint64_t *ret_n, stru
 int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
 
 /* Everything committed so far is acknowledged by every sink, or its sink is failing, or is paused
- * while something waits for it (then *RET_FAILING counts such sinks). */
+ * while something waits for it, or leaves work undone (then *RET_FAILING counts such sinks). */
 bool fanout_drained(const struct fanout *fanout, size_t *ret_failing);
 /* Called whenever that may have changed. */
 void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata), void *userdata);
@@ -101,6 +101,7 @@ struct sink_status {
 	nsec_t failing_time; /* since when */
 	unsigned n_attempts; /* that failed since then */
 	struct fault fault; /* why, while failing */
+	const struct fault *undone; /* why something is left to the next start; NULL: nothing is */
 	nsec_t wait_ns; /* the pause chosen after the last failed try, while failing */
 	nsec_t next_try_ns; /* from now, while failing */
 	nsec_t last_success_time; /* NSEC_NONE */

@@ -96,6 +96,9 @@ struct sink_kind {
 	/* Has work of its own left behind answered jobs (a file to compress), which --once and the
 	 * drain at the end wait for; sink_progress when that may have changed. May be NULL. */
 	bool (*busy)(const struct sink *sink);
+	/* Why some of that work could not be done and is left to the next start, although busy() is
+	 * false; NULL: all is done. May be NULL. */
+	const struct fault *(*undone)(const struct sink *sink);
 	/* Checks the receiver for `trawlctl test` without leaving a record in it: appends lines to
 	 * OUT, for the records of SOURCES. Waits. 0, or a fault outcome. NULL: a test record is
 	 * delivered. */

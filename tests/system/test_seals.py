@@ -54,6 +54,19 @@ class Good(Sealed):
             first += body["records"]
         self.assertEqual(self.anchor.read_bytes(), self.seals.read_bytes())
 
+    def test_seals_that_cannot_be_written(self):
+        """The run does not count as done; the next one seals what it left."""
+        simulator = self.cloudscale(300)
+        self.sealed(simulator.url)
+        self.seals.mkdir()
+        result = self.once(expect=75)
+        self.assertEqual(self.out.read_bytes().count(b"\n"), 300)
+        self.assertEqual(len(result.lines("the last records are not sealed")), 1, result.err)
+        self.assertIn("run again", result.lines("the last records are not sealed")[0])
+        self.seals.rmdir()
+        self.once()
+        self.assertEqual(self.verify_good()["sealed"], 300)
+
     def test_words(self):
         simulator = self.cloudscale(100)
         self.sealed(simulator.url)

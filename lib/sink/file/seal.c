@@ -355,12 +355,15 @@ void seals_make(struct seals *seals, nsec_t now)
 		r = seals_round(seals, now, &made, &fault);
 	if (r != 0 && !seals->failing)
 		log_error(&seals->subject,
-			"%s; records are written without a seal, trawld retries every %" PRId64
-			" s and seals them then",
-			fault.text, (int64_t)(seals->interval_ns / NSEC_PER_SEC));
+			"%s; records are written without a seal, trawld seals them when it works "
+			"again",
+			fault.text);
 	else if (r == 0 && seals->failing)
 		log_notice(&seals->subject, "seals are written again");
 	seals->failing = r != 0;
+	if (r != 0)
+		fault_set(&seals->fault, fault.class, "the last records are not sealed: %s",
+			fault.text);
 }
 
 bool seals_wait(const struct seals *seals)
@@ -371,5 +374,5 @@ bool seals_wait(const struct seals *seals)
 		wait = wait || seals->runs[i]->tree.n_leaves > 0;
 	for (size_t i = 0; i < seals->n_chains; i++)
 		wait = wait || seals->chains[i]->pending;
-	return wait && !seals->failing;
+	return wait;
 }

@@ -44,6 +44,7 @@ struct seals {
 	size_t n_runs;
 	size_t runs_capacity;
 	bool failing;
+	struct fault fault; /* why, while failing */
 
 	/* makes the sink's position durable; false: not now */
 	bool (*store)(void *userdata);
@@ -66,7 +67,7 @@ int seals_enter(struct seals *seals, struct file_target *target, struct fault *r
  */
 void seals_make(struct seals *seals, nsec_t now);
 
-/* Is there something to seal, and does sealing work? */
+/* Is there something to seal, or a seal to write? */
 bool seals_wait(const struct seals *seals);
 
 /* Appends {"chains":[…],"runs":[…]}. */

@@ -34,6 +34,7 @@
 
 #define SINK_FILE_SIZE_MIN (64 << 10)
 #define SINK_FILE_LOOK 60. /* seconds between two looks for periods that are over */
+#define SINK_FILE_SEAL_RETRIES 3 /* at the end, a second apart */
 
 struct sink_file_options {
 	char *path;
@@ -57,6 +58,8 @@ struct sink_file {
 	ev_timer turn; /* the next part of the job */
 	ev_timer seal; /* what was written since the last time is sealed */
 	bool seal_due; /* it was time while a job was in hand */
+	ev_timer seal_retry; /* at the end: the last seals could not be written */
+	int n_seal_retries;
 	char *seal_source; /* the name that seals have as records; NULL: they are not sent */
 };
 
@@ -169,8 +172,16 @@ static void sink_file_arm(struct sink_file *file)
 
 static void sink_file_seal(struct sink_file *file)
 {
+	struct seals *seals = &file->writer.position.seals;
+
 	file->seal_due = false;
-	seals_make(&file->writer.position.seals, clock_wall());
+	seals_make(seals, clock_wall());
+	if (!seals->failing) {
+		file->n_seal_retries = 0;
+	} else if (file->base.hurried && file->n_seal_retries < SINK_FILE_SEAL_RETRIES) {
+		file->n_seal_retries++;
+		timer_start(file->loop, &file->seal_retry, NSEC_PER_SEC);
+	}
 }
 
 static void sink_file_on_seal(struct ev_loop *loop, ev_timer *watcher, int events)
@@ -183,6 +194,15 @@ static void sink_file_on_seal(struct ev_loop *loop, ev_timer *watcher, int event
 		file->seal_due = true;
 	else
 		sink_file_seal(file);
+}
+
+static void sink_file_on_seal_retry(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct sink_file *file = watcher->data;
+
+	ev_timer_stop(loop, watcher);
+	sink_file_on_seal(loop, watcher, events);
+	sink_progress(&file->base);
 }
 
 /* In one transaction with the position that has the seal. */
@@ -312,6 +332,8 @@ static int sink_file_init_seals(
 	ev_timer_init(&file->seal, sink_file_on_seal, (double)options->seal_ns / NSEC_PER_SEC,
 		(double)options->seal_ns / NSEC_PER_SEC);
 	file->seal.data = file;
+	ev_timer_init(&file->seal_retry, sink_file_on_seal_retry, 0., 0.);
+	file->seal_retry.data = file;
 	if (options->seal_ns == 0)
 		return 0;
 	if (!key->text || ed25519_private(&seals->key, (struct slice){key->text, key->size}) != 0)
@@ -378,7 +400,7 @@ static void sink_file_idle(struct sink *sink)
 	struct sink_file *file = (struct sink_file *)sink;
 
 	file_writer_idle(&file->writer);
-	if (sink->hurried)
+	if (sink->hurried && !ev_is_active(&file->seal_retry))
 		sink_file_seal(file);
 }
 
@@ -389,10 +411,19 @@ static void sink_file_reopen(struct sink *sink)
 
 static bool sink_file_busy(const struct sink *sink)
 {
-	const struct file_writer *writer = &((const struct sink_file *)sink)->writer;
+	const struct sink_file *file = (const struct sink_file *)sink;
+	const struct seals *seals = &file->writer.position.seals;
 
-	return file_closer_busy(&writer->closer) ||
-	       (sink->hurried && seals_wait(&writer->position.seals));
+	return file_closer_busy(&file->writer.closer) ||
+	       (sink->hurried && seals_wait(seals) &&
+		       (!seals->failing || ev_is_active(&file->seal_retry)));
+}
+
+static const struct fault *sink_file_undone(const struct sink *sink)
+{
+	const struct seals *seals = &((const struct sink_file *)sink)->writer.position.seals;
+
+	return seals->failing && seals_wait(seals) ? &seals->fault : NULL;
 }
 
 static void sink_file_destroy(struct sink *sink)
@@ -402,6 +433,7 @@ static void sink_file_destroy(struct sink *sink)
 	sink_file_cancel(sink);
 	ev_timer_stop(file->loop, &file->look);
 	ev_timer_stop(file->loop, &file->seal);
+	ev_timer_stop(file->loop, &file->seal_retry);
 	file_writer_deinit(&file->writer);
 	free(file->seal_source);
 	free(file->location);
@@ -509,5 +541,6 @@ const struct sink_kind sink_file = {
 	.cancel = sink_file_cancel,
 	.reopen = sink_file_reopen,
 	.busy = sink_file_busy,
+	.undone = sink_file_undone,
 	.destroy = sink_file_destroy,
 };
