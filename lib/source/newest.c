@@ -20,15 +20,18 @@ static nsec_t oldest_wanted(const struct poll *poll)
 	return oldest < cursor->started_time ? cursor->started_time : oldest;
 }
 
-/* Does RECORD show that the list reaches back to the end of an earlier walk? Its time tells. A key
- * alone does not: a walk that was interrupted may have left it. */
+/* Does RECORD show that the list reaches back to the end of an earlier walk? A key alone does not:
+ * a walk that was interrupted may have left it. Nor does a time within the overlap: such a record
+ * may be late, and what is before it in time still missing. */
 static bool reaches(
 	const struct poll *poll, const struct page *page, const struct record *record, bool known)
 {
 	nsec_t newest = poll->cursor.newest_time;
 	if (newest == NSEC_NONE)
 		return known;
-	return record->time <= newest && (known || page->n_without_time == 0);
+	return record->time <= newest &&
+	       (known || (page->n_without_time == 0 &&
+				 record->time < newest - definition_of(poll)->resume.overlap_ns));
 }
 
 void newest_drop_known(const struct poll *poll, struct page *page,
@@ -58,15 +61,20 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 }
 
 /* The list ended, or the API gives no more of it, before anything that is known: what came between
- * is not to be had. */
+ * is not to be had. Records that are late by up to the overlap are older than what was read before
+ * them, and make the list seem to reach back further than it does. */
 static void add_gap(struct poll *poll, nsec_t late)
 {
 	const struct cursor *cursor = &poll->cursor;
 	bool timed = cursor->newest_time != NSEC_NONE;
+	nsec_t overlap = definition_of(poll)->n_records_time > 0
+				 ? definition_of(poll)->resume.overlap_ns
+				 : 0;
 	nsec_t read = timed ? cursor->newest_time : cursor->polled_time;
-	nsec_t oldest = timed ? poll->walk_oldest : late;
+	nsec_t oldest = timed && poll->walk_oldest > read ? poll->walk_oldest + overlap : late;
 	if (read != NSEC_NONE && !poll->walk_reached)
-		poll_add_gap(poll, (struct span){read, oldest > read ? oldest : late}, GAP_NEWEST);
+		poll_add_gap(poll, (struct span){read - overlap, oldest < late ? oldest : late},
+			GAP_NEWEST);
 }
 
 void newest_note(struct poll *poll, const struct page *page, const struct clocks *now, bool last)
@@ -76,12 +84,13 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 		poll->walk_oldest = page->oldest_time;
 	poll->walk_reached |= page->reaches;
 	poll->walk_found |= page->n_records > 0;
-	if (!last || !poll->walk_found)
+	bool first = poll->cursor.polled_time == NSEC_NONE && poll->cursor.newest_time == NSEC_NONE;
+	if (!last || (!poll->walk_found && !first))
 		return; /* so that a quiet source writes nothing */
 	add_gap(poll, clocks_late(now));
 	poll_add_cover(poll,
 		poll->cursor.polled_time != NSEC_NONE ? poll->cursor.polled_time
 						      : poll->cursor.newest_time,
-		clocks_early(now), false);
-	poll->cursor.polled_time = clocks_early(now);
+		poll->walk_time, false);
+	poll->cursor.polled_time = poll->walk_time;
 }

@@ -153,6 +153,8 @@ bool poll_begin(struct poll *poll, const struct clocks *now)
 		return false;
 	set_request(poll);
 	poll->request.now_time = clocks_server(now);
+	if (poll->n_pages == 0)
+		poll->walk_time = clocks_early(now);
 	return true;
 }
 

@@ -57,6 +57,7 @@ struct poll {
 	size_t n_again; /* elements of the page before that the next one begins with */
 	struct id *tail; /* keys of the records among them */
 	nsec_t walk_newest, walk_oldest; /* of this chain's records; NSEC_NONE */
+	nsec_t walk_time; /* when its first page was requested: what came later may be missing */
 	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
 	bool walk_found; /* it has new records */
 	size_t n_tail;

@@ -12,6 +12,7 @@
  */
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,6 +57,7 @@ struct api {
 	bool newest_first, clocks, kills, faults, loses;
 	bool says_more, forgets; /* is there another page; at times the cursor is missing then */
 	bool uneven; /* pages of any size */
+	bool newest; /* a list that cannot be requested by time, from its newest end */
 	bool resets; /* the cursor of an empty page is 0, which is none */
 	int size, page_cap, depth; /* depth: no more of a window is given; 0: all */
 	int time[N_RECORDS], visible[N_RECORDS]; /* seconds after the begin, visible ascending */
@@ -134,6 +136,8 @@ static void api_init(void)
 	api.forgets = api.says_more && roll(2);
 	api.uneven = api.says_more && api.paging == BY_OFFSET && roll(2);
 	api.resets = api.paging == BY_LOG && roll(2);
+	api.newest = api.paging != BY_LOG && roll(4) == 0;
+	api.newest_first |= api.newest;
 	/* a list that is counted from its newest end moves while it is read */
 	for (int i = 0, now = 0; i < N_RECORDS; i++) {
 		now += (int)roll(3) ? 0 : (int)roll(4);
@@ -149,9 +153,10 @@ static void definition_print(struct buf *out)
 		[BY_OFFSET] = "offset = yes\noverlap = 2\n",
 		[BY_NUMBER] = "number = yes\n",
 		[BY_LOG] = "cursor = /next\n"};
-	buf_append_text(out, "[request]\nurl = https://api.example/events\n"
-			     "query.from = ${window.start:epoch_s}\n");
-	if (api.paging != BY_LOG)
+	buf_append_text(out, "[request]\nurl = https://api.example/events\n");
+	if (!api.newest)
+		buf_append_text(out, "query.from = ${window.start:epoch_s}\n");
+	if (api.paging != BY_LOG && !api.newest)
 		buf_append_text(out, "query.to = ${window.end:epoch_s}\n");
 	if (api.paging == BY_CURSOR || api.paging == BY_LOG)
 		buf_append_text(out, "query.cursor = ${page.cursor}\n");
@@ -163,20 +168,21 @@ static void definition_print(struct buf *out)
 		buf_append_text(out, "query.number = ${page.number}\n");
 	buf_append_text(out, "query.size = ${page.size}\n[records]\nat = /items\nid = /id\n"
 			     "time = /time\ntime_format = epoch_s\n");
-	if (api.newest_first)
+	if (api.newest_first && !api.newest)
 		buf_append_text(out, "order = unordered\n");
 	buf_printf(out, "[page]\nsize = %d\n%s", api.size, pages[api.paging]);
 	if (api.total != TOTAL_NONE)
 		buf_append_text(out, "total = /total\n");
-	if (api.depth)
+	if (api.depth && !api.newest)
 		buf_printf(out, "cap = %d\n", api.depth);
 	if (api.says_more)
 		buf_append_text(out, "more = /has_more = true\n");
 	if (api.resets)
 		buf_append_text(out, "none = 0\n");
 	buf_append_text(out, "[resume]\noverlap = 40s\n");
-	buf_append_text(
-		out, api.paging == BY_LOG ? "cursor = /more\n" : "window = yes\nspan_max = 1d\n");
+	buf_append_text(out, api.newest             ? "newest = yes\n"
+			     : api.paging == BY_LOG ? "cursor = /more\n"
+						    : "window = yes\nspan_max = 1d\n");
 }
 
 static bool parameter(const char *url, const char *name, long *ret)
@@ -206,7 +212,7 @@ static bool print_more(struct buf *out, bool more)
 
 static void window_page(const char *url, int now, struct buf *out)
 {
-	long from = 0, to = 0, size = api.size, skip = 0, number = 0;
+	long from = 0, to = LONG_MAX, size = api.size, skip = 0, number = 0;
 	int n = 0, total = 0;
 	parameter(url, "from", &from);
 	parameter(url, "to", &to);
@@ -463,7 +469,8 @@ static void check_ledger(bool end)
 		coverage_each_span(store, NULL, check_span, &ledger, &fault) != 0)
 		world_fail("a state", "%s; files in %s", fault.text, world_directory);
 	store_close(store);
-	if (end && ledger.end_time < BEGIN_TIME + DISTURBED)
+	/* of a list of the newest, a walk that finds nothing new notes nothing */
+	if (end && !api.newest && ledger.end_time < BEGIN_TIME + DISTURBED)
 		world_fail("coverage up to the end", "less; files in %s", world_directory);
 }
 
