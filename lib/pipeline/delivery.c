@@ -374,18 +374,35 @@ static void delivery_take(struct delivery *delivery)
 	delivery_send(delivery);
 }
 
+static void delivery_is_recovered(struct delivery *delivery)
+{
+	delivery_works(delivery);
+	delivery->state = DELIVERY_READY;
+	delivery_schedule(delivery);
+}
+
 static void delivery_recover(struct delivery *delivery)
 {
 	const struct sink_kind *kind = delivery->sink->kind;
 	struct fault fault = FAULT_NULL;
 
-	if (kind->recover && kind->recover(delivery->sink, delivery->position, &fault) != 0) {
+	if (kind->recover && kind->recover(delivery->sink, delivery->position, &fault) != 0)
 		delivery_fail(delivery, &fault);
+	else if (kind->capabilities & SINK_RECOVERS_LATER)
+		delivery->state = DELIVERY_RECOVERING;
+	else
+		delivery_is_recovered(delivery);
+}
+
+void delivery_recovered(struct delivery *delivery, const struct fault *fault)
+{
+	assert(delivery->state == DELIVERY_RECOVERING);
+	if (!fault) {
+		delivery_is_recovered(delivery);
 		return;
 	}
-	delivery_works(delivery);
-	delivery->state = DELIVERY_READY;
-	delivery_schedule(delivery);
+	delivery->state = DELIVERY_RECOVER;
+	delivery_fail(delivery, fault);
 }
 
 void delivery_answer(struct delivery *delivery, struct sink_answer *answer)
@@ -439,6 +456,7 @@ static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
 	case DELIVERY_NONE_TAKEN:
 		delivery_doubt(delivery);
 		break;
+	case DELIVERY_RECOVERING:
 	case DELIVERY_HANDOVER:
 	case DELIVERY_SENDING:
 		break;

@@ -86,6 +86,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 
 /* For sink.c: the sink's answer to the job it has; its position without an answer. */
 void delivery_answer(struct delivery *delivery, struct sink_answer *answer);
+void delivery_recovered(struct delivery *delivery, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
 void delivery_publish(
 	struct delivery *delivery, const char *source, struct slice text, const char *id);

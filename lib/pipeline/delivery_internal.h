@@ -16,6 +16,7 @@ struct selection;
 
 enum delivery_state {
 	DELIVERY_RECOVER, /* the sink does not know its place yet */
+	DELIVERY_RECOVERING, /* it is asking its receiver */
 	DELIVERY_READY, /* no job in hand */
 	DELIVERY_SEND, /* a job is to be handed over */
 	DELIVERY_HANDOVER, /* inside deliver(): no answer comes yet */

@@ -41,6 +41,11 @@ void sink_answer_deinit(struct sink_answer *answer)
 	answer->position = NULL;
 }
 
+void sink_recovered(struct sink *sink, const struct fault *fault)
+{
+	delivery_recovered(sink->delivery, fault);
+}
+
 void sink_fenced(struct sink *sink, const struct fault *fault)
 {
 	delivery_fenced(sink->delivery, fault);

@@ -36,6 +36,7 @@ enum {
 		1 << 3, /* a job's batches are made durable before its first deliver, so
 			   that they are the same after a crash; not with SINK_EXACTLY_ONCE */
 	SINK_UTF8 = 1 << 4, /* cannot carry a record that is not valid UTF-8 */
+	SINK_RECOVERS_LATER = 1 << 5, /* recover() only begins it: after its 0, sink_recovered() */
 };
 
 /* What became of a job. */
@@ -78,9 +79,9 @@ struct sink_kind {
 	const char *(*target)(const void *options);
 	/* 0, or a fault outcome with *RETERR filled. Must not wait for the receiver. */
 	int (*create)(struct sink **ret, const struct sink_setup *setup, struct fault *reterr);
-	/* POSITION is what the last acknowledged job reported (NULL: nothing yet). Called once,
-	 * before the first deliver. FAULT_STORE-class outcomes are retried with back-off before
-	 * anything is delivered. May be NULL. */
+	/* POSITION is what the last acknowledged job reported (NULL: nothing yet). Called before
+	 * the first deliver, and again with back-off after a fault outcome: nothing is delivered
+	 * before. May be NULL. */
 	int (*recover)(struct sink *sink, const char *position, struct fault *reterr);
 	/* Takes JOB in hand, which stays the pipeline's and valid until it is answered or
 	 * cancelled. Answers exactly once with sink_answer, from a callback of the loop and never
@@ -185,6 +186,10 @@ void sink_publish(struct sink *sink, const char *source, struct slice text, cons
  * what people did, as members of a JSON object that follow others:
  * ,"coverage":[{"source":…,"until":…,"gaps":…},…],"events":{"count":…,"root":…} */
 void sink_attest(struct sink *sink, const char *source, struct buf *out);
+
+/* The outcome of a recover() of SINK_RECOVERS_LATER, from a callback of the loop; FAULT is NULL if
+ * the sink can be given jobs. Not after destroy(). */
+void sink_recovered(struct sink *sink, const struct fault *fault);
 
 /* Instead of an answer: another process with the same state has taken over, so that nothing may be
  * delivered from here any more. */

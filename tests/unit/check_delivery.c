@@ -336,6 +336,29 @@ START_TEST(recovery_is_tried_again)
 }
 END_TEST
 
+/* Whether the receiver can be used is known some turns later: till then no job, and no silence. */
+START_TEST(recovery_has_its_outcome_later)
+{
+	struct fake *fake = fake_find("out");
+
+	fake->n_recover_faults = 1;
+	pipeline_simple(&fake_later);
+	RUN_UNTIL(fake->recovering);
+	ck_assert(!pipeline_status("out").failing);
+	ck_assert(!fanout_drained(fanout, NULL));
+	RUN_UNTIL(pipeline_status("out").failing);
+	ck_assert_str_eq(pipeline_status("out").fault.text, "the receiver cannot be asked");
+	pipeline_pages("a", 0, 1, 1);
+	pipeline_settle();
+	ck_assert_uint_eq(fake->n_calls, 0);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_delivered(fake, 0, 1, 1);
+	pipeline_close();
+}
+END_TEST
+
 /* A sink that recovers while nothing waits is not left failing. */
 START_TEST(recovery_alone_ends_the_trouble)
 {
@@ -439,6 +462,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_stable_job_is_the_same_after_a_crash);
 	tcase_add_test(tcase, selection_decides_and_empty_jobs_are_acknowledged);
 	tcase_add_test(tcase, recovery_is_tried_again);
+	tcase_add_test(tcase, recovery_has_its_outcome_later);
 	tcase_add_test(tcase, recovery_alone_ends_the_trouble);
 	tcase_add_test(tcase, refusals_wait_for_their_dead_letters);
 	tcase_add_test(tcase, jobs_wait_for_more);

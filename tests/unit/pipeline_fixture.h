@@ -45,6 +45,7 @@ struct fake {
 	const char *script;
 	nsec_t ask_ns; /* what a retry asks for */
 	int n_recover_faults; /* so many recover() calls fail first */
+	bool recovering; /* its outcome comes at the next turn */
 	char *recovered_with; /* position; "" when there was none */
 	struct sink_job *held; /* the job in hand */
 	char answer; /* to it; 'h': the test's */
@@ -127,13 +128,29 @@ static inline void fake_release(struct fake *fake, char answer)
 	fake_answer(fake, job, answer);
 }
 
+static inline void fake_recovered(struct fake *fake)
+{
+	struct fault fault = FAULT_NULL;
+
+	fake->recovering = false;
+	if (fake->n_recover_faults-- > 0) {
+		fault_set(&fault, FAULT_NETWORK, "the receiver cannot be asked");
+		sink_recovered(&fake->base, &fault);
+	} else {
+		sink_recovered(&fake->base, NULL);
+	}
+}
+
 static inline void fake_on_turn(struct ev_loop *of, ev_timer *watcher, int events)
 {
 	struct fake *fake = watcher->data;
 
 	(void)of;
 	(void)events;
-	fake_release(fake, fake->answer);
+	if (fake->recovering)
+		fake_recovered(fake);
+	else
+		fake_release(fake, fake->answer);
 }
 
 static inline struct fake *fake_of(struct sink *sink)
@@ -161,7 +178,10 @@ static inline int fake_recover(struct sink *sink, const char *position, struct f
 {
 	struct fake *fake = fake_of(sink);
 
-	if (fake->n_recover_faults-- > 0)
+	if (sink->kind->capabilities & SINK_RECOVERS_LATER) {
+		fake->recovering = true;
+		timer_start(loop, &fake->turn, 0);
+	} else if (fake->n_recover_faults-- > 0)
 		return fault_set(reterr, FAULT_STORE, "the place cannot be looked at");
 	free(fake->recovered_with);
 	fake->recovered_with = mem_strdup(position ? position : "");
@@ -199,6 +219,8 @@ static inline void fake_destroy(struct sink *sink)
 	struct fake *fake = fake_of(sink);
 
 	ck_assert_ptr_null(fake->held);
+	ev_timer_stop(loop, &fake->turn);
+	fake->recovering = false;
 	fake->alive = false;
 	free(sink->name);
 }
@@ -213,6 +235,7 @@ static inline void fake_destroy(struct sink *sink)
 static const struct sink_kind fake_plain = FAKE_KIND(0);
 static const struct sink_kind fake_bodies = FAKE_KIND(SINK_WHOLE_BATCH | SINK_REOPEN);
 static const struct sink_kind fake_exact = FAKE_KIND(SINK_EXACTLY_ONCE);
+__attribute__((unused)) static const struct sink_kind fake_later = FAKE_KIND(SINK_RECOVERS_LATER);
 static const struct sink_kind fake_stable = FAKE_KIND(SINK_STABLE_JOB);
 
 /* --- the pipeline --- */
