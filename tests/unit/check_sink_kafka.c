@@ -23,9 +23,18 @@ static rd_kafka_mock_cluster_t *cluster;
 static struct kafka_options options;
 static struct kafka_worker *worker;
 
+static int n_opened;
+static struct kafka_answer opened; /* the last outcome of kafka_worker_open */
 static int n_answers;
 static struct kafka_answer last;
 static size_t refused[8], n_refused;
+
+static void on_open(const struct kafka_answer *answer, void *userdata)
+{
+	(void)userdata;
+	n_opened++;
+	opened = *answer;
+}
 
 static void on_answer(struct kafka_job *job, const struct kafka_answer *answer, void *userdata)
 {
@@ -64,12 +73,14 @@ static void begin(void)
 
 static void open_worker(void)
 {
-	const struct kafka_worker_setup setup = {loop, on_answer, on_line, NULL};
+	const struct kafka_worker_setup setup = {loop, on_open, on_answer, on_line, NULL};
 	const struct kafka_producer_setup producer = {&options, STATE, "bus", NULL, NULL};
 	struct fault fault = FAULT_NULL;
 
 	ck_assert_msg(kafka_worker_new(&worker, &setup, &producer, &fault) == 0, "%s", fault.text);
 	kafka_worker_open(worker);
+	for (int before = n_opened; n_opened == before;)
+		ev_run(loop, EVRUN_ONCE);
 }
 
 static void end(void)
@@ -156,6 +167,7 @@ START_TEST(position_unreadable)
 	ck_assert_int_eq(rd_kafka_flush(host, 10000), 0);
 	rd_kafka_topic_destroy(topic);
 	open_worker();
+	ck_assert_int_eq(opened.outcome, KAFKA_RETRY);
 	deliver(job(1, 0, 3));
 	ck_assert_int_eq(last.outcome, KAFKA_RETRY);
 	ck_assert_msg(strstr(last.text, "the position at offset 0 of the topic trawld.places"),
@@ -222,6 +234,9 @@ START_TEST(no_brokers)
 	str_list_deinit(&options.brokers);
 	str_list_add(&options.brokers, "127.0.0.1:1");
 	open_worker();
+	ck_assert_int_eq(opened.outcome, KAFKA_RETRY);
+	ck_assert_msg(strstr(opened.text, "Connection refused"), "%s", opened.text);
+	ck_assert_int_eq(opened.class, FAULT_NETWORK);
 	deliver(job(1, 0, 1));
 	ck_assert_int_eq(last.outcome, KAFKA_RETRY);
 	ck_assert_msg(strstr(last.text, "Connection refused"), "%s", last.text);

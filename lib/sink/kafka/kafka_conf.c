@@ -20,12 +20,24 @@ void kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value)
 	(void)r;
 }
 
+char *kafka_conf_get(const rd_kafka_conf_t *conf, const char *name)
+{
+	size_t size = 0;
+	char *text;
+
+	rd_kafka_conf_get(conf, name, NULL, &size);
+	text = mem_alloc(size + 1);
+	text[0] = '\0';
+	rd_kafka_conf_get(conf, name, text, &size);
+	return text;
+}
+
 static void kafka_conf_brokers(rd_kafka_conf_t *conf, const struct str_list *brokers)
 {
 	struct buf text = BUF_NULL;
 
 	for (size_t i = 0; i < brokers->n_items; i++)
-		buf_printf(&text, "%s%s", i > 0 ? "," : "", brokers->items[i]);
+		buf_printf(&text, "%s%s", i > 0 ? ", " : "", brokers->items[i]);
 	kafka_conf_set(conf, "bootstrap.servers", buf_text(&text));
 	buf_deinit(&text);
 }

@@ -14,6 +14,9 @@ int kafka_conf_new(
 /* Sets what only trawld sets: a value that librdkafka does not know is an error of ours. */
 void kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 
+/* The value of NAME, which the caller frees. */
+char *kafka_conf_get(const rd_kafka_conf_t *conf, const char *name);
+
 /* Findings at each option.KEY that librdkafka does not know. */
 void kafka_conf_check(const struct kafka_options *options, struct findings *findings);
 

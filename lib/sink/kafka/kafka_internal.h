@@ -29,7 +29,7 @@ struct kafka_producer {
 	rd_kafka_resp_err_t failed; /* the first report of a record, but for its size */
 	char failed_topic[256];
 	bool too_large; /* a report says that a request is */
-	bool broken; /* it takes no more messages; why is in a report that comes later */
+	bool broken; /* it takes no more messages; why may be in `failed`, or kafka_reason() */
 };
 
 /* Fills *RET and returns KAFKA_RETRY. */
@@ -60,6 +60,8 @@ char *kafka_topic_setting(rd_kafka_t *rk, const char *topic, const char *name);
 rd_kafka_resp_err_t kafka_topic_ask(
 	struct kafka_producer *producer, rd_kafka_t *rk, const char *topic, int *ret_replicas);
 
+/* Why the open transaction takes no messages any more, which the caller frees. */
+rd_kafka_error_t *kafka_reason(const struct kafka_producer *producer);
 /* A message of the open transaction; INDEX of its record, or -1. */
 rd_kafka_resp_err_t kafka_produce(
 	struct kafka_producer *producer, const struct kafka_record *record, intptr_t index);

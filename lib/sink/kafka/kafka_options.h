@@ -4,11 +4,15 @@
 
 #include "conf/option.h"
 
-#define KAFKA_SUMMARY "messages to Apache Kafka"
-#define KAFKA_PROMISE                                                                              \
-	"exactly once for readers with isolation.level=read_committed; with transactional = no "   \
-	"at "                                                                                      \
-	"least once"
+/* What `struct sink_kind sink_kafka` has with and without librdkafka. */
+#define KAFKA_KIND                                                                                 \
+	.name = "kafka", .summary = "messages to Apache Kafka",                                    \
+	.promise = "exactly once for readers with isolation.level=read_committed; with "           \
+		   "transactional = no at least once",                                             \
+	.options = kafka_option_rows, .n_options = N_KAFKA_OPTION_ROWS,                            \
+	.options_size = sizeof(struct kafka_options),                                              \
+	.capabilities = SINK_STABLE_JOB | SINK_RECOVERS_LATER, .check = sink_kafka_check,          \
+	.create = sink_kafka_create
 
 enum kafka_key { KAFKA_KEY_SOURCE, KAFKA_KEY_ID, KAFKA_KEY_NONE };
 enum kafka_security { KAFKA_PLAINTEXT, KAFKA_SSL, KAFKA_SASL_SSL };

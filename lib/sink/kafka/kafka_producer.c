@@ -291,6 +291,13 @@ static bool kafka_has_failed(const struct kafka_producer *producer)
 	       producer->broken;
 }
 
+/* Only a call has said that the transaction takes no more messages, and not why. */
+static bool kafka_is_unexplained(const struct kafka_producer *producer)
+{
+	return producer->broken && !producer->too_large &&
+	       producer->failed == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 /* Waits for the reports of all that was produced, or the first bad one: a commit would wait for the
  * others, which do not come before the transaction is aborted. */
 static void kafka_flush(struct kafka_producer *producer)
@@ -411,6 +418,12 @@ static enum kafka_outcome kafka_abort(
 	return kafka_may_go_on(producer) ? KAFKA_AGAIN : KAFKA_RETRY;
 }
 
+/* Nothing can be committed any more: the attempt says why. */
+rd_kafka_error_t *kafka_reason(const struct kafka_producer *producer)
+{
+	return rd_kafka_commit_transaction(producer->rk, -1);
+}
+
 static enum kafka_outcome kafka_try_transaction(
 	struct kafka_producer *producer, struct kafka_answer *ret)
 {
@@ -427,6 +440,8 @@ static enum kafka_outcome kafka_try_transaction(
 	}
 	if (!kafka_has_failed(producer))
 		kafka_flush(producer);
+	if (kafka_is_unexplained(producer))
+		return kafka_abort(producer, ret, kafka_reason(producer));
 	if (kafka_has_failed(producer))
 		return kafka_abort(producer, ret, NULL);
 	error = rd_kafka_commit_transaction(producer->rk, -1);
@@ -508,7 +523,6 @@ int kafka_producer_new(
 {
 	const struct kafka_options *options = setup->options;
 	struct kafka_producer *producer;
-	struct buf brokers = BUF_NULL;
 	rd_kafka_conf_t *conf;
 	int r = kafka_conf_new(&conf, options, reterr);
 
@@ -522,9 +536,7 @@ int kafka_producer_new(
 	producer->id = mem_printf("trawld-%s-0-%s", setup->state, setup->sink);
 	producer->key = mem_printf("%s/0/%s", setup->state, setup->sink);
 	producer->place_topic = options->transactional ? mem_strdup(options->place_topic) : NULL;
-	for (size_t i = 0; i < options->brokers.n_items; i++)
-		buf_printf(&brokers, "%s%s", i > 0 ? ", " : "", options->brokers.items[i]);
-	producer->brokers = buf_take(&brokers);
+	producer->brokers = kafka_conf_get(conf, "bootstrap.servers");
 	*ret = producer;
 	return 0;
 }

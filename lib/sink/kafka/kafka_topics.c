@@ -145,14 +145,20 @@ enum kafka_outcome kafka_position_prepare(
 	struct kafka_producer *producer, rd_kafka_t *reader, struct kafka_answer *ret)
 {
 	const char *topic = producer->place_topic;
+	char what[320];
 	int replicas;
 	rd_kafka_resp_err_t code = kafka_topic_ask(producer, reader, topic, &replicas);
 
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return KAFKA_DELIVERED;
+	snprintf(what, sizeof(what), "topic %s", topic);
 	if (!kafka_is_unknown(code))
-		return kafka_fail_code(
-			producer, ret, "the brokers do not answer", code, rd_kafka_err2str(code));
+		return kafka_fail_code(producer, ret,
+			kafka_error_class(code) == FAULT_NETWORK ||
+					kafka_error_class(code) == FAULT_TIMEOUT
+				? "the brokers do not answer"
+				: what,
+			code, rd_kafka_err2str(code));
 	code = kafka_topic_create(reader, topic);
 	producer->topic_made = code == RD_KAFKA_RESP_ERR_NO_ERROR;
 	if (producer->topic_made)

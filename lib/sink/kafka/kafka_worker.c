@@ -36,6 +36,7 @@ struct kafka_worker {
 	pthread_cond_t wake;
 	pthread_cond_t over;
 	bool opening;
+	bool opened; /* `answer` is of that, for the loop */
 	bool quit;
 	bool ended; /* the thread uses nothing any more */
 	bool abandoned; /* nobody waits for its end */
@@ -91,6 +92,7 @@ static void kafka_worker_work(struct kafka_worker *worker, struct kafka_job *job
 static void kafka_worker_step(struct kafka_worker *worker)
 {
 	struct kafka_answer answer = {0};
+	bool opens;
 
 	kafka_worker_wait(worker);
 	if (worker->quit)
@@ -99,13 +101,19 @@ static void kafka_worker_step(struct kafka_worker *worker)
 		kafka_worker_work(worker, worker->next);
 		return;
 	}
+	opens = worker->opening;
 	pthread_mutex_unlock(&worker->lock);
-	if (worker->opening)
-		kafka_producer_open(worker->producer, &answer);
+	if (opens)
+		answer.outcome = kafka_producer_open(worker->producer, &answer);
 	else
 		kafka_producer_serve(worker->producer);
 	pthread_mutex_lock(&worker->lock);
+	if (!opens)
+		return;
 	worker->opening = false;
+	worker->opened = true;
+	worker->answer = answer;
+	kafka_worker_wake_loop(worker);
 }
 
 static void kafka_worker_release(struct kafka_worker *worker)
@@ -160,6 +168,7 @@ static void kafka_worker_on_wake(struct ev_loop *loop, ev_async *watcher, int ev
 	struct kafka_answer answer;
 	struct str_list lines;
 	struct kafka_job *done;
+	bool opened;
 
 	(void)loop;
 	(void)events;
@@ -168,11 +177,15 @@ static void kafka_worker_on_wake(struct ev_loop *loop, ev_async *watcher, int ev
 	worker->lines = STR_LIST_NULL;
 	done = worker->done;
 	worker->done = NULL;
+	opened = worker->opened;
+	worker->opened = false;
 	answer = worker->answer;
 	pthread_mutex_unlock(&worker->lock);
 	for (size_t i = 0; i < lines.n_items; i++)
 		setup->told(lines.items[i], setup->userdata);
 	str_list_deinit(&lines);
+	if (opened)
+		setup->opened(&answer, setup->userdata);
 	if (done)
 		setup->answered(done, &answer, setup->userdata);
 }

@@ -13,6 +13,8 @@ struct kafka_worker;
 
 struct kafka_worker_setup {
 	struct ev_loop *loop;
+	/* The outcome of kafka_worker_open, on the thread of the loop. */
+	void (*opened)(const struct kafka_answer *answer, void *userdata);
 	/* What became of JOB, which the callee frees; on the thread of the loop, once for each job
 	 * that is not cancelled. */
 	void (*answered)(struct kafka_job *job, const struct kafka_answer *answer, void *userdata);
@@ -27,7 +29,7 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 /* Waits some seconds for the thread to end; one that does not frees itself later. NULL allowed. */
 void kafka_worker_free(struct kafka_worker *worker);
 
-/* Opens the producer before there is a job. Its failure is not told: the first job meets it. */
+/* Opens the producer before there is a job. Not while one is in hand. */
 void kafka_worker_open(struct kafka_worker *worker);
 /* Takes over JOB. */
 void kafka_worker_send(struct kafka_worker *worker, struct kafka_job *job);

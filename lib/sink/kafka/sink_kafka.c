@@ -90,6 +90,16 @@ static void sink_kafka_on_answer(
 	kafka_job_free(job);
 }
 
+static void sink_kafka_on_open(const struct kafka_answer *answer, void *userdata)
+{
+	struct sink_kafka *kafka = userdata;
+	struct fault fault = FAULT_NULL;
+
+	if (answer->outcome != KAFKA_DELIVERED)
+		fault_set(&fault, answer->class, "%s", answer->text);
+	sink_recovered(&kafka->base, answer->outcome != KAFKA_DELIVERED ? &fault : NULL);
+}
+
 static void sink_kafka_on_line(const char *text, void *userdata)
 {
 	struct log_subject subject = sink_kafka_subject(userdata);
@@ -113,6 +123,7 @@ static int sink_kafka_create(
 	struct sink_kafka *kafka = MEM_NEW(struct sink_kafka);
 	const struct kafka_worker_setup worker = {
 		.loop = setup->loop,
+		.opened = sink_kafka_on_open,
 		.answered = sink_kafka_on_answer,
 		.told = sink_kafka_on_line,
 		.userdata = kafka,
@@ -205,15 +216,7 @@ static int sink_kafka_test(const struct sink_setup *setup, const struct str_list
 }
 
 const struct sink_kind sink_kafka = {
-	.name = "kafka",
-	.summary = KAFKA_SUMMARY,
-	.promise = KAFKA_PROMISE,
-	.options = kafka_option_rows,
-	.n_options = N_KAFKA_OPTION_ROWS,
-	.options_size = sizeof(struct kafka_options),
-	.capabilities = SINK_STABLE_JOB,
-	.check = sink_kafka_check,
-	.create = sink_kafka_create,
+	KAFKA_KIND,
 	.recover = sink_kafka_recover,
 	.deliver = sink_kafka_deliver,
 	.cancel = sink_kafka_cancel,

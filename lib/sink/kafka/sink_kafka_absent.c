@@ -24,13 +24,5 @@ static int sink_kafka_create(
 }
 
 const struct sink_kind sink_kafka = {
-	.name = "kafka",
-	.summary = KAFKA_SUMMARY,
-	.promise = KAFKA_PROMISE,
-	.options = kafka_option_rows,
-	.n_options = N_KAFKA_OPTION_ROWS,
-	.options_size = sizeof(struct kafka_options),
-	.capabilities = SINK_STABLE_JOB,
-	.check = sink_kafka_check,
-	.create = sink_kafka_create,
+	KAFKA_KIND,
 };
