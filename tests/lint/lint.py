@@ -350,13 +350,14 @@ NOT_TESTS = "allow_origins scenario".split()
 
 
 def is_evidence(name, system):
-    """Does NAME, of the second column of RELIABILITY.md, exist? SYSTEM: the system test named before it."""
+    """Does NAME, of the second column of RELIABILITY.md, exist? SYSTEM: the test program named before it."""
     if "/" in name:
         return (ROOT / name).exists() or (ROOT / (name + ".c")).exists()
     if name.endswith(".py"):
         return any((ROOT / "tests").rglob(name))
     if name.startswith("test_"):
-        return system and "def %s(" % name in (ROOT / "tests/system" / (system + ".py")).read_text()
+        files = (ROOT / "tests").rglob("%s.py" % system)
+        return any("def %s(" % name in path.read_text() for path in files)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in NOT_TESTS:
         return True
     names = [(build.parent.name, build.read_text()) for build in ROOT.glob("tests/*/meson.build")]
@@ -384,6 +385,8 @@ def reliability():
         for name in names:
             if name.startswith("system_"):
                 system = "test_" + name[7:]
+            elif name.endswith(".py"):
+                system = name[:-3]
             if not is_evidence(name, system):
                 yield place(path, number), "there is no %s" % name
     if n_rows < 50:
