@@ -254,9 +254,9 @@ size_t ctl_control_print_reload(const json_t *answer, int code)
 
 /* --- poll --- */
 
-static long long count_of(const json_t *answer, const char *name)
+static unsigned long long count_of(const json_t *answer, const char *name)
 {
-	return (long long)json_integer_value(json_object_get(answer, name));
+	return (unsigned long long)json_integer_value(json_object_get(answer, name));
 }
 
 static void print_seconds(double seconds, struct buf *out)
@@ -271,9 +271,9 @@ static void print_poll(const char *name, const json_t *answer)
 {
 	struct buf span CLEANUP(buf_deinit) = BUF_NULL;
 	print_seconds(json_real_value(json_object_get(answer, "seconds")), &span);
-	long long records = count_of(answer, "records"), pages = count_of(answer, "pages");
-	long long duplicates = count_of(answer, "duplicates");
-	printf("source %s: %lld new record%s, %lld duplicate%s (%lld page%s, %s)\n", name, records,
+	unsigned long long records = count_of(answer, "records"), pages = count_of(answer, "pages");
+	unsigned long long duplicates = count_of(answer, "duplicates");
+	printf("source %s: %llu new record%s, %llu duplicate%s (%llu page%s, %s)\n", name, records,
 		str_plural(records), duplicates, str_plural(duplicates), pages, str_plural(pages),
 		buf_text(&span));
 }
@@ -307,7 +307,7 @@ int ctl_poll(const struct ctl_arguments *arguments)
 	else if (name)
 		print_poll(name, answer);
 	else
-		printf("polling %lld source%s now\n", count_of(answer, "sources"),
+		printf("polling %llu source%s now\n", count_of(answer, "sources"),
 			str_plural(count_of(answer, "sources")));
 	json_decref(answer);
 	return code;
@@ -324,7 +324,7 @@ int ctl_reload(const struct ctl_arguments *arguments)
 	int code = ctl_control_ask(path, json_pack("{s:s}", "command", "reload"), 0, &answer);
 	ctl_control_print_reload(answer, code);
 	if (code == 0)
-		printf("reloaded: %lld source%s, %lld sink%s\n", count_of(answer, "sources"),
+		printf("reloaded: %llu source%s, %llu sink%s\n", count_of(answer, "sources"),
 			str_plural(count_of(answer, "sources")), count_of(answer, "sinks"),
 			str_plural(count_of(answer, "sinks")));
 	json_decref(answer);

@@ -410,7 +410,7 @@ int recorder_run(const struct source *source, const struct ini_section *section,
 	buf_deinit(&recorder.answer);
 	buf_deinit(&recorder.facts);
 	free(recorder.cursor);
-	return reterr->class;
+	return (int)reterr->class;
 }
 
 void recorded_deinit(struct recorded *recorded)

@@ -468,7 +468,7 @@ static int scan_body(
 	int r = json_scanner_run(
 		source->plan, page->nothing ? SLICE("{}") : text, &page->scan, &fault);
 	if (r && str_trim(text).size == 0)
-		return fault_set(reterr, r,
+		return fault_set(reterr, fault.class,
 			"the response is rejected: HTTP %d without a body, which is not JSON "
 			"(`empty = %d` in [records] makes it an empty page)",
 			status, status);

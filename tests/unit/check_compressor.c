@@ -50,7 +50,7 @@ static void undo(enum compression compression, const struct buf *body, struct bu
 
 START_TEST(there_and_back)
 {
-	enum compression compression = _i / (2 * N_SIZES);
+	enum compression compression = (enum compression)_i / (2 * N_SIZES);
 	bool mixed = _i % 2;
 	size_t size = sizes[_i / 2 % N_SIZES];
 	struct buf text = BUF_NULL;

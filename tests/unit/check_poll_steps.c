@@ -488,25 +488,25 @@ START_TEST(a_walk_from_the_newest_ends_behind_the_overlap)
 {
 	struct steps s;
 	set_up(&s, NEWEST);
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
 	ck_assert_int_eq(s.verdict, POLL_MORE);
 	/* far behind the first page, and new all the same */
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999500}],\"c\":2}"), 1);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999500}],\"c\":2}"), 1);
 	ck_assert_int_eq(s.verdict, POLL_MORE);
 	ck_assert(s.poll.cursor.newest_time == NSEC_NONE);
 	/* before the start */
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n3\",\"t\":1699998000}],\"c\":3}"), 0);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n3\",\"t\":1699998000}],\"c\":3}"), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
 	ck_assert_int_eq(s.poll.cursor.newest_time, NOW - 10 * S);
 
 	ck_assert(begin(&s, NOW));
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"k1\",\"t\":1699999990}],\"c\":1}"), 0);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"k1\",\"t\":1699999990}],\"c\":1}"), 0);
 	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n4\",\"t\":1699999900}],\"c\":2}"), 1);
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n5\",\"x\":1}],\"c\":3}"), 0);
-	ck_assert_int_eq(walk(&s, "{\"l\":[],\"c\":4}"), 0);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n4\",\"t\":1699999900}],\"c\":2}"), 1);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n5\",\"x\":1}],\"c\":3}"), 0);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[],\"c\":4}"), 0);
 	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"k2\",\"t\":1699999889}],\"c\":5}"), 0);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"k2\",\"t\":1699999889}],\"c\":5}"), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
 	tear_down(&s);
 }
@@ -517,9 +517,9 @@ START_TEST(a_walk_never_reaches_before_the_start)
 	struct steps s;
 	set_up(&s, NEWEST);
 	s.poll.cursor.started_time = NOW - 50 * S;
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}]}"), 1);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}]}"), 1);
 	ck_assert(begin(&s, NOW));
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999940}],\"c\":1}"), 0);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999940}],\"c\":1}"), 0);
 	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
 	tear_down(&s);
 }
@@ -531,7 +531,7 @@ START_TEST(a_walk_is_skipped_from_the_page_that_fails)
 	set_up(&s, NEWEST);
 	s.poll.cursor.newest_time = NOW - 500 * S;
 	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_IMPOSSIBLE);
-	ck_assert_int_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
+	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
 	ck_assert_int_eq(s.verdict, POLL_MORE);
 	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_DONE);
 	ck_assert_uint_eq(s.poll.n_gaps, 1);

@@ -30,7 +30,7 @@ START_TEST(files_are_made_with_their_modes)
 	ck_file("deep/er/b.ndjson", "", 3, 4, 2);
 	path = path_of("deep/er/a.ndjson");
 	ck_assert_int_eq(stat(path, &status), 0);
-	ck_assert_int_eq(status.st_nlink, 1);
+	ck_assert_uint_eq(status.st_nlink, 1);
 	free(path);
 }
 END_TEST
