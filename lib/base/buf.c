@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 #define CAPACITY_MIN 64
+#define PRINTED_SIZE 127 /* most texts that are printed are not longer */
 
 void buf_deinit(struct buf *buf)
 {
@@ -86,6 +87,8 @@ int buf_append_char(struct buf *buf, char c)
 
 int buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
+	if (!buf->data) /* else the first text would be formatted twice */
+		buf_reserve(buf, PRINTED_SIZE);
 	size_t room = buf->capacity - buf->size;
 	va_list again;
 	va_copy(again, args);

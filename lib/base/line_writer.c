@@ -18,11 +18,15 @@ static bool has_room(const struct line_writer *writer)
 	return poll(&pollfd, 1, writer->n_lost ? 0 : LINE_WRITER_PATIENCE_MS) != 0;
 }
 
-static ssize_t put_piece(int fd, const char *data, size_t size)
+static ssize_t put_piece(struct line_writer *writer, const char *data, size_t size)
 {
-	ssize_t n = send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = -1;
 
-	return n < 0 && errno == ENOTSOCK ? write(fd, data, size) : n;
+	if (!writer->no_socket) {
+		n = send(writer->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		writer->no_socket = n < 0 && errno == ENOTSOCK;
+	}
+	return writer->no_socket ? write(writer->fd, data, size) : n;
 }
 
 /* False: there is no room for all of it. */
@@ -33,7 +37,7 @@ static bool put(struct line_writer *writer, const char *data, size_t size)
 
 		if (!has_room(writer))
 			return false;
-		n = put_piece(writer->fd, data, size < PIECE ? size : PIECE);
+		n = put_piece(writer, data, size < PIECE ? size : PIECE);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

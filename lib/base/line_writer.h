@@ -16,6 +16,7 @@
 struct line_writer {
 	int fd;
 	unsigned long n_lost; /* since the last line that was written */
+	bool no_socket; /* the descriptor is another kind of file */
 	bool cut; /* the last line was written in part */
 };
 

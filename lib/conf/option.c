@@ -267,8 +267,8 @@ static void parse_option(const struct option *option, struct ini_section *sectio
 	struct findings *findings)
 {
 	void *member = target + option->offset;
-	assert(ini_takes_lines(option->name) ||
-		(option->type != OPTION_LIST && option->type != OPTION_LINES));
+	assert((option->type != OPTION_LIST && option->type != OPTION_LINES) ||
+		ini_takes_lines(option->name));
 	if (option->type == OPTION_PAIRS) {
 		take_pairs(option, section, member);
 		return;

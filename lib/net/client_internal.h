@@ -11,7 +11,9 @@
 
 #include "net/client.h"
 
-#define TRANSFER_BUFFER_SIZE 262144L /* one read from the socket */
+/* One read from the socket; small enough for the heap (mem_keep_small), since each request has one.
+ */
+#define TRANSFER_BUFFER_SIZE 131072L
 
 struct http_request_list {
 	struct http_request *first;

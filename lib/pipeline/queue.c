@@ -66,23 +66,26 @@ int queue_refill(
 	struct queue *queue, int64_t until, const struct sink_gather *gather, struct fault *reterr)
 {
 	size_t max_bytes = bound(gather->bytes, JOB_MAX_BYTES);
+	int r = 0;
 
-	if (queue->behind && queue->reader.after != queue->taken) /* others were offered */
+	if (!queue->behind)
+		return 0;
+	if (queue->reader.after != queue->taken) /* others were offered */
 		spool_reader_seek(&queue->reader, queue->taken);
-	while (queue->behind &&
+	spool_read_begin(queue->store);
+	while (r == 0 && queue->behind &&
 		(has_room(queue, max_bytes) ||
 			(queue->taken < until && queue->n_items < JOB_MAX_BATCHES))) {
 		struct batch *batch = NULL;
-		int r = spool_reader_next(&queue->reader, &batch, reterr);
 
-		if (r != 0)
-			return r;
+		r = spool_reader_next(&queue->reader, &batch, reterr);
 		if (batch)
 			queue_push(queue, batch);
 		else
-			queue->behind = false;
+			queue->behind = r != 0;
 	}
-	return 0;
+	spool_read_end(queue->store);
+	return r;
 }
 
 size_t queue_measure(const struct queue *queue, int64_t until, const struct sink_gather *gather)

@@ -278,11 +278,19 @@ static void check_login(const struct source *source, const struct source_login *
 			source->name, origin);
 }
 
+static void append_entry(struct buf *text, const char *key, const char *value)
+{
+	buf_append_text(text, key);
+	buf_append_char(text, '=');
+	buf_append_text(text, value);
+	buf_append_char(text, '\n');
+}
+
 static void fingerprint_section(struct buf *text, const struct ini_section *section)
 {
 	buf_printf(text, "[%s %s]\n", section->kind, section->name ? section->name : "");
 	for (size_t i = 0; i < section->n_entries; i++)
-		buf_printf(text, "%s=%s\n", section->entries[i].key, section->entries[i].value);
+		append_entry(text, section->entries[i].key, section->entries[i].value);
 }
 
 static void take_fingerprint(struct source *source, const struct ini_section *section)

@@ -28,10 +28,11 @@ static void check_keys(const struct auth_kind_info *kind, const struct ini_secti
 {
 	for (size_t i = 0; i < section->n_entries; i++) {
 		const char *key = section->entries[i].key;
+		if (takes_key(kind, key))
+			continue;
 		char *hint CLEANUP_FREE = str_hint(key, kind->keys, count(kind->keys));
-		if (!takes_key(kind, key))
-			findings_add_at(findings, section, key,
-				"unknown key `%s` for auth type %s%s", key, kind->type, hint);
+		findings_add_at(findings, section, key, "unknown key `%s` for auth type %s%s", key,
+			kind->type, hint);
 	}
 	for (size_t i = 0; kind->required[i]; i++)
 		if (!ini_section_find(section, kind->required[i]))

@@ -138,6 +138,18 @@ static void shift_head(struct spool_reader *reader, int64_t number)
 
 /* --- batches --- */
 
+/* Whatever fails here is met again by what is read or committed next. */
+void spool_read_begin(struct store *store)
+{
+	statement_run(store, STATEMENT_READ, NULL);
+}
+
+void spool_read_end(struct store *store)
+{
+	if (statement_run(store, STATEMENT_COMMIT, NULL) != 0 && !sqlite3_get_autocommit(store->db))
+		statement_run(store, STATEMENT_ROLLBACK, NULL);
+}
+
 static struct slice column_blob(sqlite3_stmt *statement, int column)
 {
 	const void *data = sqlite3_column_blob(statement, column);

@@ -20,6 +20,11 @@ size_t spool_memory(const struct store *store);
 void spool_source_list(const struct store *store, void (*each)(const char *source, void *userdata),
 	void *userdata);
 
+/* Between these two, what is read is read in one transaction: each by itself costs locks. Nothing
+ * can be committed meanwhile. */
+void spool_read_begin(struct store *store);
+void spool_read_end(struct store *store);
+
 /* The number above which the batches of SOURCE are wanted. */
 typedef int64_t (*spool_wanted_fn)(const char *source, void *userdata);
 #define SPOOL_ALL INT64_C(0)

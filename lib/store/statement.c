@@ -13,6 +13,7 @@
 #define IS_OPEN_GAP "acknowledged_time IS NULL AND refilled_time IS NULL AND state = 'gap'"
 
 static const char *const statement_texts[N_STATEMENTS] = {
+	[STATEMENT_READ] = "BEGIN",
 	[STATEMENT_WRITE] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_COMMITS] = "SELECT number FROM commits",

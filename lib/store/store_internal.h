@@ -35,6 +35,7 @@ enum schema_state {
 
 /* Prepared on first use, kept until store_close. */
 enum statement {
+	STATEMENT_READ,
 	STATEMENT_WRITE,
 	STATEMENT_COMMIT,
 	STATEMENT_COMMITS,

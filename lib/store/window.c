@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "store/cursors.h"
 #include "store/occurrence.h"
+#include "store/spool.h"
 #include "store/store_internal.h"
 
 #define REBUILD_SIZE_MIN 1024 /* a smaller set is never built anew */
@@ -91,7 +92,9 @@ int window_load(struct window *window, nsec_t time, struct fault *reterr)
 
 	if (window->loaded)
 		return 0;
+	spool_read_begin(window->store);
 	r = read_rows(window, time, &set, reterr);
+	spool_read_end(window->store);
 	if (r) {
 		idset_deinit(&set);
 		return r;
