@@ -249,6 +249,11 @@ static double sink_up(const struct sink_status *sink)
 	return !sink->failing;
 }
 
+static double sink_poison(const struct sink_status *sink)
+{
+	return sink->poison;
+}
+
 static double sink_paused(const struct sink_status *sink)
 {
 	return sink->paused;
@@ -267,6 +272,8 @@ static const struct sink_row sink_rows[] = {
 		"Records rejected by the receiver and kept in the dead-letter file.", dead_letters},
 	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that had to be sent again.", retries},
 	{"trawld_sink_up", EXPOSITION_GAUGE, "1 if the last delivery succeeded.", sink_up},
+	{"trawld_sink_poison", EXPOSITION_GAUGE,
+		"1 if the sink waits for one record at which the receiver fails.", sink_poison},
 	{"trawld_sink_paused", EXPOSITION_GAUGE, "1 if the sink is paused by a person.",
 		sink_paused},
 	{"trawld_sink_last_success_timestamp_seconds", EXPOSITION_GAUGE,

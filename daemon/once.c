@@ -1,5 +1,5 @@
-/* See once.h. A failing sink delays the end of the run only until every source is up to date; its
- * records are left to the next run. */
+/* See once.h. A failing sink delays the end of the run until every source is up to date, and while
+ * its failure may pass for three more attempts; then its records are left to the next run. */
 #include "once.h"
 
 #include "base/str.h"
@@ -37,7 +37,8 @@ bool once_is_over(struct trawld *trawld)
 	size_t n_failing = 0;
 	if (all_rest)
 		fanout_hurry(trawld->fanout);
-	if (commit_pending(trawld->store) || !fanout_drained(trawld->fanout, &n_failing) ||
+	if (commit_pending(trawld->store) || fanout_is_retrying(trawld->fanout) ||
+		!fanout_drained(trawld->fanout, &n_failing) ||
 		!(all_rest || (n_failing > 0 && others_wait(trawld))))
 		return false;
 	trawld->exit_code = n_failing || has_rejected(trawld) ? EX_TEMPFAIL : 0;

@@ -3,7 +3,10 @@
 #include "base/random.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/random.h>
+
+#include "base/digest.h"
 
 static uint64_t (*below_source)(uint64_t bound);
 
@@ -19,6 +22,18 @@ void random_bytes(void *data, size_t size)
 		to += n;
 		size -= (size_t)n;
 	}
+}
+
+void random_uuid(char ret[RANDOM_UUID_SIZE])
+{
+	unsigned char bytes[16];
+	char hex[33];
+	random_bytes(bytes, sizeof(bytes));
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+	digest_hex(bytes, sizeof(bytes), hex);
+	snprintf(ret, RANDOM_UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+		hex + 16, hex + 20);
 }
 
 uint64_t random_below(uint64_t bound)

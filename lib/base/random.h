@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 void random_bytes(void *data, size_t size);
+/* A UUID of version 4 (RFC 9562), as text. */
+#define RANDOM_UUID_SIZE 37
+void random_uuid(char ret[RANDOM_UUID_SIZE]);
 uint64_t random_below(uint64_t bound); /* uniform in 0..bound-1; bound > 0 */
 
 /* Test seam: random_below answers SOURCE(bound) from now on; NULL restores. */

@@ -66,6 +66,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 		delivery->wait_ns = asked_ns;
 	delivery->fault = *fault;
 	delivery->failing_tries++;
+	delivery->n_vain++;
 	timestamp_print_duration(delivery->wait_ns, &wait);
 	if (!delivery->failing) {
 		delivery->failing = true;
@@ -100,7 +101,7 @@ void delivery_works(struct delivery *delivery)
 		delivery->failing_tries, str_plural(delivery->failing_tries));
 	buf_deinit(&since);
 	delivery->failing = false;
-	delivery->failing_tries = 0;
+	delivery->failing_tries = delivery->n_vain = 0;
 	delivery->wait_ns = 0;
 	delivery->fault = FAULT_NULL;
 	delivery_changed(delivery);
@@ -184,6 +185,7 @@ void delivery_attest(const struct delivery *delivery, const char *source, struct
 void delivery_advanced(struct delivery *delivery)
 {
 	backoff_reset(&delivery->backoff);
+	delivery->n_vain = 0;
 }
 
 /* A receiver that fails now and then must not fill the log. */

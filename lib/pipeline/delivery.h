@@ -82,6 +82,8 @@ bool delivery_has_pending(const struct delivery *delivery);
 bool delivery_is_failing(const struct delivery *delivery);
 /* Why something that the sink does after its jobs is left to the next start; NULL: nothing is. */
 const struct fault *delivery_undone(const struct delivery *delivery);
+/* It fails in a way that may pass, and was not tried again often enough for a run with --once. */
+bool delivery_is_retrying(const struct delivery *delivery);
 void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 
 /* For sink.c: the sink's answer to the job it has; its position without an answer. */

@@ -61,7 +61,7 @@ struct delivery {
 	struct backoff backoff;
 	bool failing;
 	nsec_t failing_since_at, failing_time;
-	unsigned failing_tries;
+	unsigned failing_tries, n_vain; /* since it works; since a part of a job was delivered */
 	nsec_t wait_ns, retry_at;
 	struct fault fault;
 	nsec_t rejected_logged_at; /* NSEC_NONE: never */

@@ -1,6 +1,9 @@
 /* What a delivery says of itself. */
 #include "pipeline/delivery_internal.h"
 
+#define RETRY_ATTEMPTS 3 /* --once: retries of a failure that may pass */
+#define RETRY_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
+
 const char *delivery_name(const struct delivery *delivery)
 {
 	return delivery->sink->name;
@@ -47,6 +50,20 @@ const struct fault *delivery_undone(const struct delivery *delivery)
 	return kind->undone ? kind->undone(delivery->sink) : NULL;
 }
 
+/* As for sources (runner_failure.c). */
+static bool delivery_may_pass(const struct fault *fault)
+{
+	return fault->class == FAULT_NETWORK || fault->class == FAULT_TIMEOUT ||
+	       fault->class == FAULT_THROTTLED || fault->class == FAULT_SERVER ||
+	       fault->class == FAULT_BODY;
+}
+
+bool delivery_is_retrying(const struct delivery *delivery)
+{
+	return delivery->failing && delivery_may_pass(&delivery->fault) &&
+	       delivery->wait_ns <= RETRY_WAIT && delivery->n_vain <= RETRY_ATTEMPTS;
+}
+
 static nsec_t delivery_oldest(const struct delivery *delivery)
 {
 	if (delivery->job)
@@ -79,6 +96,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.retries = delivery->retries,
 		.paused = delivery->paused,
 		.failing = delivery->failing,
+		.poison = delivery->failing && delivery->sink->poison,
 		.failing_time = delivery->failing_time,
 		.n_attempts = delivery->failing_tries,
 		.fault = delivery->fault,

@@ -515,6 +515,17 @@ bool fanout_drained(const struct fanout *fanout, size_t *ret_failing)
 	return drained;
 }
 
+bool fanout_is_retrying(const struct fanout *fanout)
+{
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
+		const struct delivery *delivery = fanout->sinks[i];
+
+		if (delivery && !delivery_is_paused(delivery) && delivery_is_retrying(delivery))
+			return true;
+	}
+	return false;
+}
+
 void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata), void *userdata)
 {
 	fanout->progress = progress;

@@ -74,6 +74,8 @@ int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, str
 /* Everything committed so far is acknowledged by every sink, or its sink is failing, or is paused
  * while something waits for it, or leaves work undone (then *RET_FAILING counts such sinks). */
 bool fanout_drained(const struct fanout *fanout, size_t *ret_failing);
+/* A sink fails in a way that may pass by itself, and has not been tried often enough to tell. */
+bool fanout_is_retrying(const struct fanout *fanout);
 /* Called whenever that may have changed. */
 void fanout_on_progress(struct fanout *fanout, void (*progress)(void *userdata), void *userdata);
 
@@ -98,6 +100,7 @@ struct sink_status {
 	uint64_t retries;
 	bool paused;
 	bool failing;
+	bool poison; /* at one record, which fails alone */
 	nsec_t failing_time; /* since when */
 	unsigned n_attempts; /* that failed since then */
 	struct fault fault; /* why, while failing */

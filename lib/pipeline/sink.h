@@ -129,6 +129,7 @@ struct sink {
 	struct sink_gather gather; /* set by create */
 	size_t max_record; /* likewise: longer records are dead letters; 0: no limit */
 	struct sink_requests requests; /* likewise: of new jobs */
+	bool poison; /* set by the kind: a record that fails alone keeps the job from its end */
 	bool hurried; /* set by the delivery: nothing new is to come, leave nothing for later */
 	/* set by the delivery that owns it */
 	struct delivery *delivery;

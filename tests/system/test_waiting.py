@@ -19,7 +19,7 @@ class Case(harness.Case):
             if kind == "file":
                 sections.append(self.file_sink(name, self.dir / (name + ".ndjson")))
             else:
-                sections.append("[sink %s]\ntype = http\nurl = %s\n" % (name, kind))
+                sections.append("[sink %s]\ntype = http\nurl = %s\nretry_max = 1s\n" % (name, kind))
         return "\n".join(sections)
 
     def read(self, records=300):

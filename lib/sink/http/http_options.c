@@ -16,6 +16,7 @@
 
 #define ANSWER_MAX ((size_t)64 << 20) /* Elasticsearch says some hundred bytes for each record */
 
+static const char *const http_poisons[] = {"wait", "dead_letter", NULL};
 const char *const http_methods[] = {"POST", "PUT", NULL};
 
 static struct ini_entry *find_pair(
@@ -339,6 +340,14 @@ const struct option http_option_rows[] = {
 		.type = OPTION_SIZE,
 		.offset = HTTP_OPTION(max_record),
 		.help = "longer records are dead letters; default: no limit",
+	},
+	{
+		.name = "poison",
+		.type = OPTION_CHOICE,
+		.offset = HTTP_OPTION(poison),
+		.default_text = "wait",
+		.choices = http_poisons,
+		.help = "a record that the receiver fails at: wait or dead_letter",
 	},
 	{
 		.name = "batch_age",

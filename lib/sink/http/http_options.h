@@ -8,6 +8,9 @@
 
 #define HTTP_IN_FLIGHT_MAX 32
 
+/* What becomes of a record that a receiver fails at (http_poison.h). */
+enum http_poison_policy { HTTP_POISON_WAIT, HTTP_POISON_DEAD_LETTER };
+
 struct http_options {
 	char *url;
 	int method; /* index into http_methods */
@@ -20,6 +23,7 @@ struct http_options {
 	int64_t batch_records;
 	uint64_t batch_bytes; /* record text */
 	uint64_t max_record; /* likewise; 0: no limit */
+	int poison; /* enum http_poison_policy */
 	nsec_t batch_age_ns;
 	int64_t in_flight; /* requests, at most HTTP_IN_FLIGHT_MAX */
 	nsec_t timeout_ns;
@@ -39,7 +43,7 @@ struct http_options {
 };
 
 extern const char *const http_methods[];
-#define N_HTTP_OPTION_ROWS 27
+#define N_HTTP_OPTION_ROWS 28
 extern const struct option http_option_rows[N_HTTP_OPTION_ROWS];
 
 /* As sink_kind's check. */

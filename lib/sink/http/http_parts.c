@@ -168,6 +168,20 @@ struct sink_record *http_parts_records(
 	return records;
 }
 
+/* Made of the job's name, the place in it and the body, since jobs of two machines, or from before
+ * a lost state, may have one name. */
+void http_parts_key(const struct http_parts *parts, size_t place, struct slice body, char ret[33])
+{
+	struct buf text = BUF_NULL;
+	struct id id = digest_id(body);
+
+	buf_printf(&text, "%s %zu ", parts->id, place);
+	buf_append(&text, id.bytes, sizeof(id.bytes));
+	id = digest_id(buf_slice(&text));
+	digest_hex(id.bytes, sizeof(id.bytes), ret);
+	buf_deinit(&text);
+}
+
 void http_parts_take(struct http_parts *parts, size_t place)
 {
 	if (!parts->taken)
@@ -191,6 +205,9 @@ void http_parts_done(struct http_parts *parts, size_t lane)
 
 	for (size_t place = own->next; place < end && !parts->accepted; place++)
 		parts->accepted = !parts->reasons || !parts->reasons[parts_index(parts, place)];
+	http_poison_decided(&own->suspicion,
+		!parts->reasons || !parts->reasons[parts_index(parts, own->next)],
+		own->n_ends == 0);
 	own->next = end;
 	parts_refresh(own);
 }

@@ -16,6 +16,7 @@
 
 #include "base/backoff.h"
 #include "pipeline/sink.h"
+#include "sink/http/http_poison.h"
 
 #define HTTP_PARTS_DEPTH 64 /* more halvings than a job can have */
 
@@ -33,6 +34,8 @@ struct http_lane {
 	bool busy; /* its part in hand is under way */
 	nsec_t rest_until_at; /* it is not sent before; 0: it may be */
 	struct backoff backoff; /* of the part in hand */
+	/* for the owner's use, kept by a begin that goes on */
+	struct http_suspicion suspicion;
 };
 
 /* A place is where a record stands when the lanes are laid end to end. */
@@ -70,6 +73,9 @@ bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, 
 /* The records at N places, for the caller to free. */
 struct sink_record *http_parts_records(
 	const struct http_parts *parts, const size_t *places, size_t n);
+/* Names the request that begins at PLACE with this BODY: the same for every try of it and for no
+ * other. */
+void http_parts_key(const struct http_parts *parts, size_t place, struct slice body, char ret[33]);
 /* The record at PLACE is delivered, others of its part may not be. */
 void http_parts_take(struct http_parts *parts, size_t place);
 /* The part in hand is decided. What of it is not refused is accepted. */

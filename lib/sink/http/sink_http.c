@@ -14,16 +14,15 @@
 #include <ev.h>
 #include <stddef.h>
 
-#include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/timer.h"
-#include "base/secret_name.h"
 #include "sink/compressor.h"
 #include "net/http_call.h"
 #include "sink/http/http_encoding.h"
 #include "sink/http/http_receipts.h"
+#include "sink/http/http_secrets.h"
 #include "sink/http/http_verdict.h"
 
 /* So many refusals of single records in the same words end the first try of a job of which nothing
@@ -54,15 +53,14 @@ struct sink_http {
 	const struct http_encoding *encoding;
 	struct http_sender sender;
 	char *location;
-	struct secret *secrets; /* what headers hold of credentials: masked in messages */
-	size_t n_secrets;
+	struct http_secrets secrets; /* what headers hold of credentials: masked in messages */
 
 	struct http_parts parts;
 	struct http_flight *flights; /* options->in_flight of them */
 	size_t n_under_way;
 	size_t turn; /* the lane that is looked at first */
 	struct http_receipts receipts;
-	char channel[37];
+	char channel[RANDOM_UUID_SIZE];
 	ev_timer rest; /* ends when a part that failed may be sent again, or the job begins */
 	unsigned n_strikes; /* failures since a request was answered well */
 	bool stepping;
@@ -227,6 +225,7 @@ static void sink_http_works(struct sink_http *http)
 static void sink_http_decided(struct http_flight *flight)
 {
 	sink_http_works(flight->http);
+	flight->http->base.poison = false;
 	http_parts_done(&flight->http->parts, flight->lane);
 	sink_http_land(flight);
 }
@@ -297,22 +296,6 @@ static void sink_http_later(struct http_flight *flight, const struct fault *faul
 
 /* --- one request --- */
 
-/* The same for every try of a request and for no other: made of the job's name, the place in it and
- * the body, since jobs of two machines, or from before a lost state, may have one name. */
-static void sink_http_key(const struct http_flight *flight, struct http_message *message)
-{
-	struct buf text = BUF_NULL;
-	struct id id = digest_id(buf_slice(&message->body));
-	char hex[33];
-
-	buf_printf(&text, "%s %zu ", flight->http->parts.id, flight->part.places[0]);
-	buf_append(&text, id.bytes, sizeof(id.bytes));
-	id = digest_id(buf_slice(&text));
-	digest_hex(id.bytes, sizeof(id.bytes), hex);
-	http_headers_set(&message->headers, "Idempotency-Key", slice_of(hex));
-	buf_deinit(&text);
-}
-
 static int sink_http_write(
 	struct http_call *call, struct http_message *message, struct fault *reterr)
 {
@@ -321,6 +304,7 @@ static int sink_http_write(
 	enum compression compression = (enum compression)http->options->compression;
 	struct http_part *part = &flight->part;
 	struct sink_record *records;
+	char key[33];
 	size_t size = 0;
 
 	http_options_message(http->options, message);
@@ -335,7 +319,8 @@ static int sink_http_write(
 	part->records = NULL;
 	free(records);
 	flight->size = message->body.size;
-	sink_http_key(flight, message);
+	http_parts_key(&http->parts, part->places[0], buf_slice(&message->body), key);
+	http_headers_set(&message->headers, "Idempotency-Key", slice_of(key));
 	if (compression != COMPRESSION_NONE)
 		http_headers_set(&message->headers, "Content-Encoding",
 			slice_of(compression_names[compression]));
@@ -356,11 +341,21 @@ static void sink_http_tell_size(struct http_flight *flight)
 		flight->part.n_records);
 }
 
+static void sink_http_refuse(struct http_flight *flight, const struct fault *fault)
+{
+	struct buf words = BUF_NULL;
+
+	http_verdict_words(fault->text, &words);
+	http_parts_refuse(
+		&flight->http->parts, flight->part.places[0], fault->text, buf_text(&words));
+	buf_deinit(&words);
+	sink_http_decided(flight);
+}
+
 static void sink_http_halve(struct http_flight *flight, const struct fault *fault)
 {
 	struct sink_http *http = flight->http;
 	struct http_parts *parts = &http->parts;
-	struct buf words = BUF_NULL;
 
 	if (fault->status == 413)
 		sink_http_tell_size(flight);
@@ -371,10 +366,48 @@ static void sink_http_halve(struct http_flight *flight, const struct fault *faul
 	/* too large, and smaller ones are taken: this says nothing of other records */
 	if (fault->status == 413 && http->largest > 0 && flight->size > http->largest)
 		parts->accepted = true;
-	http_verdict_words(fault->text, &words);
-	http_parts_refuse(parts, flight->part.places[0], fault->text, buf_text(&words));
-	buf_deinit(&words);
-	sink_http_decided(flight);
+	sink_http_refuse(flight, fault);
+}
+
+/* The receiver fails at one record: it is named, and the sink waits. */
+static void sink_http_name_poison(struct http_flight *flight, struct fault *fault)
+{
+	struct sink_http *http = flight->http;
+	struct log_subject subject = sink_http_subject(http);
+	struct sink_record *record = http_parts_records(&http->parts, flight->part.places, 1);
+
+	http_poison_name(fault, record);
+	free(record);
+	if (!http->base.poison)
+		log_warning(&subject, "%s", fault->text);
+	http->base.poison = true;
+}
+
+/* Is FAULT that of a record? False: it is no more than a failure. */
+static bool sink_http_is_poison(struct http_flight *flight, struct fault *fault)
+{
+	struct sink_http *http = flight->http;
+	size_t n = flight->part.n_records;
+
+	if (http->failing || flight->advanced)
+		return false;
+	switch (http_poison_failed(&http->parts.lanes[flight->lane].suspicion, fault, n)) {
+	case HTTP_POISON_NONE:
+		return false;
+	case HTTP_POISON_SEARCH:
+		http_parts_halve(&http->parts, flight->lane);
+		sink_http_land(flight);
+		return true;
+	case HTTP_POISON_FOUND:
+		break;
+	}
+	if (http->options->poison == HTTP_POISON_DEAD_LETTER) {
+		sink_http_refuse(flight, fault);
+		return true;
+	}
+	if (http_poison_is_sure(&http->parts.lanes[flight->lane].suspicion))
+		sink_http_name_poison(flight, fault);
+	return false;
 }
 
 static void sink_http_renew(struct http_flight *flight, struct fault *fault)
@@ -384,6 +417,8 @@ static void sink_http_renew(struct http_flight *flight, struct fault *fault)
 		http_call_start(&flight->call);
 		return;
 	}
+	if (sink_http_is_poison(flight, fault))
+		return;
 	http_options_hint(flight->http->options, fault);
 	http_verdict_be_patient(fault);
 	sink_http_later(flight, fault);
@@ -410,7 +445,8 @@ static void sink_http_done(
 			sink_http_decided(flight);
 		break;
 	case HTTP_LATER:
-		sink_http_later(flight, fault);
+		if (!sink_http_is_poison(flight, fault))
+			sink_http_later(flight, fault);
 		break;
 	case HTTP_RENEW:
 		sink_http_renew(flight, fault);
@@ -441,46 +477,6 @@ static const struct http_call_kind sink_http_call = {
 };
 
 /* --- the kind --- */
-
-static void sink_http_keep_secret(struct sink_http *http, struct slice text)
-{
-	http->secrets = mem_resize(http->secrets, (http->n_secrets + 1) * sizeof(*http->secrets));
-	http->secrets[http->n_secrets] = SECRET_NULL;
-	secret_set(&http->secrets[http->n_secrets++], text);
-}
-
-/* A credential may be written out in the configuration: it is masked all the same, with its scheme
- * and without it. */
-static void sink_http_keep_secrets(struct sink_http *http)
-{
-	const struct option_pairs *headers = &http->options->headers;
-
-	for (size_t i = 0; i < headers->n_items; i++) {
-		const char *value = headers->items[i].value;
-		const char *blank = strchr(value, ' ');
-
-		if (!headers->items[i].secret &&
-			!secret_is_named_by(slice_of(headers->items[i].name)))
-			continue;
-		sink_http_keep_secret(http, slice_of(value));
-		if (blank)
-			sink_http_keep_secret(http, slice_of(blank + 1));
-	}
-}
-
-/* A random UUID, RFC 9562 version 4. */
-static void sink_http_make_channel(struct sink_http *http)
-{
-	unsigned char bytes[16];
-	char hex[33];
-
-	random_bytes(bytes, sizeof(bytes));
-	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
-	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
-	digest_hex(bytes, sizeof(bytes), hex);
-	snprintf(http->channel, sizeof(http->channel), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8,
-		hex + 12, hex + 16, hex + 20);
-}
 
 static void sink_http_make_flights(struct sink_http *http)
 {
@@ -532,12 +528,12 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 		.auth = auth,
 	};
 	http->location = mem_strdup(setup->location);
-	sink_http_make_channel(http);
+	random_uuid(http->channel);
 	sink_http_make_flights(http);
 	http_receipts_init(&http->receipts, http->encoding, &http->sender, setup->loop);
 	http->receipts.ended = sink_http_acknowledged;
 	http->receipts.userdata = http;
-	sink_http_keep_secrets(http);
+	http_secrets_init(&http->secrets, &options->headers);
 	*ret = &http->base;
 	return 0;
 }
@@ -575,9 +571,7 @@ static void sink_http_destroy(struct sink *sink)
 	auth_free(http->sender.auth);
 	http_parts_deinit(&http->parts);
 	free(http->flights);
-	for (size_t i = 0; i < http->n_secrets; i++)
-		secret_deinit(&http->secrets[i]);
-	free(http->secrets);
+	http_secrets_deinit(&http->secrets);
 	free(http->location);
 	free(http->base.name);
 	free(http);

@@ -1,0 +1,17 @@
+/* What the headers of a sink hold of credentials. */
+#ifndef TRAWLD_SINK_HTTP_SECRETS_H
+#define TRAWLD_SINK_HTTP_SECRETS_H
+
+#include "base/secret.h"
+#include "conf/option.h"
+
+struct http_secrets {
+	struct secret *items;
+	size_t n_items;
+};
+
+/* Registers them, so that they are masked wherever text is written. */
+void http_secrets_init(struct http_secrets *ret, const struct option_pairs *headers);
+void http_secrets_deinit(struct http_secrets *secrets);
+
+#endif
