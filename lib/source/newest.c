@@ -5,7 +5,7 @@
 
 void newest_begin(struct poll *poll)
 {
-	poll->walk_oldest = NSEC_NONE;
+	poll->walk_oldest = poll->walk_latest = NSEC_NONE;
 	poll->walk_reached = poll->walk_found = false;
 }
 
@@ -66,15 +66,18 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 static void add_gap(struct poll *poll, nsec_t late)
 {
 	const struct cursor *cursor = &poll->cursor;
-	bool timed = cursor->newest_time != NSEC_NONE;
-	nsec_t overlap = definition_of(poll)->n_records_time > 0
-				 ? definition_of(poll)->resume.overlap_ns
-				 : 0;
-	nsec_t read = timed ? cursor->newest_time : cursor->polled_time;
-	nsec_t oldest = timed && poll->walk_oldest > read ? poll->walk_oldest + overlap : late;
-	if (read != NSEC_NONE && !poll->walk_reached)
-		poll_add_gap(poll, (struct span){read - overlap, oldest < late ? oldest : late},
-			GAP_NEWEST);
+	const struct definition *definition = definition_of(poll);
+	nsec_t overlap = definition->n_records_time > 0 ? definition->resume.overlap_ns : 0;
+	nsec_t read = cursor->newest_time != NSEC_NONE ? cursor->newest_time : cursor->polled_time;
+	nsec_t end = late;
+	if (read == NSEC_NONE || poll->walk_reached)
+		return;
+	if (poll->walk_oldest != NSEC_NONE) {
+		end = (poll->walk_oldest > read ? poll->walk_oldest : poll->walk_latest) + overlap;
+		if (late >= poll->walk_latest && late < end) /* else the clocks are slow */
+			end = late;
+	}
+	poll_add_gap(poll, (struct span){read - overlap, end}, GAP_NEWEST);
 }
 
 void newest_note(struct poll *poll, const struct page *page, const struct clocks *now, bool last)
@@ -82,6 +85,8 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 	if (page->oldest_time != NSEC_NONE &&
 		(poll->walk_oldest == NSEC_NONE || page->oldest_time < poll->walk_oldest))
 		poll->walk_oldest = page->oldest_time;
+	if (page->newest_time > poll->walk_latest)
+		poll->walk_latest = page->newest_time;
 	poll->walk_reached |= page->reaches;
 	poll->walk_found |= page->n_records > 0;
 	bool first = poll->cursor.polled_time == NSEC_NONE && poll->cursor.newest_time == NSEC_NONE;

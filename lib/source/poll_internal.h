@@ -56,7 +56,8 @@ struct poll {
 	unsigned n_restarts; /* because the list moved; 0 again when a chain is whole */
 	size_t n_again; /* elements of the page before that the next one begins with */
 	struct id *tail; /* keys of the records among them */
-	nsec_t walk_newest, walk_oldest; /* of this chain's records; NSEC_NONE */
+	nsec_t walk_newest, walk_oldest, walk_latest; /* of this chain's records; NSEC_NONE; the
+							  newest is no later than the clocks */
 	nsec_t walk_time; /* when its first page was requested: what came later may be missing */
 	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
 	bool walk_found; /* it has new records */
