@@ -42,7 +42,7 @@
 #define BEGIN_TIME (INT64_C(1767225600) * S) /* 2026-01-01T00:00:00Z */
 #define BEGIN_AT (1000 * S)
 #define N_RECORDS 120
-#define LATE 20 /* seconds that a record may appear after its time; the overlap is 40 */
+#define LATE 20 /* seconds that a record may appear after its time; the overlap is 25 */
 #define DISTURBED (130 * S) /* then all is well, and trawld catches up */
 #define SETTLED (220 * S)
 
@@ -58,6 +58,8 @@ struct api {
 	bool says_more, forgets; /* is there another page; at times the cursor is missing then */
 	bool uneven; /* pages of any size */
 	bool newest; /* a list that cannot be requested by time, from its newest end */
+	bool ahead; /* of the clocks only the Date is wrong, by less than a minute */
+	int interval;
 	bool resets; /* the cursor of an empty page is 0, which is none */
 	int size, page_cap, depth; /* depth: no more of a window is given; 0: all */
 	int time[N_RECORDS], visible[N_RECORDS]; /* seconds after the begin, visible ascending */
@@ -140,6 +142,8 @@ static void api_init(void)
 	api.resets = api.paging == BY_LOG && roll(2);
 	api.newest = api.paging != BY_LOG && roll(4) == 0;
 	api.newest_first |= api.newest;
+	api.ahead = api.clocks && roll(2);
+	api.interval = roll(2) ? 5 : 40;
 	/* a list that is counted from its newest end moves while it is read */
 	for (int i = 0, now = 0; i < N_RECORDS; i++) {
 		now += (int)roll(3) ? 0 : (int)roll(4);
@@ -181,7 +185,7 @@ static void definition_print(struct buf *out)
 		buf_append_text(out, "more = /has_more = true\n");
 	if (api.resets)
 		buf_append_text(out, "none = 0\n");
-	buf_append_text(out, "[resume]\noverlap = 40s\n");
+	buf_append_text(out, "[resume]\noverlap = 25s\n");
 	buf_append_text(out, api.newest             ? "newest = yes\n"
 			     : api.paging == BY_LOG ? "cursor = /more\n"
 						    : "window = yes\nspan_max = 1d\n");
@@ -327,6 +331,10 @@ static void disturb(void)
 	if (is_calm() || !api.clocks) {
 		world->wall_ahead = right;
 		shared->date_off_s = 0;
+		return;
+	}
+	if (api.ahead) {
+		shared->date_off_s = roll(2) ? 0 : 5 + (int)roll(50);
 		return;
 	}
 	if (roll(3) == 0)
@@ -502,9 +510,9 @@ static void prepare(void)
 	struct buf definition CLEANUP(buf_deinit) = BUF_NULL;
 	char *conf CLEANUP_FREE =
 		mem_printf("[daemon]\nstate_directory = %s/state\nlisten = off\ncontrol = off\n"
-			   "[source a]\nprovider = model\ninterval = 5s\nretry_max = 10s\n"
+			   "[source a]\nprovider = model\ninterval = %ds\nretry_max = 10s\n"
 			   "rate = off\n[sink out]\ntype = file\npath = %s/out.ndjson\n",
-			world_directory, world_directory);
+			world_directory, api.interval, world_directory);
 	char *providers CLEANUP_FREE = mem_printf("%s/providers", world_directory);
 	definition_print(&definition);
 	mkdir(providers, 0700);
