@@ -2,6 +2,7 @@
 """The http sink's protocols against strict receivers: Elasticsearch, Loki, Splunk, OpenTelemetry."""
 
 import json
+import shutil
 
 import harness
 from harness import wait_until
@@ -239,6 +240,47 @@ class Otlp(Http):
 
 class OtlpProtobuf(Otlp):
     FORMAT = "otlp_format = protobuf"
+
+
+# what receivers say with 2xx that is not the protocol's own answer
+LOGS, EVENT = "/v1/logs", "/services/collector/event"
+OTHER_ANSWERS = (
+    ("otlp", LOGS, "", "", 0),
+    ("otlp", LOGS, "text/plain", "OK", 0),
+    ("otlp", LOGS, "application/x-protobuf", "", 0),
+    ("otlp", LOGS, "text/html; charset=utf-8", "<html>welcome</html>", 75),
+    ("splunk_hec", EVENT, "application/json", '{"text":"Success"}', 0),
+    ("splunk_hec", EVENT, "application/json", '{"code":"0"}', 0),
+    ("splunk_hec", EVENT, "", "", 0),
+    ("splunk_hec", EVENT, "application/json", '{"text":"Server is busy","code":"9"}', 75),
+    ("splunk_hec", EVENT, "text/html", "<html>sign in</html>", 75),
+)
+
+
+class OtherAnswers(Http):
+    """They mean that the records were taken, each sent once; or an error is told, and nothing is lost."""
+
+    def test_answers(self):
+        n = 200
+        self.cloud.control(visible=n)
+        for encoding, path, kind, body, code in OTHER_ANSWERS:
+            with self.subTest(encoding=encoding, body=body):
+                self.receiver = self.simulator(name="http_receiver")
+                self.receiver.control(refuse={path: [200, kind, body]})
+                self.start(path, encoding, "batch_records = 100\nheader.Authorization = Splunk x")
+                result = self.once(expect=code)
+                posts = [entry for entry in self.receiver.log() if entry["target"] == path]
+                self.assertEqual(self.dead_letters(), [])
+                if code == 0:
+                    self.assertTrue(result.lines("%d records delivered" % n), result.err)
+                    self.assertEqual(len(posts), 2)
+                else:
+                    self.assertTrue(result.lines("check url") or result.lines("code 9"), result.err)
+                    self.assertTrue(result.lines("%d records unsent" % n), result.err)
+                    self.assertLessEqual(len(posts), 4)  # the first, and three more
+                    self.receiver.control(refuse={})
+                    self.once()
+                shutil.rmtree(self.state)
 
 
 if __name__ == "__main__":

@@ -385,6 +385,8 @@ static const struct {
 	{false, "application/json", "{\"code\":\"0\"}", 0, -1},
 	{false, "application/json", "{\"code\":0,\"ackId\":3}", 0, -1}, /* nobody asked for one */
 	{false, "application/json", "{\"text\":\"Busy\",\"code\":9}", FAULT_BODY, -1},
+	{false, "application/json", "{\"text\":\"Busy\",\"code\":\"9\"}", FAULT_BODY, -1},
+	{false, "application/json", "{\"text\":\"?\",\"code\":true}", FAULT_BODY, -1},
 	/* what only speaks like a HEC says less, and has the records all the same */
 	{false, "application/json", "{}", 0, -1},
 	{false, "application/json", "{\"text\":\"Success\"}", 0, -1},
@@ -491,6 +493,34 @@ START_TEST(otlp)
 }
 END_TEST
 
+/* Whatever a receiver calls what it says: only a page for people is not its own. */
+static const struct {
+	const char *type, *answer;
+	int outcome;
+} otlp_typed_rows[] = {
+	{"", "", 0},
+	{"application/json", "", 0},
+	{"application/x-protobuf", "", 0},
+	{"application/x-protobuf", "\x0a\x02\x08\x00", 0},
+	{"text/plain; charset=utf-8", "OK", 0},
+	{"application/octet-stream", "\xff\xfe", 0},
+	{"text/html", "", FAULT_BODY},
+	{"Text/HTML; charset=utf-8", "<html>welcome", FAULT_BODY},
+};
+
+START_TEST(otlp_typed_answers)
+{
+	struct fault fault;
+
+	ck_assert_int_eq(read_typed(&http_otlp, 200, otlp_typed_rows[_i].type,
+				 otlp_typed_rows[_i].answer, &fault),
+		otlp_typed_rows[_i].outcome);
+	ck_assert_uint_eq(parts.n_refused, 0);
+	if (fault.class != FAULT_NONE)
+		ck_assert_msg(strstr(fault.text, "check url"), "%s", fault.text);
+}
+END_TEST
+
 static const struct {
 	const char *answer;
 	int outcome;
@@ -519,15 +549,6 @@ static const struct {
 	/* half a JSON object says nothing */
 	{"{\"partialSuccess\":{\"rejectedLogRecords\":2", FAULT_BODY, 0, NULL},
 };
-
-START_TEST(otlp_page)
-{
-	struct fault fault;
-
-	ck_assert_int_eq(read_typed(&http_otlp, 200, "text/html", "<html>", &fault), FAULT_BODY);
-	ck_assert_ptr_nonnull(strstr(fault.text, "check url"));
-}
-END_TEST
 
 START_TEST(otlp_answers)
 {
@@ -559,7 +580,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, splunk_answers, 0, N(splunk_rows));
 	tcase_add_loop_test(tcase, splunk_receipts, 0, N(splunk_urls));
 	tcase_add_test(tcase, otlp);
-	tcase_add_test(tcase, otlp_page);
+	tcase_add_loop_test(tcase, otlp_typed_answers, 0, N(otlp_typed_rows));
 	tcase_add_loop_test(tcase, otlp_answers, 0, N(otlp_rows));
 }
 
