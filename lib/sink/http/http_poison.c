@@ -37,8 +37,10 @@ enum http_poison http_poison_failed(
 		*suspicion = (struct http_suspicion){words, .accepted = suspicion->accepted};
 	suspicion->n_failures++;
 	if (n == 1)
-		return suspicion->n_failures < HTTP_POISON_TRIES ? HTTP_POISON_NONE
-								 : HTTP_POISON_FOUND;
+		return suspicion->n_failures <
+				       (suspicion->accepted ? HTTP_POISON_TRIES : HTTP_POISON_ALONE)
+			       ? HTTP_POISON_NONE
+			       : HTTP_POISON_FOUND;
 	if (!suspicion->searching && suspicion->n_failures < HTTP_POISON_TRIES)
 		return HTTP_POISON_NONE;
 	suspicion->searching = true;
@@ -58,11 +60,6 @@ void http_poison_name(struct fault *fault, const struct sink_record *record)
 		"(poison = dead_letter sets such records aside)",
 		told.text, buf_text(&id), record->batch->source);
 	fault->status = told.status;
-}
-
-bool http_poison_is_sure(const struct http_suspicion *suspicion)
-{
-	return suspicion->accepted || suspicion->n_failures >= HTTP_POISON_LONG;
 }
 
 void http_poison_decided(struct http_suspicion *suspicion, bool taken, bool all)

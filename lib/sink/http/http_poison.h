@@ -3,8 +3,8 @@
  * error of its own. The status blames no record, so the request comes again and again, and what
  * follows waits. After failures in the same words the request is halved until the record is found.
  *
- * That a record is found proves nothing: a receiver that takes nothing looks alike. What is done
- * with it is the owner's to say.
+ * That a record is found proves nothing where none was accepted: a receiver that takes nothing
+ * looks alike. What is done with the record is the owner's to say.
  */
 #ifndef TRAWLD_SINK_HTTP_POISON_H
 #define TRAWLD_SINK_HTTP_POISON_H
@@ -14,7 +14,10 @@
 
 struct sink_record;
 
-#define HTTP_POISON_TRIES 3 /* failures in the same words, of a request and of its record alone */
+/* Failures in the same words: of a request, and then of its record alone, after records before it
+ * were accepted. Where none was, the receiver may be down, and it takes more. */
+#define HTTP_POISON_TRIES 3
+#define HTTP_POISON_ALONE 12
 
 /* Of one lane, from the first failure of a request until all of it is decided. */
 struct http_suspicion {
@@ -23,9 +26,6 @@ struct http_suspicion {
 	bool searching;
 	bool accepted; /* records of the request, while others fail */
 };
-
-/* Nothing was accepted yet: so many failures of the record alone are told all the same. */
-#define HTTP_POISON_LONG 20
 
 #define HTTP_SUSPICION_NULL ((struct http_suspicion){0})
 
@@ -40,8 +40,6 @@ enum http_poison http_poison_failed(
 	struct http_suspicion *suspicion, const struct fault *fault, size_t n);
 /* FAULT, that of RECORD alone, names it. */
 void http_poison_name(struct fault *fault, const struct sink_record *record);
-/* Is that to be told? */
-bool http_poison_is_sure(const struct http_suspicion *suspicion);
 /* A part is decided, or TAKEN even; ALL: and with it the request that it was cut from. */
 void http_poison_decided(struct http_suspicion *suspicion, bool taken, bool all);
 

@@ -405,8 +405,7 @@ static bool sink_http_is_poison(struct http_flight *flight, struct fault *fault)
 		sink_http_refuse(flight, fault);
 		return true;
 	}
-	if (http_poison_is_sure(&http->parts.lanes[flight->lane].suspicion))
-		sink_http_name_poison(flight, fault);
+	sink_http_name_poison(flight, fault);
 	return false;
 }
 
@@ -445,7 +444,8 @@ static void sink_http_done(
 			sink_http_decided(flight);
 		break;
 	case HTTP_LATER:
-		if (!sink_http_is_poison(flight, fault))
+		/* without a response it is not the record that was refused, but a token */
+		if (!response || !sink_http_is_poison(flight, fault))
 			sink_http_later(flight, fault);
 		break;
 	case HTTP_RENEW:
