@@ -51,7 +51,7 @@ static void accept_records(const struct record_batch *batch, void *userdata)
 	intake_accept(batch, poller->intake);
 	intake_status(poller->intake, &after);
 	uint64_t n_new = after.n_records - before.n_records;
-	tally_records(&poller->tally, clock_monotonic(), n_new);
+	minutes_add(&poller->tally.records, clock_monotonic(), n_new);
 	log_debug(&poller->source->subject,
 		"batch: %zu record%s, %" PRIu64 " new, %" PRIu64
 		" duplicate%s, %zu excluded, cursor %s",
@@ -232,7 +232,7 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 		!source->options.enabled || str_list_has(&trawld->pauses.sources, source->name);
 	poller->gap_time = NSEC_NONE;
 	poller_look_at_gaps(poller);
-	tally_init(&poller->tally, clock_monotonic());
+	tally_init(&poller->tally);
 	poller->intake = intake_new(&(struct intake_setup){
 		.store = trawld->store,
 		.committer = trawld->committer,

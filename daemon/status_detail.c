@@ -96,3 +96,25 @@ json_t *status_detail_sink(const struct overview *overview, const char *name)
 	json_object_set_new(detail, "log", lines_json("sink", name));
 	return detail;
 }
+
+void status_detail_hide(json_t *status)
+{
+	static const char *const members[] = {"resume", "page", "document", "page_shape"};
+	size_t i;
+	json_t *source;
+
+	json_array_foreach(json_object_get(status, "sources"), i, source)
+	{
+		json_t *detail = json_object_get(source, "detail");
+		const char *text = json_string_value(json_object_get(detail, "cursor"));
+		json_t *cursor = text ? json_loads(text, 0, NULL) : NULL;
+		for (size_t j = 0; cursor && j < sizeof(members) / sizeof(members[0]); j++) {
+			json_t *member = json_object_get(cursor, members[j]);
+			if (member)
+				json_object_set_new(cursor, members[j],
+					json_integer((json_int_t)json_string_length(member)));
+		}
+		if (detail)
+			json_object_set_new(detail, "cursor", cursor ? cursor : json_null());
+	}
+}

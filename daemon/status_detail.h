@@ -15,4 +15,8 @@ json_t *status_detail_source(const struct overview *overview, const struct overv
 /* {sources [names], log}. */
 json_t *status_detail_sink(const struct overview *overview, const char *name);
 
+/* For who may see the status but not what an API gave: each cursor in STATUS becomes an object, and
+ * of the API's texts in it only the number of bytes is left. */
+void status_detail_hide(json_t *status);
+
 #endif

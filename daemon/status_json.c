@@ -48,13 +48,13 @@ static json_t *lag_json(nsec_t lag_ns)
 	return lag_ns == NSEC_NONE ? json_null() : seconds_json(lag_ns > 0 ? lag_ns : 0);
 }
 
-static json_t *rate_json(const struct tally *tally)
+static json_t *rate_json(const struct minutes *from)
 {
-	uint64_t minutes[TALLY_MINUTES];
+	uint64_t counts[MINUTES];
 	json_t *rate = json_array();
-	tally_rate(tally, clock_monotonic(), minutes);
-	for (size_t i = 0; i < TALLY_MINUTES; i++)
-		json_array_append_new(rate, count_json(minutes[i]));
+	minutes_read(from, clock_monotonic(), counts);
+	for (size_t i = 0; i < MINUTES; i++)
+		json_array_append_new(rate, count_json(counts[i]));
 	return rate;
 }
 
@@ -123,7 +123,7 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 			       : json_null());
 	set_failing(source, status.failing, status.failing_time, status.n_attempts);
 	json_object_set_new(source, "location", status_json_text(poller->source->location));
-	json_object_set_new(source, "rate", rate_json(&poller->tally));
+	json_object_set_new(source, "rate", rate_json(&poller->tally.records));
 	return source;
 }
 
@@ -157,6 +157,7 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 		status->failing ? seconds_json(status->next_try_ns) : json_null());
 	json_object_set_new(sink, "location",
 		status->location ? status_json_text(status->location) : json_null());
+	json_object_set_new(sink, "rate", rate_json(status->delivered));
 	return sink;
 }
 

@@ -17,11 +17,11 @@ struct overview;
  * collected_records, last_error, error_class, failing_since, attempts, location, excluded,
  * quarantined, untimed, gaps, requests, rate}], sinks [{name, type, state, last_success,
  * acknowledged, pending_records, delivered, refused, last_error, error_class, failing_since,
- * attempts, next_try_in, location, retries, oldest_pending_age}], spool {bytes, limit}
+ * attempts, next_try_in, location, retries, oldest_pending_age, rate}], spool {bytes, limit}
  *
  * not_ready is the text of /readyz; gaps are those that nobody has acknowledged, also of earlier
- * runs; rate the new records of the last 60 minutes, the one under way last; oldest_pending_age is
- * of what waits in memory.
+ * runs; rate the new (of a sink: delivered) records of the last 60 minutes, the one under way last;
+ * oldest_pending_age is of what waits in memory.
  *
  * Times are RFC 3339 in UTC with milliseconds, spans are seconds, counts are since the start of the
  * process. What is not known, does not apply, or (last_error) is over is null. States of a source:

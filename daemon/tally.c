@@ -6,9 +6,9 @@ static const double durations[TALLY_DURATIONS] = {
 static const double sizes[TALLY_SIZES] = {
 	1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 26};
 
-void tally_init(struct tally *tally, nsec_t now_at)
+void tally_init(struct tally *tally)
 {
-	*tally = (struct tally){.minute = now_at / NSEC_PER_MIN};
+	*tally = (struct tally){.records = MINUTES_NULL};
 	tally->durations =
 		(struct histogram){durations, TALLY_DURATIONS, tally->duration_counts, 0};
 	tally->sizes = (struct histogram){sizes, TALLY_SIZES, tally->size_counts, 0};
@@ -19,25 +19,4 @@ void tally_requested(struct tally *tally, nsec_t elapsed_ns, size_t body_size)
 	histogram_add(&tally->durations, (double)elapsed_ns / NSEC_PER_SEC);
 	if (body_size > 0)
 		histogram_add(&tally->sizes, (double)body_size);
-}
-
-void tally_records(struct tally *tally, nsec_t now_at, uint64_t n)
-{
-	int64_t minute = now_at / NSEC_PER_MIN;
-	if (minute - tally->minute >= TALLY_MINUTES)
-		tally->minute = minute - TALLY_MINUTES;
-	while (tally->minute < minute)
-		tally->minutes[++tally->minute % TALLY_MINUTES] = 0;
-	tally->minutes[tally->minute % TALLY_MINUTES] += n;
-}
-
-void tally_rate(const struct tally *tally, nsec_t now_at, uint64_t ret_minutes[TALLY_MINUTES])
-{
-	int64_t now = now_at / NSEC_PER_MIN;
-	for (int64_t i = 0; i < TALLY_MINUTES; i++) {
-		int64_t minute = now - (TALLY_MINUTES - 1) + i;
-		bool kept = minute >= 0 && minute <= tally->minute &&
-			    minute > tally->minute - TALLY_MINUTES;
-		ret_minutes[i] = kept ? tally->minutes[minute % TALLY_MINUTES] : 0;
-	}
 }

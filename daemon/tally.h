@@ -5,8 +5,8 @@
 #include "exposition.h"
 
 #include "base/fault.h"
+#include "base/minutes.h"
 
-#define TALLY_MINUTES 60
 #define TALLY_CLASSES (FAULT_INTERNAL + 1)
 #define TALLY_DURATIONS 11
 #define TALLY_SIZES 9
@@ -17,14 +17,10 @@ struct tally {
 	struct histogram sizes; /* bytes of a page, decoded */
 	uint64_t duration_counts[TALLY_DURATIONS + 1];
 	uint64_t size_counts[TALLY_SIZES + 1];
-	uint64_t minutes[TALLY_MINUTES]; /* new records; a ring */
-	int64_t minute; /* the last that is in the ring */
+	struct minutes records; /* new ones */
 };
 
-void tally_init(struct tally *tally, nsec_t now_at);
+void tally_init(struct tally *tally);
 void tally_requested(struct tally *tally, nsec_t elapsed_ns, size_t body_size);
-void tally_records(struct tally *tally, nsec_t now_at, uint64_t n);
-/* The last hour, oldest minute first; the last one is the minute under way. */
-void tally_rate(const struct tally *tally, nsec_t now_at, uint64_t ret_minutes[TALLY_MINUTES]);
 
 #endif

@@ -12,6 +12,7 @@
 #include "metrics.h"
 #include "overview.h"
 #include "page_html.h"
+#include "status_detail.h"
 #include "status_json.h"
 #include "web_guests.h"
 #include "web_host.h"
@@ -47,14 +48,22 @@ struct rest {
 	bool last; /* the piece */
 };
 
-struct route {
-	const char *path;
-	void (*answer)(const struct trawld *trawld, const char *accept, struct answer *answer);
+/* What an answer depends on besides its path; NULL where the client did not say. */
+struct question {
+	const char *accept; /* the header */
+	const char *name; /* of a source or sink: ?name= */
 };
 
-static void answer_metrics(const struct trawld *trawld, const char *accept, struct answer *answer)
+struct route {
+	const char *path;
+	void (*answer)(const struct trawld *trawld, const struct question *question,
+		struct answer *answer);
+};
+
+static void answer_metrics(
+	const struct trawld *trawld, const struct question *question, struct answer *answer)
 {
-	bool openmetrics = exposition_wants_openmetrics(accept), more = true;
+	bool openmetrics = exposition_wants_openmetrics(question->accept), more = true;
 	struct metrics metrics;
 	answer->type = openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
 				   : "text/plain; version=0.0.4; charset=utf-8";
@@ -96,17 +105,19 @@ static void rest_free(void *userdata)
 	free(rest);
 }
 
-static void answer_health(const struct trawld *trawld, const char *accept, struct answer *answer)
+static void answer_health(
+	const struct trawld *trawld, const struct question *question, struct answer *answer)
 {
 	(void)trawld;
-	(void)accept;
+	(void)question;
 	buf_append_text(&answer->body, "ok\n");
 }
 
-static void answer_ready(const struct trawld *trawld, const char *accept, struct answer *answer)
+static void answer_ready(
+	const struct trawld *trawld, const struct question *question, struct answer *answer)
 {
 	struct overview overview CLEANUP(overview_deinit);
-	(void)accept;
+	(void)question;
 	overview_take(&overview, trawld);
 	overview_print_reasons(&overview, &answer->body);
 	if (answer->body.size > 0)
@@ -115,23 +126,25 @@ static void answer_ready(const struct trawld *trawld, const char *accept, struct
 		buf_append_text(&answer->body, "ready\n");
 }
 
-static void answer_status(const struct trawld *trawld, const char *accept, struct answer *answer)
+static void answer_status(
+	const struct trawld *trawld, const struct question *question, struct answer *answer)
 {
 	struct overview overview CLEANUP(overview_deinit);
-	(void)accept;
 	overview_take(&overview, trawld);
 	answer->type = "application/json";
-	json_t *status = status_json(&overview, NULL);
+	json_t *status = status_json(&overview, question->name);
+	status_detail_hide(status);
 	char *text = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	buf_printf(&answer->body, "%s\n", text ? text : "{}");
 	free(text);
 	json_decref(status);
 }
 
-static void answer_page(const struct trawld *trawld, const char *accept, struct answer *answer)
+static void answer_page(
+	const struct trawld *trawld, const struct question *question, struct answer *answer)
 {
 	(void)trawld;
-	(void)accept;
+	(void)question;
 	answer->type = "text/html; charset=utf-8";
 	answer->policy = page_policy;
 	buf_append(&answer->body, page_html, page_html_size);
@@ -145,13 +158,13 @@ static const struct route routes[] = {
 	{"/status", answer_status},
 };
 
-static void find_answer(
-	const struct web *web, const char *path, const char *accept, struct answer *answer)
+static void find_answer(const struct web *web, const char *path, const struct question *question,
+	struct answer *answer)
 {
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (strcmp(path, routes[i].path) != 0)
 			continue;
-		routes[i].answer(web->trawld, accept, answer);
+		routes[i].answer(web->trawld, question, answer);
 		return;
 	}
 	answer->status = MHD_HTTP_NOT_FOUND;
@@ -205,7 +218,10 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 			"[daemon].\n");
 	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
 		find_answer(userdata, path,
-			MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
+			&(struct question){
+				MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
+				MHD_lookup_connection_value(
+					connection, MHD_GET_ARGUMENT_KIND, "name")},
 			&answer);
 	} else {
 		answer.status = MHD_HTTP_METHOD_NOT_ALLOWED;
@@ -303,7 +319,8 @@ static void tell(const struct listen_address *address, const char *text, unsigne
 	if (!listen_address_is_local(address))
 		log_notice(NULL,
 			"listen = %s is not a loopback address: everyone who can connect can read "
-			"the names and errors of sources and sinks (no secrets)",
+			"the names, errors and last log lines of sources and sinks "
+			"(no secrets)",
 			text);
 }
 

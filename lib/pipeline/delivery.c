@@ -135,7 +135,7 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	}
 	delivery->pending_records -=
 		n_all < delivery->pending_records ? n_all : delivery->pending_records;
-	delivery->delivered_records += job->n_records - n_rejected;
+	delivery_count(delivery, job->n_records - n_rejected);
 	delivery->refused_records += n_rejected + job->n_unfit;
 	delivery->filtered_records += n_all - job->n_records - job->n_unfit;
 	delivery->acknowledged = job_last(job);

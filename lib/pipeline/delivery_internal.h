@@ -6,6 +6,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "base/minutes.h"
 #include "pipeline/delivery.h"
 #include "pipeline/job.h"
 #include "pipeline/queue.h"
@@ -71,6 +72,7 @@ struct delivery {
 
 	uint64_t pending_records;
 	uint64_t delivered_records;
+	struct minutes delivered; /* the same */
 	uint64_t refused_records, filtered_records;
 	uint64_t retries;
 	nsec_t last_success_time;
@@ -80,6 +82,8 @@ struct log_subject delivery_subject(const struct delivery *delivery);
 
 /* The next step comes after a back-off, and not before fault->wait_ns. */
 void delivery_fail(struct delivery *delivery, const struct fault *fault);
+/* The sink has taken N records. */
+void delivery_count(struct delivery *delivery, uint64_t n);
 /* Ends what delivery_fail began. */
 void delivery_works(struct delivery *delivery);
 /* The job in hand is done: N_REJECTED of its records, and those set apart, are dead letters. */

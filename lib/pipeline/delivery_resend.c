@@ -33,7 +33,7 @@ void delivery_resend_acknowledge(
 	uint64_t n_taken = delivery->job ? delivery->job->n_records - n_rejected : 0;
 
 	delivery->resent_records += n_taken;
-	delivery->delivered_records += n_taken;
+	delivery_count(delivery, n_taken);
 	n_rejected += delivery->job ? delivery->job->n_unfit : 0;
 	delivery->resent_rejected += n_rejected;
 	delivery->refused_records += n_rejected;

@@ -81,6 +81,12 @@ static nsec_t delivery_next_try(const struct delivery *delivery)
 	return left > 0 ? left : 0;
 }
 
+void delivery_count(struct delivery *delivery, uint64_t n)
+{
+	delivery->delivered_records += n;
+	minutes_add(&delivery->delivered, clock_monotonic(), n);
+}
+
 void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 {
 	*ret = (struct sink_status){
@@ -91,6 +97,7 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.pending_records = delivery->pending_records,
 		.oldest_time = delivery_oldest(delivery),
 		.delivered_records = delivery->delivered_records,
+		.delivered = &delivery->delivered,
 		.filtered_records = delivery->filtered_records,
 		.refused_records = delivery->refused_records,
 		.retries = delivery->retries,

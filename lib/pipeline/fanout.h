@@ -86,6 +86,7 @@ void fanout_on_fenced(struct fanout *fanout,
 	void *userdata);
 
 /* For status and metrics. */
+struct minutes;
 struct sink_status {
 	const char *name;
 	const char *kind;
@@ -95,6 +96,7 @@ struct sink_status {
 	nsec_t oldest_time; /* when the oldest of them that is in memory was accepted; NSEC_NONE:
 			       none is */
 	uint64_t delivered_records; /* since start */
+	const struct minutes *delivered; /* the same, in the last hour */
 	uint64_t refused_records; /* dead letters since start */
 	uint64_t filtered_records; /* that include and exclude dropped since start */
 	uint64_t retries;

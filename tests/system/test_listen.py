@@ -271,7 +271,7 @@ SINK = {
     "failing_since": str,
     "attempts": int,
     "next_try_in": float,
-    "location": str,
+    **{"location": str, "rate": list},
 }
 NEVER_NULL = {"name", "provider", "type", "state", "rate", "records", "delivered"}
 
@@ -319,7 +319,7 @@ class Status(Listen):
         archive, dead = sinks["archive"], sinks["dead"]
         self.assertEqual((archive["state"], archive["type"]), ("idle", "file"))
         self.assertEqual((archive["delivered"], archive["last_error"]), (RECORDS, None))
-        self.assertEqual(archive["oldest_pending_age"], None)
+        self.assertEqual((archive["oldest_pending_age"], sum(archive["rate"])), (None, RECORDS))
         self.assertEqual((dead["state"], dead["pending_records"]), ("failing", RECORDS))
         self.assertGreaterEqual(dead["oldest_pending_age"], 0)
         self.assertIn(str(blocker), dead["last_error"])

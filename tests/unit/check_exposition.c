@@ -5,7 +5,6 @@
 
 #include "check_unit.h"
 #include "listen_address.h"
-#include "tally.h"
 
 static const char *const labels[] = {"source", "a\"b\\c\nd", "reason", "x", NULL};
 
@@ -74,37 +73,6 @@ START_TEST(negotiation)
 }
 END_TEST
 
-static void assert_rate(const struct tally *tally, nsec_t at, size_t i, uint64_t expected)
-{
-	uint64_t minutes[TALLY_MINUTES];
-	tally_rate(tally, at, minutes);
-	ck_assert_uint_eq(minutes[i], expected);
-}
-
-START_TEST(rate)
-{
-	struct tally tally;
-	const nsec_t start = 1000 * NSEC_PER_MIN;
-	tally_init(&tally, start);
-	tally_records(&tally, start, 5);
-	tally_records(&tally, start + NSEC_PER_MIN - 1, 2);
-	tally_records(&tally, start + 3 * NSEC_PER_MIN, 1);
-	assert_rate(&tally, start + 3 * NSEC_PER_MIN, 59, 1);
-	assert_rate(&tally, start + 3 * NSEC_PER_MIN, 58, 0);
-	assert_rate(&tally, start + 3 * NSEC_PER_MIN, 56, 7);
-	assert_rate(&tally, start + 59 * NSEC_PER_MIN, 0, 7);
-	assert_rate(&tally, start + 59 * NSEC_PER_MIN, 59, 0);
-	assert_rate(&tally, start + 60 * NSEC_PER_MIN, 2, 1);
-	/* a slot is used again an hour later */
-	tally_records(&tally, start + 60 * NSEC_PER_MIN, 3);
-	assert_rate(&tally, start + 60 * NSEC_PER_MIN, 59, 3);
-	tally_records(&tally, start + 1000 * NSEC_PER_MIN, 4);
-	for (size_t i = 0; i < 59; i++)
-		assert_rate(&tally, start + 1000 * NSEC_PER_MIN, i, 0);
-	assert_rate(&tally, start + 1000 * NSEC_PER_MIN, 59, 4);
-}
-END_TEST
-
 START_TEST(addresses)
 {
 	static const char *const good[] = {
@@ -127,4 +95,4 @@ START_TEST(addresses)
 }
 END_TEST
 
-UNIT_MAIN("exposition", counters, gauges, histograms, negotiation, rate, addresses)
+UNIT_MAIN("exposition", counters, gauges, histograms, negotiation, addresses)
