@@ -1,15 +1,20 @@
 """A real Chromium without a window (test_page.py): pages opened, sizes and themes put on, what it
 asked for and what it complained of kept."""
 
+import functools
 import json
 import os
 import pathlib
 import shutil
+import subprocess
+import tempfile
+import unittest
 
 from harness import PATIENCE, wait_until
 
 CHROMIUM = "/usr/bin/chromium"
 DRIVER = "/usr/bin/chromedriver"
+AXE = "4.10.3"
 # Pages wait an eighth of what they mean to; those that mean to wait long have much to do.
 HURRY = (
     "const slowly = setTimeout;"
@@ -27,6 +32,20 @@ def missing():
     except ImportError:
         return "no selenium here (Debian: python3-selenium)"
     return None
+
+
+@functools.cache
+def axe_script():
+    """axe-core from npm; the test is skipped, with npm's words, where it cannot be had."""
+    with tempfile.TemporaryDirectory(prefix="trawld-axe-") as folder:
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "axe-core@" + AXE]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise unittest.SkipTest("axe-core cannot be fetched: %s" % error) from None
+        if done.returncode:
+            raise unittest.SkipTest("axe-core cannot be fetched: " + done.stderr.strip()[-300:])
+        return (pathlib.Path(folder) / "node_modules/axe-core/axe.min.js").read_text()
 
 
 class Browser:
@@ -111,6 +130,16 @@ class Browser:
             for node in tree["nodes"]
             if not node["ignored"]
         }
+
+    def axe(self):
+        """What axe-core finds wrong with the page as it is: (rule, elements)."""
+        self.driver.execute_script(axe_script())
+        found = self.driver.execute_async_script(
+            "const done = arguments[0]; axe.run(document, { resultTypes: ['violations'] })"
+            ".then((found) => done(found.violations.map((one) => [one.id, one.help,"
+            " one.nodes.map((node) => node.html.slice(0, 200)).slice(0, 3)])))"
+        )
+        return found
 
     def picture(self, name):
         """Into the folder of TRAWLD_SCREENSHOTS, where that is set."""

@@ -1,6 +1,7 @@
 """A server that stands before trawld (test_page.py): it hands on what trawld answers, another
 /status where one is given, nothing at all where nobody is behind it, and holds answers back."""
 
+import contextlib
 import http.client
 import http.server
 import json
@@ -35,7 +36,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         front = self.server
-        if self.path == "/status":
+        path = self.path.partition("?")[0]
+        if path == "/status":
             front.go.wait(60 * PATIENCE)
         if front.port is None:
             self.close_connection = True
@@ -53,4 +55,5 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # the browser has left
+            self.wfile.write(body)

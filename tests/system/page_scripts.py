@@ -15,7 +15,7 @@ return [...document.querySelectorAll("#" + arguments[0] + " tbody tr")].map((row
 	error: row.querySelector(".error").hidden ? null : text(row, "error"),
 	note: row.querySelector(".note").hidden ? null : text(row, "note"),
 	hidden: row.hidden, bars: row.querySelector("path") ? bars(row.querySelector("path")) : null,
-	...Object.fromEntries(["lag", "hour > span", "new", "duplicates", "errors", "success", "next", "unsent",
+	...Object.fromEntries(["behind", "newest", "hour > span", "new", "duplicates", "errors", "success", "next", "unsent",
 		"oldest", "delivered", "rejected", "retries"].map((name) => [name.split(" ")[0], text(row, name)])),
 }));
 """
