@@ -39,7 +39,7 @@ OPEN_END = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # Where the words are checked. Of C files only the messages, the text of their string literals, are.
 WORDS_IN = (
     "README.md RELIABILITY.md BENCHMARKS.md CHANGELOG.md CONTRIBUTING.md SECURITY.md Containerfile "
-    "docs/receivers/*.md "
+    "docs/*.md docs/receivers/*.md "
     "man/*.[1-8] conf/*.conf conf/*.yml conf/*.json conf/logrotate conf/providers/*.conf "
     "conf/kubernetes/*.yaml conf/completions/* debian/README.Debian debian/control systemd/trawld* script/* "
     ".ci/run lib/conf/*.c lib/definition/*.c daemon/*.c daemon/page.html daemon/ctl/*.c daemon/workbench/*.c"
