@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/mem_libraries.h"
 #include "base/str.h"
 #include "base/user.h"
 
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
 	fill_standard_descriptors();
 	raise_descriptor_limit();
 	mem_keep_small();
+	mem_libraries();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a full quota is an error of write(2), not a reason to die */
 	prctl(PR_SET_DUMPABLE,

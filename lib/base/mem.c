@@ -12,7 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static _Noreturn void out_of_memory(void)
+_Noreturn void mem_exhausted(void)
 {
 	static const char text[] = "trawld: out of memory: exiting; nothing committed is lost, and "
 				   "the next start resumes\n";
@@ -39,14 +39,14 @@ void *mem_alloc(size_t size)
 {
 	void *memory = calloc(1, size ? size : 1);
 	if (!memory)
-		out_of_memory();
+		mem_exhausted();
 	return memory;
 }
 
 void *mem_array(size_t n, size_t size)
 {
 	if (size && n > SIZE_MAX / size)
-		out_of_memory();
+		mem_exhausted();
 	return mem_alloc(n * size);
 }
 
@@ -54,7 +54,7 @@ void *mem_resize(void *memory, size_t size)
 {
 	void *resized = realloc(memory, size ? size : 1);
 	if (!resized)
-		out_of_memory();
+		mem_exhausted();
 	return resized;
 }
 
@@ -64,7 +64,7 @@ void *mem_grow(void *array, size_t n, size_t *capacity, size_t size)
 		return array;
 	size_t wanted = *capacity ? 2 * *capacity : 8;
 	if (wanted > SIZE_MAX / size)
-		out_of_memory();
+		mem_exhausted();
 	*capacity = wanted;
 	return mem_resize(array, wanted * size);
 }
@@ -96,7 +96,7 @@ char *mem_printf(const char *format, ...)
 	va_list args;
 	va_start(args, format);
 	if (vasprintf(&text, format, args) < 0)
-		out_of_memory();
+		mem_exhausted();
 	va_end(args);
 	return text;
 }

@@ -12,6 +12,9 @@
 /* Large buffers go back to the kernel when they are freed; once, at the start of the program. */
 void mem_keep_small(void);
 
+/* There is no memory left: says so and ends the process. */
+_Noreturn void mem_exhausted(void);
+
 /* Returns SIZE zeroed bytes, never NULL (also for SIZE 0). */
 void *mem_alloc(size_t size);
 
