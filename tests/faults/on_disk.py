@@ -45,7 +45,7 @@ class OnDisk(Sealed):
     def run_logged(self, fault=None):
         """One run over a disk whose writes are logged; FAULT: see write_log.c."""
         environment = {
-            "LD_PRELOAD": os.environ["TRAWLD_WRITE_LOG"],
+            "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"],
             "WRITE_LOG": str(self.log),
             "WRITE_LOG_ROOT": str(self.root),
             "WRITE_LOG_INODES": str(self.inodes),

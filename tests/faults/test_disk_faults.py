@@ -43,7 +43,7 @@ class DiskFaults(OnDisk):
             for power_fails in (False, True):
                 with self.subTest(operation=point, fault=what, power_fails=power_fails):
                     told += self.run_case(point, fault, power_fails)
-        print("%d failures, %d of them ended the run" % (2 * len(cases), told), flush=True)
+        print("campaign: %d failures, %d of them ended the run" % (2 * len(cases), told), flush=True)
 
     def run_case(self, point, fault, power_fails):
         self.empty_disk()

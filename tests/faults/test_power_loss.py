@@ -39,7 +39,7 @@ class PowerLoss(OnDisk):
                     disk.put(*disk.after(count, failure, self.dice))
                     self.assert_archives(self.once().err)
         print(
-            "%d power failures after %d of %d operations"
+            "campaign: %d power failures after %d of %d operations"
             % (len(points) * len(failures), len(points), len(disk.operations)),
             flush=True,
         )

@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""Many sources behind APIs that misbehave, sinks that come and go, reloads and kills, for some minutes: nothing is lost
+or repeated, and neither memory nor descriptors grow. See script/soak.
+
+Kills end with the first third, so that the second and the last are of one process and can be compared.
+SOAK_MINUTES, SOAK_SOURCES: how much; TRAWLD_TEST_SEED repeats the choices.
+"""
+
+import os
+import pathlib
+import random
+import shlex
+import signal
+import sys
+import time
+
+from on_disk import harness
+from harness import wait_until
+from http_sink import got
+
+import cloudscale
+
+MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
+SOURCES = int(os.environ.get("SOAK_SOURCES", "200"))
+APIS = 5
+RECORDS = int(20 + 10 * MINUTES)  # of each source
+PATIENCE = 300
+FAULTS = (
+    {"kind": "status", "status": 500}, {"kind": "status", "status": 503, "retry_after": 1},
+    {"kind": "status", "status": 429, "retry_after": 2}, {"kind": "html"},
+    {"kind": "cut", "bytes": 300}, {"kind": "reset", "bytes": 90}, {"kind": "close"}, {"kind": "truncate", "bytes": 200},
+    {"kind": "hang", "seconds": 3}, {"kind": "slow", "chunk": 200, "seconds": 0.05},
+)
+
+
+class Soak(harness.Case):
+    def setUp(self):
+        super().setUp()
+        seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
+        print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
+        self.dice = random.Random(seed)
+        self.seeds = {"source-%03d" % n: n + 1 for n in range(SOURCES)}
+        names = list(self.seeds)
+        self.apis = []
+        sections = []
+        for n in range(APIS):
+            own = names[n::APIS]
+            projects = [word for name in own for word in ("--project", "token-%s=%d:%d" % (name, self.seeds[name], RECORDS))]
+            api = self.simulator(*projects, "--page-size", "7", "--gzip")
+            self.apis.append(api)
+            sections += [self.source(api.url, name, "token-" + name, "interval = 5s\nretry_max = 5s\ntimeout = 5s") for name in own]
+        self.receivers = [self.simulator(name="http_receiver") for _ in range(3)]
+        for n, receiver in enumerate(self.receivers):
+            sections.append(
+                "[sink far-%d]\ntype = http\nurl = %s/ndjson\nretry_max = 5s\ntimeout = 5s\nbatch_age = 1s\nin_flight = %d\n"
+                % (n, receiver.url, n + 1)
+            )
+        self.folder = self.dir / "program"
+        self.folder.mkdir()
+        child = [sys.executable, harness.SOURCE_ROOT / "tests/system/exec_child.py", self.folder]
+        sections.append("[sink program]\ntype = exec\ncommand = %s\nretry_max = 5s\n" % shlex.join(map(str, child)))
+        sections.append(self.file_sink(path=self.dir / "archive" / "%{source}.ndjson"))
+        self.configure(*sections, daemon="log_level = warning")
+        self.done = {"kill": 0, "reload": 0, "reopen": 0, "api": 0, "receiver": 0, "program": 0}
+
+    # --- what happens ---
+
+    def kill(self):
+        self.daemon_.kill()
+        self.daemon_ = self.daemon()
+
+    def reload(self):
+        self.daemon_.signal(signal.SIGHUP)
+
+    def reopen(self):
+        self.daemon_.signal(signal.SIGUSR1)
+
+    def api(self):
+        wrong = self.dice.sample(FAULTS, self.dice.randrange(4))
+        self.dice.choice(self.apis).faults(*({**fault, "probability": 0.3} for fault in wrong))
+
+    def receiver(self):
+        # not a page of a proxy with status 200: that says that the records were taken
+        wrong = self.dice.sample([fault for fault in FAULTS if fault["kind"] != "html"], self.dice.randrange(3))
+        self.dice.choice(self.receivers).faults(*({**fault, "probability": 0.5, "path": "/ndjson"} for fault in wrong))
+
+    def program(self):
+        (self.folder / "script").write_text(" ".join(self.dice.choices(("retry", "half", "ok"), k=3)))
+
+    def measure(self):
+        """(KiB of memory, descriptors)."""
+        folder = pathlib.Path("/proc/%d" % self.daemon_.pid)
+        pages = int((folder / "statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") // 1024, len(os.listdir(folder / "fd"))
+
+    def test_soak(self):
+        self.daemon_ = self.daemon()
+        began, length, samples = time.monotonic(), MINUTES * 60, []
+        while (age := time.monotonic() - began) < length:
+            for api in self.apis:
+                api.control(visible=int(RECORDS * age / length))
+            kinds = list(self.done)[0 if age < length / 3 else 1 :]
+            kind = self.dice.choice(kinds)
+            getattr(self, kind)()
+            self.done[kind] += 1
+            self.assertIsNone(self.daemon_.process.poll(), self.daemon_.text())
+            time.sleep(min(length / 200, 3))
+            samples.append((age, *self.measure()))
+        self.recover()
+        self.assert_all()
+        self.report(samples, length)
+
+    def recover(self):
+        for api in self.apis:
+            api.control(faults=[], visible=RECORDS)
+        for receiver in self.receivers:
+            receiver.faults()
+        (self.folder / "script").write_text("")
+
+    def taken(self, receiver):
+        return [text for request in got(receiver, "ndjson") if not request["repeat"] for text in request["records"]]
+
+    def assert_all(self):
+        expected = {name: cloudscale.expected_lines(seed, 0, RECORDS) for name, seed in self.seeds.items()}
+        size = lambda name: (self.dir / "archive" / (name + ".ndjson"))
+        for name, lines in expected.items():
+            self.wait_size(size(name), len(lines), PATIENCE)
+        total = sum(map(len, expected.values()))
+        self.wait_size(self.folder / "taken", total, PATIENCE)
+        for receiver in self.receivers:
+            wait_until(lambda: len(self.taken(receiver)) >= SOURCES * RECORDS, "all at a collector", PATIENCE)
+        self.daemon_.stop()
+        for name, lines in expected.items():
+            self.assert_output(lines, size(name))
+        everything = sorted(b"".join(expected.values()).splitlines())
+        self.assertTrue(sorted((self.folder / "taken").read_bytes().splitlines()) == everything, "program")
+        for receiver in self.receivers:
+            self.assertTrue(sorted(text.encode() for text in self.taken(receiver)) == everything, "collector")
+
+    def report(self, samples, length):
+        parts = [[s for s in samples if at <= 3 * s[0] / length < at + 1] for at in (1, 2)]
+        memory = [sum(s[1] for s in part) / len(part) for part in parts]
+        descriptors = [max(s[2] for s in part) for part in parts]
+        print(
+            "campaign: %g minutes, %d sources, %d records to 5 sinks, %s; memory %.1f and %.1f MiB, at most %d and %d descriptors"
+            % (MINUTES, SOURCES, SOURCES * RECORDS, self.done, *(m / 1024 for m in memory), *descriptors),
+            flush=True,
+        )
+        self.assertLess(descriptors[1], descriptors[0] + 100)
+        if MINUTES >= 10:
+            self.assertLess(memory[1], memory[0] * 1.02 + 512)
+
+
+if __name__ == "__main__":
+    harness.main()
