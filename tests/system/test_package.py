@@ -324,11 +324,13 @@ class Package(PackageCase):
         print(exposure.splitlines()[-1])
         self.assertEqual(self.main_pid(), pid)
 
+    def status(self, unit):
+        path = "/etc/trawld/" + ("trawld.conf" if unit == "trawld" else "instances/two/trawld.conf")
+        return json.loads(self.box.run("trawlctl", "-c", path, "status", "--json").out)
+
     def delivered(self, unit, sink):
         """How many records trawld counts as delivered."""
-        path = "/etc/trawld/" + ("trawld.conf" if unit == "trawld" else "instances/two/trawld.conf")
-        status = json.loads(self.box.run("trawlctl", "-c", path, "status", "--json").out)
-        return sum(s["delivered"] for s in status["sinks"] if s["name"] == sink)
+        return sum(s["delivered"] for s in self.status(unit)["sinks"] if s["name"] == sink)
 
     def flooded(self):
         """The journal has every record of a flood, of the journal sink under one unit and of the
@@ -356,6 +358,9 @@ class Package(PackageCase):
         source.unlink()
         two.write_text(quiet)
         self.box.run("systemctl", "reload", "trawld", "trawld@two")
+        for unit, sink, match in units:  # taken up before the power goes
+            wait_until(lambda: "flood" not in [s["name"] for s in self.status(unit)["sources"]],
+                       "the end of the flood's source in " + unit)
 
     def powered_off(self):
         """Without a warning; with the system both services start again, and go on."""
