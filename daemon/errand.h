@@ -12,10 +12,34 @@
 #define TRAWLD_DAEMON_ERRAND_H
 
 #include "base/fault.h"
+#include "base/record.h"
 #include "definition/definition.h"
+#include "source/span.h"
 
 struct errand;
 struct poller;
+
+/* How one span ended. */
+struct errand_result {
+	struct span span;
+	const struct fault *fault; /* NULL: it was read to its end */
+	bool partial; /* the API did not return all of it */
+	uint64_t n_records, n_duplicates; /* that are new, and not */
+};
+
+/* What an errand is for. */
+struct errand_kind {
+	/* What came for the span, before it is accepted. May be NULL. */
+	void (*accept)(const struct record_batch *batch, void *userdata);
+	/* The span is over. */
+	void (*done)(const struct errand_result *result, void *userdata);
+	/* The errand is over, or INTERRUPTED; the last call. */
+	void (*ended)(bool interrupted, void *userdata);
+};
+
+/* Begins an errand for the N SPANS (copied), unless one is under way or the source is paused. */
+bool errand_start(struct poller *poller, const struct errand_kind *kind, void *userdata,
+	const struct span *spans, size_t n);
 
 struct refill_result {
 	size_t n_gaps; /* that are requested again */
@@ -29,7 +53,7 @@ int errand_refill(
 	struct poller *poller, const char *by, struct refill_result *ret, struct fault *reterr);
 /* The source has rested: the errand may continue. ERRAND may be NULL, here and below. */
 void errand_wake(struct errand *errand);
-/* One that is at work is interrupted, which is logged. */
+/* One that is at work is interrupted. */
 void errand_free(struct errand *errand);
 
 /* Dedupe keys from here on tell the duplicates of an errand that requests START_TIME and later. */

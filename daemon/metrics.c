@@ -155,6 +155,18 @@ static void print_durations(struct exposition *exposition, const struct overview
 		&source->poller->tally.durations);
 }
 
+static void print_lateness(struct exposition *exposition, const struct overview_source *source)
+{
+	if (source->poller->source->n_reconcile > 0)
+		exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
+			&source->poller->tally.lateness);
+}
+
+static double vanished(const struct overview_source *source)
+{
+	return (double)source->poller->tally.n_vanished;
+}
+
 static void print_sizes(struct exposition *exposition, const struct overview_source *source)
 {
 	exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
@@ -201,6 +213,11 @@ static const struct source_row source_rows[] = {
 		"1 while attempts fail, by class of the last error.", NULL, print_present_fault},
 	{"trawld_request_duration_seconds", EXPOSITION_HISTOGRAM, "Duration of requests.", NULL,
 		print_durations},
+	{"trawld_vanished_records", EXPOSITION_COUNTER,
+		"Accepted records that the API no longer returned.", vanished, NULL},
+	{"trawld_late_records_seconds", EXPOSITION_HISTOGRAM,
+		"Time between a record's own time and the reconciliation that found it.", NULL,
+		print_lateness},
 	{"trawld_page_bytes", EXPOSITION_HISTOGRAM, "Size of responses after decompression.", NULL,
 		print_sizes},
 };

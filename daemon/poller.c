@@ -11,18 +11,23 @@
 #include "errand.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
+#include "reconciler.h"
 #include "trawld.h"
 
-/* Open gaps may be requested again: keys are kept from where the first begins, or what can still be
- * requested does. */
+/* Open gaps, and what is not reconciled, may be requested again: keys are kept from where the first
+ * begins, or what can still be requested does. */
 static nsec_t kept_time(const struct poller *poller)
 {
 	const struct definition *definition = poller->source->definition;
-	if (poller->gap_time == NSEC_NONE || !definition->resume.window ||
-		coverage_open_gaps(poller->trawld->store, poller->source->name) == 0)
-		return NSEC_NONE;
-	nsec_t oldest = errand_oldest_time(definition, clock_wall());
-	return errand_keys_time(definition, poller->gap_time > oldest ? poller->gap_time : oldest);
+	nsec_t time = reconciler_time(poller->reconciler);
+	bool gaps = poller->gap_time != NSEC_NONE && definition->resume.window &&
+		    coverage_open_gaps(poller->trawld->store, poller->source->name) > 0;
+	if (gaps) {
+		nsec_t oldest = errand_oldest_time(definition, clock_wall());
+		nsec_t gap = poller->gap_time > oldest ? poller->gap_time : oldest;
+		time = time == NSEC_NONE || gap < time ? gap : time;
+	}
+	return time == NSEC_NONE ? NSEC_NONE : errand_keys_time(definition, time);
 }
 
 static void note_gap(const struct coverage_gap *gap, void *userdata)
@@ -131,6 +136,7 @@ static void rested(const struct fault *fault, void *userdata)
 		poller->caught_up_time = clock_wall();
 	trawld_progress(poller->trawld);
 	errand_wake(poller->errand);
+	reconciler_look(poller->reconciler);
 }
 
 static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void *userdata)
@@ -241,6 +247,7 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 		.committed = committed,
 		.userdata = trawld,
 	});
+	poller->reconciler = reconciler_new(poller);
 	poller->quarantine =
 		quarantine_new(trawld->setup->config->daemon.state_directory, &source->subject);
 	r = runner_new(&poller->runner,
@@ -300,6 +307,7 @@ void poller_free(struct poller *poller)
 	errand_free(poller->errand);
 	poller->trawld->n_rested -= poller->rested;
 	runner_free(poller->runner);
+	reconciler_free(poller->reconciler);
 	intake_free(poller->intake);
 	quarantine_free(poller->quarantine);
 	free(poller);

@@ -26,6 +26,7 @@ struct poller {
 	bool unreadable; /* what it knows already could not be read from the state: told */
 	nsec_t gap_time; /* where the first open gap begins; NSEC_NONE: none is known */
 	struct errand *errand; /* NULL: none is at work */
+	struct reconciler *reconciler; /* NULL: none */
 	unsigned loss_told; /* how urgent it was when it was told (countdown.c) */
 	struct tally tally;
 };

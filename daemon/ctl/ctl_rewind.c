@@ -114,7 +114,8 @@ static int write_cursor(struct store *store, const struct rewind *rewind, struct
 	if (r)
 		return r;
 	if (rewind->horizon != NSEC_NONE)
-		commit_add_expiry(store, rewind->name, rewind->horizon);
+		/* older ones tell what a refill or a reconciliation finds again */
+		commit_add_expiry_from(store, rewind->name, rewind->time, rewind->horizon);
 	commit_add_cursor(store, rewind->name, text);
 	note_event(store, rewind);
 	return commit_run(store, reterr);

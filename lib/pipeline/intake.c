@@ -25,6 +25,7 @@ struct intake {
 	struct idset chain; /* digests met in this chain (or page), with their occurrences */
 	char *cursor; /* the last one collected: an idle poll writes nothing */
 	nsec_t expired_time;
+	bool keeps_times;
 	nsec_t kept_time; /* younger keys stay in the state; NSEC_NONE */
 	struct intake *errand; /* reads again what this one has read; NULL: none */
 	struct intake *source; /* an errand's; NULL: it is none */
@@ -61,6 +62,7 @@ struct intake *intake_new_errand(struct intake *source, nsec_t from_time)
 	intake->from_time = from_time;
 	intake->source = source;
 	source->errand = intake;
+	intake->keeps_times = source->keeps_times;
 	return intake;
 }
 
@@ -83,6 +85,11 @@ void intake_free(struct intake *intake)
 void intake_keep_keys(struct intake *intake, nsec_t time)
 {
 	intake->kept_time = time;
+}
+
+void intake_keep_times(struct intake *intake)
+{
+	intake->keeps_times = true;
 }
 
 int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
@@ -170,6 +177,7 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	}
 	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
 	batch->newest_time = accepted->key_time;
+	batch->keep_times = intake->keeps_times;
 	intake->status.n_records += batch->n_records;
 	if (intake->source)
 		intake->source->status.n_records += batch->n_records;

@@ -35,6 +35,8 @@ struct intake *intake_new_errand(struct intake *source, nsec_t from_time);
 /* Keys from TIME on are kept in the state, however old they are; NSEC_NONE: only those that polls
  * need. */
 void intake_keep_keys(struct intake *intake, nsec_t time);
+/* From now on the times of records are kept beside their keys. */
+void intake_keep_times(struct intake *intake);
 
 /* Reads the dedupe window, from HORIZON on (NSEC_NONE: all), if that was not done: to be called
  * before a poll whose records have to be looked up. Else STORE_E_*: it cannot be read now, or

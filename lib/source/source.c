@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "net/auth/auth.h"
 #include "net/url.h"
 #include "source/source_auth.h"
@@ -26,6 +27,8 @@ const struct option source_option_rows[] = {
 	ROW(sinks, "sinks", OPTION_LIST, .help = "names of sinks; default: all"),
 	ROW(enabled, "enabled", OPTION_BOOL, .default_text = "yes",
 		.help = "no: it is not polled; what was read is delivered"),
+	ROW(reconcile, "reconcile", OPTION_LIST,
+		.help = "delays after which each window is requested again: 1h, 24h"),
 	ROW(timeout_ns, "timeout", OPTION_DURATION, .default_text = "60s", .min = NSEC_PER_MSEC,
 		.max = NSEC_PER_HOUR, .help = "for one whole request"),
 	ROW(retry_max_ns, "retry_max", OPTION_DURATION, .default_text = "5m", .min = NSEC_PER_MSEC,
@@ -356,6 +359,42 @@ static void check_start(
 			"is in the future: nothing would be read until then");
 }
 
+/* Why the source's windows cannot be requested again to compare records; NULL: they can. */
+static const char *refuses_reconcile(const struct source *source)
+{
+	const struct definition *definition = source->definition;
+	if (!definition->resume.window)
+		return "requires an API that is read by windows of time ([resume] window = yes)";
+	if (definition->fetches)
+		return "is not possible where records come in documents ([fetch])";
+	if (definition->n_records_time == 0)
+		return "requires the time of records ([records] time)";
+	return source->options.reconcile.n_items > SOURCE_RECONCILE_MAX ? "expected up to 4 delays"
+									: NULL;
+}
+
+static void check_reconcile(
+	struct source *source, struct ini_section *section, struct findings *findings)
+{
+	const struct str_list *list = &source->options.reconcile;
+	const char *why = list->n_items > 0 ? refuses_reconcile(source) : NULL;
+	nsec_t retention = source->definition->resume.retention_ns, delay;
+	for (size_t i = 0; i < list->n_items && !why; i++) {
+		if (number_parse_duration(
+			    slice_of(list->items[i]), NSEC_PER_SEC, 366 * NSEC_PER_DAY, &delay))
+			why = "expected durations of a second or more, separated by commas (1h, "
+			      "24h)";
+		else if (i > 0 && delay <= source->reconcile_ns[i - 1])
+			why = "expected each delay to be longer than the one before";
+		else if (retention && delay >= retention)
+			why = "is longer than the API keeps records ([resume] retention)";
+		else
+			source->reconcile_ns[source->n_reconcile++] = delay;
+	}
+	if (why)
+		fault_at(findings, section, "reconcile", why);
+}
+
 /* What an [auth] setting is made of comes from parameters: only with them it can be judged. */
 static void check_auth(
 	struct source *source, struct ini_section *section, struct findings *findings)
@@ -419,6 +458,8 @@ struct source *source_new(
 	if (source->definition && (source->definition->file || is_custom(source)))
 		report_unknown(source, &table, section, findings);
 	check_start(source, section, findings);
+	if (source->definition && findings->n_items == n_before)
+		check_reconcile(source, section, findings);
 	if (findings->n_items == n_before)
 		find_origin(source, section, findings);
 	if (findings->n_items == n_before)

@@ -12,12 +12,15 @@
 #include "source/cursor.h"
 #include "base/json_scanner.h"
 
+#define SOURCE_RECONCILE_MAX 4
+
 struct source_options {
 	char *provider;
 	nsec_t interval_ns;
 	char *start; /* -1h, now, earliest, RFC 3339 */
 	struct str_list sinks; /* empty: all */
 	bool enabled; /* false: it is not polled */
+	struct str_list reconcile; /* after these delays windows are requested again */
 	nsec_t timeout_ns;
 	nsec_t retry_max_ns; /* longest back-off */
 	uint64_t max_page; /* ceiling of one answer, decoded */
@@ -49,6 +52,8 @@ struct source {
 	char *page_shape; /* digest of what is requested and how pages are read, in hex: what was
 			     learned of the API's pages counts for equal ones */
 	char *origin; /* where the token may go */
+	nsec_t reconcile_ns[SOURCE_RECONCILE_MAX]; /* ascending */
+	size_t n_reconcile;
 	struct source_login login, caller_login; /* auth NULL: none */
 	struct str_list masked; /* what source_secrets_take found */
 	struct str_list origins; /* the same and allow_origins, as url_origin writes them */

@@ -264,6 +264,9 @@ static int rename_source(struct store *store, struct routes_change *change, stru
 	change->n_records = (uint64_t)n_waiting;
 	change->merged = n_read > 0;
 	r = run(store, "UPDATE coverage SET source = ?2 WHERE source = ?1", change, NULL, reterr);
+	if (!r)
+		r = run(store, "UPDATE OR REPLACE reconciled SET source = ?2 WHERE source = ?1",
+			change, NULL, reterr);
 	if (r)
 		return r;
 	if (n_others > 0)

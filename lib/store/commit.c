@@ -112,6 +112,13 @@ void commit_add_expiry(struct store *store, const char *name, nsec_t time)
 		return;
 	catalog_mark_source(store, source);
 	source->expiry = time;
+	source->expiry_from = NSEC_NONE;
+}
+
+void commit_add_expiry_from(struct store *store, const char *name, nsec_t from_time, nsec_t time)
+{
+	commit_add_expiry(store, name, time);
+	catalog_source(store, name)->expiry_from = from_time;
 }
 
 void commit_add_sink_entry(struct store *store, const char *name, int64_t number)
@@ -199,6 +206,14 @@ static int put_keys(struct store *store, const struct pending_page *page, struct
 		batch->newest_time == NSEC_NONE ? batch->accepted_time : batch->newest_time);
 	sqlite3_bind_int64(statement, 4, (int64_t)batch->n_records);
 	bind_keys(statement, 5, batch);
+	nsec_t *times CLEANUP_FREE = NULL;
+	if (batch->keep_times) {
+		times = mem_array(batch->n_records, sizeof(*times));
+		for (size_t i = 0; i < batch->n_records; i++)
+			times[i] = batch->records[i].time;
+		sqlite3_bind_blob64(
+			statement, 6, times, batch->n_records * sizeof(*times), SQLITE_TRANSIENT);
+	}
 	return statement_finish(store, statement, reterr);
 }
 
@@ -253,6 +268,8 @@ static int trim_source(struct store *store, enum statement which, const struct s
 		return r;
 	sqlite3_bind_int64(statement, 1, source->id);
 	sqlite3_bind_int64(statement, 2, value);
+	if (which == STATEMENT_EXPIRE)
+		sqlite3_bind_int64(statement, 3, source->expiry_from);
 	r = statement_step(store, statement, &row, reterr);
 	if (!r && row)
 		*sum += (uint64_t)sqlite3_column_int64(statement, 0);

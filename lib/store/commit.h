@@ -33,6 +33,8 @@ void commit_add_release(struct store *store, const char *source, int64_t number)
 /* Keys of SOURCE whose batch's newest time (or, without one, acceptance) is before TIME are no
  * longer needed. Those of a batch whose body still waits stay with it. */
 void commit_add_expiry(struct store *store, const char *source, nsec_t time);
+/* The same, but keys before FROM_TIME stay. */
+void commit_add_expiry_from(struct store *store, const char *source, nsec_t from_time, nsec_t time);
 
 /* Replace a source's cursor from outside (rewind). */
 void commit_add_cursor(struct store *store, const char *source, const char *cursor);

@@ -25,6 +25,7 @@ static const char *const kind_names[] = {
 	[EVENT_RENAME] = "rename",
 	[EVENT_RENAME_SINK] = "rename-sink",
 	[EVENT_DROP_SINK] = "drop-sink",
+	[EVENT_VANISHED] = "vanished",
 	[EVENT_RESEND] = "dead-letters-resend",
 	[EVENT_DISCARD] = "dead-letters-discard",
 };

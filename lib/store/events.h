@@ -27,6 +27,7 @@ enum event_kind {
 	EVENT_RENAME,
 	EVENT_RENAME_SINK,
 	EVENT_DROP_SINK,
+	EVENT_VANISHED, /* an API no longer returns what it returned */
 	EVENT_RESEND, /* of dead letters */
 	EVENT_DISCARD, /* of dead letters */
 };

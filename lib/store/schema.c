@@ -125,6 +125,15 @@ static const char step_9[] =
 	"CREATE INDEX coverage_open ON coverage(source)"
 	" WHERE acknowledged_time IS NULL AND refilled_time IS NULL AND state = 'gap';";
 
+/* For reconciliations: see reconcile.h. */
+static const char step_10[] = "ALTER TABLE batch_keys ADD COLUMN times BLOB;"
+			      "CREATE TABLE reconciled("
+			      " source TEXT NOT NULL,"
+			      " delay INTEGER NOT NULL,"
+			      " until_time INTEGER NOT NULL,"
+			      " shape TEXT NOT NULL,"
+			      " PRIMARY KEY(source, delay)) WITHOUT ROWID;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -135,6 +144,7 @@ static const char *const steps[] = {
 	step_7,
 	step_8,
 	step_9,
+	step_10,
 };
 
 const struct schema schema_current = {

@@ -26,8 +26,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_BATCH_PUT] =
 		"INSERT INTO batches(source, provider, accepted_time, n_records, size, keys, body)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	[STATEMENT_KEYS_PUT] = "INSERT INTO batch_keys(number, source, newest_time, n_keys, keys)"
-			       " VALUES(?1, ?2, ?3, ?4, ?5)",
+	[STATEMENT_KEYS_PUT] = "INSERT INTO batch_keys(number, source, newest_time, n_keys,"
+			       " keys, times) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
 	[STATEMENT_SINK_ACK] =
 		"INSERT INTO sinks(name, acknowledged, position) VALUES(?1, ?2, ?3)"
 		" ON CONFLICT(name) DO UPDATE SET acknowledged = excluded.acknowledged,"
@@ -40,7 +40,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_RELEASE] = "DELETE FROM batches WHERE source = ?1 AND number <= ?2",
 	/* A batch that still waits takes its keys from batch_keys: those stay. */
 	[STATEMENT_EXPIRE] = "DELETE FROM batch_keys WHERE"
-			     " source = ?1 AND newest_time < ?2 AND NOT EXISTS"
+			     " source = ?1 AND newest_time < ?2 AND newest_time >= ?3"
+			     " AND NOT EXISTS"
 			     " (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
 	[STATEMENT_CURSOR_GET] = "SELECT cursor FROM sources WHERE name = ?1",
 	[STATEMENT_CURSOR_LIST] = "SELECT name, cursor, updated_time FROM sources"

@@ -97,6 +97,7 @@ struct store_source {
 	bool marked;
 	int64_t release; /* its bodies up to this number go; 0: none */
 	nsec_t expiry; /* its keys before this time go; NSEC_NONE: none */
+	nsec_t expiry_from; /* only those from here on; NSEC_NONE: all */
 };
 
 /* A sink and what is collected for it; written in this order. */

@@ -162,6 +162,23 @@ START_TEST(keys_are_kept_for_an_errand)
 }
 END_TEST
 
+START_TEST(a_rewind_drops_no_older_keys)
+{
+	int64_t n = 0;
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
+	ck_assert(committer_flush(committer));
+	commit_add_release(store, "s", INT64_MAX);
+	commit_add_expiry_from(store, "s", 101 * NSEC_PER_SEC, NSEC_PER_DAY); /* it is of 100 s */
+	ck_assert(committer_flush(committer));
+	ck_assert_int_eq(cursors_count_keys(store, "s", NSEC_NONE, &n, NULL), 0);
+	ck_assert_int_eq(n, 1);
+	commit_add_expiry_from(store, "s", 100 * NSEC_PER_SEC, NSEC_PER_DAY);
+	ck_assert(committer_flush(committer));
+	ck_assert_int_eq(cursors_count_keys(store, "s", NSEC_NONE, &n, NULL), 0);
+	ck_assert_int_eq(n, 0);
+}
+END_TEST
+
 START_TEST(the_window_is_read_from_its_horizon)
 {
 	struct fault fault;
@@ -231,7 +248,7 @@ int main(void)
 		equal_records_behind_an_exact_place_are_new, pages_that_overlap_count_by_themselves,
 		an_idle_poll_writes_nothing, records_are_one_line,
 		an_errand_and_its_source_know_each_others_records, keys_are_kept_for_an_errand,
-		the_window_is_read_from_its_horizon};
+		a_rewind_drops_no_older_keys, the_window_is_read_from_its_horizon};
 	Suite *suite = suite_create("intake");
 	TCase *tcase = tcase_create("intake");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);

@@ -306,6 +306,7 @@ END_TEST
 
 static const char back_to_1[] =
 	"DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE events; DROP "
+	"TABLE reconciled; ALTER TABLE batch_keys DROP COLUMN times; DROP "
 	"TABLE routes; CREATE "
 	"TABLE sinks_1(name "
 	"TEXT PRIMARY KEY, "
