@@ -2,7 +2,10 @@
 #include "sink/kafka/kafka_options.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/number.h"
@@ -181,6 +184,9 @@ static void check_more(const struct kafka_options *options, struct findings *fin
 		if (why)
 			findings_add(findings, pair->file, pair->line,
 				"option.%s cannot be set: %s", pair->name, why);
+		else if (str_ends(pair->name, ".location") && access(pair->value, R_OK) != 0)
+			findings_add(findings, pair->file, pair->line, "option.%s: %s: %s",
+				pair->name, pair->value, strerror(errno));
 	}
 }
 
