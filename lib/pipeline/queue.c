@@ -72,7 +72,7 @@ int queue_refill(
 		return 0;
 	if (queue->reader.after != queue->taken) /* others were offered */
 		spool_reader_seek(&queue->reader, queue->taken);
-	spool_read_begin(queue->store);
+	bool began = spool_read_begin(queue->store);
 	while (r == 0 && queue->behind &&
 		(has_room(queue, max_bytes) ||
 			(queue->taken < until && queue->n_items < JOB_MAX_BATCHES))) {
@@ -84,7 +84,7 @@ int queue_refill(
 		else
 			queue->behind = r != 0;
 	}
-	spool_read_end(queue->store);
+	spool_read_end(queue->store, began);
 	return r;
 }
 

@@ -139,13 +139,15 @@ static void shift_head(struct spool_reader *reader, int64_t number)
 /* --- batches --- */
 
 /* Whatever fails here is met again by what is read or committed next. */
-void spool_read_begin(struct store *store)
+bool spool_read_begin(struct store *store)
 {
-	statement_run(store, STATEMENT_READ, NULL);
+	return sqlite3_get_autocommit(store->db) && statement_run(store, STATEMENT_READ, NULL) == 0;
 }
 
-void spool_read_end(struct store *store)
+void spool_read_end(struct store *store, bool began)
 {
+	if (!began)
+		return;
 	if (statement_run(store, STATEMENT_COMMIT, NULL) != 0 && !sqlite3_get_autocommit(store->db))
 		statement_run(store, STATEMENT_ROLLBACK, NULL);
 }

@@ -21,9 +21,10 @@ void spool_source_list(const struct store *store, void (*each)(const char *sourc
 	void *userdata);
 
 /* Between these two, what is read is read in one transaction: each by itself costs locks. Nothing
- * can be committed meanwhile. */
-void spool_read_begin(struct store *store);
-void spool_read_end(struct store *store);
+ * can be committed meanwhile. BEGAN: what begin returned; false, each read is by itself, or part of
+ * the transaction that is open already. */
+bool spool_read_begin(struct store *store);
+void spool_read_end(struct store *store, bool began);
 
 /* The number above which the batches of SOURCE are wanted. */
 typedef int64_t (*spool_wanted_fn)(const char *source, void *userdata);

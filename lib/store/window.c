@@ -92,9 +92,9 @@ int window_load(struct window *window, nsec_t time, struct fault *reterr)
 
 	if (window->loaded)
 		return 0;
-	spool_read_begin(window->store);
+	bool began = spool_read_begin(window->store);
 	r = read_rows(window, time, &set, reterr);
-	spool_read_end(window->store);
+	spool_read_end(window->store, began);
 	if (r) {
 		idset_deinit(&set);
 		return r;
