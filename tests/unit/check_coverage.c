@@ -2,6 +2,7 @@
 #include "store/coverage.h"
 
 #include "store_fixture.h"
+#include "store/store_internal.h"
 
 static struct buf listed;
 
@@ -127,6 +128,23 @@ START_TEST(what_was_read_is_one_row)
 }
 END_TEST
 
+/* The ledger of a healthy source does not grow. */
+START_TEST(polls_without_number_are_one_row)
+{
+	int64_t n = 0;
+
+	/* as overlapping polls say it; many a commit, for the sake of time */
+	for (nsec_t i = 0; i < 10000; i++) {
+		coverage_add(store, "a", 10 * i - (i > 0 ? 5 : 0), 10 * i + 10, false);
+		if (i % 100 == 99)
+			fixture_run();
+	}
+	ck_assert_str_eq(list_spans(NULL), "a 0-100000 full\n");
+	ck_assert_int_eq(statement_number(store, "SELECT count(*) FROM coverage", &n, NULL), 0);
+	ck_assert_int_eq(n, 1);
+}
+END_TEST
+
 /* What is not adjacent is not joined; what comes between joins both. */
 START_TEST(holes_stay_until_they_are_filled)
 {
@@ -169,6 +187,32 @@ START_TEST(a_wrong_clock_is_retracted)
 }
 END_TEST
 
+/* Only what was read again is closed: the rest of a gap, and what was acknowledged, stay. */
+START_TEST(a_refill_closes_its_part_of_a_gap)
+{
+	coverage_add_gap(store, "a", 10, 40, GAP_CAPPED);
+	coverage_add_gap(store, "b", 10, 40, GAP_CAPPED);
+	fixture_run();
+	coverage_refill(store, "a", 20, 30);
+	fixture_run();
+	ck_assert_str_eq(list(NULL, false), "a 10-20 capped\na 30-40 capped\nb 10-40 capped\n");
+	ck_assert_str_eq(list("a", true), "a 10-20 capped\na 20-30 capped\na 30-40 capped\n");
+	ck_assert_str_eq(list_spans("a"), "a 20-30 full\n");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 2);
+	coverage_refill(store, "a", 0, 100);
+	fixture_run();
+	ck_assert_str_eq(list("a", false), "");
+	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 0);
+	/* one that is found again there is another one */
+	coverage_add_gap(store, "a", 15, 35, GAP_CAPPED);
+	coverage_acknowledge(store, "b", "alice");
+	coverage_refill(store, "b", 0, 100);
+	fixture_run();
+	ck_assert_str_eq(list(NULL, false), "a 15-35 capped\n");
+	ck_assert_str_eq(list("b", true), "b 10-40 capped by alice\n");
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *cases = tcase_create("coverage");
@@ -179,6 +223,8 @@ static void add_cases(Suite *suite)
 	tcase_add_test(cases, acknowledged_gaps_are_kept);
 	tcase_add_test(cases, uncommitted_gaps_are_dropped);
 	tcase_add_test(cases, what_was_read_is_one_row);
+	tcase_add_test(cases, polls_without_number_are_one_row);
+	tcase_add_test(cases, a_refill_closes_its_part_of_a_gap);
 	tcase_add_test(cases, holes_stay_until_they_are_filled);
 	tcase_add_test(cases, a_gap_is_not_read);
 	tcase_add_test(cases, a_wrong_clock_is_retracted);
