@@ -164,6 +164,12 @@ static int read_files(struct verification *verification, struct verify_proof *pr
 		if (!found[i])
 			code = pair(verification, files->items[i], n_records[i],
 				waits(verification, found, i));
+	for (size_t i = 0; !code && !proof && i < verification->set.twins.n_items; i++) {
+		const char *twin = verification->set.twins.items[i];
+		char *original CLEANUP_FREE = verify_set_original(twin);
+		int r = verify_twin(twin, original, &verification->report);
+		code = r ? read_failed(verification, twin, r) : 0;
+	}
 	return code;
 }
 

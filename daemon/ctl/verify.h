@@ -122,5 +122,7 @@ void verify_runs_find(struct verify_runs *runs, const struct verify_chains *chai
  * be NULL. *RET_FOUND: it has one. 0 or -errno. */
 int verify_file(struct verify_runs *runs, const char *path, struct verify_run *run,
 	struct verify_proof *proof, struct verify_report *report, bool *ret_found);
+/* Compares the compressed file at PATH with its ORIGINAL, which is still there. 0 or -errno. */
+int verify_twin(const char *path, const char *original, struct verify_report *report);
 
 #endif

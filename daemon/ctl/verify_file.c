@@ -368,3 +368,38 @@ int verify_file(struct verify_runs *runs, const char *path, struct verify_run *r
 	walk_deinit(&walk);
 	return r;
 }
+
+static int compare_lines(struct file_lines *lines, struct file_lines *others, bool *ret_same)
+{
+	struct slice line, other;
+	bool ended = true, other_ended = true;
+	int r, r_other;
+	do {
+		r = file_lines_next(lines, &line, &ended);
+		r_other = file_lines_next(others, &other, &other_ended);
+		*ret_same = r == r_other && ended == other_ended &&
+			    (r <= 0 || slice_equal(line, other));
+	} while (*ret_same && r > 0);
+	return r < 0 ? r : r_other < 0 ? r_other : 0;
+}
+
+int verify_twin(const char *path, const char *original, struct verify_report *report)
+{
+	struct file_lines *lines = NULL, *others = NULL;
+	bool same = false;
+	int r = file_lines_open(&lines, path);
+	if (r == 0)
+		r = file_lines_open(&others, original);
+	if (r == 0)
+		r = compare_lines(lines, others, &same);
+	if (r == 0 && same)
+		verify_note(report, "%s holds the same records as %s", path, original);
+	else if (r == 0)
+		verify_problem(report,
+			"%s does not hold the same records as %s, from which it "
+			"was compressed",
+			path, original);
+	file_lines_close(lines);
+	file_lines_close(others);
+	return r;
+}

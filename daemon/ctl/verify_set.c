@@ -32,6 +32,18 @@ char *verify_set_base(const char *path, bool *ret_rotated)
 	return mem_strndup(path, size);
 }
 
+char *verify_set_original(const char *path)
+{
+	size_t cut = str_ends(path, ".gz") ? 3 : str_ends(path, ".zst") ? 4 : 0;
+	char *original = mem_strndup(path, strlen(path) - cut);
+	bool rotated;
+	free(verify_set_base(original, &rotated));
+	if (cut > 0 && rotated)
+		return original;
+	free(original);
+	return NULL;
+}
+
 static void add_new(struct str_list *list, const char *text)
 {
 	if (!str_list_has(list, text))
@@ -119,6 +131,19 @@ static int compare_files(const void *a, const void *b)
 	return order ? order : strcmp(x, y);
 }
 
+/* A file that could not be removed after it was compressed holds the same records once more. */
+static void set_twins_apart(struct verify_set *set)
+{
+	struct str_list files = STR_LIST_NULL;
+	for (size_t i = 0; i < set->files.n_items; i++) {
+		char *original CLEANUP_FREE = verify_set_original(set->files.items[i]);
+		bool twin = original && str_list_has(&set->files, original);
+		str_list_add(twin ? &set->twins : &files, set->files.items[i]);
+	}
+	str_list_deinit(&set->files);
+	set->files = files;
+}
+
 void verify_set_find(struct verify_set *ret, char *const *names, int n_names)
 {
 	*ret = (struct verify_set){0};
@@ -130,6 +155,7 @@ void verify_set_find(struct verify_set *ret, char *const *names, int n_names)
 			add_file(ret, names[i]);
 	if (ret->files.n_items > 0)
 		qsort(ret->files.items, ret->files.n_items, sizeof(char *), compare_files);
+	set_twins_apart(ret);
 }
 
 void verify_set_deinit(struct verify_set *set)
@@ -138,4 +164,5 @@ void verify_set_deinit(struct verify_set *set)
 	str_list_deinit(&set->seals);
 	str_list_deinit(&set->bases);
 	str_list_deinit(&set->gone);
+	str_list_deinit(&set->twins);
 }

@@ -10,6 +10,7 @@ struct verify_set {
 	struct str_list seals;
 	struct str_list bases; /* base names of paths that are looked at with all their files */
 	struct str_list gone; /* named, but not there */
+	struct str_list twins; /* compressed files whose original is still there, among the files */
 };
 
 /* Sorts NAMES and what is beside them. */
@@ -19,6 +20,9 @@ void verify_set_deinit(struct verify_set *set);
 /* The path that the file at PATH had when it was written: without `.gz`, `.zst` and the number of a
  * rotation; the caller frees. *RET_ROTATED: it had one of these. */
 char *verify_set_base(const char *path, bool *ret_rotated);
+/* What a file at PATH is compressed from: PATH without `.gz` or `.zst`; the caller frees. NULL: it
+ * is not compressed, or not one of a rotation. */
+char *verify_set_original(const char *path);
 const char *verify_set_name(const char *path); /* what follows the last slash */
 
 #endif

@@ -38,6 +38,24 @@ class Good(Sealed):
         self.assertEqual(again["sealed"], 3000)
         self.assertEqual(again["not_proven"], [])
 
+    def test_original_that_stayed(self):
+        """What was compressed and could not be removed is there twice, and has to be the same."""
+        simulator = self.cloudscale(1000)
+        self.sealed(simulator.url, "max_size = 64KiB\ncompress = gzip")
+        self.once()
+        packed = sorted(self.dir.glob("out.ndjson.0*.gz"))[0]
+        original = packed.with_suffix("")
+        text = gzip.decompress(packed.read_bytes())
+        original.write_bytes(text)
+        found = self.verify_good()
+        self.assertEqual(found["records"], 1000)
+        self.assertEqual(found["notes"], ["%s holds the same records as %s" % (packed, original)])
+        for twin in (text.replace(b"a", b"b", 1), text[: text.index(b"\n") + 1]):
+            packed.write_bytes(gzip.compress(twin))
+            found = self.verify(self.out, "--key", self.public, expect=CHANGED)
+            self.assertEqual(len(found["problems"]), 1, found)
+            self.assertIn("%s does not hold the same records" % packed, found["problems"][0])
+
     def test_once_again_and_again(self):
         """Each run continues the chain; nothing is sealed twice."""
         simulator = self.cloudscale(3000)
