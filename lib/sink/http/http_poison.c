@@ -65,7 +65,7 @@ void http_poison_name(struct fault *fault, const struct sink_record *record)
 void http_poison_decided(struct http_suspicion *suspicion, bool taken, bool all)
 {
 	suspicion->n_failures = 0;
-	suspicion->accepted |= taken;
+	suspicion->accepted = taken;
 	if (all)
 		*suspicion = HTTP_SUSPICION_NULL;
 }

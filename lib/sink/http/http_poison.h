@@ -14,8 +14,8 @@
 
 struct sink_record;
 
-/* Failures in the same words: of a request, and then of its record alone, after records before it
- * were accepted. Where none was, the receiver may be down, and it takes more. */
+/* Failures in the same words: of a request, and then of its record alone, after what is before it
+ * was accepted. Where that was not, the receiver may be down, and it takes more. */
 #define HTTP_POISON_TRIES 3
 #define HTTP_POISON_ALONE 12
 
@@ -24,7 +24,7 @@ struct http_suspicion {
 	struct id words; /* of the last failure */
 	unsigned n_failures; /* in these words, of the part in hand */
 	bool searching;
-	bool accepted; /* records of the request, while others fail */
+	bool accepted; /* the part before, of the same request */
 };
 
 #define HTTP_SUSPICION_NULL ((struct http_suspicion){0})
