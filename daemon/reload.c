@@ -5,6 +5,8 @@
  */
 #include "trawld.h"
 
+#include <assert.h>
+
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -105,24 +107,26 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 	}
 }
 
-/* Keys that need a restart keep their old value, with a warning. */
+/* Options that need a restart (OPTION_FIXED) keep their old value, with a warning. */
 static void keep_fixed(
 	const struct daemon_options *old, struct daemon_options *new, struct findings *findings)
 {
-	static const char *const names[] = {"state_directory", "control"};
-	char *const olds[] = {old->state_directory, old->control};
-	char **const news[] = {&new->state_directory, &new->control};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (olds[i] == NULL || *news[i] == NULL || strcmp(olds[i], *news[i]) == 0)
+	for (size_t i = 0; i < n_daemon_option_rows; i++) {
+		const struct option *option = &daemon_option_rows[i];
+		if (!(option->flags & OPTION_FIXED))
+			continue;
+		assert(option->type == OPTION_STRING);
+		const char *was = *(char *const *)((const char *)old + option->offset);
+		char **now = (char **)((char *)new + option->offset);
+		if (!was || !*now || strcmp(was, *now) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
 			"%s cannot be changed while trawld runs; the old value stays in use until "
-			"a "
-			"restart",
-			names[i]);
+			"a restart",
+			option->name);
 		log_warning(NULL, "%s", findings->items[findings->n_items - 1].text);
-		free(*news[i]);
-		*news[i] = mem_strdup(olds[i]);
+		free(*now);
+		*now = mem_strdup(was);
 	}
 }
 
