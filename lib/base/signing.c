@@ -24,6 +24,7 @@ struct signing_key {
 
 static const char *const names[] = {
 	[SIGNING_RS256] = "RS256",
+	[SIGNING_RS512] = "RS512",
 	[SIGNING_PS256] = "PS256",
 	[SIGNING_ES256] = "ES256",
 	[SIGNING_HS256] = "HS256",
@@ -91,10 +92,10 @@ static int sign_evp(const struct signing_key *key, struct slice data, struct buf
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *options = NULL;
+	const EVP_MD *hash = key->algorithm == SIGNING_RS512 ? EVP_sha512() : EVP_sha256();
 	unsigned char signature[1024];
 	size_t size = sizeof(signature);
-	bool done = context &&
-		    EVP_DigestSignInit(context, &options, EVP_sha256(), NULL, key->pkey) == 1;
+	bool done = context && EVP_DigestSignInit(context, &options, hash, NULL, key->pkey) == 1;
 
 	if (done && key->algorithm == SIGNING_PS256)
 		done = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
@@ -139,6 +140,7 @@ int signing_key_sign(const struct signing_key *key, struct slice data, struct bu
 		buf_append(out, (const char *)digest, sizeof(digest));
 		return 0;
 	case SIGNING_RS256:
+	case SIGNING_RS512:
 	case SIGNING_PS256:
 		return sign_evp(key, data, out);
 	case SIGNING_ES256:

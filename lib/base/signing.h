@@ -9,6 +9,7 @@
 
 enum signing_algorithm {
 	SIGNING_RS256, /* RSASSA-PKCS1-v1_5 with SHA-256 */
+	SIGNING_RS512, /* RSASSA-PKCS1-v1_5 with SHA-512 */
 	SIGNING_PS256, /* RSASSA-PSS with SHA-256 and a salt of 32 bytes */
 	SIGNING_ES256, /* ECDSA on P-256 with SHA-256; the signature is R and S, 64 bytes */
 	SIGNING_HS256, /* HMAC with SHA-256 */

@@ -72,11 +72,20 @@ def opened(signature):
     return pow(number, RSA_E, RSA_N).to_bytes(256, "big")
 
 
-def rs256(data, signature):
-    """RFC 8017 section 8.2.2, with the prefix of section 9.2 for SHA-256."""
-    prefix = bytes.fromhex("3031300d060960864801650304020105000420")
-    tail = b"\0" + prefix + hashlib.sha256(data).digest()
+def rs(prefix, hashed, signature):
+    """RFC 8017 section 8.2.2, with a prefix of section 9.2."""
+    tail = b"\0" + bytes.fromhex(prefix) + hashed
     return opened(signature) == b"\0\1" + b"\xff" * (256 - 2 - len(tail)) + tail
+
+
+def rs256(data, signature):
+    prefix = "3031300d060960864801650304020105000420"
+    return rs(prefix, hashlib.sha256(data).digest(), signature)
+
+
+def rs512(data, signature):
+    prefix = "3051300d060960864801650304020305000440"
+    return rs(prefix, hashlib.sha512(data).digest(), signature)
 
 
 def mask(seed, size):
@@ -121,7 +130,7 @@ def verified(token, algorithm, now, secret=None, life=3600):
     if algorithm == "HS256":
         good = hmac.compare_digest(hmac.digest(secret, data, "sha256"), signature)
     else:
-        good = {"RS256": rs256, "PS256": ps256, "ES256": es256}[algorithm](data, signature)
+        good = {"RS256": rs256, "RS512": rs512, "PS256": ps256, "ES256": es256}[algorithm](data, signature)
     if not good:
         raise ValueError("bad signature")
     if not claims["iat"] <= now < claims["exp"] <= claims["iat"] + life:

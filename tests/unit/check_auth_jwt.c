@@ -217,8 +217,9 @@ static const struct {
 } faults[] = {
 	{{{"algorithm", "HS256"}}, "needs `key`"},
 	{{{"key", "HUSHHUSH"}}, "needs `algorithm`"},
-	{{{"key", "HUSHHUSH"}, {"algorithm", "RS512"}}, "is RS256, PS256, ES256 or HS256"},
+	{{{"key", "HUSHHUSH"}, {"algorithm", "RS384"}}, "is RS256, RS512, PS256, ES256 or HS256"},
 	{{{"key", "HUSHHUSH"}, {"algorithm", "RS256"}}, "not an unencrypted private key"},
+	{{{"key", "HUSHHUSH"}, {"algorithm", "RS512"}}, "not an unencrypted private key"},
 	{{KEY, {"claim.lifetime", "2d"}}, "a duration of 10s to 1d"},
 	{{KEY, {"claim.exp", "5"}}, "are set by trawld"},
 	{{KEY, {"jose.alg", "none"}}, "cannot be set"},

@@ -71,14 +71,14 @@ START_TEST(rs256)
 }
 END_TEST
 
-static bool verifies(
-	const char *pem, struct slice data, const void *signature, size_t size, bool is_pss)
+static bool verifies_hash(const char *pem, struct slice data, const void *signature, size_t size,
+	bool is_pss, const EVP_MD *hash)
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	EVP_PKEY *pkey = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *options = NULL;
-	ck_assert_int_eq(EVP_DigestVerifyInit(context, &options, EVP_sha256(), NULL, pkey), 1);
+	ck_assert_int_eq(EVP_DigestVerifyInit(context, &options, hash, NULL, pkey), 1);
 	if (is_pss) {
 		EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING);
 		EVP_PKEY_CTX_set_rsa_pss_saltlen(options, 32);
@@ -90,6 +90,26 @@ static bool verifies(
 	BIO_free(bio);
 	return good;
 }
+
+static bool verifies(
+	const char *pem, struct slice data, const void *signature, size_t size, bool is_pss)
+{
+	return verifies_hash(pem, data, signature, size, is_pss, EVP_sha256());
+}
+
+START_TEST(rs512)
+{
+	char *pem CLEANUP_FREE = key_text("rfc7515-a2");
+	struct buf signature CLEANUP(buf_deinit) = BUF_NULL;
+	sign(SIGNING_RS512, pem, SLICE("data"), &signature);
+	ck_assert_uint_eq(signature.size, 256);
+	ck_assert(verifies_hash(
+		pem, SLICE("data"), signature.data, signature.size, false, EVP_sha512()));
+	ck_assert(!verifies_hash(
+		pem, SLICE("date"), signature.data, signature.size, false, EVP_sha512()));
+	ck_assert(!verifies(pem, SLICE("data"), signature.data, signature.size, false));
+}
+END_TEST
 
 START_TEST(ps256)
 {
@@ -153,4 +173,4 @@ START_TEST(keys_that_do_not_fit)
 }
 END_TEST
 
-UNIT_MAIN("signing", hs256, rs256, ps256, es256, keys_that_do_not_fit)
+UNIT_MAIN("signing", hs256, rs256, rs512, ps256, es256, keys_that_do_not_fit)

@@ -194,7 +194,7 @@ static int read_key(struct jwt *jwt, const struct auth_setup *setup, struct faul
 
 	if (signing_algorithm_parse(name, &jwt->algorithm) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"algorithm of auth type `jwt` is RS256, PS256, ES256 or HS256");
+			"algorithm of auth type `jwt` is RS256, RS512, PS256, ES256 or HS256");
 	switch (signing_key_new(&jwt->key, jwt->algorithm, auth_setting(setup, "key"))) {
 	case SIGNING_E_PEM:
 		return fault_set(reterr, FAULT_CONFIG,
