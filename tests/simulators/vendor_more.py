@@ -336,3 +336,97 @@ class PowerBI(Vendor):
             answer["continuationToken"] = token
             answer["continuationUri"] = "%s%s?continuationToken=%s" % (request.origin, path, token)
         return simlib.answer_json(answer)
+
+
+class Ionos(Vendor):
+    """Offsets in a search engine's answer, newest first; no IDs, and some records are equal."""
+
+    name = "ionos"
+    source = "contract = 31234567\ntoken = io-0123456789\n"
+    unit_us = 1_000_000
+    polls = 24
+
+    def record(self, n):
+        # records of the same second differ in nothing
+        return {
+            "event": {"type": "RequestAccepted", "resources": [{"type": "SERVER", "id": "s1"}]},
+            "meta": {"requestId": "r1", "time": self.iso(n, 0)},
+            "principal": {"identity": {"username": "user@example.org"}},
+        }
+
+    def answer(self, request, path):
+        self.bearer(request, "io-0123456789")
+        if request.method != "GET" or path != "/activitylog/v1/contracts/31234567":
+            raise refuse("not found", 404)
+        if request.headers.get("x-contract-number", "31234567") != "31234567":
+            raise refuse("another contract", 403)
+        query = request.query("dateStart", "dateEnd", "offset", "limit")
+        for name in ("dateStart", "dateEnd"):
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?", query[name]):
+                raise refuse("bad time")
+        at, size = whole(query.get("offset", "0"), 0, 9999), whole(query.get("limit", "20"), 1, 100)
+        if at + size > 10000:
+            raise refuse("Result window is too large")
+        found = self.window(time_us(query["dateStart"]), time_us(query["dateEnd"]))[::-1]
+        page, _ = cut(found, at, size)
+        hits = [{"_source": record} for record in self.records(page)]
+        return simlib.answer_json({"hits": {"total": len(found), "hits": hits}})
+
+
+class KeycloakAdmin(Vendor):
+    """Times in milliseconds, both ends inclusive; descending unless asked otherwise."""
+
+    name = "keycloak-admin-events"
+    source = "url = {url}\nrealm = company\nclient_id = audit\nclient_secret = s1s1\n"
+    form_fields = ("grant_type", "client_id", "client_secret")
+    list = "admin-events"
+
+    def record(self, n):
+        return {
+            "id": self.id(n),
+            "time": self.trail.times[n] // 1000,
+            "realmId": "realm-1",
+            "authDetails": {"userId": "u%d" % (n % 7), "ipAddress": "192.0.2.1"},
+            "operationType": "UPDATE",
+            "resourceType": "USER",
+            "resourcePath": "users/%d" % n,
+        }
+
+    def answer(self, request, path):
+        if path == "/realms/company/protocol/openid-connect/token":
+            form = self.form(request)
+            wanted = {"grant_type": "client_credentials", "client_id": "audit", "client_secret": "s1s1"}
+            if form != wanted:
+                raise simlib.Refuse(401, {"error": "unauthorized_client"})
+            return simlib.answer_json(
+                {"access_token": self.token(300), "expires_in": 300, "token_type": "Bearer"}
+            )
+        if request.method != "GET" or path != "/admin/realms/company/" + self.list:
+            raise refuse("not found", 404)
+        self.check_token(request)
+        query = request.query("dateFrom", "dateTo", "direction", "first", "max")
+        start, end = (whole(query[name], 0, 1 << 50) * 1000 for name in ("dateFrom", "dateTo"))
+        found = self.window(start, end, end_closed=True)
+        direction = query.get("direction", "desc")
+        if direction not in ("asc", "desc"):
+            raise refuse("bad direction")
+        if direction == "desc":
+            found = found[::-1]
+        at, size = whole(query.get("first", "0"), 0, 1 << 30), whole(query.get("max", "100"), 1, 1 << 30)
+        page, _ = cut(found, at, size)
+        return simlib.answer_json(self.records(page))
+
+
+class Keycloak(KeycloakAdmin):
+    name = "keycloak-events"
+    list = "events"
+
+    def record(self, n):
+        return {
+            "id": self.id(n),
+            "time": self.trail.times[n] // 1000,
+            "type": "LOGIN_ERROR" if n % 5 == 0 else "LOGIN",
+            "realmId": "realm-1",
+            "userId": "u%d" % (n % 7),
+            "details": {"username": "user%d" % (n % 7)},
+        }
