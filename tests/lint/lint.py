@@ -39,7 +39,7 @@ OPEN_END = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # Where the words are checked. Of C files only the messages, the text of their string literals, are.
 WORDS_IN = (
     "README.md RELIABILITY.md BENCHMARKS.md CHANGELOG.md CONTRIBUTING.md SECURITY.md Containerfile "
-    "docs/*.md docs/receivers/*.md "
+    "docs/*.md docs/providers/*.md docs/receivers/*.md "
     "man/*.[1-8] conf/*.conf conf/*.yml conf/*.json conf/logrotate conf/providers/*.conf "
     "conf/kubernetes/*.yaml conf/completions/* debian/README.Debian debian/control systemd/trawld* script/* "
     ".ci/run lib/conf/*.c lib/definition/*.c daemon/*.c daemon/page.html daemon/ctl/*.c daemon/workbench/*.c"
@@ -278,7 +278,7 @@ def manual():
 
 
 def pages():
-    """mandoc has nothing to say of the manual pages."""
+    """mandoc has nothing to say of the manual pages, and a table of contents lists every section."""
     paths = sorted((ROOT / "man").glob("*.[1-8]"))
     result = subprocess.run(
         [tool("mandoc"), "-Tlint", "-Wwarning", *paths], capture_output=True, text=True
@@ -287,6 +287,11 @@ def pages():
         yield "man", line.removeprefix("mandoc: ")
     if result.returncode > 4 or not paths:
         yield "man", "mandoc did not read the pages"
+    for path in paths:
+        listed, _, rest = path.read_text().partition("\n.Sh CONTENTS\n")[2].partition("\n.Sh ")
+        sections = re.findall(r"^\.S[hs] (.*)$", ".Sh " + rest, re.M)
+        if rest and re.findall(r'^\.It Sx "?([^"\n]*)', listed, re.M) != sections:
+            yield "man/" + path.name, "CONTENTS lists other sections than the page has"
 
 
 def prose(path):

@@ -1,16 +1,24 @@
 #!/usr/bin/python3
 """The papers of docs/: every fenced command is run as it is written, every configuration passes the check, every
 message that a table names is in the program, every link leads somewhere. /etc/trawld, /var/lib/trawld and the like are
-folders of the test, and systemctl starts and stops its trawld."""
+folders of the test, and systemctl starts and stops its trawld. Those of docs/providers are followed step by step against
+the strict simulator of the API."""
 
 import os
 import re
 import subprocess
+import time
 
 import harness
-from harness import SOURCE_ROOT, TRAWLCTL, TRAWLD, wait_until
+from harness import PROVIDERS, SOURCE_ROOT, TRAWLCTL, TRAWLD, wait_until
+
+import vendors
 
 PAPERS = sorted((SOURCE_ROOT / "docs").glob("*.md"))
+TUTORIALS = sorted((SOURCE_ROOT / "docs/providers").glob("[a-z]*.md"))
+EVERYTHING = [*PAPERS, *sorted((SOURCE_ROOT / "docs/providers").glob("*.md"))]
+KEY = SOURCE_ROOT / "tests/keys/rfc7515-a2.pem"
+CREDENTIAL = re.compile(r"\$\{credential:([\w-]+)\}")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 COUNT = 40
 SHIMS = {
@@ -23,9 +31,24 @@ SHIMS = {
 }
 
 
+def fenced(paper, wanted):
+    """The lines of the paper's fences of a kind."""
+    return [line for kind, text in FENCE.findall(paper.read_text()) if kind == wanted for line in text.splitlines()]
+
+
+def header(name):
+    """The fields of a definition's header, each on one line, and the source of its example."""
+    top = (SOURCE_ROOT / PROVIDERS / (name + ".conf")).read_text().partition("\n[provider]\n")[0]
+    fields = re.sub(r"\n#   +", " ", top.partition("# Example:")[0])
+    example = re.findall(r"^#   (.+)$", top.partition("# Example:\n")[2].partition("\n#\n")[0], re.M)
+    return dict(re.findall(r"^# ([A-Z][a-z]+): (.*)$", fields, re.M)), example
+
+
 class Papers(harness.Case):
-    def begin(self):
-        self.sim = self.cloudscale(COUNT)
+    def environment(self):
+        return {**super().environment(), "CREDENTIALS_DIRECTORY": str(self.dir / "etc/secrets")}
+
+    def folders(self):
         self.etc, self.log = self.dir / "etc", self.dir / "log"
         for folder in (self.etc / "secrets", self.log, self.dir / "backups", self.dir / "bin"):
             folder.mkdir(parents=True)
@@ -33,6 +56,10 @@ class Papers(harness.Case):
             (self.dir / "bin" / name).write_text("#!/bin/sh\n%s\n" % body)
             (self.dir / "bin" / name).chmod(0o755)
         self.conf = self.etc / "trawld.conf"
+
+    def begin(self):
+        self.sim = self.cloudscale(COUNT)
+        self.folders()
         self.configure(
             self.source(self.sim.url, more="interval = 1h"),
             self.file_sink(),
@@ -79,7 +106,7 @@ class Papers(harness.Case):
     def test_commands(self):
         n = 0
         for paper in PAPERS:
-            lines = [line for kind, text in FENCE.findall(paper.read_text()) if kind == "sh" for line in text.splitlines()]
+            lines = fenced(paper, "sh")
             if not lines:
                 continue
             with self.subTest(paper.name):
@@ -92,22 +119,90 @@ class Papers(harness.Case):
                 self.stop()
         self.assertGreater(n, 40)
 
+    def vendor_source(self, name, vendor):
+        """The tutorial's source with what the simulator knows, and {secret's name: secret}."""
+        values = vendor.source.format(url=self.sim.url, keys=SOURCE_ROOT / "tests/keys")
+        values = dict(line.split(" = ", 1) for line in values.splitlines())
+        lines, secrets = ["endpoint = " + self.sim.url], {}
+        for line in fenced(SOURCE_ROOT / "docs/providers" / (name + ".md"), "ini"):
+            key, _, value = line.partition(" = ")
+            credential = CREDENTIAL.fullmatch(value)
+            if credential:
+                secrets[credential[1]] = values.pop(key)
+            elif key in values:
+                line = "%s = %s" % (key, values.pop(key))
+            elif key.startswith("each."):  # the simulator has the first one only
+                line = line.partition(",")[0]
+            lines.append(line)
+        lines[:2] = lines[1::-1]  # the section's name first
+        return "\n".join(lines + ["%s = %s" % item for item in values.items()]) + "\n", secrets
+
+    def follow(self, name, vendor):
+        """Does what the tutorial says, in its order."""
+        self.sim = self.simulator(
+            "--api", name, "--first", str(int(time.time()) - 3600 - vendor.span_us // 10**6), "--count", str(COUNT),
+            name="vendors",
+        )  # fmt: skip
+        self.folders()
+        source, secrets = self.vendor_source(name, vendor)
+        self.configure(source, self.file_sink(), control=self.dir / "control")
+        lines = fenced(SOURCE_ROOT / "docs/providers" / (name + ".md"), "sh")
+        for line in lines:
+            if line == "systemctl restart trawld":
+                self.running = self.daemon()
+                wait_until((self.dir / "control").exists, "the control socket")
+                wait_until(lambda: self.out.exists() and self.out.stat().st_size > 0, "records")
+                continue
+            self.run_line(line, name)
+            for secret in [secret for secret in secrets if line.endswith("/secrets/" + secret)]:
+                path = re.fullmatch(r"\$\{file:(.*)\}", secrets[secret])
+                text = open(path[1]).read() if path else secrets[secret] + "\n"
+                (self.etc / "secrets" / secret).write_text(text)
+        self.assertEqual({path.name for path in (self.etc / "secrets").iterdir()}, set(secrets))
+        self.assertLessEqual(set(self.sim.stats()["statuses"]), {"200", "201", "204"})
+        self.stop()
+        return lines
+
+    def test_tutorials(self):
+        for paper in TUTORIALS:
+            with self.subTest(paper.name):
+                self.setUp()
+                lines = self.follow(paper.stem, vendors.apis()[paper.stem])
+                for command in ("trawld --check", "trawlctl probe ", "systemctl restart trawld"):
+                    self.assertTrue(any(line.startswith(command) for line in lines), command)
+        self.assertEqual(len(TUTORIALS), 12)
+
+    def test_tutorials_and_definitions_agree(self):
+        """The source is that of --example; retention, delay and rate are those of the header."""
+        for paper in TUTORIALS:
+            fields, example = header(paper.stem)
+            with self.subTest(paper.name):
+                secret = re.compile(r"\$\{(file:/etc/trawld/secrets/|credential:)[^}]*\}")
+                self.assertEqual([secret.sub("SECRET", line) for line in fenced(paper, "ini")],
+                                 [secret.sub("SECRET", line) for line in example])  # fmt: skip
+                text = " ".join(paper.read_text().split())
+                for field in ("Retention", "Delay", "Rate", "Confidence"):
+                    self.assertIn("| %s | %s |" % (field.lower(), fields[field]), text)
+                self.assertIn(fields["Documentation"], text)
+
     def test_fences(self):
         """No fenced text escapes these tests."""
-        for paper in PAPERS:
+        for paper in EVERYTHING:
             for kind, text in FENCE.findall(paper.read_text()):
                 self.assertIn(kind, ("sh", "ini"), "%s: %s" % (paper.name, text))
 
     def test_configurations(self):
         self.etc, self.log = self.dir / "etc", self.dir / "log"
         (self.etc / "secrets").mkdir(parents=True)
-        for paper in PAPERS:
+        for paper in EVERYTHING:
             for kind, text in FENCE.findall(paper.read_text()):
                 if kind != "ini":
                     continue
-                for name in re.findall(r"\$\{credential:(\w+)\}", text):
-                    (self.etc / "secrets" / name).write_text("token-of-the-test-%s\n" % name)
-                text = re.sub(r"\$\{credential:(\w+)\}", r"${file:/etc/trawld/secrets/\1}", text)
+                for key, name in re.findall(r"^(\w+) = \$\{credential:([\w-]+)\}", text, re.M):
+                    secret = KEY.read_text() if key == "private_key" else "token-of-the-test-%s\n" % name
+                    (self.etc / "secrets" / name).write_text(secret)
+                if "[sink" not in text:
+                    text += self.file_sink()
                 self.configure(self.local(text))
                 with self.subTest(paper.name):
                     self.check(0)
@@ -124,13 +219,18 @@ class Papers(harness.Case):
         table = (SOURCE_ROOT / "docs/troubleshooting.md").read_text().partition("## By message")[2]
         messages = re.findall(r"^\| `([^`]+)` \|", table, re.M)
         self.assertGreater(len(messages), 10)
+        for paper in (SOURCE_ROOT / "docs/providers").glob("*.md"):
+            table = paper.read_text().rpartition("| --- | --- |\n")[2]
+            messages += re.findall(r"^\| `([^`]+)`", table, re.M)
         for message in messages:
             for part in message.split("\u2026"):
                 self.assertTrue(part in program, "no message says: " + part)
 
     def test_links(self):
-        for paper in PAPERS:
+        for paper in EVERYTHING:
             for target in re.findall(r"\]\(([^)#]+)\)", paper.read_text()):
+                if target.startswith("https://"):
+                    continue
                 self.assertTrue((paper.parent / target).exists(), "%s: %s" % (paper.name, target))
 
 
