@@ -5,6 +5,7 @@ folders of the test, and systemctl starts and stops its trawld. Those of docs/pr
 the strict simulator of the API."""
 
 import os
+import pathlib
 import re
 import subprocess
 import time
@@ -47,6 +48,12 @@ def header(name):
 class Papers(harness.Case):
     def environment(self):
         return {**super().environment(), "CREDENTIALS_DIRECTORY": str(self.dir / "etc/secrets")}
+
+    def write_secrets(self, text):
+        """A file for each credential of a configuration."""
+        for key, name in re.findall(r"^(\w+) = \$\{credential:([\w-]+)\}", text, re.M):
+            secret = KEY.read_text() if key == "private_key" else "token-of-the-test-%s\n" % name
+            (self.dir / "etc/secrets" / name).write_text(secret)
 
     def folders(self):
         self.etc, self.log = self.dir / "etc", self.dir / "log"
@@ -156,7 +163,7 @@ class Papers(harness.Case):
             self.run_line(line, name)
             for secret in [secret for secret in secrets if line.endswith("/secrets/" + secret)]:
                 path = re.fullmatch(r"\$\{file:(.*)\}", secrets[secret])
-                text = open(path[1]).read() if path else secrets[secret] + "\n"
+                text = pathlib.Path(path[1]).read_text() if path else secrets[secret] + "\n"
                 (self.etc / "secrets" / secret).write_text(text)
         self.assertEqual({path.name for path in (self.etc / "secrets").iterdir()}, set(secrets))
         self.assertLessEqual(set(self.sim.stats()["statuses"]), {"200", "201", "204"})
@@ -185,6 +192,27 @@ class Papers(harness.Case):
                     self.assertIn("| %s | %s |" % (field.lower(), fields[field]), text)
                 self.assertIn(fields["Documentation"], text)
 
+    def test_settings_in_prose(self):
+        """Each setting that a tutorial suggests beside its source passes the check with it."""
+        (self.dir / "etc/secrets").mkdir(parents=True)
+        n = 0
+        for paper in TUTORIALS:
+            source = fenced(paper, "ini")
+            self.write_secrets("\n".join(source))
+            prose = " ".join(FENCE.sub("", paper.read_text()).split())
+            for key, value in re.findall(r"`([a-z][a-z._]*) = ([^`]+)`", prose):
+                n += 1
+                with self.subTest(paper.name, key=key, value=value):
+                    if key == "provider":  # another definition, whose parameters differ
+                        self.assertTrue((SOURCE_ROOT / PROVIDERS / (value + ".conf")).exists())
+                        continue
+                    replaced = (key, key.removeprefix("each."))
+                    value = value.replace("/usr/bin/aws", "/bin/sh")  # which a test host has
+                    kept = [line for line in source if line.partition(" = ")[0] not in replaced]
+                    self.configure("\n".join([*kept, "%s = %s" % (key, value), ""]), self.file_sink())
+                    self.check(0)
+        self.assertGreater(n, 15)
+
     def test_fences(self):
         """No fenced text escapes these tests."""
         for paper in EVERYTHING:
@@ -198,9 +226,7 @@ class Papers(harness.Case):
             for kind, text in FENCE.findall(paper.read_text()):
                 if kind != "ini":
                     continue
-                for key, name in re.findall(r"^(\w+) = \$\{credential:([\w-]+)\}", text, re.M):
-                    secret = KEY.read_text() if key == "private_key" else "token-of-the-test-%s\n" % name
-                    (self.etc / "secrets" / name).write_text(secret)
+                self.write_secrets(text)
                 if "[sink" not in text:
                     text += self.file_sink()
                 self.configure(self.local(text))
