@@ -110,7 +110,8 @@ class Jira(Vendor):
 
 
 class OnePassword(Vendor):
-    """A body has a limit and times, or a cursor; every page has a cursor, has_more is the end."""
+    """A body has a limit and times, or a cursor; every page has a cursor, has_more is the end. What
+    comes later is found with the last cursor."""
 
     name = "onepassword"
     source = "token = op-0123456789\n"
@@ -127,10 +128,12 @@ class OnePassword(Vendor):
             self.need(body, ("cursor",))
             start, end, size, at = json.loads(bytes.fromhex(body["cursor"]))
         else:
-            self.need(body, (), ("limit", "start_time", "end_time"))
-            start, end = time_us(body["start_time"]), time_us(body["end_time"])
+            self.need(body, ("start_time",), ("limit", "end_time"))
+            start, end = time_us(body["start_time"]), time_us(body.get("end_time", "2999-01-01T00:00:00Z"))
             size, at = whole(body.get("limit", 100), 1, 1000), 0
-        found = self.window(start, end)
+        found = self.arrived(self.window(start, end))
+        if at > len(found):
+            raise refuse("unknown cursor")
         page, following = cut(found, at, size)
         cursor = json.dumps([start, end, size, at + len(page)]).encode().hex()
         return simlib.answer_json(
@@ -225,7 +228,8 @@ class Box(Vendor):
 
 class Dropbox(Vendor):
     """Another address for the pages that follow; some are empty though there are more; records are
-    not sorted and have no ID. The token is had for a refresh token."""
+    not sorted and have no ID, and some are equal. Without an end, the last cursor finds what comes
+    later. The token is had for a refresh token."""
 
     name = "dropbox"
     source = (
@@ -235,7 +239,7 @@ class Dropbox(Vendor):
     unit_us = 1_000_000
 
     def record(self, n):
-        return {"timestamp": self.iso(n, 0), "event_category": {".tag": "logins"}, "n": n}
+        return {"timestamp": self.iso(n, 0), "event_category": {".tag": "logins"}}
 
     def answer(self, request, path):
         if path == "/oauth2/token":
@@ -247,8 +251,8 @@ class Dropbox(Vendor):
         body = request.json()
         if path == "/2/team_log/get_events":
             self.need(body, (), ("limit", "time", "account_id", "category"))
-            self.need(body["time"], (), ("start_time", "end_time"))
-            start, end = (body["time"][name] for name in ("start_time", "end_time"))
+            self.need(body["time"], ("start_time",), ("end_time",))
+            start, end = body["time"]["start_time"], body["time"].get("end_time", "2999-01-01T00:00:00Z")
             if not (re.fullmatch(r"[\d-]{10}T[\d:]{8}Z", start) and re.fullmatch(r"[\d-]{10}T[\d:]{8}Z", end)):
                 raise refuse("bad time")
             start, end, k, at = time_us(start), time_us(end), 0, 0
@@ -257,7 +261,9 @@ class Dropbox(Vendor):
             start, end, k, at = json.loads(bytes.fromhex(body["cursor"]))
         else:
             raise refuse("not found", 404)
-        found = sorted(self.window(start, end), key=lambda n: simlib.mix(7, n))
+        found = self.arrived(self.window(start, end))
+        if at > len(found):
+            raise refuse("reset", 409)
         page, following = cut(found, at, (150, 0, 37)[k % 3])
         more = following is not None
         cursor = json.dumps([start, end, k + 1, at + len(page)]).encode().hex()

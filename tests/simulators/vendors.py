@@ -68,6 +68,10 @@ class Vendor:
     def window(self, start, end, **bounds):
         return self.trail.window(start, end, self.now_us, **bounds)
 
+    def arrived(self, numbers):
+        """NUMBERS in the order in which they could be seen: what follows comes after them."""
+        return sorted(numbers, key=lambda n: (self.trail.seen[n], simlib.mix(7, n)))
+
     def records(self, numbers):
         return [self.record(n) for n in numbers]
 

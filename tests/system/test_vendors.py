@@ -191,6 +191,19 @@ class Vendors(harness.Case):
         daemon.stop()
         self.assert_whole()
 
+    def test_a_kept_cursor_that_is_reset(self):
+        """Reading continues an hour before the newest record: nothing is lost, nothing comes twice."""
+        for name, path, status in (("dropbox", "*/continue", 409), ("onepassword", "*", 400)):
+            self.begin(name)
+            self.sim.control(clock_offset=self.half - time.time())
+            self.once()
+            self.assertGreater(len(self.found()), COUNT // 4)
+            lost = {"kind": "status", "path": path, "status": status, "times": 1}
+            self.sim.control(clock_offset=0, faults=[lost])
+            self.once()
+            self.assert_whole()
+            self.assertEqual(self.sim.stats()["statuses"].get(str(status)), 1)
+
     def test_align_needed(self):
         # at no time of the day does the first slice begin at midnight
         self.begin("powerbi-activity", "resume.align = 0\n", earlier=1800)
