@@ -6,7 +6,7 @@
 void newest_begin(struct poll *poll)
 {
 	poll->walk_oldest = poll->walk_latest = NSEC_NONE;
-	poll->walk_reached = poll->walk_found = false;
+	poll->walk_reached = poll->walk_found = poll->walk_moved = false;
 }
 
 /* Records that are older were requested by an earlier poll, or before the start; NSEC_NONE: none.
@@ -60,6 +60,18 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 	page->n_records = n;
 }
 
+/* A page that is newer than those above it: the list may have moved on while a page was retried,
+ * and then what was read before does not adjoin. Further than by the overlap, it is no late record.
+ */
+static void look_whether_moved(struct poll *poll, const struct page *page)
+{
+	if (poll->walk_latest == NSEC_NONE || page->newest_time <= poll->walk_latest)
+		return;
+	poll->walk_moved = true;
+	if (page->newest_time - poll->walk_latest > definition_of(poll)->resume.overlap_ns)
+		poll->walk_reached = false;
+}
+
 /* The list ended, or the API gives no more of it, before anything that is known: what came between
  * is not to be had. Records that are late by up to the overlap are older than what was read before
  * them, and make the list seem to reach back further than it does. */
@@ -73,7 +85,8 @@ static void add_gap(struct poll *poll, nsec_t late)
 	if (read == NSEC_NONE || poll->walk_reached)
 		return;
 	if (poll->walk_oldest != NSEC_NONE) {
-		end = (poll->walk_oldest > read ? poll->walk_oldest : poll->walk_latest) + overlap;
+		bool from_oldest = poll->walk_oldest > read && !poll->walk_moved;
+		end = (from_oldest ? poll->walk_oldest : poll->walk_latest) + overlap;
 		if (late >= poll->walk_latest && late < end) /* else the clocks are slow */
 			end = late;
 	}
@@ -85,6 +98,7 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 	if (page->oldest_time != NSEC_NONE &&
 		(poll->walk_oldest == NSEC_NONE || page->oldest_time < poll->walk_oldest))
 		poll->walk_oldest = page->oldest_time;
+	look_whether_moved(poll, page);
 	if (page->newest_time > poll->walk_latest)
 		poll->walk_latest = page->newest_time;
 	poll->walk_reached |= page->reaches;

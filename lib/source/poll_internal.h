@@ -60,6 +60,7 @@ struct poll {
 							  newest is no later than the clocks */
 	nsec_t walk_time; /* when its first page was requested: what came later may be missing */
 	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
+	bool walk_moved; /* the list moved on meanwhile, or may have: pages need not adjoin */
 	bool walk_found; /* it has new records */
 	size_t n_tail;
 	size_t n_repeated; /* records that the accepted page begins with and the one before ended
