@@ -104,8 +104,8 @@ static void on_news(enum routes_news news, const char *name, const char *before,
 		break;
 	case ROUTES_SINK_KIND:
 		note_sink(adoption, name,
-			mem_printf("type is now %s, not %s: the old type's position is discarded, "
-				   "%llu unsent record%s go%s to the new one",
+			mem_printf(
+				"type is now %s, not %s: the old type's position is discarded, %llu unsent record%s go%s to the new one",
 				now, before, (unsigned long long)n, str_plural(n),
 				n == 1 ? "es" : ""));
 		break;
@@ -114,8 +114,8 @@ static void on_news(enum routes_news news, const char *name, const char *before,
 		break;
 	case ROUTES_SOURCE_START:
 		add_notice(adoption, &setup_find_source(adoption->setup, name)->subject,
-			mem_printf("start = %s (was %s) has no effect, since the source has a "
-				   "cursor; `trawlctl rewind %s --to TIME` reads again from a time",
+			mem_printf(
+				"start = %s (was %s) has no effect, since the source has a cursor; `trawlctl rewind %s --to TIME` reads again from a time",
 				now, before, name));
 		break;
 	}
@@ -127,8 +127,7 @@ static void tell(struct adoption *adoption)
 
 	if (adoption->state_is_new)
 		log_notice(NULL,
-			"no state was found in %s: it was created, and every source begins at its "
-			"`start`",
+			"no state was found in %s: it was created, and every source begins at its `start`",
 			adoption->setup->config->daemon.state_directory);
 	for (size_t i = 0; i < adoption->n_notices; i++)
 		log_notice(&adoption->notices[i].subject, "%s", adoption->notices[i].text);
@@ -137,8 +136,7 @@ static void tell(struct adoption *adoption)
 	if (more > 0)
 		buf_printf(&adoption->gone, " and %zu more", more);
 	log_notice(NULL,
-		"%zu source%s %s a cursor and %s not configured: %s; what was read is still "
-		"delivered (if one has a new name, `trawlctl rename OLD NEW` continues it)",
+		"%zu source%s %s a cursor and %s not configured: %s; what was read is still delivered (if one has a new name, `trawlctl rename OLD NEW` continues it)",
 		n, str_plural(n), n == 1 ? "has" : "have", n == 1 ? "is" : "are",
 		buf_text(&adoption->gone));
 }

@@ -19,8 +19,7 @@ static const char help_text[] =
 	"      --version      print the version and exit\n"
 	"  -h, --help         print this help and exit\n"
 	"\n"
-	"exit status: 0 success, 64 usage error, 70 internal error, 73 the state cannot be "
-	"created\n"
+	"exit status: 0 success, 64 usage error, 70 internal error, 73 the state cannot be created\n"
 	"or used, 75 not finished (run it again), 78 configuration error\n"
 	"signals: TERM and INT drain and stop, HUP reloads, USR1 reopens files, USR2 polls now\n"
 	"manual: trawld(8), trawld.conf(5), trawld-provider(5)\n";

@@ -169,9 +169,7 @@ static void connected(struct ev_loop *loop, ev_io *watcher, int events)
 	struct control_client **slot = free_slot(control);
 	if (!control_socket_allows(control, fd)) {
 		turn_away(fd, EX_NOPERM,
-			"permission denied: only root, trawld's own user and members of its group "
-			"may do "
-			"this");
+			"permission denied: only root, trawld's own user and members of its group may do this");
 		return;
 	}
 	if (!slot) {

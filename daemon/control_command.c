@@ -153,8 +153,7 @@ static json_t *poll_waits(const struct runner_status *runner)
 		return NULL;
 	json_t *value = control_refusal(EX_TEMPFAIL,
 		runner->state == RUNNER_WAITING_BUDGET
-			? "waiting for budget: the rate limit is used up, or the server told a "
-			  "source that shares it to wait"
+			? "waiting for budget: the rate limit is used up, or the server told a source that shares it to wait"
 			: "waiting for credential: it was refused to another source");
 	return with_retry(value, runner);
 }
@@ -188,8 +187,7 @@ json_t *control_wait_over(struct control_client *client)
 	}
 	if (runner.state == RUNNER_BLOCKED && runner.next_poll_ns == 0)
 		return control_refusal(EX_TEMPFAIL,
-			"polling waits: the spool is full, or the state cannot be written (see the "
-			"log)");
+			"polling waits: the spool is full, or the state cannot be written (see the log)");
 	return poll_waits(&runner);
 }
 
@@ -253,8 +251,7 @@ static json_t *acknowledge_gaps(struct control_client *client, const char *sourc
 	coverage_acknowledge(trawld->store, source, by);
 	if (!committer_flush(trawld->committer))
 		return control_refusal(EX_TEMPFAIL,
-			"the state cannot be written now; trawld notes the acknowledgement as soon "
-			"as it can");
+			"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
 	log_notice(NULL, "gaps of %s%s acknowledged by %s", source ? "source " : "all sources",
 		source ? source : "", by);
 	return json_pack("{s:b}", "ok", 1);
@@ -384,8 +381,7 @@ static json_t *of_another(const struct trawld *trawld, const json_t *request)
 	if (!theirs || strcmp(theirs, ours) == 0)
 		return NULL;
 	char *text CLEANUP_FREE = mem_printf(
-		"the trawld (PID %ld) at this control socket uses the configuration %s, not %s: "
-		"nothing was done (`trawlctl -c %s` asks it)",
+		"the trawld (PID %ld) at this control socket uses the configuration %s, not %s: nothing was done (`trawlctl -c %s` asks it)",
 		(long)getpid(), ours, theirs, ours);
 	return control_refusal(EX_CONFIG, text);
 }
@@ -430,10 +426,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 	else if (strcmp(command, "dead-letters-discard") == 0)
 		value = dead_letters(client, request, false);
 	else
-		value = control_refusal(EX_USAGE, "unknown command; expected status, poll, reload, "
-						  "rename, rename-sink, drop-sink, pause, resume, "
-						  "skip, refill, tail, dead-letters-resend "
-						  "or dead-letters-discard");
+		value = control_refusal(EX_USAGE,
+			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, skip, refill, tail, dead-letters-resend or dead-letters-discard");
 	json_decref(request);
 	return value;
 }

@@ -18,8 +18,7 @@
 static int refuse(const struct control *control, const char *what)
 {
 	log_warning(NULL,
-		"control socket %s: %s; continuing without it: trawlctl status, poll and reload "
-		"cannot reach this trawld",
+		"control socket %s: %s; continuing without it: trawlctl status, poll and reload cannot reach this trawld",
 		control->path, what);
 	return -1;
 }

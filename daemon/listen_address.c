@@ -61,8 +61,7 @@ int listen_address_parse(struct listen_address *ret, const char *text, struct fa
 	if (!colon || number_parse(slice_of(colon + 1), 0, 65535, &port) != 0 ||
 		!set_host(ret, host, (uint16_t)port))
 		return fault_set(reterr, FAULT_CONFIG,
-			"listen: `%s` is not ADDRESS:PORT (127.0.0.1:9464, [::1]:9464), unix:/path "
-			"or off",
+			"listen: `%s` is not ADDRESS:PORT (127.0.0.1:9464, [::1]:9464), unix:/path or off",
 			text);
 	return 0;
 }

@@ -61,8 +61,7 @@ static void report_sink(const struct sink_status *status, void *userdata)
 			str_plural(status->refused_records));
 	if (status->pending_records && status->paused)
 		log_warning(&subject,
-			"%llu record%s wait%s for it, and it is paused; `trawlctl resume %s` "
-			"continues",
+			"%llu record%s wait%s for it, and it is paused; `trawlctl resume %s` continues",
 			(unsigned long long)status->pending_records,
 			str_plural(status->pending_records),
 			status->pending_records == 1 ? "s" : "", status->name);

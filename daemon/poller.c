@@ -151,8 +151,7 @@ static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void
 	coverage_add_gap(poller->trawld->store, poller->source->name, start_time, end_time, reason);
 	committer_touch(poller->trawld->committer);
 	log_error(&poller->source->subject,
-		"gap: records from %s to %s may be missing (%s); polling continues after them, and "
-		"the gap is shown until it is acknowledged (trawlctl gaps --acknowledge)",
+		"gap: records from %s to %s may be missing (%s); polling continues after them, and the gap is shown until it is acknowledged (trawlctl gaps --acknowledge)",
 		buf_text(&from), buf_text(&to), gap_reason_to_string(reason));
 }
 
@@ -218,8 +217,7 @@ static void tell_start(const struct source *source)
 	timestamp_print_duration(retention_ns, &keeps);
 	timestamp_print_rfc3339(oldest_time, 0, &oldest);
 	log_notice(&source->subject,
-		"start = %s reaches back further than the API keeps records (retention = %s): what "
-		"it still has is read, from %s on",
+		"start = %s reaches back further than the API keeps records (retention = %s): what it still has is read, from %s on",
 		source->options.start, buf_text(&keeps), buf_text(&oldest));
 }
 

@@ -265,8 +265,7 @@ static int settle(
 	reconciler->poller->tally.n_vanished += n;
 	if (n > 0)
 		log_error(&source->subject,
-			"reconciled: %s: ask the provider who removed them; what was accepted "
-			"stays delivered, and the event is in the seals",
+			"reconciled: %s: ask the provider who removed them; what was accepted stays delivered, and the event is in the seals",
 			buf_text(&text));
 	if (difference.n_late > 0)
 		tell_late(reconciler, &result->span, &difference, now_time);

@@ -38,8 +38,7 @@ static void span_done(const struct errand_result *result, void *userdata)
 	}
 	if (result->partial) {
 		log_warning(subject,
-			"refill from %s: the API again returns only a part of these records; the "
-			"gap stays open",
+			"refill from %s: the API again returns only a part of these records; the gap stays open",
 			buf_text(&text));
 		return;
 	}
@@ -59,8 +58,7 @@ static void ended(bool interrupted, void *userdata)
 	const struct poller *poller = userdata;
 	if (interrupted)
 		log_notice(&poller->source->subject,
-			"refill interrupted; what it has not read stays open (`trawlctl refill "
-			"%s` continues)",
+			"refill interrupted; what it has not read stays open (`trawlctl refill %s` continues)",
 			poller->source->name);
 }
 

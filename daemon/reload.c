@@ -81,8 +81,7 @@ static void add_sinks(struct trawld *trawld, const struct setup *old, struct fin
 		if (trawld_add_sink(trawld, sink, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
-			"sink %s (%s): %s; it receives nothing until the next reload; its records "
-			"are kept",
+			"sink %s (%s): %s; it receives nothing until the next reload; its records are kept",
 			sink->name, sink->location, fault.text);
 		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
 	}
@@ -121,8 +120,7 @@ static void keep_fixed(
 		if (!was || !*now || strcmp(was, *now) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
-			"%s cannot be changed while trawld runs; the old value stays in use until "
-			"a restart",
+			"%s cannot be changed while trawld runs; the old value stays in use until a restart",
 			option->name);
 		log_warning(NULL, "%s", findings->items[findings->n_items - 1].text);
 		free(*now);
@@ -145,8 +143,7 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 		return 0;
 	case STORE_E_STRANDED:
 		fault_set(reterr, FAULT_CONFIG,
-			"records that wait would lose their sink; the old configuration stays in "
-			"use");
+			"records that wait would lose their sink; the old configuration stays in use");
 		return EX_CONFIG;
 	case STORE_E_UNKNOWN:
 	case STORE_E_REFUSED:
@@ -154,8 +151,7 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 		return r == STORE_E_UNKNOWN ? EX_USAGE : EX_CONFIG;
 	default:
 		fault_set(reterr, FAULT_STORE,
-			"%s: the old configuration stays in use, and the new one is read as soon "
-			"as the state can be written",
+			"%s: the old configuration stays in use, and the new one is read as soon as the state can be written",
 			fault.text);
 		return EX_TEMPFAIL;
 	}
@@ -202,8 +198,7 @@ static int reload(struct trawld *trawld, struct routes_change *change, const cha
 	/* a source that is restarted reads its cursor from the state, so it must be there */
 	if (!committer_flush(trawld->committer)) {
 		fault_set(reterr, FAULT_STORE,
-			"the state cannot be written: the old configuration stays in use, and the "
-			"new one is read as soon as it can be written");
+			"the state cannot be written: the old configuration stays in use, and the new one is read as soon as it can be written");
 		setup_free(new);
 		return EX_TEMPFAIL;
 	}

@@ -52,8 +52,7 @@ static void remark_files(const struct config *config)
 	for (size_t i = 0; i < ini->n_files; i++)
 		if (is_open(ini->files[i], S_IWOTH))
 			log_warning(NULL,
-				"every user of this host can change %s, and so decide where trawld "
-				"sends credentials and records (`chmod o-w %s`)",
+				"every user of this host can change %s, and so decide where trawld sends credentials and records (`chmod o-w %s`)",
 				ini->files[i], ini->files[i]);
 }
 

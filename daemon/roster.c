@@ -95,9 +95,7 @@ void roster_explain(const struct config *config, const struct routes_stranded *s
 			"`sinks` of source %s and %llu other%s does not list it. %s it again",
 			stranded->source, others, str_plural(others), advice[1]);
 	findings_add(findings, entry ? entry->file : NULL, entry ? entry->line : 0,
-		"sink %s: %llu record%s wait%s for it, but %s, drop what waits with "
-		"`trawlctl drop-sink %s`, or give it to the sink's new name with "
-		"`trawlctl rename-sink %s NEW`",
+		"sink %s: %llu record%s wait%s for it, but %s, drop what waits with `trawlctl drop-sink %s`, or give it to the sink's new name with `trawlctl rename-sink %s NEW`",
 		stranded->sink, n, str_plural(n), n == 1 ? "s" : "", buf_text(&cause),
 		stranded->sink, stranded->sink);
 	buf_deinit(&cause);

@@ -129,9 +129,7 @@ static void report_foreign_keys(
 				entry->key, owner->name, section->name, kind->name);
 		else if (auth)
 			findings_add(findings, entry->file, entry->line,
-				"unknown key `%s` in [sink %s]: write `auth.%s`, and `auth.type` "
-				"(such as "
-				"%s)",
+				"unknown key `%s` in [sink %s]: write `auth.%s`, and `auth.type` (such as %s)",
 				entry->key, section->name, entry->key, auth);
 		entry->used |= owner || auth;
 	}
@@ -175,8 +173,7 @@ static void check_routes(const struct setup *setup, struct findings *findings)
 		struct slice rest = slice_of(entry ? entry->value : NULL), part;
 		if (entry && rest.size == 0)
 			findings_add(findings, entry->file, entry->line,
-				"sinks: expected the name of a sink; without this key, all sinks "
-				"receive the records");
+				"sinks: expected the name of a sink; without this key, all sinks receive the records");
 		while (entry && str_next_part(&rest, ',', &part)) {
 			char *name CLEANUP_FREE = mem_strndup(part.data, part.size);
 			bool known = false;
@@ -211,15 +208,13 @@ static void check_seals(const struct setup *setup, struct findings *findings)
 		char *hint CLEANUP_FREE = str_hint(entry->value, names, config->n_sinks);
 		if (strcmp(entry->value, names[i]) == 0)
 			findings_add(findings, entry->file, entry->line,
-				"seal_to: expected another sink, best one on another host: seals "
-				"in the same place prove less");
+				"seal_to: expected another sink, best one on another host: seals in the same place prove less");
 		else if (!ini_find(&config->ini, "sink", entry->value))
 			findings_add(findings, entry->file, entry->line,
 				"seal_to: there is no [sink %s]%s", entry->value, hint);
 		if (ini_find(&config->ini, "source", source))
 			findings_add(findings, entry->file, entry->line,
-				"seal_to: the seals of [sink %s] are records of the source %s, "
-				"and there is a [source %s]; give that another name",
+				"seal_to: the seals of [sink %s] are records of the source %s, and there is a [source %s]; give that another name",
 				names[i], source, source);
 	}
 	free(names);

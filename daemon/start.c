@@ -26,15 +26,11 @@ static void tell_opened(const struct trawld *trawld, const char *former)
 	long long n = store_lost_commits(trawld->store);
 	if (former)
 		log_notice(NULL,
-			"the state in %s belonged to the configuration %s, which no longer exists; "
-			"it belongs to %s now",
+			"the state in %s belonged to the configuration %s, which no longer exists; it belongs to %s now",
 			directory, former, config->location);
 	if (n > 0)
 		log_notice(NULL,
-			"the state in %s is older than the one last used there, by %lld commit%s: "
-			"a backup was put back, or trawld.db lost its log trawld.db-wal; sources "
-			"continue at the older cursors, so records may be delivered again (see "
-			"BACKUP in trawld(8))",
+			"the state in %s is older than the one last used there, by %lld commit%s: a backup was put back, or trawld.db lost its log trawld.db-wal; sources continue at the older cursors, so records may be delivered again (see BACKUP in trawld(8))",
 			directory, n, str_plural((unsigned long long)n));
 }
 

@@ -39,8 +39,7 @@ void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata)
 	trawld->state_fault = *fault;
 	log_error(NULL, "%s; %s", fault->text,
 		corrupt ? "exiting, because continuing could lose or repeat records"
-			: "polling waits; what has been read is kept in memory, and the write is "
-			  "retried");
+			: "polling waits; what has been read is kept in memory, and the write is retried");
 	if (corrupt || trawld->options.once) {
 		trawld->exit_code = corrupt ? EX_CANTCREAT : EX_TEMPFAIL;
 		ev_break(trawld->loop, EVBREAK_ALL);
@@ -53,8 +52,7 @@ void trawld_fenced(const char *name, const struct fault *fault, void *userdata)
 	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
 	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
 	log_error(&subject,
-		"%s; exiting, because continuing could repeat records (let only one trawld run "
-		"with this state)",
+		"%s; exiting, because continuing could repeat records (let only one trawld run with this state)",
 		fault->text);
 	trawld->exit_code = EX_TEMPFAIL;
 	ev_break(trawld->loop, EVBREAK_ALL);
@@ -142,8 +140,7 @@ static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)timer;
 	(void)events;
 	log_warning(NULL,
-		"shutdown_timeout is over: exiting; unsent records stay in the state and are "
-		"delivered after the next start");
+		"shutdown_timeout is over: exiting; unsent records stay in the state and are delivered after the next start");
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -154,8 +151,7 @@ static int listen_at(struct trawld *trawld)
 	if (web_open(&trawld->web, trawld, address, &fault) == 0)
 		return 0;
 	log_error(NULL,
-		"cannot listen on %s: %s; exiting (set another address or `off` in [daemon], or "
-		"stop the process that uses it)",
+		"cannot listen on %s: %s; exiting (set another address or `off` in [daemon], or stop the process that uses it)",
 		address, fault.text);
 	return EX_TEMPFAIL;
 }
@@ -259,8 +255,7 @@ bool trawld_may_poll(struct trawld *trawld)
 	if (!trawld->spool_full) {
 		trawld->spool_full = true;
 		log_warning(NULL,
-			"the spool is full (spool_limit = %llu bytes): polling waits until the "
-			"sinks have taken some records; nothing is dropped",
+			"the spool is full (spool_limit = %llu bytes): polling waits until the sinks have taken some records; nothing is dropped",
 			(unsigned long long)limit);
 	}
 	return false;
@@ -301,8 +296,7 @@ void trawld_stop(struct trawld *trawld)
 {
 	if (trawld->stopping) {
 		log_notice(NULL,
-			"second signal: exiting at once; no records are lost: the sinks get the "
-			"rest after the next start");
+			"second signal: exiting at once; no records are lost: the sinks get the rest after the next start");
 		ev_break(trawld->loop, EVBREAK_ALL);
 		return;
 	}

@@ -214,8 +214,7 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 	if (!is_named_right(userdata, connection)) {
 		answer.status = MHD_HTTP_MISDIRECTED_REQUEST;
 		buf_append_text(&answer.body,
-			"Use localhost or an address, or add this name to `listen_names` in "
-			"[daemon].\n");
+			"Use localhost or an address, or add this name to `listen_names` in [daemon].\n");
 	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
 		find_answer(userdata, path,
 			&(struct question){
@@ -318,9 +317,7 @@ static void tell(const struct listen_address *address, const char *text, unsigne
 			(int)(strrchr(text, ':') - text), text, port);
 	if (!listen_address_is_local(address))
 		log_notice(NULL,
-			"listen = %s is not a loopback address: everyone who can connect can read "
-			"the names, errors and last log lines of sources and sinks "
-			"(no secrets)",
+			"listen = %s is not a loopback address: everyone who can connect can read the names, errors and last log lines of sources and sinks (no secrets)",
 			text);
 }
 

@@ -74,8 +74,7 @@ static void print_help(const struct ctl_command *commands)
 	     "      --version      print the version and exit\n"
 	     "  -h, --help         print this help and exit\n"
 	     "\n"
-	     "exit status: 0 success, 64 usage error, 70 internal error, 73 the state cannot be "
-	     "used,\n"
+	     "exit status: 0 success, 64 usage error, 70 internal error, 73 the state cannot be used,\n"
 	     "75 failed, try again, 77 permission denied, 78 configuration error\n"
 	     "manual: trawlctl(1), trawld(8), trawld.conf(5), trawld-provider(5)");
 }

@@ -26,13 +26,10 @@ static void print_done(const struct routes_change *change, bool reloaded)
 			change->name, n, s, n == 1 ? "s" : "");
 		break;
 	case ROUTES_RENAME_SOURCE:
-		printf("source %s continues source %s at its cursor; %llu record%s wait%s for "
-		       "sinks\n",
+		printf("source %s continues source %s at its cursor; %llu record%s wait%s for sinks\n",
 			change->to, change->name, n, s, n == 1 ? "s" : "");
 		if (change->merged)
-			printf("%s has read records itself since. They are recognized as "
-			       "duplicates, unless its\ndefinition needs no dedupe window: then "
-			       "they are delivered again.\n",
+			printf("%s has read records itself since. They are recognized as duplicates, unless its\ndefinition needs no dedupe window: then they are delivered again.\n",
 				change->to);
 		break;
 	}
@@ -59,8 +56,7 @@ static int ask(const char *path, struct routes_change *change)
 	}
 	int code = ctl_control_ask(path, request, 0, &answer);
 	if (ctl_control_print_reload(answer, code) > 0 && code)
-		fputs("trawlctl: nothing was changed; if several commands are needed, stop trawld, "
-		      "run them, and start it again\n",
+		fputs("trawlctl: nothing was changed; if several commands are needed, stop trawld, run them, and start it again\n",
 			stderr);
 	change->n_records = (uint64_t)json_integer_value(json_object_get(answer, "records"));
 	change->merged = json_is_true(json_object_get(answer, "merged"));
@@ -76,8 +72,7 @@ static int failed(int r, const struct fault *fault)
 {
 	int code = ctl_store_failed(r, fault);
 	if (r == STORE_E_LOCKED)
-		fputs("trawlctl: it cannot be asked (see control in trawld.conf(5)): nothing was "
-		      "changed; stop it, and run this again\n",
+		fputs("trawlctl: it cannot be asked (see control in trawld.conf(5)): nothing was changed; stop it, and run this again\n",
 			stderr);
 	return r == STORE_E_UNKNOWN ? EX_USAGE : r == STORE_E_REFUSED ? EX_CONFIG : code;
 }
@@ -109,8 +104,7 @@ static int change_state(const struct config *config, struct routes_change *chang
 		    : 0;
 	if (r)
 		fprintf(stderr,
-			"trawlctl: cannot rename %s/dead-letters/%s.ndjson: %s; the dead letters "
-			"stay there\n",
+			"trawlctl: cannot rename %s/dead-letters/%s.ndjson: %s; the dead letters stay there\n",
 			directory, change->name, strerror(-r));
 	return 0;
 }

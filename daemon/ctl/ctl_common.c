@@ -69,8 +69,7 @@ int ctl_read_time(const char *option, const char *text, nsec_t *ret)
 	if (timestamp_parse_point(slice_of(text), clock_wall(), ret) == 0)
 		return 0;
 	fprintf(stderr,
-		"trawlctl: %s: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, earliest or "
-		"now\n",
+		"trawlctl: %s: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, earliest or now\n",
 		option, text);
 	return EX_USAGE;
 }
@@ -97,8 +96,7 @@ int ctl_store_failed(int r, const struct fault *fault)
 int ctl_cursor_unreadable(const char *name)
 {
 	fprintf(stderr,
-		"trawlctl: the saved cursor of source %s cannot be read: it was written by another "
-		"version, or it is damaged\n",
+		"trawlctl: the saved cursor of source %s cannot be read: it was written by another version, or it is damaged\n",
 		name);
 	return EX_CANTCREAT;
 }

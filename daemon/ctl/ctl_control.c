@@ -33,8 +33,7 @@ char *ctl_control_path(const struct ctl_arguments *arguments)
 		return path;
 	free(path);
 	fprintf(stderr,
-		"trawlctl: [daemon] control is off in %s: without its control socket, a running "
-		"trawld cannot be reached\n",
+		"trawlctl: [daemon] control is off in %s: without its control socket, a running trawld cannot be reached\n",
 		arguments->path);
 	return NULL;
 }
@@ -43,8 +42,7 @@ static int no_daemon(const char *path, int error)
 {
 	if (error == EACCES || error == EPERM) {
 		fprintf(stderr,
-			"trawlctl: %s: permission denied: only root, trawld's own user and members "
-			"of group trawld may do this\n",
+			"trawlctl: %s: permission denied: only root, trawld's own user and members of group trawld may do this\n",
 			path);
 		return EX_NOPERM;
 	}
@@ -235,8 +233,7 @@ int ctl_control_follow(const char *path, json_t *request,
 	close(fd);
 	if (more && !heard) {
 		fprintf(stderr,
-			"trawlctl: trawld (%s) closed the connection: it has exited, or nothing "
-			"was read here for 10 seconds\n",
+			"trawlctl: trawld (%s) closed the connection: it has exited, or nothing was read here for 10 seconds\n",
 			path);
 		return EX_TEMPFAIL;
 	}

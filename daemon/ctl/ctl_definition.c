@@ -193,8 +193,7 @@ static int record_source(
 	if (r == 0)
 		printf("%s: %zu exchange%s, %zu record%s\n"
 		       "Read it before you show it to anybody: only what trawld knows to be "
-		       "secret, "
-		       "and the strings of records, were replaced.\n",
+		       "secret, and the strings of records, were replaced.\n",
 			arguments->third, recorded.n_exchanges, str_plural(recorded.n_exchanges),
 			recorded.n_records, str_plural(recorded.n_records));
 	return r;
@@ -258,8 +257,7 @@ static void fetched(struct http_response *response, void *userdata)
 				? ": the API needs a credential (--headers FILE)"
 				: "");
 	} else if (!propose_definition(fetched->url, &fetched->headers, response, &text)) {
-		fputs("trawlctl: the response contains no JSON array of objects with at least one "
-		      "element\n",
+		fputs("trawlctl: the response contains no JSON array of objects with at least one element\n",
 			stderr);
 	} else {
 		fputs(buf_text(&text), stdout);
@@ -274,8 +272,7 @@ static int propose(const struct ctl_arguments *arguments)
 	struct http_transport transport = {.timeout_ns = 60 * NSEC_PER_SEC};
 	int r = arguments->headers ? read_headers(arguments->headers, &state.headers) : 0;
 	if (r == 0 && state.headers.n_items && url_is_in_clear(state.url)) {
-		fputs("trawlctl: the credential would go over the network in clear: the address is "
-		      "not https\n",
+		fputs("trawlctl: the credential would go over the network in clear: the address is not https\n",
 			stderr);
 		r = EX_USAGE;
 	}

@@ -13,8 +13,7 @@
 
 static const struct ctl_command commands[] = {
 	{"status", "[SOURCE|SINK] [--json] [--watch] [--failing] [--check]",
-		"show the state of the running trawld, once or every 2 seconds; of one source or "
-		"sink everything; with --check one line for monitoring (exit status 0, 1 or 2)",
+		"show the state of the running trawld, once or every 2 seconds; of one source or sink everything; with --check one line for monitoring (exit status 0, 1 or 2)",
 		CTL_NAME | CTL_JSON | CTL_WATCH | CTL_FAILING | CTL_CHECK, ctl_status},
 	{"top", "[--sort failing|name|late|rate|hour|errors]",
 		"show the sources of the running trawld live; keys change the order, q ends",
@@ -31,59 +30,48 @@ static const struct ctl_command commands[] = {
 		CTL_NAME | CTL_EXAMPLE, ctl_providers},
 	{"check", "", "check the entire configuration and print every error", 0, ctl_check},
 	{"config", "[--defaults]",
-		"print the configuration as trawld reads it, and where each value is set; with "
-		"--defaults also the values of all other keys",
+		"print the configuration as trawld reads it, and where each value is set; with --defaults also the values of all other keys",
 		CTL_DEFAULTS, ctl_show_config},
 	{"cursor", "[SOURCE] [--json]", "print the stored cursor of a source, or of all sources",
 		CTL_NAME | CTL_JSON, ctl_cursor},
 	{"rewind", "SOURCE --to TIME|previous [--dry-run]",
-		"make the next poll of a source start at TIME (RFC 3339, -1h, earliest, now), or "
-		"where it was before the last rewind; --dry-run only says what would happen",
+		"make the next poll of a source start at TIME (RFC 3339, -1h, earliest, now), or where it was before the last rewind; --dry-run only says what would happen",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_TO | CTL_DRY_RUN, ctl_rewind},
 	{"gaps", "[SOURCE] [--acknowledge] [--all] [--json]",
 		"list spans of time whose records may be missing; note that a person has seen them",
 		CTL_NAME | CTL_ACKNOWLEDGE | CTL_ALL | CTL_JSON, ctl_gaps},
 	{"coverage", "[SOURCE] [--since TIME] [--json]",
-		"list of which time the records were read, and of which not (exit status 1 with "
-		"gaps)",
+		"list of which time the records were read, and of which not (exit status 1 with gaps)",
 		CTL_NAME | CTL_SINCE | CTL_JSON, ctl_coverage},
 	{"refill", "SOURCE",
-		"request the open gaps of a source again, as far as its API still keeps the "
-		"records",
+		"request the open gaps of a source again, as far as its API still keeps the records",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_refill},
 	{"events", "[--since TIME] [--json]",
 		"list starts, stops, changed configurations and what people did, and who it was",
 		CTL_SINCE | CTL_JSON, ctl_events},
 	{"pause", "SOURCE|SINK",
-		"stop polling a source or delivering to a sink until it is resumed; nothing is "
-		"lost",
+		"stop polling a source or delivering to a sink until it is resumed; nothing is lost",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_pause},
 	{"resume", "SOURCE|SINK", "continue what was paused", CTL_NAME | CTL_NAME_REQUIRED,
 		ctl_resume},
 	{"skip", "SOURCE",
-		"get past a page, window or document that cannot be read: the shortest part that "
-		"fails becomes a gap",
+		"get past a page, window or document that cannot be read: the shortest part that fails becomes a gap",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_skip},
 	{"rename", "SOURCE NEW",
-		"let the source NEW continue at the cursor of SOURCE, which is no longer "
-		"configured",
+		"let the source NEW continue at the cursor of SOURCE, which is no longer configured",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME, ctl_rename},
 	{"rename-sink", "SINK NEW",
 		"give what waits for SINK, which is no longer configured, to the sink NEW",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME, ctl_rename_sink},
 	{"drop-sink", "SINK",
-		"drop the records that wait for SINK and that the configuration no longer sends "
-		"to it",
+		"drop the records that wait for SINK and that the configuration no longer sends to it",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_drop_sink},
 	{"dead-letters", "list|resend|discard SINK [--json]",
-		"show the records that the receiver of a sink rejected, send them again, or delete "
-		"them",
+		"show the records that the receiver of a sink rejected, send them again, or delete them",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NEW_NAME | CTL_JSON, ctl_dead_letters},
 	{"definition",
-		"new URL [--headers FILE] | lint [NAME|FILE] | record SOURCE FILE [--raw] | test "
-		"[NAME]",
-		"propose a provider definition from a response; look for what is probably not "
-		"intended; record a conversation; play the recorded ones, also with failures",
+		"new URL [--headers FILE] | lint [NAME|FILE] | record SOURCE FILE [--raw] | test [NAME]",
+		"propose a provider definition from a response; look for what is probably not intended; record a conversation; play the recorded ones, also with failures",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_MORE_NAMES | CTL_RAW, ctl_definition},
 	{"backup", "FILE", "copy the state to a new file, while trawld runs or not",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_backup},
@@ -94,12 +82,10 @@ static const struct ctl_command commands[] = {
 		"print records as the running trawld accepts them", CTL_NAME | CTL_JSON | CTL_LIMIT,
 		ctl_tail},
 	{"test", "SINK",
-		"send one marked test record through a sink and show what happens; an archive "
-		"gets none",
+		"send one marked test record through a sink and show what happens; an archive gets none",
 		CTL_NAME | CTL_NAME_REQUIRED, ctl_test},
 	{"verify", "FILE... [--key FILE] [--anchor FILE] [--events FILE] [--json]",
-		"compare files that a sink wrote with their seals and say what that proves (exit "
-		"status 0 good, 1 changed, 2 good, but a proof is missing)",
+		"compare files that a sink wrote with their seals and say what that proves (exit status 0 good, 1 changed, 2 good, but a proof is missing)",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_NAMES | CTL_SEALS | CTL_JSON, ctl_verify},
 	{"prove", "FILE --line N",
 		"print the proof that one line of a file is among the records of a seal",

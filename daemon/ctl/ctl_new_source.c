@@ -282,8 +282,7 @@ static int add_sink(struct new_source *new_source)
 	const char *archive = new_source->arguments->archive;
 	if (has_sink(new_source->config)) {
 		if (archive)
-			fputs("trawlctl: --archive is for a configuration without a sink; this one "
-			      "has some\n",
+			fputs("trawlctl: --archive is for a configuration without a sink; this one has some\n",
 				stderr);
 		return archive ? EX_USAGE : 0;
 	}
@@ -333,8 +332,7 @@ static int choose_name(struct new_source *new_source)
 	new_source->name = mem_strdup(buf_text(&answer));
 	if (!config_is_name(new_source->name)) {
 		fprintf(stderr,
-			"trawlctl: `%s` is not a name; expected letters, digits, `-`, `_` and "
-			"`.`\n",
+			"trawlctl: `%s` is not a name; expected letters, digits, `-`, `_` and `.`\n",
 			new_source->name);
 		return EX_USAGE;
 	}
@@ -440,8 +438,7 @@ int ctl_new_source(const struct ctl_arguments *arguments)
 	*strrchr(new_source.directory, '/') = '\0';
 	int code = EX_USAGE;
 	if (!arguments->provider && !new_source.asks)
-		fputs("trawlctl: standard input is not a terminal: use --provider NAME and --set "
-		      "KEY=VALUE\n",
+		fputs("trawlctl: standard input is not a terminal: use --provider NAME and --set KEY=VALUE\n",
 			stderr);
 	else
 		code = compose(&new_source);

@@ -56,8 +56,7 @@ static int pause_in(struct store *store, const char *name, bool paused)
 	if (any)
 		return 0;
 	fprintf(stderr,
-		"trawlctl: the state has no source or sink `%s` (it has those that trawld was "
-		"started with)\n",
+		"trawlctl: the state has no source or sink `%s` (it has those that trawld was started with)\n",
 		name);
 	return EX_USAGE;
 }

@@ -218,8 +218,7 @@ static void print_document(const struct probe *probe)
 	}
 	mask_plain(slice_of(probe->document), &label);
 	if (probe->gone) {
-		printf("\ndocument %s is listed, but it is no longer there: its records would be "
-		       "a gap\n",
+		printf("\ndocument %s is listed, but it is no longer there: its records would be a gap\n",
 			buf_text(&label));
 		return;
 	}
@@ -238,9 +237,7 @@ static void print_records(const struct probe *probe)
 		probe->page.n_excluded, probe->n_known, str_plural(probe->n_known));
 	print_some(probe, records);
 	if (probe->page.n_without_id)
-		printf("records without the ID that the definition names: %zu (identified by a "
-		       "digest "
-		       "of their text)\n",
+		printf("records without the ID that the definition names: %zu (identified by a digest of their text)\n",
 			probe->page.n_without_id);
 	if (probe->page.n_without_time)
 		printf("records without a readable time: %zu\n", probe->page.n_without_time);
@@ -331,9 +328,7 @@ static void print_kept(const struct probe *probe)
 		printf("\nThe cursor would not change%s.\n",
 			probe->early ? ": the source itself would not make this request"
 			: probe->verdict == POLL_AGAIN
-				? ": the response does not contain the entire window, which would "
-				  "be "
-				  "requested again in halves"
+				? ": the response does not contain the entire window, which would be requested again in halves"
 				: " until the last page of the window has been read");
 		return;
 	}

@@ -22,9 +22,7 @@ static void print_done(const char *name, const json_t *answer)
 	if (n == 0)
 		printf("source %s: no open gap can be requested again\n", name);
 	else
-		printf("source %s: %lld gap%s will be requested again while the source is up to "
-		       "date; `trawlctl gaps %s` lists what is still open, the log has the "
-		       "results\n",
+		printf("source %s: %lld gap%s will be requested again while the source is up to date; `trawlctl gaps %s` lists what is still open, the log has the results\n",
 			name, (long long)n, str_plural((size_t)n), name);
 	print_count(answer, "expired", "not requested: older than what the API keeps");
 	print_count(answer, "lost", "not requested: the documents no longer exist");

@@ -69,8 +69,7 @@ static void print_span(const struct rewind *rewind, struct buf *out)
 		return;
 	}
 	buf_printf(out,
-		"%lld record%s read since then %s in the dedupe window: duplicates, not sent "
-		"again.\nAll other records since then are sent again.\n",
+		"%lld record%s read since then %s in the dedupe window: duplicates, not sent again.\nAll other records since then are sent again.\n",
 		(long long)rewind->n_known, str_plural((size_t)rewind->n_known),
 		rewind->n_known == 1 ? "is" : "are");
 }
@@ -183,8 +182,7 @@ static int rewind_in(struct store *store, struct rewind *rewind)
 static int without_state(const struct config *config, const char *name)
 {
 	fprintf(stderr,
-		"trawlctl: there is no state in %s yet; source %s starts at start = %s (change "
-		"that instead)\n",
+		"trawlctl: there is no state in %s yet; source %s starts at start = %s (change that instead)\n",
 		config->daemon.state_directory, name, ctl_start_of(config, name));
 	return EX_CANTCREAT;
 }
@@ -199,8 +197,7 @@ static int rewind_state(const struct config *config, struct rewind *rewind)
 	if (r) {
 		int code = ctl_store_failed(r, &fault);
 		if (r == STORE_E_LOCKED)
-			fputs("trawlctl: nothing was changed; stop trawld, rewind, and start it "
-			      "again\n",
+			fputs("trawlctl: nothing was changed; stop trawld, rewind, and start it again\n",
 				stderr);
 		return code;
 	}
@@ -217,8 +214,7 @@ static int read_time(const char *to, struct rewind *ret)
 		return 0;
 	if (timestamp_parse_point(slice_of(to), clock_wall(), &ret->time)) {
 		fprintf(stderr,
-			"trawlctl: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, "
-			"earliest, now or previous\n",
+			"trawlctl: `%s` is not a time; expected 2026-01-31T00:00:00Z, -1h, earliest, now or previous\n",
 			to);
 		return EX_USAGE;
 	}

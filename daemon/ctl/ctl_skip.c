@@ -26,8 +26,7 @@ int ctl_skip(const struct ctl_arguments *arguments)
 		buf_printf(&out, "source %s: skipping what fails: ", arguments->name);
 		terminal_append(&out, failed ? failed : "", 0);
 		buf_append_text(&out,
-			"\ntrawld looks for the shortest part that fails, records it as a gap and "
-			"continues after it (trawlctl gaps).\n");
+			"\ntrawld looks for the shortest part that fails, records it as a gap and continues after it (trawlctl gaps).\n");
 		fputs(buf_text(&out), stdout);
 	}
 	json_decref(answer);

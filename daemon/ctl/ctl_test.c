@@ -213,8 +213,7 @@ static int report(const struct test *test)
 		return failed(test->sink, status->fault.text, status->fault.class);
 	if (status->refused_records > 0)
 		return failed(test->sink,
-			"the receiver works, but rejected the test record; records like it would "
-			"become dead letters",
+			"the receiver works, but rejected the test record; records like it would become dead letters",
 			FAULT_NONE);
 	printf("ok: one test record was delivered\n  what that means: %s\n",
 		test->sink->kind->promise);

@@ -275,8 +275,7 @@ int ctl_top(const struct ctl_arguments *arguments)
 			names[i] = orders[i].name;
 		char *hint CLEANUP_FREE = str_hint(arguments->sort, names, N_ORDERS);
 		fprintf(stderr,
-			"trawlctl: top: cannot sort by `%s`%s (failing, name, late, rate, hour, "
-			"errors)\n",
+			"trawlctl: top: cannot sort by `%s`%s (failing, name, late, rate, hour, errors)\n",
 			arguments->sort, hint);
 		return EX_USAGE;
 	}

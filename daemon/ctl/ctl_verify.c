@@ -123,8 +123,7 @@ static int pair(
 			n_records, str_plural((unsigned long long)n_records), path);
 	else
 		verify_problem(&verification->report,
-			"%s: no seal that was given covers anything of it (was its .seals file "
-			"removed?)",
+			"%s: no seal that was given covers anything of it (was its .seals file removed?)",
 			path);
 	return 0;
 }
@@ -199,8 +198,7 @@ static void tell_missing(struct verification *verification)
 		else if (earliest && later)
 			verify_unproven(&verification->report,
 				"where the %" PRId64 " record%s of seals %" PRId64 " to %" PRId64
-				" of chain %.8s are: the oldest files of `%s` are gone (`keep` "
-				"removes them)",
+				" of chain %.8s are: the oldest files of `%s` are gone (`keep` removes them)",
 				run->n_records, s, from, to, run->chain->id, run->file);
 		else
 			verify_problem(&verification->report,
@@ -216,14 +214,11 @@ static void tell_unproven(struct verification *verification)
 	if (verification->chains.n_items > 0 && verification->keys.n_items == 0) {
 		report->weak = true;
 		verify_unproven(report,
-			"who made the seals: without --key their signatures are not checked, and "
-			"anybody can make a chain that fits");
+			"who made the seals: without --key their signatures are not checked, and anybody can make a chain that fits");
 	}
 	if (verification->chains.n_items > 0 && !verification->anchored)
 		verify_unproven(report,
-			"that nothing was cut off at the end, seals and records together, and that "
-			"nobody who has the signing key wrote the history again: without --anchor, "
-			"a copy of the seals from another place, this cannot be noticed");
+			"that nothing was cut off at the end, seals and records together, and that nobody who has the signing key wrote the history again: without --anchor, a copy of the seals from another place, this cannot be noticed");
 }
 
 /* 0, or an exit code after the reason was printed. */
@@ -285,10 +280,10 @@ static void print_text(const struct verification *verification, int code)
 			chain->id, first->number, last->number, buf_text(&from), buf_text(&to));
 	}
 	print_list("not proven", &report->unproven);
-	puts(code == VERIFY_CHANGED   ? "result: changed"
-		: code == VERIFY_WEAK ? "result: nothing changed as far as can be told, but a "
-					"proof is missing"
-				      : "result: good");
+	puts(code == VERIFY_CHANGED ? "result: changed"
+		: code == VERIFY_WEAK
+			? "result: nothing changed as far as can be told, but a proof is missing"
+			: "result: good");
 }
 
 static void append_list(const char *name, const struct str_list *list, struct buf *out)
@@ -401,8 +396,7 @@ int ctl_prove(const struct ctl_arguments *arguments)
 	struct verify_proof proof = {0};
 	if (number_parse(slice_of(arguments->line), 1, INT64_MAX, &proof.line) != 0) {
 		fprintf(stderr,
-			"trawlctl: prove: --line: expected the number of a line, from 1, not "
-			"`%s`\n",
+			"trawlctl: prove: --line: expected the number of a line, from 1, not `%s`\n",
 			arguments->line);
 		return EX_USAGE;
 	}
@@ -411,8 +405,8 @@ int ctl_prove(const struct ctl_arguments *arguments)
 		code = print_proof(arguments->name, &proof);
 	else if (!code) {
 		fprintf(stderr,
-			"trawlctl: %s: no seal proves line %" PRId64 "; `trawlctl verify %s` says "
-			"why\n",
+			"trawlctl: %s: no seal proves line %" PRId64
+			"; `trawlctl verify %s` says why\n",
 			arguments->name, proof.line, arguments->name);
 		code = EX_TEMPFAIL;
 	}

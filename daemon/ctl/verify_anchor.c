@@ -41,8 +41,8 @@ static void compare(const struct verify_chain *chain, const struct verify_chain 
 		const struct verify_seal *own = find_seal(chain, seal->number);
 		if (own && strcmp(own->digest, seal->digest) != 0)
 			verify_problem(report,
-				"seal %" PRId64 " of chain %.8s is not the one in the anchor: the "
-				"history was rewritten",
+				"seal %" PRId64
+				" of chain %.8s is not the one in the anchor: the history was rewritten",
 				seal->number, chain->id);
 		if (own || seal->number < chain->seals[0].number)
 			continue;
@@ -53,16 +53,16 @@ static void compare(const struct verify_chain *chain, const struct verify_chain 
 	if (n_missing > 0)
 		verify_problem(report,
 			"chain %.8s: the anchor has %" PRId64 " seal%s over %" PRId64
-			" record%s, from number %" PRId64 " on, that are not here: they were cut "
-			"off",
+			" record%s, from number %" PRId64
+			" on, that are not here: they were cut off",
 			chain->id, n_missing, str_plural((unsigned long long)n_missing), n_records,
 			str_plural((unsigned long long)n_records), first);
 	const struct verify_seal *newest = &chain->seals[chain->n_seals - 1];
 	if (newest->number <= last->number)
 		return;
 	verify_unproven(report,
-		"that seals after number %" PRId64 " of chain %.8s are the only ones there were: "
-		"the anchor ends there",
+		"that seals after number %" PRId64
+		" of chain %.8s are the only ones there were: the anchor ends there",
 		last->number, chain->id);
 	if (newest->time - last->time > ANCHOR_LAG)
 		report->weak = true;
@@ -78,16 +78,14 @@ void verify_anchor(const struct verify_chains *chains, const struct verify_chain
 			compare(chain, anchor, report);
 		else if (speaks_of(anchor, files))
 			verify_problem(report,
-				"the anchor has a chain %.8s with %zu seal%s of `%s`, and no seal "
-				"of it is here: files were removed, or rewritten",
+				"the anchor has a chain %.8s with %zu seal%s of `%s`, and no seal of it is here: files were removed, or rewritten",
 				anchor->id, anchor->n_seals, str_plural(anchor->n_seals),
 				anchor->seals[anchor->n_seals - 1].file);
 	}
 	for (size_t i = 0; i < chains->n_items; i++)
 		if (!verify_chains_find(anchors, chains->items[i].id)) {
 			verify_unproven(report,
-				"that the end of chain %.8s is here and its history is the first: "
-				"the anchor has no seal of it",
+				"that the end of chain %.8s is here and its history is the first: the anchor has no seal of it",
 				chains->items[i].id);
 			report->weak = true;
 		}

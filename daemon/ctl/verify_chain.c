@@ -69,8 +69,7 @@ int verify_keys_read(struct verify_keys *keys, const char *path)
 	}
 	if (r == ED25519_E_KIND || keys->n_items == 0) {
 		fprintf(stderr,
-			"trawlctl: %s: expected Ed25519 public keys in PEM form (`openssl pkey -in "
-			"KEY -pubout` prints the one of a private key)\n",
+			"trawlctl: %s: expected Ed25519 public keys in PEM form (`openssl pkey -in KEY -pubout` prints the one of a private key)\n",
 			path);
 		return EX_USAGE;
 	}
@@ -228,8 +227,7 @@ int verify_chains_read(struct verify_chains *chains, const char *path, bool mixe
 			verify_problem(report, "%s: line %" PRId64 " is not a seal", path, number);
 		else
 			verify_note(report,
-				"%s: the last seal is incomplete, as a crash leaves it; trawld "
-				"completes it when it starts",
+				"%s: the last seal is incomplete, as a crash leaves it; trawld completes it when it starts",
 				path);
 	}
 	file_lines_close(lines);
@@ -284,8 +282,8 @@ static void check(const struct verify_chain *chain, struct verify_report *report
 	const struct verify_seal *seals = chain->seals;
 	if (seals[0].number > 1)
 		verify_unproven(report,
-			"what was before seal %" PRId64 " of chain %.8s: the seals before it were "
-			"not given",
+			"what was before seal %" PRId64
+			" of chain %.8s: the seals before it were not given",
 			seals[0].number, chain->id);
 	for (size_t i = 1; i < chain->n_seals; i++) {
 		int64_t missing = seals[i].number - seals[i - 1].number - 1;

@@ -309,19 +309,19 @@ static void end_file(struct walk *walk)
 			walk->n_before == 1 ? "it" : "them");
 	if (walk->n_between > 0)
 		verify_problem(walk->report,
-			"%s: %" PRId64 " record%s between sealed ones that no seal covers: "
-			"something else wrote to the file",
+			"%s: %" PRId64
+			" record%s between sealed ones that no seal covers: something else wrote to the file",
 			walk->path, walk->n_between,
 			str_plural((unsigned long long)walk->n_between));
 	if (n_after > 0 && was_closed(walk))
 		verify_problem(walk->report,
-			"%s: %" PRId64 " record%s after the last seal, which was made when the "
-			"file was closed",
+			"%s: %" PRId64
+			" record%s after the last seal, which was made when the file was closed",
 			walk->path, n_after, str_plural((unsigned long long)n_after));
 	else if (n_after > 0)
 		verify_unproven(walk->report,
-			"anything about the last %" PRId64 " record%s of %s: %s after the last "
-			"seal",
+			"anything about the last %" PRId64
+			" record%s of %s: %s after the last seal",
 			n_after, str_plural((unsigned long long)n_after), walk->path,
 			n_after == 1 ? "it is" : "they are");
 }
@@ -396,8 +396,7 @@ int verify_twin(const char *path, const char *original, struct verify_report *re
 		verify_note(report, "%s holds the same records as %s", path, original);
 	else if (r == 0)
 		verify_problem(report,
-			"%s does not hold the same records as %s, from which it "
-			"was compressed",
+			"%s does not hold the same records as %s, from which it was compressed",
 			path, original);
 	file_lines_close(lines);
 	file_lines_close(others);

@@ -27,10 +27,8 @@ static void check_overlap(struct definition *definition, struct findings *findin
 	if (resume->window && resume->overlap_ns == 0 && resume->lag_ns == 0)
 		tell(definition, "resume", "overlap",
 			definition->records.order == ORDER_UNORDERED
-				? "no overlap and no lag, with an order that may be newest first: "
-				  "a record that can be read late is never read"
-				: "no overlap and no lag: a record that can be read late is never "
-				  "read",
+				? "no overlap and no lag, with an order that may be newest first: a record that can be read late is never read"
+				: "no overlap and no lag: a record that can be read late is never read",
 			findings);
 }
 
@@ -39,8 +37,7 @@ static void check_short(struct definition *definition, struct findings *findings
 	enum cursor_kind kind = definition->page_cursor.kind;
 	if (definition->page_end & END_SHORT && kind != CURSOR_NONE && kind != CURSOR_LAST)
 		tell(definition, "page", "end",
-			"a short page ends the chain although the API gives a cursor: pages can "
-			"be short in the middle (use `absent`)",
+			"a short page ends the chain although the API gives a cursor: pages can be short in the middle (use `absent`)",
 			findings);
 }
 
@@ -48,8 +45,7 @@ static void check_retention(struct definition *definition, struct findings *find
 {
 	if (definition->resume.retention_ns == 0)
 		tell(definition, "resume", "retention",
-			"no `retention`: records that the API no longer keeps are a gap that is "
-			"not told",
+			"no `retention`: records that the API no longer keeps are a gap that is not told",
 			findings);
 }
 
@@ -77,8 +73,7 @@ static void check_url(struct definition *definition, const char *kind,
 	const struct request_definition *request, struct findings *findings)
 {
 	static const char text[] =
-		"a secret is part of the address, which proxies and servers write "
-		"to their logs: send it in a header or a body";
+		"a secret is part of the address, which proxies and servers write to their logs: send it in a header or a body";
 	if (uses_secret(definition, request->url))
 		tell(definition, kind, "url", text, findings);
 	for (size_t i = 0; i < request->n_query; i++)
@@ -101,8 +96,7 @@ static void check_bound(struct definition *definition, struct findings *findings
 	if (definition->resume.window && definition->n_records_id == 0 &&
 		!definition_uses(definition, "window.end"))
 		tell(definition, "records", "id",
-			"no ID, and the request has no upper bound (${window.end}): what arrives "
-			"while pages are read cannot be told from what was read",
+			"no ID, and the request has no upper bound (${window.end}): what arrives while pages are read cannot be told from what was read",
 			findings);
 }
 

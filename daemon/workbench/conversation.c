@@ -158,8 +158,8 @@ static void read_outcome(struct reader *reader, struct slice text)
 			exchange->more = true;
 		else if (!read_count(part, &exchange->n_records) &&
 			 !read_time(part, "watermark ", &exchange->watermark_time))
-			wrong(reader, "expected `N records`, `record TIME ID`, `end`, `more` or "
-				      "`watermark TIME`");
+			wrong(reader,
+				"expected `N records`, `record TIME ID`, `end`, `more` or `watermark TIME`");
 	}
 }
 

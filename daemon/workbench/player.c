@@ -285,8 +285,7 @@ static bool next_poll(struct player *player, struct runner *runner)
 		return begin_twice(player, runner);
 	if (exchange->now_time == NSEC_NONE) {
 		player_fail(player,
-			"the poll has ended after this exchange, but the conversation continues "
-			"in line %u",
+			"the poll has ended after this exchange, but the conversation continues in line %u",
 			exchange->line);
 		return false;
 	}

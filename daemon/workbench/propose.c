@@ -135,14 +135,14 @@ static void add_records(
 	if (fields->ids.n_items)
 		buf_printf(out, "id = %s\n", fields->ids.items[0]);
 	else
-		buf_append_text(out, "# no member differs in all records: without an ID, equal "
-				     "records are counted\n");
+		buf_append_text(out,
+			"# no member differs in all records: without an ID, equal records are counted\n");
 	add_others(&fields->times, "# other times: ", out);
 	if (fields->times.n_items)
 		buf_printf(out, "time = %s\n", fields->times.items[0]);
 	else
-		buf_append_text(out, "# no member of all records is a time in RFC 3339 or an "
-				     "epoch: see time_format\n");
+		buf_append_text(out,
+			"# no member of all records is a time in RFC 3339 or an epoch: see time_format\n");
 	if (fields->time_kind == FIELDS_TIME_S || fields->time_kind == FIELDS_TIME_MS)
 		buf_printf(out, "time_format = %s\n",
 			fields->time_kind == FIELDS_TIME_S ? "epoch_s" : "epoch_ms");
@@ -189,8 +189,7 @@ static void add_page(struct proposal *proposal, struct buf *out)
 		return;
 	} else {
 		buf_append_text(out,
-			"\n# no cursor, no link: one page, or the parameters for pages "
-			"were not in the address\n");
+			"\n# no cursor, no link: one page, or the parameters for pages were not in the address\n");
 		return;
 	}
 	if (page->more)
@@ -204,11 +203,10 @@ static void add_resume(const struct proposal *proposal, struct buf *out)
 		buf_append_text(out, "window = yes\n");
 	else
 		buf_append_text(out,
-			"# the address has no time that the window could begin at: add "
-			"one, or set url or cursor\nwindow = yes\n");
+			"# the address has no time that the window could begin at: add one, or set url or cursor\nwindow = yes\n");
 	if (!proposal->ends)
-		buf_append_text(out, "# the address has no upper bound: pages grow while they are "
-				     "read\n");
+		buf_append_text(
+			out, "# the address has no upper bound: pages grow while they are read\n");
 	buf_append_text(out, "# how late a record can be read after its time\noverlap = 15m\n"
 			     "# how long the API keeps records: see its documents\n"
 			     "# retention = 90d\n");

@@ -48,8 +48,7 @@ int json_remove_new(struct json_remove **ret, const struct str_list *pointers, s
 						 "remove: more than %d JSON Pointers",
 						 JSON_REMOVE_MAX)
 				       : fault_set(reterr, FAULT_CONFIG,
-						 "remove: `%s` is not a JSON Pointer to "
-						 "a member (such as /user/email)",
+						 "remove: `%s` is not a JSON Pointer to a member (such as /user/email)",
 						 item);
 		}
 	}

@@ -14,8 +14,8 @@
 
 _Noreturn void mem_exhausted(void)
 {
-	static const char text[] = "trawld: out of memory: exiting; nothing committed is lost, and "
-				   "the next start resumes\n";
+	static const char text[] =
+		"trawld: out of memory: exiting; nothing committed is lost, and the next start resumes\n";
 	ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
 	(void)written;
 	_exit(EX_SOFTWARE);

@@ -28,8 +28,8 @@ const char *str_plural(unsigned long long n)
 
 bool str_is_token(const char *text)
 {
-	static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char allowed[] =
+		"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	return *text && text[strspn(text, allowed)] == '\0';
 }

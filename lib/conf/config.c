@@ -23,15 +23,13 @@ static const char *const log_levels[] = {"error", "warning", "notice", "info", "
 
 const struct option daemon_option_rows[] = {
 	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
-		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld "
-			"(/var/lib/trawld/instances/NAME for an instance)"),
+		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld (/var/lib/trawld/instances/NAME for an instance)"),
 	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
 		.help = "address of the status endpoint, unix:/path, or off"),
 	ROW(listen_names, "listen_names", OPTION_LIST,
 		.help = "names under which the status endpoint answers, beside localhost"),
 	ROW(control, "control", OPTION_STRING, .flags = OPTION_FIXED,
-		.help = "path of trawlctl's socket, or off; default: $RUNTIME_DIRECTORY/control, "
-			"or /run/trawld/control (/run/trawld-NAME/control for an instance)"),
+		.help = "path of trawlctl's socket, or off; default: $RUNTIME_DIRECTORY/control, or /run/trawld/control (/run/trawld-NAME/control for an instance)"),
 	ROW(spool_limit, "spool_limit", OPTION_SIZE, .default_text = "1GiB", .min = 4096,
 		.max = INT64_MAX, .help = "bytes that may wait for sinks before polling waits"),
 	ROW(dead_letter_limit, "dead_letter_limit", OPTION_SIZE, .default_text = "256MiB",
@@ -103,15 +101,13 @@ static void sort_section(
 				nearest, strcmp(nearest, "daemon") ? " NAME" : "");
 		else
 			findings_add(findings, section->file, section->line,
-				"unknown section [%s]; expected [daemon], [source NAME] or [sink "
-				"NAME]",
+				"unknown section [%s]; expected [daemon], [source NAME] or [sink NAME]",
 				section->kind);
 		return;
 	}
 	if (!section->name || !config_is_name(section->name)) {
 		findings_add(findings, section->file, section->line,
-			"[%s%s%s]: expected a name such as [%s acme-prod], of at most %d letters, "
-			"digits, `-`, `_` and `.`",
+			"[%s%s%s]: expected a name such as [%s acme-prod], of at most %d letters, digits, `-`, `_` and `.`",
 			section->kind, section->name ? " " : "", section->name ? section->name : "",
 			section->kind, NAME_SIZE_MAX);
 		return;
@@ -207,8 +203,7 @@ void config_load(struct config **ret, const char *path, struct findings *finding
 	read_daemon(config, findings);
 	if (config->n_sources == 0 && findings->n_items == 0)
 		findings_add(findings, path, 0,
-			"there is no [source NAME] section: nothing would be polled (`trawlctl "
-			"providers` lists the available providers)");
+			"there is no [source NAME] section: nothing would be polled (`trawlctl providers` lists the available providers)");
 	*ret = config;
 }
 

@@ -132,9 +132,7 @@ static void put_credential(struct expansion *expansion, const char *name)
 		put_file(expansion, "credential", name, path);
 	else if (getenv("CREDENTIALS_DIRECTORY"))
 		fault(expansion, "credential", name,
-			"there is no such file in $CREDENTIALS_DIRECTORY: put it into "
-			"/etc/trawld/secrets and restart the service (an instance needs "
-			"LoadCredential=%s:/etc/trawld/secrets/%s)",
+			"there is no such file in $CREDENTIALS_DIRECTORY: put it into /etc/trawld/secrets and restart the service (an instance needs LoadCredential=%s:/etc/trawld/secrets/%s)",
 			name, name);
 	else
 		fault(expansion, "credential", name,
@@ -169,8 +167,7 @@ static void fault_left_over(struct expansion *expansion, const char *open)
 	size_t size = strcspn(open + 2, ":} ");
 	bool named = open[2 + size] == ':' && size <= 20;
 	findings_add(expansion->findings, expansion->entry->file, expansion->entry->line,
-		"%s: `${%.*s` is not known; expected ${env:NAME}, ${file:/path} or "
-		"${credential:NAME} ($${ stands for ${)",
+		"%s: `${%.*s` is not known; expected ${env:NAME}, ${file:/path} or ${credential:NAME} ($${ stands for ${)",
 		expansion->entry->key, named ? (int)size + 1 : 0, open + 2);
 	expansion->bad = true;
 }

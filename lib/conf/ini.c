@@ -170,8 +170,7 @@ static void report_indented(
 {
 	char *name CLEANUP_FREE = line_name(text);
 	findings_add(reader->findings, reader->file, reader->line,
-		"%s is indented, so it continues `%s` in line %u%s; remove the white space before "
-		"it",
+		"%s is indented, so it continues `%s` in line %u%s; remove the white space before it",
 		name, entry->key, entry->line, why);
 }
 

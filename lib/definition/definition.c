@@ -149,8 +149,7 @@ void reader_pointer(struct definition_reader *reader, const struct ini_section *
 {
 	if (text && pointer_parse(ret, slice_of(text)))
 		reader_fault(reader, section, key,
-			"%s: `%s` is not a JSON Pointer (expected a text that starts with `/`, "
-			"such as /meta/next; \"\" is the whole document)",
+			"%s: `%s` is not a JSON Pointer (expected a text that starts with `/`, such as /meta/next; \"\" is the whole document)",
 			key, text);
 }
 

@@ -51,8 +51,7 @@ static void check_reached(struct definition_reader *reader)
 				ini_section_find(before, "when"))
 				continue;
 			reader_fault(reader, section, NULL,
-				"[%s%s%s] is never used: [%s%s%s] in line %u comes first and has "
-				"no `when`",
+				"[%s%s%s] is never used: [%s%s%s] in line %u comes first and has no `when`",
 				section->kind, section->name ? " " : "",
 				section->name ? section->name : "", before->kind,
 				before->name ? " " : "", before->name ? before->name : "",
@@ -101,8 +100,7 @@ static void check_left_over(struct definition_reader *reader)
 			struct ini_entry *entry = &section->entries[j];
 			if (strstr(entry->value, "${") && !has_variables(section, entry->key))
 				reader_fault(reader, section, entry->key,
-					"%s = %s: a variable has no effect here; variables are for "
-					"requests, [auth] and conditions",
+					"%s = %s: a variable has no effect here; variables are for requests, [auth] and conditions",
 					entry->key, entry->value);
 		}
 	}

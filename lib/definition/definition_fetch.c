@@ -131,8 +131,7 @@ static void read_rows(struct definition_reader *reader, struct ini_section *sect
 		reader_fault(reader, section, "at", "[fetch] at requires format = json");
 	if (options->auth && options->origins.n_items)
 		reader_fault(reader, section, "origins",
-			"[fetch] origins cannot be used with auth = yes: the credential is sent "
-			"to the API's own host and to allow_origins of the source only");
+			"[fetch] origins cannot be used with auth = yes: the credential is sent to the API's own host and to allow_origins of the source only");
 	rows->has_start = read_regex(reader, section, "start", options->start, &rows->start);
 	rows->has_raw = read_regex(reader, section, "raw", options->raw, &rows->raw);
 	reader_time_format(reader, section, options->time ? options->time_format : NULL,
@@ -190,12 +189,10 @@ static void read_link(struct definition_reader *reader, struct ini_section *sect
 	reader_pointer(reader, section, "link", options->link, &definition->fetch_link);
 	if (!options->from)
 		reader_fault(reader, section, NULL,
-			"[fetch] needs `from`: the JSON Pointer to the value that identifies a "
-			"listed document");
+			"[fetch] needs `from`: the JSON Pointer to the value that identifies a listed document");
 	if (options->link && !asks)
 		reader_fault(reader, section, "link",
-			"[fetch] link requires `url`: the request whose response contains the URL "
-			"of the document");
+			"[fetch] link requires `url`: the request whose response contains the URL of the document");
 	if (asks)
 		reader_request(reader, section, &definition->link_request);
 	/* the response is the document: this request is made like any other of the API */

@@ -83,8 +83,7 @@ static void declare_with(struct definition_reader *reader, struct ini_section *s
 	parameter->with = mem_strndup(name.data, name.size);
 	if (reader_known_parameter(parameter->with, reader->definition) == TEMPLATE_ABSENT)
 		reader_fault(reader, section, parameter->name,
-			"parameter `%s`: `with %s` does not name a parameter that is declared "
-			"before it",
+			"parameter `%s`: `with %s` does not name a parameter that is declared before it",
 			parameter->name, parameter->with);
 }
 
@@ -114,8 +113,7 @@ static void declare(struct definition_reader *reader, struct ini_section *sectio
 			break;
 		} else {
 			reader_fault(reader, section, entry->key,
-				"parameter `%s`: `%.*s` is not one of: required, optional, secret, "
-				"with NAME, choice WORD, WORD ..., default VALUE",
+				"parameter `%s`: `%.*s` is not one of: required, optional, secret, with NAME, choice WORD, WORD ..., default VALUE",
 				entry->key, (int)word.size, word.data);
 			return;
 		}

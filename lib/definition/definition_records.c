@@ -238,8 +238,7 @@ void reader_page(struct definition_reader *reader)
 	int n_ways = !!options->cursor + !!options->url + options->offset + options->number;
 	if (n_ways > 1)
 		reader_fault(reader, section, NULL,
-			"[page] has %d ways to request pages; keep one of cursor, url, offset, "
-			"number",
+			"[page] has %d ways to request pages; keep one of cursor, url, offset, number",
 			n_ways);
 	read_cursor(reader, section, "cursor", options->cursor, &definition->page_cursor);
 	read_cursor(reader, section, "url", options->url, &definition->page_cursor);
@@ -250,8 +249,7 @@ void reader_page(struct definition_reader *reader)
 		reader_fault(reader, section, "pages", "[page] pages requires number = yes");
 	if (options->more && n_ways == 0)
 		reader_fault(reader, section, "more",
-			"[page] more requires a way to request pages: cursor, url, offset or "
-			"number");
+			"[page] more requires a way to request pages: cursor, url, offset or number");
 	if (options->link == LINK_PATH && !options->url &&
 		!(ini_find(&definition->ini, "resume", NULL) &&
 			ini_section_find(ini_find(&definition->ini, "resume", NULL), "url")))
@@ -319,8 +317,7 @@ static void read_sweep(struct definition_reader *reader, struct ini_section *sec
 		number_parse_duration(slice_of(middle + strlen(every)), NSEC_PER_SEC,
 			366 * NSEC_PER_DAY, &definition->sweep_every_ns))
 		reader_fault(reader, section, "sweep",
-			"sweep = %s: expected two durations such as `2d every 6h`, of which the "
-			"first exceeds `overlap`",
+			"sweep = %s: expected two durations such as `2d every 6h`, of which the first exceeds `overlap`",
 			options->sweep);
 	else if (!options->window)
 		reader_fault(reader, section, "sweep", "[resume] sweep requires window = yes");
@@ -340,8 +337,7 @@ void reader_resume(struct definition_reader *reader)
 			"[resume] overlap_pieces requires window = yes");
 	else if (!options->window && !options->url && !options->cursor && !options->newest)
 		reader_fault(reader, section, NULL,
-			"[resume] must say where the next poll continues: window = yes, url, "
-			"cursor or newest = yes");
+			"[resume] must say where the next poll continues: window = yes, url, cursor or newest = yes");
 	read_cursor(reader, section, "url", options->url, &definition->resume_cursor);
 	read_cursor(reader, section, "cursor", options->cursor, &definition->resume_cursor);
 	nsec_t first = request_step(&definition->first), next = request_step(&definition->next);
@@ -351,8 +347,7 @@ void reader_resume(struct definition_reader *reader)
 	/* the request takes time, too: a window begins a minute after the retention does */
 	if (options->retention_ns && options->retention_ns - options->lag_ns <= NSEC_PER_MIN)
 		reader_fault(reader, section, "retention",
-			"retention leaves nothing to request: it must exceed lag by more than a "
-			"minute");
+			"retention leaves nothing to request: it must exceed lag by more than a minute");
 	if (definition->page.repeats && !options->window)
 		reader_fault(reader, ini_find(&definition->ini, "page", NULL), "repeats",
 			"[page] repeats requires [resume] window = yes");
@@ -431,8 +426,7 @@ static void check_size(struct definition_reader *reader, const struct ini_sectio
 		(!counted && request_uses(&definition->first, "page.size")))
 		return;
 	reader_fault(reader, page, "size",
-		"[page] size = %lld, but the request does not send ${page.size} (for example "
-		"query.limit = ${page.size})",
+		"[page] size = %lld, but the request does not send ${page.size} (for example query.limit = ${page.size})",
 		(long long)definition->page.size);
 }
 
@@ -443,8 +437,7 @@ static void check_total(struct definition_reader *reader, const struct ini_secti
 		definition->page_cursor.kind == CURSOR_NONE && !definition->page.offset &&
 		!definition->page.number)
 		reader_fault(reader, page, "total",
-			"[page] total has no effect without a way to request pages or a time "
-			"window");
+			"[page] total has no effect without a way to request pages or a time window");
 }
 
 /* What one section promises, another must carry out: a cursor that no request sends would read page
@@ -493,8 +486,7 @@ void reader_consistency(struct definition_reader *reader)
 	if (definition->resume_request.method && !definition->resume.cursor &&
 		!definition->resume.url)
 		reader_fault(reader, ini_find(&definition->ini, "request.resume", NULL), NULL,
-			"[request.resume] is never used: it requires `cursor` or `url` in "
-			"[resume]");
+			"[request.resume] is never used: it requires `cursor` or `url` in [resume]");
 	if (definition->records.order == ORDER_UNORDERED && !definition->resume.window &&
 		!definition->resume.newest)
 		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "order",

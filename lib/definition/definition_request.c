@@ -59,9 +59,7 @@ static void check_keys(
 		const struct ini_section *source = reader->source;
 		if (source && ini_section_find(source, whole)) {
 			findings_add_at(reader->findings, source, whole,
-				"unknown key `%s` in [source %s]; %s takes method, url, "
-				"header.NAME, "
-				"query.NAME, body and body_type",
+				"unknown key `%s` in [source %s]; %s takes method, url, header.NAME, query.NAME, body and body_type",
 				whole, source->name, section->kind);
 			continue;
 		}
@@ -94,8 +92,7 @@ static void check_header(
 	const char *name = key + strlen("header.");
 	if (!str_is_token(name))
 		reader_fault(reader, section, key,
-			"`%s`: a header's name is letters, digits and - _ . ! # $ %% & ' * + ^ ` "
-			"| ~",
+			"`%s`: a header's name is letters, digits and - _ . ! # $ %% & ' * + ^ ` | ~",
 			key);
 	else if (strcasecmp(name, "Content-Length") == 0 ||
 		 strcasecmp(name, "Transfer-Encoding") == 0)
@@ -154,8 +151,7 @@ static void check_form(struct definition_reader *reader, const struct layers *la
 		reader_fault(reader, section, key, "%s requires body_type = form", key);
 	} else if (type == BODY_FORM && body) {
 		reader_fault(reader, body, "body",
-			"a request with body_type = form has no `body`; set form.NAME for each "
-			"of its fields");
+			"a request with body_type = form has no `body`; set form.NAME for each of its fields");
 	}
 }
 
@@ -264,8 +260,7 @@ static void read_caller(
 	}
 	if (!auth->caller && reader->source)
 		reader_fault(reader, login, "auth",
-			"auth = %s: none of these sections applies, because the source sets none "
-			"of the parameters in their `when`",
+			"auth = %s: none of these sections applies, because the source sets none of the parameters in their `when`",
 			ini_section_find(login, "auth")->value);
 }
 

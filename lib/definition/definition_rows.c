@@ -17,61 +17,51 @@ static const char *const bad_element_choices[] = {"reject", "quarantine", NULL};
 
 static const struct option records[] = {
 	ROW(records_options, at, "at", OPTION_STRING,
-		.help = "JSON Pointers to the arrays of records; \"\" = the body is the array; * "
-			"= every element or member; lines = one record per line"),
+		.help = "JSON Pointers to the arrays of records; \"\" = the body is the array; * = every element or member; lines = one record per line"),
 	ROW(records_options, item, "item", OPTION_STRING,
-		.help = "pointer to the record inside each element; json:/pointer = to a text that "
-			"is the record"),
+		.help = "pointer to the record inside each element; json:/pointer = to a text that is the record"),
 	ROW(records_options, id, "id", OPTION_LIST,
-		.help = "pointers of the record's ID inside the element; none: a digest of its "
-			"text"),
+		.help = "pointers of the record's ID inside the element; none: a digest of its text"),
 	ROW(records_options, scalars, "scalars", OPTION_BOOL,
 		.help = "an element may be no object ([fetch])"),
 	ROW(records_options, time, "time", OPTION_STRING,
 		.help = "pointers to the record's time; the first that can be read counts"),
 	ROW(records_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",
-		.help = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns or a strptime pattern; "
-			"several with |"),
+		.help = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns or a strptime pattern; several with |"),
 	ROW(records_options, time_zone, "time_zone", OPTION_STRING,
 		.help = "time zone of patterns without %z: an IANA name or +hh:mm"),
 	ROW(records_options, order, "order", OPTION_CHOICE, .default_text = "ascending",
 		.choices = order_choices,
-		.help = "ascending: as the API returns them; unordered: a window is collected and "
-			"sorted"),
+		.help = "ascending: as the API returns them; unordered: a window is collected and sorted"),
 	ROW(records_options, include, "include", OPTION_LINES,
 		.help = "conditions, one per line; a record must meet one of them"),
 	ROW(records_options, exclude, "exclude", OPTION_LINES,
 		.help = "conditions, one per line; a record that meets one is dropped and counted"),
 	ROW(records_options, missing, "missing", OPTION_STRING,
-		.help = "empty: a response without the array, or with null in its place, is an "
-			"empty page"),
+		.help = "empty: a response without the array, or with null in its place, is an empty page"),
 	ROW(records_options, expect, "expect", OPTION_STRING,
 		.help = "a condition that such a response must meet"),
 	ROW(records_options, empty, "empty", OPTION_LIST,
 		.help = "statuses, such as 204, whose response without a body is an empty page"),
 	ROW(records_options, bad_element, "bad_element", OPTION_CHOICE, .default_text = "reject",
 		.choices = bad_element_choices,
-		.help = "what an element that is not a record does. reject: the page is rejected; "
-			"quarantine: the element is kept in a file, the others are records"),
+		.help = "what an element that is not a record does. reject: the page is rejected; quarantine: the element is kept in a file, the others are records"),
 };
 
 static const char *const link_choices[] = {"whole", "path", NULL};
 
 static const struct option page[] = {
 	ROW(page_options, cursor, "cursor", OPTION_STRING,
-		.help = "where the response contains the cursor of the next page: a pointer, "
-			"header:NAME, last:/pointer"),
+		.help = "where the response contains the cursor of the next page: a pointer, header:NAME, last:/pointer"),
 	ROW(page_options, url, "url", OPTION_STRING,
-		.help = "where the response contains the URL of the next page: a pointer, "
-			"header:NAME, header:link"),
+		.help = "where the response contains the URL of the next page: a pointer, header:NAME, header:link"),
 	ROW(page_options, link, "link", OPTION_CHOICE, .default_text = "whole",
 		.choices = link_choices,
 		.help = "path: only path and query of a URL of the API are used"),
 	ROW(page_options, repeats, "repeats", OPTION_BOOL,
 		.help = "a page may begin with the last elements of the page before"),
 	ROW(page_options, ties, "ties", OPTION_BOOL,
-		.help = "cursor = last:/pointer is not unique: the last group of equal values on a "
-			"full page is requested again"),
+		.help = "cursor = last:/pointer is not unique: the last group of equal values on a full page is requested again"),
 	ROW(page_options, offset, "offset", OPTION_BOOL,
 		.help = "pages are requested with ${page.offset}, which counts elements"),
 	ROW(page_options, number, "number", OPTION_BOOL,
@@ -104,12 +94,10 @@ static const struct option resume[] = {
 	ROW(resume_options, url, "url", OPTION_STRING,
 		.help = "where the last page contains the URL from which the next poll continues"),
 	ROW(resume_options, cursor, "cursor", OPTION_STRING,
-		.help = "where the last page contains the cursor from which the next poll "
-			"continues"),
+		.help = "where the last page contains the cursor from which the next poll continues"),
 	ROW(resume_options, overlap_ns, "overlap", OPTION_DURATION, .default_text = "15m",
 		.max = 366 * NSEC_PER_DAY,
-		.help = "how far each poll reaches back, also when a lost cursor is replaced by a "
-			"time"),
+		.help = "how far each poll reaches back, also when a lost cursor is replaced by a time"),
 	ROW(resume_options, sweep, "sweep", OPTION_STRING,
 		.help = "a longer overlap of some polls: 2d every 6h"),
 	ROW(resume_options, lag_ns, "lag", OPTION_DURATION, .default_text = "0",
@@ -127,16 +115,14 @@ static const struct option resume[] = {
 	ROW(resume_options, align_ns, "align", OPTION_DURATION, .default_text = "0",
 		.max = 366 * NSEC_PER_DAY, .help = "slices do not cross a multiple of this"),
 	ROW(resume_options, newest, "newest", OPTION_BOOL,
-		.help = "for an API without times: pages are read from the newest until one is not "
-			"new and reaches back further than the overlap"),
+		.help = "for an API without times: pages are read from the newest until one is not new and reaches back further than the overlap"),
 };
 
 static const char *const format_choices[] = {"csv", "lines", "json", NULL};
 
 static const struct option fetch[] = {
 	ROW(fetch_options, from, "from", OPTION_STRING,
-		.help = "pointer into the listed record: ${fetch.from}; without url, the URL of "
-			"the document"),
+		.help = "pointer into the listed record: ${fetch.from}; without url, the URL of the document"),
 	ROW(fetch_options, link, "link", OPTION_STRING,
 		.help = "pointer to the URL of the document in the response to url"),
 	ROW(fetch_options, origins, "origins", OPTION_LIST,
@@ -145,32 +131,25 @@ static const struct option fetch[] = {
 		.help = "statuses that mean that a document no longer exists; reported as a gap"),
 	ROW(fetch_options, format, "format", OPTION_CHOICE, .default_text = "csv",
 		.choices = format_choices,
-		.help = "csv: a row consists of columns; lines: each line is a JSON record; json: "
-			"the "
-			"document is one JSON text"),
+		.help = "csv: a row consists of columns; lines: each line is a JSON record; json: the document is one JSON text"),
 	ROW(fetch_options, at, "at", OPTION_STRING,
-		.help = "json: pointer to the array of records in the document; without it, the "
-			"document is the record"),
+		.help = "json: pointer to the array of records in the document; without it, the document is the record"),
 	ROW(fetch_options, auth, "auth", OPTION_BOOL,
 		.help = "yes: documents are requested with the credential"),
 	ROW(fetch_options, start, "start", OPTION_STRING,
-		.help = "regular expression (POSIX extended) of the start of a row; other lines "
-			"belong to the row before them"),
+		.help = "regular expression (POSIX extended) of the start of a row; other lines belong to the row before them"),
 	ROW(fetch_options, raw, "raw", OPTION_STRING,
-		.help = "regular expression of the start of rows with another layout; they are "
-			"kept as one text"),
+		.help = "regular expression of the start of rows with another layout; they are kept as one text"),
 	ROW(fetch_options, delimiter, "delimiter", OPTION_STRING, .default_text = ",",
 		.help = "between columns; one byte"),
 	ROW(fetch_options, quote, "quote", OPTION_STRING, .default_text = "\"",
 		.help = "around a column; one byte"),
 	ROW(fetch_options, columns, "columns", OPTION_LIST,
-		.help = "csv: names of the columns, members of the record; header = the first row "
-			"has them"),
+		.help = "csv: names of the columns, members of the record; header = the first row has them"),
 	ROW(fetch_options, rest, "rest", OPTION_STRING,
 		.help = "csv: the column that can contain unescaped quotes and delimiters"),
 	ROW(fetch_options, id, "id", OPTION_LIST,
-		.help = "csv: columns, else pointers of a row's ID; none: its number in the "
-			"document"),
+		.help = "csv: columns, else pointers of a row's ID; none: its number in the document"),
 	ROW(fetch_options, time, "time", OPTION_STRING,
 		.help = "csv: the column with the record's time; lines: a pointer"),
 	ROW(fetch_options, time_format, "time_format", OPTION_STRING, .default_text = "rfc3339",
@@ -187,8 +166,7 @@ static const struct option limits[] = {
 		.help = "requests of all sources that share the budget: 60/min, 5/s, off"),
 	ROW(limits_options, shared, "shared", OPTION_CHOICE, .default_text = "credential",
 		.choices = shared_choices,
-		.help = "which sources share the budget: those with one credential, or all of an "
-			"origin"),
+		.help = "which sources share the budget: those with one credential, or all of an origin"),
 	ROW(limits_options, interval_ns, "interval", OPTION_DURATION, .default_text = "0",
 		.max = 30 * NSEC_PER_DAY, .help = "interval of a source that does not set it"),
 };
@@ -197,8 +175,7 @@ static const struct option errors[] = {
 	ROW(errors_options, message, "message", OPTION_STRING,
 		.help = "pointer to the API's message in an error response"),
 	ROW(errors_options, incomplete, "incomplete", OPTION_LINES,
-		.help = "conditions, one per line; a response with status 200 that meets one is "
-			"incomplete"),
+		.help = "conditions, one per line; a response with status 200 that meets one is incomplete"),
 	ROW(errors_options, retry, "retry", OPTION_LINES,
 		.help = "conditions, one per line; an error that meets one is temporary"),
 	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410, 416",

@@ -8,8 +8,7 @@ static void read_warning(struct definition_reader *reader, struct ini_section *s
 	const struct watch_options *options = &definition->watch;
 	if (!options->warn)
 		reader_fault(reader, section, NULL,
-			"[watch] needs `warn`: a condition on the response, such as /enabled = "
-			"false");
+			"[watch] needs `warn`: a condition on the response, such as /enabled = false");
 	else
 		reader_condition(reader, section, "warn", options->warn, &definition->watch_warn);
 	if (!options->text || !options->text[0])

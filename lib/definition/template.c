@@ -133,8 +133,8 @@ static int parse_format(struct segment *segment, struct slice text, bool is_time
 		segment->time_step = time_is_whole_seconds(spec) ? NSEC_PER_SEC : NSEC_PER_MSEC;
 		if (timestamp_format_new(&segment->time_format, spec, NULL) == 0)
 			return 0;
-		*reterr = mem_printf("`%s` is not a time format (expected rfc3339, epoch_s, "
-				     "epoch_ms, epoch_ns or a strftime pattern)",
+		*reterr = mem_printf(
+			"`%s` is not a time format (expected rfc3339, epoch_s, epoch_ms, epoch_ns or a strftime pattern)",
 			spec);
 		return TEMPLATE_E_SYNTAX;
 	}

@@ -166,8 +166,7 @@ static bool fault_of_client_certificate(struct http_request *request, const char
 			own ? " (client_cert)" : " (set client_cert and client_key)");
 	} else if (is_new_tls(request)) {
 		fault_set(fault, FAULT_NETWORK,
-			"%s closed the connection after the TLS handshake and without an answer; "
-			"it may %s (client_cert)",
+			"%s closed the connection after the TLS handshake and without an answer; it may %s (client_cert)",
 			host, own ? "reject the client certificate" : "need a client certificate");
 	}
 	return alert || fault->class != FAULT_NONE;
@@ -224,8 +223,7 @@ static bool fault_of_setting(struct http_request *request, CURLcode result)
 			reason(request, result),
 			transport->client_key_password
 				? "client_cert, client_key, client_key_password"
-				: "client_cert, client_key; an encrypted key needs "
-				  "client_key_password");
+				: "client_cert, client_key; an encrypted key needs client_key_password");
 		return true;
 	default:
 		return false;

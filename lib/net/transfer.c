@@ -327,8 +327,7 @@ static bool set_headers(struct http_request *request, const struct http_message 
 			!http_header_value_is_valid(header->value)) {
 			/* Neither is shown: a value that broke out may be a token. */
 			fault_set(&request->response.fault, FAULT_CONFIG,
-				"header %zu of the request holds a line break or another "
-				"character that no header can carry",
+				"header %zu of the request holds a line break or another character that no header can carry",
 				i + 1);
 			return false;
 		}

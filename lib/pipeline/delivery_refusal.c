@@ -37,16 +37,15 @@ static void reject_log(struct delivery *delivery, uint64_t n)
 
 	if (n > 0 && delivery_may_log(&delivery->rejected_logged_at))
 		log_warning(&subject,
-			"%" PRIu64 " record%s %s rejected for good: %s; kept in "
-			"%s/dead-letters/%s.ndjson (see `trawlctl dead-letters`)",
+			"%" PRIu64
+			" record%s %s rejected for good: %s; kept in %s/dead-letters/%s.ndjson (see `trawlctl dead-letters`)",
 			n, str_plural(n), n == 1 ? "is" : "are", delivery->answer.error.text,
 			directory, name);
 	if (n_unfit == 0 || !delivery_may_log(&delivery->unfit_logged_at))
 		return;
 	job_unfit_reason(job, &job->unfit[0], &reason);
 	log_warning(&subject,
-		"%zu record%s not sent; of the first: %s; kept in %s/dead-letters/%s.ndjson (a "
-		"file sink with `format = raw` takes every record)",
+		"%zu record%s not sent; of the first: %s; kept in %s/dead-letters/%s.ndjson (a file sink with `format = raw` takes every record)",
 		n_unfit, n_unfit == 1 ? " is" : "s are", buf_text(&reason), directory, name);
 }
 
@@ -96,8 +95,7 @@ static int reject_within_limit(struct delivery *delivery, struct fault *reterr)
 		job_unfit_reason(job, &job->unfit[0], &reason);
 	return fault_set(reterr, FAULT_LIMIT,
 		"the dead letters have reached dead_letter_limit (%" PRIu64
-		" bytes), and more are rejected: %s; the sink waits until `trawlctl "
-		"dead-letters resend %s` or `discard %s` makes room, or the limit is raised",
+		" bytes), and more are rejected: %s; the sink waits until `trawlctl dead-letters resend %s` or `discard %s` makes room, or the limit is raised",
 		limit, buf_text(&reason), delivery->sink->name, delivery->sink->name);
 }
 
@@ -112,8 +110,7 @@ static void reject_warn(const struct delivery *delivery, uint64_t size_before)
 		return;
 	log_warning(&subject,
 		"the dead letters take %" PRIu64 " of %" PRIu64
-		" bytes (dead_letter_limit); at the limit the sink waits (`trawlctl dead-letters "
-		"list %s` shows them, `resend` or `discard` makes room)",
+		" bytes (dead_letter_limit); at the limit the sink waits (`trawlctl dead-letters list %s` shows them, `resend` or `discard` makes room)",
 		size, limit, delivery->sink->name);
 }
 

@@ -39,8 +39,7 @@ void delivery_resend_acknowledge(
 	delivery->refused_records += n_rejected;
 	if (resend_done(&delivery->resend, &fault) != 0)
 		log_warning(&subject,
-			"%s; dead letters that were sent again may be sent once more after a "
-			"restart",
+			"%s; dead letters that were sent again may be sent once more after a restart",
 			fault.text);
 	if (!delivery->resend.active)
 		resend_over(delivery);
@@ -98,8 +97,7 @@ void delivery_resend_rejected(struct delivery *delivery, const struct fault *rea
 
 	delivery_works(delivery);
 	log_warning(&subject,
-		"the receiver still rejects the dead letters: %s; they stay in %s "
-		"(`trawlctl dead-letters resend %s` once the receiver takes them)",
+		"the receiver still rejects the dead letters: %s; they stay in %s (`trawlctl dead-letters resend %s` once the receiver takes them)",
 		reason->text, delivery->resend.letters, delivery->sink->name);
 	if (resend_stop(&delivery->resend, &fault) != 0)
 		log_warning(&subject, "%s", fault.text);

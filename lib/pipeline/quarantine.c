@@ -58,8 +58,8 @@ static void tell(struct quarantine *quarantine, const struct bad_element *first,
 		return;
 	quarantine->told_at = now_at;
 	log_warning(quarantine->source,
-		"%zu element%s of a response cannot be a record (%s); kept in "
-		"%s/dead-letters/" DEADLETTER_SOURCE ".ndjson, polling continues",
+		"%zu element%s of a response cannot be a record (%s); kept in %s/dead-letters/" DEADLETTER_SOURCE
+		".ndjson, polling continues",
 		n, str_plural(n), first->reason, quarantine->state_directory,
 		quarantine->source->name);
 }

@@ -81,14 +81,12 @@ void journal_limit_check(const struct log_subject *subject)
 		break;
 	case JOURNAL_LIMIT_APPLIES:
 		log_warning(subject,
-			"journald limits the messages of %s and drops what exceeds its limit, "
-			"records too; set LogRateLimitBurst=100000000 in that unit",
+			"journald limits the messages of %s and drops what exceeds its limit, records too; set LogRateLimitBurst=100000000 in that unit",
 			buf_text(&unit));
 		break;
 	case JOURNAL_LIMIT_UNKNOWN:
 		log_notice(subject,
-			"cannot tell which unit journald counts this process to; if it runs in "
-			"one, set LogRateLimitBurst=100000000 there, or journald may drop records");
+			"cannot tell which unit journald counts this process to; if it runs in one, set LogRateLimitBurst=100000000 there, or journald may drop records");
 		break;
 	}
 }

@@ -416,8 +416,8 @@ static const struct option sink_exec_rows[] = {
 const struct sink_kind sink_exec = {
 	.name = "exec",
 	.summary = "batches to a program of your own",
-	.promise = "at least once, acknowledged by the program; a batch that is sent again has the "
-		   "same ID",
+	.promise =
+		"at least once, acknowledged by the program; a batch that is sent again has the same ID",
 	.options = sink_exec_rows,
 	.n_options = sizeof(sink_exec_rows) / sizeof(sink_exec_rows[0]),
 	.options_size = sizeof(struct sink_exec_options),

@@ -134,13 +134,11 @@ int ends_check(struct poll *poll, const struct page *page, struct fault *reterr)
 	char *why CLEANUP_FREE = contradiction(poll, page);
 	if (why && counted)
 		return fault_set(reterr, FAULT_BODY,
-			"the page is rejected: it has no elements, but %s, so there is another "
-			"page",
+			"the page is rejected: it has no elements, but %s, so there is another page",
 			why);
 	if (why)
 		return fault_set(reterr, FAULT_BODY,
-			"the page is rejected: it has no %s at `%s`, but %s, so there is another "
-			"page (check page.%s)",
+			"the page is rejected: it has no %s at `%s`, but %s, so there is another page (check page.%s)",
 			definition->page.url ? "URL" : key, cursor, why, key);
 	bool proven = page->no_more || page->unmet || total_of(poll, page) >= 0;
 	if (!counted && !proven && page->n_elements > 0 &&

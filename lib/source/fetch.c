@@ -88,9 +88,7 @@ static int read_from(const struct source *source, const struct record *record,
 	struct slice value = scan.envelope[0];
 	if (!value.data || json_kind_of(value) == JSON_KIND_NULL)
 		return fault_set(reterr, FAULT_BODY,
-			"the response is rejected: a listed document has nothing at `%s` "
-			"([fetch] "
-			"from)",
+			"the response is rejected: a listed document has nothing at `%s` ([fetch] from)",
 			source->definition->fetch.from);
 	struct slice from = json_content(value, &scratch);
 	struct slice name = record->id_text.data ? record->id_text : from;
@@ -221,13 +219,11 @@ static int check_link(const struct fetch *fetch, struct fault *reterr)
 			fetch->documents[fetch->at].label);
 	if (!origin_allowed(fetch, origin))
 		return fault_set(reterr, FAULT_ORIGIN,
-			"the link to document %s leads to %s, where documents of this API are not "
-			"expected: not followed (allow_origins = %s would allow it)",
+			"the link to document %s leads to %s, where documents of this API are not expected: not followed (allow_origins = %s would allow it)",
 			fetch->documents[fetch->at].label, origin, origin);
 	if (url_is_in_clear(fetch->link) && !source->options.insecure_http)
 		return fault_set(reterr, FAULT_ORIGIN,
-			"the link to document %s is not https: not followed (insecure_http = yes "
-			"would allow it)",
+			"the link to document %s is not https: not followed (insecure_http = yes would allow it)",
 			fetch->documents[fetch->at].label);
 	return 0;
 }

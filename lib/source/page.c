@@ -146,8 +146,7 @@ static int read_ties(struct page *page, const struct cursor_definition *cursor, 
 	if (!full)
 		return 0;
 	return refuse_cursor(page, cursor, reterr, FAULT_LIMIT,
-		"is the same in all elements of a full page, so that what follows cannot be "
-		"requested (a larger page_size can help)");
+		"is the same in all elements of a full page, so that what follows cannot be requested (a larger page_size can help)");
 }
 
 /* The next link of all Link headers. One that cannot be read may hold it. */
@@ -469,8 +468,7 @@ static int scan_body(
 		source->plan, page->nothing ? SLICE("{}") : text, &page->scan, &fault);
 	if (r && str_trim(text).size == 0)
 		return fault_set(reterr, fault.class,
-			"the response is rejected: HTTP %d without a body, which is not JSON "
-			"(`empty = %d` in [records] makes it an empty page)",
+			"the response is rejected: HTTP %d without a body, which is not JSON (`empty = %d` in [records] makes it an empty page)",
 			status, status);
 	return r ? page_refuse(page, reterr, fault.class, fault.text) : 0;
 }

@@ -196,13 +196,11 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 	unsigned n_same = same_records ? poll->n_same + 1 : 0;
 	if (n_same >= MAX_SAME_PAGES && !(page->hashed && !counts_pages(definition)))
 		return fault_set(reterr, FAULT_LOOP,
-			"loop: the chain of pages does not move, %u pages in a row hold the same "
-			"records",
+			"loop: the chain of pages does not move, %u pages in a row hold the same records",
 			n_same + 1);
 	if (poll->n_pages >= definition->page.max_pages)
 		return fault_set(reterr, FAULT_LOOP,
-			"loop: the chain of pages does not end, %lld pages were read ([page] "
-			"max_pages)",
+			"loop: the chain of pages does not end, %lld pages were read ([page] max_pages)",
 			(long long)poll->n_pages);
 	if (next_cursor) {
 		struct id next = text_digest(next_cursor);
@@ -210,9 +208,7 @@ static int check_loop(struct poll *poll, const struct page *page, const char *ur
 		bool followed = !last || (follows_cursors(definition) && !same);
 		if (followed && idset_has(&poll->seen, &next))
 			return fault_set(reterr, FAULT_LOOP,
-				"loop: the next page leads back to a page of this chain that was "
-				"read "
-				"already");
+				"loop: the next page leads back to a page of this chain that was read already");
 	}
 	*ret_n_same = n_same;
 	return 0;
@@ -344,8 +340,7 @@ static int end_by_cursor(
 		definition_of(poll)->resume_cursor.is_url ? url : requested_cursor(poll);
 	if (!resume && page->n_elements > 0)
 		return fault_set(reterr, FAULT_BODY,
-			"the response is rejected: its last page has no cursor at `%s` to continue "
-			"from",
+			"the response is rejected: its last page has no cursor at `%s` to continue from",
 			definition_of(poll)->resume.url ? definition_of(poll)->resume.url
 							: definition_of(poll)->resume.cursor);
 	/* a page that will be served again from its beginning, because it is still open */
@@ -364,8 +359,7 @@ static int restart(struct poll *poll, const struct page *page, struct fault *ret
 	char *total CLEANUP_FREE = NULL;
 	if (page->total >= 0)
 		total = mem_printf(
-			" (its `total` at `%s` is %lld, %lld elements were received; if that "
-			"counts something else, remove `total` from [page])",
+			" (its `total` at `%s` is %lld, %lld elements were received; if that counts something else, remove `total` from [page])",
 			definition->page_total.text, (long long)page->total,
 			(long long)ends_received(poll, page));
 	cursor_close_chain(&poll->cursor);

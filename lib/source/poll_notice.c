@@ -8,32 +8,24 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 	switch (notice) {
 	case POLL_NOTICE_SIZE:
 		buf_printf(out,
-			"pages hold %lld elements, requested were %lld: the API sets the size of "
-			"its pages; reading on until an empty page or a size seen twice shows the "
-			"end (page_size = %lld avoids this)",
+			"pages hold %lld elements, requested were %lld: the API sets the size of its pages; reading on until an empty page or a size seen twice shows the end (page_size = %lld avoids this)",
 			(long long)poll->cursor.page_cut, (long long)definition->page.size,
 			(long long)poll->cursor.page_cut);
 		break;
 	case POLL_NOTICE_UNEVEN:
 		buf_append_text(out,
-			"pages that are not the last hold different numbers of elements: a short "
-			"page does not show the end of a list here, only an empty one does");
+			"pages that are not the last hold different numbers of elements: a short page does not show the end of a list here, only an empty one does");
 		break;
 	case POLL_NOTICE_FULL:
 		buf_printf(out,
-			"a page of exactly %lld elements has no %s at `%s`: it is taken for the "
-			"last one; if there are more, check page.%s, or set page.more to what "
-			"shows "
-			"it",
+			"a page of exactly %lld elements has no %s at `%s`: it is taken for the last one; if there are more, check page.%s, or set page.more to what shows it",
 			(long long)definition->page.size, definition->page.url ? "URL" : "cursor",
 			definition->page.url ? definition->page.url : definition->page.cursor,
 			definition->page.url ? "url" : "cursor");
 		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,
-			"the total at `%s` is smaller than the number of elements received: it "
-			"does not count the elements of the window and is ignored (remove "
-			"page.total)",
+			"the total at `%s` is smaller than the number of elements received: it does not count the elements of the window and is ignored (remove page.total)",
 			definition->page_total.text);
 		break;
 	case POLL_NOTICE_WATERMARK:
@@ -48,9 +40,7 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		buf_append_text(out, "the watermark ");
 		timestamp_print_rfc3339(poll->cursor.watermark_time, 0, out);
 		buf_append_text(out,
-			" lies in the future by the clocks of this host and the API, which seem to "
-			"be slow; requesting what follows it (if they are right, use `trawlctl "
-			"rewind`)");
+			" lies in the future by the clocks of this host and the API, which seem to be slow; requesting what follows it (if they are right, use `trawlctl rewind`)");
 		break;
 	}
 }

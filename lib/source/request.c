@@ -9,8 +9,7 @@ int request_cursor(struct poll *poll, const char *text, struct fault *reterr)
 	struct cursor cursor CLEANUP(cursor_deinit) = CURSOR_NULL;
 	if (text && cursor_parse(&cursor, text))
 		return fault_set(reterr, FAULT_STORE,
-			"the state of source %s cannot be read: it was written by another "
-			"version or is damaged",
+			"the state of source %s cannot be read: it was written by another version or is damaged",
 			source->name);
 	if (!text) {
 		timestamp_parse_point(

@@ -37,8 +37,7 @@ static void tell(struct runner *runner)
 		return;
 	runner->told |= RUNNER_TOLD_SKEW;
 	log_notice(&runner->source->subject,
-		"the server's clock differs from this host's by %lld s: signatures follow the "
-		"server's, and what only one of the two has reached is requested again",
+		"the server's clock differs from this host's by %lld s: signatures follow the server's, and what only one of the two has reached is requested again",
 		(long long)(skew / NSEC_PER_SEC));
 }
 

@@ -98,8 +98,7 @@ void runner_fetch_answer(struct runner *runner, struct http_response *response)
 	}
 	if (gone.label && !gone.told) {
 		log_error(&runner->source->subject,
-			"document %s was listed but is no longer there (HTTP %d): its records are "
-			"missing; continuing with the next one",
+			"document %s was listed but is no longer there (HTTP %d): its records are missing; continuing with the next one",
 			gone.label, response->status);
 		nsec_t time = gone.time == NSEC_NONE ? runner_now(runner) : gone.time;
 		runner->callbacks->gap(time, time, GAP_DOCUMENT, runner->userdata);

@@ -38,15 +38,12 @@ void runner_note_times(
 	runner->told |= RUNNER_TOLD_UNTIMED;
 	if (!example.data) {
 		log_warning(&runner->source->subject,
-			"none of %llu records has a time at `%s`: records are forwarded without a "
-			"time (check time in [%s])",
+			"none of %llu records has a time at `%s`: records are forwarded without a time (check time in [%s])",
 			(unsigned long long)runner->status.n_untimed, time, section);
 		return;
 	}
 	http_excerpt(example, EXAMPLE_SIZE, &text);
 	log_warning(&runner->source->subject,
-		"the time %s at `%s` cannot be read as %s: records with such times are forwarded "
-		"without a time, or with the time of an earlier record (check time, time_format "
-		"and time_zone in [%s])",
+		"the time %s at `%s` cannot be read as %s: records with such times are forwarded without a time, or with the time of an earlier record (check time, time_format and time_zone in [%s])",
 		buf_text(&text), time, format, section);
 }

@@ -46,8 +46,7 @@ static bool make_room(struct runner *runner, const struct page *page)
 	if (runner->source->definition->fetches)
 		return true; /* a list of documents is handed on whole or not at all */
 	log_notice(&runner->source->subject,
-		"%zu records of one window are more than can be sorted in memory: they are handed "
-		"on in the order of their pages",
+		"%zu records of one window are more than can be sorted in memory: they are handed on in the order of their pages",
 		runner->gather.n_records);
 	deliver_gathered(runner, poll_scope(runner->poll), NULL);
 	return true;

@@ -90,8 +90,7 @@ int runner_skip(struct runner *runner, struct fault *reterr)
 			"the source is not failing: there is nothing to skip");
 	if (!is_of_page(fault->class))
 		return fault_set(reterr, FAULT_CONFIG,
-			"what fails is not a page, window or document, and would fail again after "
-			"it: %s",
+			"what fails is not a page, window or document, and would fail again after it: %s",
 			fault->text);
 	runner_cancel_request(runner);
 	runner->skipping = true;

@@ -40,8 +40,7 @@ void runner_watch_failed(struct runner *runner, const struct fault *fault)
 	timestamp_print_duration(runner->source->definition->watch.every_ns, &wait);
 	log_write(runner->watch_failing ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
 		&runner->source->subject,
-		"cannot check what [watch] of the definition warns of: %s; polls continue, "
-		"retrying in %s",
+		"cannot check what [watch] of the definition warns of: %s; polls continue, retrying in %s",
 		fault->text, buf_text(&wait));
 	runner->watch_failing = true;
 	if (fault->wait_ns > 0)

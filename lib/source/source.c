@@ -232,8 +232,7 @@ static void find_origin(
 	}
 	if (url_is_in_clear(message.url) && !options->insecure_http)
 		fault_at(findings, section, "endpoint",
-			"this address is not https: the credential would go over the network in "
-			"clear; set insecure_http = yes to allow that");
+			"this address is not https: the credential would go over the network in clear; set insecure_http = yes to allow that");
 	str_list_add(&source->origins, source->origin);
 	for (size_t i = 0; i < options->allow_origins.n_items; i++) {
 		char *origin CLEANUP_FREE = NULL;
@@ -242,8 +241,7 @@ static void find_origin(
 				"expected https://host[:port], several separated by commas");
 		else if (url_is_in_clear(origin) && !options->insecure_http)
 			findings_add_at(findings, section, "allow_origins",
-				"allow_origins: %s is not https: the credential would go over the "
-				"network in clear text; expected https://",
+				"allow_origins: %s is not https: the credential would go over the network in clear text; expected https://",
 				origin);
 		else
 			str_list_add(&source->origins, origin);
@@ -270,14 +268,12 @@ static void check_login(const struct source *source, const struct source_login *
 	source_login_request(&message, (void *)login);
 	if (!message.url || url_origin(message.url, &origin))
 		findings_add_at(findings, section, NULL,
-			"[source %s]: the address of the login is not an http:// or https:// "
-			"URL%s%s",
+			"[source %s]: the address of the login is not an http:// or https:// URL%s%s",
 			source->name, message.url ? ": " : ", a parameter it needs is not set",
 			message.url ? message.url : "");
 	else if (url_is_in_clear(message.url) && !source->options.insecure_http)
 		findings_add_at(findings, section, NULL,
-			"[source %s]: the login at %s is not https: the password would go over the "
-			"network in clear; set insecure_http = yes to allow that",
+			"[source %s]: the login at %s is not https: the password would go over the network in clear; set insecure_http = yes to allow that",
 			source->name, origin);
 }
 
@@ -382,8 +378,7 @@ static void check_reconcile(
 	for (size_t i = 0; i < list->n_items && !why; i++) {
 		if (number_parse_duration(
 			    slice_of(list->items[i]), NSEC_PER_SEC, 366 * NSEC_PER_DAY, &delay))
-			why = "expected durations of a second or more, separated by commas (1h, "
-			      "24h)";
+			why = "expected durations of a second or more, separated by commas (1h, 24h)";
 		else if (i > 0 && delay <= source->reconcile_ns[i - 1])
 			why = "expected each delay to be longer than the one before";
 		else if (retention && delay >= retention)

@@ -173,10 +173,9 @@ static int request_fault(int r, struct http_message *message, struct fault *rete
 		return 0;
 	http_message_deinit(message);
 	return fault_set(reterr, FAULT_CONFIG,
-		r == TEMPLATE_E_ABSENT ? "the request's address needs a parameter that has no value"
-				       : "a parameter's value does not fit the request (list, "
-					 "numbers, json or bool "
-					 "was declared for it)");
+		r == TEMPLATE_E_ABSENT
+			? "the request's address needs a parameter that has no value"
+			: "a parameter's value does not fit the request (list, numbers, json or bool was declared for it)");
 }
 
 int source_request(const struct source *source, const struct request_values *values,
@@ -252,13 +251,11 @@ int source_may_request(const struct source *source, const char *url, struct faul
 			reterr, FAULT_ORIGIN, "the API's link is not an http or https address");
 	if (url_is_in_clear(origin) && !source->options.insecure_http)
 		return fault_set(reterr, FAULT_ORIGIN,
-			"the API's link leads to %s, which is not https: not followed, because "
-			"the credential would go over the network in clear text",
+			"the API's link leads to %s, which is not https: not followed, because the credential would go over the network in clear text",
 			origin);
 	if (str_list_has(&source->origins, origin))
 		return 0;
 	return fault_set(reterr, FAULT_ORIGIN,
-		"the API's link leads to %s, but the credential belongs to %s: not followed "
-		"(allow_origins = %s would allow it)",
+		"the API's link leads to %s, but the credential belongs to %s: not followed (allow_origins = %s would allow it)",
 		origin, source->origin, origin);
 }

@@ -333,8 +333,7 @@ static int read_headers(
 	}
 	return sends ? 0
 		     : fault_set(reterr, FAULT_CONFIG,
-			       "nothing of auth type `hmac` sends ${signature}: set user, or "
-			       "header.NAME with it");
+			       "nothing of auth type `hmac` sends ${signature}: set user, or header.NAME with it");
 }
 
 static int hmac_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)

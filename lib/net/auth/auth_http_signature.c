@@ -99,8 +99,7 @@ static int http_signature_apply(
 		return fault_set(
 			reterr, FAULT_INTERNAL, "OpenSSL did not sign the request with the key");
 	buf_printf(&value,
-		"Signature version=\"1\",keyId=\"%s\",algorithm=\"rsa-sha256\",headers=\"date "
-		"(request-target) host%s\",signature=\"",
+		"Signature version=\"1\",keyId=\"%s\",algorithm=\"rsa-sha256\",headers=\"date (request-target) host%s\",signature=\"",
 		self->key_id,
 		message->has_body ? " x-content-sha256 content-type content-length" : "");
 	encode_base64(buf_slice(&signature), &value);
@@ -131,8 +130,7 @@ static int http_signature_create(
 			"key_id of auth type `http_signature` contains a quote");
 	if (signing_key_new(&key, SIGNING_RS256, auth_setting(setup, "key")) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"key of auth type `http_signature` is not an unencrypted RSA key of 2048 "
-			"bits or more in PEM form");
+			"key of auth type `http_signature` is not an unencrypted RSA key of 2048 bits or more in PEM form");
 	self = MEM_NEW(struct http_signature);
 	self->key = key;
 	self->key_id = mem_strndup(id.data, id.size);

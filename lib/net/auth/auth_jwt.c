@@ -198,8 +198,7 @@ static int read_key(struct jwt *jwt, const struct auth_setup *setup, struct faul
 	switch (signing_key_new(&jwt->key, jwt->algorithm, auth_setting(setup, "key"))) {
 	case SIGNING_E_PEM:
 		return fault_set(reterr, FAULT_CONFIG,
-			"key of auth type `jwt` is not an unencrypted private key in PEM form "
-			"(-----BEGIN PRIVATE KEY-----)");
+			"key of auth type `jwt` is not an unencrypted private key in PEM form (-----BEGIN PRIVATE KEY-----)");
 	case SIGNING_E_KIND:
 		return fault_set(reterr, FAULT_CONFIG,
 			"key of auth type `jwt` does not fit algorithm %.*s: expected %s",
@@ -224,13 +223,11 @@ static int read_claims(struct jwt *jwt, const struct auth_setup *setup, struct f
 	fields_read(&jwt->jose, setup, "jose.");
 	if (find_field(&jwt->claims, "iat") || find_field(&jwt->claims, "exp"))
 		return fault_set(reterr, FAULT_CONFIG,
-			"claim.iat and claim.exp of auth type `jwt` are set by trawld; "
-			"claim.lifetime is the time between them");
+			"claim.iat and claim.exp of auth type `jwt` are set by trawld; claim.lifetime is the time between them");
 	if (find_field(&jwt->jose, "alg") || find_field(&jwt->jose, "typ") ||
 		find_field(&jwt->jose, "kid"))
 		return fault_set(reterr, FAULT_CONFIG,
-			"jose.alg, jose.typ and jose.kid of auth type `jwt` cannot be set; use "
-			"algorithm and key_id");
+			"jose.alg, jose.typ and jose.kid of auth type `jwt` cannot be set; use algorithm and key_id");
 	return 0;
 }
 

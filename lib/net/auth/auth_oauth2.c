@@ -90,8 +90,7 @@ static int oauth2_create(struct auth **ret, const struct auth_setup *setup, stru
 
 	if (url_origin(url, &origin) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"token_url of auth type `oauth2_client` is not an absolute http or "
-			"https URL");
+			"token_url of auth type `oauth2_client` is not an absolute http or https URL");
 	if (way.data && !slice_is(way, "form") && !slice_is(way, "basic"))
 		return fault_set(reterr, FAULT_CONFIG,
 			"client_auth of auth type `oauth2_client` is `form` or `basic`");

@@ -69,8 +69,7 @@ static int bearer_create(struct auth **ret, const struct auth_setup *setup, stru
 
 	if (token.size > 7 && strncasecmp(token.data, "Bearer ", 7) == 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"the token of auth type `bearer` begins with `Bearer `, which trawld adds "
-			"itself");
+			"the token of auth type `bearer` begins with `Bearer `, which trawld adds itself");
 	buf_append_text(&value, "Bearer ");
 	buf_append_slice(&value, token);
 	return simple_create(ret, "Authorization", token, &value);

@@ -84,8 +84,7 @@ static void file_closer_prune(struct file_closer *closer, const char *base)
 static void file_closer_gone(struct file_closer *closer, struct file_closed *closed)
 {
 	log_notice(&closer->subject,
-		"%s was moved or changed by someone else before it could be renamed to %s; it "
-		"stays as it is",
+		"%s was moved or changed by someone else before it could be renamed to %s; it stays as it is",
 		closed->path, closed->to);
 	file_closer_drop(closer, closed);
 }

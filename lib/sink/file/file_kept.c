@@ -216,9 +216,7 @@ static void file_kept_refresh(struct file_kept_list *list, enum record_format fo
 			file_kept_drop(list, i);
 		} else if (!file_kept_load(kept, format)) {
 			log_warning(subject,
-				"the records that the state does not know in %s cannot be read, or "
-				"are too many to be compared; those that a source reads again are "
-				"in the file twice",
+				"the records that the state does not know in %s cannot be read, or are too many to be compared; those that a source reads again are in the file twice",
 				kept->path);
 			file_kept_drop(list, i);
 		} else {
@@ -254,8 +252,7 @@ static void file_kept_tell(struct file_kept *kept, const struct log_subject *sub
 {
 	if (!kept->told)
 		log_notice(subject,
-			"a source reads records again that %s has already; they are not written "
-			"twice",
+			"a source reads records again that %s has already; they are not written twice",
 			kept->path);
 	kept->told = true;
 }

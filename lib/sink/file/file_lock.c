@@ -63,8 +63,7 @@ static int file_lock_held(int fd, const char *path, struct fault *reterr)
 		pid = file_lock_holder(&status);
 	if (pid == getpid())
 		return fault_set(reterr, FAULT_STORE,
-			"another sink of this trawld writes to %s: each sink needs a file of its "
-			"own",
+			"another sink of this trawld writes to %s: each sink needs a file of its own",
 			path);
 	if (pid > 0)
 		return fault_set(reterr, FAULT_STORE,

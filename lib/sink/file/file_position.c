@@ -222,8 +222,7 @@ static int file_place_search(const struct file_place *place, struct file_targets
 	}
 	if (r == 0 && !found)
 		log_warning(subject,
-			"%s is gone or was replaced, and no renamed file beside it is the one; "
-			"what was written to it after the last acknowledgement is delivered again",
+			"%s is gone or was replaced, and no renamed file beside it is the one; what was written to it after the last acknowledgement is delivered again",
 			place->path);
 	if (directory)
 		closedir(directory);

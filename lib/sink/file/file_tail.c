@@ -245,14 +245,12 @@ int file_tail_keep(struct file_target *target, bool recognised, const struct log
 
 	if (r == 0 && target->told == FILE_TAIL_REPORTED)
 		log_notice(subject,
-			"the next records are not those that %s ends with (%s); trawld continues "
-			"after them",
+			"the next records are not those that %s ends with (%s); trawld continues after them",
 			target->path, buf_text(&extent));
 	else if (r == 0)
 		log_warning(subject,
 			FILE_TAIL_ORIGIN
-			"; nothing is cut, trawld continues after it, and records that a source "
-			"reads again are in the file twice%s",
+			"; nothing is cut, trawld continues after it, and records that a source reads again are in the file twice%s",
 			target->path, buf_text(&extent),
 			recognised ? ", unless they have an ID" : "");
 	buf_deinit(&extent);
@@ -273,8 +271,7 @@ int file_tail_recover(
 	r = file_tail_print(target, &extent, reterr);
 	if (r == 0)
 		log_notice(subject,
-			"%s ends with %s that were not acknowledged; trawld compares them with the "
-			"records that come next",
+			"%s ends with %s that were not acknowledged; trawld compares them with the records that come next",
 			target->path, buf_text(&extent));
 	buf_deinit(&extent);
 	target->told = FILE_TAIL_ANNOUNCED;

@@ -259,8 +259,7 @@ int file_target_check(
 	else
 		log_warning(subject,
 			"someone else wrote %" PRId64
-			" bytes to %s; continuing after them (a file sink needs a file of "
-			"its own)",
+			" bytes to %s; continuing after them (a file sink needs a file of its own)",
 			(int64_t)status.st_size - target->size, target->path);
 	return file_target_measure(target, &status, reterr);
 }
@@ -320,8 +319,7 @@ int file_target_sync(struct file_target *target, const struct file_modes *modes,
 	}
 	if (status.st_size > file_target_end(target))
 		log_warning(subject,
-			"someone else writes to %s, too: a file sink needs a file of "
-			"its own",
+			"someone else writes to %s, too: a file sink needs a file of its own",
 			target->path);
 	target->next_size =
 		target->matched < target->tail ? target->size + target->matched : status.st_size;

@@ -246,8 +246,7 @@ static int file_writer_look(struct file_writer *writer, struct fault *reterr)
 		}
 		if (r == FILE_TARGET_E_MOVED) {
 			log_notice(&writer->subject,
-				"%s was removed; what was not acknowledged in it is delivered "
-				"again",
+				"%s was removed; what was not acknowledged in it is delivered again",
 				target->path);
 			file_targets_remove(targets, i);
 			continue;

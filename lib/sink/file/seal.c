@@ -355,8 +355,7 @@ void seals_make(struct seals *seals, nsec_t now)
 		r = seals_round(seals, now, &made, &fault);
 	if (r != 0 && !seals->failing)
 		log_error(&seals->subject,
-			"%s; records are written without a seal, trawld seals them when it works "
-			"again",
+			"%s; records are written without a seal, trawld seals them when it works again",
 			fault.text);
 	else if (r == 0 && seals->failing)
 		log_notice(&seals->subject, "seals are written again");

@@ -80,8 +80,7 @@ static int seal_chain_match(
 	if (known)
 		seal_chain_begin(chain);
 	log_warning(&seals->subject,
-		known ? "%s has seals that the state does not know: the state is older than the "
-			"file (a restored backup?); a new chain of seals begins"
+		known ? "%s has seals that the state does not know: the state is older than the file (a restored backup?); a new chain of seals begins"
 		      : "someone else wrote to %s; trawld continues after that",
 		chain->path);
 	return 0;
@@ -183,8 +182,7 @@ int seal_chain_recover(struct seal_chain *chain, struct seals *seals, int64_t si
 		r = file_target_adopt(&chain->file, chain->path, fd, &seals->subject, reterr);
 	if (r == 0 && !ours && size > 0)
 		log_warning(&seals->subject,
-			"%s is gone or was changed by someone else; the chain of seals continues "
-			"in a file that lacks its beginning",
+			"%s is gone or was changed by someone else; the chain of seals continues in a file that lacks its beginning",
 			chain->path);
 	/* seals that the state does not know are noticed before the next is made */
 	if (r == 0 && chain->file && !chain->pending)

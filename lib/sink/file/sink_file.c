@@ -80,8 +80,7 @@ static void sink_file_check_key_text(const struct sink_file_options *options,
 
 	if (options->seal_ns > 0 && !text->text)
 		sink_file_check_key(section, "seal",
-			"needs seal_key, an Ed25519 private key in PEM form (`openssl genpkey "
-			"-algorithm ed25519` makes one)",
+			"needs seal_key, an Ed25519 private key in PEM form (`openssl genpkey -algorithm ed25519` makes one)",
 			findings);
 	if (options->seal_ns == 0 && text->text)
 		sink_file_check_key(section, "seal_key",
@@ -93,8 +92,7 @@ static void sink_file_check_key_text(const struct sink_file_options *options,
 			findings);
 	if (text->text && ed25519_private(&key, (struct slice){text->text, text->size}) != 0)
 		sink_file_check_key(section, "seal_key",
-			"expected an unencrypted Ed25519 private key in PEM form (`openssl genpkey "
-			"-algorithm ed25519` makes one)",
+			"expected an unencrypted Ed25519 private key in PEM form (`openssl genpkey -algorithm ed25519` makes one)",
 			findings);
 	ed25519_free(key);
 }
@@ -125,8 +123,7 @@ static void sink_file_check(
 	if (options->compress != COMPRESSION_NONE && options->max_size == 0 &&
 		!file_path_is_timed(options->path))
 		sink_file_check_key(section, "compress",
-			"no file is ever closed here: set max_size, or a path that changes with "
-			"time",
+			"no file is ever closed here: set max_size, or a path that changes with time",
 			findings);
 }
 

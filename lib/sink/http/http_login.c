@@ -64,8 +64,7 @@ static int login_check_keys(const struct http_options *options, struct fault *re
 			known = known || strcmp(login_keys[k], pair->name) == 0;
 		if (!known && !header)
 			return fault_set(reterr, FAULT_CONFIG,
-				"there is no key login.%s (expected url, token, method, body, "
-				"expires, header.NAME)",
+				"there is no key login.%s (expected url, token, method, body, expires, header.NAME)",
 				pair->name);
 		if (header && http_header_fault(header, pair->value))
 			return fault_set(reterr, FAULT_CONFIG, "login.%s: %s", pair->name,
@@ -97,8 +96,7 @@ static int login_check(const struct http_options *options, struct fault *reterr)
 			"auth.type = login needs login.token: header:NAME or a JSON Pointer");
 	else if (body && !typed && !login_is_json(body))
 		r = fault_set(reterr, FAULT_CONFIG,
-			"login.body is no JSON: is there a quote in what ${...} stands for? (with "
-			"login.header.Content-Type it may be anything)");
+			"login.body is no JSON: is there a quote in what ${...} stands for? (with login.header.Content-Type it may be anything)");
 	free(origin);
 	return r;
 }

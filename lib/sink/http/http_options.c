@@ -51,12 +51,10 @@ static void check_url(const struct http_options *options, const struct ini_secti
 
 	if (url_origin(options->url, &origin) != 0)
 		fault_at(findings, section, entry,
-			"expected an http:// or https:// URL, without user and password "
-			"(see auth.type)");
+			"expected an http:// or https:// URL, without user and password (see auth.type)");
 	else if (is_in_clear(options, options->url))
 		fault_at(findings, section, entry,
-			"this address is not https: records and credential would go over the "
-			"network in clear; set insecure_http = yes to allow that");
+			"this address is not https: records and credential would go over the network in clear; set insecure_http = yes to allow that");
 	else if (encoding->check)
 		encoding->check(options, section, findings);
 	free(origin);
@@ -109,8 +107,7 @@ static void check_token_address(const struct http_options *options,
 
 		if (entry && is_in_clear(options, entry->value))
 			fault_at(findings, section, entry,
-				"this address is not https: the secret would go over the network "
-				"in clear; set insecure_http = yes to allow that");
+				"this address is not https: the secret would go over the network in clear; set insecure_http = yes to allow that");
 	}
 }
 

@@ -67,8 +67,7 @@ void http_otlp_refuse(struct http_part *part, int64_t n, struct slice words)
 
 	if (n < 0)
 		buf_printf(&reason,
-			"the receiver rejected records of a request and did not say how many; all "
-			"%zu are kept here",
+			"the receiver rejected records of a request and did not say how many; all %zu are kept here",
 			n_all);
 	else if ((size_t)n < n_all)
 		buf_printf(&reason,

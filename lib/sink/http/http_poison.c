@@ -56,8 +56,7 @@ void http_poison_name(struct fault *fault, const struct sink_record *record)
 
 	http_excerpt(batch_id_text(&record->view, scratch), POISON_ID_SIZE, &id);
 	fault_set(fault, told.class,
-		"%s; record `%s` of source %s alone fails, too, and what follows waits for it "
-		"(poison = dead_letter sets such records aside)",
+		"%s; record `%s` of source %s alone fails, too, and what follows waits for it (poison = dead_letter sets such records aside)",
 		told.text, buf_text(&id), record->batch->source);
 	fault->status = told.status;
 }

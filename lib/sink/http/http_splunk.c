@@ -124,8 +124,7 @@ static int splunk_read(
 		return 0;
 	if (!values[1].data || number_parse(values[1], 0, INT64_MAX, &part->receipt) != 0) {
 		fault_set(reterr, FAULT_CONFIG,
-			"the response has no ackId: switch on indexer acknowledgement for the "
-			"token, or set ack = no");
+			"the response has no ackId: switch on indexer acknowledgement for the token, or set ack = no");
 		reterr->wait_ns = HTTP_PATIENCE;
 		return FAULT_CONFIG;
 	}

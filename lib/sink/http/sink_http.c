@@ -336,8 +336,7 @@ static void sink_http_tell_size(struct http_flight *flight)
 		return;
 	http->size_told = true;
 	log_notice(&subject,
-		"the receiver takes no request of %zu records (413); sending smaller ones. A lower "
-		"batch_bytes or batch_records saves it the trouble",
+		"the receiver takes no request of %zu records (413); sending smaller ones. A lower batch_bytes or batch_records saves it the trouble",
 		flight->part.n_records);
 }
 
@@ -580,8 +579,8 @@ static void sink_http_destroy(struct sink *sink)
 const struct sink_kind sink_http = {
 	.name = "http",
 	.summary = "batches of records to an HTTP receiver",
-	.promise = "at least once; retries are byte-identical, so a receiver that deduplicates "
-		   "gets each record once",
+	.promise =
+		"at least once; retries are byte-identical, so a receiver that deduplicates gets each record once",
 	.options = http_option_rows,
 	.n_options = N_HTTP_OPTION_ROWS,
 	.options_size = sizeof(struct http_options),

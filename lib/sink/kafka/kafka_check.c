@@ -20,15 +20,14 @@ static void kafka_check_replicas(rd_kafka_t *rk, const char *topic, int replicas
 
 	buf_printf(out, "  topic %s: replicas %d", topic, replicas);
 	if (!setting || number_parse(slice_of(setting), 1, INT32_MAX, &least) != 0) {
-		buf_append_text(out, ", min.insync.replicas unknown (describing the topic's "
-				     "configuration is not permitted)\n");
+		buf_append_text(out,
+			", min.insync.replicas unknown (describing the topic's configuration is not permitted)\n");
 		return;
 	}
 	buf_printf(out, ", min.insync.replicas %s\n", setting);
 	if (least < REPLICAS_SAFE || replicas <= least)
 		buf_printf(out,
-			"  warning: topic %s: %s; expected min.insync.replicas 2 or more, and more "
-			"replicas than that\n",
+			"  warning: topic %s: %s; expected min.insync.replicas 2 or more, and more replicas than that\n",
 			topic,
 			least < REPLICAS_SAFE
 				? "records that one broker has acknowledged are lost with its disk"
@@ -148,8 +147,7 @@ enum kafka_outcome kafka_producer_test(struct kafka_producer *producer,
 	outcome = kafka_check_write(producer, topics, ret);
 	if (outcome == KAFKA_DELIVERED)
 		buf_printf(out,
-			"  writing is permitted: a record to %s was sent in a transaction, which "
-			"was aborted\n",
+			"  writing is permitted: a record to %s was sent in a transaction, which was aborted\n",
 			topics->n_items == 1 ? topics->items[0] : "each topic");
 	return outcome;
 }

@@ -111,8 +111,7 @@ static void check_topic(const char *key, const char *pattern, bool expands,
 		fine = fine && is_topic_char(topic.data[i]);
 	if (!fine)
 		findings_add_at(findings, section, key,
-			"%s: `%s` is not the name of a topic (expected up to %d letters, digits, "
-			"`.`, `_` and `-`%s)",
+			"%s: `%s` is not the name of a topic (expected up to %d letters, digits, `.`, `_` and `-`%s)",
 			key, pattern, KAFKA_TOPIC_MAX,
 			expands ? ", and " KAFKA_SOURCE " for the name of the source" : "");
 	buf_deinit(&topic);

@@ -358,8 +358,7 @@ static bool kafka_is_fenced(const struct kafka_producer *producer, rd_kafka_resp
 static enum kafka_outcome kafka_fenced(struct kafka_producer *producer, struct kafka_answer *ret)
 {
 	kafka_fail(ret, FAULT_SERVER,
-		"the brokers have fenced off transactional.id %s: another trawld with the same "
-		"state has taken over, or a transaction took too long",
+		"the brokers have fenced off transactional.id %s: another trawld with the same state has taken over, or a transaction took too long",
 		producer->id);
 	kafka_close(producer);
 	ret->outcome = KAFKA_FENCED;

@@ -28,8 +28,8 @@ static enum kafka_outcome kafka_position_unreadable(
 	const struct kafka_producer *producer, int64_t offset, struct kafka_answer *ret)
 {
 	return kafka_fail(ret, FAULT_BODY,
-		"the position at offset %" PRId64 " of the topic %s cannot be read (was it written "
-		"by a newer trawld, or by something else?)",
+		"the position at offset %" PRId64
+		" of the topic %s cannot be read (was it written by a newer trawld, or by something else?)",
 		offset, producer->place_topic);
 }
 

@@ -164,7 +164,6 @@ enum kafka_outcome kafka_position_prepare(
 	if (producer->topic_made)
 		return KAFKA_DELIVERED;
 	return kafka_fail(ret, kafka_error_class(code),
-		"the topic %s does not exist, and cannot be made: %s (make it with "
-		"cleanup.policy=compact and one partition, or permit it)",
+		"the topic %s does not exist, and cannot be made: %s (make it with cleanup.policy=compact and one partition, or permit it)",
 		topic, rd_kafka_err2str(code));
 }

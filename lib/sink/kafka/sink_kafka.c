@@ -37,8 +37,7 @@ static void sink_kafka_tell_foreign(struct sink_kafka *kafka, const struct kafka
 	kafka->foreign_told = true;
 	log_notice(&subject,
 		"%s has a later position than batch %" PRId64
-		", of other records: the state was put back from a backup, or the sink was "
-		"changed after a crash; records may be in the topic twice",
+		", of other records: the state was put back from a backup, or the sink was changed after a crash; records may be in the topic twice",
 		kafka->options->place_topic, job->first);
 }
 

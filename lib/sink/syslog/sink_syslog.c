@@ -140,8 +140,7 @@ static void finish(struct sink_syslog *syslog)
 	if (syslog->large) {
 		answer.result = SINK_REJECTED;
 		fault_set(&answer.error, FAULT_REFUSED,
-			"as messages they are over max_message (%zu bytes); relp carries any, and "
-			"max_message may be what the receiver is set up for",
+			"as messages they are over max_message (%zu bytes); relp carries any, and max_message may be what the receiver is set up for",
 			syslog->writer.stream_max);
 		answer.n_reasons = syslog->job->n_records;
 		answer.reasons = mem_array(answer.n_reasons, sizeof(*answer.reasons));
@@ -524,8 +523,7 @@ const struct sink_kind sink_syslog = {
 	.name = "syslog",
 	.summary = "syslog messages: /dev/log, UDP, TCP, TLS, RELP",
 	.promise =
-		"relp: acknowledged by the receiver, at least once; tcp, tls: at least once up to "
-		"the receiver's kernel; udp, unix: best effort",
+		"relp: acknowledged by the receiver, at least once; tcp, tls: at least once up to the receiver's kernel; udp, unix: best effort",
 	.options = syslog_option_rows,
 	.n_options = SYSLOG_N_OPTIONS,
 	.options_size = sizeof(struct syslog_options),

@@ -71,8 +71,7 @@ int syslog_address_parse(struct syslog_address *ret, const char *text, struct fa
 	}
 	if (!str_starts(text, "unix:/"))
 		return fault_set(reterr, FAULT_CONFIG,
-			"address: wanted is unix:/path, udp://, tcp://, tls://, relp:// or "
-			"relps:// with host:port");
+			"address: wanted is unix:/path, udp://, tcp://, tls://, relp:// or relps:// with host:port");
 	text += strlen("unix:");
 	if (str_starts(text, "//"))
 		text += 2; /* unix:///dev/log */

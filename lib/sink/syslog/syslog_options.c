@@ -19,8 +19,7 @@ int syslog_target_init(struct syslog_target *target, const struct syslog_options
 	*ret_key = "facility";
 	if (!syslog_facility_parse(slice_of(options->facility), &target->style.facility))
 		return fault_set(reterr, FAULT_CONFIG,
-			"facility = %s: not local0 to local7, auth, authpriv, audit, daemon, user "
-			"or another name or number (0 to 23) of RFC 5424",
+			"facility = %s: not local0 to local7, auth, authpriv, audit, daemon, user or another name or number (0 to 23) of RFC 5424",
 			options->facility ? options->facility : "");
 	*ret_key = "severity";
 	if (!syslog_severity_parse(slice_of(options->severity), true, &severity))
@@ -78,8 +77,7 @@ const struct option syslog_option_rows[SYSLOG_N_OPTIONS] = {
 		.max = UINT32_MAX,
 		.help = "private enterprise number in the name of the structured data"),
 	ROW(max_message, "max_message", OPTION_SIZE, .min = 2048, .max = (int64_t)1 << 30,
-		.help = "a longer message is cut in a datagram, sent whole by RELP, else refused; "
-			"default: 64KiB, 8KiB over tcp, tls and stream sockets"),
+		.help = "a longer message is cut in a datagram, sent whole by RELP, else refused; default: 64KiB, 8KiB over tcp, tls and stream sockets"),
 	ROW(ca_file, "ca_file", OPTION_STRING, .help = "certificates to trust, not the system's"),
 	ROW(client_cert, "client_cert", OPTION_STRING, .help = "certificate to show, PEM"),
 	ROW(client_key, "client_key", OPTION_STRING, .help = "its private key, PEM"),

@@ -29,8 +29,7 @@ static int add_rule(struct syslog_severity *severity, const char *text, struct f
 	if (glob.size == 0 ||
 		!syslog_severity_parse(str_trim(slice_of(sign + 1)), true, &rule->severity))
 		return fault_set(reterr, FAULT_CONFIG,
-			"severity_map: '%s' is not glob=severity, with a number from 0 to 7 or one "
-			"of " SYSLOG_SEVERITY_NAMES,
+			"severity_map: '%s' is not glob=severity, with a number from 0 to 7 or one of " SYSLOG_SEVERITY_NAMES,
 			text);
 	rule->glob = mem_strndup(glob.data, glob.size);
 	severity->n_rules++;
@@ -44,8 +43,7 @@ static int set_pointer(struct syslog_severity *severity, const char *from, struc
 
 	if (pointer_parse(&pointer, slice_of(from)) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"severity_from: `%s` is not a JSON Pointer (expected /name or "
-			"/outer/inner)",
+			"severity_from: `%s` is not a JSON Pointer (expected /name or /outer/inner)",
 			from);
 	severity->lookup = json_lookup_new(list, 1);
 	pointer_deinit(&pointer);

@@ -40,13 +40,11 @@ static void writer_note_large(struct syslog_writer *writer, size_t size)
 		return;
 	if (writer->datagram_max > 0)
 		log_warning(writer->subject,
-			"%llu records did not fit a datagram of %zu bytes and were cut, with "
-			"truncated=\"true\"; tcp, tls or relp carry them whole",
+			"%llu records did not fit a datagram of %zu bytes and were cut, with truncated=\"true\"; tcp, tls or relp carry them whole",
 			(unsigned long long)writer->n_large, writer->datagram_max);
 	else
 		log_warning(writer->subject,
-			"%llu records make messages over max_message, the last one of %zu bytes; "
-			"they are sent whole, the receiver may cut them",
+			"%llu records make messages over max_message, the last one of %zu bytes; they are sent whole, the receiver may cut them",
 			(unsigned long long)writer->n_large, size);
 	writer->n_large = 0;
 	writer->large_logged_at = now_at;
