@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check config coverage cursor dead-letters definition drop-sink events gaps pause poll probe prove providers refill reload rename rename-sink resume rewind setup status tail test verify"
+	local commands="backup check config coverage cursor dead-letters definition drop-sink events gaps pause poll probe prove providers refill reload rename rename-sink resume rewind setup skip status tail test top verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -57,9 +57,9 @@ _trawlctl()
 		;;
 	events) mapfile -t COMPREPLY < <(compgen -W "--since --json" -- "$cur") ;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
-	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all" -- "$cur") ;;
+	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all --json --limit" -- "$cur") ;;
 	tail) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --json --limit" -- "$cur") ;;
-	poll | refill) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
+	poll | refill | skip) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	rename) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur") ;;
 	pause | resume)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")
@@ -67,6 +67,13 @@ _trawlctl()
 		;;
 	rename-sink | drop-sink | test)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")" -- "$cur")
+		;;
+	top)
+		if [ "$prev" = --sort ]; then
+			mapfile -t COMPREPLY < <(compgen -W "failing name late rate hour errors" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "--sort" -- "$cur")
+		fi
 		;;
 	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --events --json" -- "$cur") ;;
 	prove) mapfile -t COMPREPLY < <(compgen -f -W "--line" -- "$cur") ;;
