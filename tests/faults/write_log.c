@@ -428,7 +428,7 @@ ssize_t write(int fd, const void *data, size_t size)
 						  : real_write(fd, data, size);
 }
 
-static int print(int fd, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static int print(int fd, const char *format, va_list ap)
 {
 	char *text;
 	int size = vasprintf(&text, format, ap);
@@ -449,7 +449,7 @@ int dprintf(int fd, const char *format, ...)
 	return size;
 }
 
-int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int __dprintf_chk(int fd, int flag, const char *format, ...)
 {
 	va_list ap;
