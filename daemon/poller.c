@@ -30,21 +30,11 @@ static nsec_t kept_time(const struct poller *poller)
 	return time == NSEC_NONE ? NSEC_NONE : errand_keys_time(definition, time);
 }
 
-static void note_gap(const struct coverage_gap *gap, void *userdata)
-{
-	struct poller *poller = userdata;
-	if (poller->gap_time == NSEC_NONE || gap->start_time < poller->gap_time)
-		poller->gap_time = gap->start_time;
-}
-
 void poller_look_at_gaps(struct poller *poller)
 {
 	struct fault fault;
-	nsec_t before = poller->gap_time;
-	poller->gap_time = NSEC_NONE;
-	if (coverage_each_gap(
-		    poller->trawld->store, poller->source->name, false, note_gap, poller, &fault))
-		poller->gap_time = before; /* too many keys rather than too few */
+	/* where it fails, too many keys stay rather than too few */
+	coverage_oldest_gap(poller->trawld->store, poller->source->name, &poller->gap_time, &fault);
 }
 
 static void accept_records(const struct record_batch *batch, void *userdata)
@@ -146,7 +136,8 @@ static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void
 	timestamp_print_rfc3339(start_time, 3, &from);
 	timestamp_print_rfc3339(end_time, 3, &to);
 	poller->n_gaps++;
-	note_gap(&(struct coverage_gap){.start_time = start_time}, poller);
+	if (poller->gap_time == NSEC_NONE || start_time < poller->gap_time)
+		poller->gap_time = start_time;
 	poller->gap_ns[reason] += end_time - start_time;
 	coverage_add_gap(poller->trawld->store, poller->source->name, start_time, end_time, reason);
 	committer_touch(poller->trawld->committer);

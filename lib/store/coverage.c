@@ -332,6 +332,24 @@ int coverage_each_gap(struct store *store, const char *source, bool acknowledged
 	return r;
 }
 
+int coverage_oldest_gap(
+	struct store *store, const char *source, nsec_t *ret_time, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row;
+	int r = statement_get(store, STATEMENT_GAP_OLDEST, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	r = statement_step(store, statement, &row, reterr);
+	if (!r)
+		*ret_time = row && sqlite3_column_type(statement, 0) == SQLITE_INTEGER
+				    ? sqlite3_column_int64(statement, 0)
+				    : NSEC_NONE;
+	return r;
+}
+
 int coverage_each_span(struct store *store, const char *source, coverage_span_fn each,
 	void *userdata, struct fault *reterr)
 {

@@ -100,6 +100,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
 			       " WHERE state = 'gap' AND (?1 IS NULL OR source = ?1)"
 			       " AND (?2 OR (" IS_OPEN_GAP "))"
 			       " ORDER BY source, start_time, number",
+	[STATEMENT_GAP_OLDEST] =
+		"SELECT min(start_time) FROM coverage WHERE " IS_OPEN_GAP " AND source = ?1",
 	[STATEMENT_GAP_PUT] =
 		"INSERT INTO coverage(source, found_time, start_time, end_time, reason,"
 		" state) VALUES(?1, ?2, ?3, ?4, ?5, 'gap')",
