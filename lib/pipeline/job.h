@@ -11,7 +11,7 @@ struct json_remove;
 struct selection;
 
 /* A job ends before the batch that would pass one of these; one batch is always taken. */
-#define JOB_MAX_BATCHES 256
+#define JOB_MAX_BATCHES 64
 #define JOB_MAX_BYTES ((size_t)8 << 20)
 
 /* What a sink takes. */
