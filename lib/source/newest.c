@@ -60,15 +60,15 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 	page->n_records = n;
 }
 
-/* A page that is newer than those above it: the list may have moved on while a page was retried,
- * and then what was read before does not adjoin. Further than by the overlap, it is no late record.
- */
+/* The list may have moved on while a page was retried, and then what was read before does not
+ * adjoin. A page that is newer than those above it may show that, or a late record; one with new
+ * records below what an earlier walk read does show it, however late these are. */
 static void look_whether_moved(struct poll *poll, const struct page *page)
 {
-	if (poll->walk_latest == NSEC_NONE || page->newest_time <= poll->walk_latest)
-		return;
-	poll->walk_moved = true;
-	if (page->newest_time - poll->walk_latest > definition_of(poll)->resume.overlap_ns)
+	bool newer = poll->walk_latest != NSEC_NONE && page->newest_time > poll->walk_latest;
+	bool below = poll->walk_reached && page->n_records > 0;
+	poll->walk_moved |= newer || below;
+	if (below)
 		poll->walk_reached = false;
 }
 
