@@ -93,12 +93,12 @@ int runner_skip(struct runner *runner, struct fault *reterr)
 			"what fails is not a page, window or document, and would fail again after it: %s",
 			fault->text);
 	runner_cancel_request(runner);
+	runner_arm(runner, 0); /* also where nothing can be skipped: it may have been a retry */
 	runner->skipping = true;
 	if (runner->failed.label)
 		skip_document(runner);
 	else if (skip_more(runner) == POLL_SKIP_IMPOSSIBLE)
 		return fault_set(reterr, FAULT_CONFIG,
 			"nothing can be requested after what fails (%s)", fault->text);
-	runner_arm(runner, 0);
 	return 0;
 }

@@ -3,6 +3,7 @@
 shown; everything else is delivered once."""
 
 import json
+import threading
 import time
 
 import harness
@@ -116,6 +117,24 @@ class Skip(harness.Case):
         self.assertIn("no source `acne`: did you mean `acme`", self.ctl("skip", "acne", expect=64).err)
         self.assertEqual(self.running.stop(), 0)
         self.ctl("skip", "acme", expect=75)
+
+    def test_while_it_retries(self):
+        """What cannot be skipped is requested again, also where a retry was under way."""
+        blocked, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def answer(query, number):
+            if number == 2:
+                blocked.set()
+                go_on.wait()
+            return {"rows": self.events[:5] if number > 2 else "none"}
+
+        self.begin(answer, "resume.newest = yes")
+        self.assertTrue(blocked.wait(20 * harness.PATIENCE))
+        self.assertIn("nothing can be requested after", self.ctl("skip", "acme", expect=64).err)
+        go_on.set()
+        wait_until(lambda: self.out.exists() and len(self.delivered()) == 5, "the records")
+        self.assertEqual(self.gaps(), [])
 
     def test_refused_credential(self):
         self.begin(lambda query, number: (401, {"error": "token"}), *WINDOW)
