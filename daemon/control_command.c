@@ -321,6 +321,7 @@ static json_t *skip(struct control_client *client, const char *name)
 	events_add(trawld->store,
 		&(struct event){
 			.kind = EVENT_SKIP, .source = name, .by = by, .text = before.fault.text});
+	committer_touch(trawld->committer);
 	log_notice(&poller->source->subject, "skipping what cannot be read, by %s", by);
 	return json_pack("{s:b, s:o}", "ok", 1, "failed", status_json_text(before.fault.text));
 }

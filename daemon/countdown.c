@@ -158,15 +158,11 @@ void countdown_print_spool(const struct countdown *countdown, struct buf *out)
 	print_span(left, out);
 }
 
-struct culprit {
-	const char *name;
-};
-
 static void find_culprit(const struct sink_status *status, void *userdata)
 {
-	struct culprit *culprit = userdata;
-	if ((status->failing || status->paused) && status->pending_records > 0 && !culprit->name)
-		culprit->name = status->name;
+	const char **name = userdata;
+	if ((status->failing || status->paused) && status->pending_records > 0 && !*name)
+		*name = status->name;
 }
 
 /* Once, when a sink that takes nothing fills it. */
@@ -175,7 +171,7 @@ static void look_at_spool(struct countdown *countdown)
 	struct trawld *trawld = countdown->trawld;
 	nsec_t left = countdown_spool(countdown);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	struct culprit culprit = {NULL};
+	const char *culprit = NULL;
 	bool sure = spool_span(countdown) >= SPOOL_SURE ||
 		    spool_bytes(trawld->store) >= trawld->setup->config->daemon.spool_limit / 4;
 	if (left == NSEC_NONE || left > 2 * SPOOL_SOON)
@@ -183,13 +179,13 @@ static void look_at_spool(struct countdown *countdown)
 	if (left == NSEC_NONE || left > SPOOL_SOON || !sure || countdown->spool_told)
 		return;
 	fanout_each_sink(trawld->fanout, find_culprit, &culprit);
-	if (!culprit.name)
+	if (!culprit)
 		return;
 	countdown->spool_told = true;
 	countdown_print_spool(countdown, &text);
 	log_warning(NULL,
 		"%s at the present rate, since sink %s takes no records; polling waits then",
-		buf_text(&text), culprit.name);
+		buf_text(&text), culprit);
 }
 
 /* --- life --- */

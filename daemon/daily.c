@@ -13,9 +13,9 @@
 
 #define LOOK_AGAIN NSEC_PER_HOUR /* at the clock: it may have been set */
 
+/* A sink, as it was at its last line. */
 struct mark {
 	char *name;
-	bool sink;
 	struct daily_counts counts;
 };
 
@@ -23,7 +23,7 @@ struct daily {
 	struct trawld *trawld;
 	ev_timer timer;
 	nsec_t next_time; /* the midnight that is waited for */
-	struct mark *marks; /* as things were at the last line */
+	struct mark *marks;
 	size_t n_marks, capacity;
 };
 
@@ -85,27 +85,26 @@ void daily_print_sink(const struct daily_counts *before, const struct daily_coun
 	add_state(out, state);
 }
 
-/* The counts of the last line; all 0: there was none. */
-static struct daily_counts *mark_of(struct daily *daily, const char *name, bool sink)
+/* The counts of a sink at its last line; all 0: there was none. */
+static struct daily_counts *mark_of(struct daily *daily, const char *name)
 {
 	for (size_t i = 0; i < daily->n_marks; i++)
-		if (daily->marks[i].sink == sink && strcmp(daily->marks[i].name, name) == 0)
+		if (strcmp(daily->marks[i].name, name) == 0)
 			return &daily->marks[i].counts;
 	daily->marks =
 		mem_grow(daily->marks, daily->n_marks, &daily->capacity, sizeof(struct mark));
 	struct mark *mark = &daily->marks[daily->n_marks++];
-	*mark = (struct mark){.name = mem_strdup(name), .sink = sink};
+	*mark = (struct mark){.name = mem_strdup(name)};
 	return &mark->counts;
 }
 
-static void tell_source(struct daily *daily, const struct poller *poller)
+static void tell_source(struct poller *poller)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	struct runner_status runner;
 	struct intake_status intake;
 	runner_status(poller->runner, &runner);
 	intake_status(poller->intake, &intake);
-	struct daily_counts *before = mark_of(daily, poller->source->name, false);
 	struct daily_counts now = {.n_records = intake.n_records,
 		.n_duplicates = intake.n_duplicates,
 		.n_requests = runner.n_requests,
@@ -114,9 +113,9 @@ static void tell_source(struct daily *daily, const struct poller *poller)
 	struct daily_state state = {.newest_time = runner.newest_time,
 		.failing_time = runner.failing ? runner.failing_time : NSEC_NONE,
 		.paused = poller->paused};
-	daily_print_source(before, &now, &state, &text);
+	daily_print_source(&poller->daily, &now, &state, &text);
 	log_info(&poller->source->subject, "%s", buf_text(&text));
-	*before = now;
+	poller->daily = now;
 }
 
 static void tell_sink(const struct sink_status *status, void *userdata)
@@ -124,7 +123,7 @@ static void tell_sink(const struct sink_status *status, void *userdata)
 	struct daily *daily = userdata;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	struct log_subject subject = {"sink", status->name, status->location};
-	struct daily_counts *before = mark_of(daily, status->name, true);
+	struct daily_counts *before = mark_of(daily, status->name);
 	struct daily_counts now = {.n_delivered = status->delivered_records,
 		.n_rejected = status->refused_records,
 		.n_retries = status->retries};
@@ -158,7 +157,7 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	if (now_time >= daily->next_time) {
 		for (size_t i = 0; i < trawld->n_pollers; i++)
-			tell_source(daily, trawld->pollers[i]);
+			tell_source(trawld->pollers[i]);
 		fanout_each_sink(trawld->fanout, tell_sink, daily);
 	}
 	set_next(daily, now_time);

@@ -29,7 +29,7 @@ struct daily_state {
 	bool paused;
 };
 
-/* The sentence of a source or of a sink. Counters that are less than BEFORE began anew. */
+/* The sentence of a source or of a sink. Counters that are less than BEFORE began again. */
 void daily_print_source(const struct daily_counts *before, const struct daily_counts *now,
 	const struct daily_state *state, struct buf *out);
 void daily_print_sink(const struct daily_counts *before, const struct daily_counts *now,

@@ -5,6 +5,7 @@
 #include "pipeline/intake.h"
 #include "pipeline/quarantine.h"
 #include "source/runner.h"
+#include "daily.h"
 #include "tally.h"
 
 struct errand;
@@ -29,6 +30,7 @@ struct poller {
 	struct reconciler *reconciler; /* NULL: none */
 	unsigned loss_told; /* how urgent it was when it was told (countdown.c) */
 	struct tally tally;
+	struct daily_counts daily; /* what daily.c has told */
 };
 
 /* 0, or the fault of the runner or the store. */

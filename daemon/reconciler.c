@@ -32,6 +32,7 @@ struct reconciler {
 	size_t delay; /* index */
 	struct records_list accepted, received;
 	bool foreign; /* the API returned records of another time than was requested */
+	bool foreign_told;
 	bool too_many;
 };
 
@@ -208,8 +209,9 @@ static void print_vanished(
 	size_t n = vanished->n_items;
 	buf_printf(out, "%zu record%s from ", n, str_plural(n));
 	print_window(window, out);
-	buf_printf(out, " that %s accepted before %s no longer returned by the API (digest%s",
-		n == 1 ? "was" : "were", n == 1 ? "is" : "are", n == 1 ? "" : "s of the IDs:");
+	buf_printf(out,
+		" that %s accepted before %s no longer returned by the API (digest%s of the ID%s:",
+		n == 1 ? "was" : "were", n == 1 ? "is" : "are", str_plural(n), str_plural(n));
 	for (size_t i = 0; i < n && i < SHOWN_MAX; i++) {
 		char hex[DIGEST_HEX_SIZE];
 		digest_hex(vanished->items[i].key.bytes, sizeof(struct id), hex);
@@ -253,6 +255,10 @@ static int settle(
 		return fault_set(reterr, FAULT_STORE, "the state cannot be written now");
 	find_difference(reconciler, now_time, &difference);
 	size_t n = reconciler->foreign ? 0 : difference.vanished.n_items;
+	if (reconciler->foreign && !reconciler->foreign_told)
+		log_warning(&source->subject,
+			"reconcile: the API also returns records of other times than were requested, so records that vanish from it cannot be told; late records are still found");
+	reconciler->foreign_told |= reconciler->foreign;
 	if (n > 0)
 		print_vanished(&result->span, &difference.vanished, &text);
 	int r = reconcile_settle(store_of(reconciler), source->name, source->page_shape,
@@ -272,12 +278,20 @@ static int settle(
 	return 0;
 }
 
+static void put_off(
+	struct reconciler *reconciler, const struct span *window, const struct fault *fault)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	print_window(window, &text);
+	log_warning(&source_of(reconciler)->subject, "reconcile %s: %s; retrying later",
+		buf_text(&text), fault->text);
+	reconciler->pause_until_at = clock_monotonic() + reconciler->grid_ns;
+}
+
 static void window_done(const struct errand_result *result, void *userdata)
 {
 	struct reconciler *reconciler = userdata;
-	const struct source *source = source_of(reconciler);
 	struct fault fault = FAULT_NULL;
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	if (result->fault)
 		fault = *result->fault;
 	else if (result->partial)
@@ -287,12 +301,8 @@ static void window_done(const struct errand_result *result, void *userdata)
 			RECORDS_MAX);
 	else
 		settle(reconciler, result, &fault);
-	if (fault.class == FAULT_NONE)
-		return;
-	print_window(&result->span, &text);
-	log_warning(
-		&source->subject, "reconcile %s: %s; retrying later", buf_text(&text), fault.text);
-	reconciler->pause_until_at = clock_monotonic() + reconciler->grid_ns;
+	if (fault.class != FAULT_NONE)
+		put_off(reconciler, &result->span, &fault);
 }
 
 static void ended(bool interrupted, void *userdata)
@@ -353,11 +363,14 @@ void reconciler_look(struct reconciler *reconciler)
 		if (covered == NSEC_NONE || covered < window.end_time || now_time < due)
 			continue;
 		/* rows are read: what is only collected must be among them */
-		if (!committer_flush(reconciler->poller->trawld->committer) ||
-			reconcile_list(store_of(reconciler), source->name, window.start_time,
-				window.end_time, &reconciler->accepted.items,
-				&reconciler->accepted.n_items, &fault))
+		if (!committer_flush(reconciler->poller->trawld->committer))
+			return; /* told by the committer */
+		if (reconcile_list(store_of(reconciler), source->name, window.start_time,
+			    window.end_time, &reconciler->accepted.items,
+			    &reconciler->accepted.n_items, &fault)) {
+			put_off(reconciler, &window, &fault);
 			return;
+		}
 		reconciler->delay = i;
 		if (!errand_start(reconciler->poller, &reconcile_kind, reconciler, &window, 1))
 			forget_window(reconciler);

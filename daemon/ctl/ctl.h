@@ -74,6 +74,11 @@ int ctl_unknown_sink(const char *name, const struct config *config);
 int ctl_open_state(struct store **ret, const struct config *config, enum store_mode mode,
 	struct fault *reterr);
 
+/* Reads the state, beside a running trawld or not; nothing is read where there is none yet. 0, or
+ * the exit code after the reason was printed. */
+int ctl_read_state(const struct config *config,
+	int (*read)(struct store *store, void *userdata, struct fault *reterr), void *userdata);
+
 /* Opens the state that is there, to change it while no trawld runs. 0, or the exit code after the
  * reason was printed. */
 int ctl_own_state(struct store **ret, const struct config *config);

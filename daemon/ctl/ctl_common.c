@@ -135,6 +135,20 @@ int ctl_open_state(
 	return r ? r : store_open(ret, directory, mode, reterr);
 }
 
+int ctl_read_state(const struct config *config,
+	int (*read)(struct store *store, void *userdata, struct fault *reterr), void *userdata)
+{
+	struct fault fault = FAULT_NULL;
+	struct store *store = NULL;
+	if (!ctl_has_state(config->daemon.state_directory))
+		return 0;
+	int r = ctl_open_state(&store, config, STORE_READ, &fault);
+	if (r == 0)
+		r = read(store, userdata, &fault);
+	store_close(store);
+	return r ? ctl_store_failed(r, &fault) : 0;
+}
+
 int ctl_own_state(struct store **ret, const struct config *config)
 {
 	struct fault fault = FAULT_NULL;

@@ -40,6 +40,7 @@ struct coverage_report {
 	struct source_coverage *sources;
 	size_t n_sources;
 	size_t capacity;
+	const char *source; /* NULL: all */
 	nsec_t since_time; /* NSEC_NONE: all */
 	size_t n_gaps;
 	struct buf out;
@@ -185,20 +186,11 @@ static void print_source(
 
 /* --- the command --- */
 
-static int collect(const struct config *config, const struct ctl_arguments *arguments,
-	struct coverage_report *report)
+static int collect(struct store *store, void *userdata, struct fault *reterr)
 {
-	struct fault fault = FAULT_NULL;
-	struct store *store = NULL;
-	if (!ctl_has_state(config->daemon.state_directory))
-		return 0;
-	int r = ctl_open_state(&store, config, STORE_READ, &fault);
-	if (r == 0)
-		r = coverage_each_span(store, arguments->name, add_span, report, &fault);
-	if (r == 0)
-		r = coverage_each_gap(store, arguments->name, true, add_gap, report, &fault);
-	store_close(store);
-	return r ? ctl_store_failed(r, &fault) : 0;
+	const struct coverage_report *report = userdata;
+	int r = coverage_each_span(store, report->source, add_span, userdata, reterr);
+	return r ? r : coverage_each_gap(store, report->source, true, add_gap, userdata, reterr);
 }
 
 static void report_deinit(struct coverage_report *report)
@@ -215,8 +207,9 @@ static void report_deinit(struct coverage_report *report)
 
 static int run(const struct config *config, const struct ctl_arguments *arguments, nsec_t since)
 {
-	struct coverage_report report CLEANUP(report_deinit) = {.since_time = since};
-	int code = collect(config, arguments, &report);
+	struct coverage_report report CLEANUP(report_deinit) = {
+		.source = arguments->name, .since_time = since};
+	int code = ctl_read_state(config, collect, &report);
 	if (code)
 		return code;
 	if (arguments->name && report.n_sources == 0 && !ctl_find_source(config, arguments->name))

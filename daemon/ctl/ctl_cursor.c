@@ -46,18 +46,9 @@ static const struct row *find_row(const struct listing *listing, const char *nam
 	return NULL;
 }
 
-/* The cursor of every source; nothing if there is no state yet. */
-static int read_state(const struct config *config, struct listing *ret)
+static int list(struct store *store, void *userdata, struct fault *reterr)
 {
-	struct fault fault = FAULT_NULL;
-	struct store *store = NULL;
-	if (!ctl_has_state(config->daemon.state_directory))
-		return 0;
-	int r = ctl_open_state(&store, config, STORE_READ, &fault);
-	if (r == 0)
-		r = cursors_list(store, add, ret, &fault);
-	store_close(store);
-	return r ? ctl_store_failed(r, &fault) : 0;
+	return cursors_list(store, add, userdata, reterr);
 }
 
 static void print_none(const struct config *config, const char *name, bool json)
@@ -159,7 +150,7 @@ int ctl_cursor(const struct ctl_arguments *arguments)
 	if (!config)
 		return EX_CONFIG;
 	ctl_secrets_init(&secrets, config);
-	int r = read_state(config, &listing);
+	int r = ctl_read_state(config, list, &listing);
 	if (r == 0 && !name)
 		r = print_all(config, &listing, arguments->json);
 	else if (r == 0 && !ctl_find_source(config, name) && !find_row(&listing, name))

@@ -14,6 +14,7 @@
 #include "store/events.h"
 
 struct event_listing {
+	nsec_t since_time; /* NSEC_NONE: all */
 	bool json;
 	struct buf out;
 };
@@ -47,29 +48,21 @@ static void add(const char *line, void *userdata)
 		append_text(line, &listing->out);
 }
 
-static int list(const struct config *config, nsec_t since, struct event_listing *listing)
+static int list(struct store *store, void *userdata, struct fault *reterr)
 {
-	struct fault fault = FAULT_NULL;
-	struct store *store = NULL;
-	if (!ctl_has_state(config->daemon.state_directory))
-		return 0;
-	int r = ctl_open_state(&store, config, STORE_READ, &fault);
-	if (r == 0)
-		r = events_each(store, since, add, listing, &fault);
-	store_close(store);
-	return r ? ctl_store_failed(r, &fault) : 0;
+	const struct event_listing *listing = userdata;
+	return events_each(store, listing->since_time, add, userdata, reterr);
 }
 
 int ctl_events(const struct ctl_arguments *arguments)
 {
-	struct event_listing listing = {.json = arguments->json};
-	nsec_t since = NSEC_NONE;
-	if (arguments->since && ctl_read_time("--since", arguments->since, &since))
+	struct event_listing listing = {.json = arguments->json, .since_time = NSEC_NONE};
+	if (arguments->since && ctl_read_time("--since", arguments->since, &listing.since_time))
 		return EX_USAGE;
 	struct config *config = ctl_config(arguments);
 	if (!config)
 		return EX_CONFIG;
-	int code = list(config, since, &listing);
+	int code = ctl_read_state(config, list, &listing);
 	if (code == 0)
 		fputs(buf_text(&listing.out), stdout);
 	if (code == 0 && listing.out.size == 0 && !arguments->json)

@@ -20,6 +20,8 @@
 #define PATIENCE 60 /* seconds */
 
 struct gap_listing {
+	const char *source; /* NULL: all */
+	bool all; /* also those that are acknowledged */
 	bool json;
 	size_t n_open;
 	struct buf out;
@@ -85,19 +87,11 @@ static void add(const struct coverage_gap *gap, void *userdata)
 		add_text(listing, gap);
 }
 
-/* What is listed is what was acknowledged; nothing when there is no state. */
-static int list(const struct config *config, const struct ctl_arguments *arguments,
-	struct gap_listing *listing)
+/* What is listed is what was acknowledged. */
+static int list(struct store *store, void *userdata, struct fault *reterr)
 {
-	struct fault fault = FAULT_NULL;
-	struct store *store = NULL;
-	if (!ctl_has_state(config->daemon.state_directory))
-		return 0;
-	int r = ctl_open_state(&store, config, STORE_READ, &fault);
-	if (r == 0)
-		r = coverage_each_gap(store, arguments->name, arguments->all, add, listing, &fault);
-	store_close(store);
-	return r ? ctl_store_failed(r, &fault) : 0;
+	const struct gap_listing *listing = userdata;
+	return coverage_each_gap(store, listing->source, listing->all, add, userdata, reterr);
 }
 
 /* The daemon has the state: it notes who asks. */
@@ -133,11 +127,12 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 
 int ctl_gaps(const struct ctl_arguments *arguments)
 {
-	struct gap_listing listing = {.json = arguments->json};
+	struct gap_listing listing = {
+		.source = arguments->name, .all = arguments->all, .json = arguments->json};
 	struct config *config = ctl_config(arguments);
 	if (!config)
 		return EX_CONFIG;
-	int code = list(config, arguments, &listing);
+	int code = ctl_read_state(config, list, &listing);
 	if (code == 0 && arguments->acknowledge && listing.n_open > 0)
 		code = acknowledge(config, arguments);
 	if (code == 0)

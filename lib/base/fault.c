@@ -32,6 +32,13 @@ const char *fault_class_to_string(enum fault_class class)
 	return names[class];
 }
 
+bool fault_may_pass(enum fault_class class)
+{
+	return class == FAULT_NETWORK || class == FAULT_TIMEOUT || class == FAULT_THROTTLED ||
+	       class == FAULT_SERVER || class == FAULT_BODY || class == FAULT_INCOMPLETE ||
+	       class == FAULT_LOST;
+}
+
 /* Cuts at SIZE without leaving half a UTF-8 character behind. */
 static size_t cut(const char *text, size_t size)
 {

@@ -42,6 +42,9 @@ struct fault {
 const char *fault_class_to_string(
 	enum fault_class class); /* "network", "auth", ... (metric label) */
 
+/* May a later attempt succeed although nobody changes anything? */
+bool fault_may_pass(enum fault_class class);
+
 /* Fills *FAULT anew, without status and wait (NULL allowed: nothing happens). Control characters in
  * the text become '?', registered secrets `***`. Returns CLASS for `return fault_set(...)`: an
  * outcome > 0. */

@@ -50,17 +50,9 @@ const struct fault *delivery_undone(const struct delivery *delivery)
 	return kind->undone ? kind->undone(delivery->sink) : NULL;
 }
 
-/* As for sources (runner_failure.c). */
-static bool delivery_may_pass(const struct fault *fault)
-{
-	return fault->class == FAULT_NETWORK || fault->class == FAULT_TIMEOUT ||
-	       fault->class == FAULT_THROTTLED || fault->class == FAULT_SERVER ||
-	       fault->class == FAULT_BODY;
-}
-
 bool delivery_is_retrying(const struct delivery *delivery)
 {
-	return delivery->failing && delivery_may_pass(&delivery->fault) &&
+	return delivery->failing && fault_may_pass(delivery->fault.class) &&
 	       delivery->wait_ns <= RETRY_WAIT && delivery->n_vain <= RETRY_ATTEMPTS;
 }
 

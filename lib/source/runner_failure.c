@@ -9,13 +9,6 @@
 
 #define GIVE_UP_ATTEMPTS 3 /* --once: retries of a passing fault */
 
-static bool is_passing(enum fault_class class)
-{
-	return class == FAULT_NETWORK || class == FAULT_TIMEOUT || class == FAULT_THROTTLED ||
-	       class == FAULT_SERVER || class == FAULT_BODY || class == FAULT_INCOMPLETE ||
-	       class == FAULT_LOST;
-}
-
 /* Said once when it begins and whenever it changes; not at each attempt. */
 static void tell_fault(struct runner *runner, const struct fault *fault, nsec_t wait_ns)
 {
@@ -42,7 +35,7 @@ void runner_wait_after(struct runner *runner, const struct fault *fault, nsec_t 
 	runner->n_attempts++;
 	runner->n_vain++;
 	runner->status.n_pauses++;
-	if (runner->give_up && (!is_passing(fault->class) || wait_ns > RUNNER_GIVE_UP_WAIT ||
+	if (runner->give_up && (!fault_may_pass(fault->class) || wait_ns > RUNNER_GIVE_UP_WAIT ||
 				       runner->n_vain > GIVE_UP_ATTEMPTS)) {
 		tell_fault(runner, fault, -1);
 		runner_finish(runner, fault);

@@ -119,9 +119,7 @@ static int check_names(struct store *store, const struct names_of *names,
 	if (r || (old == 0 && new > 0))
 		return r;
 	fault_set(reterr, FAULT_CONFIG,
-		"the configuration still has [%s %s], or does not have [%s %s] yet: give the "
-		"section "
-		"its new name there first",
+		"the configuration still has [%s %s], or does not have [%s %s] yet: give the section its new name there first",
 		names->word, change->name, names->word, change->to);
 	return STORE_E_REFUSED;
 }
@@ -154,9 +152,7 @@ static int drop_sink(struct store *store, struct routes_change *change, struct f
 		return r;
 	if (n_wanted > 0 && n_waiting == 0) {
 		fault_set(reterr, FAULT_CONFIG,
-			"sink `%s` is configured, and no source that records wait of has stopped "
-			"listing it: nothing is dropped; take it out of the configuration, or out "
-			"of `sinks` of a source, first",
+			"sink `%s` is configured, and no source that records wait of has stopped listing it: nothing is dropped; take it out of the configuration, or out of `sinks` of a source, first",
 			change->name);
 		return STORE_E_REFUSED;
 	}
@@ -179,8 +175,7 @@ static int rename_sink(struct store *store, struct routes_change *change, struct
 		r = run(store, sink_names.known, &other, &n_others, reterr);
 	if (!r && n_others > 0) {
 		fault_set(reterr, FAULT_CONFIG,
-			"the state has a sink `%s` already: what waits for `%s` can only be given "
-			"to a new name",
+			"the state has a sink `%s` already: what waits for `%s` can only be given to a new name",
 			change->to, change->name);
 		r = STORE_E_REFUSED;
 	}
@@ -236,8 +231,7 @@ static int merge_sources(struct store *store, struct routes_change *change, stru
 	if (r || n_misplaced == 0)
 		return r;
 	fault_set(reterr, FAULT_CONFIG,
-		"records of both `%s` and `%s` wait, and they are not for the same sinks: run this "
-		"again when the sinks have them",
+		"records of both `%s` and `%s` wait, and they are not for the same sinks: run this again when the sinks have them",
 		change->name, change->to);
 	return STORE_E_REFUSED;
 }

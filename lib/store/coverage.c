@@ -337,8 +337,13 @@ int coverage_oldest_gap(
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	bool row;
-	int r = statement_get(store, STATEMENT_GAP_OLDEST, &statement, reterr);
+	int r;
 
+	if (coverage_open_gaps(store, source) == 0) {
+		*ret_time = NSEC_NONE;
+		return 0;
+	}
+	r = statement_get(store, STATEMENT_GAP_OLDEST, &statement, reterr);
 	if (r)
 		return r;
 	statement_bind_text(statement, 1, source);

@@ -58,7 +58,8 @@ typedef void (*coverage_gap_fn)(const struct coverage_gap *gap, void *userdata);
 int coverage_each_gap(struct store *store, const char *source, bool acknowledged,
 	coverage_gap_fn each, void *userdata, struct fault *reterr);
 
-/* Where the first open gap of SOURCE begins; NSEC_NONE: there is none. 0 or STORE_E_*. */
+/* Where the first open gap of SOURCE begins; NSEC_NONE: there is none. 0 or
+ * STORE_E_*: *RET_TIME is unchanged. */
 int coverage_oldest_gap(
 	struct store *store, const char *source, nsec_t *ret_time, struct fault *reterr);
 

@@ -259,8 +259,7 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 		return r;
 	if (!wal) {
 		fault_set(reterr, FAULT_STORE,
-			"the file system of %s cannot hold the state (no shared memory for "
-			"SQLite's log): use a local one",
+			"the file system of %s cannot hold the state (no shared memory for SQLite's log): use a local one",
 			store->path);
 		return STORE_E_UNUSABLE;
 	}
@@ -405,8 +404,7 @@ static int open_read(struct store *store, const struct schema *schema, struct fa
 		fault_set(reterr, FAULT_STORE,
 			state == SCHEMA_FRESH
 				? "%s holds no state yet: start trawld once"
-				: "%s is of an older trawld: start the new one once, it converts "
-				  "the file",
+				: "%s is of an older trawld: start the new one once, it converts the file",
 			store->path);
 		return STORE_E_UNUSABLE;
 	}
@@ -506,8 +504,7 @@ int database_check_place(const struct store *store, struct fault *reterr)
 		status.st_ino == store->inode)
 		return 0;
 	fault_set(reterr, FAULT_STORE,
-		"%s was removed or replaced while trawld works on it: put the file back if it was "
-		"not on purpose, then start trawld again",
+		"%s was removed or replaced while trawld works on it: put the file back if it was not on purpose, then start trawld again",
 		store->path);
 	return STORE_E_CORRUPT;
 }

@@ -147,6 +147,23 @@ void events_settle(struct store *store, size_t first)
 	events_drop(store, first);
 }
 
+int events_commit(struct store *store, size_t first, int r, struct fault *reterr)
+{
+	if (!r)
+		r = events_write(store, first, reterr);
+	if (!r)
+		r = statement_run(store, STATEMENT_COMMIT, reterr);
+	if (!r) {
+		events_settle(store, first);
+		return 0;
+	}
+	/* after some errors SQLite has rolled back by itself */
+	if (!sqlite3_get_autocommit(store->db))
+		statement_run(store, STATEMENT_ROLLBACK, NULL);
+	events_drop(store, first);
+	return r;
+}
+
 /* --- reading --- */
 
 static void load_line(const char *line, void *userdata)

@@ -26,8 +26,7 @@ static int held(const char *directory, int fd, struct fault *reterr)
 		number_parse(str_trim((struct slice){text, (size_t)size}), 1, INT32_MAX, &pid);
 	if (pid > 0)
 		fault_set(reterr, FAULT_STORE,
-			"another trawld (PID %lld) works on %s: stop it, or set another "
-			"state_directory",
+			"another trawld (PID %lld) works on %s: stop it, or set another state_directory",
 			(long long)pid, directory);
 	else
 		fault_set(reterr, FAULT_STORE,

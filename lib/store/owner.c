@@ -49,8 +49,7 @@ int owner_check(const char *directory, const char *path, char **ret_former, stru
 		return 0;
 	}
 	fault_set(reterr, FAULT_STORE,
-		"the state in %s belongs to the configuration %s, not to %s; nothing was changed "
-		"(set another state_directory; if %s is to use this state from now on, delete %s)",
+		"the state in %s belongs to the configuration %s, not to %s; nothing was changed (set another state_directory; if %s is to use this state from now on, delete %s)",
 		directory, owner, path, path, file);
 	return STORE_E_UNUSABLE;
 }

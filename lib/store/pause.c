@@ -44,18 +44,7 @@ int pause_set(struct store *store, enum pause_kind kind, const char *name, bool 
 				  .sink = kind == PAUSE_SINK ? name : NULL,
 				  .by = by});
 	r = set(store, kind, name, paused, reterr);
-	if (!r)
-		r = events_write(store, first, reterr);
-	if (!r)
-		r = statement_run(store, STATEMENT_COMMIT, reterr);
-	if (!r) {
-		events_settle(store, first);
-		return 0;
-	}
-	events_drop(store, first);
-	if (!sqlite3_get_autocommit(store->db))
-		statement_run(store, STATEMENT_ROLLBACK, NULL);
-	return r;
+	return events_commit(store, first, r, reterr);
 }
 
 int pause_each(struct store *store,

@@ -85,11 +85,28 @@ int reconcile_get(struct store *store, const char *source, nsec_t delay_ns, nsec
 	return r;
 }
 
+/* Most sources have nothing here, and each start asks for all of them: a read is cheaper. */
+static int is_known(struct store *store, const char *source, bool *ret, struct fault *reterr)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	int r = statement_get(store, STATEMENT_RECONCILED_FIND, &statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, source);
+	return statement_step(store, statement, ret, reterr);
+}
+
 int reconcile_forget_others(struct store *store, const char *source, const char *shape,
 	const nsec_t *delays_ns, size_t n, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
-	int r = statement_prepare(store,
+	bool known = false;
+	int r = is_known(store, source, &known, reterr);
+
+	if (r || !known)
+		return r;
+	r = statement_prepare(store,
 		"DELETE FROM reconciled WHERE source = ?1"
 		" AND (shape <> ?6 OR delay NOT IN (?2, ?3, ?4, ?5))",
 		&statement, reterr);
@@ -138,14 +155,13 @@ static int mark(struct store *store, const struct reconcile_record *record, stru
 }
 
 static int write_all(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
-	nsec_t until_time, const struct reconcile_record *records, size_t n, size_t first_event,
-	struct fault *reterr)
+	nsec_t until_time, const struct reconcile_record *records, size_t n, struct fault *reterr)
 {
 	int r = put_until(store, source, shape, delay_ns, until_time, reterr);
 
 	for (size_t i = 0; i < n && !r; i++)
 		r = mark(store, &records[i], reterr);
-	return r ? r : events_write(store, first_event, reterr);
+	return r;
 }
 
 int reconcile_settle(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
@@ -160,15 +176,6 @@ int reconcile_settle(struct store *store, const char *source, const char *shape,
 	if (n > 0)
 		events_add(store,
 			&(struct event){.kind = EVENT_VANISHED, .source = source, .text = text});
-	r = write_all(store, source, shape, delay_ns, until_time, records, n, first, reterr);
-	if (!r)
-		r = statement_run(store, STATEMENT_COMMIT, reterr);
-	if (!r) {
-		events_settle(store, first);
-		return 0;
-	}
-	events_drop(store, first);
-	if (!sqlite3_get_autocommit(store->db))
-		statement_run(store, STATEMENT_ROLLBACK, NULL);
-	return r;
+	r = write_all(store, source, shape, delay_ns, until_time, records, n, reterr);
+	return events_commit(store, first, r, reterr);
 }

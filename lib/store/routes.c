@@ -308,17 +308,8 @@ static int transact(struct store *store, const struct routes_configuration *conf
 		r = adopt_all(store, change, report, reterr);
 	if (!r && renamed)
 		r = read_source(store, change->to, &id, &last, reterr);
-	if (!r)
-		r = events_write(store, first, reterr);
-	if (!r)
-		r = statement_run(store, STATEMENT_COMMIT, reterr);
-	if (r && !sqlite3_get_autocommit(store->db))
-		statement_run(store, STATEMENT_ROLLBACK, NULL);
+	r = events_commit(store, first, r, reterr);
 	statement_exec(store, wanted_drop, NULL);
-	if (r)
-		events_drop(store, first);
-	else
-		events_settle(store, first);
 	if (!r && renamed)
 		catalog_renamed(store, change->name, change->to, id, last);
 	return r;

@@ -178,15 +178,13 @@ int schema_judge(struct store *store, const struct schema *schema, enum schema_s
 	}
 	if (application != APPLICATION_ID) {
 		fault_set(reterr, FAULT_STORE,
-			"%s is a database of another program: move it away, or set another "
-			"state_directory",
+			"%s is a database of another program: move it away, or set another state_directory",
 			store->path);
 		return STORE_E_CORRUPT;
 	}
 	if (version > schema->n_steps) {
 		fault_set(reterr, FAULT_STORE,
-			"%s was written by a newer trawld (schema %lld, this one knows up to %d): "
-			"install that version again",
+			"%s was written by a newer trawld (schema %lld, this one knows up to %d): install that version again",
 			store->path, (long long)version, schema->n_steps);
 		return STORE_E_UNUSABLE;
 	}

@@ -124,14 +124,14 @@ static const char *const statement_texts[N_STATEMENTS] = {
 				" AND newest_time >= ?2",
 	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
 	[STATEMENT_FREE_COUNT] = "PRAGMA freelist_count",
+	[STATEMENT_RECONCILED_FIND] = "SELECT 1 FROM reconciled WHERE source = ?1 LIMIT 1",
 	[STATEMENT_SHRINK] = "PRAGMA incremental_vacuum(512)",
 };
 
 int statement_damaged(const struct store *store, struct fault *reterr, const char *why)
 {
 	fault_set(reterr, FAULT_STORE,
-		"%s is damaged (%s): bring back a copy of the state directory, or move it away to "
-		"begin again at every source's start",
+		"%s is damaged (%s): bring back a copy of the state directory, or move it away to begin again at every source's start",
 		store->path, why);
 	return STORE_E_CORRUPT;
 }
@@ -152,16 +152,14 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 		fault_set(reterr, FAULT_STORE,
-			"%s cannot be written (%s): nothing is lost and trawld retries; look at "
-			"the mount and the owner of the state directory",
+			"%s cannot be written (%s): nothing is lost and trawld retries; look at the mount and the owner of the state directory",
 			store->path, sqlite3_errstr(code));
 		return STORE_E_FULL;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
 		fault_set(reterr, FAULT_STORE,
-			"%s is locked by another program: trawld retries; end what has it open "
-			"(a database shell, a backup)",
+			"%s is locked by another program: trawld retries; end what has it open (a database shell, a backup)",
 			store->path);
 		return STORE_E_FULL;
 	case SQLITE_IOERR:
@@ -169,8 +167,7 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 	case SQLITE_NOMEM:
 	case SQLITE_INTERRUPT:
 		fault_set(reterr, FAULT_STORE,
-			"cannot read or write %s (%s): nothing is lost and trawld retries; look at "
-			"the disk and its quota",
+			"cannot read or write %s (%s): nothing is lost and trawld retries; look at the disk and its quota",
 			store->path, why);
 		return STORE_E_FULL;
 	default: /* foreign codes: an open set */

@@ -81,6 +81,7 @@ enum statement {
 	STATEMENT_KEYS_LIST,
 	STATEMENT_PAGE_COUNT,
 	STATEMENT_FREE_COUNT,
+	STATEMENT_RECONCILED_FIND,
 	STATEMENT_SHRINK,
 	N_STATEMENTS
 };
@@ -301,6 +302,10 @@ int coverage_load(struct store *store, struct fault *reterr);
 int events_write(struct store *store, size_t first, struct fault *reterr);
 void events_settle(struct store *store, size_t first);
 void events_drop(struct store *store, size_t first);
+/* The end of a transaction that has its own events, those from FIRST on. R: how it went so far; if
+ * 0, they are written and it is committed, else or on a failure of that it is rolled back and they
+ * are dropped. 0 or STORE_E_*. */
+int events_commit(struct store *store, size_t first, int r, struct fault *reterr);
 /* Reads the lines that are committed. */
 int events_load(struct store *store, struct fault *reterr);
 

@@ -143,7 +143,7 @@ class Proofs(Ways):
         faulty({"login.url": self.receiver.url}, "login.token")
         faulty({**url, "login.token": "token"}, "JSON Pointer")
         faulty({**url, "login.tokn": "/a"}, "login.tokn")
-        faulty({**url, "login.body": '{"a": "b"c"}'}, "no JSON")
+        faulty({**url, "login.body": '{"a": "b"c"}'}, "not JSON")
         faulty({**url, "login.header.Host": "a"}, "login.header.Host")
         faulty({**url, "auth.type": "basic", "auth.user": "a"}, "auth.type = login")
         faulty({**url, "login.url": "http://iam.example.net/x"}, "https")

@@ -96,7 +96,7 @@ static int login_check(const struct http_options *options, struct fault *reterr)
 			"auth.type = login needs login.token: header:NAME or a JSON Pointer");
 	else if (body && !typed && !login_is_json(body))
 		r = fault_set(reterr, FAULT_CONFIG,
-			"login.body is no JSON: is there a quote in what ${...} stands for? (with login.header.Content-Type it may be anything)");
+			"login.body is not JSON: is there a quote in what ${...} stands for? (with login.header.Content-Type it may be anything)");
 	free(origin);
 	return r;
 }
