@@ -7,8 +7,10 @@
 #include "status_json.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
+#include "store/timeline.h"
 
 #define LINES_MAX 20
+#define COVERAGE_NS (30 * NSEC_PER_DAY)
 
 static void add_line(nsec_t time, struct slice text, void *userdata)
 {
@@ -45,18 +47,48 @@ static json_t *source_sinks_json(const struct trawld *trawld, const struct sourc
 	return names;
 }
 
-/* What is in the state: cursor and gaps, or why they cannot be read. */
-static void set_state(json_t *detail, const struct trawld *trawld, const char *source)
+/* What of the last 30 days was read, and what was not. The beginning is a full hour, so that the
+ * answer does not change with each request. */
+static json_t *coverage_json(const struct timelines *timelines, nsec_t now_time)
 {
+	json_t *coverage = json_array();
+	nsec_t start = now_time - now_time % NSEC_PER_HOUR - COVERAGE_NS;
+	const struct stretches *all = timelines->n_items > 0 ? &timelines->items[0].all : NULL;
+	for (size_t i = 0; all && i < all->n_items; i++) {
+		struct stretch stretch = all->items[i];
+		if (!stretch_crop(&stretch, start, INT64_MAX))
+			continue;
+		json_t *one =
+			json_pack("{s:o, s:o, s:s}", "start", status_json_time(stretch.start_time),
+				"end", status_json_time(stretch.end_time), "state", stretch.state);
+		if (stretch_is_gap(&stretch)) {
+			json_object_set_new(one, "reason", json_string(stretch.reason));
+			json_object_set_new(
+				one, "acknowledged", status_json_time(stretch.acknowledged_time));
+		}
+		json_array_append_new(coverage, one);
+	}
+	return coverage;
+}
+
+/* What is in the state: cursor, gaps and coverage, or why they cannot be read. */
+static void set_state(json_t *detail, const struct overview *overview, const char *source)
+{
+	struct store *store = overview->trawld->store;
+	struct timelines timelines CLEANUP(timelines_deinit) = TIMELINES_NULL;
 	json_t *gaps = json_array();
 	struct fault fault = FAULT_NULL;
 	char *cursor CLEANUP_FREE = NULL;
-	int r = cursors_get(trawld->store, source, &cursor, &fault);
+	int r = cursors_get(store, source, &cursor, &fault);
 	if (!r)
-		r = coverage_each_gap(trawld->store, source, false, add_gap, gaps, &fault);
+		r = coverage_each_gap(store, source, false, add_gap, gaps, &fault);
+	if (!r)
+		r = timelines_read(&timelines, store, source, &fault);
 	json_object_set_new(
 		detail, "cursor", !r && cursor ? status_json_text(cursor) : json_null());
 	json_object_set_new(detail, "gaps", r ? json_null() : json_incref(gaps));
+	json_object_set_new(detail, "coverage",
+		r ? json_null() : coverage_json(&timelines, overview->now_time));
 	json_object_set_new(detail, "state_error", r ? status_json_text(fault.text) : json_null());
 	json_decref(gaps);
 }
@@ -70,7 +102,7 @@ json_t *status_detail_source(const struct overview *overview, const struct overv
 		definition->title ? status_json_text(definition->title) : json_null());
 	json_object_set_new(detail, "definition",
 		definition->file ? status_json_text(definition->file) : json_null());
-	set_state(detail, overview->trawld, source->name);
+	set_state(detail, overview, source->name);
 	json_object_set_new(detail, "sinks", source_sinks_json(overview->trawld, source));
 	json_object_set_new(detail, "log", lines_json("source", source->name));
 	return detail;

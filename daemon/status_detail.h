@@ -8,8 +8,9 @@
 #include "overview.h"
 
 /* {title, definition (its file), cursor (as it is stored: it may hold what must not be shown), gaps
- * [{start, end, reason}], state_error (why these two cannot be read), sinks [names], log [{time,
- * text}], the last lines}. */
+ * [{start, end, reason}] that nobody has acknowledged, coverage [{start, end, state (full, chain,
+ * gap), of a gap reason and acknowledged}] of the last 30 days by start, state_error (why these
+ * three cannot be read), sinks [names], log [{time, text}], the last lines}. */
 json_t *status_detail_source(const struct overview *overview, const struct overview_source *from);
 
 /* {sources [names], log}. */

@@ -6,6 +6,7 @@ import http.client
 import http.server
 import json
 import threading
+import urllib.parse
 
 from harness import PATIENCE
 
@@ -17,6 +18,7 @@ class Front(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.port = port  # trawld's; None: gone
         self.status = None  # in place of trawld's
+        self.details = {}  # of a source, by its name, in place of trawld's
         self.go = threading.Event()
         self.go.set()
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
@@ -36,7 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         front = self.server
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
         if path == "/status":
             front.go.wait(60 * PATIENCE)
         if front.port is None:
@@ -49,6 +51,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         connection.close()
         if self.path == "/status" and front.status is not None:
             body = json.dumps(front.status).encode()
+        name = urllib.parse.parse_qs(query).get("name", [""])[0]
+        if name in front.details:
+            source = {"name": name, "detail": front.details[name]}
+            body = json.dumps({"sources": [source], "sinks": []}).encode()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("content-length", "connection", "date"):

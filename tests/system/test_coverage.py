@@ -3,11 +3,13 @@
 unread records are lost."""
 
 import json
+import re
 import time
 
 import harness
 import quiet_api
 from harness import wait_until
+from listen_http import ask
 from quiet_api import seconds
 
 
@@ -49,6 +51,26 @@ class Coverage(quiet_api.Case):
         self.assertEqual(rows[0]["reason"], "retention")
         (row,) = self.rows("--since", "-1h")
         self.assertEqual(row["state"], "full")
+
+    def detailed(self, port):
+        found = ask(port, "/status?name=s").json()["sources"]
+        return found if found[0]["detail"]["gaps"] else None
+
+    def test_detail(self):
+        """The page gets the last 30 days of it, of one source at a time."""
+        self.serve()
+        self.once()
+        self.age_cursor(40, "watermark", "started")
+        self.serve("resume.retention = 35d\n", listen="127.0.0.1:0")
+        daemon = self.daemon()
+        port = int(re.search(r":(\d+)/$", daemon.wait_log("status and metrics at"))[1])
+        (source,) = wait_until(lambda: self.detailed(port), "the gap")
+        (gap,), (read,) = source["detail"]["gaps"], source["detail"]["coverage"]
+        self.assertEqual((gap["reason"], read["state"]), ("retention", "full"))
+        self.assertEqual(seconds(read["start"]) % 3600, 0)
+        self.assertAlmostEqual(time.time() - seconds(read["start"]), 30 * 86400 + 1800, delta=2000)
+        self.assertNotIn("reason", read)
+        daemon.stop()
 
     def test_deadline(self):
         """What is unread is lost a retention after what was read."""

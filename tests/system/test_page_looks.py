@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The page at / (test_page.py): how it looks with 5, 60 and 1,000 sources, what the detail of a
-source and a sink shows, what a gap, an outlier and a start within the hour look like, and what
+source and a sink shows, coverage among it, what a gap, an outlier and a start within the hour look like, and what
 axe-core finds. Exit code 77 with the reason where there is no Chromium."""
 
 import datetime
@@ -164,6 +164,11 @@ class Gapped(Page):
         self.begin(*sections)
         self.open()
         self.assert_amber()
+        self.browser.run("open(rows.sources.get('acme'))")
+        self.browser.wait("return opened.text", "the detail")
+        text = self.browser.run("return opened.cell.innerText")
+        self.assertRegex(text, r" was read; no gaps\n(.*\n)+.*: retention\n")  # it is older than the strip
+        self.browser.run("open(rows.sources.get('acme'))")
         self.assertEqual(self.gap_metrics(), (0, 1))
         self.assertEqual(self.ctl("gaps", "--acknowledge").text.splitlines()[-1], "1 gap acknowledged")
         self.wait_words("Everything works")
@@ -171,6 +176,102 @@ class Gapped(Page):
         self.assertEqual(self.row("acme")["note"], None)
         self.assertEqual(self.gap_metrics(), (0, 0))
         self.assert_quiet()
+
+
+def hours_ago(hours, seconds=0.0):
+    """A full hour, so many before this one, and seconds."""
+    now = datetime.datetime.now(datetime.timezone.utc).replace(minute=0, second=0, microsecond=0)
+    moment = now - datetime.timedelta(hours=hours) + datetime.timedelta(seconds=seconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def stretch(start, end, state="full", reason=None, acknowledged=None):
+    found = {"start": start, "end": end, "state": state}
+    return {**found, "reason": reason, "acknowledged": acknowledged} if reason else found
+
+
+def detail(*coverage):
+    gaps = [one for one in coverage if one["state"] == "gap" and not one["acknowledged"]]
+    return {"title": "An API", "definition": "/x.conf", "cursor": None, "state_error": None, "log": [], "sinks": ["archive"],
+            "gaps": [{key: one[key] for key in ("start", "end", "reason")} for one in gaps if one["reason"] != "not requested"],
+            "coverage": list(coverage)}  # fmt: skip
+
+
+GAPPED = detail(
+    stretch(hours_ago(720), hours_ago(480)),
+    stretch(hours_ago(480), hours_ago(456), "gap", "retention"),
+    stretch(hours_ago(456), hours_ago(300), "chain"),
+    stretch(hours_ago(300), hours_ago(300, 2), "gap", "skipped"),
+    stretch(hours_ago(300, 2), hours_ago(200)),
+    stretch(hours_ago(200), hours_ago(199), "gap", "capped", hours_ago(100)),
+    stretch(hours_ago(199), hours_ago(50)),
+    stretch(hours_ago(50), hours_ago(40), "gap", "not requested"),
+    stretch(hours_ago(40), hours_ago(0)),
+    stretch(hours_ago(0), hours_ago(0), "gap", "document"),
+)
+
+# What is drawn: its kind, left edge and width in pixels of the strip, and its words.
+DRAWN = """
+const strip = opened.cell.querySelector(".strip"), box = strip.getBoundingClientRect();
+return strip && [...strip.querySelectorAll("i:not(.day)")].map((node) => {
+    const part = node.getBoundingClientRect();
+    return [node.className, part.left - box.left - strip.clientLeft, part.width, part.height, node.title, strip.clientWidth];
+});
+"""
+
+
+class Coverage(Page):
+    def begin_details(self, **details):
+        self.begin_doctored(status([source(name, gaps=2 if name == "gapped" else 0) for name in details], [sink("archive")]))
+        self.front.details = details
+
+    def show(self, name):
+        self.browser.run("if (opened.row !== rows.sources.get(arguments[0])) open(rows.sources.get(arguments[0]))", name)
+        self.browser.wait("return opened.text", "the detail")
+        return self.browser.run("return opened.cell.innerText")
+
+    def test_strip(self):
+        self.begin_details(gapped=GAPPED)
+        for size in ("phone", "desk"):
+            self.open(SCREENS[size])
+            text = self.show("gapped")
+            self.assertIn("of 30 d was read; 5 gaps, 3 open", text)
+            for phrase in ("retention", "skipped", "capped, acknowledged", "not requested", "document"):
+                self.assertIn(phrase, text)
+            found = self.browser.run(DRAWN)
+            kinds = [kind for kind, *_ in found]
+            self.assertEqual(kinds, ["read"] * 5 + ["seen"] * 2 + ["missing"] * 3)
+            for kind, left, width, height, words, whole in found:
+                self.assertGreaterEqual(left, -0.5, words)
+                self.assertLessEqual(left + width, whole + 0.5, words)
+                if kind != "read":
+                    self.assertGreaterEqual(width, 3.99, words)
+                    self.assertRegex(words, r": (retention|capped, acknowledged .*|skipped|document|not requested)$")
+            day, moment = found[7], found[9]
+            self.assertAlmostEqual(day[2], day[5] / 30, delta=0.1)
+            self.assertAlmostEqual(moment[2], 4, delta=0.1)
+            self.assertGreater(day[3], 2 * found[0][3])
+            self.browser.run("opened.cell.querySelector('.strip').scrollIntoView({ block: 'center' })")
+            self.each_look("coverage", (size,))
+        self.assertTrue(any(role == "image" and "5 gaps, 3 open" in name for role, name in self.browser.spoken()))
+
+    def test_whole_and_nothing(self):
+        """All was read; nothing is known; a gap of two seconds is not rounded away."""
+        almost = detail(stretch(hours_ago(720), hours_ago(9)), stretch(hours_ago(9), hours_ago(9, 2), "gap", "capped"),
+                        stretch(hours_ago(9, 2), hours_ago(0)))  # fmt: skip
+        self.begin_details(whole=detail(stretch(hours_ago(720), hours_ago(0))), nothing=detail(), almost=almost)
+        self.assertIn("100 % of 30 d was read; no gaps", self.show("whole"))
+        self.assertIn("Nothing is known to have been read", self.show("nothing"))
+        self.assertEqual(self.browser.run("return opened.cell.querySelectorAll('.strip').length"), 0)
+        self.assertIn("99.99 % of 30 d was read; 1 gap", self.show("almost"))
+
+    def test_axe(self):
+        self.begin_details(gapped=GAPPED)
+        for screen in (PHONE, DESK):
+            for theme in ("light", "dark"):
+                self.open(screen, theme)
+                self.show("gapped")
+                self.assertEqual(self.browser.axe(), [])
 
 
 class Detail(Page):
@@ -209,6 +310,7 @@ class Detail(Page):
         self.detail("Install a new one")
         self.browser.run("rows.sources.get('acme').opener.click()")
         self.assertRegex(self.detail("Cursor: "), r"of the API, \d+ bytes")
+        self.detail("Coverage of the last 30 days")
         self.browser.run("rows.sinks.get('archive').opener.click()")
         self.assertIn("Sources\nacme, globex", self.detail("Acknowledged batch"))
         self.assertEqual(self.browser.run("return document.querySelectorAll('.more').length"), 1)
