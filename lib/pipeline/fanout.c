@@ -44,13 +44,13 @@ const struct option sink_common_option_rows[] = {
 		.name = "include",
 		.type = OPTION_LINES,
 		.offset = COMMON(include),
-		.help = "conditions, one a line: only records that fulfil one of them",
+		.help = "conditions, one per line: only records that fulfil one of them",
 	},
 	{
 		.name = "exclude",
 		.type = OPTION_LINES,
 		.offset = COMMON(exclude),
-		.help = "conditions, one a line: no record that fulfils one of them",
+		.help = "conditions, one per line: no record that fulfils one of them",
 	},
 	{
 		.name = "remove",

@@ -74,7 +74,7 @@ static int compressor_add_gzip(struct compressor *compressor, struct slice data,
 		gzip->next_out = (Bytef *)buf_reserve(out, COMPRESSOR_PIECE);
 		gzip->avail_out = (uInt)COMPRESSOR_PIECE;
 		if (deflate(gzip, last ? Z_FINISH : Z_NO_FLUSH) == Z_STREAM_ERROR)
-			return fault_set(reterr, FAULT_INTERNAL, "gzip cannot go on");
+			return fault_set(reterr, FAULT_INTERNAL, "gzip cannot continue");
 		out->size += COMPRESSOR_PIECE - gzip->avail_out;
 	} while (gzip->avail_out == 0);
 	return 0;
@@ -92,7 +92,7 @@ static int compressor_add_zstd(struct compressor *compressor, struct slice data,
 		left = ZSTD_compressStream2(
 			compressor->zstd, &piece, &in, last ? ZSTD_e_end : ZSTD_e_continue);
 		if (ZSTD_isError(left))
-			return fault_set(reterr, FAULT_INTERNAL, "zstd cannot go on: %s",
+			return fault_set(reterr, FAULT_INTERNAL, "zstd cannot continue: %s",
 				ZSTD_getErrorName(left));
 		out->size += piece.pos;
 	} while (last ? left > 0 : in.pos < in.size);

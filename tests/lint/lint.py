@@ -42,7 +42,7 @@ WORDS_IN = (
     "docs/*.md docs/providers/*.md docs/receivers/*.md "
     "man/*.[1-8] conf/*.conf conf/*.yml conf/*.json conf/logrotate conf/providers/*.conf "
     "conf/kubernetes/*.yaml conf/completions/* debian/README.Debian debian/control systemd/trawld* script/* "
-    ".ci/run lib/conf/*.c lib/definition/*.c daemon/*.c daemon/page.html daemon/ctl/*.c daemon/workbench/*.c"
+    ".ci/run lib/*/*.c lib/*/*/*.c daemon/*.c daemon/page.html daemon/ctl/*.c daemon/workbench/*.c"
 ).split()
 # Phrases that read as if translated, and terms that have another name, with what to write.
 WORDS = {
@@ -55,7 +55,7 @@ WORDS = {
     r"\bmend(s|ed|ing)?\b": "fix, repair",
     r"\b1 (records|sources|sinks|pages|requests|errors)\b": "a singular",
     r"\b(go|goes|going|went) on\b": "continue, resume",
-    r"(?<!at )(?<!tests/)\bfaults?\b": "error, failure",
+    r"(?<!at )(?<!tests/)(?<!\| )\bfaults?\b": "error, failure",
     r"\bknown (ones|already)\b": "duplicate",
     r"(?<!in )\b(its|lost|stored|saved|kept) places?\b": "cursor, position, location",
     r"\bbelongs? into\b": "belongs in",
@@ -294,13 +294,19 @@ def pages():
             yield "man/" + path.name, "CONTENTS lists other sections than the page has"
 
 
+def literal(found):
+    """The text of a string literal between bars; of anything else in a C file, its line ends."""
+    if found[1] is None:
+        return "\n" * found[0].count("\n")
+    return " | " + found[1].replace("\\n", " ") + " | "
+
+
 def prose(path):
     """The words of a file, each with its line: a phrase may run over a line's end."""
     text = path.read_text()
     if path.suffix in (".c", ".h"):
-        text = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
-        parts = re.findall(r'"((?:\\.|[^"\\])*)"|([^"]+)', text)
-        text = "".join(said.replace("\\n", " ") or "\n" * code.count("\n") for said, code in parts)
+        kinds = r'/\*.*?\*/|\'(?:\\.|[^\'\\])+\'|^#include [^\n]*|"((?:\\.|[^"\\])*)"'
+        text = re.sub(r"(?sm)" + kinds + r"|[^\n]", literal, text)
     for number, line in enumerate(text.splitlines(), 1):
         for word in line.split():
             if word != "#":

@@ -76,7 +76,7 @@ static bool is_own_header(const char *name)
 const char *http_header_fault(const char *name, const char *value)
 {
 	if (!http_header_name_is_valid(name))
-		return "this is no name of a header";
+		return "this is not the name of a header";
 	if (is_own_header(name))
 		return "trawld sets this header itself";
 	if (!http_header_value_is_valid(value))
@@ -278,7 +278,7 @@ const struct option http_option_rows[] = {
 		.offset = HTTP_OPTION(encoding),
 		.default_text = "ndjson",
 		.choices = http_encoding_names,
-		.help = "how records stand in a request",
+		.help = "form of the records in a request",
 	},
 	{
 		.name = "otlp_format",
@@ -414,7 +414,7 @@ const struct option http_option_rows[] = {
 		.name = "labels",
 		.type = OPTION_LIST,
 		.offset = HTTP_OPTION(labels),
-		.help = "loki: name=/pointer or name=text, with commas",
+		.help = "loki: name=/pointer or name=text, comma-separated",
 	},
 	{
 		.name = "host",

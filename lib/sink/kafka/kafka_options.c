@@ -223,7 +223,7 @@ const struct option kafka_option_rows[] = {
 		.type = OPTION_LIST,
 		.offset = KAFKA_OPTION(brokers),
 		.flags = OPTION_REQUIRED,
-		.help = "HOST:PORT of some brokers of the cluster, with commas",
+		.help = "HOST:PORT of some brokers of the cluster, comma-separated",
 	},
 	{
 		.name = "topic",

@@ -47,7 +47,7 @@ static int parse_host(struct syslog_address *ret, const struct scheme *scheme, c
 	int64_t number;
 
 	if (size == 0 || (text[size] && text[size] != ':'))
-		return fault_set(err, FAULT_CONFIG, "address: wanted is %shost or %shost:port",
+		return fault_set(err, FAULT_CONFIG, "address: expected %shost or %shost:port",
 			scheme->prefix, scheme->prefix);
 	if (text[size] == ':')
 		port = text + size + 1;
@@ -71,7 +71,7 @@ int syslog_address_parse(struct syslog_address *ret, const char *text, struct fa
 	}
 	if (!str_starts(text, "unix:/"))
 		return fault_set(reterr, FAULT_CONFIG,
-			"address: wanted is unix:/path, udp://, tcp://, tls://, relp:// or relps:// with host:port");
+			"address: expected unix:/path, udp://, tcp://, tls://, relp:// or relps:// with host:port");
 	text += strlen("unix:");
 	if (str_starts(text, "//"))
 		text += 2; /* unix:///dev/log */

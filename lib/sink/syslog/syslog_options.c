@@ -63,7 +63,7 @@ const struct option syslog_option_rows[SYSLOG_N_OPTIONS] = {
 	ROW(rfc, "rfc", OPTION_CHOICE, .default_text = "5424", .choices = rfcs,
 		.help = "form of a message"),
 	ROW(framing, "framing", OPTION_CHOICE, .default_text = "counted", .choices = framings,
-		.help = "of messages over TCP and TLS: octet counting, or one a line"),
+		.help = "of messages over TCP and TLS: octet counting, or one per line"),
 	ROW(facility, "facility", OPTION_STRING, .default_text = "local0",
 		.help = "name or number"),
 	ROW(severity, "severity", OPTION_STRING, .default_text = "info",
