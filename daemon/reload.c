@@ -5,8 +5,6 @@
  */
 #include "trawld.h"
 
-#include <assert.h>
-
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -106,25 +104,18 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 	}
 }
 
-/* Options that need a restart (OPTION_FIXED) keep their old value, with a warning. */
+/* Options of ROWS that need a restart (OPTION_FIXED) keep their old value, with a warning. */
 static void keep_fixed(
-	const struct daemon_options *old, struct daemon_options *new, struct findings *findings)
+	const struct option *rows, size_t n, void *old, void *new, struct findings *findings)
 {
-	for (size_t i = 0; i < n_daemon_option_rows; i++) {
-		const struct option *option = &daemon_option_rows[i];
-		if (!(option->flags & OPTION_FIXED))
-			continue;
-		assert(option->type == OPTION_STRING);
-		const char *was = *(char *const *)((const char *)old + option->offset);
-		char **now = (char **)((char *)new + option->offset);
-		if (!was || !*now || strcmp(was, *now) == 0)
+	for (size_t i = 0; i < n; i++) {
+		if (!(rows[i].flags & OPTION_FIXED) || option_equals(&rows[i], old, new))
 			continue;
 		findings_add(findings, NULL, 0,
 			"%s cannot be changed while trawld runs; the old value stays in use until a restart",
-			option->name);
+			rows[i].name);
 		log_warning(NULL, "%s", findings->items[findings->n_items - 1].text);
-		free(*now);
-		*now = mem_strdup(was);
+		option_swap(&rows[i], old, new);
 	}
 }
 
@@ -173,7 +164,10 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 {
 	struct setup *old = trawld->setup;
 	trawld->n_reloads++;
-	keep_fixed(&old->config->daemon, &new->config->daemon, findings);
+	keep_fixed(daemon_option_rows, n_daemon_option_rows, &old->config->daemon,
+		&new->config->daemon, findings);
+	keep_fixed(cluster_option_rows, n_cluster_option_rows, &old->config->cluster,
+		&new->config->cluster, findings);
 	keep_unchanged(old, new);
 	remove_pollers(trawld, new);
 	remove_sinks(trawld, old, new);

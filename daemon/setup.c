@@ -278,6 +278,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 	check_seals(setup, findings);
 	check_targets(setup, findings);
 	check_listen(config, findings);
+	setup_check_cluster(setup, findings);
 	setup_path_deinit(&providers);
 	if (findings->n_items == 0)
 		return setup;

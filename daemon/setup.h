@@ -40,6 +40,12 @@ struct setup_sink *setup_find_sink(const struct setup *setup, const char *name);
 void setup_route(
 	const struct setup *setup, const struct source *source, struct str_list *ret_names);
 
+/* setup_cluster.c: what is wrong with a state in PostgreSQL, or with keys that need one. */
+void setup_check_cluster(const struct setup *setup, struct findings *findings);
+/* The shard that polls SOURCE, in a cluster: its `shard =`, or by its name, which all sources of an
+ * `each.KEY` share. */
+int64_t setup_shard_of(const struct setup *setup, const struct source *source);
+
 /* Where provider definitions are looked for; the strings live as long as CONFIG. */
 struct setup_path {
 	char *own, *source_tree;

@@ -169,6 +169,10 @@ int start_state(struct trawld *trawld)
 {
 	struct fault told = FAULT_NULL, fault = FAULT_NULL;
 	int r;
+	if (trawld->setup->config->daemon.state == STATE_POSTGRESQL) {
+		log_error(NULL, "state = postgresql: this version of trawld cannot start with it");
+		return EX_CONFIG;
+	}
 	while ((r = try_state(trawld, &fault)) == STORE_E_FULL && !trawld->options.once) {
 		if (strcmp(fault.text, told.text) != 0)
 			log_error(NULL,

@@ -71,6 +71,8 @@ int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct
 		.options = sink->options,
 		.loop = trawld->loop,
 		.client = trawld->client,
+		.node = trawld->setup->config->cluster.node,
+		.shard = trawld->shard,
 	};
 	const struct log_subject subject = {"sink", sink->name, sink->location};
 	int r = fanout_add_sink(trawld->fanout, sink->kind, &setup, &sink->common, reterr);

@@ -62,6 +62,7 @@ struct trawld {
 	struct progress *progress; /* --once; else NULL */
 	struct notify *notify;
 
+	const char *shard; /* of the cluster, as a number; NULL: there is none */
 	struct trawld_pauses pauses; /* what a person has paused */
 	nsec_t start_time; /* of the process */
 

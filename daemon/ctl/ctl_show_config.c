@@ -137,6 +137,18 @@ static void print_daemon(const struct ctl_arguments *arguments, struct setup *se
 	putchar('\n');
 }
 
+static void print_cluster(const struct ctl_arguments *arguments, struct setup *setup)
+{
+	struct option_table table = {
+		cluster_option_rows, n_cluster_option_rows, &setup->config->cluster};
+	const struct ini_section *section = ini_find(&setup->config->ini, "cluster", NULL);
+	if (!section)
+		return;
+	puts("[cluster]");
+	print_section(arguments, section, &table, 1, NULL);
+	putchar('\n');
+}
+
 static void print_source(
 	const struct ctl_arguments *arguments, struct setup *setup, struct source *source)
 {
@@ -164,6 +176,7 @@ int ctl_show_config(const struct ctl_arguments *arguments)
 	if (!setup)
 		return EX_CONFIG;
 	print_daemon(arguments, setup);
+	print_cluster(arguments, setup);
 	for (size_t i = 0; i < setup->n_sources; i++) {
 		if (i > 0)
 			putchar('\n');

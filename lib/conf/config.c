@@ -19,11 +19,15 @@
 		.offset = offsetof(struct daemon_options, member), __VA_ARGS__                     \
 	}
 
+static const char *const states[] = {"sqlite", "postgresql", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 const struct option daemon_option_rows[] = {
 	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld (/var/lib/trawld/instances/NAME for an instance)"),
+	ROW(state, "state", OPTION_CHOICE, .default_text = "sqlite", .choices = states,
+		.flags = OPTION_FIXED,
+		.help = "sqlite: a file of this host; postgresql: shared, see [cluster]"),
 	ROW(listen, "listen", OPTION_STRING, .default_text = "127.0.0.1:9464",
 		.help = "address of the status endpoint, unix:/path, or off"),
 	ROW(listen_names, "listen_names", OPTION_LIST,
@@ -44,7 +48,7 @@ const struct option daemon_option_rows[] = {
 };
 const size_t n_daemon_option_rows = sizeof(daemon_option_rows) / sizeof(daemon_option_rows[0]);
 
-static const char *const kinds[] = {"daemon", "source", "sink"};
+static const char *const kinds[] = {"daemon", "cluster", "source", "sink"};
 
 static int compare_names(const void *a, const void *b)
 {
@@ -81,16 +85,35 @@ bool config_is_name(const char *name)
 	return size > 0 && size <= NAME_SIZE_MAX && name[0] != '.';
 }
 
+/* There is one section of this kind, without a name. */
+static bool is_single(const char *kind)
+{
+	return strcmp(kind, "daemon") == 0 || strcmp(kind, "cluster") == 0;
+}
+
+const char *config_written_name(const struct config *config, const struct ini_section *section)
+{
+	/* a section that `each` has made has the location of the one that it was made from, which
+	 * comes first */
+	for (size_t i = 0; i < config->ini.n_sections; i++) {
+		const struct ini_section *other = &config->ini.sections[i];
+		if (other->line == section->line && strcmp(other->file, section->file) == 0)
+			return other->name;
+	}
+	return section->name;
+}
+
 static void sort_section(
 	struct config *config, struct ini_section *section, struct findings *findings)
 {
 	bool is_source = strcmp(section->kind, "source") == 0;
 	if (is_source && section->name && each_is_expanded(section))
 		return;
-	if (strcmp(section->kind, "daemon") == 0) {
+	if (is_single(section->kind)) {
 		if (section->name)
 			findings_add(findings, section->file, section->line,
-				"[daemon %s]: [daemon] does not take a name", section->name);
+				"[%s %s]: [%s] does not take a name", section->kind, section->name,
+				section->kind);
 		return;
 	}
 	if (!is_source && strcmp(section->kind, "sink") != 0) {
@@ -98,10 +121,10 @@ static void sort_section(
 		if (nearest)
 			findings_add(findings, section->file, section->line,
 				"unknown section [%s]: did you mean [%s%s]?", section->kind,
-				nearest, strcmp(nearest, "daemon") ? " NAME" : "");
+				nearest, is_single(nearest) ? "" : " NAME");
 		else
 			findings_add(findings, section->file, section->line,
-				"unknown section [%s]; expected [daemon], [source NAME] or [sink NAME]",
+				"unknown section [%s]; expected [daemon], [cluster], [source NAME] or [sink NAME]",
 				section->kind);
 		return;
 	}
@@ -201,6 +224,7 @@ void config_load(struct config **ret, const char *path, struct findings *finding
 	for (size_t i = 0; i < config->ini.n_sections; i++)
 		sort_section(config, &config->ini.sections[i], findings);
 	read_daemon(config, findings);
+	config_read_cluster(config, findings);
 	if (config->n_sources == 0 && findings->n_items == 0)
 		findings_add(findings, path, 0,
 			"there is no [source NAME] section: nothing would be polled (`trawlctl providers` lists the available providers)");
@@ -211,8 +235,10 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
-	struct option_table table = {daemon_option_rows, n_daemon_option_rows, &config->daemon};
-	options_deinit(&table);
+	struct option_table tables[] = {{daemon_option_rows, n_daemon_option_rows, &config->daemon},
+		{cluster_option_rows, n_cluster_option_rows, &config->cluster}};
+	options_deinit(&tables[0]);
+	options_deinit(&tables[1]);
 	ini_deinit(&config->ini);
 	file_watch_deinit(&config->written);
 	free(config->sources);

@@ -10,7 +10,13 @@
 
 #include "base/log.h"
 
+enum daemon_state {
+	STATE_SQLITE, /* a file in the state directory */
+	STATE_POSTGRESQL, /* shared by several hosts: see struct cluster_options */
+};
+
 struct daemon_options {
+	int state; /* enum daemon_state */
 	char *state_directory; /* default: $STATE_DIRECTORY (first of a colon list), else
 				  /var/lib/trawld */
 	char *listen; /* 127.0.0.1:9464 default; "unix:/path"; "off" */
@@ -28,6 +34,25 @@ struct daemon_options {
 extern const struct option daemon_option_rows[];
 extern const size_t n_daemon_option_rows;
 
+/* [cluster]; all zero without state = postgresql. */
+struct cluster_options {
+	char *name; /* letters, digits, - _ . */
+	char *connect; /* as libpq takes it; without a password */
+	struct secret password;
+	char *schema; /* an SQL name that needs no quotes */
+	char *node; /* default: the name of the host; as NAME */
+	int64_t shards;
+	char *shard; /* the only one that this process takes; see config_shard */
+	nsec_t lease_ns;
+	bool require_synchronous;
+};
+
+extern const struct option cluster_option_rows[];
+extern const size_t n_cluster_option_rows;
+
+/* Of a `shard =`: its number, or -1: any. */
+int64_t config_shard(const char *text);
+
 struct config {
 	char *path; /* the main file */
 	char *directory; /* its folder: conf.d/ and providers/ are looked for there */
@@ -35,6 +60,7 @@ struct config {
 	struct ini ini; /* all sections, values expanded */
 	struct file_watch written; /* the files with the sections, and their folders */
 	struct daemon_options daemon;
+	struct cluster_options cluster;
 	struct ini_section **sources; /* sections [source NAME], in order of appearance */
 	size_t n_sources;
 	struct ini_section **sinks;
@@ -50,6 +76,13 @@ void config_free(struct config *config);
 
 /* Can NAME be that of a source or sink? */
 bool config_is_name(const char *name);
+
+/* The name of SECTION, a source's, as it is in the file: sources of one `each.KEY` have the same.
+ */
+const char *config_written_name(const struct config *config, const struct ini_section *section);
+
+/* config_cluster.c: fills config->cluster, with findings for what is wrong with it. */
+void config_read_cluster(struct config *config, struct findings *findings);
 
 /* PATH of a main file as an absolute path, by which a state and a running trawld know whose they
  * are. Links are followed in the folder only: the file may be a link to what is valid now, as in a

@@ -26,7 +26,8 @@ static const char *const harmless_keys[] = {"provider", "region", "interval", "s
 	"overlap", "lag", "page_size", "rate", "type", "path", "format", "mode", "directory_mode",
 	"state_directory", "provider_directory", "control", "spool_limit", "log_level",
 	"shutdown_timeout", "address", "facility", "app_name", "encoding", "compression", "method",
-	"insecure_http", "listen_names", NULL};
+	"insecure_http", "listen_names", "state", "name", "schema", "node", "shards", "shard",
+	"lease", "require_synchronous", NULL};
 
 struct expansion {
 	struct ini_entry *entry;

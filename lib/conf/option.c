@@ -237,6 +237,45 @@ void option_print(const struct option *option, const void *target, struct buf *o
 	}
 }
 
+bool option_equals(const struct option *option, const void *a, const void *b)
+{
+	struct buf first CLEANUP(buf_deinit) = BUF_NULL, second CLEANUP(buf_deinit) = BUF_NULL;
+	if (option->type == OPTION_SECRET) {
+		const struct secret *x = (const void *)((const char *)a + option->offset);
+		const struct secret *y = (const void *)((const char *)b + option->offset);
+		return slice_equal(
+			(struct slice){x->text, x->size}, (struct slice){y->text, y->size});
+	}
+	option_print(option, a, &first);
+	option_print(option, b, &second);
+	return slice_equal(buf_slice(&first), buf_slice(&second));
+}
+
+static const size_t sizes[] = {
+	[OPTION_STRING] = sizeof(char *),
+	[OPTION_SECRET] = sizeof(struct secret),
+	[OPTION_BOOL] = sizeof(bool),
+	[OPTION_COUNT] = sizeof(int64_t),
+	[OPTION_SIZE] = sizeof(uint64_t),
+	[OPTION_DURATION] = sizeof(nsec_t),
+	[OPTION_RATE] = sizeof(struct option_rate),
+	[OPTION_CHOICE] = sizeof(int),
+	[OPTION_LIST] = sizeof(struct str_list),
+	[OPTION_LINES] = sizeof(struct str_list),
+	[OPTION_MODE] = sizeof(int64_t),
+	[OPTION_PAIRS] = sizeof(struct option_pairs),
+};
+
+void option_swap(const struct option *option, void *a, void *b)
+{
+	char *x = (char *)a + option->offset, *y = (char *)b + option->offset;
+	for (size_t i = 0; i < sizes[option->type]; i++) {
+		char c = x[i];
+		x[i] = y[i];
+		y[i] = c;
+	}
+}
+
 /* What follows `NAME.` in KEY, or NULL. */
 static const char *pair_name(const struct option *option, const char *key)
 {

@@ -85,6 +85,11 @@ void options_unknown(const struct option_table *tables, size_t n_tables, const c
  * own, a secret as `***`. Nothing for OPTION_PAIRS and what is unset. */
 void option_print(const struct option *option, const void *target, struct buf *out);
 
+/* Have two targets the same value of OPTION? Not for OPTION_PAIRS. */
+bool option_equals(const struct option *option, const void *a, const void *b);
+/* Exchanges the two targets' values of OPTION. */
+void option_swap(const struct option *option, void *a, void *b);
+
 /* Frees what options_parse put into the target. */
 void options_deinit(const struct option_table *table);
 

@@ -57,6 +57,7 @@ struct sink_setup {
 				long as the sink */
 	struct ev_loop *loop;
 	struct http_client *client; /* NULL in tests of kinds that need none */
+	const char *node, *shard; /* of the cluster; NULL: there is none */
 	const char *state_id; /* of the state, for kinds whose receiver keeps a position (store_id);
 				 copied */
 };

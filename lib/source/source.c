@@ -25,6 +25,8 @@ const struct option source_option_rows[] = {
 	ROW(start, "start", OPTION_STRING, .default_text = "-1h",
 		.help = "where a source without state begins: now, -1h, RFC 3339 or earliest"),
 	ROW(sinks, "sinks", OPTION_LIST, .help = "names of sinks; default: all"),
+	ROW(shard, "shard", OPTION_STRING, .default_text = "any",
+		.help = "the shard of the cluster that polls it, or any"),
 	ROW(enabled, "enabled", OPTION_BOOL, .default_text = "yes",
 		.help = "no: it is not polled; what was read is delivered"),
 	ROW(reconcile, "reconcile", OPTION_LIST,

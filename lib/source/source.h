@@ -19,6 +19,7 @@ struct source_options {
 	nsec_t interval_ns;
 	char *start; /* -1h, now, earliest, RFC 3339 */
 	struct str_list sinks; /* empty: all */
+	char *shard; /* config_shard: which process of a cluster polls it */
 	bool enabled; /* false: it is not polled */
 	struct str_list reconcile; /* after these delays windows are requested again */
 	nsec_t timeout_ns;

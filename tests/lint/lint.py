@@ -93,6 +93,7 @@ def arrows():
     belong. The source side and the delivery side never meet in lib/."""
     homes = {
         "sqlite3.h": ("store",),
+        "libpq-fe.h": ("store",),
         "curl/curl.h": ("net",),
         "zstd.h": ("store", "net", "sink"),
         "zlib.h": ("net", "source", "sink"),

@@ -67,6 +67,7 @@ int main(void)
 	const char *const *names = auth_kind_names();
 
 	list("daemon", daemon_option_rows, n_daemon_option_rows);
+	list("cluster", cluster_option_rows, n_cluster_option_rows);
 	list("source", source_option_rows, n_source_option_rows);
 	list("sink", sink_common_option_rows, n_sink_common_option_rows);
 	for (size_t i = 0; i < n_sink_kinds; i++) {

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 MACROS = "Ar Cm Dl Em Ev Fl It Li Nm No Ns Op Pa Pq Sx Xr".split()
-SECTION = {"[daemon]": "daemon", "[source NAME]": "source", "[sink NAME]": "sink"}
+SECTION = {"[daemon]": "daemon", "[cluster]": "cluster", "[source NAME]": "source", "[sink NAME]": "sink"}
 KIND = re.compile(r"\[sink NAME\], type = (\w+)")
 DURATIONS = [
     ("w", 7 * 86400 * 10**9),

@@ -13,7 +13,7 @@ TOOLS = ("debootstrap", "systemd-nspawn", "unshare", "nsenter")
 MIRROR = os.environ.get("TRAWLD_MIRROR", "http://deb.debian.org/debian")
 PACKAGES = (
     "systemd systemd-sysv dbus logrotate ca-certificates libcurl4 libev4 libjansson4 libmicrohttpd12 "
-    "librdkafka1 libsqlite3-0 libssl3 libsystemd0 libzstd1 zlib1g"
+    "libpq5 librdkafka1 libsqlite3-0 libssl3 libsystemd0 libzstd1 zlib1g"
 )
 # /run of the host may be a disk, and systemd-nspawn wants to clean up there
 BOOT = """

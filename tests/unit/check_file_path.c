@@ -47,6 +47,33 @@ START_TEST(patterns)
 }
 END_TEST
 
+START_TEST(places)
+{
+	static const struct {
+		const char *pattern, *node, *shard, *path;
+	} rows[] = {
+		{"/v/%{node}/%{shard}.ndjson", "log-a", "3", "/v/log-a/3.ndjson"},
+		{"/v/%{source}/%F-%{shard}%{provider}", "log-a", "3",
+			"/v/%{source}/%F-3%{provider}"},
+		{"/v/%{node}/%{shard}", "log-a", NULL, "/v/log-a/%{shard}"},
+		{"/v/%{node}/x", "..", "0", "/v/_../x"},
+		{"/v/%%{node}%%", "log-a", "0", "/v/%%{node}%%"},
+		{"/v/x", NULL, NULL, "/v/x"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *path = file_path_place(rows[i].pattern, rows[i].node, rows[i].shard);
+
+		ck_assert_msg(file_path_check(rows[i].pattern, NULL) == 0, "row %zu: pattern", i);
+		ck_assert_msg(strcmp(path, rows[i].path) == 0, "row %zu: %s", i, path);
+		free(path);
+	}
+	ck_assert(file_path_has("/v/%{node}", "node"));
+	ck_assert(!file_path_has("/v/%{node}", "shard"));
+	ck_assert(!file_path_has("/v/%%{node}", "node"));
+}
+END_TEST
+
 START_TEST(a_name_never_leaves_its_directory)
 {
 	struct buf path = BUF_NULL;
@@ -82,6 +109,7 @@ static void add_tests(Suite *suite)
 	tcase_set_timeout(tcase, 30);
 	tcase_add_checked_fixture(tcase, NULL, NULL);
 	tcase_add_test(tcase, patterns);
+	tcase_add_test(tcase, places);
 	tcase_add_test(tcase, a_name_never_leaves_its_directory);
 	tcase_add_test(tcase, kinds_are_found);
 	suite_add_tcase(suite, tcase);

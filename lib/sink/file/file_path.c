@@ -18,6 +18,8 @@
 
 static const char file_path_conversions[] = "aAbBCdFgGHIjmMpRSTuUVwWyYzZ";
 
+static const char *const file_path_names[] = {"source", "provider", "node", "shard"};
+
 /* The size of the `%{name}` that TEXT begins with, or 0. */
 static size_t file_path_variable(const char *text, struct slice *ret_name)
 {
@@ -30,6 +32,14 @@ static size_t file_path_variable(const char *text, struct slice *ret_name)
 		return 0;
 	*ret_name = (struct slice){text + 2, (size_t)(end - text) - 2};
 	return (size_t)(end - text) + 1;
+}
+
+static bool file_path_is_name(struct slice name)
+{
+	for (size_t i = 0; i < sizeof(file_path_names) / sizeof(file_path_names[0]); i++)
+		if (slice_is(name, file_path_names[i]))
+			return true;
+	return false;
 }
 
 int file_path_check(const char *pattern, struct fault *reterr)
@@ -50,9 +60,9 @@ int file_path_check(const char *pattern, struct fault *reterr)
 		if (*c != '%')
 			continue;
 		size = file_path_variable(c, &name);
-		if (size > 0 && !slice_is(name, "source") && !slice_is(name, "provider"))
+		if (size > 0 && !file_path_is_name(name))
 			return fault_set(reterr, FAULT_CONFIG,
-				"path: there is no %%{%.*s}, only %%{source} and %%{provider}",
+				"path: there is no %%{%.*s}, only %%{source}, %%{provider}, %%{node} and %%{shard}",
 				(int)name.size, name.data);
 		if (size > 0) {
 			c += size - 1;
@@ -61,7 +71,7 @@ int file_path_check(const char *pattern, struct fault *reterr)
 		c++;
 		if (*c == '\0' || (*c != '%' && !strchr(file_path_conversions, *c)))
 			return fault_set(reterr, FAULT_CONFIG,
-				"path: '%%%c' is not one of %%{source}, %%{provider}, %%%% and the strftime conversions %s",
+				"path: '%%%c' is not one of %%{source}, %%{provider}, %%{node}, %%{shard}, %%%% and the strftime conversions %s",
 				*c ? *c : ' ', file_path_conversions);
 	}
 	return 0;
@@ -81,14 +91,14 @@ bool file_path_is_timed(const char *pattern)
 	return false;
 }
 
-bool file_path_has_source(const char *pattern)
+bool file_path_has(const char *pattern, const char *wanted)
 {
 	struct slice name;
 
 	for (const char *c = pattern; *c; c++) {
 		if (*c != '%')
 			continue;
-		if (file_path_variable(c, &name) > 0 && slice_is(name, "source"))
+		if (file_path_variable(c, &name) > 0 && slice_is(name, wanted))
 			return true;
 		c++;
 	}
@@ -113,6 +123,30 @@ static void file_path_append_name(const char *name, struct buf *out)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		buf_append_char(out, '_');
 	buf_append_text(out, name);
+}
+
+char *file_path_place(const char *pattern, const char *node, const char *shard)
+{
+	struct buf out = BUF_NULL;
+	struct slice name;
+
+	for (const char *c = pattern; *c; c++) {
+		size_t size = file_path_variable(c, &name);
+		const char *value = size == 0                 ? NULL
+				    : slice_is(name, "node")  ? node
+				    : slice_is(name, "shard") ? shard
+							      : NULL;
+
+		if (value) {
+			file_path_append_name(value, &out);
+			c += size - 1;
+		} else {
+			buf_append_char(&out, *c);
+			if (*c == '%' && size == 0 && c[1] != '\0') /* %% before a brace */
+				buf_append_char(&out, *++c);
+		}
+	}
+	return buf_take(&out);
 }
 
 void file_path_expand(

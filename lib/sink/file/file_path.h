@@ -1,7 +1,7 @@
 /*
  * The `path =` of a file sink: text with %{source}, %{provider} and strftime conversions of the
- * delivery time in UTC. Source and provider names hold only letters, digits, `-`, `_` and `.`, so
- * an expansion adds no directory of its own.
+ * delivery time in UTC, and, in a cluster, %{node} and %{shard}. All these names hold only letters,
+ * digits, `-`, `_` and `.`, so an expansion adds no directory of its own.
  */
 #ifndef TRAWLD_SINK_FILE_PATH_H
 #define TRAWLD_SINK_FILE_PATH_H
@@ -16,9 +16,12 @@
 int file_path_check(const char *pattern, struct fault *reterr);
 /* Does the path change with time? */
 bool file_path_is_timed(const char *pattern);
-/* Does each source have a path of its own? */
-bool file_path_has_source(const char *pattern);
-/* Appends the path. PATTERN has passed file_path_check. */
+/* Does PATTERN contain %{NAME}? */
+bool file_path_has(const char *pattern, const char *name);
+/* PATTERN, which has passed file_path_check, with these two put in (NULL: left as they are). The
+ * caller frees. */
+char *file_path_place(const char *pattern, const char *node, const char *shard);
+/* Appends the path. PATTERN comes from file_path_place, or has neither of the two. */
 void file_path_expand(const char *pattern, const char *source, const char *provider, nsec_t time,
 	struct buf *out);
 

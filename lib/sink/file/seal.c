@@ -142,7 +142,7 @@ int seals_enter(struct seals *seals, struct file_target *target, struct fault *r
 			return r;
 		file_path_expand_names(seals->pattern, target->source, target->provider, &key);
 		struct seal_chain *chain = seals_chain(seals, buf_text(&key));
-		if (!chain->source && file_path_has_source(seals->pattern))
+		if (!chain->source && file_path_has(seals->pattern, "source"))
 			chain->source = mem_strdup(target->source);
 		run = seal_run_new(chain, target->path, target->inode, target->size, first);
 		seals_add_run(seals, run);

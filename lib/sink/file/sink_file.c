@@ -53,6 +53,7 @@ struct sink_file {
 	struct sink base;
 	struct ev_loop *loop;
 	char *location;
+	char *pattern; /* the path, with node and shard put in */
 	struct file_writer writer;
 	ev_timer look; /* periods end also while nothing comes */
 	ev_timer turn; /* the next part of the job */
@@ -298,9 +299,9 @@ static void sink_file_init(struct sink_file *file, const struct sink_file_option
 	struct file_writer *writer = &file->writer;
 
 	writer->subject = (struct log_subject){"sink", file->base.name, file->location};
-	writer->pattern = options->path;
-	writer->timed = file_path_is_timed(options->path);
-	writer->by_source = file_path_has_source(options->path);
+	writer->pattern = file->pattern;
+	writer->timed = file_path_is_timed(file->pattern);
+	writer->by_source = file_path_has(file->pattern, "source");
 	writer->modes = (struct file_modes){
 		.file = (mode_t)options->mode,
 		.directory = (mode_t)options->directory_mode,
@@ -336,7 +337,7 @@ static int sink_file_init_seals(
 	if (!key->text || ed25519_private(&seals->key, (struct slice){key->text, key->size}) != 0)
 		return fault_set(reterr, FAULT_CONFIG, "seal_key is not an Ed25519 private key");
 	seals->subject = file->writer.subject;
-	seals->pattern = options->path;
+	seals->pattern = file->pattern;
 	seals->modes = file->writer.modes;
 	seals->interval_ns = options->seal_ns;
 	seals->store = sink_file_store;
@@ -365,6 +366,7 @@ static int sink_file_create(struct sink **ret, const struct sink_setup *setup, s
 	file->base.name = mem_strdup(setup->name);
 	file->location = mem_strdup(setup->location);
 	file->loop = setup->loop;
+	file->pattern = file_path_place(options->path, setup->node, setup->shard);
 	sink_file_init(file, options);
 	ev_timer_init(&file->turn, sink_file_on_turn, 0., 0.);
 	file->turn.data = file;
@@ -434,6 +436,7 @@ static void sink_file_destroy(struct sink *sink)
 	file_writer_deinit(&file->writer);
 	free(file->seal_source);
 	free(file->location);
+	free(file->pattern);
 	free(file->base.name);
 	free(file);
 }
@@ -446,7 +449,7 @@ static const struct option sink_file_rows[] = {
 		.type = OPTION_STRING,
 		.offset = FILE_OPTION(path),
 		.flags = OPTION_REQUIRED,
-		.help = "the file; %{source}, %{provider} and strftime conversions (UTC) allowed",
+		.help = "the file; %{source}, %{provider}, in a cluster %{node} and %{shard}, and strftime conversions (UTC) allowed",
 	},
 	{
 		.name = "mode",
