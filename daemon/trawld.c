@@ -252,10 +252,13 @@ bool trawld_may_poll(struct trawld *trawld)
 	uint64_t limit = trawld->setup->config->daemon.spool_limit;
 	if (trawld->stopping || committer_failing(trawld->committer))
 		return false;
+	if (spool_bytes(trawld->store) >= limit && !trawld->spool_full)
+		committer_flush(trawld->committer); /* what has been delivered may go */
 	if (spool_bytes(trawld->store) < limit)
 		return true;
 	if (!trawld->spool_full) {
 		trawld->spool_full = true;
+		committer_hurry(trawld->committer, true);
 		log_warning(NULL,
 			"the spool is full (spool_limit = %llu bytes): polling waits until the sinks have taken some records; nothing is dropped",
 			(unsigned long long)limit);
@@ -270,6 +273,7 @@ static void look_at_spool(struct trawld *trawld)
 	if (!trawld->spool_full || spool_bytes(trawld->store) >= limit - limit / 10)
 		return;
 	trawld->spool_full = false;
+	committer_hurry(trawld->committer, trawld->options.once || trawld->stopping);
 	log_notice(NULL, "the spool has room again; polling resumes");
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		runner_wake(trawld->pollers[i]->runner);
@@ -314,6 +318,7 @@ void trawld_stop(struct trawld *trawld)
 	fanout_hurry(trawld->fanout);
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		poller_stop(trawld->pollers[i]);
+	committer_hurry(trawld->committer, true);
 	committer_flush(trawld->committer);
 	fanout_retry_now(trawld->fanout);
 	timer_start(trawld->loop, trawld->stop_timer, timeout);

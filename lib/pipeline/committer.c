@@ -3,7 +3,8 @@
  * of the loop share one transaction, hence one fsync: an idle watcher commits as soon as nothing
  * else is ready, a timer bounds the wait while the loop never rests, and the size bounds the
  * memory. While a chain of pages is read the loop rests between any two of them: then the idle
- * watcher is left out, so that a sync is shared by the pages of 20 ms.
+ * watcher is left out, so that a sync is shared by the pages of 20 ms. An acknowledgement that a
+ * crash does not undo (delivery.c) waits for the next page's transaction, for a second at most.
  *
  * Nothing is committed inside committer_touch, so that a caller never sees its own callbacks run.
  * committer_flush is the exception and says so in its name. A run that starts another (a callback
@@ -23,6 +24,7 @@
 #define COMMITTER_BYTES ((size_t)4 << 20)
 #define COMMITTER_DELAY (50 * NSEC_PER_MSEC)
 #define COMMITTER_MORE (20 * NSEC_PER_MSEC) /* that a next page may take */
+#define COMMITTER_LATER NSEC_PER_SEC /* that an acknowledgement may wait for a page */
 #define COMMITTER_BACKOFF ((struct backoff){.min_ns = NSEC_PER_SEC, .max_ns = 30 * NSEC_PER_SEC})
 
 struct committer {
@@ -35,6 +37,8 @@ struct committer {
 	ev_idle idle; /* nothing else to do */
 	ev_timer timer; /* the latest instant; while failing: the next try */
 	struct backoff backoff;
+	bool later; /* what the timer waits for may wait for it */
+	bool hurried; /* nothing may */
 	bool running;
 	bool failing;
 	bool corrupt;
@@ -47,6 +51,7 @@ static void committer_disarm(struct committer *committer)
 {
 	ev_idle_stop(committer->loop, &committer->idle);
 	ev_timer_stop(committer->loop, &committer->timer);
+	committer->later = false;
 }
 
 static void committer_failed(struct committer *committer, int outcome, const struct fault *fault)
@@ -165,16 +170,22 @@ void committer_on_settled(
 	committer->settled_userdata = userdata;
 }
 
+static bool committer_has_work(const struct committer *committer)
+{
+	return !committer->failing && !committer->running && commit_pending(committer->store);
+}
+
 void committer_touch(struct committer *committer)
 {
-	if (committer->failing || committer->running || !commit_pending(committer->store))
+	if (!committer_has_work(committer))
 		return;
 	if (commit_pending_bytes(committer->store) >= COMMITTER_BYTES) {
 		ev_feed_event(committer->loop, &committer->timer, EV_TIMER);
 		return;
 	}
-	if (ev_is_active(&committer->timer))
+	if (ev_is_active(&committer->timer) && !committer->later)
 		return;
+	committer->later = false;
 	if (clock_monotonic() < committer->more_until_at) {
 		timer_start(committer->loop, &committer->timer, COMMITTER_MORE);
 		return;
@@ -187,6 +198,25 @@ void committer_touch_more(struct committer *committer)
 {
 	committer->more_until_at = clock_monotonic() + COMMITTER_MORE;
 	committer_touch(committer);
+}
+
+void committer_touch_later(struct committer *committer)
+{
+	if (committer->hurried) {
+		committer_touch(committer);
+		return;
+	}
+	if (!committer_has_work(committer) || ev_is_active(&committer->timer))
+		return;
+	committer->later = true;
+	timer_start(committer->loop, &committer->timer, COMMITTER_LATER);
+}
+
+void committer_hurry(struct committer *committer, bool hurried)
+{
+	committer->hurried = hurried;
+	if (hurried)
+		committer_touch(committer);
 }
 
 bool committer_flush(struct committer *committer)

@@ -1,9 +1,9 @@
 /*
  * When the collected pages and acknowledgements are committed: at once when 4 MiB wait, else when
  * the loop has nothing else to do but at the latest 50 ms after the first was added; while a chain
- * is read, 20 ms after the first was added. A failed
- * commit (disk full, read-only) is tried again with back-off, everything kept; meanwhile polling
- * pauses (pressure.h).
+ * is read, 20 ms after the first was added. What may wait for a page is committed with it, or after
+ * a second. A failed commit (disk full, read-only) is tried again with back-off, everything kept;
+ * meanwhile polling pauses (pressure.h).
  */
 #ifndef TRAWLD_PIPELINE_COMMITTER_H
 #define TRAWLD_PIPELINE_COMMITTER_H
@@ -30,6 +30,10 @@ void committer_on_settled(
 void committer_touch(struct committer *committer);
 /* The same where the next page of the chain is requested at once. */
 void committer_touch_more(struct committer *committer);
+/* The same where a crash before the commit repeats nothing. */
+void committer_touch_later(struct committer *committer);
+/* Nothing waits for a page any more, or it may again. */
+void committer_hurry(struct committer *committer, bool hurried);
 /* Commits now whatever is collected. True: nothing is left. */
 bool committer_flush(struct committer *committer);
 /* A reader found that the state is damaged: nothing is written any more, said once. */

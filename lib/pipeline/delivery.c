@@ -123,7 +123,7 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 {
 	struct log_subject subject = delivery_subject(delivery);
 	struct sink_job *job = delivery->job;
-	uint64_t n_all = 0;
+	uint64_t n_all = 0, n_refused;
 
 	if (delivery->resending) {
 		delivery_resend_acknowledge(delivery, position, n_rejected);
@@ -135,8 +135,9 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	}
 	delivery->pending_records -=
 		n_all < delivery->pending_records ? n_all : delivery->pending_records;
+	n_refused = n_rejected + job->n_unfit;
 	delivery_count(delivery, job->n_records - n_rejected);
-	delivery->refused_records += n_rejected + job->n_unfit;
+	delivery->refused_records += n_refused;
 	delivery->filtered_records += n_all - job->n_records - job->n_unfit;
 	delivery->acknowledged = job_last(job);
 	log_debug(&subject, "acknowledged up to batch %" PRId64, delivery->acknowledged);
@@ -145,7 +146,13 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 	delivery->planned = false;
 	delivery->state = DELIVERY_READY;
 	delivery_keep(delivery, position);
-	committer_touch(delivery->setup.committer);
+	/* after a crash such a sink finds by itself what it has, as long as that is not more than
+	 * what one commit brought; dead letters would be repeated */
+	if (delivery->sink->kind->capabilities & SINK_EXACTLY_ONCE && n_refused == 0 &&
+		queue_is_empty(&delivery->queue))
+		committer_touch_later(delivery->setup.committer);
+	else
+		committer_touch(delivery->setup.committer);
 	delivery_changed(delivery);
 	delivery_schedule(delivery);
 }

@@ -288,7 +288,7 @@ static void route_release(struct fanout *fanout, const char *source, struct rout
 		return;
 	route->released = number;
 	commit_add_release(fanout->store, source, number);
-	committer_touch(fanout->committer);
+	committer_touch_later(fanout->committer);
 }
 
 static void fanout_sweep(struct ev_loop *loop, ev_timer *watcher, int events)

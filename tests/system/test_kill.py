@@ -15,6 +15,7 @@ import cloudscale
 
 ROUNDS = 50
 RECORDS = 100_000
+DELAYED = 20  # kills while an acknowledgement waits
 
 
 class Kill(harness.Case):
@@ -80,6 +81,25 @@ class Kill(harness.Case):
         self.assertGreater(unfinished, ROUNDS * 3 // 4)
         self.once()
         self.assert_output(expected)
+        self.once()
+        self.assert_output(expected)
+
+    def test_kill_before_the_acknowledgement_is_stored(self):
+        """It waits for the next page: the file has what the state does not know of."""
+        expected = cloudscale.expected_lines(1, 0, DELAYED * 10)
+        lines = expected.splitlines(keepends=True)
+        simulator = self.cloudscale(DELAYED * 10, "--page-size", "4")
+        self.configure(self.source(simulator.url, more="interval = 20ms"), self.file_sink())
+        unstored = 0
+        for number in range(1, DELAYED + 1):
+            simulator.control(visible=10 * number)
+            daemon = self.daemon()
+            self.wait_size(self.out, sum(map(len, lines[: 10 * number])))
+            daemon.kill()
+            self.assertEqual(self.out.read_bytes(), expected[: self.size(self.out)], daemon.text())
+            unstored += bool(self.state_dump()["batches"])
+        print("%d of %d kills before the acknowledgement" % (unstored, DELAYED), flush=True)
+        self.assertGreater(unstored, 0)
         self.once()
         self.assert_output(expected)
 

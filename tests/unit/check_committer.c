@@ -106,6 +106,61 @@ START_TEST(much_is_committed_at_once)
 }
 END_TEST
 
+static void add_ack(void)
+{
+	commit_add_ack(store, "out", 1, "at 1");
+	committer_touch_later(committer);
+}
+
+/* Has the loop committed what waits, without a delay? */
+static bool commits_at_rest(void)
+{
+	for (int i = 0; i < 3; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	return !commit_pending(store);
+}
+
+START_TEST(what_may_wait_is_committed_with_the_next_page)
+{
+	nsec_t began_at = clock_monotonic();
+	bool committed;
+
+	add_ack();
+	committed = commits_at_rest();
+	if (clock_monotonic() - began_at < NSEC_PER_SEC) /* else this process waited for others */
+		ck_assert(!committed);
+	add(1);
+	add_ack(); /* does not hold the page up */
+	ck_assert(commits_at_rest());
+	ck_assert_int_eq(n_done, 1);
+}
+END_TEST
+
+START_TEST(what_may_wait_waits_for_a_second_at_most)
+{
+	nsec_t began_at = clock_monotonic();
+
+	add_ack();
+	add_ack(); /* does not move the end */
+	RUN_UNTIL(!commit_pending(store));
+	ck_assert_int_ge(clock_monotonic() - began_at, NSEC_PER_SEC - 10 * NSEC_PER_MSEC);
+}
+END_TEST
+
+START_TEST(in_a_hurry_nothing_waits)
+{
+	add_ack();
+	committer_hurry(committer, true);
+	ck_assert(commits_at_rest());
+	add_ack();
+	ck_assert(commits_at_rest());
+	committer_hurry(committer, false);
+	add_ack();
+	committer_touch(committer); /* something else does not wait */
+	ck_assert(commits_at_rest());
+}
+END_TEST
+
 START_TEST(flush_needs_no_loop)
 {
 	ck_assert(committer_flush(committer)); /* nothing to do */
@@ -243,6 +298,9 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, busy_loop_commits_after_the_delay);
 	tcase_add_test(tcase, pages_of_a_chain_are_committed_together);
 	tcase_add_test(tcase, much_is_committed_at_once);
+	tcase_add_test(tcase, what_may_wait_is_committed_with_the_next_page);
+	tcase_add_test(tcase, what_may_wait_waits_for_a_second_at_most);
+	tcase_add_test(tcase, in_a_hurry_nothing_waits);
 	tcase_add_test(tcase, flush_needs_no_loop);
 	tcase_add_test(tcase, a_callback_may_collect_but_not_flush);
 	tcase_add_test(tcase, a_full_disk_is_told_once_and_passes);

@@ -107,6 +107,51 @@ START_TEST(a_failing_sink_keeps_its_job_only)
 }
 END_TEST
 
+/* Whether the acknowledgement of the job in hand, with SCRIPT's answer, is committed at rest. */
+static bool acknowledgement_hurries(const struct sink_kind *kind, char answer, bool more)
+{
+	struct fake *fake = pipeline_simple(kind);
+	bool pending;
+
+	fake->script = "hh";
+	pipeline_pages("a", 0, 1, 2);
+	RUN_UNTIL(fake->held);
+	if (more)
+		pipeline_pages("a", 1, 2, 2);
+	ck_assert(!commit_pending(store));
+	fake_release(fake, answer);
+	if (fakes_answer() || answer == 'x') /* the dead letters are written first */
+		RUN_UNTIL(pipeline_status("out").refused_records > 0);
+	ck_assert(commit_pending(store));
+	for (int i = 0; i < 5; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	pending = commit_pending(store);
+	if (fake->held)
+		fake_release(fake, 'd');
+	return !pending;
+}
+
+START_TEST(only_what_a_sink_finds_by_itself_waits_for_a_page)
+{
+	static const struct {
+		const struct sink_kind *kind;
+		char answer;
+		bool more, hurries;
+	} rows[] = {
+		{&fake_exact, 'd', false, false},
+		{&fake_exact, 'd', true, true}, /* a backlog: the unstored part stays small */
+		{&fake_exact, 'x', false, true}, /* dead letters would be repeated */
+		{&fake_plain, 'd', false, true},
+	};
+	size_t i = (size_t)_i;
+	nsec_t began_at = clock_monotonic();
+	bool hurries = acknowledgement_hurries(rows[i].kind, rows[i].answer, rows[i].more);
+
+	if (clock_monotonic() - began_at < NSEC_PER_SEC) /* else this process waited for others */
+		ck_assert_msg(hurries == rows[i].hurries, "row %zu", i);
+}
+END_TEST
+
 START_TEST(a_retried_job_is_the_same)
 {
 	struct fake *fake = pipeline_simple(&fake_plain);
@@ -452,6 +497,7 @@ static void add_tests(Suite *suite)
 	tcase_add_loop_test(tcase, scripts, 0, 9);
 	tcase_add_test(tcase, what_waits_goes_through_the_spool_in_order);
 	tcase_add_test(tcase, a_failing_sink_keeps_its_job_only);
+	tcase_add_loop_test(tcase, only_what_a_sink_finds_by_itself_waits_for_a_page, 0, 4);
 	tcase_add_test(tcase, a_retried_job_is_the_same);
 	tcase_add_test_raise_signal(tcase, an_answer_inside_deliver_is_an_assertion, SIGABRT);
 	tcase_add_test(tcase, waits);
