@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <strings.h>
 
@@ -54,7 +53,7 @@ static int url_parse(const char *url, CURLU **ret)
 		return URL_E_SYNTAX;
 	handle = curl_url();
 	if (!handle)
-		return -ENOMEM;
+		mem_exhausted();
 	if (curl_url_set(handle, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) !=
 		CURLUE_OK)
 		return URL_E_SYNTAX;

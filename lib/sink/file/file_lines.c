@@ -103,13 +103,13 @@ static int file_lines_recognise(struct file_lines *lines)
 	if (n >= 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
 		lines->gzip = gzdopen(lines->fd, "rb");
 		if (!lines->gzip)
-			return -ENOMEM;
+			mem_exhausted();
 		lines->fd = -1;
 		gzbuffer(lines->gzip, FILE_LINES_PIECE);
 	} else if (n == 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0) {
 		lines->zstd = ZSTD_createDStream();
 		if (!lines->zstd)
-			return -ENOMEM;
+			mem_exhausted();
 		lines->packed = mem_alloc(FILE_LINES_PIECE);
 	}
 	return n < 0 && errno != ESPIPE ? -errno : 0;
