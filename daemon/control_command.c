@@ -11,6 +11,7 @@
 #include "conf/findings.h"
 #include "errand.h"
 #include "overview.h"
+#include "rewind.h"
 #include "status_json.h"
 #include "pipeline/deadletter.h"
 #include "store/coverage.h"
@@ -326,6 +327,33 @@ static json_t *skip(struct control_client *client, const char *name)
 	return json_pack("{s:b, s:o}", "ok", 1, "failed", status_json_text(before.fault.text));
 }
 
+/* A person is answered at once, so what is under way is not waited for: the source reads again what
+ * it had requested. */
+static json_t *rewind_to(struct control_client *client, const char *name, const json_t *request)
+{
+	struct trawld *trawld = client->control->trawld;
+	const char *to = member(request, "to");
+	const struct poller *poller = find_poller(trawld, name);
+	if (!name || !to)
+		return control_refusal(EX_USAGE, "the request needs a source and a time");
+	if (!poller)
+		return unknown_source(trawld, name);
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	struct fault fault = FAULT_NULL;
+	int code = trawld_rewind(trawld,
+		&(struct rewind_request){
+			.source = name,
+			.to = to,
+			.by = by,
+			.dry_run = json_is_true(json_object_get(request, "dry_run")),
+			.definition = poller->source->definition,
+		},
+		&text, &fault);
+	return code ? control_refusal(code, fault.text)
+		    : json_pack("{s:b, s:o}", "ok", 1, "text", status_json_text(buf_text(&text)));
+}
+
 /* --- dead letters --- */
 
 /* Written before it is done: a crash in between must not hide it. */
@@ -414,6 +442,8 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = pause_or_resume(client, request, strcmp(command, "pause") == 0);
 	else if (strcmp(command, "skip") == 0 && source)
 		value = skip(client, source);
+	else if (strcmp(command, "rewind") == 0)
+		value = rewind_to(client, source, request);
 	else if (strcmp(command, "tail") == 0)
 		value = tail(client, source);
 	else if (strcmp(command, "drop-sink") == 0)
@@ -428,7 +458,7 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = dead_letters(client, request, false);
 	else
 		value = control_refusal(EX_USAGE,
-			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, skip, refill, tail, dead-letters-resend or dead-letters-discard");
+			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, rewind, skip, refill, tail, dead-letters-resend or dead-letters-discard");
 	json_decref(request);
 	return value;
 }

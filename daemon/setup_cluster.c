@@ -61,11 +61,11 @@ static void check_path(const struct cluster_options *cluster, const char *patter
 		findings_add_at(findings, section, "path",
 			"path: %s is on a network file system (%s), where two nodes would write to one file; use a local disk, or add %%{node} to the path",
 			pattern, disk);
-	if (cluster->shards > 1 && !file_path_has(pattern, "shard") &&
+	if (cluster->n_shards > 1 && !file_path_has(pattern, "shard") &&
 		!file_path_has(pattern, "source"))
 		findings_add_at(findings, section, "path",
 			"path: with shards = %lld, two processes of a node would write to one file; add %%{shard} or %%{source} to the path",
-			(long long)cluster->shards);
+			(long long)cluster->n_shards);
 }
 
 static void check_paths(const struct setup *setup, struct findings *findings)
@@ -98,10 +98,10 @@ static void check_source(
 	if (config->daemon.state != STATE_POSTGRESQL)
 		findings_add_at(findings, section, "shard",
 			"shard: has no effect without `state = postgresql` in [daemon]");
-	else if (strcmp(text, "any") != 0 && (shard < 0 || shard >= config->cluster.shards))
+	else if (strcmp(text, "any") != 0 && (shard < 0 || shard >= config->cluster.n_shards))
 		findings_add_at(findings, section, "shard",
 			"shard = %s: expected any, or a number below the %lld of `shards` in [cluster]",
-			text, (long long)config->cluster.shards);
+			text, (long long)config->cluster.n_shards);
 }
 
 static void check_connect(const struct config *config, struct findings *findings)
@@ -136,5 +136,5 @@ int64_t setup_shard_of(const struct setup *setup, const struct source *source)
 		return shard;
 	for (size_t i = 0; i < sizeof(number); i++)
 		number = number << 8 | id.bytes[i];
-	return (int64_t)(number % (uint64_t)setup->config->cluster.shards);
+	return (int64_t)(number % (uint64_t)setup->config->cluster.n_shards);
 }

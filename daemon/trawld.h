@@ -88,6 +88,12 @@ void trawld_close(struct trawld *trawld);
  * full disk, is waited for; not with --once. 0, or an exit code after the reason was logged; 0
  * without a store: a signal ended the wait. */
 int start_state(struct trawld *trawld);
+/* trawld_rewind.c: rewind_source of a source that is polled; it continues from there. 0, or an exit
+ * code: nothing was changed. */
+struct rewind_request;
+int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, struct buf *out,
+	struct fault *reterr);
+
 /* The state cannot be written (FAULT), or can be again (NULL): as committer.h has it. */
 void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata);
 

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "ctl/ctl_cursor_text.h"
+#include "cursor_text.h"
 #include "store/cursors.h"
 
 struct row {

@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
-#include "ctl/ctl_mask.h"
-#include "ctl/ctl_cursor_text.h"
+#include "mask.h"
+#include "cursor_text.h"
 #include "pipeline/selection.h"
 
 static void add_text(struct buf *out, const char *name, const char *text)

@@ -11,8 +11,8 @@
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "base/secret_name.h"
-#include "ctl/ctl_mask.h"
-#include "ctl/ctl_cursor_text.h"
+#include "mask.h"
+#include "cursor_text.h"
 #include "net/outcome.h"
 #include "pipeline/selection.h"
 

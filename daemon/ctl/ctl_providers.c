@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/timestamp.h"
 #include "ctl/ctl_header.h"
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 #include "source/source_auth.h"
 
 #define CUSTOM "custom" /* the one provider without a file */

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/secret_name.h"
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 
 #define COLUMN 48 /* of what says where a value is from */
 

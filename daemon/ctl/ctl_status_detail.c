@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "ctl/ctl_cursor_text.h"
+#include "cursor_text.h"
 #include "terminal.h"
 
 #define INDENT 2

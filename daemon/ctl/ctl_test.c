@@ -22,7 +22,7 @@
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "ctl/ctl.h"
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 #include "net/client.h"
 #include "pipeline/committer.h"
 #include "pipeline/fanout.h"

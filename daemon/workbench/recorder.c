@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/timestamp.h"
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 #include "source/runner.h"
 #include "workbench/conversation.h"
 #include "workbench/replace.h"

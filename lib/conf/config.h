@@ -6,6 +6,7 @@
 #ifndef TRAWLD_CONF_CONFIG_H
 #define TRAWLD_CONF_CONFIG_H
 
+#include "conf/cluster_options.h"
 #include "conf/option.h"
 
 #include "base/log.h"
@@ -34,23 +35,10 @@ struct daemon_options {
 extern const struct option daemon_option_rows[];
 extern const size_t n_daemon_option_rows;
 
-/* [cluster]; all zero without state = postgresql. */
-struct cluster_options {
-	char *name; /* letters, digits, - _ . */
-	char *connect; /* as libpq takes it; without a password */
-	struct secret password;
-	char *schema; /* an SQL name that needs no quotes */
-	char *node; /* default: the name of the host; as NAME */
-	int64_t shards;
-	char *shard; /* the only one that this process takes; see config_shard */
-	nsec_t lease_ns;
-	bool require_synchronous;
-};
-
 extern const struct option cluster_option_rows[];
 extern const size_t n_cluster_option_rows;
 
-/* Of a `shard =`: its number, or -1: any. */
+/* Of a `shard =`: its number, or CLUSTER_SHARD_ANY. */
 int64_t config_shard(const char *text);
 
 struct config {

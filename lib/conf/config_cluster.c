@@ -31,10 +31,10 @@ const struct option cluster_option_rows[] = {
 		.help = "the schema of the tables"),
 	ROW(node, "node", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "the name of this host in the cluster; default: its host name"),
-	ROW(shards, "shards", OPTION_COUNT, .default_text = "1", .min = 1, .max = SHARDS_MAX,
+	ROW(n_shards, "shards", OPTION_COUNT, .default_text = "1", .min = 1, .max = SHARDS_MAX,
 		.flags = OPTION_FIXED,
 		.help = "into how many parts the sources are divided, each polled by one process"),
-	ROW(shard, "shard", OPTION_STRING, .default_text = "any", .flags = OPTION_FIXED,
+	ROW(shard_text, "shard", OPTION_STRING, .default_text = "any", .flags = OPTION_FIXED,
 		.help = "the only shard that this process takes, or any"),
 	ROW(lease_ns, "lease", OPTION_DURATION, .default_text = "10s", .min = 3 * NSEC_PER_SEC,
 		.max = 5 * 60 * NSEC_PER_SEC, .flags = OPTION_FIXED,
@@ -48,7 +48,9 @@ const size_t n_cluster_option_rows = sizeof(cluster_option_rows) / sizeof(cluste
 int64_t config_shard(const char *text)
 {
 	int64_t shard;
-	return text && number_parse(slice_of(text), 0, SHARDS_MAX - 1, &shard) == 0 ? shard : -1;
+	return text && number_parse(slice_of(text), 0, SHARDS_MAX - 1, &shard) == 0
+		       ? shard
+		       : CLUSTER_SHARD_ANY;
 }
 
 static void check_name(
@@ -92,22 +94,20 @@ static void check_node(const struct ini_section *section, struct cluster_options
 			host);
 }
 
-static void check_shard(const struct ini_section *section, const struct cluster_options *cluster,
+static void read_shard(const struct ini_section *section, struct cluster_options *cluster,
 	struct findings *findings)
 {
-	int64_t shard = config_shard(cluster->shard);
-	if (cluster->shard &&
-		(strcmp(cluster->shard, "any") == 0 || (shard >= 0 && shard < cluster->shards)))
+	const char *text = cluster->shard_text ? cluster->shard_text : "";
+	cluster->shard = config_shard(text);
+	if (strcmp(text, "any") == 0 || (cluster->shard >= 0 && cluster->shard < cluster->n_shards))
 		return;
-	if (cluster->shards == 1)
+	if (cluster->n_shards == 1)
 		findings_add_at(findings, section, "shard",
-			"shard = %s: expected any or 0, since shards = 1",
-			cluster->shard ? cluster->shard : "");
+			"shard = %s: expected any or 0, since shards = 1", text);
 	else
 		findings_add_at(findings, section, "shard",
 			"shard = %s: expected any, or a number from 0 to %lld, since shards = %lld",
-			cluster->shard ? cluster->shard : "", (long long)cluster->shards - 1,
-			(long long)cluster->shards);
+			text, (long long)cluster->n_shards - 1, (long long)cluster->n_shards);
 }
 
 void config_read_cluster(struct config *config, struct findings *findings)
@@ -130,6 +130,6 @@ void config_read_cluster(struct config *config, struct findings *findings)
 	check_name(section, cluster->name, findings);
 	check_schema(section, cluster->schema, findings);
 	check_node(section, cluster, findings);
-	if (cluster->shards > 0)
-		check_shard(section, cluster, findings);
+	if (cluster->n_shards > 0)
+		read_shard(section, cluster, findings);
 }

@@ -1,11 +1,12 @@
 /*
- * Reads the cursors of the sources; commit.c writes them. What is collected but not committed does
- * not show here.
+ * Reads the cursors of the sources; but for a rewind, commit.c writes them. What is collected but
+ * not committed does not show here.
  */
 #include "store/cursors.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "store/events.h"
 #include "store/store_internal.h"
 
 /* The one column of the row of SOURCE, NULL where there is none. */
@@ -66,16 +67,56 @@ int cursors_previous(struct store *store, const char *source, char **ret, struct
 	return read_text(store, statement, source, ret, reterr);
 }
 
-int cursors_keep(struct store *store, const char *source, struct fault *reterr)
+static int put(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
-	int r = statement_prepare(
-		store, "UPDATE sources SET previous = cursor WHERE name = ?1", &statement, reterr);
+	int r = statement_prepare(store,
+		"INSERT INTO sources(name, cursor, updated_time) VALUES(?1, ?2, ?3)"
+		" ON CONFLICT(name) DO UPDATE SET previous = cursor, cursor = excluded.cursor,"
+		" updated_time = excluded.updated_time",
+		&statement, reterr);
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, source);
+	statement_bind_text(statement, 1, rewind->source);
+	statement_bind_text(statement, 2, rewind->cursor);
+	sqlite3_bind_int64(statement, 3, clock_wall());
 	return statement_finish(store, statement, reterr);
+}
+
+/* Those of batches that wait stay: they are read with them. */
+static int drop_keys(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	int r = statement_prepare(store,
+		"DELETE FROM batch_keys WHERE source = (SELECT id FROM sources WHERE name = ?1)"
+		" AND newest_time < ?2 AND newest_time >= ?3 AND NOT EXISTS"
+		" (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
+		&statement, reterr);
+
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, rewind->source);
+	sqlite3_bind_int64(statement, 2, rewind->horizon_time);
+	sqlite3_bind_int64(statement, 3, rewind->from_time);
+	return statement_finish(store, statement, reterr);
+}
+
+int cursors_rewind(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)
+{
+	size_t first = store->events.n_items;
+	int r = statement_run(store, STATEMENT_WRITE, reterr);
+
+	if (r)
+		return r;
+	events_add(store, &(struct event){.kind = EVENT_REWIND,
+				  .source = rewind->source,
+				  .by = rewind->by,
+				  .text = rewind->text});
+	r = put(store, rewind, reterr);
+	if (!r && rewind->horizon_time != NSEC_NONE)
+		r = drop_keys(store, rewind, reterr);
+	return events_commit(store, first, r, reterr);
 }
 
 int cursors_count_keys(

@@ -1,7 +1,6 @@
 /*
  * Where each source stands, as one JSON text that lib/source writes and reads (source/cursor.h).
- * Changed only inside a commit. Before a rewind, a person's command, the cursor is kept as the
- * previous one.
+ * Changed only inside a commit, or by a rewind, a person's command.
  */
 #ifndef TRAWLD_STORE_CURSORS_H
 #define TRAWLD_STORE_CURSORS_H
@@ -19,9 +18,18 @@ int cursors_list(struct store *store,
 /* What cursors_keep has kept of a source (caller frees) or NULL. 0, or STORE_E_*. */
 int cursors_previous(struct store *store, const char *source, char **ret, struct fault *reterr);
 
-/* Keeps the cursor as it is now as the previous one, before it is replaced from outside (rewind).
- */
-int cursors_keep(struct store *store, const char *source, struct fault *reterr);
+/* Another cursor, from outside. */
+struct cursors_rewind {
+	const char *source;
+	const char *cursor;
+	nsec_t from_time, horizon_time; /* dedupe keys between them go; HORIZON_TIME NSEC_NONE: none
+					 */
+	const char *by, *text; /* of the event */
+};
+
+/* Puts it in the place of the one that is there, which becomes the previous one: a transaction of
+ * its own. What is collected should be committed before. 0, or STORE_E_*: nothing has changed. */
+int cursors_rewind(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr);
 
 /* Dedupe keys of a source that are kept for what was read at TIME and later (window.h). */
 int cursors_count_keys(

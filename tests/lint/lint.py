@@ -14,7 +14,7 @@ LAYERS = {
     "base": (),
     "conf": ("base",),
     "definition": ("base", "conf"),
-    "store": ("base",),
+    "store": ("base", "conf"),
     "net": ("base", "conf"),
     "source": ("base", "conf", "definition", "net"),
     "pipeline": ("base", "conf", "store"),

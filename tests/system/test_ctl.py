@@ -304,6 +304,42 @@ class Rewind(harness.Case):
         self.assertEqual(self.ctl("cursor", "acme", "--json").text, before)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_beside_a_daemon(self):
+        """A running trawld does it: records that it has no keys of are read, the others are not repeated, the old cursor
+        comes back."""
+        simulator = self.cloudscale(300)
+        simulator.control(visible=100)
+        self.configure(self.source(simulator.url, more=QUIET), self.file_sink(), control=self.dir / "control")
+        daemon = self.daemon()
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 100)))
+        self.wait_acknowledged()
+        before = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        self.assertIn("would start", self.ctl("rewind", "acme", "--to", "earliest", "--dry-run").text)
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], before)
+        self.assertIn("not rewound yet", self.ctl("rewind", "acme", "--to", "previous", expect=64).err)
+        self.assertIn("is not a time", self.ctl("rewind", "acme", "--to", "yesterday", expect=64).err)
+        self.assertIn("no source `acne`", self.ctl("rewind", "acne", "--to", "now", expect=64).err)
+        simulator.control(visible=300)
+        mark = daemon.mark()
+        text = self.ctl("rewind", "acme", "--to", "earliest").text
+        self.assertIn("the next poll starts at the earliest record", text)
+        self.assertIn("100 records read since then are in the dedupe window", text)
+        daemon.wait_log("rewound to earliest by", mark)
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 300)))
+        self.assert_output(cloudscale.expected_lines(1, 0, 300))
+        self.wait_acknowledged()
+        after = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        self.ctl("pause", "acme")
+        self.ctl("rewind", "acme", "--to", "previous")
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], before)
+        self.ctl("rewind", "acme", "--to", "previous")
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], after)
+        self.assertEqual(json.loads(self.ctl("status", "acme", "--json").text)["sources"][0]["state"], "paused")
+        self.assertEqual(daemon.stop(), 0)
+        events = [line for line in self.ctl("events").text.splitlines() if " rewind " in line]
+        self.assertEqual(len(events), 3)
+        self.assert_output(cloudscale.expected_lines(1, 0, 300))
+
     def test_refused_while_a_daemon_runs(self):
         simulator = self.cloudscale(60)
         self.configure(self.source(simulator.url, more=QUIET), self.file_sink())

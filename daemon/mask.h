@@ -3,8 +3,8 @@
  * them what only its name gives away: a password in a request's body, a signature in an address, a
  * cookie in an answer. All texts come out as one line.
  */
-#ifndef TRAWLD_DAEMON_CTL_MASK_H
-#define TRAWLD_DAEMON_CTL_MASK_H
+#ifndef TRAWLD_DAEMON_MASK_H
+#define TRAWLD_DAEMON_MASK_H
 
 #include "base/buf.h"
 

@@ -1,7 +1,7 @@
 /* A source's cursor for people: the same lines from `cursor` (where it stands) and `probe` (where
  * it would stand). Links and cursors are masked. */
-#ifndef TRAWLD_DAEMON_CTL_CURSOR_TEXT_H
-#define TRAWLD_DAEMON_CTL_CURSOR_TEXT_H
+#ifndef TRAWLD_DAEMON_CURSOR_TEXT_H
+#define TRAWLD_DAEMON_CURSOR_TEXT_H
 
 #include "base/buf.h"
 #include "source/cursor.h"

@@ -1,11 +1,11 @@
-/* See ctl/ctl_cursor_text.h. A cursor does not say how its source is paged; what it contains tells
+/* See cursor_text.h. A cursor does not say how its source is paged; what it contains tells
  * enough. */
-#include "ctl/ctl_cursor_text.h"
+#include "cursor_text.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 
 #define WIDTH 15
 

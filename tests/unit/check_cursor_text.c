@@ -1,5 +1,5 @@
 /* A source's cursor as people read it. */
-#include "ctl/ctl_cursor_text.h"
+#include "cursor_text.h"
 
 #include "check_unit.h"
 
@@ -76,4 +76,4 @@ START_TEST(links_and_cursors)
 }
 END_TEST
 
-UNIT_MAIN("ctl_cursor_text", nothing_read_yet, windows, links_and_cursors)
+UNIT_MAIN("cursor_text", nothing_read_yet, windows, links_and_cursors)

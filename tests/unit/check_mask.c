@@ -1,5 +1,5 @@
 /* What trawlctl shows of requests and answers. */
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 
 #include "base/secret_name.h"
 
@@ -81,4 +81,4 @@ START_TEST(registered_secrets)
 }
 END_TEST
 
-UNIT_MAIN("ctl_mask", names, addresses, bodies, registered_secrets)
+UNIT_MAIN("mask", names, addresses, bodies, registered_secrets)

@@ -1,6 +1,6 @@
-/* See ctl/ctl_mask.h. Scans text, does not parse it: what is shown may be cut short or not be what
+/* See mask.h. Scans text, does not parse it: what is shown may be cut short or not be what
  * it says. */
-#include "ctl/ctl_mask.h"
+#include "mask.h"
 
 #include <ctype.h>
 
