@@ -146,16 +146,16 @@ static json_t *with_retry(json_t *value, const struct runner_status *runner)
 }
 
 /* What other sources use up or were told may last for hours. */
-static json_t *poll_waits(const struct runner_status *runner)
+static json_t *poll_waits(const struct poller *poller, const struct runner_status *runner)
 {
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	bool waits = runner->state == RUNNER_WAITING_BUDGET ||
 		     runner->state == RUNNER_WAITING_CREDENTIAL;
 	if (!waits || runner->next_poll_ns <= WAIT_MAX)
 		return NULL;
-	json_t *value = control_refusal(EX_TEMPFAIL,
-		runner->state == RUNNER_WAITING_BUDGET
-			? "waiting for budget: the rate limit is used up, or the server told a source that shares it to wait"
-			: "waiting for credential: it was refused to another source");
+	buf_printf(&text, "%s: it waits for ", runner_state_to_string(runner->state));
+	runner_print_wait(poller->runner, &text);
+	json_t *value = control_refusal(EX_TEMPFAIL, buf_text(&text));
 	return with_retry(value, runner);
 }
 
@@ -189,7 +189,7 @@ json_t *control_wait_over(struct control_client *client)
 	if (runner.state == RUNNER_BLOCKED && runner.next_poll_ns == 0)
 		return control_refusal(EX_TEMPFAIL,
 			"polling waits: the spool is full, or the state cannot be written (see the log)");
-	return poll_waits(&runner);
+	return poll_waits(wait->poller, &runner);
 }
 
 /* --- reload --- */

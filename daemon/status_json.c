@@ -79,6 +79,13 @@ static json_t *loss_json(const struct runner_status *status, nsec_t now_time)
 	return text.size > 0 ? json_string(buf_text(&text)) : json_null();
 }
 
+static json_t *wait_json(const struct runner *runner)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	runner_print_wait(runner, &text);
+	return text.size > 0 ? json_string(buf_text(&text)) : json_null();
+}
+
 static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 {
 	const struct poller *poller = from->poller;
@@ -90,6 +97,7 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(source, "provider", status_json_text(poller->source->options.provider));
 	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
 	json_object_set_new(source, "state_since", status_json_time(status.state_time));
+	json_object_set_new(source, "waits_for", wait_json(poller->runner));
 	json_object_set_new(source, "last_success", status_json_time(status.last_success_time));
 	json_object_set_new(source, "newest_record", status_json_time(status.newest_time));
 	json_object_set_new(source, "lag_seconds", lag_json(from->lag_ns));

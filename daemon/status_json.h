@@ -12,12 +12,12 @@ struct overview;
  * A new reference, of the source and the sink called NAME only (NULL: of all), which then have a
  * member detail (status_detail.h):
  *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
- * newest_record, lag_seconds, behind_seconds, records, duplicates, errors, next_poll_in, position,
- * target, total, collected_pages,
- * collected_records, last_error, error_class, failing_since, attempts, location, excluded,
- * quarantined, untimed, gaps, requests, rate}], sinks [{name, type, state, last_success,
- * acknowledged, pending_records, delivered, refused, last_error, error_class, failing_since,
- * attempts, next_try_in, location, retries, oldest_pending_age, rate}], spool {bytes, limit}
+ * waits_for, newest_record, lag_seconds, behind_seconds, records, duplicates, errors, next_poll_in,
+ * position, target, total, collected_pages, collected_records, last_error, error_class,
+ * failing_since, attempts, location, excluded, quarantined, untimed, gaps, requests, rate}], sinks
+ * [{name, type, state, last_success, acknowledged, pending_records, delivered, refused, last_error,
+ * error_class, failing_since, attempts, next_try_in, location, retries, oldest_pending_age, rate}],
+ * spool {bytes, limit}
  *
  * not_ready is the text of /readyz; gaps are those that nobody has acknowledged, also of earlier
  * runs; rate the new (of a sink: delivered) records of the last 60 minutes, the one under way last;

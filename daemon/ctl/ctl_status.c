@@ -80,6 +80,14 @@ static char *state_text(const json_t *source)
 	return mem_printf("%s %s", state, since);
 }
 
+/* What is wrong, else what it waits for. */
+static char *remark_text(const json_t *source)
+{
+	const char *error = status_text(source, "last_error");
+	const char *waits_for = status_text(source, "waits_for");
+	return *error || !*waits_for ? mem_strdup(error) : mem_printf("waits for %s", waits_for);
+}
+
 static void source_cells(const json_t *source, char *ret_cells[N_COLUMNS])
 {
 	ret_cells[0] = mem_strdup(status_text(source, "name"));
@@ -87,7 +95,7 @@ static void source_cells(const json_t *source, char *ret_cells[N_COLUMNS])
 	ret_cells[2] = lag_text(source);
 	ret_cells[3] = count_of(source, "records");
 	ret_cells[4] = status_since(source, "last_success", " ago");
-	ret_cells[5] = mem_strdup(status_text(source, "last_error"));
+	ret_cells[5] = remark_text(source);
 }
 
 static void sink_cells(const json_t *sink, char *ret_cells[N_COLUMNS])

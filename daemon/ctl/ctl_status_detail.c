@@ -141,6 +141,8 @@ static void print_source(const json_t *source, struct buf *out)
 		*definition ? definition : "defined in the configuration");
 	begin_line("state", out);
 	buf_printf(out, "%s for %s\n", status_text(source, "state"), state);
+	if (*status_text(source, "waits_for"))
+		text_line("waits for", status_text(source, "waits_for"), out);
 	text_line("last error", status_text(source, "last_error"), out);
 	time_line("last success", source, "last_success", out);
 	time_line("read up to", source, "covered_until", out);

@@ -172,7 +172,7 @@ static const parse_fn parsers[] = {
 	[OPTION_MODE] = parse_mode,
 };
 
-static void print_rate(const struct option_rate *rate, struct buf *out)
+void option_print_rate(const struct option_rate *rate, struct buf *out)
 {
 	struct buf period CLEANUP(buf_deinit) = BUF_NULL;
 	if (rate->count == 0) {
@@ -220,7 +220,7 @@ void option_print(const struct option *option, const void *target, struct buf *o
 		timestamp_print_duration(*(const nsec_t *)member, out);
 		break;
 	case OPTION_RATE:
-		print_rate(member, out);
+		option_print_rate(member, out);
 		break;
 	case OPTION_CHOICE:
 		buf_append_text(out, option->choices[*(const int *)member]);

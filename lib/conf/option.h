@@ -84,6 +84,8 @@ void options_unknown(const struct option_table *tables, size_t n_tables, const c
 /* Appends the value of OPTION in TARGET as it would be written in a file: lists in lines of their
  * own, a secret as `***`. Nothing for OPTION_PAIRS and what is unset. */
 void option_print(const struct option *option, const void *target, struct buf *out);
+/* As it is read: 60/min. */
+void option_print_rate(const struct option_rate *rate, struct buf *out);
 
 /* Have two targets the same value of OPTION? Not for OPTION_PAIRS. */
 bool option_equals(const struct option *option, const void *a, const void *b);

@@ -163,7 +163,7 @@ static const char *const shared_choices[] = {"credential", "origin", NULL};
 
 static const struct option limits[] = {
 	ROW(limits_options, rate, "rate", OPTION_RATE, .default_text = "off",
-		.help = "requests of all sources that share the budget: 60/min, 5/s, off"),
+		.help = "requests of all sources that share the budget: 60/min, 5/s, 200/h (spread over the hour), off"),
 	ROW(limits_options, shared, "shared", OPTION_CHOICE, .default_text = "credential",
 		.choices = shared_choices,
 		.help = "which sources share the budget: those with one credential, or all of an origin"),

@@ -1,13 +1,18 @@
 /* See rate.h. The credentials and the budgets of the process are two tables, by key. */
 #include "source/rate.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "base/timestamp.h"
+#include "conf/option.h"
 
 #include <string.h>
 
 #define COUNT_MAX 10000
 #define GRACE NSEC_PER_SEC /* a user that is this late has lost its turn */
 #define N_BUCKETS 1024
+#define QUOTA_PERIOD NSEC_PER_MIN /* a limit over more than this is spread */
 
 struct credential {
 	struct credential *next;
@@ -24,6 +29,10 @@ struct limit {
 	uint32_t count;
 	nsec_t period_ns;
 	unsigned n_users; /* who have set it */
+	/* a quota: so many requests at once, else one in SPACING; 0: it is none */
+	uint32_t burst;
+	nsec_t spacing_ns;
+	nsec_t even_at; /* the next request, if all were evenly spaced */
 };
 
 struct budget {
@@ -48,6 +57,7 @@ struct rate {
 	struct rate *next_queued;
 	bool queued;
 	nsec_t due_at; /* when a queued user was told to come back */
+	struct option_rate waits_for; /* the limit that it then waited for */
 };
 
 static struct credential *credentials[N_BUCKETS];
@@ -158,6 +168,29 @@ static struct limit *limit_find(struct budget *budget, const struct rate_setup *
 	return NULL;
 }
 
+/* The N-th last request, N from 1 to the largest count. */
+static nsec_t taken_at(const struct budget *budget, uint32_t n)
+{
+	return budget->taken_at[(budget->position + budget->n_taken_at - n) % budget->n_taken_at];
+}
+
+static void note_even(struct limit *limit, nsec_t at)
+{
+	if (limit->spacing_ns && at != NSEC_NONE)
+		limit->even_at = (limit->even_at > at ? limit->even_at : at) + limit->spacing_ns;
+}
+
+/* BURST requests at once and then one each SPACING are never more than COUNT in PERIOD. */
+static void limit_init(struct limit *limit, const struct rate_setup *setup)
+{
+	uint32_t burst = setup->count / 10 ? setup->count / 10 : 1;
+	*limit = (struct limit){.count = setup->count, .period_ns = setup->period_ns, .even_at = 0};
+	if (setup->period_ns <= QUOTA_PERIOD)
+		return;
+	limit->burst = burst;
+	limit->spacing_ns = setup->period_ns / (setup->count - burst + 1) + 1;
+}
+
 static void limit_add(struct budget *budget, const struct rate_setup *setup)
 {
 	struct limit *limit = setup->count ? limit_find(budget, setup) : NULL;
@@ -165,8 +198,10 @@ static void limit_add(struct budget *budget, const struct rate_setup *setup)
 		budget->limits = mem_grow(
 			budget->limits, budget->n_limits, &budget->capacity, sizeof(*limit));
 		limit = &budget->limits[budget->n_limits++];
-		*limit = (struct limit){setup->count, setup->period_ns, 0};
+		limit_init(limit, setup);
 		ring_grow(budget, setup->count);
+		for (uint32_t n = setup->count; n > 0; n--)
+			note_even(limit, taken_at(budget, n));
 	}
 	if (limit)
 		limit->n_users++;
@@ -338,10 +373,11 @@ void rate_turn_end(struct rate *rate, struct rate_turn *turn, bool good)
 
 /* --- the budget --- */
 
-/* The N-th last request, N from 1 to the largest count. */
-static nsec_t taken_at(const struct budget *budget, uint32_t n)
+/* When the even spacing of LIMIT allows the request that has N others before it. */
+static nsec_t evenly_at(const struct limit *limit, size_t n, nsec_t now_at)
 {
-	return budget->taken_at[(budget->position + budget->n_taken_at - n) % budget->n_taken_at];
+	nsec_t from = limit->even_at > now_at ? limit->even_at : now_at;
+	return from + ((nsec_t)n - (nsec_t)limit->burst + 1) * limit->spacing_ns;
 }
 
 /* When LIMIT allows the request that has N others before it. */
@@ -350,8 +386,10 @@ static nsec_t allowed_at(
 {
 	nsec_t last = taken_at(budget, limit->count - (uint32_t)(n % limit->count));
 	bool waits = last != NSEC_NONE && last + limit->period_ns > now_at;
-	return (waits ? last + limit->period_ns : now_at) +
-	       (nsec_t)(n / limit->count) * limit->period_ns;
+	nsec_t at = (waits ? last + limit->period_ns : now_at) +
+		    (nsec_t)(n / limit->count) * limit->period_ns;
+	nsec_t evenly = limit->spacing_ns ? evenly_at(limit, n, now_at) : at;
+	return evenly > at ? evenly : at;
 }
 
 /* The place of RATE in the queue, where those that did not come back in time have lost theirs. */
@@ -374,9 +412,11 @@ static void note_request(struct budget *budget, nsec_t now_at)
 		return;
 	budget->taken_at[budget->position] = now_at;
 	budget->position = (budget->position + 1) % budget->n_taken_at;
-	for (size_t i = 0; i < budget->n_limits; i++)
+	for (size_t i = 0; i < budget->n_limits; i++) {
+		note_even(&budget->limits[i], now_at);
 		if (budget->known_until_at < now_at + budget->limits[i].period_ns)
 			budget->known_until_at = now_at + budget->limits[i].period_ns;
+	}
 }
 
 nsec_t rate_take(struct rate *rate, nsec_t now_at)
@@ -387,9 +427,12 @@ nsec_t rate_take(struct rate *rate, nsec_t now_at)
 	size_t n_before = place_in_queue(rate, now_at);
 	nsec_t at = budget->held_until_at > now_at ? budget->held_until_at : now_at;
 	for (size_t i = 0; i < budget->n_limits; i++) {
-		nsec_t allowed = allowed_at(budget, &budget->limits[i], n_before, now_at);
-		if (allowed > at)
-			at = allowed;
+		const struct limit *limit = &budget->limits[i];
+		nsec_t allowed = allowed_at(budget, limit, n_before, now_at);
+		if (allowed <= at)
+			continue;
+		at = allowed;
+		rate->waits_for = (struct option_rate){limit->count, limit->period_ns};
 	}
 	if (at > now_at) {
 		enter_queue(rate);
@@ -399,4 +442,29 @@ nsec_t rate_take(struct rate *rate, nsec_t now_at)
 	leave_queue(rate);
 	note_request(budget, now_at);
 	return 0;
+}
+
+/* To the second, or, if it is shorter than one, to the millisecond. */
+static void print_spacing(nsec_t spacing_ns, struct buf *out)
+{
+	nsec_t unit = spacing_ns < NSEC_PER_SEC ? NSEC_PER_MSEC : NSEC_PER_SEC;
+	timestamp_print_duration((spacing_ns + unit / 2) / unit * unit, out);
+}
+
+void rate_print_wait(const struct rate *rate, nsec_t now_at, struct buf *out)
+{
+	struct limit limit;
+	if (!rate || rate_hold_left(rate, now_at) > 0 || !rate->waits_for.count) {
+		buf_append_text(out, "the API: it asked for a pause");
+		return;
+	}
+	buf_append_text(out, "the rate of ");
+	option_print_rate(&rate->waits_for, out);
+	limit_init(&limit, &(struct rate_setup){.count = rate->waits_for.count,
+				   .period_ns = rate->waits_for.period_ns});
+	if (!limit.spacing_ns)
+		return;
+	buf_printf(out, ": at most %u request%s at once, then one every ", limit.burst,
+		str_plural(limit.burst));
+	print_spacing(limit.spacing_ns, out);
 }

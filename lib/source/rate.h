@@ -2,8 +2,10 @@
  * What sources share that call an API as one caller: whether the credential is good, the server's
  * clock, and a budget of requests. A budget belongs to one credential, or to all sources of an
  * origin that say so ([limits] shared). Each of its users may set a limit, at most COUNT requests
- * in any PERIOD; all of them are kept, exactly, since the times of the last requests are known.
- * Users that find the budget used up are served in the order in which they came.
+ * in any PERIOD; all of them are kept, exactly, since the times of the last requests are known. A
+ * limit over more than a minute is a quota, which is spread: a tenth of it, at least one request,
+ * at once, the rest at even intervals, so that a quota that is used up is never followed by
+ * silence. Users that find the budget used up are served in the order in which they came.
  *
  * A budget outlives its users while what it knows is of use: a source that a reload starts anew
  * neither has a fresh budget nor forgets that the server told it to wait.
@@ -13,6 +15,8 @@
 
 #include "base/clock.h"
 #include "base/idset.h"
+
+struct buf;
 
 /* One user: a source. Wherever it is expected, NULL has no limits and shares nothing. */
 struct rate;
@@ -43,6 +47,8 @@ nsec_t rate_hold_left(const struct rate *rate, nsec_t now_at);
 /* Takes a request out of the budget and returns 0, or returns how long to wait before trying again,
  * which keeps the user's turn for a second after that. */
 nsec_t rate_take(struct rate *rate, nsec_t now_at);
+/* What a user for whom rate_take returned more than 0 waits for, in words. */
+void rate_print_wait(const struct rate *rate, nsec_t now_at, struct buf *out);
 
 /* While nobody knows whether a credential is good, its users try it one at a time: many that start
  * together with a wrong key would lock it. One turn a user; zero it, fill in WAKE. */

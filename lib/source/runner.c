@@ -6,6 +6,7 @@
  */
 #include "source/runner_internal.h"
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/mem.h"
@@ -365,6 +366,17 @@ void runner_stop(struct runner *runner)
 nsec_t runner_horizon(const struct runner *runner)
 {
 	return runner->source->definition->resume.window ? poll_horizon(runner->poll) : NSEC_NONE;
+}
+
+void runner_print_wait(const struct runner *runner, struct buf *out)
+{
+	nsec_t now_at = clock_monotonic();
+	if (runner->status.state == RUNNER_WAITING_BUDGET)
+		rate_print_wait(runner->rate, now_at, out);
+	else if (runner->status.state == RUNNER_WAITING_CREDENTIAL)
+		buf_append_text(out, rate_refusal_left(runner->rate, now_at) > 0
+					     ? "the credential: it was refused to another source"
+					     : "the credential: another source tries it");
 }
 
 void runner_status(const struct runner *runner, struct runner_status *ret)

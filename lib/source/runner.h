@@ -12,6 +12,7 @@
 #include "source/source.h"
 
 struct ev_loop;
+struct buf;
 struct span;
 struct runner;
 
@@ -149,6 +150,8 @@ struct runner_status {
 	nsec_t position_time, target_time; /* windows: how far, and where to; NSEC_NONE */
 };
 void runner_status(const struct runner *runner, struct runner_status *ret);
+/* What it waits for in a state that waits for others; nothing in any other state. */
+void runner_print_wait(const struct runner *runner, struct buf *out);
 /* Dedupe keys that are older are not looked up again; NSEC_NONE: all may be. */
 nsec_t runner_horizon(const struct runner *runner);
 

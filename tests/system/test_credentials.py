@@ -125,7 +125,11 @@ class Credentials(harness.Case):
             self.assertGreater(source["next_poll_in"], 3500)
             self.assertIsNone(source["last_error"])
         self.assertRegex(self.ctl("status").text, r"(?m)^a +waiting for budget \d+\w+ ")
-        self.assertIn("waiting for budget", self.ctl("poll", "a", expect=75).err)
+        self.assertIn("it waits for the rate of 1/h", self.ctl("poll", "a", expect=75).err)
+        waits = "the rate of 1/h: at most 1 request at once, then one every 1h"
+        self.assertEqual({source["waits_for"] for source in found.values()}, {waits})
+        self.assertIn("waits for " + waits, self.ctl("status").text)
+        self.assertRegex(self.ctl("status", "a").text, r"(?m)^ +waits for +the rate of 1/h")
 
     def test_shared_hold(self):
         self.shared()

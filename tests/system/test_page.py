@@ -49,7 +49,7 @@ def source(name, state="up to date", error=None, **more):
         "newest_record": None, "lag_seconds": None, "behind_seconds": 0, "records": 0, "duplicates": 0, "excluded": 0,
         "requests": 1, "errors": 0, "gaps": 0, "next_poll_in": None, "position": None,
         "target": None, "total": None, "last_error": error, "error_class": None, "failing_since": None,
-        "state_since": SINCE, "covered_until": None, "loss_deadline": None, "loss_in": None,
+        "state_since": SINCE, "waits_for": None, "covered_until": None, "loss_deadline": None, "loss_in": None,
         "loss_warning": None, "collected_pages": 0, "collected_records": 0,
         "attempts": 0, "location": "trawld.conf:7", "rate": [0] * 60, **more,
     }  # fmt: skip

@@ -1,6 +1,8 @@
 /* Budgets of requests, and who may try a credential. */
 #include "source/rate.h"
 
+#include "base/buf.h"
+#include "base/mem.h"
 #include "check_unit.h"
 
 #define S NSEC_PER_SEC
@@ -242,7 +244,116 @@ START_TEST(an_unknown_credential_is_tried_one_at_a_time)
 }
 END_TEST
 
+/* A tenth at once, then at even intervals, and never more than COUNT in any PERIOD. */
+static void expect_spread(uint8_t key, uint32_t count, nsec_t period)
+{
+	uint32_t burst = count < 20 ? 1 : count / 10;
+	nsec_t spacing = period / (count - burst + 1) + 1, now = NSEC_PER_DAY;
+	struct rate *rate = user(key, count, period, now);
+	size_t n = 0, n_at_once = 0;
+	nsec_t *taken = mem_array(4 * count, sizeof(nsec_t));
+	while (n < 4 * count) {
+		nsec_t wait = rate_take(rate, now);
+		if (wait == 0)
+			taken[n++] = now;
+		ck_assert_int_le(wait, spacing);
+		now += wait;
+		n_at_once += wait == 0 && now == NSEC_PER_DAY;
+	}
+	ck_assert_uint_eq(n_at_once, burst);
+	for (size_t i = count; i < n; i++)
+		ck_assert_msg(taken[i] - taken[i - count] >= period, "%u: request %zu", count, i);
+	now += 2 * period; /* who saved nothing up has the burst, and no more */
+	for (uint32_t i = 0; i < burst; i++)
+		ck_assert_int_eq(rate_take(rate, now), 0);
+	ck_assert_int_gt(rate_take(rate, now), 0);
+	free(taken);
+	rate_free(rate);
+}
+
+START_TEST(a_quota_is_spread)
+{
+	static const uint32_t counts[] = {1, 2, 3, 10, 19, 20, 180, 1000};
+	for (uint8_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		expect_spread(40 + i, counts[i], NSEC_PER_HOUR);
+		expect_spread(50 + i, counts[i], NSEC_PER_DAY);
+	}
+}
+END_TEST
+
+/* Those that share it get their turns, evenly: the last as often as the first. */
+START_TEST(a_quota_is_shared_evenly)
+{
+	enum { N = 12 };
+	struct rate *users[N];
+	nsec_t due[N] = {0}, last[N] = {0}, longest = 0;
+	unsigned n_taken[N] = {0};
+	for (size_t i = 0; i < N; i++)
+		users[i] = user(60, 200, NSEC_PER_HOUR, 0);
+	for (nsec_t now = 0; now < 12 * NSEC_PER_HOUR; now += S)
+		for (size_t i = 0; i < N; i++) {
+			if (now < due[i])
+				continue;
+			nsec_t wait = rate_take(users[i], now);
+			due[i] = now + (wait > 0 ? wait : NSEC_PER_MIN);
+			if (wait > 0)
+				continue;
+			if (now > NSEC_PER_HOUR && now - last[i] > longest)
+				longest = now - last[i];
+			last[i] = now;
+			n_taken[i]++;
+		}
+	for (size_t i = 0; i < N; i++) {
+		ck_assert_msg(n_taken[i] + 2 >= n_taken[0] && n_taken[i] <= n_taken[0] + 2,
+			"user %zu: %u, the first %u", i, n_taken[i], n_taken[0]);
+		rate_free(users[i]);
+	}
+	ck_assert_int_le(longest, 270 * S); /* 12 turns of 20 s, and 1 s for each of this test's */
+	ck_assert_uint_ge(n_taken[0], 160);
+}
+END_TEST
+
+/* A reload takes the limit away and sets it again: what was used stays used. */
+START_TEST(a_quota_outlives_its_users)
+{
+	struct rate *rate = user(61, 40, NSEC_PER_HOUR, 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(rate_take(rate, S), 0);
+	nsec_t wait = rate_take(rate, S);
+	ck_assert_int_gt(wait, 95 * S);
+	rate_free(rate);
+	rate = user(61, 40, NSEC_PER_HOUR, 2 * S);
+	ck_assert_int_eq(rate_take(rate, 2 * S), wait - S);
+	rate_free(rate);
+}
+END_TEST
+
+START_TEST(what_it_waits_for_is_told)
+{
+	struct buf text = BUF_NULL;
+	struct rate *rate = user(62, 180, NSEC_PER_HOUR, 0), *minute = user(63, 1, NSEC_PER_MIN, 0);
+	while (rate_take(rate, S) == 0)
+		continue;
+	rate_print_wait(rate, S, &text);
+	ck_assert_str_eq(buf_text(&text),
+		"the rate of 180/h: at most 18 requests at once, then one every 22s");
+	rate_take(minute, S);
+	rate_take(minute, S);
+	buf_clear(&text);
+	rate_print_wait(minute, S, &text);
+	ck_assert_str_eq(buf_text(&text), "the rate of 1/min");
+	rate_hold(minute, 9 * S);
+	buf_clear(&text);
+	rate_print_wait(minute, 2 * S, &text);
+	ck_assert_str_eq(buf_text(&text), "the API: it asked for a pause");
+	rate_free(rate);
+	rate_free(minute);
+	buf_deinit(&text);
+}
+END_TEST
+
 UNIT_MAIN("rate", no_more_than_count_in_any_period, never_more_than_the_rate,
 	every_limit_holds_for_all, a_limit_goes_with_its_user, a_budget_outlives_its_users,
 	what_a_server_says_holds_all, a_budget_of_the_origin, first_come_first_served,
-	who_is_late_loses_its_turn, an_unknown_credential_is_tried_one_at_a_time)
+	who_is_late_loses_its_turn, an_unknown_credential_is_tried_one_at_a_time, a_quota_is_spread,
+	a_quota_is_shared_evenly, a_quota_outlives_its_users, what_it_waits_for_is_told)
