@@ -41,6 +41,7 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 	bool timed = definition_of(poll)->n_records_time > 0;
 	bool far_enough = !timed && page->n_records > 0;
 	size_t n = 0;
+	page->n_unread = 0;
 	page->reaches = false;
 	page->oldest_time = NSEC_NONE;
 	for (size_t i = 0; i < page->n_records; i++) {
@@ -53,10 +54,14 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 		if (record->time != NSEC_NONE &&
 			(page->oldest_time == NSEC_NONE || record->time < page->oldest_time))
 			page->oldest_time = record->time;
-		if (!old && !is_known)
+		if (old)
+			continue;
+		page->n_unread += !is_known;
+		/* without an ID it may be another one that is equal: whoever counts them decides */
+		if (!is_known || !record->id_text.data)
 			page->records[n++] = *record;
 	}
-	page->all_known = n == 0 && far_enough;
+	page->all_known = page->n_unread == 0 && far_enough;
 	page->n_records = n;
 }
 
@@ -66,7 +71,7 @@ void newest_drop_known(const struct poll *poll, struct page *page,
 static void look_whether_moved(struct poll *poll, const struct page *page)
 {
 	bool newer = poll->walk_latest != NSEC_NONE && page->newest_time > poll->walk_latest;
-	bool below = poll->walk_reached && page->n_records > 0;
+	bool below = poll->walk_reached && page->n_unread > 0;
 	poll->walk_moved |= newer || below;
 	if (below)
 		poll->walk_reached = false;
@@ -102,7 +107,7 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 	if (page->newest_time > poll->walk_latest)
 		poll->walk_latest = page->newest_time;
 	poll->walk_reached |= page->reaches;
-	poll->walk_found |= page->n_records > 0;
+	poll->walk_found |= page->n_unread > 0;
 	bool first = poll->cursor.polled_time == NSEC_NONE && poll->cursor.newest_time == NSEC_NONE;
 	if (!last || (!poll->walk_found && !first))
 		return; /* so that a quiet source writes nothing */
