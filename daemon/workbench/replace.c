@@ -55,6 +55,15 @@ static void keep_text(const char *text, json_t *original, json_t *changed)
 	pointer_deinit(&pointer);
 }
 
+static void keep_cursor(const struct cursor_definition *cursor, json_t *original, json_t *element)
+{
+	if (cursor->kind != CURSOR_LAST)
+		return;
+	keep(&cursor->pointer, original, element);
+	for (size_t i = 0; i < cursor->n_more; i++)
+		keep(&cursor->more[i], original, element);
+}
+
 static void replace_element(
 	struct replacements *replacements, const struct definition *definition, json_t *element)
 {
@@ -67,10 +76,8 @@ static void replace_element(
 	keep(&definition->fetch_from, original, element);
 	for (size_t i = 0; i < definition->n_conditions; i++)
 		keep(&definition->conditions[i].pointer, original, element);
-	if (definition->page_cursor.kind == CURSOR_LAST)
-		keep(&definition->page_cursor.pointer, original, element);
-	if (definition->resume_cursor.kind == CURSOR_LAST)
-		keep(&definition->resume_cursor.pointer, original, element);
+	keep_cursor(&definition->page_cursor, original, element);
+	keep_cursor(&definition->resume_cursor, original, element);
 	keep_text(definition->fetch.time, original, element);
 	json_decref(original);
 }

@@ -25,7 +25,7 @@ static const char *const runtime_times[] = {"window.start", "window.end", "now",
 static const char *const runtime_json[] = {
 	"page.cursor", "page.size", "page.offset", "page.number", "resume.cursor", NULL};
 
-static const char *const auth_variables[] = {"jwt", "method", "host", "path", "query",
+static const char *const auth_variables[] = {"jwt", "method", "uri", "host", "path", "query",
 	"query.names", "query.values", "body", "body.sha256", "body.sha512", "nonce", "signature",
 	"date.rfc2822", "date.rfc3339", "date.epoch_s", "date.epoch_ms", "expires", NULL};
 
@@ -350,6 +350,10 @@ static void auth_definition_deinit(struct auth_definition *auth)
 static void cursor_definition_deinit(struct cursor_definition *cursor)
 {
 	pointer_deinit(&cursor->pointer);
+	for (size_t i = 0; i < cursor->n_more; i++)
+		pointer_deinit(&cursor->more[i]);
+	free(cursor->more);
+	free(cursor->text);
 	free(cursor->header);
 }
 

@@ -75,6 +75,9 @@ enum cursor_kind {
 struct cursor_definition {
 	enum cursor_kind kind;
 	struct pointer pointer;
+	struct pointer *more; /* a cursor of several members: the others; it is their array */
+	size_t n_more;
+	char *text; /* the pointers as they are written */
 	char *header;
 	const struct str_list *none; /* values that are no cursor; NULL: only null and "" */
 	bool is_url; /* the value is the next request's address, else it is ${page.cursor} */

@@ -163,6 +163,25 @@ void reader_records(struct definition_reader *reader)
 	read_missing(reader, section);
 }
 
+/* Several pointers: the members that make up the cursor. */
+static void read_parts(struct definition_reader *reader, struct ini_section *section,
+	const char *key, struct cursor_definition *ret)
+{
+	struct str_list parts CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	str_list_split(&parts, slice_of(ret->text), ',');
+	if (parts.n_items < 2) {
+		reader_pointer(reader, section, key, ret->text, &ret->pointer);
+		return;
+	}
+	if (ret->is_url)
+		reader_fault(
+			reader, section, key, "a URL has one pointer; several make a `cursor`");
+	reader_pointer(reader, section, key, parts.items[0], &ret->pointer);
+	ret->more = mem_array(parts.n_items - 1, sizeof(struct pointer));
+	for (size_t i = 1; i < parts.n_items; i++)
+		reader_pointer(reader, section, key, parts.items[i], &ret->more[ret->n_more++]);
+}
+
 static void read_cursor(struct definition_reader *reader, struct ini_section *section,
 	const char *key, const char *text, struct cursor_definition *ret)
 {
@@ -178,8 +197,8 @@ static void read_cursor(struct definition_reader *reader, struct ini_section *se
 		return;
 	}
 	ret->kind = str_starts(text, "last:") ? CURSOR_LAST : CURSOR_POINTER;
-	reader_pointer(reader, section, key,
-		ret->kind == CURSOR_LAST ? text + strlen("last:") : text, &ret->pointer);
+	ret->text = mem_strdup(ret->kind == CURSOR_LAST ? text + strlen("last:") : text);
+	read_parts(reader, section, key, ret);
 }
 
 static void read_ends(struct definition_reader *reader, struct ini_section *section)
@@ -220,6 +239,8 @@ static void read_ties(struct definition_reader *reader, struct ini_section *sect
 		return;
 	if (definition->page_cursor.kind != CURSOR_LAST)
 		reader_fault(reader, section, "ties", "ties requires cursor = last:/pointer");
+	else if (definition->page_cursor.n_more)
+		reader_fault(reader, section, "ties", "ties requires a cursor of one member");
 	else if (!(definition->page_end & END_SHORT) || definition->page.size < 2)
 		reader_fault(reader, section, "ties",
 			"ties requires `end = short` and a `size` of 2 or more");

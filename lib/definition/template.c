@@ -23,6 +23,7 @@ enum value_format {
 	FORMAT_JSON,
 	FORMAT_BOOL,
 	FORMAT_JOIN,
+	FORMAT_PART,
 	FORMAT_TIME
 };
 
@@ -38,6 +39,7 @@ struct segment {
 	enum value_format format;
 	struct timestamp_format *time_format; /* NULL with FORMAT_NONE: RFC 3339 */
 	nsec_t time_step;
+	char *part; /* FORMAT_PART: the pointer */
 };
 
 struct template
@@ -67,6 +69,7 @@ void template_free(struct template *template)
 			free(segment->alternatives[j].name);
 		free(segment->alternatives);
 		timestamp_format_free(segment->time_format);
+		free(segment->part);
 	}
 	free(template->segments);
 	free(template);
@@ -120,7 +123,8 @@ static bool time_is_whole_seconds(const char *spec)
 	return strcmp(spec, "epoch_s") == 0 || (strchr(spec, '%') && !fraction);
 }
 
-static int parse_format(struct segment *segment, struct slice text, bool is_time, char **reterr)
+static int parse_format(
+	struct segment *segment, struct slice text, bool is_time, bool is_json, char **reterr)
 {
 	static const struct {
 		const char *name;
@@ -137,6 +141,13 @@ static int parse_format(struct segment *segment, struct slice text, bool is_time
 			"`%s` is not a time format (expected rfc3339, epoch_s, epoch_ms, epoch_ns or a strftime pattern)",
 			spec);
 		return TEMPLATE_E_SYNTAX;
+	}
+	struct pointer part = POINTER_NULL;
+	if (is_json && spec[0] == '/' && pointer_parse(&part, slice_of(spec)) == 0) {
+		pointer_deinit(&part);
+		segment->format = FORMAT_PART;
+		segment->part = mem_strdup(spec);
+		return 0;
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i].name, spec) == 0) {
@@ -179,13 +190,14 @@ static int parse_variable(struct template *template, struct slice text, template
 	if (!colon)
 		return 0;
 	struct slice spec = {colon + 1, text.size - (size_t)(colon + 1 - text.data)};
-	if (is_json && !is_time && !slice_is(spec, "join") && !slice_is(spec, "json")) {
+	if (is_json && !is_time && !slice_is(spec, "join") && !slice_is(spec, "json") &&
+		!(spec.size > 0 && spec.data[0] == '/')) {
 		*reterr = mem_printf(
-			"${%.*s}: the value is JSON already; its formats are join and json",
+			"${%.*s}: the value is JSON already; its formats are join, json and a pointer to a part of it",
 			(int)text.size, text.data);
 		return TEMPLATE_E_SYNTAX;
 	}
-	return parse_format(segment, spec, is_time, reterr);
+	return parse_format(segment, spec, is_time, is_json, reterr);
 }
 
 int template_parse(struct template **ret, const char *text, template_known_fn known, void *userdata,
@@ -200,13 +212,15 @@ int template_parse(struct template **ret, const char *text, template_known_fn kn
 			*ret = template;
 			return 0;
 		}
-		if (open > p && open[-1] == '$') { /* $${ is a literal ${ */
-			add_literal(template, (struct slice){p, (size_t)(open - p - 1)});
+		size_t n_dollars = 0; /* $${ is a literal ${, $$${ is a $ and a variable */
+		while (open - n_dollars > p && open[-1 - (ptrdiff_t)n_dollars] == '$')
+			n_dollars++;
+		add_literal(template, (struct slice){p, (size_t)(open - p) - (n_dollars + 1) / 2});
+		if (n_dollars % 2) {
 			add_literal(template, SLICE("${"));
 			p = open + 2;
 			continue;
 		}
-		add_literal(template, (struct slice){p, (size_t)(open - p)});
 		const char *close = strchr(open, '}');
 		int r = TEMPLATE_E_SYNTAX;
 		if (!close)
@@ -329,6 +343,7 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 		return 0;
 	}
 	bool yes;
+	struct slice part;
 	switch (segment->format) {
 	case FORMAT_LIST:
 	case FORMAT_NUMBERS:
@@ -347,6 +362,14 @@ static int print_value(const struct segment *segment, template_lookup_fn lookup,
 							 : value.text;
 		if (json_lookup_once(NULL, 0, value.text, NULL, NULL) != 0)
 			return TEMPLATE_E_VALUE;
+		break;
+	case FORMAT_PART:
+		*ret_json = true;
+		if (json_lookup_once(
+			    (const char *const *)&segment->part, 1, value.text, &part, NULL) ||
+			!part.data)
+			return TEMPLATE_E_VALUE;
+		value.text = part;
 		break;
 	case FORMAT_NONE:
 	case FORMAT_JOIN:

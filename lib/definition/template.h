@@ -3,7 +3,7 @@
  * `NAME`, alternatives `A|B` (the first that has a value), a time shift `window.start-1ms`, and a
  * format after a colon: for times a timestamp format, for parameters `list` (comma separated to a
  * JSON array of strings), `numbers`, `json` (the value is JSON text), `bool`. `$${` writes a
- * literal `${`.
+ * literal `${`, `$$${` a `$` before a variable.
  *
  * A variable without a value makes the whole text absent: the member, query parameter or header is
  * left out.

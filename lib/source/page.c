@@ -50,7 +50,7 @@ static bool is_no_cursor(const struct cursor_definition *cursor, struct slice va
 /* What a message calls the cursor: as the definition writes it. */
 static const char *cursor_text(const struct cursor_definition *cursor)
 {
-	return cursor->header ? cursor->header : cursor->pointer.text;
+	return cursor->header ? cursor->header : cursor->text;
 }
 
 static int refuse_cursor(const struct page *page, const struct cursor_definition *cursor,
@@ -68,7 +68,7 @@ static size_t origin_size(const char *url)
 	return (size_t)(host - url) + strcspn(host, "/?#");
 }
 
-static int read_cursor_value(const struct page *page, const struct cursor_definition *cursor,
+static int read_single_value(const struct page *page, const struct cursor_definition *cursor,
 	struct slice value, const char *url, char **ret, struct fault *reterr)
 {
 	if (is_no_cursor(cursor, value))
@@ -102,7 +102,35 @@ static int read_cursor_value(const struct page *page, const struct cursor_defini
 	return 0;
 }
 
+/* The value at VALUES, or, of a cursor of several members, the array of the values there: all of
+ * them, or none. */
+static int read_cursor_value(const struct page *page, const struct cursor_definition *cursor,
+	const struct slice *values, const char *url, char **ret, struct fault *reterr)
+{
+	struct buf array CLEANUP(buf_deinit) = BUF_NULL;
+	size_t n_missing = 0, n = cursor->n_more + 1;
+	if (n == 1)
+		return read_single_value(page, cursor, values[0], url, ret, reterr);
+	for (size_t i = 0; i < n; i++) {
+		n_missing += is_nothing(values[i]);
+		buf_append_char(&array, i ? ',' : '[');
+		buf_append_slice(&array, values[i]);
+	}
+	buf_append_char(&array, ']');
+	if (n_missing == n)
+		return 0;
+	if (n_missing)
+		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
+			"lacks a member, or one of them is empty");
+	return read_single_value(page, cursor, buf_slice(&array), url, ret, reterr);
+}
+
 /* --- cursors --- */
+
+static const struct slice *field_at(const struct page *page, size_t element, int column)
+{
+	return &page->scan.fields[element * page->scan.n_fields + (size_t)column];
+}
 
 static bool same_text(struct slice a, struct slice b)
 {
@@ -120,7 +148,7 @@ static int read_last(const struct page *page, const struct source *source,
 	if (n == 0 && page->scan.n_elements > 0)
 		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
 			"is needed, but no element of the page has it");
-	return n ? read_cursor_value(page, cursor, field(page, n - 1, column), url, ret, reterr)
+	return n ? read_cursor_value(page, cursor, field_at(page, n - 1, column), url, ret, reterr)
 		 : 0;
 }
 
@@ -142,7 +170,7 @@ static int read_ties(struct page *page, const struct cursor_definition *cursor, 
 	page->n_tied = n - at;
 	if (at > 0)
 		return read_cursor_value(
-			page, cursor, field(page, at - 1, column), url, &page->back, reterr);
+			page, cursor, field_at(page, at - 1, column), url, &page->back, reterr);
 	if (!full)
 		return 0;
 	return refuse_cursor(page, cursor, reterr, FAULT_LIMIT,
@@ -184,7 +212,8 @@ static int read_cursor(const struct page *page, const struct source *source,
 	case CURSOR_NONE:
 		return 0;
 	case CURSOR_POINTER:
-		return read_cursor_value(page, cursor, envelope(page, column), url, ret, reterr);
+		return read_cursor_value(
+			page, cursor, &page->scan.envelope[column], url, ret, reterr);
 	case CURSOR_LAST:
 		return read_last(page, source, cursor, last_column, url, ret, reterr);
 	case CURSOR_HEADER:
@@ -199,7 +228,7 @@ static int read_cursor(const struct page *page, const struct source *source,
 	if (!header.data || header.size == 0)
 		return 0;
 	json_encode(header, &text);
-	return read_cursor_value(page, cursor, buf_slice(&text), url, ret, reterr);
+	return read_single_value(page, cursor, buf_slice(&text), url, ret, reterr);
 }
 
 static int check_complete(

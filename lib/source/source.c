@@ -80,6 +80,16 @@ static int column_add(struct columns *columns, const struct pointer *pointer)
 	return (int)columns->n_items++;
 }
 
+/* The columns of a cursor's members, one after another; -1: it is of another kind. */
+static int add_cursor(
+	struct columns *columns, const struct cursor_definition *cursor, enum cursor_kind kind)
+{
+	int first = cursor->kind == kind ? column_add(columns, &cursor->pointer) : -1;
+	for (size_t i = 0; first >= 0 && i < cursor->n_more; i++)
+		column_add(columns, &cursor->more[i]);
+	return first;
+}
+
 static void compile_fields(struct source *source, struct columns *fields)
 {
 	const struct definition *definition = source->definition;
@@ -93,24 +103,15 @@ static void compile_fields(struct source *source, struct columns *fields)
 	source->column_conditions = (int)fields->n_items;
 	for (size_t i = 0; i < definition->n_conditions; i++)
 		column_add(fields, &definition->conditions[i].pointer);
-	source->column_last_page = definition->page_cursor.kind == CURSOR_LAST
-					   ? column_add(fields, &definition->page_cursor.pointer)
-					   : -1;
-	source->column_last_resume =
-		definition->resume_cursor.kind == CURSOR_LAST
-			? column_add(fields, &definition->resume_cursor.pointer)
-			: -1;
+	source->column_last_page = add_cursor(fields, &definition->page_cursor, CURSOR_LAST);
+	source->column_last_resume = add_cursor(fields, &definition->resume_cursor, CURSOR_LAST);
 }
 
 static void compile_envelope(struct source *source, struct columns *envelope)
 {
 	const struct definition *definition = source->definition;
-	source->envelope_page = definition->page_cursor.kind == CURSOR_POINTER
-					? column_add(envelope, &definition->page_cursor.pointer)
-					: -1;
-	source->envelope_resume = definition->resume_cursor.kind == CURSOR_POINTER
-					  ? column_add(envelope, &definition->resume_cursor.pointer)
-					  : -1;
+	source->envelope_page = add_cursor(envelope, &definition->page_cursor, CURSOR_POINTER);
+	source->envelope_resume = add_cursor(envelope, &definition->resume_cursor, CURSOR_POINTER);
 	source->envelope_total = column_add(envelope, &definition->page_total);
 	source->envelope_pages = column_add(envelope, &definition->page_pages);
 	source->envelope_more = column_add(envelope, &definition->page_more.pointer);

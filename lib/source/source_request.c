@@ -175,7 +175,7 @@ static int request_fault(int r, struct http_message *message, struct fault *rete
 	return fault_set(reterr, FAULT_CONFIG,
 		r == TEMPLATE_E_ABSENT
 			? "the request's address needs a parameter that has no value"
-			: "a parameter's value does not fit the request (list, numbers, json or bool was declared for it)");
+			: "a value does not fit the request: a parameter that is declared as list, numbers, json or bool, or a cursor without the member that the request sends");
 }
 
 int source_request(const struct source *source, const struct request_values *values,

@@ -8,6 +8,8 @@ import simlib
 from vendor_links import SECONDS, Linked
 from vendors import Vendor, cut, refuse, time_us, whole
 
+MILLIS = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
 
 class Mimecast(Vendor):
     """Times with an offset without a colon; a failure is a 200 whose list of failures is filled."""
@@ -291,6 +293,60 @@ class Auth0(Vendor):
         return simlib.answer_json(
             {"start": number * size, "limit": size, "length": len(page), "total": len(found), "logs": self.records(page)}
         )
+
+
+class SailPoint(Vendor):
+    """Pages continue after the values that the list is sorted by: both, as one array."""
+
+    name = "sailpoint"
+    source = "client_id = c1\nclient_secret = s1s1\nbase = {url}\n"
+    form_fields = ("grant_type", "client_id", "client_secret")
+
+    def record(self, n):
+        return {"id": self.id(n), "created": self.iso(n), "type": "AUTH", "_type": "event"}
+
+    def fail(self, text):
+        raise simlib.Refuse(400, {"detailCode": "400.1 Bad request content", "messages": [{"text": text}]})
+
+    def answer(self, request, path):
+        if path == "/oauth/token":
+            return self.login(request)
+        self.check_token(request)
+        if request.method != "POST" or path != "/v3/search":
+            raise refuse("not found", 404)
+        query = request.query("limit", "offset", "count")
+        size = whole(query.get("limit", "250"), 1, 250)
+        body = request.json()
+        self.need(body, ("indices", "query"), ("queryType", "queryVersion", "sort", "searchAfter", "timeZone"))
+        match = re.fullmatch(r"created:\[(%s) TO (%s)\]" % (MILLIS, MILLIS), body["query"].get("query", ""))
+        if body["indices"] != ["events"] or list(body["query"]) != ["query"] or not match:
+            self.fail("bad query")
+        if body.get("sort") != ["created", "id"]:
+            self.fail("the order has to end with the ID")
+        found = self.window(time_us(match[1]), time_us(match[2]) + 1000)
+        found.sort(key=lambda n: (self.iso(n), self.id(n)))
+        after = body.get("searchAfter")
+        if after is not None:
+            if "offset" in query or len(after) != 2 or not all(isinstance(part, str) for part in after):
+                self.fail("searchAfter has a value for each field of sort")
+            found = [n for n in found if [self.iso(n), self.id(n)] > after]
+        return simlib.answer_json(self.records(found[:size]))
+
+    def login(self, request):
+        if "authorization" in request.headers:  # the ID and the secret in a header, or in the form
+            given = base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode()
+            form = {**self.form_of(request, "grant_type", "scope"), "client": given}
+        else:
+            form = self.form_of(request, *self.form_fields, "scope")
+            form["client"] = "%s:%s" % (form["client_id"], form["client_secret"])
+        if form["grant_type"] != "client_credentials" or form["client"] != "c1:s1s1":
+            raise refuse("invalid_client", 401)
+        return simlib.answer_json({"access_token": self.token(749), "token_type": "bearer", "expires_in": 749})
+
+    def form_of(self, request, *fields):
+        if request.headers.get("content-type") != "application/x-www-form-urlencoded":
+            raise refuse("a form is needed", 415)
+        return simlib.Request("POST", "/?" + request.body.decode("ascii"), {}, b"", "").query(*fields)
 
 
 class PowerBI(Vendor):

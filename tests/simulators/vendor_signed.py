@@ -4,6 +4,7 @@ Python's hmac over what came over the wire."""
 import base64
 import datetime
 import email.utils
+import hashlib
 import hmac
 import re
 
@@ -88,6 +89,43 @@ class DuoActivity(DuoAuthentication):
         offset = None if following is None else "o,%d" % following
         metadata = {"next_offset": offset, "total_objects": len(found)}
         return {"stat": "OK", "response": {"items": self.records(page), "metadata": metadata}}
+
+
+class OvhAccount(Vendor):
+    """The whole list at once, without IDs; what is signed is the text of the URL, with the scheme."""
+
+    name = "ovhcloud-account"
+    source = (
+        "base = {url}/1.0\napplication_key = AK0123456789\napplication_secret = AS0123456789\n"
+        "consumer_key = CK0123456789\n"
+    )
+    path = "/1.0/me/logs/audit"
+
+    def record(self, n):
+        user = {"userDetails": {"type": "USER", "user": "user-%d" % (n % 2)}}
+        return {"createdAt": self.iso(n, 0), "ip": "192.0.2.1", "type": "LOGIN_SUCCESS", "authDetails": user}
+
+    def authorize(self, request):
+        headers = request.headers
+        url = request.origin + request.target
+        stamp = headers.get("x-ovh-timestamp", "")
+        text = "+".join(("AS0123456789", "CK0123456789", request.method, url, request.body.decode(), stamp))
+        wanted = "$1$" + hashlib.sha1(text.encode()).hexdigest()
+        if headers.get("x-ovh-application") != "AK0123456789":
+            raise simlib.Refuse(403, {"message": "This application key is invalid"})
+        if headers.get("x-ovh-consumer") != "CK0123456789":
+            raise simlib.Refuse(403, {"message": "This credential does not exist"})
+        if not stamp.isdigit() or abs(int(stamp) - self.now) > 120:
+            raise simlib.Refuse(401, {"message": "Query out of time"})
+        if not same(headers.get("x-ovh-signature", ""), wanted):
+            raise simlib.Refuse(400, {"message": "Invalid signature"})
+
+    def answer(self, request, path):
+        self.authorize(request)
+        if request.method != "GET" or path != self.path:
+            raise simlib.Refuse(404, {"message": "Got an invalid (or empty) URL"})
+        request.query()
+        return simlib.answer_json(self.records(self.visible()[::-1]))
 
 
 class Exoscale(Vendor):

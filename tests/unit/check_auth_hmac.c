@@ -65,6 +65,26 @@ static const struct {
 		1700000000,
 		"https://api-ch-gva-2.exoscale.com/v2/event?from=a&to=2026-01-02T00%3A00%3A00Z",
 		"Authorization", NULL},
+	/* OVHcloud, X-Ovh-Signature: computed by the vendor's Go client (github.com/ovh/go-ovh) */
+	{{{"key", "k"}, {"hash", "sha1"},
+		 {"sign",
+			 "appsecret0000000000000000000example+consumerkey00000000000000000example+" V(
+				 "method") "+" V("uri") "+" V("body") "+" V("date.epoch_s")},
+		 {"header.X-Ovh-Signature", "$1$" V("signature")}},
+		"GET", "https://eu.api.ovh.com/1.0/dbaas/logs/ldp-xy-98765/output/graylog/stream",
+		"", 1768469400,
+		"https://eu.api.ovh.com/1.0/dbaas/logs/ldp-xy-98765/output/graylog/stream",
+		"X-Ovh-Signature", "$1$4371a2b2b0a957de51221d18f0ae0f5df945d86a"},
+	{{{"key", "k"}, {"hash", "sha1"},
+		 {"sign",
+			 "appsecret0000000000000000000example+consumerkey00000000000000000example+" V(
+				 "method") "+" V("uri") "+" V("body") "+" V("date.epoch_s")},
+		 {"header.X-Ovh-Signature", "$1$" V("signature")}},
+		"POST",
+		"https://eu.api.ovh.com/1.0/cloud/project/0123456789abcdef0123456789abcdef/log/url",
+		"{\"kind\":\"compute-api\"}", 1768469400,
+		"https://eu.api.ovh.com/1.0/cloud/project/0123456789abcdef0123456789abcdef/log/url",
+		"X-Ovh-Signature", "$1$0374f16be0a53d14b785d2040163d313309eb6ce"},
 	/* FIPS 180-4: SHA-1 of "abc" */
 	{{{"key", "k"}, {"hash", "sha1"}, {"sign", V("body")}, {"header.X-A", V("signature")}},
 		"POST", "https://a.example/", "abc", 0, "https://a.example/", "X-A",

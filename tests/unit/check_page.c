@@ -254,6 +254,49 @@ START_TEST(taken_as_empty)
 }
 END_TEST
 
+#define PARTS                                                                                      \
+	"request.url = https://h.example/x\nrequest.query.s = ${window.start}\n"                   \
+	"request.query.c = ${page.cursor}\nrecords.at = /list\nrecords.id = /id\n"                 \
+	"resume.window = yes\npage.cursor = "
+
+/* A cursor of several members: all of them, or none. */
+START_TEST(a_cursor_of_several_members)
+{
+	static const struct {
+		const char *cursor, *body, *next, *words; /* WORDS: it is rejected */
+	} cases[] = {
+		{"last:/t, /id", "{\"list\":[{\"id\":1,\"t\":2},{\"id\":\"b\",\"t\":3}]}",
+			"[3,\"b\"]", NULL},
+		{"last:/t, /id", "{\"list\":[]}", NULL, NULL},
+		{"last:/t, /u", "{\"list\":[{\"id\":1}]}", NULL, NULL},
+		{"last:/t, /u", "{\"list\":[{\"id\":1,\"t\":2}]}", NULL, "`/t, /u` lacks a member"},
+		{"last:/u, /t", "{\"list\":[{\"id\":1,\"t\":2,\"u\":\"\"}]}", NULL,
+			"lacks a member"},
+		{"/a, /b/c", "{\"list\":[],\"a\":\"x\",\"b\":{\"c\":{\"d\":0}}}",
+			"[\"x\",{\"d\":0}]", NULL},
+		{"/a, /b/c", "{\"list\":[],\"a\":null}", NULL, NULL},
+		{"/a, /b/c", "{\"list\":[],\"a\":null,\"b\":{\"c\":1}}", NULL, "lacks a member"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct source_fixture f;
+		struct buf text = BUF_NULL;
+		struct page page;
+		struct fault fault = FAULT_NULL;
+		buf_printf(&text, "%s%s\n", PARTS, cases[i].cursor);
+		source_fixture_good(&f, buf_text(&text));
+		int r = source_fixture_page(&f, &page, cases[i].body, URL, &fault);
+		ck_assert_msg((r == 0) == !cases[i].words, "case %zu: %s", i, fault.text);
+		ck_assert(!cases[i].words || strstr(fault.text, cases[i].words));
+		const char *next = r || !page.next ? "none" : page.next;
+		ck_assert_msg(strcmp(next, cases[i].next ? cases[i].next : "none") == 0,
+			"case %zu: %s", i, next);
+		page_deinit(&page);
+		buf_deinit(&text);
+		source_fixture_deinit(&f);
+	}
+}
+END_TEST
+
 #define TIES                                                                                       \
 	"request.url = https://h.example/x\nrequest.query.s = ${window.start}\n"                   \
 	"request.query.c = ${page.cursor}\nrequest.query.n = ${page.size}\nrecords.at = /list\n"   \
@@ -339,4 +382,4 @@ END_TEST
 
 UNIT_MAIN("page", records_and_places, only_some_of_the_excluded_are_kept, compound_ids_do_not_meet,
 	ids_are_told_apart, digest_is_of_the_text_without_white_space, refusals, errors_that_pass,
-	taken_as_empty, ties_at_a_page_edge, cursors_keep_their_text)
+	taken_as_empty, a_cursor_of_several_members, ties_at_a_page_edge, cursors_keep_their_text)

@@ -64,6 +64,10 @@ START_TEST(texts)
 		{"o=${cursor:join}", "o=1e400,x", "o=1e400%2Cx"},
 		{"${link:join}", "t\xc3\xa9", "t\xc3\xa9"},
 		{"${size:join}", "1000", "1000"},
+		{"$1$$${size}$${size}$$$${size}", "$1$1000${size}$${size}",
+			"$1$1000${size}$${size}"},
+		{"${cursor:/1}", "x", "x"},
+		{"n=${gone|cursor:/0}", "n=1e400", "n=1e400"},
 		{"${link}", "t\xc3\xa9", "t\xc3\xa9"},
 		{"c=${link}", "c=t\xc3\xa9", "c=t%C3%A9"},
 		{"${evil}", "\"}${text}", "\"}${text}"},
@@ -97,7 +101,9 @@ START_TEST(faults)
 	} cases[] = {{"${nobody}", "unknown variable ${nobody}"}, {"${text", "without"},
 		{"${}", "unknown"}, {"${start:hour}", "time format"}, {"${text:epoch_s}", "list"},
 		{"${start-5x}", "unknown"}, {"${text-1ms}", "unknown"},
-		{"${text|nobody}", "nobody"}};
+		{"${text|nobody}", "nobody"}, {"${cursor:/~2}", "not a format"},
+		{"${text:/1}", "not a format"}, {"${start:/1}", "time format"},
+		{"${cursor:list}", "a pointer to a part"}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct template *template = NULL;
 		char *error = NULL;
@@ -117,6 +123,7 @@ START_TEST(bodies)
 	} cases[] = {
 		{"{\"n\": \"${size}\", \"s\": \"n${size}\"}", "{\"n\":1000,\"s\":\"n1000\"}"},
 		{"{\"after\": \"${cursor}\"}", "{\"after\":[1e400,\"x\"]}"},
+		{"{\"i\": \"${cursor:/0}\", \"s\": \"${cursor:/1}\"}", "{\"i\":1e400,\"s\":\"x\"}"},
 		{"{\"after\": \"${quoted:json}\"}", "{\"after\":[1.50,\"a\"]}"},
 		{"{\"after\": \"${cursor:json}\"}", "{\"after\":[1e400,\"x\"]}"},
 		{"{\"a\": \"${gone}\", \"b\": 1}", "{\"b\":1}"},
@@ -160,7 +167,8 @@ START_TEST(bad_bodies_and_values)
 		free(error);
 	}
 	static const char *const unfit[] = {"{\"a\":\"${text:numbers}\"}", "[\"${text:json}\"]",
-		"[\"${evil:json}\"]", "[\"${list:json}\"]"};
+		"[\"${evil:json}\"]", "[\"${list:json}\"]", "[\"${cursor:/2}\"]",
+		"[\"${size:/0}\"]"};
 	for (size_t i = 0; i < sizeof(unfit) / sizeof(unfit[0]); i++) {
 		char *error = NULL;
 		struct buf out = BUF_NULL;

@@ -58,6 +58,11 @@ static void print_host(const struct signing *signing, struct buf *out)
 	buf_append_slice(out, http_headers_get(&signing->message->headers, "Host"));
 }
 
+static void print_uri(const struct signing *signing, struct buf *out)
+{
+	buf_append_text(out, signing->message->url);
+}
+
 static void print_path(const struct signing *signing, struct buf *out)
 {
 	buf_append_slice(out, signing->parts.path.size ? signing->parts.path : SLICE("/"));
@@ -166,10 +171,10 @@ static void print_expires(const struct signing *signing, struct buf *out)
 	buf_printf(out, "%lld", (long long)((signing->now_time + EXPIRES_AFTER) / NSEC_PER_SEC));
 }
 
-static const char *const variables[] = {"method", "host", "path", "query", "query.names",
+static const char *const variables[] = {"method", "uri", "host", "path", "query", "query.names",
 	"query.values", "body", "body.sha256", "body.sha512", "nonce", "signature", "date.rfc2822",
 	"date.rfc3339", "date.epoch_s", "date.epoch_ms", "expires", NULL};
-static const print_fn printers[] = {print_method, print_host, print_path, print_query,
+static const print_fn printers[] = {print_method, print_uri, print_host, print_path, print_query,
 	print_query_names, print_query_values, print_body, print_body_sha256, print_body_sha512,
 	print_nonce, print_signature, print_date_rfc2822, print_date_rfc3339, print_date_epoch_s,
 	print_date_epoch_ms, print_expires};
