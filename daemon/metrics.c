@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "overview.h"
+#include "store/kept.h"
 #include "store/spool.h"
 
 /* Sources whose samples of a family are printed at once: less than a millisecond's work. */
@@ -353,6 +354,20 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+static void print_kept(struct exposition *exposition, const struct trawld *trawld)
+{
+	struct kept_status status;
+	kept_status(trawld->store, &status);
+	print_one(exposition, "trawld_kept_bytes", EXPOSITION_GAUGE,
+		"Bytes in the state that all sinks have and that are kept.", (double)status.bytes);
+	print_one(exposition, "trawld_kept_records", EXPOSITION_GAUGE,
+		"Records in the state that all sinks have and that are kept.",
+		(double)status.n_records);
+	print_one(exposition, "trawld_kept_limit_bytes", EXPOSITION_GAUGE,
+		"Number of kept bytes above which the oldest go before their time.",
+		(double)trawld->setup->config->daemon.keep_limit);
+}
+
 static void print_process(struct exposition *exposition, const struct trawld *trawld)
 {
 	print_one(exposition, "trawld_spool_bytes", EXPOSITION_GAUGE,
@@ -360,6 +375,7 @@ static void print_process(struct exposition *exposition, const struct trawld *tr
 	print_one(exposition, "trawld_spool_limit_bytes", EXPOSITION_GAUGE,
 		"Number of waiting bytes at which polling waits.",
 		(double)trawld->setup->config->daemon.spool_limit);
+	print_kept(exposition, trawld);
 	print_one(exposition, "trawld_state_up", EXPOSITION_GAUGE,
 		"1 if the last write to the state succeeded.",
 		!committer_failing(trawld->committer));

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "keeper.h"
 #include "notify.h"
 #include "store/commit.h"
 #include "web.h"
@@ -173,6 +174,7 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 	remove_sinks(trawld, old, new);
 	trawld->setup = new;
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
+	keeper_configure(trawld);
 	fanout_set_dead_letter_limit(trawld->fanout, new->config->daemon.dead_letter_limit);
 	add_sinks(trawld, old, findings);
 	fanout_start(trawld->fanout);

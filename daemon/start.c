@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "keeper.h"
 #include "notify.h"
 #include "signals.h"
 #include "store/events.h"
@@ -85,6 +86,7 @@ static void make_pipeline(struct trawld *trawld)
 	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
 	trawld->fanout = fanout_new(
 		trawld->loop, trawld->store, trawld->committer, options->state_directory);
+	keeper_configure(trawld);
 	fanout_set_dead_letter_limit(trawld->fanout, options->dead_letter_limit);
 	fanout_on_progress(trawld->fanout, progress, trawld);
 	fanout_on_fenced(trawld->fanout, trawld_fenced, trawld);

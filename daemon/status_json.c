@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/timestamp.h"
 #include "countdown.h"
+#include "store/kept.h"
 #include "store/spool.h"
 #include "overview.h"
 #include "status_detail.h"
@@ -180,6 +181,21 @@ static json_t *spool_json(const struct trawld *trawld)
 	return spool;
 }
 
+static json_t *kept_json(const struct trawld *trawld)
+{
+	const struct daemon_options *options = &trawld->setup->config->daemon;
+	json_t *kept = json_object();
+	struct kept_status status;
+	kept_status(trawld->store, &status);
+	json_object_set_new(kept, "bytes", count_json(status.bytes));
+	json_object_set_new(kept, "records", count_json(status.n_records));
+	json_object_set_new(kept, "oldest", status_json_time(status.oldest_time));
+	json_object_set_new(kept, "keep_seconds", seconds_json(options->keep_ns));
+	json_object_set_new(kept, "limit", count_json(options->keep_limit));
+	json_object_set_new(kept, "limited", json_boolean(status.early));
+	return kept;
+}
+
 static bool is_wanted(const char *name, const char *wanted)
 {
 	return !wanted || strcmp(name, wanted) == 0;
@@ -225,5 +241,6 @@ json_t *status_json(const struct overview *overview, const char *name)
 	json_object_set_new(status, "sources", sources_json(overview, name));
 	json_object_set_new(status, "sinks", sinks_json(overview, name));
 	json_object_set_new(status, "spool", spool_json(trawld));
+	json_object_set_new(status, "kept", kept_json(trawld));
 	return status;
 }

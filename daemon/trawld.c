@@ -19,6 +19,7 @@
 #include "once.h"
 #include "progress.h"
 #include "daily.h"
+#include "keeper.h"
 #include "refresh.h"
 #include "signals.h"
 #include "store/commit.h"
@@ -181,6 +182,7 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 		trawld->countdown = countdown_new(trawld);
 		trawld->daily = daily_new(trawld);
 	}
+	trawld->keeper = keeper_new(trawld);
 	trawld->notify = notify_new(trawld);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
 		setup->n_sources, str_plural(setup->n_sources), setup->n_sinks,
@@ -212,6 +214,7 @@ static void note_stop(struct trawld *trawld)
 void trawld_close(struct trawld *trawld)
 {
 	notify_free(trawld->notify);
+	keeper_free(trawld->keeper);
 	signals_free(trawld->signals);
 	daily_free(trawld->daily);
 	refresh_free(trawld->refresh);

@@ -20,6 +20,7 @@ struct ev_loop;
 struct findings;
 struct progress;
 struct daily;
+struct keeper;
 struct refresh;
 struct routes_change;
 struct notify;
@@ -57,6 +58,7 @@ struct trawld {
 	struct refresh *refresh; /* NULL with --once */
 	struct countdown *countdown; /* likewise */
 	struct daily *daily; /* likewise */
+	struct keeper *keeper;
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
 	struct progress *progress; /* --once; else NULL */

@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup check config coverage cursor dead-letters definition drop-sink events gaps pause poll probe prove providers refill reload rename rename-sink resume rewind setup skip status tail test top verify"
+	local commands="backup cat check config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink resume rewind setup skip status tail test top verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -55,6 +55,8 @@ _trawlctl()
 		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")
 			$(_trawlctl_names sink "$file") --json --watch --failing --check" -- "$cur")
 		;;
+	cat) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --from --to --json" -- "$cur") ;;
+	find) mapfile -t COMPREPLY < <(compgen -W "--json" -- "$cur") ;;
 	events) mapfile -t COMPREPLY < <(compgen -W "--since --json" -- "$cur") ;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;
 	probe) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --all --json --limit" -- "$cur") ;;

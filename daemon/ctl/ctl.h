@@ -10,8 +10,10 @@
 
 int ctl_providers(const struct ctl_arguments *arguments);
 int ctl_show_config(const struct ctl_arguments *arguments);
+int ctl_cat(const struct ctl_arguments *arguments);
 int ctl_check(const struct ctl_arguments *arguments);
 int ctl_cursor(const struct ctl_arguments *arguments);
+int ctl_find(const struct ctl_arguments *arguments);
 int ctl_gaps(const struct ctl_arguments *arguments);
 int ctl_rewind(const struct ctl_arguments *arguments);
 int ctl_pause(const struct ctl_arguments *arguments);
@@ -36,6 +38,15 @@ int ctl_top(const struct ctl_arguments *arguments);
 int ctl_status(const struct ctl_arguments *arguments);
 int ctl_poll(const struct ctl_arguments *arguments);
 int ctl_reload(const struct ctl_arguments *arguments);
+
+/* --- ctl_cat.c --- */
+
+/* The times of --from and --to, which need not be given. 0, or EX_USAGE after what is wrong was
+ * printed. */
+int ctl_read_span(const struct ctl_arguments *arguments, nsec_t *ret_from, nsec_t *ret_to);
+
+/* Says how long records are kept: what was not found may have been there. */
+void ctl_tell_kept(const struct config *config);
 
 /* --- ctl_common.c --- */
 

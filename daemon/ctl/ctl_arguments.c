@@ -24,7 +24,8 @@ static const struct own_option {
 			      added to the sets */
 	bool required;
 } own_options[] = {
-	{"to", CTL_TO, 0, offsetof(struct ctl_arguments, to), true},
+	{"to", CTL_TO | CTL_SPAN, 0, offsetof(struct ctl_arguments, to), true},
+	{"from", CTL_SPAN, 0, offsetof(struct ctl_arguments, from), false},
 	{"json", CTL_JSON, offsetof(struct ctl_arguments, json), 0, false},
 	{"all", CTL_ALL, offsetof(struct ctl_arguments, all), 0, false},
 	{"watch", CTL_WATCH, offsetof(struct ctl_arguments, watch), 0, false},
@@ -149,7 +150,7 @@ static int check(const struct ctl_command *command, struct ctl_arguments *argume
 		char *name CLEANUP_FREE = mem_printf("--%s", option->name);
 		if (given && !allowed)
 			return fail(command, "unexpected option", name);
-		if (!given && allowed && option->required)
+		if (!given && allowed && option->required && !(takes & CTL_SPAN))
 			return fail(command, "missing option", name);
 	}
 	return 0;

@@ -14,6 +14,7 @@ struct ctl_arguments {
 	const char *name; /* the operand; NULL: none */
 	const char *new_name; /* the second one */
 	const char *third;
+	const char *from;
 	const char *to;
 	const char *limit;
 	const char *sort;
@@ -67,6 +68,7 @@ enum {
 	CTL_SINCE = 1 << 19,
 	CTL_DRY_RUN = 1 << 20,
 	CTL_SORT = 1 << 21,
+	CTL_SPAN = 1 << 22, /* --from, --to */
 };
 
 struct ctl_command {

@@ -180,6 +180,19 @@ static char *size_text(const json_t *object, const char *name)
 	return mem_printf("%.*f %s", unit ? 1 : 0, size, units[unit]);
 }
 
+/* Nothing where nothing is kept. */
+static void append_kept(const json_t *kept, struct buf *out)
+{
+	if (json_integer_value(json_object_get(kept, "bytes")) == 0)
+		return;
+	char *bytes CLEANUP_FREE = size_text(kept, "bytes");
+	char *limit CLEANUP_FREE = size_text(kept, "limit");
+	char *since CLEANUP_FREE = status_since(kept, "oldest", "");
+	buf_printf(out, ", kept %s of %s", bytes, limit);
+	if (*since)
+		buf_printf(out, " (%s back)", since);
+}
+
 void status_print_head(const json_t *status, const struct terminal *terminal, struct buf *out)
 {
 	struct buf head CLEANUP(buf_deinit) = BUF_NULL;
@@ -190,6 +203,7 @@ void status_print_head(const json_t *status, const struct terminal *terminal, st
 	char *limit CLEANUP_FREE = size_text(spool, "limit");
 	buf_printf(&head, "trawld %s, up %s, spool %s of %s", status_text(status, "version"), since,
 		bytes, limit);
+	append_kept(json_object_get(status, "kept"), &head);
 	terminal_append_lines(out, buf_text(&head), terminal->columns, 0);
 	size_t n_failing = append_counts(status, &sources, &counts);
 	buf_append_text(&counts, "; ");

@@ -25,6 +25,8 @@ struct daemon_options {
 	char *control; /* path of the control socket; default $RUNTIME_DIRECTORY/control or
 			  /run/trawld/control; "off" */
 	uint64_t spool_limit; /* bytes; default 1GiB */
+	nsec_t keep_ns; /* how long released records stay; 0: not */
+	uint64_t keep_limit; /* bytes of them; default 4GiB */
 	uint64_t dead_letter_limit; /* bytes, of one sink; default 256MiB */
 	int log_level; /* choice: index into error warning notice info debug */
 	nsec_t shutdown_timeout_ns; /* default 20s */

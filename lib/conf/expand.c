@@ -27,7 +27,7 @@ static const char *const harmless_keys[] = {"provider", "region", "interval", "s
 	"state_directory", "provider_directory", "control", "spool_limit", "log_level",
 	"shutdown_timeout", "address", "facility", "app_name", "encoding", "compression", "method",
 	"insecure_http", "listen_names", "state", "name", "schema", "node", "shards", "shard",
-	"lease", "require_synchronous", NULL};
+	"lease", "require_synchronous", "keep", "keep_limit", NULL};
 
 struct expansion {
 	struct ini_entry *entry;

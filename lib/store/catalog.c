@@ -84,8 +84,8 @@ static void place_source(struct catalog *catalog, struct store_source *source, i
 		catalog->newest = source;
 }
 
-void catalog_renamed(
-	struct store *store, const char *name, const char *to, int64_t id, int64_t last)
+void catalog_renamed(struct store *store, const char *name, const char *to, int64_t id,
+	int64_t last, int64_t released)
 {
 	struct store_source *from = catalog_source(store, name),
 			    *source = catalog_source(store, to);
@@ -94,7 +94,7 @@ void catalog_renamed(
 	from->id = 0;
 	place_source(&store->catalog, source, last);
 	source->id = id;
-	source->released = 0;
+	source->released = released;
 	source->n_open_gaps += from->n_open_gaps;
 	from->n_open_gaps = 0;
 	if (from->covered_time > source->covered_time)
@@ -198,6 +198,7 @@ int catalog_load(struct store *store, struct fault *reterr)
 			return statement_damaged(store, reterr, "a source has no name");
 		source = catalog_source(store, name);
 		source->id = sqlite3_column_int64(statement, 0);
+		source->released = sqlite3_column_int64(statement, 3);
 		if (sqlite3_column_int64(statement, 2) > 0)
 			catalog_touch(store, source, sqlite3_column_int64(statement, 2));
 	}

@@ -196,6 +196,11 @@ static int rename_sink(struct store *store, struct routes_change *change, struct
 	"0))"                                                                                      \
 	" AND b.source IN (SELECT id FROM sources WHERE name IN (?1, ?2))"
 
+/* Of both sources. */
+#define FIRST_WAITING                                                                              \
+	"SELECT min(w.number) FROM batches w JOIN sources v ON v.id = w.source"                    \
+	" WHERE v.name IN (?1, ?2) AND w.number > v.released"
+
 /* The new name has a row: it was configured, and may have read records. All becomes one source,
  * with the old one's cursor, so that nothing is skipped. */
 static const char *const merge_sql[] = {
@@ -206,6 +211,14 @@ static const char *const merge_sql[] = {
 	" JOIN sources s ON s.id = r.source WHERE s.name = ?1 AND " ROUTES_WAITING " > 0"
 	" ON CONFLICT DO UPDATE SET after = min(after, excluded.after)",
 	"DELETE FROM routes WHERE source = (SELECT id FROM sources WHERE name = ?1)",
+	/* one source has one number up to which nothing waits: what is kept above it goes */
+	"DELETE FROM batches WHERE number IN (SELECT b.number FROM batches b JOIN sources s"
+	" ON s.id = b.source WHERE s.name IN (?1, ?2) AND b.number <= s.released"
+	" AND b.number > (" FIRST_WAITING "))",
+	"UPDATE sources SET released = coalesce((" FIRST_WAITING ") - 1,"
+	" (SELECT max(released) FROM sources WHERE name IN (?1, ?2))) WHERE name IN (?1, ?2)",
+	"UPDATE batch_keys SET source = -(SELECT id FROM sources WHERE name = ?2)"
+	" WHERE source = -(SELECT id FROM sources WHERE name = ?1)",
 	"UPDATE batches SET source = (SELECT id FROM sources WHERE name = ?2)"
 	" WHERE source = (SELECT id FROM sources WHERE name = ?1)",
 	"UPDATE batch_keys SET source = (SELECT id FROM sources WHERE name = ?2)"
@@ -237,7 +250,8 @@ static int merge_sources(struct store *store, struct routes_change *change, stru
 }
 
 static const char source_waiting[] = "SELECT coalesce(sum(n_records), 0) FROM batches"
-				     " WHERE source = (SELECT id FROM sources WHERE name = ?1)";
+				     " WHERE source = (SELECT id FROM sources WHERE name = ?1)"
+				     " AND number > (SELECT released FROM sources WHERE name = ?1)";
 
 static int rename_source(struct store *store, struct routes_change *change, struct fault *reterr)
 {

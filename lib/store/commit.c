@@ -256,38 +256,31 @@ static int write_sink(struct store *store, const struct store_sink *sink, struct
 	return r;
 }
 
-/* Runs WHICH for SOURCE up to VALUE; the first column of its row, if any, is added to *SUM. */
-static int trim_source(struct store *store, enum statement which, const struct store_source *source,
-	int64_t value, uint64_t *sum, struct fault *reterr)
+static int expire(struct store *store, enum statement which, const struct store_source *source,
+	struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
-	bool row = false;
 	int r = statement_get(store, which, &statement, reterr);
 
 	if (r)
 		return r;
 	sqlite3_bind_int64(statement, 1, source->id);
-	sqlite3_bind_int64(statement, 2, value);
-	if (which == STATEMENT_EXPIRE)
-		sqlite3_bind_int64(statement, 3, source->expiry_from);
-	r = statement_step(store, statement, &row, reterr);
-	if (!r && row)
-		*sum += (uint64_t)sqlite3_column_int64(statement, 0);
-	return r;
+	sqlite3_bind_int64(statement, 2, source->expiry);
+	sqlite3_bind_int64(statement, 3, source->expiry_from);
+	return statement_finish(store, statement, reterr);
 }
 
 static int write_source(struct store *store, const struct store_source *source,
-	uint64_t *released_bytes, struct fault *reterr)
+	struct released *released, struct fault *reterr)
 {
 	int r = 0;
 
 	if (source->release > 0)
-		r = trim_source(store, STATEMENT_RELEASE_SIZE, source, source->release,
-			released_bytes, reterr);
-	if (!r && source->release > 0)
-		r = trim_source(store, STATEMENT_RELEASE, source, source->release, NULL, reterr);
+		r = kept_release(store, source, released, reterr);
 	if (!r && source->expiry != NSEC_NONE)
-		r = trim_source(store, STATEMENT_EXPIRE, source, source->expiry, NULL, reterr);
+		r = expire(store, STATEMENT_EXPIRE_LATER, source, reterr);
+	if (!r && source->expiry != NSEC_NONE)
+		r = expire(store, STATEMENT_EXPIRE, source, reterr);
 	return r;
 }
 
@@ -306,7 +299,7 @@ static int count_commit(struct store *store, struct fault *reterr)
 	return r ? r : statement_finish(store, statement, reterr);
 }
 
-static int write_all(struct store *store, uint64_t *released_bytes, struct fault *reterr)
+static int write_all(struct store *store, struct released *released, struct fault *reterr)
 {
 	const struct catalog *catalog = &store->catalog;
 	int r = count_commit(store, reterr);
@@ -320,18 +313,18 @@ static int write_all(struct store *store, uint64_t *released_bytes, struct fault
 	for (size_t i = 0; i < catalog->n_marked_sinks && !r; i++)
 		r = write_sink(store, catalog->marked_sinks[i], reterr);
 	for (size_t i = 0; i < catalog->n_marked_sources && !r; i++)
-		r = write_source(store, catalog->marked_sources[i], released_bytes, reterr);
+		r = write_source(store, catalog->marked_sources[i], released, reterr);
 	return r;
 }
 
 /* All or nothing. */
-static int transact(struct store *store, uint64_t *released_bytes, struct fault *reterr)
+static int transact(struct store *store, struct released *released, struct fault *reterr)
 {
 	int r = statement_run(store, STATEMENT_WRITE, reterr);
 
 	if (r)
 		return r;
-	r = write_all(store, released_bytes, reterr);
+	r = write_all(store, released, reterr);
 	if (!r)
 		r = statement_run(store, STATEMENT_COMMIT, reterr);
 	/* After some errors SQLite has rolled back by itself. */
@@ -376,7 +369,7 @@ static struct pending_page *take_pages(struct store *store, size_t *ret_n)
 int commit_run(struct store *store, struct fault *reterr)
 {
 	struct pending_page *pages;
-	uint64_t released_bytes = 0;
+	struct released released = {0};
 	size_t n_pages;
 	int r;
 
@@ -384,12 +377,13 @@ int commit_run(struct store *store, struct fault *reterr)
 		return 0;
 	r = database_check_place(store, reterr);
 	if (!r)
-		r = transact(store, &released_bytes, reterr);
+		r = transact(store, &released, reterr);
 	if (r)
 		return r;
 	witness_write(store);
 	store->committed_bytes += store->pages_encoded;
-	store->committed_bytes -= released_bytes;
+	store->committed_bytes -= released.bytes;
+	kept_settle(store, &released);
 	catalog_settle(store);
 	coverage_settle(store);
 	events_settle(store, 0);

@@ -27,11 +27,12 @@ void commit_add_page(struct store *store, const char *source, struct batch *batc
  * (the file sink's offsets), NULL: unchanged. */
 void commit_add_ack(struct store *store, const char *sink, int64_t number, const char *position);
 
-/* All sinks of SOURCE have everything up to NUMBER, which is committed: those bodies go. */
+/* All sinks of SOURCE have everything up to NUMBER, which is committed: those bodies go, or are
+ * kept (kept.h). */
 void commit_add_release(struct store *store, const char *source, int64_t number);
 
 /* Keys of SOURCE whose batch's newest time (or, without one, acceptance) is before TIME are no
- * longer needed. Those of a batch whose body still waits stay with it. */
+ * longer needed. Those of a batch whose body is there stay with it. */
 void commit_add_expiry(struct store *store, const char *source, nsec_t time);
 /* The same, but keys before FROM_TIME stay. */
 void commit_add_expiry_from(struct store *store, const char *source, nsec_t from_time, nsec_t time);

@@ -307,7 +307,9 @@ static int load_totals(struct store *store, struct fault *reterr)
 		r = load_number(store, STATEMENT_BATCH_BYTES, &bytes, reterr);
 	if (!r && (store->last_number < 0 || bytes < 0))
 		r = statement_damaged(store, reterr, "a total is negative");
-	store->committed_bytes = (uint64_t)bytes;
+	if (!r)
+		r = kept_load(store, reterr);
+	store->committed_bytes = (uint64_t)bytes - store->kept.bytes;
 	return r;
 }
 

@@ -90,7 +90,7 @@ static int find_next(struct store *store, const struct store_source *source, int
 	if (r)
 		return r;
 	sqlite3_bind_int64(statement, 1, source->id);
-	sqlite3_bind_int64(statement, 2, after);
+	sqlite3_bind_int64(statement, 2, after > source->released ? after : source->released);
 	r = statement_step(store, statement, &row, reterr);
 	if (r)
 		return r;

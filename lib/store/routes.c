@@ -270,25 +270,33 @@ int routes_compare(struct store *store, const struct routes_configuration *confi
 	return r;
 }
 
-/* Where a source has its row and its newest batch that waits. */
-static int read_source(struct store *store, const char *name, int64_t *ret_id, int64_t *ret_last,
-	struct fault *reterr)
+/* A source's row. */
+struct source_row {
+	int64_t id;
+	int64_t last; /* its newest batch that waits; 0: none does */
+	int64_t released;
+};
+
+static int read_source(
+	struct store *store, const char *name, struct source_row *ret, struct fault *reterr)
 {
 	CLEANUP_PREPARED sqlite3_stmt *statement = NULL;
 	bool row = false;
 	int r = statement_prepare(store,
-		"SELECT id, coalesce((SELECT max(number) FROM batches WHERE source = id), 0)"
-		" FROM sources WHERE name = ?1",
+		"SELECT id, coalesce((SELECT max(number) FROM batches WHERE source = id"
+		" AND number > released), 0), released FROM sources WHERE name = ?1",
 		&statement, reterr);
 
 	if (r)
 		return r;
 	statement_bind_text(statement, 1, name);
 	r = statement_step(store, statement, &row, reterr);
-	if (!r && row) {
-		*ret_id = sqlite3_column_int64(statement, 0);
-		*ret_last = sqlite3_column_int64(statement, 1);
-	}
+	if (!r && row)
+		*ret = (struct source_row){
+			.id = sqlite3_column_int64(statement, 0),
+			.last = sqlite3_column_int64(statement, 1),
+			.released = sqlite3_column_int64(statement, 2),
+		};
 	return r;
 }
 
@@ -297,7 +305,7 @@ static int transact(struct store *store, const struct routes_configuration *conf
 	struct routes_change *change, const struct routes_report *report, struct fault *reterr)
 {
 	bool renamed = change && change->command == ROUTES_RENAME_SOURCE;
-	int64_t id = 0, last = 0;
+	struct source_row row = {0};
 	size_t first = store->events.n_items;
 	int r = statement_run(store, STATEMENT_WRITE, reterr);
 
@@ -307,11 +315,13 @@ static int transact(struct store *store, const struct routes_configuration *conf
 	if (!r)
 		r = adopt_all(store, change, report, reterr);
 	if (!r && renamed)
-		r = read_source(store, change->to, &id, &last, reterr);
+		r = read_source(store, change->to, &row, reterr);
 	r = events_commit(store, first, r, reterr);
 	statement_exec(store, wanted_drop, NULL);
 	if (!r && renamed)
-		catalog_renamed(store, change->name, change->to, id, last);
+		catalog_renamed(store, change->name, change->to, row.id, row.last, row.released);
+	if (!r && renamed)
+		(void)kept_load(store, NULL);
 	return r;
 }
 

@@ -14,7 +14,8 @@
 /*
  * number is never reused (AUTOINCREMENT), also when every row is gone: sinks compare with it.
  * A batch's keys stand in batch_keys where they serve dedupe, outlive its body and are deleted by
- * expiry; else they stand in its own row (keys) and go with it. body comes last, so that the other
+ * expiry (with its body, if that is still there: until then under the negative source); else they
+ * stand in its own row (keys) and go with it. body comes last, so that the other
  * columns are read without its overflow pages; the index answers counts and sums alone.
  */
 static const char step_1[] =
@@ -134,6 +135,10 @@ static const char step_10[] = "ALTER TABLE batch_keys ADD COLUMN times BLOB;"
 			      " shape TEXT NOT NULL,"
 			      " PRIMARY KEY(source, delay)) WITHOUT ROWID;";
 
+/* Up to which batch every sink has what is in the source's batches: bodies up to there are kept,
+ * see kept.h, and do not wait. */
+static const char step_11[] = "ALTER TABLE sources ADD COLUMN released INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -145,6 +150,7 @@ static const char *const steps[] = {
 	step_8,
 	step_9,
 	step_10,
+	step_11,
 };
 
 const struct schema schema_current = {

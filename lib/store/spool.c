@@ -49,7 +49,8 @@ int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void
 		if (r)
 			break;
 		sqlite3_bind_int64(statement, 1, source->id);
-		sqlite3_bind_int64(statement, 2, from > after ? from : after);
+		from = from > after ? from : after;
+		sqlite3_bind_int64(statement, 2, from > source->released ? from : source->released);
 		r = statement_step(store, statement, &row, reterr);
 		if (r || !row)
 			continue;

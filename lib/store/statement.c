@@ -35,19 +35,37 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		" WHERE excluded.acknowledged >= acknowledged",
 	[STATEMENT_SINK_ENTER] = "INSERT INTO sinks(name, acknowledged) VALUES(?1, ?2)"
 				 " ON CONFLICT(name) DO NOTHING",
-	[STATEMENT_RELEASE_SIZE] = "SELECT coalesce(sum(size), 0) FROM batches"
-				   " WHERE source = ?1 AND number <= ?2",
-	[STATEMENT_RELEASE] = "DELETE FROM batches WHERE source = ?1 AND number <= ?2",
-	/* A batch that still waits takes its keys from batch_keys: those stay. */
+	[STATEMENT_RELEASE_SIZE] =
+		"SELECT coalesce(sum(size), 0), coalesce(sum(n_records), 0) FROM batches"
+		" WHERE source = ?1 AND number <= ?2 AND number > ?3",
+	[STATEMENT_RELEASE] =
+		"DELETE FROM batches WHERE source = ?1 AND number <= ?2 AND number > ?3",
+	[STATEMENT_RELEASE_KEYS] =
+		"DELETE FROM batch_keys WHERE source = -?1 AND number <= ?2 AND number > ?3",
+	[STATEMENT_KEEP] = "UPDATE sources SET released = ?2 WHERE id = ?1",
+	/* A batch that is still there takes its keys from batch_keys: those go with it. */
+	[STATEMENT_EXPIRE_LATER] = "UPDATE batch_keys SET source = -source WHERE"
+				   " source = ?1 AND newest_time < ?2 AND newest_time >= ?3"
+				   " AND EXISTS (SELECT 1 FROM batches"
+				   " WHERE batches.number = batch_keys.number)",
 	[STATEMENT_EXPIRE] = "DELETE FROM batch_keys WHERE"
-			     " source = ?1 AND newest_time < ?2 AND newest_time >= ?3"
-			     " AND NOT EXISTS"
-			     " (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
+			     " source = ?1 AND newest_time < ?2 AND newest_time >= ?3",
+	[STATEMENT_KEPT_DROP] = "DELETE FROM batches WHERE number = ?1",
+	[STATEMENT_KEPT_DROP_KEYS] = "DELETE FROM batch_keys WHERE number = ?1 AND source < 0",
+	[STATEMENT_KEPT_LIST] =
+		"SELECT b.number, b.size, b.n_records, b.accepted_time, b.number <= s.released"
+		" FROM batches b CROSS JOIN sources s ON s.id = b.source"
+		" WHERE b.number >= ?1 ORDER BY b.number LIMIT ?2",
+	[STATEMENT_KEPT_TOTALS] =
+		"SELECT coalesce(sum(b.size), 0), coalesce(sum(b.n_records), 0), min(b.number)"
+		" FROM sources s CROSS JOIN batches b ON b.source = s.id"
+		" AND b.number <= s.released",
 	[STATEMENT_CURSOR_GET] = "SELECT cursor FROM sources WHERE name = ?1",
 	[STATEMENT_CURSOR_LIST] = "SELECT name, cursor, updated_time FROM sources"
 				  " WHERE cursor IS NOT NULL ORDER BY name",
 	[STATEMENT_SOURCE_LIST] = "SELECT id, name, (SELECT max(number) FROM batches"
-				  " WHERE source = sources.id) AS last FROM sources ORDER BY last",
+				  " WHERE source = sources.id AND number > released) AS last,"
+				  " released FROM sources ORDER BY last",
 	[STATEMENT_BATCH_FIND] =
 		"SELECT min(number) FROM batches WHERE source = ?1 AND number > ?2",
 	[STATEMENT_BATCH_GET] =

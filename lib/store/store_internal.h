@@ -48,7 +48,14 @@ enum statement {
 	STATEMENT_SINK_ENTER,
 	STATEMENT_RELEASE_SIZE,
 	STATEMENT_RELEASE,
+	STATEMENT_RELEASE_KEYS,
+	STATEMENT_KEEP,
+	STATEMENT_EXPIRE_LATER,
 	STATEMENT_EXPIRE,
+	STATEMENT_KEPT_DROP,
+	STATEMENT_KEPT_DROP_KEYS,
+	STATEMENT_KEPT_LIST,
+	STATEMENT_KEPT_TOTALS,
 	STATEMENT_CURSOR_GET,
 	STATEMENT_CURSOR_LIST,
 	STATEMENT_SOURCE_LIST,
@@ -91,7 +98,7 @@ struct store_source {
 	const char *name;
 	int64_t id; /* of its row; 0: not committed yet */
 	int64_t last; /* the number of its newest batch; 0: none waits or has come since open */
-	int64_t released; /* none waits up to this number */
+	int64_t released; /* none waits up to this number; what is there is kept */
 	struct store_source *newer, *older; /* by LAST; not linked while that is 0 */
 	uint64_t n_open_gaps;
 	nsec_t covered_time; /* the end of what was read; NSEC_NONE: nothing */
@@ -180,6 +187,21 @@ struct pending_events {
 	size_t capacity;
 };
 
+/* What a transaction releases. */
+struct released {
+	uint64_t bytes, n_records;
+};
+
+/* Released bodies that are kept: kept.c. */
+struct kept {
+	nsec_t age_ns; /* of keep; 0: none are */
+	uint64_t limit;
+	uint64_t bytes, n_records; /* that are there */
+	int64_t from; /* none has a lower number */
+	nsec_t oldest_time; /* when the first of them was accepted; NSEC_NONE: to be looked up */
+	nsec_t told_at; /* that some went before their time; NSEC_NONE: never */
+};
+
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[N_STATEMENTS];
@@ -197,6 +219,7 @@ struct store {
 	bool is_new; /* until a configuration is adopted */
 	int64_t last_number; /* committed */
 	uint64_t committed_bytes; /* encoded bodies that wait in the file */
+	struct kept kept;
 
 	struct pending_page *pages;
 	size_t n_pages;
@@ -309,6 +332,16 @@ int events_commit(struct store *store, size_t first, int r, struct fault *reterr
 /* Reads the lines that are committed. */
 int events_load(struct store *store, struct fault *reterr);
 
+/* --- kept.c --- */
+
+/* Counts what is kept. */
+int kept_load(struct store *store, struct fault *reterr);
+/* Inside the open transaction: what is collected for SOURCE is released. */
+int kept_release(struct store *store, const struct store_source *source, struct released *sum,
+	struct fault *reterr);
+/* It is committed; before catalog_settle. */
+void kept_settle(struct store *store, const struct released *sum);
+
 /* --- catalog.c --- */
 
 /* Reads the sources that have a row. */
@@ -317,9 +350,9 @@ struct store_source *catalog_find_source(const struct store *store, const char *
 struct store_source *catalog_source(struct store *store, const char *name); /* added if need be */
 struct store_sink *catalog_sink(struct store *store, const char *name); /* added if need be */
 /* The source NAME has lost its row to TO, which has the row ID, and LAST is its newest batch that
- * waits (0: none does). */
-void catalog_renamed(
-	struct store *store, const char *name, const char *to, int64_t id, int64_t last);
+ * waits (0: none does); up to RELEASED nothing does. */
+void catalog_renamed(struct store *store, const char *name, const char *to, int64_t id,
+	int64_t last, int64_t released);
 /* NUMBER, the highest so far, is committed and belongs to SOURCE. */
 void catalog_touch(struct store *store, struct store_source *source, int64_t number);
 /* Something is collected for it. */

@@ -17,6 +17,7 @@ import cloudscale
 RECORDS = 600
 OPEN = "CREATE INDEX coverage_open ON coverage(source) WHERE acknowledged_time IS NULL"
 UNDO = {  # what makes a state of version N - 1 of one of version N
+    11: "ALTER TABLE sources DROP COLUMN released",
     10: "DROP TABLE reconciled; ALTER TABLE batch_keys DROP COLUMN times",
     9: "DROP INDEX coverage_open; ALTER TABLE coverage DROP COLUMN refilled_time; " + OPEN + " AND state = 'gap'",
     8: "DROP TABLE events",

@@ -313,6 +313,7 @@ static const char back_to_1[] =
 	"acknowledged INTEGER NOT"
 	" NULL, position TEXT) WITHOUT ROWID; INSERT INTO sinks_1 SELECT name, acknowledged,"
 	" position FROM sinks; DROP TABLE sinks; ALTER TABLE sinks_1 RENAME TO sinks;"
+	"ALTER TABLE sources DROP COLUMN released; "
 	"ALTER TABLE sources DROP COLUMN previous; ALTER TABLE sources DROP COLUMN start; ALTER "
 	"TABLE sources DROP COLUMN paused_time;"
 	"PRAGMA user_version = 1";

@@ -1,0 +1,70 @@
+/* See keeper.h. */
+#include "keeper.h"
+
+#include <ev.h>
+#include <sys/statvfs.h>
+
+#include "base/mem.h"
+#include "base/timer.h"
+#include "store/kept.h"
+#include "trawld.h"
+
+#define LOOK_AGAIN NSEC_PER_SEC
+#define DISK_LEAST ((unsigned long long)4 << 20) /* bytes: with less the disk is full */
+
+struct keeper {
+	struct trawld *trawld;
+	ev_timer timer;
+};
+
+void keeper_configure(struct trawld *trawld)
+{
+	const struct daemon_options *options = &trawld->setup->config->daemon;
+	kept_set(trawld->store, options->keep_ns, options->keep_limit);
+}
+
+/* Another reason why the state cannot be written does not pass by making room. */
+static bool disk_is_full(const struct trawld *trawld)
+{
+	struct statvfs status;
+	return committer_failing(trawld->committer) &&
+	       statvfs(trawld->setup->config->daemon.state_directory, &status) == 0 &&
+	       (unsigned long long)status.f_bavail * status.f_frsize < DISK_LEAST;
+}
+
+static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct keeper *keeper = timer->data;
+	struct trawld *trawld = keeper->trawld;
+	struct kept_status status;
+	struct fault fault;
+	bool more = false;
+	(void)events;
+	kept_status(trawld->store, &status);
+	bool forced = status.bytes > 0 && disk_is_full(trawld);
+	/* what cannot be written now is told by the committer, and goes later */
+	if ((forced || kept_is_due(trawld->store)) &&
+		kept_drop(trawld->store, forced, &more, &fault) == STORE_E_CORRUPT) {
+		committer_damaged(trawld->committer, &fault);
+		return;
+	}
+	timer_start(loop, timer, more && !forced ? 0 : LOOK_AGAIN);
+}
+
+struct keeper *keeper_new(struct trawld *trawld)
+{
+	struct keeper *keeper = MEM_NEW(struct keeper);
+	keeper->trawld = trawld;
+	ev_init(&keeper->timer, timer_fired);
+	keeper->timer.data = keeper;
+	timer_start(trawld->loop, &keeper->timer, 0);
+	return keeper;
+}
+
+void keeper_free(struct keeper *keeper)
+{
+	if (!keeper)
+		return;
+	ev_timer_stop(keeper->trawld->loop, &keeper->timer);
+	free(keeper);
+}
