@@ -4,7 +4,6 @@
  */
 #include "ctl/ctl.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -15,240 +14,8 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/timestamp.h"
-#include "ctl/verify.h"
-#include "ctl/verify_set.h"
+#include "ctl/verification.h"
 #include "sink/file/file_lines.h"
-
-/* Exit codes of verify, with those of sysexits.h. */
-enum { VERIFY_GOOD, VERIFY_CHANGED, VERIFY_WEAK };
-
-struct verification {
-	struct verify_set set;
-	struct verify_keys keys;
-	struct verify_chains chains, anchors;
-	struct verify_runs runs;
-	struct verify_report report;
-	bool anchored;
-};
-
-static int failed(const char *path, int r)
-{
-	fprintf(stderr, "trawlctl: %s: %s\n", path,
-		r == -EBADMSG ? "the compressed data is damaged or incomplete" : strerror(-r));
-	return EX_TEMPFAIL;
-}
-
-/* What cannot be unpacked any more was changed. */
-static int read_failed(struct verification *verification, const char *path, int r)
-{
-	if (r != -EBADMSG)
-		return failed(path, r);
-	verify_problem(
-		&verification->report, "%s: the compressed data is damaged or incomplete", path);
-	return 0;
-}
-
-static void verification_deinit(struct verification *verification)
-{
-	verify_set_deinit(&verification->set);
-	verify_keys_deinit(&verification->keys);
-	verify_chains_deinit(&verification->chains);
-	verify_chains_deinit(&verification->anchors);
-	verify_report_deinit(&verification->report);
-	free(verification->runs.items);
-}
-
-/* --- the steps --- */
-
-static int read_seals(struct verification *verification, const struct ctl_arguments *arguments)
-{
-	struct verify_set *set = &verification->set;
-	struct verify_report *report = &verification->report;
-	int code = arguments->key ? verify_keys_read(&verification->keys, arguments->key) : 0;
-	for (size_t i = 0; !code && i < set->seals.n_items; i++) {
-		int r = verify_chains_read(&verification->chains, set->seals.items[i], false,
-			&verification->keys, report);
-		code = r ? read_failed(verification, set->seals.items[i], r) : 0;
-	}
-	if (code || !arguments->anchor)
-		return code;
-	verification->anchored = true;
-	int r = verify_chains_read(
-		&verification->anchors, arguments->anchor, true, &verification->keys, report);
-	return r ? failed(arguments->anchor, r) : 0;
-}
-
-static int check_events(struct verification *verification, const char *path)
-{
-	int r = verify_events(&verification->chains, path, &verification->report);
-	return r ? failed(path, r) : 0;
-}
-
-static void check_anchor(struct verification *verification)
-{
-	struct verify_report ignored = {0};
-	verify_chains_check(&verification->anchors, &ignored);
-	verify_report_deinit(&ignored);
-	verify_anchor(&verification->chains, &verification->anchors, &verification->set.bases,
-		&verification->report);
-}
-
-/* Files in which no seal's records were found, and runs that no file has: they are the same, but
- * changed at the beginning. */
-static int pair(
-	struct verification *verification, const char *path, int64_t n_records, bool waiting)
-{
-	bool rotated, found;
-	char *base CLEANUP_FREE = verify_set_base(path, &rotated);
-	if (n_records == 0) { /* a file that was just begun is empty, one that is done is not */
-		if (rotated)
-			verify_problem(&verification->report, "%s is empty", path);
-		return 0;
-	}
-	for (size_t i = 0; i < verification->runs.n_items; i++) {
-		struct verify_run *run = &verification->runs.items[i];
-		if (run->found || run->n_records == 0 ||
-			strcmp(run->file, verify_set_name(base)) != 0)
-			continue;
-		verification->report.n_records -= n_records; /* counted again */
-		int r = verify_file(
-			&verification->runs, path, run, NULL, &verification->report, &found);
-		if (r || found)
-			return r ? read_failed(verification, path, r) : 0;
-	}
-	if (waiting)
-		verify_unproven(&verification->report,
-			"anything about the %" PRId64
-			" record%s of %s: no seal covers the file yet",
-			n_records, str_plural((unsigned long long)n_records), path);
-	else
-		verify_problem(&verification->report,
-			"%s: no seal that was given covers anything of it (was its .seals file removed?)",
-			path);
-	return 0;
-}
-
-/* Is file INDEX newer than all that are sealed, so that its first seal may be still to come? */
-static bool waits(const struct verification *verification, const bool *found, size_t index)
-{
-	const struct str_list *files = &verification->set.files;
-	bool rotated, sealed = false;
-	char *base CLEANUP_FREE = verify_set_base(files->items[index], &rotated);
-	for (size_t i = 0; i < verification->runs.n_items; i++)
-		sealed = sealed ||
-			 strcmp(verification->runs.items[i].file, verify_set_name(base)) == 0;
-	for (size_t i = index + 1; sealed && i < files->n_items; i++) {
-		char *other CLEANUP_FREE = verify_set_base(files->items[i], &rotated);
-		if (found[i] && strcmp(other, base) == 0)
-			return false;
-	}
-	return sealed;
-}
-
-static int read_files(struct verification *verification, struct verify_proof *proof)
-{
-	const struct str_list *files = &verification->set.files;
-	bool *found CLEANUP_FREE = mem_array(files->n_items, sizeof(bool));
-	int64_t *n_records CLEANUP_FREE = mem_array(files->n_items, sizeof(int64_t));
-	int code = 0;
-	for (size_t i = 0; !code && i < files->n_items; i++) {
-		int64_t before = verification->report.n_records;
-		int r = verify_file(&verification->runs, files->items[i], NULL, proof,
-			&verification->report, &found[i]);
-		n_records[i] = verification->report.n_records - before;
-		found[i] = found[i] || r != 0;
-		code = r ? read_failed(verification, files->items[i], r) : 0;
-	}
-	for (size_t i = 0; !code && !proof && i < files->n_items; i++)
-		if (!found[i])
-			code = pair(verification, files->items[i], n_records[i],
-				waits(verification, found, i));
-	for (size_t i = 0; !code && !proof && i < verification->set.twins.n_items; i++) {
-		const char *twin = verification->set.twins.items[i];
-		char *original CLEANUP_FREE = verify_set_original(twin);
-		int r = verify_twin(twin, original, &verification->report);
-		code = r ? read_failed(verification, twin, r) : 0;
-	}
-	return code;
-}
-
-/* Records that are sealed and in none of the files. */
-static void tell_missing(struct verification *verification)
-{
-	for (size_t i = 0; i < verification->runs.n_items; i++) {
-		const struct verify_run *run = &verification->runs.items[i];
-		bool earliest = true, later = false;
-		if (run->found || run->n_records == 0)
-			continue;
-		for (size_t j = 0; j < verification->runs.n_items; j++) {
-			const struct verify_run *other = &verification->runs.items[j];
-			if (!other->found || other->chain != run->chain)
-				continue;
-			earliest = earliest && j > i;
-			later = later || j > i;
-		}
-		const struct verify_seal *seals = run->chain->seals;
-		int64_t from = seals[run->begin].number, to = seals[run->end - 1].number;
-		const char *s = str_plural((unsigned long long)run->n_records);
-		if (!str_list_has(&verification->set.bases, run->file))
-			verify_note(&verification->report,
-				"seals %" PRId64 " to %" PRId64
-				" of chain %.8s are of other files of `%s`, which were not given",
-				from, to, run->chain->id, run->file);
-		else if (earliest && later)
-			verify_unproven(&verification->report,
-				"where the %" PRId64 " record%s of seals %" PRId64 " to %" PRId64
-				" of chain %.8s are: the oldest files of `%s` are gone (`keep` removes them)",
-				run->n_records, s, from, to, run->chain->id, run->file);
-		else
-			verify_problem(&verification->report,
-				"the %" PRId64 " record%s of seals %" PRId64 " to %" PRId64
-				" of chain %.8s are in none of the files of `%s`",
-				run->n_records, s, from, to, run->chain->id, run->file);
-	}
-}
-
-static void tell_unproven(struct verification *verification)
-{
-	struct verify_report *report = &verification->report;
-	if (verification->chains.n_items > 0 && verification->keys.n_items == 0) {
-		report->weak = true;
-		verify_unproven(report,
-			"who made the seals: without --key their signatures are not checked, and anybody can make a chain that fits");
-	}
-	if (verification->chains.n_items > 0 && !verification->anchored)
-		verify_unproven(report,
-			"that nothing was cut off at the end, seals and records together, and that nobody who has the signing key wrote the history again: without --anchor, a copy of the seals from another place, this cannot be noticed");
-}
-
-/* 0, or an exit code after the reason was printed. */
-static int verify(struct verification *verification, const struct ctl_arguments *arguments,
-	struct verify_proof *proof)
-{
-	struct verify_set *set = &verification->set;
-	verify_set_find(set, arguments->names, proof ? 1 : arguments->n_names);
-	int code = read_seals(verification, arguments);
-	if (code)
-		return code;
-	for (size_t i = 0; i < set->gone.n_items; i++)
-		if (!str_list_has(&set->bases, verify_set_name(set->gone.items[i])))
-			return failed(set->gone.items[i], -ENOENT);
-	verify_chains_check(&verification->chains, &verification->report);
-	if (verification->anchored)
-		check_anchor(verification);
-	if (set->gone.n_items > 0 && verification->report.problems.n_items == 0 &&
-		verification->chains.n_items == 0)
-		return failed(set->gone.items[0], -ENOENT);
-	verify_runs_find(&verification->runs, &verification->chains);
-	code = arguments->events ? check_events(verification, arguments->events) : 0;
-	if (!code)
-		code = read_files(verification, proof);
-	if (code)
-		return code;
-	tell_missing(verification);
-	tell_unproven(verification);
-	return 0;
-}
 
 /* --- output --- */
 
@@ -286,59 +53,37 @@ static void print_text(const struct verification *verification, int code)
 			: "result: good");
 }
 
-static void append_list(const char *name, const struct str_list *list, struct buf *out)
+static void print(const struct verification *verification, bool json)
 {
-	buf_printf(out, ",\"%s\":[", name);
-	for (size_t i = 0; i < list->n_items; i++) {
-		if (i > 0)
-			buf_append_char(out, ',');
-		json_encode(slice_of(list->items[i]), out);
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	if (!json) {
+		print_text(verification, verification_result(verification));
+		return;
 	}
-	buf_append_char(out, ']');
+	verification_print_json(verification, &out);
+	puts(buf_text(&out));
 }
 
-static void print_json(const struct verification *verification, int code)
+static struct verification_request request_of(const struct ctl_arguments *arguments)
 {
-	static const char *const results[] = {"good", "changed", "incomplete"};
-	const struct verify_report *report = &verification->report;
-	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
-	buf_printf(&out,
-		"{\"result\":\"%s\",\"records\":%" PRId64 ",\"sealed\":%" PRId64 ",\"chains\":[",
-		results[code], report->n_records, report->n_sealed);
-	for (size_t i = 0; i < verification->chains.n_items; i++) {
-		const struct verify_chain *chain = &verification->chains.items[i];
-		buf_printf(&out,
-			"%s{\"chain\":\"%s\",\"first\":%" PRId64 ",\"last\":%" PRId64
-			",\"time\":\"",
-			i > 0 ? "," : "", chain->id, chain->seals[0].number,
-			chain->seals[chain->n_seals - 1].number);
-		timestamp_print_rfc3339(chain->seals[chain->n_seals - 1].time, 3, &out);
-		buf_append_text(&out, "\"}");
-	}
-	buf_append_char(&out, ']');
-	append_list("files", &verification->set.files, &out);
-	append_list("problems", &report->problems, &out);
-	append_list("notes", &report->notes, &out);
-	append_list("not_proven", &report->unproven, &out);
-	buf_append_text(&out, "}\n");
-	fputs(buf_text(&out), stdout);
+	return (struct verification_request){
+		.names = arguments->names,
+		.n_names = arguments->n_names,
+		.key = arguments->key,
+		.anchor = arguments->anchor,
+		.events = arguments->events,
+	};
 }
 
 int ctl_verify(const struct ctl_arguments *arguments)
 {
-	struct verification verification = {0};
-	int code = verify(&verification, arguments, NULL);
-	if (!code) {
-		code = verification.report.problems.n_items > 0 ? VERIFY_CHANGED
-		       : verification.report.weak               ? VERIFY_WEAK
-								: VERIFY_GOOD;
-		if (arguments->json)
-			print_json(&verification, code);
-		else
-			print_text(&verification, code);
-	}
-	verification_deinit(&verification);
-	return code;
+	struct verification_request request = request_of(arguments);
+	struct verification verification CLEANUP(verification_deinit) = {0};
+	int code = verification_run(&verification, &request, NULL);
+	if (code)
+		return code;
+	print(&verification, arguments->json);
+	return verification_result(&verification);
 }
 
 /* --- prove --- */
@@ -375,7 +120,7 @@ static int print_proof(const char *path, const struct verify_proof *proof)
 	struct merkle_hash *leaves CLEANUP_FREE = mem_array(n, sizeof(*leaves));
 	int r = read_leaves(path, proof, leaves, &record);
 	if (r)
-		return failed(path, r);
+		return verification_failed(path, r);
 	merkle_path(leaves, n, index, &digests);
 	buf_printf(&out, "{\"line\":%" PRId64 ",\"record\":", proof->line);
 	json_encode(buf_slice(&record), &out);
@@ -400,7 +145,8 @@ int ctl_prove(const struct ctl_arguments *arguments)
 			arguments->line);
 		return EX_USAGE;
 	}
-	int code = verify(&verification, arguments, &proof);
+	struct verification_request request = request_of(arguments);
+	int code = verification_run(&verification, &request, &proof);
 	if (!code && proof.seal)
 		code = print_proof(arguments->name, &proof);
 	else if (!code) {
