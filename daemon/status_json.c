@@ -87,6 +87,14 @@ static json_t *wait_json(const struct runner *runner)
 	return text.size > 0 ? json_string(buf_text(&text)) : json_null();
 }
 
+static uint64_t late_count(const struct tally *tally)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i <= TALLY_LATENESS; i++)
+		n += tally->lateness_counts[i];
+	return n;
+}
+
 static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 {
 	const struct poller *poller = from->poller;
@@ -109,6 +117,9 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(
 		source, "quarantined", count_json(quarantine_count(poller->quarantine)));
 	json_object_set_new(source, "untimed", count_json(status.n_untimed));
+	json_object_set_new(source, "late", count_json(late_count(&poller->tally)));
+	json_object_set_new(source, "vanished", count_json(poller->tally.n_vanished));
+	json_object_set_new(source, "clock_skew", seconds_json(status.skew_ns));
 	json_object_set_new(source, "gaps", count_json(from->n_open_gaps));
 	json_object_set_new(source, "covered_until", status_json_time(from->covered_time));
 	json_object_set_new(source, "loss_deadline", status_json_time(status.deadline_time));

@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup cat check config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink resume rewind setup skip status tail test top verify"
+	local commands="backup cat check config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink report resume rewind setup skip status tail test top verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -35,7 +35,15 @@ _trawlctl()
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--to)
+	--format)
+		mapfile -t COMPREPLY < <(compgen -W "json md html" -- "$cur")
+		return
+		;;
+	--source)
+		mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur")
+		return
+		;;
+	--from | --to)
 		mapfile -t COMPREPLY < <(compgen -W "-1h -1d earliest now previous $(date -u +%Y-%m-%dT00:00:00Z)" -- "$cur")
 		return
 		;;
@@ -78,6 +86,9 @@ _trawlctl()
 		fi
 		;;
 	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --events --json" -- "$cur") ;;
+	report)
+		mapfile -t COMPREPLY < <(compgen -f -W "--from --to --format --source --key --seal-key --anchor --check" -- "$cur")
+		;;
 	prove) mapfile -t COMPREPLY < <(compgen -f -W "--line" -- "$cur") ;;
 	backup) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	dead-letters)

@@ -32,6 +32,7 @@ int ctl_refill(const struct ctl_arguments *arguments);
 int ctl_tail(const struct ctl_arguments *arguments);
 int ctl_verify(const struct ctl_arguments *arguments);
 int ctl_prove(const struct ctl_arguments *arguments);
+int ctl_report(const struct ctl_arguments *arguments);
 int ctl_skip(const struct ctl_arguments *arguments);
 int ctl_test(const struct ctl_arguments *arguments);
 int ctl_top(const struct ctl_arguments *arguments);

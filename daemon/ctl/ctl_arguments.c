@@ -22,32 +22,35 @@ static const struct own_option {
 	unsigned takes;
 	size_t flag, text; /* offsets in struct ctl_arguments; 0: not this one. Both 0: it is
 			      added to the sets */
-	bool required;
+	unsigned required; /* of those */
 } own_options[] = {
-	{"to", CTL_TO | CTL_SPAN, 0, offsetof(struct ctl_arguments, to), true},
-	{"from", CTL_SPAN, 0, offsetof(struct ctl_arguments, from), false},
-	{"json", CTL_JSON, offsetof(struct ctl_arguments, json), 0, false},
-	{"all", CTL_ALL, offsetof(struct ctl_arguments, all), 0, false},
-	{"watch", CTL_WATCH, offsetof(struct ctl_arguments, watch), 0, false},
-	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, false},
-	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, false},
-	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), false},
-	{"sort", CTL_SORT, 0, offsetof(struct ctl_arguments, sort), false},
-	{"since", CTL_SINCE, 0, offsetof(struct ctl_arguments, since), false},
-	{"key", CTL_SEALS, 0, offsetof(struct ctl_arguments, key), false},
-	{"anchor", CTL_SEALS, 0, offsetof(struct ctl_arguments, anchor), false},
-	{"events", CTL_SEALS, 0, offsetof(struct ctl_arguments, events), false},
-	{"line", CTL_LINE, 0, offsetof(struct ctl_arguments, line), true},
-	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, false},
-	{"provider", CTL_SETUP, 0, offsetof(struct ctl_arguments, provider), false},
-	{"archive", CTL_SETUP, 0, offsetof(struct ctl_arguments, archive), false},
-	{"no-probe", CTL_SETUP, offsetof(struct ctl_arguments, no_probe), 0, false},
-	{"set", CTL_SETUP, 0, 0, false},
-	{"headers", CTL_RAW, 0, offsetof(struct ctl_arguments, headers), false},
-	{"raw", CTL_RAW, offsetof(struct ctl_arguments, raw), 0, false},
-	{"defaults", CTL_DEFAULTS, offsetof(struct ctl_arguments, defaults), 0, false},
-	{"dry-run", CTL_DRY_RUN, offsetof(struct ctl_arguments, dry_run), 0, false},
-	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, false},
+	{"to", CTL_TO | CTL_SPAN | CTL_REPORT, 0, offsetof(struct ctl_arguments, to), CTL_TO},
+	{"from", CTL_SPAN | CTL_REPORT, 0, offsetof(struct ctl_arguments, from), 0},
+	{"source", CTL_REPORT, 0, offsetof(struct ctl_arguments, source), 0},
+	{"format", CTL_REPORT, 0, offsetof(struct ctl_arguments, format), 0},
+	{"seal-key", CTL_REPORT, 0, offsetof(struct ctl_arguments, seal_key), 0},
+	{"json", CTL_JSON, offsetof(struct ctl_arguments, json), 0, 0},
+	{"all", CTL_ALL, offsetof(struct ctl_arguments, all), 0, 0},
+	{"watch", CTL_WATCH, offsetof(struct ctl_arguments, watch), 0, 0},
+	{"acknowledge", CTL_ACKNOWLEDGE, offsetof(struct ctl_arguments, acknowledge), 0, 0},
+	{"failing", CTL_FAILING, offsetof(struct ctl_arguments, failing), 0, 0},
+	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), 0},
+	{"sort", CTL_SORT, 0, offsetof(struct ctl_arguments, sort), 0},
+	{"since", CTL_SINCE, 0, offsetof(struct ctl_arguments, since), 0},
+	{"key", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, key), 0},
+	{"anchor", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, anchor), 0},
+	{"events", CTL_SEALS, 0, offsetof(struct ctl_arguments, events), 0},
+	{"line", CTL_LINE, 0, offsetof(struct ctl_arguments, line), CTL_LINE},
+	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, 0},
+	{"provider", CTL_SETUP, 0, offsetof(struct ctl_arguments, provider), 0},
+	{"archive", CTL_SETUP, 0, offsetof(struct ctl_arguments, archive), 0},
+	{"no-probe", CTL_SETUP, offsetof(struct ctl_arguments, no_probe), 0, 0},
+	{"set", CTL_SETUP, 0, 0, 0},
+	{"headers", CTL_RAW, 0, offsetof(struct ctl_arguments, headers), 0},
+	{"raw", CTL_RAW, offsetof(struct ctl_arguments, raw), 0, 0},
+	{"defaults", CTL_DEFAULTS, offsetof(struct ctl_arguments, defaults), 0, 0},
+	{"dry-run", CTL_DRY_RUN, offsetof(struct ctl_arguments, dry_run), 0, 0},
+	{"example", CTL_EXAMPLE, offsetof(struct ctl_arguments, example), 0, 0},
 };
 
 #define N_OWN_OPTIONS (sizeof(own_options) / sizeof(own_options[0]))
@@ -150,7 +153,7 @@ static int check(const struct ctl_command *command, struct ctl_arguments *argume
 		char *name CLEANUP_FREE = mem_printf("--%s", option->name);
 		if (given && !allowed)
 			return fail(command, "unexpected option", name);
-		if (!given && allowed && option->required && !(takes & CTL_SPAN))
+		if (!given && takes & option->required)
 			return fail(command, "missing option", name);
 	}
 	return 0;

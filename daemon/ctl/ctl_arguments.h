@@ -16,6 +16,9 @@ struct ctl_arguments {
 	const char *third;
 	const char *from;
 	const char *to;
+	const char *source;
+	const char *format;
+	const char *seal_key;
 	const char *limit;
 	const char *sort;
 	const char *since;
@@ -69,6 +72,7 @@ enum {
 	CTL_DRY_RUN = 1 << 20,
 	CTL_SORT = 1 << 21,
 	CTL_SPAN = 1 << 22, /* --from, --to */
+	CTL_REPORT = 1 << 23, /* --from, --to, --source, --format, --key, --seal-key, --anchor */
 };
 
 struct ctl_command {

@@ -96,6 +96,10 @@ static const struct ctl_command commands[] = {
 	{"prove", "FILE --line N",
 		"print the proof that one line of a file is among the records of a seal",
 		CTL_NAME | CTL_NAME_REQUIRED | CTL_LINE, ctl_prove},
+	{"report",
+		"--from TIME --to TIME --format json|md|html [--source SOURCE] [--key FILE] [--seal-key FILE] [--anchor FILE] [FILE...] | --check REPORT",
+		"say for an auditor what was read in a span of time, what was not and why, what people did, and what is not proven; of each FILE, an archive, what its seals prove; --key signs it, and is the public key for --check of a signed report",
+		CTL_NAME | CTL_NAMES | CTL_REPORT | CTL_CHECK, ctl_report},
 	{NULL, NULL, NULL, 0, NULL},
 };
 

@@ -20,17 +20,19 @@ static struct stretch *add(struct stretches *list, nsec_t start_time, nsec_t end
 		.reason = mem_strdup(reason),
 		.found_time = NSEC_NONE,
 		.acknowledged_time = NSEC_NONE,
+		.refilled_time = NSEC_NONE,
 	};
 	return &list->items[list->n_items++];
 }
 
-static void add_gap_to(struct stretches *list, nsec_t start_time, nsec_t end_time,
-	const char *reason, nsec_t found_time, nsec_t acknowledged_time, const char *by)
+/* A copy of GAP. */
+static void add_gap_to(struct stretches *list, const struct stretch *gap)
 {
-	struct stretch *gap = add(list, start_time, end_time, "gap", reason);
-	gap->found_time = found_time;
-	gap->acknowledged_time = acknowledged_time;
-	gap->acknowledged_by = mem_strdup(by);
+	struct stretch *copy = add(list, gap->start_time, gap->end_time, "gap", gap->reason);
+	copy->found_time = gap->found_time;
+	copy->acknowledged_time = gap->acknowledged_time;
+	copy->acknowledged_by = mem_strdup(gap->acknowledged_by);
+	copy->refilled_time = gap->refilled_time;
 }
 
 static void stretches_deinit(struct stretches *list)
@@ -64,9 +66,13 @@ static void add_span(const struct coverage_span *span, void *userdata)
 static void add_gap(const struct coverage_gap *gap, void *userdata)
 {
 	struct timeline *timeline = find(userdata, gap->source);
-	add_gap_to(gap->refilled_time == NSEC_NONE ? &timeline->gaps : &timeline->refilled,
-		gap->start_time, gap->end_time, gap->reason, gap->found_time,
-		gap->acknowledged_time, gap->acknowledged_by);
+	struct stretches *list =
+		gap->refilled_time == NSEC_NONE ? &timeline->gaps : &timeline->refilled;
+	struct stretch *stretch = add(list, gap->start_time, gap->end_time, "gap", gap->reason);
+	stretch->found_time = gap->found_time;
+	stretch->acknowledged_time = gap->acknowledged_time;
+	stretch->acknowledged_by = mem_strdup(gap->acknowledged_by);
+	stretch->refilled_time = gap->refilled_time;
 }
 
 /* --- spans and gaps together --- */
@@ -115,11 +121,8 @@ static void combine(struct timeline *timeline)
 		add_without_gaps(timeline, start, span->end_time, span->state, NULL);
 		end = span->end_time > end ? span->end_time : end;
 	}
-	for (size_t i = 0; i < timeline->gaps.n_items; i++) {
-		const struct stretch *gap = &timeline->gaps.items[i];
-		add_gap_to(&timeline->all, gap->start_time, gap->end_time, gap->reason,
-			gap->found_time, gap->acknowledged_time, gap->acknowledged_by);
-	}
+	for (size_t i = 0; i < timeline->gaps.n_items; i++)
+		add_gap_to(&timeline->all, &timeline->gaps.items[i]);
 	sort(&timeline->all);
 }
 

@@ -19,6 +19,7 @@ struct stretch {
 	nsec_t found_time; /* of a gap; NSEC_NONE: not kept */
 	nsec_t acknowledged_time; /* of a gap; NSEC_NONE: nobody has seen it */
 	char *acknowledged_by; /* NULL: nobody */
+	nsec_t refilled_time; /* of a gap that was read after all; NSEC_NONE: it was not */
 };
 
 struct stretches {
@@ -27,7 +28,8 @@ struct stretches {
 	size_t capacity;
 };
 
-/* ALL has the stretches by their start; gaps of different reasons may overlap. */
+/* ALL has the stretches by their start; gaps of different reasons may overlap. REFILLED has the
+ * gaps that were read after all, which are none any more. */
 struct timeline {
 	char *source;
 	struct stretches spans, gaps, refilled, all;
