@@ -29,20 +29,25 @@
 
 #define FIRST_POLL_SPREAD (250 * NSEC_PER_MSEC) /* per source, up to one interval */
 
-void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata)
+static const char *const state_texts[] = {
+	[STORE_E_CORRUPT] = "exiting, because continuing could lose or repeat records",
+	[STORE_E_FULL] =
+		"polling waits; what has been read is kept in memory, and the write is retried",
+	[STORE_E_LOST] = "exiting, because another process may have taken over",
+};
+
+void trawld_store_state(int outcome, const struct fault *fault, void *userdata)
 {
 	struct trawld *trawld = userdata;
-	if (!fault) {
+	if (outcome == 0) {
 		log_notice(NULL, "the state can be written again; polling resumes");
 		trawld_poll_now(trawld);
 		return;
 	}
 	trawld->state_fault = *fault;
-	log_error(NULL, "%s; %s", fault->text,
-		corrupt ? "exiting, because continuing could lose or repeat records"
-			: "polling waits; what has been read is kept in memory, and the write is retried");
-	if (corrupt || trawld->options.once) {
-		trawld->exit_code = corrupt ? EX_CANTCREAT : EX_TEMPFAIL;
+	log_error(NULL, "%s; %s", fault->text, state_texts[outcome]);
+	if (outcome != STORE_E_FULL || trawld->options.once) {
+		trawld->exit_code = outcome == STORE_E_CORRUPT ? EX_CANTCREAT : EX_TEMPFAIL;
 		ev_break(trawld->loop, EVBREAK_ALL);
 	}
 }
@@ -61,7 +66,7 @@ void trawld_fenced(const char *name, const struct fault *fault, void *userdata)
 
 void trawld_store_failed(struct trawld *trawld, const struct fault *fault)
 {
-	trawld_store_state(fault, false, trawld);
+	trawld_store_state(STORE_E_FULL, fault, trawld);
 }
 
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr)
@@ -232,12 +237,12 @@ void trawld_close(struct trawld *trawld)
 	if (trawld->committer) {
 		committer_on_settled(trawld->committer, NULL, NULL);
 		note_stop(trawld);
-		settled = committer_flush(trawld->committer);
+		settled = committer_finish(trawld->committer);
 	}
 	fanout_free(trawld->fanout);
 	http_client_free(trawld->client);
 	if (settled) /* acknowledgements; pages would be handed to a fan-out that is gone */
-		committer_flush(trawld->committer);
+		committer_finish(trawld->committer);
 	committer_free(trawld->committer);
 	store_close(trawld->store);
 	if (trawld->loop) {
@@ -253,7 +258,8 @@ void trawld_close(struct trawld *trawld)
 bool trawld_may_poll(struct trawld *trawld)
 {
 	uint64_t limit = trawld->setup->config->daemon.spool_limit;
-	if (trawld->stopping || committer_failing(trawld->committer))
+	if (trawld->stopping || committer_failing(trawld->committer) ||
+		!store_may_deliver(trawld->store))
 		return false;
 	if (spool_bytes(trawld->store) >= limit && !trawld->spool_full)
 		committer_flush(trawld->committer); /* what has been delivered may go */

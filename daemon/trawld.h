@@ -96,8 +96,8 @@ struct rewind_request;
 int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, struct buf *out,
 	struct fault *reterr);
 
-/* The state cannot be written (FAULT), or can be again (NULL): as committer.h has it. */
-void trawld_store_state(const struct fault *fault, bool corrupt, void *userdata);
+/* The state cannot be written, or can be again: as committer.h has it. */
+void trawld_store_state(int outcome, const struct fault *fault, void *userdata);
 
 /* Another process with the same state has taken over the receiver of a sink: the end. As
  * fanout_on_fenced has it. */

@@ -122,11 +122,10 @@ static struct batch *record_of(const struct setup_sink *sink)
 	return batch;
 }
 
-static void state_failed(const struct fault *fault, bool corrupt, void *userdata)
+static void state_failed(int outcome, const struct fault *fault, void *userdata)
 {
-	(void)corrupt;
 	(void)userdata;
-	if (fault)
+	if (outcome != 0)
 		fprintf(stderr, "trawlctl: %s\n", fault->text);
 }
 

@@ -18,6 +18,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "pipeline/backend_watch.h"
+#include "store/backend.h"
 #include "store/commit.h"
 #include "store/spool.h"
 
@@ -25,6 +27,8 @@
 #define COMMITTER_DELAY (50 * NSEC_PER_MSEC)
 #define COMMITTER_MORE (20 * NSEC_PER_MSEC) /* that a next page may take */
 #define COMMITTER_LATER NSEC_PER_SEC /* that an acknowledgement may wait for a page */
+#define COMMITTER_PATIENCE (250 * NSEC_PER_MSEC) /* of a flush, with a backend */
+#define COMMITTER_PATIENCE_END (10 * NSEC_PER_SEC)
 #define COMMITTER_BACKOFF ((struct backoff){.min_ns = NSEC_PER_SEC, .max_ns = 30 * NSEC_PER_SEC})
 
 struct committer {
@@ -36,12 +40,14 @@ struct committer {
 	void *settled_userdata;
 	ev_idle idle; /* nothing else to do */
 	ev_timer timer; /* the latest instant; while failing: the next try */
+	struct backend_watch *watch; /* NULL: no backend */
 	struct backoff backoff;
 	bool later; /* what the timer waits for may wait for it */
 	bool hurried; /* nothing may */
 	bool running;
+	bool waiting; /* for the backend's answer */
 	bool failing;
-	bool corrupt;
+	bool ended; /* it is corrupt or lost */
 	bool begun; /* something was committed */
 	nsec_t copied_at; /* the log to the database */
 	nsec_t more_until_at; /* more is expected up to then */
@@ -59,15 +65,15 @@ static void committer_failed(struct committer *committer, int outcome, const str
 	bool news = !committer->failing;
 
 	committer->failing = true;
-	if (outcome == STORE_E_CORRUPT) {
-		committer->corrupt = true;
+	if (outcome == STORE_E_CORRUPT || outcome == STORE_E_LOST) {
+		committer->ended = true;
 	} else {
 		nsec_t wait_ns = backoff_next(&committer->backoff);
 
 		timer_start(committer->loop, &committer->timer, wait_ns);
 	}
-	if ((news || committer->corrupt) && committer->state)
-		committer->state(fault, committer->corrupt, committer->userdata);
+	if ((news || committer->ended) && committer->state)
+		committer->state(outcome, fault, committer->userdata);
 }
 
 static void committer_recovered(struct committer *committer)
@@ -77,7 +83,7 @@ static void committer_recovered(struct committer *committer)
 		return;
 	committer->failing = false;
 	if (committer->state)
-		committer->state(NULL, false, committer->userdata);
+		committer->state(0, NULL, committer->userdata);
 }
 
 /* Copies the log to the database now and then, best when all is delivered: then the file alone is
@@ -104,12 +110,17 @@ static void committer_run(struct committer *committer)
 	int r;
 
 	committer_disarm(committer);
-	if (!commit_pending(committer->store))
+	if (committer->ended || !commit_pending(committer->store))
 		return;
 	nsec_t begun_at = clock_monotonic();
 	committer->running = true;
 	r = commit_run(committer->store, &fault);
 	committer->running = false;
+	committer->waiting = r == STORE_E_WAIT;
+	if (committer->waiting) { /* also told by the watch, unless somebody else has looked */
+		timer_start(committer->loop, &committer->timer, COMMITTER_DELAY);
+		return;
+	}
 	if (r != 0) {
 		committer_failed(committer, r, &fault);
 		return;
@@ -138,6 +149,22 @@ static void committer_on_timer(struct ev_loop *loop, ev_timer *watcher, int even
 	committer_run(watcher->data);
 }
 
+/* The backend has done what it could. */
+static void committer_on_backend(void *userdata)
+{
+	struct committer *committer = userdata;
+	struct fault fault = FAULT_NULL;
+
+	if (committer->ended)
+		return;
+	if (store_check_hold(committer->store, &fault) != 0) {
+		committer_disarm(committer);
+		committer_failed(committer, STORE_E_LOST, &fault);
+	} else if (committer->waiting) {
+		committer_run(committer);
+	}
+}
+
 struct committer *committer_new(
 	struct ev_loop *loop, struct store *store, committer_state_fn state, void *userdata)
 {
@@ -152,6 +179,9 @@ struct committer *committer_new(
 	committer->idle.data = committer;
 	ev_timer_init(&committer->timer, committer_on_timer, 0., 0.);
 	committer->timer.data = committer;
+	if (store_backend(store))
+		committer->watch = backend_watch_new(
+			loop, store_backend(store), committer_on_backend, committer);
 	return committer;
 }
 
@@ -160,6 +190,7 @@ void committer_free(struct committer *committer)
 	if (!committer)
 		return;
 	committer_disarm(committer);
+	backend_watch_free(committer->watch);
 	free(committer);
 }
 
@@ -172,7 +203,8 @@ void committer_on_settled(
 
 static bool committer_has_work(const struct committer *committer)
 {
-	return !committer->failing && !committer->running && commit_pending(committer->store);
+	return !committer->failing && !committer->running && !committer->waiting &&
+	       commit_pending(committer->store);
 }
 
 void committer_touch(struct committer *committer)
@@ -219,17 +251,37 @@ void committer_hurry(struct committer *committer, bool hurried)
 		committer_touch(committer);
 }
 
-bool committer_flush(struct committer *committer)
+static bool committer_flush_within(struct committer *committer, nsec_t patience_ns)
 {
-	if (committer->running || committer->corrupt)
+	nsec_t until_at = clock_monotonic() + patience_ns, now_at;
+
+	if (committer->running || committer->ended)
 		return false;
 	committer_run(committer);
-	return !committer->failing;
+	while (committer->waiting && (now_at = clock_monotonic()) < until_at) {
+		struct fault fault = FAULT_NULL;
+
+		backend_poll(store_backend(committer->store), until_at - now_at);
+		committer_run(committer);
+		if (!committer->ended && store_check_hold(committer->store, &fault) != 0)
+			committer_failed(committer, STORE_E_LOST, &fault);
+	}
+	return !committer->failing && !committer->waiting;
+}
+
+bool committer_flush(struct committer *committer)
+{
+	return committer_flush_within(committer, COMMITTER_PATIENCE);
+}
+
+bool committer_finish(struct committer *committer)
+{
+	return committer_flush_within(committer, COMMITTER_PATIENCE_END);
 }
 
 void committer_damaged(struct committer *committer, const struct fault *fault)
 {
-	if (committer->corrupt)
+	if (committer->ended)
 		return;
 	committer_disarm(committer);
 	committer_failed(committer, STORE_E_CORRUPT, fault);

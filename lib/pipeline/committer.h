@@ -3,7 +3,8 @@
  * the loop has nothing else to do but at the latest 50 ms after the first was added; while a chain
  * is read, 20 ms after the first was added. What may wait for a page is committed with it, or after
  * a second. A failed commit (disk full, read-only) is tried again with back-off, everything kept;
- * meanwhile polling pauses (pressure.h).
+ * meanwhile polling pauses (pressure.h). Where the state is kept on a server, a commit is sent and
+ * answered later; what is collected meanwhile is for the next one.
  */
 #ifndef TRAWLD_PIPELINE_COMMITTER_H
 #define TRAWLD_PIPELINE_COMMITTER_H
@@ -14,9 +15,10 @@ struct ev_loop;
 struct store;
 struct committer;
 
-/* The state of the store changed: FAULT is NULL when it works again. A FAULT_STORE with corrupt
- * true cannot pass: the daemon says so and ends with 73. */
-typedef void (*committer_state_fn)(const struct fault *fault, bool corrupt, void *userdata);
+/* The state of the store changed: OUTCOME is 0 when it works again, and STORE_E_FULL what may pass
+ * (FAULT says what). STORE_E_CORRUPT cannot pass: the daemon says so and ends with 73.
+ * STORE_E_LOST: another process has the state, or may have it: 75. */
+typedef void (*committer_state_fn)(int outcome, const struct fault *fault, void *userdata);
 
 struct committer *committer_new(
 	struct ev_loop *loop, struct store *store, committer_state_fn state, void *userdata);
@@ -34,8 +36,11 @@ void committer_touch_more(struct committer *committer);
 void committer_touch_later(struct committer *committer);
 /* Nothing waits for a page any more, or it may again. */
 void committer_hurry(struct committer *committer, bool hurried);
-/* Commits now whatever is collected. True: nothing is left. */
+/* Commits now whatever is collected, and waits for a backend's answer, but not longer than for
+ * another program's lock. True: nothing is left. */
 bool committer_flush(struct committer *committer);
+/* The same at the end of a process, where a backend has more time. */
+bool committer_finish(struct committer *committer);
 /* A reader found that the state is damaged: nothing is written any more, said once. */
 void committer_damaged(struct committer *committer, const struct fault *fault);
 bool committer_failing(const struct committer *committer);

@@ -316,6 +316,8 @@ void delivery_send(struct delivery *delivery)
 		delivery_fail(delivery, &fault);
 		return;
 	}
+	if (!store_may_deliver(delivery->setup.store))
+		return; /* this process is about to end */
 	if (delivery->resending)
 		log_debug(&subject, "job: %zu dead letter%s", delivery->job->n_records,
 			str_plural(delivery->job->n_records));

@@ -356,6 +356,8 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 
 	if (r != 0)
 		return r;
+	if (kind->capabilities & SINK_EXACTLY_ONCE)
+		spool_sink_of_host(fanout->store, setup->name);
 	r = spool_sink_get(
 		fanout->store, setup->name, &delivery_setup.acknowledged, &position, NULL, reterr);
 	delivery_setup.position = position;

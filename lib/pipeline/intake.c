@@ -96,11 +96,6 @@ int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
 {
 	if (window_is_loaded(intake->window))
 		return 0;
-	/* the window is read from rows: what is only collected must be among them */
-	if (commit_pending(intake->store) && !committer_flush(intake->committer)) {
-		fault_set(reterr, FAULT_STORE, "what was read cannot be committed now");
-		return STORE_E_FULL;
-	}
 	return window_load(intake->window, intake->source ? intake->from_time : horizon, reterr);
 }
 

@@ -1,7 +1,7 @@
 /*
  * The sources and sinks that the store knows by name, each once: its row, its newest batch, and
- * what is collected for it. Whoever works on one source or sink finds it with one look, however
- * many there are.
+ * where what is collected for it is. Whoever works on one source or sink finds it with one look,
+ * however many there are.
  */
 #include "store/store_internal.h"
 
@@ -15,7 +15,6 @@ static struct store_source *add_source(struct store *store, const char *name)
 	size_t handle = names_add(&catalog->source_names, name);
 
 	source->name = catalog->source_names.items[handle];
-	source->expiry = NSEC_NONE;
 	source->covered_time = NSEC_NONE;
 	catalog->sources = mem_grow(
 		catalog->sources, handle, &catalog->sources_capacity, sizeof(catalog->sources[0]));
@@ -117,68 +116,6 @@ struct store_sink *catalog_sink(struct store *store, const char *name)
 	return catalog->sinks[handle];
 }
 
-/* --- what is collected --- */
-
-void catalog_mark_source(struct store *store, struct store_source *source)
-{
-	struct catalog *catalog = &store->catalog;
-
-	if (source->marked)
-		return;
-	source->marked = true;
-	catalog->marked_sources = mem_grow(catalog->marked_sources, catalog->n_marked_sources,
-		&catalog->marked_sources_capacity, sizeof(catalog->marked_sources[0]));
-	catalog->marked_sources[catalog->n_marked_sources++] = source;
-}
-
-void catalog_mark_sink(struct store *store, struct store_sink *sink)
-{
-	struct catalog *catalog = &store->catalog;
-
-	if (sink->marked)
-		return;
-	sink->marked = true;
-	catalog->marked_sinks = mem_grow(catalog->marked_sinks, catalog->n_marked_sinks,
-		&catalog->marked_sinks_capacity, sizeof(catalog->marked_sinks[0]));
-	catalog->marked_sinks[catalog->n_marked_sinks++] = sink;
-}
-
-static void clear_sink(struct store_sink *sink)
-{
-	free(sink->position);
-	*sink = (struct store_sink){.name = sink->name};
-}
-
-void catalog_drop(struct store *store)
-{
-	struct catalog *catalog = &store->catalog;
-
-	for (size_t i = 0; i < catalog->n_marked_sources; i++) {
-		struct store_source *source = catalog->marked_sources[i];
-
-		source->release = 0;
-		source->expiry = NSEC_NONE;
-		source->marked = false;
-	}
-	for (size_t i = 0; i < catalog->n_marked_sinks; i++)
-		clear_sink(catalog->marked_sinks[i]);
-	catalog->n_marked_sources = 0;
-	catalog->n_marked_sinks = 0;
-}
-
-void catalog_settle(struct store *store)
-{
-	const struct catalog *catalog = &store->catalog;
-
-	for (size_t i = 0; i < catalog->n_marked_sources; i++) {
-		struct store_source *source = catalog->marked_sources[i];
-
-		if (source->release > source->released)
-			source->released = source->release;
-	}
-	catalog_drop(store);
-}
-
 /* --- life --- */
 
 int catalog_load(struct store *store, struct fault *reterr)
@@ -209,7 +146,6 @@ void catalog_deinit(struct store *store)
 {
 	struct catalog *catalog = &store->catalog;
 
-	catalog_drop(store);
 	for (size_t i = 0; i < catalog->source_names.n_items; i++)
 		free(catalog->sources[i]);
 	for (size_t i = 0; i < catalog->sink_names.n_items; i++)
@@ -218,7 +154,5 @@ void catalog_deinit(struct store *store)
 	names_deinit(&catalog->sink_names);
 	free(catalog->sources);
 	free(catalog->sinks);
-	free(catalog->marked_sources);
-	free(catalog->marked_sinks);
 	*catalog = (struct catalog){0};
 }

@@ -136,6 +136,7 @@ static int check_names(struct store *store, const struct names_of *names,
 static const char *const drop_sink_sql[] = {
 	"DELETE FROM routes WHERE (source, sink) IN (SELECT r.source, r.sink" FORSAKEN ")",
 	"DELETE FROM sinks WHERE name = ?1 AND name NOT IN (SELECT name FROM temp.wanted_sinks)",
+	SINK_POSITIONS_FORGET,
 };
 
 static int drop_sink(struct store *store, struct routes_change *change, struct fault *reterr)

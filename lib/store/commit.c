@@ -1,7 +1,6 @@
 /*
  * Collects what belongs into the next transaction and writes it. Pages come first, in their order;
- * acknowledgements, releases and expiries after them, several for one sink or source as one (in the
- * catalog), so that what is collected stays small while the disk is full.
+ * acknowledgements, releases and expiries after them (uncommitted.c).
  *
  * Bodies are encoded when they are collected: spool_bytes is exact at any time, and a commit that
  * is tried again does not compress again.
@@ -37,22 +36,16 @@ static void encode_page(struct store *store, struct pending_page *page)
 		buf_deinit(&store->scratch);
 }
 
-static void page_deinit(struct pending_page *page)
-{
-	batch_unref(page->batch);
-	free(page->encoded);
-	free(page->cursor);
-}
-
 void commit_add_page(struct store *store, const char *source, struct batch *batch,
 	const char *cursor, commit_done_fn done, void *userdata)
 {
+	struct uncommitted *set = &store->collected;
 	struct pending_page *page;
 
 	assert(store->mode == STORE_OWN);
-	store->pages = mem_grow(
-		store->pages, store->n_pages, &store->pages_capacity, sizeof(store->pages[0]));
-	page = &store->pages[store->n_pages++];
+	set->pages =
+		mem_grow(set->pages, set->n_pages, &set->pages_capacity, sizeof(set->pages[0]));
+	page = &set->pages[set->n_pages++];
 	*page = (struct pending_page){
 		.source = catalog_source(store, source),
 		.batch = batch ? batch_ref(batch) : NULL,
@@ -62,8 +55,8 @@ void commit_add_page(struct store *store, const char *source, struct batch *batc
 	};
 	if (batch)
 		encode_page(store, page);
-	store->pages_encoded += page->encoded_size;
-	store->pages_memory += page_memory(page);
+	set->pages_encoded += page->encoded_size;
+	set->pages_memory += page_memory(page);
 }
 
 void commit_add_cursor(struct store *store, const char *source, const char *cursor)
@@ -73,74 +66,78 @@ void commit_add_cursor(struct store *store, const char *source, const char *curs
 
 void commit_add_ack(struct store *store, const char *name, int64_t number, const char *position)
 {
-	struct store_sink *sink = catalog_sink(store, name);
+	struct sink_mark *mark = uncommitted_sink(store, catalog_sink(store, name));
 
 	assert(store->mode == STORE_OWN);
-	if (sink->acknowledged && number < sink->number)
+	if (mark->acknowledged && number < mark->number)
 		return;
-	catalog_mark_sink(store, sink);
-	sink->acknowledged = true;
-	sink->number = number;
+	mark->acknowledged = true;
+	mark->number = number;
 	if (position) {
-		free(sink->position);
-		sink->position = mem_strdup(position);
+		free(mark->position);
+		mark->position = mem_strdup(position);
 	}
 }
 
 void commit_add_release(struct store *store, const char *name, int64_t number)
 {
 	struct store_source *source = catalog_source(store, name);
+	struct source_mark *mark;
 
 	assert(store->mode == STORE_OWN);
 	/* No sink can have what is not committed: such a number must not reach the pages that this
 	 * transaction brings. */
 	if (number > store->last_number)
 		number = store->last_number;
-	if (number <= source->release || source->last <= source->released)
+	if (number <= 0 || source->last <= source->released)
 		return;
-	catalog_mark_source(store, source);
-	source->release = number;
-}
-
-void commit_add_expiry(struct store *store, const char *name, nsec_t time)
-{
-	struct store_source *source = catalog_source(store, name);
-
-	assert(store->mode == STORE_OWN);
-	/* Keys that come with this commit stay in any case: their bodies wait. */
-	if (source->id == 0 || (source->expiry != NSEC_NONE && time <= source->expiry))
-		return;
-	catalog_mark_source(store, source);
-	source->expiry = time;
-	source->expiry_from = NSEC_NONE;
+	mark = uncommitted_source(store, source);
+	if (number > mark->release)
+		mark->release = number;
 }
 
 void commit_add_expiry_from(struct store *store, const char *name, nsec_t from_time, nsec_t time)
 {
-	commit_add_expiry(store, name, time);
-	catalog_source(store, name)->expiry_from = from_time;
+	struct store_source *source = catalog_source(store, name);
+	struct source_mark *mark;
+
+	assert(store->mode == STORE_OWN);
+	/* Keys that come with this commit stay in any case: their bodies wait. */
+	if (source->id == 0)
+		return;
+	mark = uncommitted_source(store, source);
+	if (mark->expiry == NSEC_NONE || time > mark->expiry)
+		mark->expiry = time;
+	mark->expiry_from = from_time;
+}
+
+void commit_add_expiry(struct store *store, const char *name, nsec_t time)
+{
+	const struct store_source *source = catalog_source(store, name);
+
+	if (source->mark > 0 && store->collected.sources[source->mark - 1].expiry >= time)
+		return;
+	commit_add_expiry_from(store, name, NSEC_NONE, time);
 }
 
 void commit_add_sink_entry(struct store *store, const char *name, int64_t number)
 {
-	struct store_sink *sink = catalog_sink(store, name);
+	struct sink_mark *mark = uncommitted_sink(store, catalog_sink(store, name));
 
-	if (sink->entered || sink->acknowledged)
+	if (mark->entered || mark->acknowledged)
 		return;
-	catalog_mark_sink(store, sink);
-	sink->entered = true;
-	sink->entry = number;
+	mark->entered = true;
+	mark->entry = number;
 }
 
 bool commit_pending(const struct store *store)
 {
-	return store->n_pages > 0 || store->notes.n_items > 0 || store->events.n_items > 0 ||
-	       store->catalog.n_marked_sources > 0 || store->catalog.n_marked_sinks > 0;
+	return !uncommitted_is_empty(&store->collected) || !uncommitted_is_empty(&store->under_way);
 }
 
 size_t commit_pending_bytes(const struct store *store)
 {
-	return store->pages_memory;
+	return store->collected.pages_memory + store->under_way.pages_memory;
 }
 
 /* --- the transaction --- */
@@ -229,8 +226,8 @@ static int write_page(struct store *store, struct pending_page *page, struct fau
 	return r;
 }
 
-/* Runs WHICH for the sink NAME at NUMBER. */
-static int put_sink(struct store *store, enum statement which, const struct store_sink *sink,
+/* Runs WHICH for the sink of MARK at NUMBER. */
+static int put_sink(struct store *store, enum statement which, const struct sink_mark *mark,
 	int64_t number, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
@@ -238,25 +235,29 @@ static int put_sink(struct store *store, enum statement which, const struct stor
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, sink->name);
+	statement_bind_text(statement, 1, mark->sink->name);
 	sqlite3_bind_int64(statement, 2, number);
-	if (which == STATEMENT_SINK_ACK)
-		statement_bind_text(statement, 3, sink->position);
+	if (which == STATEMENT_SINK_POSITION) {
+		statement_bind_text(statement, 3, mark->position);
+		statement_bind_text(statement, 4, mark->sink->of_host ? store->node : "");
+	}
 	return statement_finish(store, statement, reterr);
 }
 
-static int write_sink(struct store *store, const struct store_sink *sink, struct fault *reterr)
+static int write_sink(struct store *store, const struct sink_mark *mark, struct fault *reterr)
 {
 	int r = 0;
 
-	if (sink->entered)
-		r = put_sink(store, STATEMENT_SINK_ENTER, sink, sink->entry, reterr);
-	if (!r && sink->acknowledged)
-		r = put_sink(store, STATEMENT_SINK_ACK, sink, sink->number, reterr);
+	if (mark->entered)
+		r = put_sink(store, STATEMENT_SINK_ENTER, mark, mark->entry, reterr);
+	if (!r && mark->acknowledged)
+		r = put_sink(store, STATEMENT_SINK_ACK, mark, mark->number, reterr);
+	if (!r && mark->position)
+		r = put_sink(store, STATEMENT_SINK_POSITION, mark, mark->number, reterr);
 	return r;
 }
 
-static int expire(struct store *store, enum statement which, const struct store_source *source,
+static int expire(struct store *store, enum statement which, const struct source_mark *mark,
 	struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
@@ -264,23 +265,22 @@ static int expire(struct store *store, enum statement which, const struct store_
 
 	if (r)
 		return r;
-	sqlite3_bind_int64(statement, 1, source->id);
-	sqlite3_bind_int64(statement, 2, source->expiry);
-	sqlite3_bind_int64(statement, 3, source->expiry_from);
+	sqlite3_bind_int64(statement, 1, mark->source->id);
+	sqlite3_bind_int64(statement, 2, mark->expiry);
+	sqlite3_bind_int64(statement, 3, mark->expiry_from);
 	return statement_finish(store, statement, reterr);
 }
 
-static int write_source(struct store *store, const struct store_source *source,
-	struct released *released, struct fault *reterr)
+static int write_source(struct store *store, const struct source_mark *mark, struct fault *reterr)
 {
 	int r = 0;
 
-	if (source->release > 0)
-		r = kept_release(store, source, released, reterr);
-	if (!r && source->expiry != NSEC_NONE)
-		r = expire(store, STATEMENT_EXPIRE_LATER, source, reterr);
-	if (!r && source->expiry != NSEC_NONE)
-		r = expire(store, STATEMENT_EXPIRE, source, reterr);
+	if (mark->release > 0)
+		r = kept_release(store, mark, &store->under_way.released, reterr);
+	if (!r && mark->expiry != NSEC_NONE)
+		r = expire(store, STATEMENT_EXPIRE_LATER, mark, reterr);
+	if (!r && mark->expiry != NSEC_NONE)
+		r = expire(store, STATEMENT_EXPIRE, mark, reterr);
 	return r;
 }
 
@@ -299,37 +299,22 @@ static int count_commit(struct store *store, struct fault *reterr)
 	return r ? r : statement_finish(store, statement, reterr);
 }
 
-static int write_all(struct store *store, struct released *released, struct fault *reterr)
+static int write_all(struct store *store, struct fault *reterr)
 {
-	const struct catalog *catalog = &store->catalog;
+	struct uncommitted *set = &store->under_way;
 	int r = count_commit(store, reterr);
 
+	set->released = (struct released){0};
 	if (!r)
 		r = coverage_write(store, reterr);
 	if (!r)
-		r = events_write(store, 0, reterr);
-	for (size_t i = 0; i < store->n_pages && !r; i++)
-		r = write_page(store, &store->pages[i], reterr);
-	for (size_t i = 0; i < catalog->n_marked_sinks && !r; i++)
-		r = write_sink(store, catalog->marked_sinks[i], reterr);
-	for (size_t i = 0; i < catalog->n_marked_sources && !r; i++)
-		r = write_source(store, catalog->marked_sources[i], released, reterr);
-	return r;
-}
-
-/* All or nothing. */
-static int transact(struct store *store, struct released *released, struct fault *reterr)
-{
-	int r = statement_run(store, STATEMENT_WRITE, reterr);
-
-	if (r)
-		return r;
-	r = write_all(store, released, reterr);
-	if (!r)
-		r = statement_run(store, STATEMENT_COMMIT, reterr);
-	/* After some errors SQLite has rolled back by itself. */
-	if (r && !sqlite3_get_autocommit(store->db))
-		statement_run(store, STATEMENT_ROLLBACK, NULL);
+		r = events_write(store, set, 0, reterr);
+	for (size_t i = 0; i < set->n_pages && !r; i++)
+		r = write_page(store, &set->pages[i], reterr);
+	for (size_t i = 0; i < set->n_sinks && !r; i++)
+		r = write_sink(store, &set->sinks[i], reterr);
+	for (size_t i = 0; i < set->n_sources && !r; i++)
+		r = write_source(store, &set->sources[i], reterr);
 	return r;
 }
 
@@ -354,57 +339,96 @@ static void shrink(struct store *store)
 		statement_run(store, STATEMENT_SHRINK, NULL);
 }
 
-/* The collected pages belong to the caller now; callbacks may collect new ones. */
-static struct pending_page *take_pages(struct store *store, size_t *ret_n)
+/* What is under way is committed. */
+static void settle(struct store *store)
 {
-	struct pending_page *pages = store->pages;
+	struct uncommitted *set = &store->under_way;
 
-	*ret_n = store->n_pages;
-	store->pages = NULL;
-	store->n_pages = store->pages_capacity = 0;
-	store->pages_encoded = store->pages_memory = 0;
-	return pages;
+	store->progress = UNDER_WAY_SETTLED;
+	witness_write(store);
+	store->committed_bytes += set->pages_encoded;
+	store->committed_bytes -= set->released.bytes;
+	kept_settle(store);
+	set->pages_encoded = 0;
+	for (size_t i = 0; i < set->n_sources; i++)
+		if (set->sources[i].release > set->sources[i].source->released)
+			set->sources[i].source->released = set->sources[i].release;
+	coverage_settle(store);
+	events_settle(store, set, 0);
+	for (size_t i = 0; i < set->n_pages; i++) {
+		struct pending_page *page = &set->pages[i];
+
+		page->source->id = page->source_id;
+		if (!page->batch)
+			continue;
+		batch_pool_remove(page->batch); /* collected twice */
+		store->last_number = page->batch->number = page->number;
+		catalog_touch(store, page->source, page->number);
+		batch_pool_add(&store->pool, page->batch);
+	}
+	shrink(store);
+}
+
+/* Tells those who wait for what is committed; they may collect more. */
+static void hand_on(struct store *store)
+{
+	struct uncommitted set = store->under_way;
+
+	store->under_way = (struct uncommitted){0};
+	store->progress = UNDER_WAY_OPEN;
+	for (size_t i = 0; i < set.n_pages; i++)
+		if (set.pages[i].done)
+			set.pages[i].done(set.pages[i].batch, set.pages[i].userdata);
+	uncommitted_deinit(&set);
+}
+
+static int answered(struct store *store, int r)
+{
+	if (!r)
+		settle(store);
+	else if (r != STORE_E_WAIT)
+		store->progress = UNDER_WAY_OPEN;
+	return r;
+}
+
+int commit_await(struct store *store, nsec_t patience_ns, struct fault *reterr)
+{
+	int r = answered(store, transaction_answer(store, patience_ns, reterr));
+
+	return r == STORE_E_FULL ? 0 : r;
+}
+
+/* Writes what is under way, all or nothing. */
+static int transact(struct store *store, struct fault *reterr)
+{
+	int r = database_check_place(store, reterr);
+
+	if (!r)
+		r = transaction_begin(store, reterr);
+	if (r)
+		return r;
+	store->progress = UNDER_WAY_SENT;
+	return answered(store, transaction_send(store, write_all(store, reterr), reterr));
 }
 
 int commit_run(struct store *store, struct fault *reterr)
 {
-	struct pending_page *pages;
-	struct released released = {0};
-	size_t n_pages;
-	int r;
+	int r = 0;
 
-	if (!commit_pending(store))
-		return 0;
-	r = database_check_place(store, reterr);
-	if (!r)
-		r = transact(store, &released, reterr);
+	if (store->progress == UNDER_WAY_SENT)
+		r = answered(store, transaction_answer(store, 0, reterr));
+	else if (store->progress == UNDER_WAY_OPEN && !uncommitted_is_empty(&store->under_way))
+		r = transact(store, reterr);
 	if (r)
 		return r;
-	witness_write(store);
-	store->committed_bytes += store->pages_encoded;
-	store->committed_bytes -= released.bytes;
-	kept_settle(store, &released);
-	catalog_settle(store);
-	coverage_settle(store);
-	events_settle(store, 0);
-	pages = take_pages(store, &n_pages);
-	for (size_t i = 0; i < n_pages; i++) {
-		pages[i].source->id = pages[i].source_id;
-		if (!pages[i].batch)
-			continue;
-		batch_pool_remove(pages[i].batch); /* collected twice */
-		store->last_number = pages[i].batch->number = pages[i].number;
-		catalog_touch(store, pages[i].source, pages[i].number);
-		batch_pool_add(&store->pool, pages[i].batch);
-	}
-	shrink(store);
-	for (size_t i = 0; i < n_pages; i++) {
-		if (pages[i].done)
-			pages[i].done(pages[i].batch, pages[i].userdata);
-		page_deinit(&pages[i]);
-	}
-	free(pages);
-	return 0;
+	hand_on(store);
+	if (uncommitted_is_empty(&store->collected))
+		return 0;
+	uncommitted_take(store);
+	r = transact(store, reterr);
+	if (!r)
+		hand_on(store);
+	return r;
 }
 
 void commit_checkpoint(struct store *store)
@@ -414,13 +438,9 @@ void commit_checkpoint(struct store *store)
 
 void commit_drop(struct store *store)
 {
-	size_t n_pages;
-	struct pending_page *pages = take_pages(store, &n_pages);
-
-	for (size_t i = 0; i < n_pages; i++)
-		page_deinit(&pages[i]);
-	free(pages);
-	coverage_drop(store);
-	events_drop(store, 0);
-	catalog_drop(store);
+	backend_change_free(store->change);
+	store->change = NULL;
+	uncommitted_deinit(&store->under_way);
+	uncommitted_take(store);
+	uncommitted_deinit(&store->under_way);
 }

@@ -48,7 +48,9 @@ bool commit_pending(const struct store *store);
 /* Memory that the collected pages hold, plain and encoded: what bounds the size of a commit. */
 size_t commit_pending_bytes(const struct store *store);
 
-/* 0, STORE_E_FULL (kept; try again later) or STORE_E_CORRUPT. */
+/* 0, STORE_E_FULL (kept; try again later) or STORE_E_CORRUPT. With a backend also STORE_E_WAIT:
+ * some of it was sent and is not answered yet; run it again when the backend has something to say
+ * (backend.h), and what is collected meanwhile goes into the next commit. STORE_E_LOST: the end. */
 int commit_run(struct store *store, struct fault *reterr);
 
 #endif

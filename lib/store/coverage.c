@@ -14,12 +14,12 @@
 
 static struct pending_note *add_note(struct store *store)
 {
-	struct coverage_notes *notes = &store->notes;
+	struct uncommitted *set = &store->collected;
 
 	assert(store->mode == STORE_OWN);
-	notes->items =
-		mem_grow(notes->items, notes->n_items, &notes->capacity, sizeof(notes->items[0]));
-	return &notes->items[notes->n_items++];
+	set->notes =
+		mem_grow(set->notes, set->n_notes, &set->notes_capacity, sizeof(set->notes[0]));
+	return &set->notes[set->n_notes++];
 }
 
 void coverage_add_gap(struct store *store, const char *source, nsec_t start_time, nsec_t end_time,
@@ -207,8 +207,8 @@ int coverage_write(struct store *store, struct fault *reterr)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < store->notes.n_items && !r; i++)
-		r = write_note(store, &store->notes.items[i], reterr);
+	for (size_t i = 0; i < store->under_way.n_notes && !r; i++)
+		r = write_note(store, &store->under_way.notes[i], reterr);
 	return r;
 }
 
@@ -267,23 +267,16 @@ void coverage_settle(struct store *store)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < store->notes.n_items; i++)
-		any = settle_note(store, &store->notes.items[i]) || any;
-	coverage_drop(store);
+	for (size_t i = 0; i < store->under_way.n_notes; i++)
+		any = settle_note(store, &store->under_way.notes[i]) || any;
 	if (any)
 		coverage_count(store, NULL); /* its failure shows at the next read */
 }
 
-void coverage_drop(struct store *store)
+void note_deinit(struct pending_note *note)
 {
-	struct coverage_notes *notes = &store->notes;
-
-	for (size_t i = 0; i < notes->n_items; i++) {
-		free(notes->items[i].source);
-		free(notes->items[i].by);
-	}
-	free(notes->items);
-	*notes = (struct coverage_notes){0};
+	free(note->source);
+	free(note->by);
 }
 
 /* --- reading --- */

@@ -104,8 +104,8 @@ static int drop_keys(struct store *store, const struct cursors_rewind *rewind, s
 
 int cursors_rewind(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)
 {
-	size_t first = store->events.n_items;
-	int r = statement_run(store, STATEMENT_WRITE, reterr);
+	size_t first = store->collected.n_events;
+	int r = transaction_begin(store, reterr);
 
 	if (r)
 		return r;

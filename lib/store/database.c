@@ -251,8 +251,10 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 			      "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL", reterr)
 		    : 0;
 	if (!r)
-		r = statement_exec(
-			store, "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF", reterr);
+		r = statement_exec(store,
+			store->backend ? "PRAGMA synchronous = OFF; PRAGMA secure_delete = OFF"
+				       : "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF",
+			reterr);
 	if (!r)
 		r = set_journal_mode(store, &wal, reterr);
 	if (r)
@@ -353,6 +355,26 @@ static int load_id(struct store *store, struct fault *reterr)
 	return r;
 }
 
+/* What is kept in memory of what the file has. */
+static int load_all(struct store *store, struct fault *reterr)
+{
+	int r = statement_check(store, reterr);
+
+	if (!r)
+		r = catalog_load(store, reterr);
+	if (!r)
+		r = coverage_count(store, reterr);
+	if (!r)
+		r = coverage_load(store, reterr);
+	if (!r)
+		r = load_id(store, reterr);
+	if (!r)
+		r = events_load(store, reterr);
+	if (!r)
+		r = load_totals(store, reterr);
+	return r ? r : load_commits(store, reterr);
+}
+
 static int open_own(struct store *store, const char *directory, const struct schema *schema,
 	bool clean, off_t size, struct fault *reterr)
 {
@@ -375,23 +397,21 @@ static int open_own(struct store *store, const char *directory, const struct sch
 	store->is_new = state == SCHEMA_FRESH;
 	if (!r && version < schema->n_steps)
 		commit_checkpoint(store);
+	return r ? r : load_all(store, reterr);
+}
+
+static int open_copy(struct store *store, const char *directory, const struct schema *schema,
+	struct fault *reterr)
+{
+	int r = configure(store, SCHEMA_FRESH, reterr);
+
 	if (!r)
-		r = statement_check(store, reterr);
-	if (!r)
-		r = catalog_load(store, reterr);
-	if (!r)
-		r = coverage_count(store, reterr);
-	if (!r)
-		r = coverage_load(store, reterr);
-	if (!r)
-		r = load_id(store, reterr);
-	if (!r)
-		r = events_load(store, reterr);
-	if (!r)
-		r = load_totals(store, reterr);
-	if (!r)
-		r = load_commits(store, reterr);
-	return r;
+		r = copy_fill(store, schema, reterr);
+	if (r)
+		return r;
+	witness_open(store, directory);
+	r = load_all(store, reterr);
+	return r ? r : copy_send(store, schema, reterr);
 }
 
 static int open_read(struct store *store, const struct schema *schema, struct fault *reterr)
@@ -426,34 +446,51 @@ static int open_all(struct store *store, const char *directory, const struct sch
 		r = check_directory(directory, store->mode, reterr);
 	if (!r && store->mode == STORE_OWN)
 		r = lockfile_take(directory, &store->lock_fd, reterr);
+	if (!r && store->backend)
+		copy_remove(store);
 	if (!r)
 		r = check_file(store, directory, &clean, &size, reterr);
 	if (!r)
 		r = connect_file(store, reterr);
 	if (r)
 		return r;
+	if (store->backend)
+		return open_copy(store, directory, schema, reterr);
 	return store->mode == STORE_OWN ? open_own(store, directory, schema, clean, size, reterr)
 					: open_read(store, schema, reterr);
 }
 
-int database_open(struct store **ret, const char *directory, enum store_mode mode,
-	const struct schema *schema, struct fault *reterr)
+struct store *database_new(enum store_mode mode, const char *directory, const char *file)
 {
 	struct store *store = MEM_NEW(struct store);
-	int r;
 
 	store->mode = mode;
 	store->lock_fd = -1;
 	store->witness_fd = -1;
+	store->node = mem_strdup("");
 	/* "./": a name that begins with "file:" would be a URI to SQLite. */
-	store->path = mem_printf("%s%s/trawld.db", directory[0] == '/' ? "" : "./", directory);
-	r = open_all(store, directory, schema, reterr);
+	store->path = mem_printf("%s%s/%s", directory[0] == '/' ? "" : "./", directory, file);
+	return store;
+}
+
+int database_open_new(struct store **ret, struct store *store, const char *directory,
+	const struct schema *schema, struct fault *reterr)
+{
+	int r = open_all(store, directory, schema, reterr);
+
 	if (r) {
 		store_close(store);
 		return r;
 	}
 	*ret = store;
 	return 0;
+}
+
+int database_open(struct store **ret, const char *directory, enum store_mode mode,
+	const struct schema *schema, struct fault *reterr)
+{
+	return database_open_new(
+		ret, database_new(mode, directory, "trawld.db"), directory, schema, reterr);
 }
 
 int store_open(
@@ -494,6 +531,8 @@ void store_close(struct store *store)
 		close(store->lock_fd); /* after the database: the next owner finds it at rest */
 	buf_deinit(&store->scratch);
 	batch_pool_deinit(&store->pool);
+	mirror_free(store->mirror);
+	free(store->node);
 	free(store->path);
 	free(store);
 }

@@ -20,6 +20,9 @@ enum {
 	STORE_E_STRANDED, /* routes.h: records that wait would lose their sink */
 	STORE_E_UNKNOWN, /* routes.h: a command names what the state does not have */
 	STORE_E_REFUSED, /* routes.h: a command that does not fit the configuration or the state */
+	STORE_E_WAIT, /* with a backend: it was sent, and the answer has not come yet */
+	STORE_E_LOST, /* with a backend: another process has the state, or may have it; this one
+			 must end */
 };
 
 enum store_mode {
@@ -37,6 +40,19 @@ int store_refused(const char *directory, const char *path, int error, struct fau
 int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
 void store_close(struct store *store); /* NULL allowed; uncommitted work is dropped */
+
+struct store_backend;
+/* A working copy of what BACKEND keeps (backend.h), made afresh as FILE in DIRECTORY, whose lock it
+ * takes. NODE: this host, whose positions of sinks are used. BACKEND is not closed with it. */
+int store_open_copy(struct store **ret, const char *directory, const char *file, const char *node,
+	struct store_backend *backend, struct fault *reterr);
+
+/* NULL: the file alone is the state. */
+struct store_backend *store_backend(const struct store *store);
+/* 0, or STORE_E_LOST: its backend has lost the hold on the state. */
+int store_check_hold(struct store *store, struct fault *reterr);
+/* Is it sure that no other process holds this state? Else nothing may be sent anywhere. */
+bool store_may_deliver(const struct store *store);
 
 /* What tells this state from others; a copy of it, also one put back, has the same. With
  * STORE_OWN. */

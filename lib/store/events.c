@@ -37,12 +37,12 @@ const char *event_kind_to_string(enum event_kind kind)
 
 void events_add(struct store *store, const struct event *event)
 {
-	struct pending_events *pending = &store->events;
+	struct uncommitted *set = &store->collected;
 
 	assert(store->mode == STORE_OWN);
-	pending->items = mem_grow(
-		pending->items, pending->n_items, &pending->capacity, sizeof(pending->items[0]));
-	pending->items[pending->n_items++] = (struct pending_event){
+	set->events =
+		mem_grow(set->events, set->n_events, &set->events_capacity, sizeof(set->events[0]));
+	set->events[set->n_events++] = (struct pending_event){
 		.kind = event_kind_to_string(event->kind),
 		.source = mem_strdup(event->source),
 		.sink = mem_strdup(event->sink),
@@ -61,16 +61,10 @@ static void event_deinit(struct pending_event *event)
 	free(event->line);
 }
 
-void events_drop(struct store *store, size_t first)
+void events_drop(struct uncommitted *set, size_t first)
 {
-	struct pending_events *pending = &store->events;
-
-	while (pending->n_items > first)
-		event_deinit(&pending->items[--pending->n_items]);
-	if (pending->n_items > 0)
-		return;
-	free(pending->items);
-	*pending = (struct pending_events){0};
+	while (set->n_events > first)
+		event_deinit(&set->events[--set->n_events]);
 }
 
 /* --- the transaction --- */
@@ -120,14 +114,13 @@ static int write_event(
 	return statement_finish(store, statement, reterr);
 }
 
-int events_write(struct store *store, size_t first, struct fault *reterr)
+int events_write(struct store *store, struct uncommitted *set, size_t first, struct fault *reterr)
 {
-	struct pending_events *pending = &store->events;
 	uint64_t number = store->events_tree.n_leaves;
 	int r = 0;
 
-	for (size_t i = first; i < pending->n_items && !r; i++)
-		r = write_event(store, &pending->items[i], ++number, reterr);
+	for (size_t i = first; i < set->n_events && !r; i++)
+		r = write_event(store, &set->events[i], ++number, reterr);
 	return r;
 }
 
@@ -138,29 +131,22 @@ static void add_leaf(struct store *store, const char *line)
 	merkle_add(&store->events_tree, &leaf);
 }
 
-void events_settle(struct store *store, size_t first)
+void events_settle(struct store *store, struct uncommitted *set, size_t first)
 {
-	struct pending_events *pending = &store->events;
-
-	for (size_t i = first; i < pending->n_items; i++)
-		add_leaf(store, pending->items[i].line);
-	events_drop(store, first);
+	for (size_t i = first; i < set->n_events; i++)
+		add_leaf(store, set->events[i].line);
+	events_drop(set, first);
 }
 
 int events_commit(struct store *store, size_t first, int r, struct fault *reterr)
 {
 	if (!r)
-		r = events_write(store, first, reterr);
+		r = events_write(store, &store->collected, first, reterr);
+	r = transaction_end(store, r, reterr);
 	if (!r)
-		r = statement_run(store, STATEMENT_COMMIT, reterr);
-	if (!r) {
-		events_settle(store, first);
-		return 0;
-	}
-	/* after some errors SQLite has rolled back by itself */
-	if (!sqlite3_get_autocommit(store->db))
-		statement_run(store, STATEMENT_ROLLBACK, NULL);
-	events_drop(store, first);
+		events_settle(store, &store->collected, first);
+	else
+		events_drop(&store->collected, first);
 	return r;
 }
 

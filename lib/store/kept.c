@@ -56,7 +56,7 @@ int kept_load(struct store *store, struct fault *reterr)
 
 /* --- release --- */
 
-static int run_release(struct store *store, enum statement which, const struct store_source *source,
+static int run_release(struct store *store, enum statement which, const struct source_mark *mark,
 	struct released *sum, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
@@ -65,10 +65,10 @@ static int run_release(struct store *store, enum statement which, const struct s
 
 	if (r)
 		return r;
-	sqlite3_bind_int64(statement, 1, source->id);
-	sqlite3_bind_int64(statement, 2, source->release);
+	sqlite3_bind_int64(statement, 1, mark->source->id);
+	sqlite3_bind_int64(statement, 2, mark->release);
 	if (which != STATEMENT_KEEP)
-		sqlite3_bind_int64(statement, 3, source->released);
+		sqlite3_bind_int64(statement, 3, mark->source->released);
 	r = statement_step(store, statement, &row, reterr);
 	if (!r && row && sum) {
 		sum->bytes += (uint64_t)sqlite3_column_int64(statement, 0);
@@ -77,38 +77,38 @@ static int run_release(struct store *store, enum statement which, const struct s
 	return r;
 }
 
-int kept_release(struct store *store, const struct store_source *source, struct released *sum,
+int kept_release(struct store *store, const struct source_mark *mark, struct released *sum,
 	struct fault *reterr)
 {
-	int r = run_release(store, STATEMENT_RELEASE_SIZE, source, sum, reterr);
+	int r = run_release(store, STATEMENT_RELEASE_SIZE, mark, sum, reterr);
 
 	if (r)
 		return r;
 	if (store->kept.age_ns > 0)
-		return run_release(store, STATEMENT_KEEP, source, NULL, reterr);
-	r = run_release(store, STATEMENT_RELEASE, source, NULL, reterr);
-	return r ? r : run_release(store, STATEMENT_RELEASE_KEYS, source, NULL, reterr);
+		return run_release(store, STATEMENT_KEEP, mark, NULL, reterr);
+	r = run_release(store, STATEMENT_RELEASE, mark, NULL, reterr);
+	return r ? r : run_release(store, STATEMENT_RELEASE_KEYS, mark, NULL, reterr);
 }
 
-void kept_settle(struct store *store, const struct released *sum)
+void kept_settle(struct store *store)
 {
-	const struct catalog *catalog = &store->catalog;
+	const struct uncommitted *set = &store->under_way;
 	struct kept *kept = &store->kept;
 
 	if (kept->age_ns == 0)
 		return;
-	for (size_t i = 0; i < catalog->n_marked_sources; i++) {
-		const struct store_source *source = catalog->marked_sources[i];
+	for (size_t i = 0; i < set->n_sources; i++) {
+		const struct store_source *source = set->sources[i].source;
 
-		if (source->release <= source->released)
+		if (set->sources[i].release <= source->released)
 			continue;
 		if (kept->bytes > 0 && source->released + 1 >= kept->from)
 			continue;
 		kept->from = source->released + 1;
 		kept->oldest_time = NSEC_NONE;
 	}
-	kept->bytes += sum->bytes;
-	kept->n_records += sum->n_records;
+	kept->bytes += set->released.bytes;
+	kept->n_records += set->released.n_records;
 }
 
 /* --- what goes --- */
@@ -243,16 +243,17 @@ static void tell(struct store *store, bool forced)
 int kept_drop(struct store *store, bool forced, bool *ret_more, struct fault *reterr)
 {
 	CLEANUP_FREE struct row *rows = mem_array(LOOKED_AT, sizeof(*rows));
-	struct dropping dropping = {.after = store->kept};
-	size_t first = store->events.n_items, n = 0;
-	int r = list(store, rows, &n, reterr);
+	size_t first = store->collected.n_events, n = 0;
+	int r = transaction_begin(store, reterr);
 
 	*ret_more = false;
-	if (!r)
-		r = statement_run(store, STATEMENT_WRITE, reterr);
 	if (r)
 		return r;
-	r = drop_rows(store, rows, n, forced, &dropping, reterr);
+	struct dropping dropping = {.after = store->kept};
+
+	r = list(store, rows, &n, reterr);
+	if (!r)
+		r = drop_rows(store, rows, n, forced, &dropping, reterr);
 	r = events_commit(store, first, r, reterr);
 	if (r)
 		return r;

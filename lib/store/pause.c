@@ -34,8 +34,8 @@ static int set(struct store *store, enum pause_kind kind, const char *name, bool
 int pause_set(struct store *store, enum pause_kind kind, const char *name, bool paused,
 	const char *by, struct fault *reterr)
 {
-	size_t first = store->events.n_items;
-	int r = statement_run(store, STATEMENT_WRITE, reterr);
+	size_t first = store->collected.n_events;
+	int r = transaction_begin(store, reterr);
 
 	if (r)
 		return r;

@@ -97,16 +97,11 @@ static int is_known(struct store *store, const char *source, bool *ret, struct f
 	return statement_step(store, statement, ret, reterr);
 }
 
-int reconcile_forget_others(struct store *store, const char *source, const char *shape,
+static int forget_others(struct store *store, const char *source, const char *shape,
 	const nsec_t *delays_ns, size_t n, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
-	bool known = false;
-	int r = is_known(store, source, &known, reterr);
-
-	if (r || !known)
-		return r;
-	r = statement_prepare(store,
+	int r = statement_prepare(store,
 		"DELETE FROM reconciled WHERE source = ?1"
 		" AND (shape <> ?6 OR delay NOT IN (?2, ?3, ?4, ?5))",
 		&statement, reterr);
@@ -118,6 +113,20 @@ int reconcile_forget_others(struct store *store, const char *source, const char 
 		sqlite3_bind_int64(statement, 2 + (int)i, i < n ? delays_ns[i] : -1);
 	statement_bind_text(statement, 6, shape);
 	return statement_finish(store, statement, reterr);
+}
+
+int reconcile_forget_others(struct store *store, const char *source, const char *shape,
+	const nsec_t *delays_ns, size_t n, struct fault *reterr)
+{
+	bool known = false;
+	int r = is_known(store, source, &known, reterr);
+
+	if (r || !known)
+		return r;
+	r = transaction_begin(store, reterr);
+	return r ? r
+		 : transaction_end(store, forget_others(store, source, shape, delays_ns, n, reterr),
+			   reterr);
 }
 
 static int put_until(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
@@ -168,8 +177,8 @@ int reconcile_settle(struct store *store, const char *source, const char *shape,
 	nsec_t until_time, const struct reconcile_record *records, size_t n, const char *text,
 	struct fault *reterr)
 {
-	size_t first = store->events.n_items;
-	int r = statement_run(store, STATEMENT_WRITE, reterr);
+	size_t first = store->collected.n_events;
+	int r = transaction_begin(store, reterr);
 
 	if (r)
 		return r;

@@ -64,8 +64,8 @@ static const char *const adopt_sql[] = {
 	" WHERE w.name = sources.name AND sources.start IS NOT w.start",
 	"INSERT INTO sinks(name, acknowledged) SELECT name, ?1 FROM temp.wanted_sinks"
 	" WHERE name NOT IN (SELECT name FROM sinks)",
-	"UPDATE sinks SET position = NULL FROM temp.wanted_sinks w"
-	" WHERE w.name = sinks.name AND sinks.kind <> w.kind",
+	"DELETE FROM sink_positions WHERE sink IN (SELECT k.id FROM sinks k"
+	" JOIN temp.wanted_sinks w ON w.name = k.name WHERE k.kind <> w.kind)",
 	"UPDATE sinks SET kind = w.kind FROM temp.wanted_sinks w"
 	" WHERE w.name = sinks.name AND sinks.kind IS NOT w.kind",
 	"DELETE FROM routes WHERE EXISTS (SELECT 1 FROM sources s JOIN temp.wanted_sources w"
@@ -79,6 +79,7 @@ static const char *const adopt_sql[] = {
 	"DELETE FROM routes WHERE sink IN (SELECT id FROM sinks"
 	" WHERE name NOT IN (SELECT name FROM temp.wanted_sinks))",
 	"DELETE FROM sinks WHERE name NOT IN (SELECT name FROM temp.wanted_sinks)",
+	SINK_POSITIONS_FORGET,
 };
 
 /* --- the configuration as tables --- */
@@ -306,8 +307,8 @@ static int transact(struct store *store, const struct routes_configuration *conf
 {
 	bool renamed = change && change->command == ROUTES_RENAME_SOURCE;
 	struct source_row row = {0};
-	size_t first = store->events.n_items;
-	int r = statement_run(store, STATEMENT_WRITE, reterr);
+	size_t first = store->collected.n_events;
+	int r = transaction_begin(store, reterr);
 
 	if (r)
 		return r;

@@ -139,6 +139,26 @@ static const char step_10[] = "ALTER TABLE batch_keys ADD COLUMN times BLOB;"
  * see kept.h, and do not wait. */
 static const char step_11[] = "ALTER TABLE sources ADD COLUMN released INTEGER NOT NULL DEFAULT 0;";
 
+/* A position belongs to a host where it is worth something on that one only: see
+ * spool_sink_of_host; '' stands for all of them. Each table has a primary key: mirror.c. */
+static const char step_12[] =
+	"CREATE TABLE sink_positions("
+	" sink INTEGER NOT NULL,"
+	" node TEXT NOT NULL,"
+	" position TEXT NOT NULL,"
+	" PRIMARY KEY(sink, node)) WITHOUT ROWID;"
+	"INSERT INTO sink_positions(sink, node, position) SELECT id, '', position FROM sinks"
+	" WHERE position IS NOT NULL;"
+	"ALTER TABLE sinks DROP COLUMN position;"
+	"CREATE TABLE commits_12(id INTEGER PRIMARY KEY, number INTEGER NOT NULL);"
+	"INSERT INTO commits_12(id, number) SELECT 1, number FROM commits;"
+	"DROP TABLE commits;"
+	"ALTER TABLE commits_12 RENAME TO commits;"
+	"CREATE TABLE identity_12(id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
+	"INSERT INTO identity_12(id) SELECT id FROM identity;"
+	"DROP TABLE identity;"
+	"ALTER TABLE identity_12 RENAME TO identity;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -151,6 +171,7 @@ static const char *const steps[] = {
 	step_9,
 	step_10,
 	step_11,
+	step_12,
 };
 
 const struct schema schema_current = {

@@ -12,7 +12,8 @@ int64_t spool_last(const struct store *store)
 
 uint64_t spool_bytes(const struct store *store)
 {
-	return store->committed_bytes + store->pages_encoded;
+	return store->committed_bytes + store->collected.pages_encoded +
+	       store->under_way.pages_encoded;
 }
 
 size_t spool_memory(const struct store *store)
@@ -64,19 +65,26 @@ int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void
 	return 0;
 }
 
+void spool_sink_of_host(struct store *store, const char *name)
+{
+	catalog_sink(store, name)->of_host = true;
+}
+
 int spool_sink_get(struct store *store, const char *name, int64_t *ret_number, char **ret_position,
 	bool *ret_known, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	const struct store_sink *sink = catalog_sink(store, name);
+	int64_t entry = store->last_number;
 	bool row = false;
 	int r;
 
-	if (!sink->entered) {
+	if (!uncommitted_entry(store, sink, &entry)) {
 		r = statement_get(store, STATEMENT_SINK_GET, &statement, reterr);
 		if (r)
 			return r;
 		statement_bind_text(statement, 1, name);
+		statement_bind_text(statement, 2, sink->of_host ? store->node : "");
 		r = statement_step(store, statement, &row, reterr);
 		if (r)
 			return r;
@@ -85,7 +93,7 @@ int spool_sink_get(struct store *store, const char *name, int64_t *ret_number, c
 		*ret_number = sqlite3_column_int64(statement, 0);
 		*ret_position = mem_strdup((const char *)sqlite3_column_text(statement, 1));
 	} else {
-		*ret_number = sink->entered ? sink->entry : store->last_number;
+		*ret_number = entry;
 		*ret_position = NULL;
 		if (store->mode == STORE_OWN)
 			commit_add_sink_entry(store, name, *ret_number);

@@ -35,6 +35,10 @@ typedef int64_t (*spool_wanted_fn)(const char *source, void *userdata);
 int spool_count(struct store *store, int64_t after, spool_wanted_fn wanted, void *userdata,
 	uint64_t *ret_records, uint64_t *ret_batches, struct fault *reterr);
 
+/* The positions of SINK are worth something on this host only, as those of files are. Said before
+ * anything is asked of it or acknowledged. */
+void spool_sink_of_host(struct store *store, const char *sink);
+
 /* SINK's acknowledged number and position text (caller frees; NULL: none). A sink not known yet is
  * entered at the last committed batch at the next commit_run: it gets what is accepted from now on.
  * *RET_KNOWN says which (may be NULL). */

@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 
 #define IS_OPEN_GAP "acknowledged_time IS NULL AND refilled_time IS NULL AND state = 'gap'"
 
@@ -28,11 +29,14 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[STATEMENT_KEYS_PUT] = "INSERT INTO batch_keys(number, source, newest_time, n_keys,"
 			       " keys, times) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-	[STATEMENT_SINK_ACK] =
-		"INSERT INTO sinks(name, acknowledged, position) VALUES(?1, ?2, ?3)"
-		" ON CONFLICT(name) DO UPDATE SET acknowledged = excluded.acknowledged,"
-		" position = coalesce(excluded.position, position)"
-		" WHERE excluded.acknowledged >= acknowledged",
+	[STATEMENT_SINK_ACK] = "INSERT INTO sinks(name, acknowledged) VALUES(?1, ?2)"
+			       " ON CONFLICT(name) DO UPDATE SET acknowledged ="
+			       " excluded.acknowledged WHERE excluded.acknowledged >= acknowledged",
+	/* it belongs to the number: not if a higher one is there */
+	[STATEMENT_SINK_POSITION] =
+		"INSERT INTO sink_positions(sink, node, position) SELECT id, ?4, ?3 FROM sinks"
+		" WHERE name = ?1 AND acknowledged = ?2"
+		" ON CONFLICT(sink, node) DO UPDATE SET position = excluded.position",
 	[STATEMENT_SINK_ENTER] = "INSERT INTO sinks(name, acknowledged) VALUES(?1, ?2)"
 				 " ON CONFLICT(name) DO NOTHING",
 	[STATEMENT_RELEASE_SIZE] =
@@ -77,7 +81,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_BATCH_BYTES] = "SELECT coalesce(sum(size), 0) FROM batches",
 	[STATEMENT_BATCH_LAST] =
 		"SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'batches'",
-	[STATEMENT_SINK_GET] = "SELECT acknowledged, position FROM sinks WHERE name = ?1",
+	[STATEMENT_SINK_GET] = "SELECT acknowledged, (SELECT position FROM sink_positions"
+			       " WHERE sink = id AND node = ?2) FROM sinks WHERE name = ?1",
 	[STATEMENT_COVER_BOUNDS] =
 		"SELECT min(start_time), max(end_time) FROM coverage WHERE source = ?1"
 		" AND ?2 AND state = ?5 AND start_time <= ?4 AND end_time >= ?3",
@@ -260,9 +265,21 @@ void statement_finalize(sqlite3_stmt **statement)
 	*statement = NULL;
 }
 
+/* Whatever changes rows of the state does it between transaction_begin and _end. */
+static bool is_covered(const struct store *store, sqlite3_stmt *statement)
+{
+	const char *sql = sqlite3_sql(statement);
+
+	return !sqlite3_get_autocommit(store->db) || store->mode == STORE_READ ||
+	       (!str_starts(sql, "INSERT") && !str_starts(sql, "UPDATE") &&
+		       !str_starts(sql, "DELETE")) ||
+	       strstr(sql, " temp.");
+}
+
 int statement_step(
 	struct store *store, sqlite3_stmt *statement, bool *ret_row, struct fault *reterr)
 {
+	assert(is_covered(store, statement));
 	int code = sqlite3_step(statement);
 
 	if (code != SQLITE_ROW && code != SQLITE_DONE)

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include "store/backend.h"
 #include "store/batch.h"
 #include "store/commit.h"
 #include "store/coverage.h"
@@ -46,6 +47,7 @@ enum statement {
 	STATEMENT_KEYS_PUT,
 	STATEMENT_SINK_ACK,
 	STATEMENT_SINK_ENTER,
+	STATEMENT_SINK_POSITION,
 	STATEMENT_RELEASE_SIZE,
 	STATEMENT_RELEASE,
 	STATEMENT_RELEASE_KEYS,
@@ -102,22 +104,13 @@ struct store_source {
 	struct store_source *newer, *older; /* by LAST; not linked while that is 0 */
 	uint64_t n_open_gaps;
 	nsec_t covered_time; /* the end of what was read; NSEC_NONE: nothing */
-	/* collected for the next commit */
-	bool marked;
-	int64_t release; /* its bodies up to this number go; 0: none */
-	nsec_t expiry; /* its keys before this time go; NSEC_NONE: none */
-	nsec_t expiry_from; /* only those from here on; NSEC_NONE: all */
+	size_t mark; /* among what is collected, counted from 1; 0: none */
 };
 
-/* A sink and what is collected for it; written in this order. */
 struct store_sink {
 	const char *name;
-	bool marked;
-	bool entered; /* at ENTRY, unless it is in the table */
-	bool acknowledged;
-	int64_t entry;
-	int64_t number; /* acknowledged */
-	char *position; /* that belongs to it; NULL: unchanged */
+	size_t mark; /* likewise */
+	bool of_host; /* its position is worth something on this host only */
 };
 
 /* Both by name. Entries keep their address until store_close. */
@@ -129,12 +122,6 @@ struct catalog {
 	struct names sink_names;
 	struct store_sink **sinks; /* by handle */
 	size_t sinks_capacity;
-	struct store_source **marked_sources;
-	size_t n_marked_sources;
-	size_t marked_sources_capacity;
-	struct store_sink **marked_sinks;
-	size_t n_marked_sinks;
-	size_t marked_sinks_capacity;
 };
 
 /* A page that waits for its commit. */
@@ -148,6 +135,24 @@ struct pending_page {
 	void *userdata;
 	int64_t source_id; /* as found or inserted by the running transaction */
 	int64_t number; /* as inserted by the running transaction */
+};
+
+/* What is to change of a source. */
+struct source_mark {
+	struct store_source *source;
+	int64_t release; /* its bodies up to this number go; 0: none */
+	nsec_t expiry; /* its keys before this time go; NSEC_NONE: none */
+	nsec_t expiry_from; /* only those from here on; NSEC_NONE: all */
+};
+
+/* What is to change of a sink; written in this order. */
+struct sink_mark {
+	struct store_sink *sink;
+	bool entered; /* at ENTRY, unless it is in the table */
+	bool acknowledged;
+	int64_t entry;
+	int64_t number; /* acknowledged */
+	char *position; /* that belongs to it; NULL: unchanged */
 };
 
 enum note_kind {
@@ -168,12 +173,6 @@ struct pending_note {
 	nsec_t time; /* of the note */
 };
 
-struct coverage_notes {
-	struct pending_note *items;
-	size_t n_items;
-	size_t capacity;
-};
-
 struct pending_event {
 	const char *kind;
 	char *source, *sink, *by, *text; /* or NULL */
@@ -181,15 +180,33 @@ struct pending_event {
 	char *line; /* as the running transaction has written it */
 };
 
-struct pending_events {
-	struct pending_event *items;
-	size_t n_items;
-	size_t capacity;
-};
-
 /* What a transaction releases. */
 struct released {
 	uint64_t bytes, n_records;
+};
+
+/* What belongs into one transaction. */
+struct uncommitted {
+	struct pending_page *pages;
+	size_t n_pages, pages_capacity;
+	size_t pages_encoded; /* bytes of encoded bodies among them */
+	size_t pages_memory; /* bytes of memory that they hold */
+	struct pending_note *notes;
+	size_t n_notes, notes_capacity;
+	struct pending_event *events;
+	size_t n_events, events_capacity;
+	struct source_mark *sources; /* each source once */
+	size_t n_sources, sources_capacity;
+	struct sink_mark *sinks; /* each sink once */
+	size_t n_sinks, sinks_capacity;
+	struct released released; /* by the running transaction */
+};
+
+/* How far what is under way has come. */
+enum under_way {
+	UNDER_WAY_OPEN, /* it is to be written, perhaps again */
+	UNDER_WAY_SENT, /* the backend has not answered */
+	UNDER_WAY_SETTLED, /* committed; whoever waits for it has not been told */
 };
 
 /* Released bodies that are kept: kept.c. */
@@ -221,13 +238,15 @@ struct store {
 	uint64_t committed_bytes; /* encoded bodies that wait in the file */
 	struct kept kept;
 
-	struct pending_page *pages;
-	size_t n_pages;
-	size_t pages_capacity;
-	size_t pages_encoded; /* bytes of encoded bodies among them */
-	size_t pages_memory; /* bytes of memory that they hold */
-	struct coverage_notes notes;
-	struct pending_events events;
+	struct uncommitted collected; /* for the next transaction */
+	struct uncommitted under_way; /* in this one */
+	enum under_way progress; /* of it */
+	struct store_backend *backend; /* NULL: this file alone is the state */
+	struct mirror *mirror; /* with a backend */
+	struct backend_change *change; /* sent, not answered; NULL: none */
+	bool lost; /* the hold on the state: nothing is written any more */
+	struct fault lost_fault;
+	char *node; /* whose positions are used; "" without a backend */
 	struct merkle events_tree; /* of the lines that are committed */
 	struct catalog catalog;
 	struct buf scratch; /* for encoding */
@@ -240,8 +259,22 @@ struct store {
 int database_open(struct store **ret, const char *directory, enum store_mode mode,
 	const struct schema *schema, struct fault *reterr);
 
+/* In two steps: the file is not opened yet; it is, or STORE is closed. */
+struct store *database_new(enum store_mode mode, const char *directory, const char *file);
+int database_open_new(struct store **ret, struct store *store, const char *directory,
+	const struct schema *schema, struct fault *reterr);
+
 /* STORE_E_CORRUPT when trawld.db is no longer the file that was opened. */
 int database_check_place(const struct store *store, struct fault *reterr);
+
+/* --- copy.c --- */
+
+/* The copy that a process before has left. */
+void copy_remove(const struct store *store);
+/* Makes the tables, and puts in what the backend keeps. */
+int copy_fill(struct store *store, const struct schema *schema, struct fault *reterr);
+/* What the backend does not have yet, or in another form. */
+int copy_send(struct store *store, const struct schema *schema, struct fault *reterr);
 
 /* --- schema.c --- */
 
@@ -308,11 +341,11 @@ void witness_write(const struct store *store);
 
 /* --- coverage.c --- */
 
-/* Writes what is collected, inside the open transaction. */
+/* Writes what is under way, inside the open transaction. */
 int coverage_write(struct store *store, struct fault *reterr);
-/* What was collected is committed. */
+/* That is committed. */
 void coverage_settle(struct store *store);
-void coverage_drop(struct store *store); /* what is collected */
+void note_deinit(struct pending_note *note);
 /* Counts the open gaps of every source. */
 int coverage_count(struct store *store, struct fault *reterr);
 /* Reads up to when each source was read. */
@@ -320,14 +353,14 @@ int coverage_load(struct store *store, struct fault *reterr);
 
 /* --- events.c --- */
 
-/* Of what is collected, the events from index FIRST on: writes them inside the open transaction;
- * they are committed; they are not to happen. */
-int events_write(struct store *store, size_t first, struct fault *reterr);
-void events_settle(struct store *store, size_t first);
-void events_drop(struct store *store, size_t first);
-/* The end of a transaction that has its own events, those from FIRST on. R: how it went so far; if
- * 0, they are written and it is committed, else or on a failure of that it is rolled back and they
- * are dropped. 0 or STORE_E_*. */
+/* Of SET, the events from index FIRST on: writes them inside the open transaction; they are
+ * committed; they are not to happen. */
+int events_write(struct store *store, struct uncommitted *set, size_t first, struct fault *reterr);
+void events_settle(struct store *store, struct uncommitted *set, size_t first);
+void events_drop(struct uncommitted *set, size_t first);
+/* The end of a transaction that has its own events, those from FIRST on of what is collected. R:
+ * how it went so far; if 0, they are written and it is committed, else or on a failure of that it
+ * is rolled back and they are dropped. 0 or STORE_E_*. */
 int events_commit(struct store *store, size_t first, int r, struct fault *reterr);
 /* Reads the lines that are committed. */
 int events_load(struct store *store, struct fault *reterr);
@@ -336,11 +369,11 @@ int events_load(struct store *store, struct fault *reterr);
 
 /* Counts what is kept. */
 int kept_load(struct store *store, struct fault *reterr);
-/* Inside the open transaction: what is collected for SOURCE is released. */
-int kept_release(struct store *store, const struct store_source *source, struct released *sum,
+/* Inside the open transaction: what MARK says is released. */
+int kept_release(struct store *store, const struct source_mark *mark, struct released *sum,
 	struct fault *reterr);
-/* It is committed; before catalog_settle. */
-void kept_settle(struct store *store, const struct released *sum);
+/* What is under way is committed; before the numbers of the sources say so. */
+void kept_settle(struct store *store);
 
 /* --- catalog.c --- */
 
@@ -355,11 +388,6 @@ void catalog_renamed(struct store *store, const char *name, const char *to, int6
 	int64_t last, int64_t released);
 /* NUMBER, the highest so far, is committed and belongs to SOURCE. */
 void catalog_touch(struct store *store, struct store_source *source, int64_t number);
-/* Something is collected for it. */
-void catalog_mark_source(struct store *store, struct store_source *source);
-void catalog_mark_sink(struct store *store, struct store_sink *sink);
-void catalog_settle(struct store *store); /* all of that is committed */
-void catalog_drop(struct store *store); /* none of it will be */
 void catalog_deinit(struct store *store);
 
 /* --- routes.c, change.c --- */
@@ -369,15 +397,64 @@ void catalog_deinit(struct store *store);
 	"(SELECT coalesce(sum(b.n_records), 0) FROM batches b WHERE b.source = r.source"           \
 	" AND b.number > max(k.acknowledged, coalesce(r.after, 0)))"
 
+/* After sinks were deleted. */
+#define SINK_POSITIONS_FORGET "DELETE FROM sink_positions WHERE sink NOT IN (SELECT id FROM sinks)"
+
 struct routes_change;
 /* Inside a transaction, with the configuration in the temporary tables wanted_*. */
 int change_carry_out(struct store *store, struct routes_change *change, struct fault *reterr);
+
+/* --- transaction.c --- */
+
+/* Every change of the state is between these two. _end commits it (R 0: so far all went well) or
+ * undoes it; with a backend it waits for the answer, and gives the hold on the state up rather than
+ * leave a change in doubt. _begin has nothing under way behind it: it waits for that, shortly.
+ * 0 or STORE_E_*. */
+int transaction_begin(struct store *store, struct fault *reterr);
+int transaction_end(struct store *store, int r, struct fault *reterr);
+/* As _end without waiting: STORE_E_WAIT, and transaction_answer says later what became of it (0;
+ * STORE_E_WAIT; STORE_E_FULL: nothing has changed; STORE_E_LOST), waiting up to PATIENCE_NS. */
+int transaction_send(struct store *store, int r, struct fault *reterr);
+int transaction_answer(struct store *store, nsec_t patience_ns, struct fault *reterr);
+/* Sends all rows that the copy has, and waits. */
+int transaction_send_all(struct store *store, struct fault *reterr);
+
+/* --- mirror.c --- */
+
+struct mirror *mirror_new(struct store *store, struct fault *reterr); /* NULL: *RETERR */
+void mirror_free(struct mirror *mirror); /* NULL allowed */
+/* Inside a transaction: what it changes from now on; _take ends that (NULL: nothing, or *RET_R is
+ * not 0). */
+int mirror_begin(struct store *store, struct fault *reterr);
+void mirror_stop(struct store *store);
+int mirror_take(struct store *store, struct backend_change **ret, struct fault *reterr);
+/* All rows there are. */
+struct backend_change *mirror_all(struct store *store, int64_t last_number);
+/* Carries out CHANGE, which was undone, again. */
+int mirror_apply(struct store *store, const struct backend_change *change, struct fault *reterr);
+void backend_change_free(struct backend_change *change); /* NULL allowed */
+
+/* --- uncommitted.c --- */
+
+bool uncommitted_is_empty(const struct uncommitted *set);
+void uncommitted_deinit(struct uncommitted *set);
+/* What is collected for it, which may be changed; added if need be. */
+struct source_mark *uncommitted_source(struct store *store, struct store_source *source);
+struct sink_mark *uncommitted_sink(struct store *store, struct store_sink *sink);
+/* The sink enters the table at *RET_NUMBER when what is collected or under way is committed. */
+bool uncommitted_entry(
+	const struct store *store, const struct store_sink *sink, int64_t *ret_number);
+/* What is collected is under way. */
+void uncommitted_take(struct store *store);
 
 /* --- commit.c --- */
 
 /* SINK enters the table at NUMBER, unless it is there. */
 void commit_add_sink_entry(struct store *store, const char *sink, int64_t number);
-/* Drops everything that is collected; DONE is not called. */
+/* What is under way is answered, within PATIENCE_NS; who waits for it is told by the next
+ * commit_run. 0, also if it is to be written again; STORE_E_WAIT or STORE_E_LOST. */
+int commit_await(struct store *store, nsec_t patience_ns, struct fault *reterr);
+/* Drops everything that is not committed; DONE is not called. */
 void commit_drop(struct store *store);
 
 #endif

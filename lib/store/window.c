@@ -85,6 +85,41 @@ static int read_rows(
 	return r;
 }
 
+/* Is PAGE collected for commit, and will its keys be rows of this window? */
+static bool is_pending(const struct window *window, const struct pending_page *page)
+{
+	return page->batch && page->batch->keep_ids &&
+	       strcmp(page->source->name, window->source) == 0;
+}
+
+/* Calls EACH for the batches whose keys are not rows yet. */
+static void each_pending(const struct window *window,
+	void (*each)(const struct batch *batch, void *userdata), void *userdata)
+{
+	const struct uncommitted *sets[] = {&window->store->under_way, &window->store->collected};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (i == 0 && window->store->progress == UNDER_WAY_SETTLED)
+			continue;
+		for (size_t k = 0; k < sets[i]->n_pages; k++)
+			if (is_pending(window, &sets[i]->pages[k]))
+				each(sets[i]->pages[k].batch, userdata);
+	}
+}
+
+static void count_pending(const struct batch *batch, void *userdata)
+{
+	size_t *n = userdata;
+
+	*n += batch->n_records;
+}
+
+static void add_pending(const struct batch *batch, void *userdata)
+{
+	for (size_t i = 0; i < batch->n_records; i++)
+		occurrence_add(userdata, &batch->ids[i]);
+}
+
 int window_load(struct window *window, nsec_t time, struct fault *reterr)
 {
 	struct idset set = IDSET_NULL;
@@ -99,6 +134,7 @@ int window_load(struct window *window, nsec_t time, struct fault *reterr)
 		idset_deinit(&set);
 		return r;
 	}
+	each_pending(window, add_pending, &set);
 	window->set = set;
 	window->loaded = true;
 	return 0;
@@ -125,43 +161,11 @@ void window_add(struct window *window, const struct id *key)
 		occurrence_add(&window->set, key);
 }
 
-/* Is PAGE collected for commit, and will its keys be rows of this window? */
-static bool is_pending(const struct window *window, const struct pending_page *page)
-{
-	return page->batch && page->batch->keep_ids &&
-	       strcmp(page->source->name, window->source) == 0;
-}
-
-static size_t count_pending(const struct window *window)
-{
-	const struct store *store = window->store;
-	size_t n = 0;
-
-	for (size_t i = 0; i < store->n_pages; i++) {
-		if (is_pending(window, &store->pages[i]))
-			n += store->pages[i].batch->n_records;
-	}
-	return n;
-}
-
-static void add_pending(const struct window *window, struct idset *set)
-{
-	const struct store *store = window->store;
-
-	for (size_t i = 0; i < store->n_pages; i++) {
-		const struct batch *batch = store->pages[i].batch;
-
-		if (!is_pending(window, &store->pages[i]))
-			continue;
-		for (size_t k = 0; k < batch->n_records; k++)
-			occurrence_add(set, &batch->ids[k]);
-	}
-}
-
 int window_expire(struct window *window, nsec_t time, struct fault *reterr)
 {
 	struct idset set = IDSET_NULL;
 	int64_t n_live = 0;
+	size_t n_pending = 0;
 	int r;
 
 	if (window_size(window) < REBUILD_SIZE_MIN)
@@ -169,14 +173,15 @@ int window_expire(struct window *window, nsec_t time, struct fault *reterr)
 	r = cursors_count_keys(window->store, window->source, time, &n_live, reterr);
 	if (r)
 		return r;
-	if (window_size(window) / 2 <= (size_t)n_live + count_pending(window))
+	each_pending(window, count_pending, &n_pending);
+	if (window_size(window) / 2 <= (size_t)n_live + n_pending)
 		return 0;
 	r = read_rows(window, time, &set, reterr);
 	if (r) {
 		idset_deinit(&set);
 		return r;
 	}
-	add_pending(window, &set);
+	each_pending(window, add_pending, &set);
 	idset_deinit(&window->set);
 	window->set = set;
 	return 0;

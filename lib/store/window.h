@@ -18,8 +18,8 @@ struct window;
 struct window *window_new(struct store *store, const char *source);
 void window_free(struct window *window);
 
-/* Loads the rows from TIME on (NSEC_NONE: all) if that was not done. 0 or STORE_E_*. Everything
- * collected for commit must be added by the caller with window_add, too. */
+/* Loads the rows from TIME on (NSEC_NONE: all), and what is to become rows, if that was not done. 0
+ * or STORE_E_*. Everything collected from then on must be added with window_add, too. */
 int window_load(struct window *window, nsec_t time, struct fault *reterr);
 bool window_is_loaded(const struct window *window);
 

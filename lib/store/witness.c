@@ -20,7 +20,11 @@
 
 void witness_open(struct store *store, const char *directory)
 {
-	CLEANUP_FREE char *path = mem_printf("%s/trawld.commits", directory);
+	const char *slash = strrchr(store->path, '/');
+	CLEANUP_FREE char *path =
+		store->backend ? mem_printf("%s/%.*s.commits", directory,
+					 (int)(strlen(slash + 1) - strlen(".db")), slash + 1)
+			       : mem_printf("%s/trawld.commits", directory);
 	char text[WITNESS_SIZE];
 	ssize_t size;
 

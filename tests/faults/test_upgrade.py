@@ -17,6 +17,12 @@ import cloudscale
 RECORDS = 600
 OPEN = "CREATE INDEX coverage_open ON coverage(source) WHERE acknowledged_time IS NULL"
 UNDO = {  # what makes a state of version N - 1 of one of version N
+    12: "ALTER TABLE sinks ADD COLUMN position TEXT;"
+    "UPDATE sinks SET position = (SELECT position FROM sink_positions WHERE sink = id); DROP TABLE sink_positions;"
+    "ALTER TABLE commits RENAME TO new; CREATE TABLE commits(number INTEGER NOT NULL);"
+    "INSERT INTO commits SELECT number FROM new; DROP TABLE new;"
+    "ALTER TABLE identity RENAME TO new; CREATE TABLE identity(id TEXT NOT NULL);"
+    "INSERT INTO identity SELECT id FROM new; DROP TABLE new",
     11: "ALTER TABLE sources DROP COLUMN released",
     10: "DROP TABLE reconciled; ALTER TABLE batch_keys DROP COLUMN times",
     9: "DROP INDEX coverage_open; ALTER TABLE coverage DROP COLUMN refilled_time; " + OPEN + " AND state = 'gap'",

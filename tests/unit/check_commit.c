@@ -182,8 +182,8 @@ START_TEST(collected_marks_stay_few)
 		commit_add_release(store, "c", i); /* it has nothing */
 		commit_add_expiry(store, "a", i);
 	}
-	ck_assert_uint_eq(store->catalog.n_marked_sinks, 2);
-	ck_assert_uint_eq(store->catalog.n_marked_sources, 2);
+	ck_assert_uint_eq(store->collected.n_sinks, 2);
+	ck_assert_uint_eq(store->collected.n_sources, 2);
 	fixture_run();
 	ck_assert(!commit_pending(store));
 	commit_add_release(store, "a", 1000); /* nothing waits any more */

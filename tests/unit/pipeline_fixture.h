@@ -240,14 +240,15 @@ static const struct sink_kind fake_stable = FAKE_KIND(SINK_STABLE_JOB);
 
 /* --- the pipeline --- */
 
-static inline void pipeline_state(const struct fault *fault, bool corrupt, void *userdata)
+static inline void pipeline_state(int outcome, const struct fault *fault, void *userdata)
 {
 	(void)userdata;
-	if (fault)
+	(void)fault;
+	if (outcome != 0)
 		n_state_faults++;
 	else
 		n_state_recoveries++;
-	state_corrupt = state_corrupt || corrupt;
+	state_corrupt = state_corrupt || outcome == STORE_E_CORRUPT;
 }
 
 static inline void pipeline_open(void)
