@@ -143,7 +143,18 @@ static nsec_t until(nsec_t time, const struct http_response *response, nsec_t no
 		time - (response->server_time != NSEC_NONE ? response->server_time : now_time));
 }
 
-/* Seconds from now, or seconds or milliseconds since 1970, or an HTTP-date. False: none of them. */
+/* 2026-01-02T03:04Z: RFC 3339 without its seconds. */
+static bool parse_minutes(struct slice text, nsec_t *ret_time)
+{
+	char whole[] = "0000-00-00T00:00:00Z";
+	if (text.size != sizeof("0000-00-00T00:00Z") - 1 || text.data[text.size - 1] != 'Z')
+		return false;
+	memcpy(whole, text.data, text.size - 1);
+	return timestamp_parse_rfc3339(slice_of(whole), ret_time) == 0;
+}
+
+/* Seconds from now, or seconds or milliseconds since 1970, or an HTTP-date, or a time of RFC 3339.
+ * False: none of them. */
 static bool read_wait(
 	struct slice text, const struct http_response *response, nsec_t now_time, nsec_t *ret_ns)
 {
@@ -153,7 +164,8 @@ static bool read_wait(
 	if (!text.data)
 		return false;
 	if (!parse_seconds(text, &seconds)) {
-		if (timestamp_parse_http(text, &time))
+		if (timestamp_parse_http(text, &time) && timestamp_parse_rfc3339(text, &time) &&
+			!parse_minutes(text, &time))
 			return false;
 		*ret_ns = until(time, response, now_time);
 		return true;
@@ -169,6 +181,8 @@ static bool read_wait(
 }
 
 /* The spellings of one header. */
+static const char *const wait_headers[] = {
+	"Retry-After", "X-RateLimit-RetryAfter", "X-Retry-After", NULL};
 static const char *const remaining_headers[] = {
 	"X-RateLimit-Remaining", "X-Rate-Limit-Remaining", "RateLimit-Remaining", NULL};
 static const char *const reset_headers[] = {
@@ -197,12 +211,20 @@ nsec_t http_reset_wait(const struct http_response *response, nsec_t now_time)
 
 static nsec_t asked_wait(const struct http_response *response, nsec_t now_time)
 {
-	struct slice text = http_headers_get(&response->headers, "Retry-After");
 	nsec_t wait_ns;
 
-	if (read_wait(text, response, now_time, &wait_ns))
+	if (read_wait(any_header(response, wait_headers), response, now_time, &wait_ns))
 		return wait_ns;
 	return http_reset_wait(response, now_time);
+}
+
+/* Some APIs refuse with 403 where others do with 429, and say when it ends: that is no refusal of
+ * the credential. */
+static bool is_throttling(const struct http_response *response)
+{
+	return response->status == 403 &&
+	       (any_header(response, wait_headers).data ||
+		       slice_is(any_header(response, remaining_headers), "0"));
 }
 
 /* U+0080 to U+009F are control characters, too: terminals obey some of them. */
@@ -281,7 +303,7 @@ enum fault_class http_outcome(const struct http_response *response, struct slice
 			*reterr = response->fault;
 		return response->fault.class;
 	}
-	class = status_class(response->status);
+	class = is_throttling(response) ? FAULT_THROTTLED : status_class(response->status);
 	if (class == FAULT_NONE || !reterr)
 		return class;
 	name = status_to_string(response->status);

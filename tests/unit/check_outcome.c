@@ -116,6 +116,10 @@ static const struct {
 	{403, NULL, "60", "10", false, 0},
 	{500, NULL, "60", NULL, false, 0},
 	{200, "60", NULL, NULL, false, 0},
+	{429, "2025-09-15T08:16:30Z", NULL, NULL, false, 90 * NSEC_PER_SEC},
+	{429, "2025-09-15T10:16:30.5+02:00", NULL, NULL, true, 150500 * NSEC_PER_MSEC},
+	{429, NULL, "2025-09-15T08:17Z", NULL, false, 2 * NSEC_PER_MIN},
+	{429, NULL, "2025-09-15T08:17", NULL, false, 0},
 };
 
 START_TEST(wait_that_was_asked_for)
@@ -139,6 +143,33 @@ START_TEST(wait_that_was_asked_for)
 	ck_assert_msg(
 		fault.wait_ns == waits[_i].wait_ns, "case %d: %lld", _i, (long long)fault.wait_ns);
 	http_headers_deinit(&response.headers);
+}
+END_TEST
+
+/* A 403 with a time at which it ends is not about the credential. */
+START_TEST(a_403_that_is_a_429)
+{
+	static const struct {
+		const char *name, *value;
+		enum fault_class class;
+		nsec_t wait_ns;
+	} cases[] = {
+		{"Retry-After", "60", FAULT_THROTTLED, NSEC_PER_MIN},
+		{"X-RateLimit-RetryAfter", "1757924160", FAULT_THROTTLED, NSEC_PER_MIN},
+		{"X-Retry-After", "5", FAULT_THROTTLED, 5 * NSEC_PER_SEC},
+		{"x-ratelimit-remaining", "0", FAULT_THROTTLED, 0},
+		{"X-RateLimit-Remaining", "12", FAULT_AUTH, 0},
+		{"X-RateLimit-Reset", "60", FAULT_AUTH, 0},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct http_response response = {.status = 403, .server_time = NSEC_NONE};
+		struct fault fault = FAULT_NULL;
+		http_headers_add(&response.headers, cases[i].name, slice_of(cases[i].value));
+		http_outcome(&response, SLICE_NULL, NOW, &fault);
+		ck_assert_msg(fault.class == cases[i].class && fault.wait_ns == cases[i].wait_ns,
+			"case %zu: %d, %lld", i, fault.class, (long long)fault.wait_ns);
+		http_headers_deinit(&response.headers);
+	}
 }
 END_TEST
 
@@ -228,6 +259,7 @@ int main(void)
 	tcase_add_test(cases, every_status);
 	tcase_add_loop_test(cases, text_of_a_fault, 0, N(texts));
 	tcase_add_loop_test(cases, wait_that_was_asked_for, 0, N(waits));
+	tcase_add_test(cases, a_403_that_is_a_429);
 	tcase_add_test(cases, transport_faults_pass_through);
 	tcase_add_test(cases, redirect_that_came_through);
 	tcase_add_test(cases, excerpt_is_cut_between_characters);
