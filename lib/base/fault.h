@@ -32,7 +32,7 @@ enum fault_class {
 struct fault {
 	enum fault_class class;
 	int status; /* HTTP status, or 0 */
-	bool passing; /* the API says that it will pass: the status does not decide any more */
+	bool decided; /* by the API's own words: the status does not decide any more */
 	nsec_t wait_ns; /* the peer asked for at least this pause; 0: nothing asked */
 	char text[640]; /* one line, no secrets, no final full stop */
 };

@@ -92,9 +92,9 @@ static struct slice cut_comment(struct slice line)
 
 /* Keys that take more than one line, by what follows the last dot. */
 static const char *const multi_line_keys[] = {"brokers", "include", "exclude", "remove", "body",
-	"columns", "incomplete", "retry", "id", "end", "none", "origins", "gone", "empty", "lost",
-	"auth", "sinks", "allow_origins", "reconcile", "labels", "severity_map", "listen_names",
-	"credentials", NULL};
+	"columns", "incomplete", "retry", "expired", "id", "end", "none", "origins", "gone",
+	"empty", "lost", "auth", "sinks", "allow_origins", "reconcile", "labels", "severity_map",
+	"listen_names", "credentials", NULL};
 /* Those whose lines may themselves be `name=value`. */
 static const char *const pair_keys[] = {"body", "labels", "severity_map", NULL};
 

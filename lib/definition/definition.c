@@ -419,6 +419,7 @@ void definition_free(struct definition *definition)
 	pointer_deinit(&definition->errors_message);
 	conditions_free(definition->errors_incomplete, definition->n_errors_incomplete);
 	conditions_free(definition->errors_retry, definition->n_errors_retry);
+	conditions_free(definition->errors_expired, definition->n_errors_expired);
 	pointer_deinit(&definition->fetch_from);
 	pointer_deinit(&definition->fetch_link);
 	pointers_free(definition->fetch_id, definition->n_fetch_id);

@@ -163,6 +163,7 @@ struct errors_options {
 	char *message;
 	struct str_list incomplete; /* conditions */
 	struct str_list retry; /* conditions */
+	struct str_list expired; /* conditions */
 	struct str_list lost;
 	struct str_list auth; /* further statuses that mean 401 */
 	nsec_t auth_pause_ns;
@@ -245,6 +246,8 @@ struct definition {
 	size_t n_errors_incomplete;
 	struct condition *errors_retry;
 	size_t n_errors_retry;
+	struct condition *errors_expired;
+	size_t n_errors_expired;
 	int *errors_lost;
 	size_t n_errors_lost;
 	int *errors_auth;

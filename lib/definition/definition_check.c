@@ -74,7 +74,7 @@ static bool has_variables(const struct ini_section *section, const char *key)
 		{{"records"}, {"include", "exclude", "expect", "time_zone"}},
 		{{"watch"}, {"warn"}},
 		{{"page"}, {"end", "more"}},
-		{{"errors"}, {"incomplete", "retry"}},
+		{{"errors"}, {"incomplete", "retry", "expired"}},
 		/* here `${` may be a part of a regular expression */
 		{{"fetch"}, {"origins", "time_zone", "start", "raw"}},
 	};

@@ -410,6 +410,8 @@ void reader_errors(struct definition_reader *reader)
 		&options->incomplete, &definition->n_errors_incomplete);
 	definition->errors_retry =
 		read_tests(reader, section, "retry", &options->retry, &definition->n_errors_retry);
+	definition->errors_expired = read_tests(
+		reader, section, "expired", &options->expired, &definition->n_errors_expired);
 	definition->errors_lost = reader_statuses(
 		reader, section, "lost", &options->lost, 300, &definition->n_errors_lost);
 	definition->errors_auth = reader_statuses(

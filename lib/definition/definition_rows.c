@@ -178,6 +178,8 @@ static const struct option errors[] = {
 		.help = "conditions, one per line; a response with status 200 that meets one is incomplete"),
 	ROW(errors_options, retry, "retry", OPTION_LINES,
 		.help = "conditions, one per line; an error that meets one is temporary"),
+	ROW(errors_options, expired, "expired", OPTION_LINES,
+		.help = "conditions, one per line; an error that meets one means that the credential has expired"),
 	ROW(errors_options, lost, "lost", OPTION_LIST, .default_text = "400, 404, 410, 416",
 		.help = "statuses that mean that a cursor or URL is no longer valid"),
 	ROW(errors_options, auth, "auth", OPTION_LIST,

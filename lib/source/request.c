@@ -44,7 +44,7 @@ int request_write(const struct poll *poll, struct http_message *ret, struct faul
 /* Some APIs have no page after the last one. */
 static bool has_no_page(const struct poll *poll, const struct fault *fault)
 {
-	return poll_is_probing(poll) && !fault->passing &&
+	return poll_is_probing(poll) && !fault->decided &&
 	       (fault->status == 404 || fault->status == 416);
 }
 
@@ -75,7 +75,7 @@ bool request_skew(const struct http_response *response, nsec_t *ret_skew_ns)
 void request_classify(const struct poll *poll, bool stored, struct fault *fault)
 {
 	const struct definition *definition = poll_source(poll)->definition;
-	if (fault->passing)
+	if (fault->decided)
 		return;
 	if (stored && definition_lists_status(
 			      definition->errors_lost, definition->n_errors_lost, fault->status))

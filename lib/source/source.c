@@ -154,6 +154,9 @@ static struct json_scanner *compile_error(struct source *source)
 	source->error_retry = (int)envelope.n_items;
 	for (size_t i = 0; i < definition->n_errors_retry; i++)
 		column_add(&envelope, &definition->errors_retry[i].pointer);
+	source->error_expired = (int)envelope.n_items;
+	for (size_t i = 0; i < definition->n_errors_expired; i++)
+		column_add(&envelope, &definition->errors_expired[i].pointer);
 	struct json_scanner *plan =
 		envelope.n_items == 0
 			? NULL

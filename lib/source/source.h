@@ -72,7 +72,7 @@ struct source {
 		column_last_resume;
 	int envelope_page, envelope_resume, envelope_total, envelope_pages, envelope_more,
 		envelope_incomplete, envelope_expect, envelope_ends;
-	int error_message, error_retry;
+	int error_message, error_retry, error_expired;
 };
 
 /* From a checked section; NULL with findings. PATH: where definitions are. */
