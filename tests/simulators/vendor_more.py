@@ -349,6 +349,55 @@ class SailPoint(Vendor):
         return simlib.Request("POST", "/?" + request.body.decode("ascii"), {}, b"", "").query(*fields)
 
 
+class Elasticsearch(Vendor):
+    """Three shards, each of which counts its documents: a page continues after the sort values of the
+    last one, and of equal ones there are several."""
+
+    name = "elasticsearch"
+    source = "url = {url}\nindex = audit-*\nuser = reader\npassword = s3cr3t\npage_size = 40\n"
+
+    def record(self, n):
+        return {"@timestamp": self.iso(n), "event": {"id": self.id(n)}}
+
+    def fail(self, kind, reason):
+        error = {"type": kind, "reason": reason, "root_cause": [{"type": kind, "reason": reason}]}
+        raise simlib.Refuse(400, {"error": error, "status": 400})
+
+    def answer(self, request, path):
+        if request.headers.get("authorization") != "Basic " + base64.b64encode(b"reader:s3cr3t").decode():
+            raise simlib.Refuse(401, {"error": {"type": "security_exception", "reason": "denied"}})
+        if request.method != "POST" or path != "/audit-*/_search":
+            raise refuse("not found", 404)
+        request.query()
+        body = request.json()
+        self.need(body, ("query",), ("size", "sort", "search_after"))
+        bounds = body["query"]["range"]["@timestamp"]
+        self.need(bounds, ("gte", "lt"), ("format",))
+        fields = [name for part in body.get("sort", []) for name in ([part] if isinstance(part, str) else part)]
+        if not fields or fields[0] != "@timestamp" or set(fields) - {"@timestamp", "_doc", "event.id"}:
+            self.fail("search_phase_execution_exception", "No mapping found for %s" % fields)
+        found = self.window(time_us(bounds["gte"]), time_us(bounds["lt"]))
+        values = {n: [self.value(n, field) for field in fields] for n in found}
+        found.sort(key=lambda n: (values[n], n % 3))
+        after = body.get("search_after")
+        if after is not None:
+            if len(after) != len(fields):
+                self.fail("illegal_argument_exception", "search_after has %d value(s)" % len(after))
+            found = [n for n in found if values[n] > after]
+        hits = [
+            {"_index": "audit-%d" % (n % 3), "_id": self.id(n), "_source": self.record(n), "sort": values[n]}
+            for n in found[: whole(body.get("size", 10), 0, 10_000)]
+        ]
+        return simlib.answer_json({"timed_out": False, "_shards": {"total": 3, "failed": 0}, "hits": {"hits": hits}})
+
+    def value(self, n, field):
+        return {
+            "@timestamp": self.trail.times[n] // 1000,
+            "_doc": n // 3,
+            "event.id": self.id(n),
+        }[field]
+
+
 class PowerBI(Vendor):
     """Both times in quotes, on one day and inclusive; the next page by a URL with raw quotes; some
     pages are empty."""

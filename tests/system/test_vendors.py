@@ -204,6 +204,40 @@ class Vendors(harness.Case):
             self.assert_whole()
             self.assertEqual(self.sim.stats()["statuses"].get(str(status)), 1)
 
+    def test_ties_needed(self):
+        """_doc is not unique: each shard counts its own documents."""
+        self.begin("elasticsearch", "page.ties = no\ntie_breaker = _doc\n")
+        self.once()
+        self.assertLess(len(self.found()), COUNT)
+        self.begin("elasticsearch", "tie_breaker = event.id\n")
+        self.once()
+        self.assert_whole()
+
+    def test_expired_keys_with_a_400(self):
+        """A program that does not say when its keys expire is run again when the API says that they have."""
+        keys = '{"Version": 1, "AccessKeyId": "AKID1", "SecretAccessKey": "s3cr3ts3cr3t"}'
+        path, runs = self.program("echo '%s'" % keys)
+        self.begin("aws-cloudtrail", "command = %s\n" % path, without=("access_key", "secret_key"))
+        expired = {"__type": "ExpiredTokenException", "message": "The security token has expired"}
+        self.sim.faults({"kind": "status", "status": 400, "json": expired, "at": [3], "times": 1})
+        self.once()
+        self.assert_whole()
+        self.assertEqual(runs(), 2)
+
+    def test_too_many_requests_with_a_403(self):
+        """It is no refusal of the credential: the request is repeated soon."""
+        reason = {"error": {"code": 403, "errors": [{"domain": "usageLimits", "reason": "userRateLimitExceeded"}]}}
+        for name, fault in (
+            ("github", {"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}}),
+            ("github", {"retry_after": 0}),
+            ("google-workspace", {"json": reason}),
+            ("salesforce-setup", {"json": [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "used up"}]}),
+        ):
+            self.begin(name)
+            self.sim.faults({"kind": "status", "status": 403, "at": [3], "times": 1, **fault})
+            self.once()
+            self.assert_whole()
+
     def test_align_needed(self):
         # at no time of the day does the first slice begin at midnight
         self.begin("powerbi-activity", "resume.align = 0\n", earlier=1800)
