@@ -200,6 +200,54 @@ def providers():
                 yield place(path, number), "names a provider"
 
 
+SECONDS = {"s": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+DAYS = {"day": 1, "month": 30.44, "year": 365.25}
+
+
+def header_fields(text):
+    """{field: its text} of the comment at the beginning of a definition."""
+    fields, name = {}, None
+    for line in text.partition("\n[provider]\n")[0].splitlines():
+        field = re.match(r"# ([A-Z][a-z]+):(.*)", line)
+        if field:
+            name = field[1]
+            fields[name] = field[2].strip()
+        elif name and line.startswith("#   "):
+            fields[name] += " " + line[4:].strip()
+        else:
+            name = None
+    return {name: text.strip() for name, text in fields.items()}
+
+
+def definitions():
+    """Each definition says what its user has to know, obeys what it says, and has conversations."""
+    for path in sorted((ROOT / "conf/providers").glob("*.conf")):
+        text = path.read_text()
+        fields = header_fields(text)
+        wanted = ("Reads", "Permissions", "Retention", "Delay", "Rate", "Confidence", "Documentation")
+        for name in wanted:
+            if not fields.get(name):
+                yield place(path), "its header has no %s" % name
+        if "(" not in fields.get("Permissions", ""):
+            yield place(path), "Permissions does not say where the credential is made"
+        if not re.match(r"https://\S+$|not public: ", fields.get("Documentation", "")):
+            yield place(path), "Documentation is not an address"
+        kept = re.match(r"(\d+) (day|month|year)s?\b", fields.get("Retention", ""))
+        key = re.search(r"^retention = (\d+)d$", text, re.M)
+        if kept and (not key or not 0.97 < int(key[1]) / (int(kept[1]) * DAYS[kept[2]]) < 1.03):
+            yield place(path), "Retention is %s, `retention` is not" % kept[0]
+        allowed = re.match(r"([\d,]+) (?:requests|reads) an? (second|minute|hour|day)\b", fields.get("Rate", ""))
+        rate = re.search(r"^rate = (\d+)/(\w+)$", text, re.M)
+        if allowed and (
+            not rate
+            or int(rate[1]) / SECONDS[rate[2]] > int(allowed[1].replace(",", "")) / SECONDS[allowed[2]]
+        ):
+            yield place(path), "`rate` is more than what Rate allows"
+        conversations = list(path.with_suffix("").glob("*.conversation"))
+        if len(conversations) < 3:
+            yield place(path), "%d conversations, at least 3: first page, last page, nothing new" % len(conversations)
+
+
 def ends():
     """Nothing is left open."""
     folders = ("lib", "daemon", "tests", "script", "conf", "man", "systemd", "debian")
