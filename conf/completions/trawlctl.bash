@@ -85,9 +85,9 @@ _trawlctl()
 			mapfile -t COMPREPLY < <(compgen -W "--sort" -- "$cur")
 		fi
 		;;
-	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --events --json" -- "$cur") ;;
+	verify) mapfile -t COMPREPLY < <(compgen -f -W "--key --anchor --events --tsa-ca --json" -- "$cur") ;;
 	report)
-		mapfile -t COMPREPLY < <(compgen -f -W "--from --to --format --source --key --seal-key --anchor --check" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -f -W "--from --to --format --source --key --seal-key --anchor --tsa-ca --check" -- "$cur")
 		;;
 	prove) mapfile -t COMPREPLY < <(compgen -f -W "--line" -- "$cur") ;;
 	backup) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

@@ -39,6 +39,7 @@ static const struct own_option {
 	{"since", CTL_SINCE, 0, offsetof(struct ctl_arguments, since), 0},
 	{"key", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, key), 0},
 	{"anchor", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, anchor), 0},
+	{"tsa-ca", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, tsa_ca), 0},
 	{"events", CTL_SEALS, 0, offsetof(struct ctl_arguments, events), 0},
 	{"line", CTL_LINE, 0, offsetof(struct ctl_arguments, line), CTL_LINE},
 	{"check", CTL_CHECK, offsetof(struct ctl_arguments, check), 0, 0},

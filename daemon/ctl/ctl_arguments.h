@@ -24,6 +24,7 @@ struct ctl_arguments {
 	const char *since;
 	const char *key;
 	const char *anchor;
+	const char *tsa_ca;
 	const char *events;
 	const char *line;
 	char *const *names; /* with CTL_NAMES: all operands */
@@ -65,14 +66,16 @@ enum {
 	CTL_RAW = 1 << 13, /* --raw, --headers */
 	CTL_MORE_NAMES = 1 << 14, /* up to two further operands */
 	CTL_NAMES = 1 << 15, /* with CTL_NAME_REQUIRED: any number of operands */
-	CTL_SEALS = 1 << 16, /* --key, --anchor, --events */
+	CTL_SEALS = 1 << 16, /* --key, --anchor, --events, --tsa-ca */
 	CTL_LINE = 1 << 17, /* --line, required */
 	CTL_DEFAULTS = 1 << 18,
 	CTL_SINCE = 1 << 19,
 	CTL_DRY_RUN = 1 << 20,
 	CTL_SORT = 1 << 21,
 	CTL_SPAN = 1 << 22, /* --from, --to */
-	CTL_REPORT = 1 << 23, /* --from, --to, --source, --format, --key, --seal-key, --anchor */
+	CTL_REPORT =
+		1
+		<< 23, /* --from, --to, --source, --format, --key, --seal-key, --anchor, --tsa-ca */
 };
 
 struct ctl_command {

@@ -25,6 +25,17 @@ static void print_list(const char *title, const struct str_list *list)
 		printf("%s: %s\n", title, list->items[i]);
 }
 
+static void print_tokens(const struct verify_chain *chain)
+{
+	struct buf time CLEANUP(buf_deinit) = BUF_NULL;
+	if (chain->n_tokens == 0)
+		return;
+	timestamp_print_rfc3339(chain->stamped_time, 0, &time);
+	printf("chain %.8s: %zu time stamp%s; seal %" PRId64 " and all before it existed at %s\n",
+		chain->id, chain->n_tokens, str_plural(chain->n_tokens), chain->stamped_number,
+		buf_text(&time));
+}
+
 static void print_text(const struct verification *verification, int code)
 {
 	const struct verify_report *report = &verification->report;
@@ -45,6 +56,7 @@ static void print_text(const struct verification *verification, int code)
 		timestamp_print_rfc3339(last->time, 0, &to);
 		printf("chain %.8s: seals %" PRId64 " to %" PRId64 ", made from %s to %s\n",
 			chain->id, first->number, last->number, buf_text(&from), buf_text(&to));
+		print_tokens(chain);
 	}
 	print_list("not proven", &report->unproven);
 	puts(code == VERIFY_CHANGED ? "result: changed"
@@ -72,6 +84,7 @@ static struct verification_request request_of(const struct ctl_arguments *argume
 		.key = arguments->key,
 		.anchor = arguments->anchor,
 		.events = arguments->events,
+		.tsa_ca = arguments->tsa_ca,
 	};
 }
 

@@ -99,6 +99,7 @@ int report_archives(struct report *report, const struct ctl_arguments *arguments
 		.n_names = arguments->n_names,
 		.key = arguments->seal_key,
 		.anchor = arguments->anchor,
+		.tsa_ca = arguments->tsa_ca,
 	};
 	struct verification verification CLEANUP(verification_deinit) = {0};
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "base/timestamp_token.h"
 
 int verification_failed(const char *path, int r)
 {
@@ -35,6 +36,7 @@ void verification_deinit(struct verification *verification)
 	verify_chains_deinit(&verification->chains);
 	verify_chains_deinit(&verification->anchors);
 	verify_report_deinit(&verification->report);
+	token_authorities_free(verification->authorities);
 	free(verification->runs.items);
 }
 
@@ -62,6 +64,30 @@ static int check_events(struct verification *verification, const char *path)
 {
 	int r = verify_events(&verification->chains, path, &verification->report);
 	return r ? verification_failed(path, r) : 0;
+}
+
+/* Of each `PATH.seals` the tokens beside it. */
+static int check_tokens(struct verification *verification, const char *tsa_ca)
+{
+	const struct str_list *seals = &verification->set.seals;
+	if (tsa_ca)
+		verification->authorities = token_authorities_read(tsa_ca);
+	if (tsa_ca && !verification->authorities) {
+		fprintf(stderr, "trawlctl: %s: expected certificates in PEM form\n", tsa_ca);
+		return EX_USAGE;
+	}
+	for (size_t i = 0; i < seals->n_items; i++) {
+		const char *path = seals->items[i];
+		if (!str_ends(path, ".seals"))
+			continue;
+		char *tokens CLEANUP_FREE =
+			mem_printf("%.*s.tsr", (int)(strlen(path) - strlen(".seals")), path);
+		int r = verify_tokens(&verification->chains, tokens, verification->authorities,
+			&verification->report);
+		if (r && r != -ENOENT)
+			return verification_failed(tokens, r);
+	}
+	return 0;
 }
 
 static void check_anchor(struct verification *verification)
@@ -188,6 +214,14 @@ static void tell_missing(struct verification *verification)
 	}
 }
 
+static size_t count_tokens(const struct verification *verification)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < verification->chains.n_items; i++)
+		n += verification->chains.items[i].n_tokens;
+	return n;
+}
+
 static void tell_unproven(struct verification *verification)
 {
 	struct verify_report *report = &verification->report;
@@ -195,6 +229,16 @@ static void tell_unproven(struct verification *verification)
 		report->weak = true;
 		verify_unproven(report,
 			"who made the seals: without --key their signatures are not checked, and anybody can make a chain that fits");
+	}
+	size_t n_tokens = count_tokens(verification);
+	if (n_tokens > 0 && !verification->authorities)
+		verify_unproven(report,
+			"who made the %zu time stamp%s, and when: without --tsa-ca their signatures are not checked",
+			n_tokens, str_plural(n_tokens));
+	if (n_tokens == 0 && verification->authorities) {
+		report->weak = true;
+		verify_unproven(report,
+			"when the seals were made: --tsa-ca was given, and they have no time stamps");
 	}
 	if (verification->chains.n_items > 0 && !verification->anchored)
 		verify_unproven(report,
@@ -213,6 +257,9 @@ int verification_run(struct verification *verification, const struct verificatio
 		if (!str_list_has(&set->bases, verify_set_name(set->gone.items[i])))
 			return verification_failed(set->gone.items[i], -ENOENT);
 	verify_chains_check(&verification->chains, &verification->report);
+	code = check_tokens(verification, request->tsa_ca);
+	if (code)
+		return code;
 	if (verification->anchored)
 		check_anchor(verification);
 	if (set->gone.n_items > 0 && verification->report.problems.n_items == 0 &&
@@ -264,7 +311,14 @@ void verification_print_json(const struct verification *verification, struct buf
 			i > 0 ? "," : "", chain->id, chain->seals[0].number,
 			chain->seals[chain->n_seals - 1].number);
 		timestamp_print_rfc3339(chain->seals[chain->n_seals - 1].time, 3, out);
-		buf_append_text(out, "\"}");
+		buf_printf(out, "\",\"tokens\":%zu", chain->n_tokens);
+		if (chain->n_tokens > 0) {
+			buf_printf(out, ",\"stamped\":%" PRId64 ",\"stamped_time\":\"",
+				chain->stamped_number);
+			timestamp_print_rfc3339(chain->stamped_time, 0, out);
+			buf_append_char(out, '"');
+		}
+		buf_append_char(out, '}');
 	}
 	buf_append_char(out, ']');
 	append_list("files", &verification->set.files, out);

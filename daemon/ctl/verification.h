@@ -14,7 +14,7 @@ enum { VERIFY_GOOD, VERIFY_CHANGED, VERIFY_WEAK };
 struct verification_request {
 	char *const *names; /* of files */
 	int n_names;
-	const char *key, *anchor, *events; /* paths; NULL: not given */
+	const char *key, *anchor, *events, *tsa_ca; /* paths; NULL: not given */
 };
 
 struct verification {
@@ -24,6 +24,7 @@ struct verification {
 	struct verify_runs runs;
 	struct verify_report report;
 	bool anchored;
+	struct token_authorities *authorities; /* NULL: not given */
 };
 
 /* 0, or an exit code after the reason was printed; *VERIFICATION, all zero before, is to be

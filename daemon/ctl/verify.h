@@ -1,8 +1,8 @@
 /*
  * What seals prove (lib/sink/file/seal.h says what they are), from files alone: no state, no
  * configuration. In three steps: the seals are read and their chains checked (verify_chain.c),
- * compared with an anchor (verify_anchor.c), and the files of records compared with them
- * (verify_file.c). Each adds what it found to the report.
+ * compared with time stamps (verify_tokens.c) and an anchor (verify_anchor.c), and the files of
+ * records compared with them (verify_file.c). Each adds what it found to the report.
  */
 #ifndef TRAWLD_DAEMON_CTL_VERIFY_H
 #define TRAWLD_DAEMON_CTL_VERIFY_H
@@ -41,6 +41,9 @@ struct verify_chain {
 	struct verify_seal *seals; /* by number, once it is checked */
 	size_t n_seals;
 	size_t capacity;
+	size_t n_tokens; /* of time-stamping authorities, for its seals */
+	int64_t stamped_number; /* the last seal that has one, and when it was there */
+	nsec_t stamped_time;
 };
 
 struct verify_chains {
@@ -98,6 +101,8 @@ void verify_keys_deinit(struct verify_keys *keys);
 int verify_chains_read(struct verify_chains *chains, const char *path, bool mixed,
 	const struct verify_keys *keys, struct verify_report *report);
 struct verify_chain *verify_chains_find(const struct verify_chains *chains, const char *id);
+/* Once it is checked; NULL: there is none. */
+const struct verify_seal *verify_chain_seal(const struct verify_chain *chain, int64_t number);
 /* Sorts by number, drops repeats; numbers and digests must join. */
 void verify_chains_check(struct verify_chains *chains, struct verify_report *report);
 void verify_chains_deinit(struct verify_chains *chains);
@@ -114,6 +119,15 @@ void verify_anchor(const struct verify_chains *chains, const struct verify_chain
  * -errno. */
 int verify_events(
 	const struct verify_chains *chains, const char *path, struct verify_report *report);
+
+/* --- verify_tokens.c --- */
+
+struct token_authorities;
+
+/* Compares the time-stamp tokens in the file at PATH with CHAINS, which are checked. AUTHORITIES
+ * NULL: who signed them is not checked. 0 or -errno. */
+int verify_tokens(struct verify_chains *chains, const char *path,
+	const struct token_authorities *authorities, struct verify_report *report);
 
 /* --- verify_file.c --- */
 

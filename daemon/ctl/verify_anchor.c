@@ -9,20 +9,6 @@
 /* An anchor may lag: what is sealed later than its last seal by more than this is not anchored. */
 #define ANCHOR_LAG NSEC_PER_DAY
 
-static const struct verify_seal *find_seal(const struct verify_chain *chain, int64_t number)
-{
-	size_t low = 0, high = chain->n_seals;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (chain->seals[middle].number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < chain->n_seals && chain->seals[low].number == number ? &chain->seals[low]
-									  : NULL;
-}
-
 static bool speaks_of(const struct verify_chain *anchor, const struct str_list *files)
 {
 	for (size_t i = 0; i < anchor->n_seals; i++)
@@ -38,7 +24,7 @@ static void compare(const struct verify_chain *chain, const struct verify_chain 
 	int64_t n_missing = 0, n_records = 0, first = 0;
 	for (size_t i = 0; i < anchor->n_seals; i++) {
 		const struct verify_seal *seal = &anchor->seals[i];
-		const struct verify_seal *own = find_seal(chain, seal->number);
+		const struct verify_seal *own = verify_chain_seal(chain, seal->number);
 		if (own && strcmp(own->digest, seal->digest) != 0)
 			verify_problem(report,
 				"seal %" PRId64

@@ -242,6 +242,20 @@ struct verify_chain *verify_chains_find(const struct verify_chains *chains, cons
 	return NULL;
 }
 
+const struct verify_seal *verify_chain_seal(const struct verify_chain *chain, int64_t number)
+{
+	size_t low = 0, high = chain->n_seals;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (chain->seals[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < chain->n_seals && chain->seals[low].number == number ? &chain->seals[low]
+									  : NULL;
+}
+
 static int compare_seals(const void *a, const void *b)
 {
 	const struct verify_seal *x = a, *y = b;

@@ -29,8 +29,10 @@
 
 #include "base/mem.h"
 #include "base/timer.h"
+#include "net/url.h"
 #include "sink/file/file_path.h"
 #include "sink/file/file_writer.h"
+#include "sink/file/seal_stamps.h"
 
 #define SINK_FILE_SIZE_MIN (64 << 10)
 #define SINK_FILE_LOOK 60. /* seconds between two looks for periods that are over */
@@ -47,6 +49,7 @@ struct sink_file_options {
 	nsec_t seal_ns; /* 0: no seals */
 	struct secret seal_key;
 	char *seal_to;
+	char *timestamp_url;
 };
 
 struct sink_file {
@@ -62,6 +65,7 @@ struct sink_file {
 	ev_timer seal_retry; /* at the end: the last seals could not be written */
 	int n_seal_retries;
 	char *seal_source; /* the name that seals have as records; NULL: they are not sent */
+	struct seal_stamps *stamps; /* NULL: no timestamp_url */
 };
 
 static void sink_file_check_key(const struct ini_section *section, const char *key,
@@ -78,6 +82,7 @@ static void sink_file_check_key_text(const struct sink_file_options *options,
 {
 	const struct secret *text = &options->seal_key;
 	struct ed25519 *key = NULL;
+	char *origin = NULL;
 
 	if (options->seal_ns > 0 && !text->text)
 		sink_file_check_key(section, "seal",
@@ -91,6 +96,15 @@ static void sink_file_check_key_text(const struct sink_file_options *options,
 		sink_file_check_key(section, "seal_to",
 			"has no effect without seal, which says how often a seal is made",
 			findings);
+	if (options->seal_ns == 0 && options->timestamp_url)
+		sink_file_check_key(section, "timestamp_url",
+			"has no effect without seal, which says how often a seal is made",
+			findings);
+	if (options->timestamp_url && url_origin(options->timestamp_url, &origin) != 0)
+		sink_file_check_key(section, "timestamp_url",
+			"expected the http:// or https:// URL of a time-stamping authority, without user and password",
+			findings);
+	free(origin);
 	if (text->text && ed25519_private(&key, (struct slice){text->text, text->size}) != 0)
 		sink_file_check_key(section, "seal_key",
 			"expected an unencrypted Ed25519 private key in PEM form (`openssl genpkey -algorithm ed25519` makes one)",
@@ -180,6 +194,7 @@ static void sink_file_seal(struct sink_file *file)
 		file->n_seal_retries++;
 		timer_start(file->loop, &file->seal_retry, NSEC_PER_SEC);
 	}
+	seal_stamps_look(file->stamps);
 }
 
 static void sink_file_on_seal(struct ev_loop *loop, ev_timer *watcher, int events)
@@ -351,6 +366,22 @@ static int sink_file_init_seals(
 	return 0;
 }
 
+static void sink_file_init_stamps(struct sink_file *file, const struct sink_setup *setup)
+{
+	const struct sink_file_options *options = setup->options;
+
+	if (!options->timestamp_url || options->seal_ns == 0 || !setup->client)
+		return;
+	file->stamps = seal_stamps_new(&(struct seal_stamps_setup){
+		.loop = file->loop,
+		.client = setup->client,
+		.seals = &file->writer.position.seals,
+		.url = options->timestamp_url,
+		.progress = sink_file_progress,
+		.userdata = file,
+	});
+}
+
 static void sink_file_destroy(struct sink *sink);
 
 static int sink_file_create(struct sink **ret, const struct sink_setup *setup, struct fault *reterr)
@@ -376,7 +407,9 @@ static int sink_file_create(struct sink **ret, const struct sink_setup *setup, s
 		ev_timer_start(file->loop, &file->look);
 	*ret = &file->base;
 	r = sink_file_init_seals(file, options, reterr);
-	if (r != 0)
+	if (r == 0)
+		sink_file_init_stamps(file, setup);
+	else
 		sink_file_destroy(&file->base);
 	return r;
 }
@@ -414,6 +447,7 @@ static bool sink_file_busy(const struct sink *sink)
 	const struct seals *seals = &file->writer.position.seals;
 
 	return file_closer_busy(&file->writer.closer) ||
+	       (sink->hurried && seal_stamps_busy(file->stamps)) ||
 	       (sink->hurried && seals_wait(seals) &&
 		       (!seals->failing || ev_is_active(&file->seal_retry)));
 }
@@ -433,6 +467,7 @@ static void sink_file_destroy(struct sink *sink)
 	ev_timer_stop(file->loop, &file->look);
 	ev_timer_stop(file->loop, &file->seal);
 	ev_timer_stop(file->loop, &file->seal_retry);
+	seal_stamps_free(file->stamps);
 	file_writer_deinit(&file->writer);
 	free(file->seal_source);
 	free(file->location);
@@ -515,6 +550,12 @@ static const struct option sink_file_rows[] = {
 		.type = OPTION_STRING,
 		.offset = FILE_OPTION(seal_to),
 		.help = "another sink that gets each seal as a record",
+	},
+	{
+		.name = "timestamp_url",
+		.type = OPTION_STRING,
+		.offset = FILE_OPTION(timestamp_url),
+		.help = "an RFC 3161 time-stamping authority; its tokens go to PATH.tsr",
 	},
 };
 
