@@ -1,17 +1,22 @@
 #!/usr/bin/python3
-"""kill -9 at random moments, with every kind of sink whose receiver tells what it has: a file, a file that is rotated,
-compressed and sealed, a program and a collector. None of them misses a record, has one twice or out of order.
+"""kill -9 at random moments, with every kind of sink. A file, a file that is rotated, compressed and sealed, a program and
+a collector miss no record, and have none twice or out of order; a program and a collector recognise what is sent again by
+its ID or key, as the manual tells them to. The others (receivers.py) miss none, and have none out of order.
 
-A program and a collector recognise what is sent again by its ID or key, as the manual tells them to. TRAWLD_FAULTS says
-how often trawld is killed (all: 1,000 times); TRAWLD_TEST_SEED repeats a run as far as the moments of kills can be.
+Every round kills trawld 25 times and then compares. TRAWLD_FAULTS says how often it is killed in all (all: 1,000 times).
+TRAWLD_TALLY, a file: rounds that it lists are not run again, so that a long run can be interrupted.
+TRAWLD_TEST_SEED repeats a run as far as the moments of kills can be.
 """
 
 import gzip
 import os
+import pathlib
 import random
 import shlex
 import sys
+import tempfile
 import time
+import unittest
 
 from on_disk import harness
 from harness import wait_until
@@ -19,9 +24,11 @@ from http_sink import got
 from sealed import GOOD, Sealed
 
 import cloudscale
+import receivers
 
-KILLS = 25
+KILLS = 25  # of a round
 STEP = 100  # new records for each kill
+TALLY = pathlib.Path(os.environ.get("TRAWLD_TALLY") or tempfile.mktemp(prefix="trawld-test-"))
 
 
 class Crash(Sealed):
@@ -30,13 +37,15 @@ class Crash(Sealed):
         seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
         print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
         self.dice = random.Random(seed)
-        self.kills = int(os.environ.get("TRAWLD_FAULTS", str(KILLS)).replace("all", "1000"))
-        self.records = self.kills * STEP
+        self.records = KILLS * STEP
         self.expected = cloudscale.expected_lines(1, 0, self.records)
         self.simulator_ = self.cloudscale(self.records, "--page-size", "20")
         self.receiver = self.simulator(name="http_receiver")
         self.folder, self.rotated = self.dir / "program", self.dir / "rotated.ndjson"
         self.folder.mkdir()
+        self.others = receivers.all_of(self.dir)
+        for other in self.others:
+            self.addCleanup(other.stop)
         child = [sys.executable, harness.SOURCE_ROOT / "tests/system/exec_child.py", self.folder]
         self.configure(
             self.source(self.simulator_.url, more="interval = 20ms"),
@@ -47,6 +56,7 @@ class Crash(Sealed):
             "[sink program]\ntype = exec\ncommand = %s\nretry_max = 1s\n" % shlex.join(map(str, child)),
             "[sink far]\ntype = http\nurl = %s/ndjson\nbatch_records = 50\nbatch_age = 0\nretry_max = 1s\n"
             % self.receiver.url,
+            *(other.sink() for other in self.others),
         )
 
     def served(self):
@@ -83,29 +93,59 @@ class Crash(Sealed):
                 found[name] = min(found.get(name, path), path, key=lambda p: len(p.name))
         return [found[name] for name in sorted(found)] + [self.rotated]
 
+    def start(self, *arguments):
+        daemon = harness.Daemon(["-c", str(self.conf), *arguments], self.environment(), self.dir / "stdout")
+        self.addCleanup(daemon.kill)
+        return daemon
+
     def test_crash(self):
-        for left in range(self.kills - 1, -1, -1):
+        for left in range(KILLS - 1, -1, -1):
             self.simulator_.control(visible=self.records - left * STEP)
-            daemon = self.daemon()
+            daemon = self.start()
             self.wait_moment(daemon, left)
             self.assertIsNone(daemon.process.poll(), daemon.text())
             daemon.kill()
             found = self.out.read_bytes() if self.out.exists() else b""
             self.assertTrue(self.expected.startswith(found), daemon.text())
-        log = self.once().err
+        last = self.start("--once")
+        code, log = last.wait(120), last.text()
+        self.assertEqual(code, 0, log)
         self.assert_output(self.expected)
         self.assert_output(self.expected, self.folder / "taken")
         whole = b"".join(self.unpacked(part) for part in self.parts())
         self.assertTrue(whole == self.expected, log)
         self.verify(*self.parts(), "--key", self.public, expect=GOOD)
         taken = [text for request in got(self.receiver, "ndjson") if not request["repeat"] for text in request["records"]]
-        self.assertEqual(len(taken), self.records)
-        self.assertEqual("".join(text + "\n" for text in taken).encode(), self.expected)
+        lines = self.expected.decode().splitlines()
+        self.assertEqual(taken, lines)
+        for other in self.others:
+            with self.subTest(sink=other.kind):
+                wait_until(lambda: receivers.is_in_order(other.texts(), lines), "all records in order")
         repeats = sum(request["repeat"] for request in got(self.receiver, "ndjson"))
-        print("campaign: %d kills over %d records; %d requests were repeated" % (self.kills, self.records, repeats), flush=True)
+        with open(TALLY, "a") as file:
+            file.write("%d requests of %d sinks\n" % (repeats, 4 + len(self.others)))
 
     def unpacked(self, path):
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def rounds():
+    return TALLY.read_text().splitlines() if TALLY.exists() else []
+
+
+def load_tests(loader, tests, pattern):
+    kills = int(os.environ.get("TRAWLD_FAULTS", str(KILLS)).replace("all", "1000"))
+    return unittest.TestSuite(Crash("test_crash") for _ in range(len(rounds()), max(1, kills // KILLS)))
+
+
+def tearDownModule():
+    print(
+        "campaign: %d kills while %d records flowed; %d requests were repeated"
+        % (len(rounds()) * KILLS, len(rounds()) * KILLS * STEP, sum(int(line.split()[0]) for line in rounds())),
+        flush=True,
+    )
+    if "TRAWLD_TALLY" not in os.environ:
+        TALLY.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
