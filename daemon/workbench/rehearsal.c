@@ -77,29 +77,33 @@ static void report(const struct conversation *conversation, const struct variati
 	puts(buf_text(&played->error));
 }
 
+/* The texts of LIST; freed by the caller, not the texts. */
+static char **texts_of(const struct str_list *list, bool sort)
+{
+	char **texts = mem_array(list->n_items + 1, sizeof(*texts));
+
+	memcpy(texts, list->items, list->n_items * sizeof(*texts));
+	if (sort)
+		qsort(texts, list->n_items, sizeof(*texts), compare_text);
+	return texts;
+}
+
 /* Each record once: in the same order, but where windows differ the order of arrival may, too. */
 static void compare(const struct str_list *recorded, struct played *played, bool sort)
 {
-	struct str_list *lists[] = {(struct str_list *)recorded, &played->records};
-	char **sorted[2];
-	for (size_t i = 0; i < 2; i++) {
-		size_t n = lists[i]->n_items;
-		sorted[i] = mem_array(n + 1, sizeof(char *));
-		memcpy(sorted[i], lists[i]->items, n * sizeof(char *));
-		if (sort)
-			qsort(sorted[i], n, sizeof(char *), compare_text);
-	}
+	char **texts = texts_of(recorded, sort), **own = texts_of(&played->records, sort);
 	size_t n = recorded->n_items, n_own = played->records.n_items, at = 0;
-	while (at < n && at < n_own && strcmp(sorted[0][at], sorted[1][at]) == 0)
+
+	while (at < n && at < n_own && strcmp(texts[at], own[at]) == 0)
 		at++;
 	if (n != n_own)
 		buf_printf(&played->error, "%zu record%s as recorded, but now %zu", n,
 			str_plural(n), n_own);
 	else if (at < n)
-		buf_printf(&played->error, "expected the record\n  %s\ngot\n  %s", sorted[0][at],
-			sorted[1][at]);
-	free(sorted[0]);
-	free(sorted[1]);
+		buf_printf(
+			&played->error, "expected the record\n  %s\ngot\n  %s", texts[at], own[at]);
+	free(texts);
+	free(own);
 }
 
 static void play_variations(const struct source *source, const struct conversation *conversation,

@@ -253,12 +253,15 @@ int coverage_load(struct store *store, struct fault *reterr)
 /* NOTE is committed. Returns whether open gaps must be counted. */
 static bool settle_note(struct store *store, const struct pending_note *note)
 {
-	nsec_t *covered = note->source ? &catalog_source(store, note->source)->covered_time : NULL;
+	nsec_t *covered;
 
-	if (note->kind == NOTE_COVERED && note->end_time > *covered)
-		*covered = note->end_time;
-	if (note->kind == NOTE_RETRACTION && *covered > note->start_time)
-		*covered = note->start_time;
+	if (note->kind == NOTE_COVERED || note->kind == NOTE_RETRACTION) {
+		covered = &catalog_source(store, note->source)->covered_time;
+		if (note->kind == NOTE_COVERED && note->end_time > *covered)
+			*covered = note->end_time;
+		if (note->kind == NOTE_RETRACTION && *covered > note->start_time)
+			*covered = note->start_time;
+	}
 	return note->kind == NOTE_GAP || note->kind == NOTE_ACKNOWLEDGEMENT ||
 	       note->kind == NOTE_REFILL;
 }

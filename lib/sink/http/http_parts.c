@@ -40,7 +40,7 @@ static size_t *parts_assign(struct http_parts *parts)
 {
 	const struct sink_job *job = parts->job;
 	size_t *lane_of = mem_array(job->n_records, sizeof(*lane_of));
-	const char **sources = NULL;
+	const char **sources = mem_array(job->n_records, sizeof(*sources)); /* of the lanes */
 	size_t lane = 0;
 
 	for (size_t i = 0; i < job->n_records; i++) {
@@ -54,7 +54,6 @@ static size_t *parts_assign(struct http_parts *parts)
 		}
 		if (lane == parts->n_lanes) {
 			parts_add_lane(parts);
-			sources = mem_resize(sources, parts->n_lanes * sizeof(*sources));
 			sources[lane] = batch->source;
 		}
 		lane_of[i] = lane;
