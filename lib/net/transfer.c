@@ -14,6 +14,7 @@
 #include "base/timestamp.h"
 
 #include "net/decoding.h"
+#include "net/outcome.h"
 #include "net/url.h"
 
 #define TIMEOUT_NS (60 * NSEC_PER_SEC)
@@ -165,11 +166,11 @@ static bool make_room(struct http_request *request)
 /* The answer is in ENCODING, of which no more can be decoded. */
 static bool fault_encoded(struct http_request *request, const char *what)
 {
-	struct slice name = http_headers_get(&request->response.headers, "Content-Encoding");
+	CLEANUP(buf_deinit) struct buf name = BUF_NULL;
 
+	http_excerpt(http_headers_get(&request->response.headers, "Content-Encoding"), 40, &name);
 	fault_set(&request->response.fault, FAULT_BODY,
-		"the compressed answer (%.*s) cannot be decoded: %s",
-		(int)(name.size < 40 ? name.size : 40), name.data, what);
+		"the compressed answer (%s) cannot be decoded: %s", buf_text(&name), what);
 	return false;
 }
 

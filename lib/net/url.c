@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -157,6 +158,17 @@ int url_split(const char *url, struct url_parts *ret)
 	}
 	*ret = parts;
 	return 0;
+}
+
+void url_password(const char *url, struct buf *out)
+{
+	const char *at = strstr(url, "://");
+	struct slice part = at ? take_until(&(const char *){at + 3}, "/?#") : SLICE_NULL;
+	const char *host = part.size ? memrchr(part.data, '@', part.size) : NULL;
+	const char *colon = host ? memchr(part.data, ':', (size_t)(host - part.data)) : NULL;
+
+	if (colon)
+		decode_percent((struct slice){colon + 1, (size_t)(host - colon - 1)}, false, out);
 }
 
 /* RFC 3986 section 5.2.4: `.` goes, `..` takes the segment before it along. OUT begins at START. */

@@ -38,6 +38,9 @@ struct url_parts {
 };
 int url_split(const char *url, struct url_parts *ret);
 
+/* Appends the password before the host of URL, decoded; nothing where there is none. */
+void url_password(const char *url, struct buf *out);
+
 /* The target of the first link with the relation REL in a Link header's value (RFC 8288) of the
  * answer from BASE; *RET is NULL when there is none. Links whose anchor is not BASE are another
  * resource's. URL_E_SYNTAX when any part of VALUE cannot be read: it might be that link. */

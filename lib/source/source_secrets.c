@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "base/secret_name.h"
+#include "net/url.h"
 
 /* With its scheme (`Bearer x`) and without it. */
 static void take(struct source *source, struct slice name, const char *value)
@@ -72,9 +73,20 @@ static void take_request(struct source *source, const struct request_definition 
 	json_decref(body);
 }
 
+static void take_password(struct source *source, const char *url)
+{
+	struct buf password CLEANUP(buf_deinit) = BUF_NULL;
+	url_password(url, &password);
+	if (password.size)
+		str_list_add(&source->masked, buf_text(&password));
+	secret_wipe(password.data, password.size);
+}
+
 void source_secrets_take(struct source *source)
 {
 	const struct definition *definition = source->definition;
+	if (source->options.proxy)
+		take_password(source, source->options.proxy);
 	take_request(source, &definition->first);
 	take_request(source, &definition->next);
 	if (definition->resume_request.method)

@@ -73,6 +73,21 @@ START_TEST(constant_proofs)
 }
 END_TEST
 
+/* `Token x`: also x alone is a secret. */
+START_TEST(token_after_a_scheme)
+{
+	static const struct setting settings[N_PAIRS] = {
+		{"name", "Authorization"}, {"value", "Token h3aderSecret"}};
+	struct fault fault = FAULT_NULL;
+	struct auth *auth = NULL;
+
+	ck_assert_int_eq(make(&auth, "header", settings, &fault), 0);
+	fault_set(&fault, FAULT_SERVER, "no Token h3aderSecret, no h3aderSecret");
+	ck_assert_str_eq(fault.text, "no ***, no ***");
+	auth_free(auth);
+}
+END_TEST
+
 static const struct {
 	const char *type;
 	struct setting settings[N_PAIRS];
@@ -209,6 +224,7 @@ int main(void)
 	tcase_add_loop_test(cases, constant_proofs, 0, N(proofs));
 	tcase_add_loop_test(cases, what_is_refused, 0, N(faults));
 	tcase_add_loop_test(cases, places_of_a_login, 0, N(places));
+	tcase_add_test(cases, token_after_a_scheme);
 	tcase_add_test(cases, kinds_are_listed);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);

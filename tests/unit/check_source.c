@@ -126,18 +126,19 @@ END_TEST
 /* Secrets that are written out where no definition declares one. */
 START_TEST(secrets_are_known_by_name)
 {
-	static const char *const secrets[] = {
-		"h3aderSecret", "qu3ry/Secret", "b0dySecret", "c00kieSecret"};
+	static const char *const secrets[] = {"h3aderSecret", "qu3ry/Secret", "b0dySecret",
+		"c00kieSecret", "pr0xy@/Secret", "pr0xy%40%2fSecret"};
 	struct source_fixture f;
 	source_fixture_good(&f,
 		RECORDS "request.url = https://api.example/log?since=${window.start}\n"
 			"request.method = POST\n"
 			"request.header.Authorization = ApiKey h3aderSecret\n"
+			"proxy = http://me:pr0xy%40%2FSecret@proxy.example:3128\n"
 			"request.header.Cookie = c00kieSecret\n"
 			"request.query.api_key = qu3ry/Secret\n"
 			"request.query.page_token = ordinary\n"
 			"request.body = {\"a\": [{\"password\": \"b0dySecret\"}]}\n");
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
 		struct fault fault = FAULT_NULL;
 		fault_set(&fault, FAULT_BODY, "bad %s ordinary", secrets[i]);
 		ck_assert_str_eq(fault.text, "bad *** ordinary");

@@ -20,6 +20,7 @@
 #include "base/timer.h"
 
 #include "net/client_internal.h"
+#include "net/outcome.h"
 
 #define OUTPUT_MAX ((size_t)64 * 1024)
 #define TIMEOUT_DEFAULT NSEC_PER_MIN
@@ -203,15 +204,16 @@ static void on_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 static void tell_end(struct command *command, const char *text, struct fault *fault)
 {
 	struct slice output = str_trim(buf_slice(&command->output));
-	struct slice words = buf_slice(&command->complaint);
+	CLEANUP(buf_deinit) struct buf words = BUF_NULL;
 
 	if (output.size > 0)
 		secret_register(output);
+	http_excerpt(buf_slice(&command->complaint), 300, &words);
 	if (command->late)
 		fault_set(fault, FAULT_TIMEOUT, "it did not end within timeout and was killed");
 	else
-		fault_set(fault, FAULT_SERVER, "it %s%s%.*s", text, words.size ? ": " : "",
-			(int)(words.size < 300 ? words.size : 300), words.size ? words.data : "");
+		fault_set(fault, FAULT_SERVER, "it %s%s%s", text, words.size ? ": " : "",
+			buf_text(&words));
 	if (output.size > 0)
 		secret_unregister(output);
 }

@@ -99,6 +99,7 @@ static int header_create(struct auth **ret, const struct auth_setup *setup, stru
 	CLEANUP(auth_wipe) struct buf value = BUF_NULL;
 	CLEANUP_FREE char *name = NULL;
 	struct slice text = auth_setting(setup, "name");
+	const char *blank;
 
 	for (size_t i = 0; i < text.size; i++) {
 		if (!isalnum((unsigned char)text.data[i]) && !strchr("-_.", text.data[i]))
@@ -108,6 +109,10 @@ static int header_create(struct auth **ret, const struct auth_setup *setup, stru
 	name = mem_strndup(text.data, text.size);
 	text = auth_setting(setup, "value");
 	buf_append_slice(&value, text);
+	/* `Token x`: a peer may quote x alone */
+	blank = memchr(text.data, ' ', text.size);
+	if (blank)
+		text = (struct slice){blank + 1, text.size - (size_t)(blank + 1 - text.data)};
 	return simple_create(ret, name, text, &value);
 }
 

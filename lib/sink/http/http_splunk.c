@@ -12,6 +12,7 @@
 #include "base/json_lookup.h"
 #include "base/mem.h"
 #include "base/number.h"
+#include "net/outcome.h"
 #include "net/url.h"
 
 static void splunk_check(const struct http_options *options, const struct ini_section *section,
@@ -110,6 +111,7 @@ static int splunk_read(
 {
 	static const char *const texts[] = {"/code", "/ackId"};
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
+	CLEANUP(buf_deinit) struct buf shown = BUF_NULL;
 	struct slice values[2];
 	struct slice code;
 	int r = http_answer_find_any(response, texts, 2, values, reterr);
@@ -117,9 +119,11 @@ static int splunk_read(
 	if (r != 0)
 		return r;
 	code = values[0].data ? json_content(values[0], &scratch) : SLICE_NULL;
-	if (code.data && !slice_is(code, "0") && !slice_is(code, "null"))
-		return fault_set(reterr, FAULT_BODY, "HTTP %d with the code %.*s", response->status,
-			(int)(code.size < 20 ? code.size : 20), code.data);
+	if (code.data && !slice_is(code, "0") && !slice_is(code, "null")) {
+		http_excerpt(code, 20, &shown);
+		return fault_set(reterr, FAULT_BODY, "HTTP %d with the code %s", response->status,
+			buf_text(&shown));
+	}
 	if (!part->options->ack)
 		return 0;
 	if (!values[1].data || number_parse(values[1], 0, INT64_MAX, &part->receipt) != 0) {

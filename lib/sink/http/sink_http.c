@@ -532,7 +532,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http_receipts_init(&http->receipts, http->encoding, &http->sender, setup->loop);
 	http->receipts.ended = sink_http_acknowledged;
 	http->receipts.userdata = http;
-	http_secrets_init(&http->secrets, &options->headers);
+	http_secrets_init(&http->secrets, &options->headers, options->proxy);
 	*ret = &http->base;
 	return 0;
 }
