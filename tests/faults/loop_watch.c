@@ -1,17 +1,20 @@
 /*
- * Preloaded into trawld: how long its event loop is blocked elsewhere than in epoll_wait, and names
- * that do not resolve.
+ * Preloaded into trawld: how long its event loop is blocked elsewhere than in epoll_wait, names
+ * that do not resolve, whom it calls, and how much memory it needs.
  *
  * LOOP_WATCH: a file that gets the longest time in ms whenever that grows. The thread's work and
  * its waits for a processor are not part of it: others use the machine, too. LOOP_NAMES: a file of
  * one word, read at each look-up: "fail", "hang" (for three seconds, then fail), "both" (::1, then
- * 127.0.0.1), or another word: 127.0.0.1.
+ * 127.0.0.1), or another word: 127.0.0.1. LOOP_PEERS: a file that gets a line for each name that is
+ * looked up and each IP address and port that is connected to. LOOP_MEMORY: a file that gets at the
+ * end how much memory was in use at most, in KiB.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +74,35 @@ static void note(int64_t away)
 	close(fd);
 }
 
+static void note_peer(const char *text, unsigned port)
+{
+	const char *path = getenv("LOOP_PEERS");
+	char line[512];
+	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+	int size = snprintf(line, sizeof(line), "%.400s %u\n", text, port);
+
+	if (fd < 0)
+		return;
+	if (write(fd, line, (size_t)size) != size)
+		abort();
+	close(fd);
+}
+
+static __attribute__((destructor)) void note_memory(void)
+{
+	const char *path = getenv("LOOP_MEMORY");
+	char text[4096];
+	const char *peak;
+	FILE *out;
+
+	if (!path || read_text("/proc/self/status", text, sizeof(text)) == 0)
+		return;
+	peak = strstr(text, "VmHWM:");
+	out = fopen(path, "w");
+	if (!peak || !out || fprintf(out, "%ld", strtol(peak + 6, NULL, 10)) < 0 || fclose(out))
+		abort();
+}
+
 static void find_real(void *ret, const char *name)
 {
 	void *symbol = dlsym(RTLD_NEXT, name);
@@ -105,6 +137,7 @@ int getaddrinfo(
 
 	if (!real)
 		find_real(&real, "getaddrinfo");
+	note_peer(node ? node : "-", 0);
 	if (!node || strcmp(node, "api.test") != 0)
 		return real(node, service, hints, ret);
 	read_text(getenv("LOOP_NAMES"), word, sizeof(word));
@@ -118,4 +151,24 @@ int getaddrinfo(
 		*ret = found;
 	}
 	return r;
+}
+
+int connect(int fd, __CONST_SOCKADDR_ARG peer, socklen_t size)
+{
+	static int (*real)(int, const struct sockaddr *, socklen_t);
+	const struct sockaddr *address = peer.__sockaddr__;
+	char text[INET6_ADDRSTRLEN];
+	struct sockaddr_in6 ip = {0};
+	const void *bytes = &ip.sin6_addr;
+
+	if (!real)
+		find_real(&real, "connect");
+	if (address->sa_family == AF_INET || address->sa_family == AF_INET6) {
+		memcpy(&ip, address, size < sizeof(ip) ? size : sizeof(ip));
+		if (address->sa_family == AF_INET)
+			bytes = (const char *)&ip + offsetof(struct sockaddr_in, sin_addr);
+		if (inet_ntop(address->sa_family, bytes, text, sizeof(text)))
+			note_peer(text, ntohs(ip.sin6_port));
+	}
+	return real(fd, address, size);
 }
