@@ -82,7 +82,7 @@ static void make_pipeline(struct trawld *trawld)
 {
 	const struct daemon_options *options = &trawld->setup->config->daemon;
 	trawld->committer = committer_new(trawld->loop, trawld->store, trawld_store_state, trawld);
-	committer_hurry(trawld->committer, trawld->options.once);
+	committer_hurry(trawld->committer, trawld_hurries(trawld));
 	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
 	trawld->fanout = fanout_new(
 		trawld->loop, trawld->store, trawld->committer, options->state_directory);

@@ -255,6 +255,11 @@ void trawld_close(struct trawld *trawld)
 	*trawld = (struct trawld){.exit_code = trawld->exit_code};
 }
 
+bool trawld_hurries(const struct trawld *trawld)
+{
+	return trawld->options.once || trawld->stopping || trawld->setup->config->cluster.connect;
+}
+
 bool trawld_may_poll(struct trawld *trawld)
 {
 	uint64_t limit = trawld->setup->config->daemon.spool_limit;
@@ -282,7 +287,7 @@ static void look_at_spool(struct trawld *trawld)
 	if (!trawld->spool_full || spool_bytes(trawld->store) >= limit - limit / 10)
 		return;
 	trawld->spool_full = false;
-	committer_hurry(trawld->committer, trawld->options.once || trawld->stopping);
+	committer_hurry(trawld->committer, trawld_hurries(trawld));
 	log_notice(NULL, "the spool has room again; polling resumes");
 	for (size_t i = 0; i < trawld->n_pollers; i++)
 		runner_wake(trawld->pollers[i]->runner);

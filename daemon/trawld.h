@@ -99,6 +99,9 @@ int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, s
 /* The state cannot be written, or can be again: as committer.h has it. */
 void trawld_store_state(int outcome, const struct fault *fault, void *userdata);
 
+/* Is no acknowledgement to wait for a page? Another node of a cluster does not find in its files
+ * what those of this one have. */
+bool trawld_hurries(const struct trawld *trawld);
 /* Another process with the same state has taken over the receiver of a sink: the end. As
  * fanout_on_fenced has it. */
 void trawld_fenced(const char *name, const struct fault *fault, void *userdata);

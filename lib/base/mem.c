@@ -26,12 +26,14 @@ _Noreturn void mem_exhausted(void)
  * large. A bound that is set stays. */
 #define MAPPED_SIZE (256 << 10)
 #define KEPT_SIZE (2 << 20)
+#define HEAPS 1 /* for all threads, which seldom run at the same time: each would keep its own */
 
 void mem_keep_small(void)
 {
 #ifdef __GLIBC__
 	mallopt(M_MMAP_THRESHOLD, MAPPED_SIZE);
 	mallopt(M_TRIM_THRESHOLD, KEPT_SIZE);
+	mallopt(M_ARENA_MAX, HEAPS);
 #endif
 }
 

@@ -92,6 +92,8 @@ void delivery_recovered(struct delivery *delivery, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
 void delivery_publish(
 	struct delivery *delivery, const char *source, struct slice text, const char *id);
+struct sink_job *delivery_take_job(struct delivery *delivery);
+void delivery_stalled(struct delivery *delivery, const struct fault *fault, nsec_t since_ns);
 void delivery_fenced(struct delivery *delivery, const struct fault *fault);
 void delivery_attest(const struct delivery *delivery, const char *source, struct buf *out);
 void delivery_advanced(struct delivery *delivery);

@@ -65,6 +65,8 @@ struct delivery {
 	unsigned failing_tries, n_vain; /* since it works; since a part of a job was delivered */
 	nsec_t wait_ns, retry_at;
 	struct fault fault;
+	struct fault stalled; /* FAULT_NONE: it is not */
+	nsec_t stalled_time;
 	nsec_t rejected_logged_at; /* NSEC_NONE: never */
 	nsec_t unfit_logged_at; /* NSEC_NONE: never */
 	nsec_t retry_logged_at; /* of a part of a job; NSEC_NONE: never */

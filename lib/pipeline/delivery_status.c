@@ -1,6 +1,8 @@
 /* What a delivery says of itself. */
 #include "pipeline/delivery_internal.h"
 
+#include "base/timestamp.h"
+
 #define RETRY_ATTEMPTS 3 /* --once: retries of a failure that may pass */
 #define RETRY_WAIT (30 * NSEC_PER_SEC) /* --once: a longer wait is the next run's */
 
@@ -73,6 +75,36 @@ static nsec_t delivery_next_try(const struct delivery *delivery)
 	return left > 0 ? left : 0;
 }
 
+/* As delivery_fail, but the sink has the job still, and nothing is to be tried again. */
+void delivery_stalled(struct delivery *delivery, const struct fault *fault, nsec_t since_ns)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct buf since = BUF_NULL;
+
+	if (fault) {
+		delivery->stalled = *fault;
+		delivery->stalled_time = clock_wall() - since_ns;
+		log_warning(&subject,
+			"%s; its records wait in the spool until it answers, nothing is lost, and all else continues",
+			fault->text);
+	} else {
+		timestamp_print_duration(clock_wall() - delivery->stalled_time, &since);
+		log_notice(
+			&subject, "works again after %s; what hung has returned", buf_text(&since));
+		buf_deinit(&since);
+		delivery->stalled = FAULT_NULL;
+	}
+	delivery_changed(delivery);
+}
+
+struct sink_job *delivery_take_job(struct delivery *delivery)
+{
+	struct sink_job *job = delivery->job;
+
+	delivery->job = NULL;
+	return job;
+}
+
 void delivery_count(struct delivery *delivery, uint64_t n)
 {
 	delivery->delivered_records += n;
@@ -81,6 +113,8 @@ void delivery_count(struct delivery *delivery, uint64_t n)
 
 void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 {
+	bool stalled = delivery->stalled.class != FAULT_NONE;
+
 	*ret = (struct sink_status){
 		.name = delivery->sink->name,
 		.kind = delivery->sink->kind->name,
@@ -94,11 +128,11 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.refused_records = delivery->refused_records,
 		.retries = delivery->retries,
 		.paused = delivery->paused,
-		.failing = delivery->failing,
+		.failing = delivery->failing || stalled,
 		.poison = delivery->failing && delivery->sink->poison,
-		.failing_time = delivery->failing_time,
-		.n_attempts = delivery->failing_tries,
-		.fault = delivery->fault,
+		.failing_time = stalled ? delivery->stalled_time : delivery->failing_time,
+		.n_attempts = stalled ? 1 : delivery->failing_tries,
+		.fault = stalled ? delivery->stalled : delivery->fault,
 		.undone = delivery_undone(delivery),
 		.wait_ns = delivery->wait_ns,
 		.next_try_ns = delivery_next_try(delivery),

@@ -46,6 +46,16 @@ void sink_recovered(struct sink *sink, const struct fault *fault)
 	delivery_recovered(sink->delivery, fault);
 }
 
+struct sink_job *sink_take_job(struct sink *sink)
+{
+	return delivery_take_job(sink->delivery);
+}
+
+void sink_stalled(struct sink *sink, const struct fault *fault, nsec_t since_ns)
+{
+	delivery_stalled(sink->delivery, fault, since_ns);
+}
+
 void sink_fenced(struct sink *sink, const struct fault *fault)
 {
 	delivery_fenced(sink->delivery, fault);

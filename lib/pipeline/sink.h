@@ -203,6 +203,13 @@ void sink_advanced(struct sink *sink);
  * and then. */
 void sink_retried(struct sink *sink, const struct fault *fault);
 
+/* After cancel(), or in it: what was handed over is still used, for example by a thread. Takes the
+ * job over from the pipeline; job_free() ends it. */
+struct sink_job *sink_take_job(struct sink *sink);
+/* For SINCE_NS the sink has waited for something that does not answer and cannot be given up, as
+ * FAULT says: told and shown as a failure until the same call with NULL. */
+void sink_stalled(struct sink *sink, const struct fault *fault, nsec_t since_ns);
+
 /* What busy() says may have changed. */
 void sink_progress(struct sink *sink);
 

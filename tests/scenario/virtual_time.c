@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sink/file/file_worker.h"
 #include "world.h"
 
 #define TURNS_MAX 200000 /* without any sleep: the loop spins */
@@ -17,6 +18,7 @@ static unsigned n_turns;
 void virtual_time_start(virtual_idle_fn idle)
 {
 	idle_function = idle;
+	file_worker_stay(); /* a thread would wait in real time */
 }
 
 void virtual_time_pass(nsec_t duration_ns)

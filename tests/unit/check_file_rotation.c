@@ -387,6 +387,12 @@ END_TEST
 static int n_stores, n_progress;
 static struct file_closer closer;
 
+static void fake_due(void *userdata)
+{
+	(void)userdata;
+	file_closer_step(&closer);
+}
+
 static bool fake_store(void *userdata)
 {
 	(void)userdata;
@@ -414,6 +420,7 @@ START_TEST(nothing_is_done_before_it_is_stored)
 	closer = (struct file_closer){.loop = loop,
 		.subject = subject,
 		.compression = COMPRESSION_GZIP,
+		.due = fake_due,
 		.store = fake_store,
 		.progress = fake_progress};
 	file_closer_init(&closer);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_rotation.h"
 
 struct file_closed *file_closed_new(const struct file_target *target)
@@ -80,7 +81,7 @@ int file_closed_parse(struct file_closed **ret, json_t *item, struct fault *rete
 int file_closed_is_at(
 	const struct file_closed *closed, const char *path, bool *ret, struct fault *reterr)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	int fd = file_io_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
 	struct stat status;
 	char check[33];
 	int r = 0;
@@ -88,7 +89,7 @@ int file_closed_is_at(
 	*ret = false;
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 		return 0;
-	if (fd < 0 || fstat(fd, &status) < 0)
+	if (fd < 0 || file_io_fstat(fd, &status) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
 	if (r == 0 && S_ISREG(status.st_mode) && status.st_ino == closed->inode &&
 		status.st_size == closed->size) {
@@ -96,7 +97,7 @@ int file_closed_is_at(
 		*ret = r == 0 && strcmp(check, closed->check) == 0;
 	}
 	if (fd >= 0)
-		close(fd);
+		file_io_close(fd);
 	return r;
 }
 

@@ -181,15 +181,12 @@ static void file_closer_done(struct file_closer *closer, struct file_closed *clo
 	closer->progress(closer->userdata);
 }
 
-static void file_closer_step(struct ev_loop *loop, ev_timer *watcher, int events)
+void file_closer_step(struct file_closer *closer)
 {
-	struct file_closer *closer = watcher->data;
 	struct file_closed *closed = file_closer_next(closer);
 	struct fault fault = FAULT_NULL;
 	int r;
 
-	(void)loop;
-	(void)events;
 	if (!closed)
 		return;
 	r = file_closer_work(closer, closer->work_of ? closer->work_of : closed, &fault);
@@ -209,9 +206,18 @@ static void file_closer_step(struct ev_loop *loop, ev_timer *watcher, int events
 
 /* --- from outside --- */
 
+static void file_closer_on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	struct file_closer *closer = watcher->data;
+
+	(void)loop;
+	(void)events;
+	closer->due(closer->userdata);
+}
+
 void file_closer_init(struct file_closer *closer)
 {
-	ev_timer_init(&closer->timer, file_closer_step, 0., 0.);
+	ev_timer_init(&closer->timer, file_closer_on_timer, 0., 0.);
 	closer->timer.data = closer;
 }
 

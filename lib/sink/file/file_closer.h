@@ -32,6 +32,8 @@ struct file_closer {
 	struct file_closed *work_of;
 	bool failing;
 
+	/* there is something to do: file_closer_step is to be called where files may be touched */
+	void (*due)(void *userdata);
 	/* makes the sink's position durable and sets STORED; false: not now */
 	bool (*store)(void *userdata);
 	/* a file is done, or it began to fail: file_closer_busy and _full may have changed */
@@ -43,6 +45,9 @@ struct file_closer {
 void file_closer_init(struct file_closer *closer);
 void file_closer_clear(struct file_closer *closer); /* forgets all items, stops */
 void file_closer_deinit(struct file_closer *closer);
+
+/* Does one slice of what is to be done. */
+void file_closer_step(struct file_closer *closer);
 
 /* Takes CLOSED over. */
 void file_closer_add(struct file_closer *closer, struct file_closed *closed);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_path.h"
 
 #define FILE_COMPRESS_SLICE ((size_t)128 << 10)
@@ -40,19 +41,20 @@ static int file_compress_fault(const char *verb, const char *path, struct fault 
 
 static int file_compress_open(struct file_compress *work, ino_t inode, struct fault *reterr)
 {
-	work->in = open(work->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	work->in = file_io_open(
+		work->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
 	if (work->in < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return FILE_COMPRESS_E_GONE;
 	if (work->in < 0)
 		return file_compress_fault("open", work->path, reterr);
-	if (fstat(work->in, &work->status) < 0)
+	if (file_io_fstat(work->in, &work->status) < 0)
 		return file_compress_fault("look at", work->path, reterr);
 	if (work->status.st_ino != inode || !S_ISREG(work->status.st_mode))
 		return FILE_COMPRESS_E_GONE;
-	if (unlink(work->temporary) < 0 && errno != ENOENT)
+	if (file_io_unlink(work->temporary) < 0 && errno != ENOENT)
 		return file_compress_fault("remove", work->temporary, reterr);
-	work->out = open(work->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-		work->status.st_mode & 0777);
+	work->out = file_io_open(work->temporary,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, work->status.st_mode & 0777);
 	if (work->out < 0)
 		return file_compress_fault("make", work->temporary, reterr);
 	if (fchmod(work->out, work->status.st_mode & 0777) < 0)
@@ -88,7 +90,7 @@ static int file_compress_write(struct file_compress *work, struct fault *reterr)
 
 	work->unsynced += rest.size;
 	while (rest.size > 0) {
-		ssize_t n = write(work->out, rest.data, rest.size);
+		ssize_t n = file_io_write(work->out, rest.data, rest.size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -101,7 +103,7 @@ static int file_compress_write(struct file_compress *work, struct fault *reterr)
 	if (work->unsynced < FILE_COMPRESS_SYNC)
 		return 0;
 	work->unsynced = 0;
-	if (fdatasync(work->out) < 0)
+	if (file_io_fdatasync(work->out) < 0)
 		return file_compress_fault("make durable", work->temporary, reterr);
 	return 0;
 }
@@ -113,19 +115,19 @@ static int file_compress_finish(struct file_compress *work, struct fault *reterr
 	struct stat now;
 	int r;
 
-	if (futimens(work->out, times) < 0 || fsync(work->out) < 0)
+	if (futimens(work->out, times) < 0 || file_io_fsync(work->out) < 0)
 		return file_compress_fault("make durable", work->temporary, reterr);
-	if (lstat(work->path, &now) < 0 || now.st_ino != work->status.st_ino ||
+	if (file_io_lstat(work->path, &now) < 0 || now.st_ino != work->status.st_ino ||
 		now.st_size != work->n_read)
 		return fault_set(
 			reterr, FAULT_STORE, "%s changed while it was compressed", work->path);
-	if (rename(work->temporary, work->compressed) < 0)
+	if (file_io_rename(work->temporary, work->compressed) < 0)
 		return file_compress_fault("rename", work->temporary, reterr);
 	work->done = true;
 	r = file_path_sync_directory(work->path, reterr);
 	if (r != 0)
 		return r;
-	if (unlink(work->path) < 0 && errno != ENOENT)
+	if (file_io_unlink(work->path) < 0 && errno != ENOENT)
 		return file_compress_fault("remove", work->path, reterr);
 	return file_path_sync_directory(work->path, reterr);
 }
@@ -136,7 +138,7 @@ int file_compress_step(struct file_compress *work, struct fault *reterr)
 	int r;
 
 	do {
-		n = read(work->in, work->slice, sizeof(work->slice));
+		n = file_io_read(work->in, work->slice, sizeof(work->slice));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return file_compress_fault("read", work->path, reterr);
@@ -155,11 +157,11 @@ void file_compress_free(struct file_compress *work)
 	if (!work)
 		return;
 	if (work->in >= 0)
-		close(work->in);
+		file_io_close(work->in);
 	if (work->out >= 0) {
-		close(work->out);
+		file_io_close(work->out);
 		if (!work->done)
-			unlink(work->temporary);
+			file_io_unlink(work->temporary);
 	}
 	compressor_free(work->compressor);
 	buf_deinit(&work->packed);
@@ -179,7 +181,7 @@ void file_compress_clear(const char *path)
 			char *name = file_compress_name(
 				path, file_compress_kinds[i], file_compress_ends[j]);
 
-			unlink(name);
+			file_io_unlink(name);
 			free(name);
 		}
 	}
@@ -193,7 +195,7 @@ bool file_compress_exists(const char *path)
 		char *name = file_compress_name(path, file_compress_kinds[i], "");
 		struct stat status;
 
-		exists = exists || lstat(name, &status) == 0;
+		exists = exists || file_io_lstat(name, &status) == 0;
 		free(name);
 	}
 	return exists;

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "sink/file/file_io.h"
 
 static const char file_path_conversions[] = "aAbBCdFgGHIjmMpRSTuUVwWyYzZ";
 
@@ -200,21 +201,21 @@ char *file_path_directory(const char *path)
 int file_path_sync_directory(const char *path, struct fault *reterr)
 {
 	char *directory = file_path_directory(path);
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = file_io_open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	int r = 0;
 
-	if (fd < 0 || fsync(fd) < 0)
+	if (fd < 0 || file_io_fsync(fd) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot make %s durable: %s", directory,
 			strerror(errno));
 	if (fd >= 0)
-		close(fd);
+		file_io_close(fd);
 	free(directory);
 	return r;
 }
 
 static int file_path_make(const char *directory, mode_t mode, struct fault *reterr)
 {
-	if (mkdir(directory, mode) < 0) {
+	if (file_io_mkdir(directory, mode) < 0) {
 		if (errno == EEXIST)
 			return 0;
 		return fault_set(

@@ -22,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_path.h"
 #include "sink/file/file_rotation.h"
 #include "sink/file/file_tail.h"
@@ -173,7 +174,7 @@ static int file_place_found(const struct file_place *place, const char *path, in
 	int r;
 
 	if (status->st_size == place->size) {
-		close(fd);
+		file_io_close(fd);
 		return 0;
 	}
 	r = file_place_resume(place, path, fd, status, true, targets, subject, reterr);
@@ -199,7 +200,7 @@ static int file_place_try(const struct file_place *place, const char *path,
 	r = file_place_is_ours(place, fd, &status, ret_found, reterr);
 	if (r == 0 && *ret_found)
 		return file_place_found(place, path, fd, &status, targets, subject, reterr);
-	close(fd);
+	file_io_close(fd);
 	return r;
 }
 
@@ -207,7 +208,7 @@ static int file_place_search(const struct file_place *place, struct file_targets
 	const struct log_subject *subject, struct fault *reterr)
 {
 	CLEANUP_FREE char *where = file_path_directory(place->path);
-	DIR *directory = opendir(where);
+	DIR *directory = file_io_opendir(where);
 	struct dirent *entry;
 	bool found = false;
 	int r = 0;
@@ -237,7 +238,7 @@ static int file_place_replaced(const struct file_place *place, int fd, const str
 	int r;
 
 	if (status->st_ino != place->inode) {
-		close(fd);
+		file_io_close(fd);
 		return file_place_search(place, targets, subject, reterr);
 	}
 	log_notice(subject,
@@ -264,7 +265,7 @@ static int file_place_recover(const struct file_place *place, struct file_target
 		return file_place_search(place, targets, subject, reterr);
 	r = file_place_is_ours(place, fd, &status, &ours, reterr);
 	if (r != 0) {
-		close(fd);
+		file_io_close(fd);
 		return r;
 	}
 	if (!ours)

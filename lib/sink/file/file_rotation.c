@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/str.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_path.h"
 
 #define FILE_ROTATION_DIGITS 6
@@ -57,7 +58,7 @@ static int file_rotation_list(
 	char *where CLEANUP_FREE = file_path_directory(path);
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
-	DIR *directory = opendir(where);
+	DIR *directory = file_io_opendir(where);
 	struct dirent *entry;
 
 	if (!directory)
@@ -99,13 +100,13 @@ int file_rotation_name(char **ret, const char *path, struct fault *reterr)
 int file_rotation_move(const char *from, const char *to, struct fault *reterr)
 {
 	struct stat status;
-	int r = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+	int r = file_io_renameat2(from, to, RENAME_NOREPLACE);
 
 	/* a file system that knows no such rename (NFS) */
 	if (r < 0 && (errno == EINVAL || errno == ENOSYS)) {
-		if (lstat(to, &status) == 0)
+		if (file_io_lstat(to, &status) == 0)
 			return FILE_ROTATION_E_TAKEN;
-		r = rename(from, to);
+		r = file_io_rename(from, to);
 	}
 	if (r < 0 && errno == EEXIST)
 		return FILE_ROTATION_E_TAKEN;
@@ -127,7 +128,7 @@ static int file_rotation_remove(const char *plain, struct fault *reterr)
 	for (size_t i = 0; i < sizeof(file_rotation_ends) / sizeof(file_rotation_ends[0]); i++) {
 		char *name CLEANUP_FREE = mem_printf("%s%s", plain, file_rotation_ends[i]);
 
-		if (unlink(name) < 0 && errno != ENOENT)
+		if (file_io_unlink(name) < 0 && errno != ENOENT)
 			return fault_set(
 				reterr, FAULT_STORE, "cannot remove %s: %s", name, strerror(errno));
 	}

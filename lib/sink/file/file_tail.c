@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "sink/file/file_io.h"
 
 #define FILE_TAIL_PIECE ((size_t)64 << 10)
 #define FILE_TAIL_COUNTED                                                                          \
@@ -23,7 +24,8 @@ static int file_tail_read(const struct file_target *target, int64_t offset, size
 	size_t have = 0;
 
 	while (have < size) {
-		ssize_t n = pread(target->fd, bytes + have, size - have, offset + (off_t)have);
+		ssize_t n =
+			file_io_pread(target->fd, bytes + have, size - have, offset + (off_t)have);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -44,7 +46,7 @@ static int file_tail_reread(struct file_target *target, struct fault *reterr)
 {
 	if (target->reread)
 		return 0;
-	if (fdatasync(target->fd) < 0)
+	if (file_io_fdatasync(target->fd) < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot make %s durable: %s", target->path,
 			strerror(errno));
 	posix_fadvise(
@@ -87,7 +89,7 @@ static int file_tail_fill(struct file_tail_walk *walk, struct slice text, struct
 		walk->differs = true;
 		return 0;
 	}
-	n = pwrite(fd, text.data, text.size, walk->offset);
+	n = file_io_pwrite(fd, text.data, text.size, walk->offset);
 	if (fcntl(fd, F_SETFL, flags) < 0)
 		n = -1;
 	if (n == (ssize_t)text.size)

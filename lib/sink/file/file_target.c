@@ -19,6 +19,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_lock.h"
 #include "sink/file/file_path.h"
 #include "sink/file/seal_run.h"
@@ -37,7 +38,7 @@ int file_target_sum(
 	struct id id;
 
 	while (have < wanted) {
-		ssize_t n = pread(
+		ssize_t n = file_io_pread(
 			fd, bytes + have, (size_t)(wanted - have), (off_t)(size - wanted + have));
 
 		if (n < 0 && errno == EINTR)
@@ -61,12 +62,12 @@ static int file_target_end_line(struct file_target *target, struct fault *reterr
 
 	if (target->size == 0)
 		return 0;
-	if (pread(target->fd, &last, 1, target->size - 1) != 1)
+	if (file_io_pread(target->fd, &last, 1, target->size - 1) != 1)
 		return fault_set(
 			reterr, FAULT_STORE, "cannot read %s: %s", target->path, strerror(errno));
 	if (last == '\n')
 		return 0;
-	if (write(target->fd, "\n", 1) != 1)
+	if (file_io_write(target->fd, "\n", 1) != 1)
 		return fault_set(
 			reterr, FAULT_STORE, "cannot write %s: %s", target->path, strerror(errno));
 	target->size++;
@@ -94,7 +95,7 @@ static int file_target_measure(
 static int file_target_look(
 	const struct file_target *target, struct stat *ret_status, struct fault *reterr)
 {
-	if (fstat(target->fd, ret_status) < 0)
+	if (file_io_fstat(target->fd, ret_status) < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
 			strerror(errno));
 	return 0;
@@ -145,7 +146,7 @@ struct file_target *file_target_resume(
 
 int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, struct fault *reterr)
 {
-	int fd = open(path, FILE_TARGET_FLAGS);
+	int fd = file_io_open(path, FILE_TARGET_FLAGS, 0);
 	int r = 0;
 
 	*ret_fd = fd;
@@ -153,12 +154,12 @@ int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, str
 		return 0;
 	if (fd < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
-	if (fstat(fd, ret_status) < 0)
+	if (file_io_fstat(fd, ret_status) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
 	if (r == 0 && S_ISREG(ret_status->st_mode))
 		r = file_lock(fd, path, reterr);
 	if (r != 0)
-		close(fd);
+		file_io_close(fd);
 	return r;
 }
 
@@ -171,7 +172,7 @@ static int file_target_make(
 
 	if (r != 0)
 		return r;
-	fd = open(path, FILE_TARGET_FLAGS | O_CREAT | O_EXCL, modes->file);
+	fd = file_io_open(path, FILE_TARGET_FLAGS | O_CREAT | O_EXCL, modes->file);
 	if (fd < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot make %s: %s", path, strerror(errno));
 	if (fchmod(fd, modes->file) < 0)
@@ -182,7 +183,7 @@ static int file_target_make(
 	if (r == 0)
 		r = file_lock(fd, path, reterr);
 	if (r != 0)
-		close(fd);
+		file_io_close(fd);
 	else
 		*ret_fd = fd;
 	return r;
@@ -207,7 +208,7 @@ void file_target_free(struct file_target *target)
 	if (!target)
 		return;
 	seal_run_release(target->seal);
-	close(target->fd);
+	file_io_close(target->fd);
 	free(target->path);
 	free(target->source);
 	free(target->provider);
@@ -227,7 +228,7 @@ static int file_target_check_path(
 		return FILE_TARGET_E_MOVED;
 	if (target->moved)
 		return 0;
-	if (lstat(target->path, &at_path) < 0) {
+	if (file_io_lstat(target->path, &at_path) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return FILE_TARGET_E_MOVED;
 		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
@@ -268,7 +269,7 @@ int file_target_append(
 	struct file_target *target, struct iovec *iov, size_t n_iov, struct fault *reterr)
 {
 	while (n_iov > 0) {
-		ssize_t n = writev(target->fd, iov, (int)n_iov);
+		ssize_t n = file_io_writev(target->fd, iov, (int)n_iov);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -303,7 +304,7 @@ int file_target_sync(struct file_target *target, const struct file_modes *modes,
 	struct stat status;
 	int r;
 
-	if (modes->sync && fdatasync(target->fd) < 0)
+	if (modes->sync && file_io_fdatasync(target->fd) < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot make %s durable: %s", target->path,
 			strerror(errno));
 	r = file_target_look(target, &status, reterr);

@@ -492,6 +492,17 @@ void file_writer_tidy(struct file_writer *writer, bool quiet)
 	file_closer_wake(&writer->closer, file_writer_closed_is_past, writer);
 }
 
+bool file_writer_has_tail(const struct file_writer *writer)
+{
+	const struct file_targets *targets = &writer->position.targets;
+	bool has = false;
+
+	for (size_t i = 0; i < targets->n_items; i++)
+		has = has || (targets->items[i]->tail > 0 &&
+				     targets->items[i]->told != FILE_TAIL_REPORTED);
+	return has;
+}
+
 void file_writer_idle(struct file_writer *writer)
 {
 	for (size_t i = 0; i < writer->position.targets.n_items; i++)

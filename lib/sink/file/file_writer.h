@@ -57,6 +57,8 @@ void file_writer_end(struct file_writer *writer);
 /* Closes files of past periods, and any that the part before did not touch when too many are open.
  * QUIET: there was none. */
 void file_writer_tidy(struct file_writer *writer, bool quiet);
+/* Has a file bytes of unknown origin that the log does not tell of yet? */
+bool file_writer_has_tail(const struct file_writer *writer);
 /* No record waits for the sink. */
 void file_writer_idle(struct file_writer *writer);
 /* Closes all files, so that each is opened anew. One with a tail stays. */

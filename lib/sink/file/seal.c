@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timestamp.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_path.h"
 
 #define SEAL_SUFFIX ".seals"
@@ -96,7 +97,7 @@ static int seals_count_lines(const struct file_target *target, int64_t *ret, str
 	for (int64_t at = 0; at < target->size;) {
 		int64_t left = target->size - at;
 		size_t wanted = left < (int64_t)sizeof(bytes) ? (size_t)left : sizeof(bytes);
-		ssize_t n = pread(target->fd, bytes, wanted, at);
+		ssize_t n = file_io_pread(target->fd, bytes, wanted, at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -278,7 +279,7 @@ static bool seals_is_over(const struct seals *seals, size_t index)
 
 	if (run->open)
 		return false;
-	return !seals_is_latest(seals, index) || lstat(run->path, &status) < 0 ||
+	return !seals_is_latest(seals, index) || file_io_lstat(run->path, &status) < 0 ||
 	       status.st_ino != run->inode;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "sink/file/file_io.h"
 #include "sink/file/file_tail.h"
 
 #define SEAL_TAIL_MAX ((size_t)1 << 20) /* so much is looked at for seals of the chain */
@@ -36,7 +37,7 @@ static int seal_chain_read(const struct file_target *file, struct buf *ret, stru
 	char *bytes = buf_reserve(ret, wanted);
 
 	while (ret->size < wanted) {
-		ssize_t n = pread(file->fd, bytes + ret->size, wanted - ret->size,
+		ssize_t n = file_io_pread(file->fd, bytes + ret->size, wanted - ret->size,
 			file->size + (off_t)ret->size);
 
 		if (n < 0 && errno == EINTR)
@@ -173,7 +174,7 @@ int seal_chain_recover(struct seal_chain *chain, struct seals *seals, int64_t si
 	if (fd >= 0)
 		r = seal_chain_is_ours(fd, &status, chain, size, check, &ours, reterr);
 	if (r != 0) {
-		close(fd);
+		file_io_close(fd);
 		return r;
 	}
 	if (ours)

@@ -12,6 +12,7 @@
 #include "base/timestamp_token.h"
 #include "net/client.h"
 #include "net/outcome.h"
+#include "sink/file/file_io.h"
 
 #define STAMP_INTERVAL NSEC_PER_HOUR
 #define STAMP_PATIENCE (10 * NSEC_PER_SEC)
@@ -43,6 +44,7 @@ struct seal_stamps {
 	struct stamp asked; /* due_time is not used */
 	char digest[DIGEST_HEX_SIZE];
 	char *path;
+	struct buf line; /* to be written to it */
 };
 
 static void stamps_on_timer(struct ev_loop *loop, ev_timer *timer, int events);
@@ -70,15 +72,23 @@ static void stamps_end_request(struct seal_stamps *stamps)
 	stamps->query = NULL;
 	free(stamps->path);
 	stamps->path = NULL;
+	buf_deinit(&stamps->line);
+}
+
+void seal_stamps_stop(struct seal_stamps *stamps)
+{
+	if (!stamps)
+		return;
+	http_request_cancel(stamps->request);
+	stamps->request = NULL;
+	ev_timer_stop(stamps->setup.loop, &stamps->timer);
 }
 
 void seal_stamps_free(struct seal_stamps *stamps)
 {
 	if (!stamps)
 		return;
-	http_request_cancel(stamps->request);
 	stamps_end_request(stamps);
-	ev_timer_stop(stamps->setup.loop, &stamps->timer);
 	free(stamps->items);
 	free(stamps);
 }
@@ -100,7 +110,7 @@ static nsec_t stamps_first_due(const struct seal_chain *chain, nsec_t now)
 	struct stat status;
 	nsec_t changed = NSEC_NONE;
 
-	if (stat(path, &status) == 0 && status.st_size > 0)
+	if (file_io_lstat(path, &status) == 0 && status.st_size > 0)
 		changed = (nsec_t)status.st_mtim.tv_sec * NSEC_PER_SEC;
 	free(path);
 	return changed == NSEC_NONE || changed > now ? now : changed + STAMP_INTERVAL;
@@ -147,9 +157,10 @@ static const struct seal_chain *stamps_next(
 
 /* --- a token --- */
 
-static void stamps_print(
-	const struct seal_stamps *stamps, nsec_t time, struct slice token, struct buf *out)
+static void stamps_print(struct seal_stamps *stamps, nsec_t time, struct slice token)
 {
+	struct buf *out = &stamps->line;
+
 	buf_printf(out, "{\"chain\":\"%s\",\"seal\":%" PRId64 ",\"digest\":\"%s\",\"time\":\"",
 		stamps->asked.chain, stamps->asked.number, stamps->digest);
 	timestamp_print_rfc3339(time, 0, out);
@@ -158,10 +169,10 @@ static void stamps_print(
 	buf_append_text(out, "\"}\n");
 }
 
-static int stamps_append(const struct seal_stamps *stamps, struct slice line, struct fault *reterr)
+static int stamps_append(const struct seal_stamps *stamps, struct fault *reterr)
 {
 	const struct seals *seals = stamps->setup.seals;
-	struct iovec iov = {(char *)(uintptr_t)line.data, line.size};
+	struct iovec iov = {stamps->line.data, stamps->line.size};
 	struct file_target *file;
 	int r = file_target_open(&file, stamps->path, &seals->modes, &seals->subject, reterr);
 
@@ -175,10 +186,10 @@ static int stamps_append(const struct seal_stamps *stamps, struct slice line, st
 	return r;
 }
 
-static int stamps_take(struct seal_stamps *stamps, const struct http_response *response, nsec_t now,
+static int stamps_read(struct seal_stamps *stamps, const struct http_response *response, nsec_t now,
 	struct fault *reterr)
 {
-	struct buf reason = BUF_NULL, line = BUF_NULL;
+	struct buf reason = BUF_NULL;
 	struct slice body = buf_slice(&response->body);
 	nsec_t time;
 	int r = 0;
@@ -188,11 +199,8 @@ static int stamps_take(struct seal_stamps *stamps, const struct http_response *r
 	if (token_request_check(stamps->query, body, &time, &reason) != 0)
 		r = fault_set(reterr, FAULT_BODY, "no valid token: %s", buf_text(&reason));
 	buf_deinit(&reason);
-	if (r != 0)
-		return r;
-	stamps_print(stamps, time, body, &line);
-	r = stamps_append(stamps, buf_slice(&line), reterr);
-	buf_deinit(&line);
+	if (r == 0)
+		stamps_print(stamps, time, body);
 	return r;
 }
 
@@ -226,13 +234,12 @@ static void stamps_done(struct http_response *response, void *userdata)
 	struct fault fault = FAULT_NULL;
 	nsec_t now = clock_wall();
 
-	if (stamps_take(stamps, response, now, &fault) == 0)
-		stamps_succeeded(stamps, now);
-	else
+	stamps->request = NULL;
+	if (stamps_read(stamps, response, now, &fault) != 0) {
 		stamps_failed(stamps, now, &fault);
-	stamps_end_request(stamps);
-	seal_stamps_look(stamps);
-	stamps->setup.progress(stamps->setup.userdata);
+		stamps_end_request(stamps);
+	}
+	stamps->setup.due(stamps->setup.userdata);
 }
 
 /* --- the request --- */
@@ -262,12 +269,12 @@ static void stamps_ask(struct seal_stamps *stamps, const struct seal_chain *chai
 	http_message_deinit(&message);
 }
 
-void seal_stamps_look(struct seal_stamps *stamps)
+static void stamps_look(struct seal_stamps *stamps)
 {
 	nsec_t now = clock_wall(), due_time = now;
 	const struct seal_chain *chain;
 
-	if (!stamps || stamps->request)
+	if (stamps->request)
 		return;
 	ev_timer_stop(stamps->setup.loop, &stamps->timer);
 	chain = stamps_next(stamps, now, &due_time);
@@ -284,12 +291,30 @@ void seal_stamps_look(struct seal_stamps *stamps)
 
 static void stamps_on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
+	struct seal_stamps *stamps = timer->data;
+
 	(void)loop;
 	(void)events;
-	seal_stamps_look(timer->data);
+	stamps->setup.due(stamps->setup.userdata);
+}
+
+void seal_stamps_step(struct seal_stamps *stamps)
+{
+	struct fault fault = FAULT_NULL;
+
+	if (!stamps)
+		return;
+	if (stamps->line.size > 0) {
+		if (stamps_append(stamps, &fault) == 0)
+			stamps_succeeded(stamps, clock_wall());
+		else
+			stamps_failed(stamps, clock_wall(), &fault);
+		stamps_end_request(stamps);
+	}
+	stamps_look(stamps);
 }
 
 bool seal_stamps_busy(const struct seal_stamps *stamps)
 {
-	return stamps && stamps->request;
+	return stamps && (stamps->request || stamps->line.size > 0);
 }

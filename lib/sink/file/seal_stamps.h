@@ -21,17 +21,21 @@ struct seal_stamps_setup {
 	struct http_client *client;
 	const struct seals *seals; /* whose chains they are; outlives them */
 	const char *url;
-	void (*progress)(void *userdata); /* seal_stamps_busy may have changed */
+	/* seal_stamps_step is to be called where files may be touched */
+	void (*due)(void *userdata);
 	void *userdata;
 };
 
 /* Borrows what SETUP points to. */
 struct seal_stamps *seal_stamps_new(const struct seal_stamps_setup *setup);
-void seal_stamps_free(struct seal_stamps *stamps); /* NULL allowed */
+/* On the thread of the loop: ends a request. NULL allowed in these. */
+void seal_stamps_stop(struct seal_stamps *stamps);
+/* After that, on any thread. */
+void seal_stamps_free(struct seal_stamps *stamps);
 
-/* Seals may have been made: asks for what is due. STAMPS may be NULL in this and the next. */
-void seal_stamps_look(struct seal_stamps *stamps);
-/* A request is under way. */
+/* Writes a token that has come, and asks for what is due: seals may have been made. */
+void seal_stamps_step(struct seal_stamps *stamps);
+/* A request is under way, or its token is to be written. */
 bool seal_stamps_busy(const struct seal_stamps *stamps);
 
 #endif

@@ -2,28 +2,21 @@
  * See kafka_worker.h. The lock is held for moments only, never while the producer works.
  *
  * A call that waits for brokers cannot be ended from outside. So a thread that does not come to its
- * end in time is left alone: it owns what it uses, and knows that nobody listens. If the process
- * ends before it, the process ends without the exit handlers of libraries, which would take away
- * what the thread and those of librdkafka still use.
+ * end in time is left alone (thread_leave): it owns what it uses, and knows that nobody listens.
  */
 #include "sink/kafka/kafka_worker.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <ev.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/thread.h"
 
-#define KAFKA_END_SECONDS 3
-#define KAFKA_SERVE_SECONDS 5
+#define KAFKA_END (3 * NSEC_PER_SEC)
+#define KAFKA_SERVE (5 * NSEC_PER_SEC)
 #define KAFKA_LINES_MAX 50 /* of librdkafka's log that wait for the loop */
 
 struct kafka_worker {
@@ -53,12 +46,10 @@ struct kafka_worker {
 /* Held: until there is something to do, or some seconds. */
 static void kafka_worker_wait(struct kafka_worker *worker)
 {
-	struct timespec until;
+	nsec_t until_at = thread_now() + KAFKA_SERVE;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += KAFKA_SERVE_SECONDS;
 	while (!worker->quit && !worker->opening && !worker->next)
-		if (pthread_cond_timedwait(&worker->wake, &worker->lock, &until) == ETIMEDOUT)
+		if (!thread_wait(&worker->wake, &worker->lock, until_at))
 			break;
 }
 
@@ -190,30 +181,6 @@ static void kafka_worker_on_wake(struct ev_loop *loop, ev_async *watcher, int ev
 		setup->answered(done, &answer, setup->userdata);
 }
 
-/* A condition whose time-outs do not depend on the wall clock. */
-static void kafka_condition_init(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
-/* 0 or an errno. */
-static int kafka_worker_start(struct kafka_worker *worker)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&worker->thread, NULL, kafka_worker_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
 int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup *setup,
 	const struct kafka_producer_setup *producer, struct fault *reterr)
 {
@@ -225,13 +192,13 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 	own.told = kafka_worker_told;
 	own.userdata = worker;
 	pthread_mutex_init(&worker->lock, NULL);
-	kafka_condition_init(&worker->wake);
-	kafka_condition_init(&worker->over);
+	thread_condition_init(&worker->wake);
+	thread_condition_init(&worker->over);
 	ev_async_init(&worker->wake_loop, kafka_worker_on_wake);
 	worker->wake_loop.data = worker;
 	r = kafka_producer_new(&worker->producer, &own, reterr);
 	if (r == 0) {
-		error = kafka_worker_start(worker);
+		error = thread_start(&worker->thread, kafka_worker_main, worker);
 		if (error != 0) {
 			r = fault_set(reterr, FAULT_INTERNAL, "a thread cannot be started: %s",
 				strerror(error));
@@ -247,22 +214,13 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 	return 0;
 }
 
-static void kafka_leave(int status, void *data)
-{
-	(void)data;
-	fflush(NULL);
-	_exit(status);
-}
-
 /* Held: whether the thread has ended in time. */
 static bool kafka_worker_await_end(struct kafka_worker *worker)
 {
-	struct timespec until;
+	nsec_t until_at = thread_now() + KAFKA_END;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += KAFKA_END_SECONDS;
 	while (!worker->ended)
-		if (pthread_cond_timedwait(&worker->over, &worker->lock, &until) == ETIMEDOUT)
+		if (!thread_wait(&worker->over, &worker->lock, until_at))
 			break;
 	return worker->ended;
 }
@@ -286,8 +244,7 @@ void kafka_worker_free(struct kafka_worker *worker)
 	}
 	worker->abandoned = true;
 	pthread_mutex_unlock(&worker->lock);
-	pthread_detach(thread);
-	on_exit(kafka_leave, NULL);
+	thread_leave(thread);
 }
 
 void kafka_worker_open(struct kafka_worker *worker)

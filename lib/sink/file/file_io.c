@@ -1,0 +1,168 @@
+/* See file_io.h. */
+#include "sink/file/file_io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "sink/file/file_worker.h"
+
+int file_io_open(const char *path, int flags, mode_t mode)
+{
+	int r;
+
+	file_worker_call_begin("open");
+	r = open(path, flags, mode);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_fstat(int fd, struct stat *ret)
+{
+	int r;
+
+	file_worker_call_begin("fstat");
+	r = fstat(fd, ret);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_lstat(const char *path, struct stat *ret)
+{
+	int r;
+
+	file_worker_call_begin("lstat");
+	r = lstat(path, ret);
+	file_worker_call_end();
+	return r;
+}
+
+ssize_t file_io_pread(int fd, void *bytes, size_t size, off_t offset)
+{
+	ssize_t r;
+
+	file_worker_call_begin("pread");
+	r = pread(fd, bytes, size, offset);
+	file_worker_call_end();
+	return r;
+}
+
+ssize_t file_io_read(int fd, void *bytes, size_t size)
+{
+	ssize_t r;
+
+	file_worker_call_begin("read");
+	r = read(fd, bytes, size);
+	file_worker_call_end();
+	return r;
+}
+
+ssize_t file_io_writev(int fd, const struct iovec *iov, int n_iov)
+{
+	ssize_t r;
+
+	file_worker_call_begin("writev");
+	r = writev(fd, iov, n_iov);
+	file_worker_call_end();
+	return r;
+}
+
+ssize_t file_io_write(int fd, const void *bytes, size_t size)
+{
+	ssize_t r;
+
+	file_worker_call_begin("write");
+	r = write(fd, bytes, size);
+	file_worker_call_end();
+	return r;
+}
+
+ssize_t file_io_pwrite(int fd, const void *bytes, size_t size, off_t offset)
+{
+	ssize_t r;
+
+	file_worker_call_begin("pwrite");
+	r = pwrite(fd, bytes, size, offset);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_fdatasync(int fd)
+{
+	int r;
+
+	file_worker_call_begin("fdatasync");
+	r = fdatasync(fd);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_fsync(int fd)
+{
+	int r;
+
+	file_worker_call_begin("fsync");
+	r = fsync(fd);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_rename(const char *from, const char *to)
+{
+	int r;
+
+	file_worker_call_begin("rename");
+	r = rename(from, to);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_renameat2(const char *from, const char *to, unsigned flags)
+{
+	int r;
+
+	file_worker_call_begin("renameat2");
+	r = renameat2(AT_FDCWD, from, AT_FDCWD, to, flags);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_unlink(const char *path)
+{
+	int r;
+
+	file_worker_call_begin("unlink");
+	r = unlink(path);
+	file_worker_call_end();
+	return r;
+}
+
+DIR *file_io_opendir(const char *path)
+{
+	DIR *r;
+
+	file_worker_call_begin("opendir");
+	r = opendir(path);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_mkdir(const char *path, mode_t mode)
+{
+	int r;
+
+	file_worker_call_begin("mkdir");
+	r = mkdir(path, mode);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_close(int fd)
+{
+	int r;
+
+	file_worker_call_begin("close");
+	r = close(fd);
+	file_worker_call_end();
+	return r;
+}

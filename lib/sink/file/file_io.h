@@ -1,0 +1,30 @@
+/*
+ * The system calls of a file sink that wait for a disk or a file server: as the functions whose
+ * names they have, with errno. See file_worker.h for what happens while they wait.
+ */
+#ifndef TRAWLD_SINK_FILE_IO_H
+#define TRAWLD_SINK_FILE_IO_H
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+int file_io_open(const char *path, int flags, mode_t mode);
+int file_io_fstat(int fd, struct stat *ret);
+int file_io_lstat(const char *path, struct stat *ret);
+ssize_t file_io_pread(int fd, void *bytes, size_t size, off_t offset);
+ssize_t file_io_read(int fd, void *bytes, size_t size);
+ssize_t file_io_writev(int fd, const struct iovec *iov, int n_iov);
+ssize_t file_io_write(int fd, const void *bytes, size_t size);
+ssize_t file_io_pwrite(int fd, const void *bytes, size_t size, off_t offset);
+int file_io_fdatasync(int fd);
+int file_io_fsync(int fd);
+int file_io_rename(const char *from, const char *to);
+int file_io_renameat2(const char *from, const char *to, unsigned flags);
+int file_io_unlink(const char *path);
+DIR *file_io_opendir(const char *path);
+int file_io_mkdir(const char *path, mode_t mode);
+int file_io_close(int fd);
+
+#endif
