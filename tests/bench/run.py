@@ -105,11 +105,11 @@ def environment():
     return {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
 
 
-def run(arguments, codes=(0,)):
+def run(arguments, codes=(0,), out=None):
     """(seconds, peak memory in MiB, seconds of CPU) of a program that must end with one of CODES."""
     began = time.monotonic()
     process = subprocess.Popen(
-        arguments, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        arguments, env=environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE
     )
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -121,7 +121,7 @@ def run(arguments, codes=(0,)):
     return took, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
-def run_trawld(program, folder, port, out):
+def run_trawld(program, folder, port, out, more=""):
     shutil.rmtree(folder / "state", ignore_errors=True)
     conf = folder / "trawld.conf"
     conf.write_text(
@@ -129,7 +129,7 @@ def run_trawld(program, folder, port, out):
         "provider_directory = %s/conf/providers\n"
         "[source bench]\nprovider = cloudscale\ntoken = %s\nstart = earliest\n"
         "endpoint = http://127.0.0.1:%d\nrate = off\n"
-        "[sink file]\ntype = file\npath = %s\n" % (folder, ROOT, TOKEN, port, out)
+        "[sink file]\ntype = file\npath = %s\n%s" % (folder, ROOT, TOKEN, port, out, more)
     )
     return run([program, "-c", conf, "--once"])
 

@@ -255,6 +255,17 @@ class Coverage(Page):
             self.each_look("coverage", (size,))
         self.assertTrue(any(role == "image" and "5 gaps, 3 open" in name for role, name in self.browser.spoken()))
 
+    def test_picture_of_the_readme(self):
+        """docs/status-page.png, where README says how it is made."""
+        found = estate(7)
+        found["sources"] = [one for one in found["sources"] if one["state"] == "up to date"]
+        self.begin_doctored(found)
+        self.front.details = {"globex": detail(*GAPPED["coverage"][:-3], stretch(hours_ago(50), hours_ago(0)))}
+        self.open((1200, 900))
+        self.assertIn("3 gaps, 2 open", self.show("globex"))
+        self.browser.run("document.documentElement.style.overflow = 'hidden'; scrollTo(0, 0)")
+        self.browser.picture("readme")
+
     def test_whole_and_nothing(self):
         """All was read; nothing is known; a gap of two seconds is not rounded away."""
         almost = detail(stretch(hours_ago(720), hours_ago(9)), stretch(hours_ago(9), hours_ago(9, 2), "gap", "capped"),
