@@ -16,6 +16,7 @@
 #include "pipeline/deadletter.h"
 #include "store/coverage.h"
 #include "store/events.h"
+#include "store/replays.h"
 #include "store/routes.h"
 #include "trawld.h"
 
@@ -395,6 +396,53 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 	return json_pack("{s:b, s:I}", "ok", 1, "records", (json_int_t)n);
 }
 
+/* --- replays --- */
+
+static json_t *replay(struct control_client *client, const json_t *request)
+{
+	struct trawld *trawld = client->control->trawld;
+	struct fault fault = FAULT_NULL;
+	const char *name = member(request, "name"), *source = member(request, "source");
+	json_int_t from = 0, to = 0, after = 0, until = 0, records = 0;
+	const char *text;
+	if (!name || json_unpack((json_t *)request, "{s:I, s:I, s:I, s:I, s:I, s:s}", "from", &from,
+			     "to", &to, "after", &after, "until", &until, "records", &records,
+			     "text", &text))
+		return control_refusal(EX_USAGE, "the request needs a name and a span");
+	if (trawld->stopping)
+		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	struct replay *new = MEM_NEW(struct replay);
+	new->sink = mem_strdup(name);
+	new->source = mem_strdup(source);
+	new->from_time = from;
+	new->to_time = to;
+	new->until = until;
+	new->n_records = (uint64_t)records;
+	new->progress.after = after;
+	int r = fanout_replay(trawld->fanout, new, by, text, &fault);
+	if (r)
+		return control_refusal(
+			fault.class == FAULT_CONFIG ? EX_USAGE : EX_TEMPFAIL, fault.text);
+	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
+	log_notice(&subject, "replay: %s, by %s", text, by);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *stop_replay(struct control_client *client, const json_t *request)
+{
+	struct trawld *trawld = client->control->trawld;
+	struct fault fault = FAULT_NULL;
+	const char *name = member(request, "name");
+	if (!name)
+		return control_refusal(EX_USAGE, "the request needs a name");
+	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	if (fanout_replay_stop(trawld->fanout, name, by, &fault))
+		return control_refusal(EX_USAGE, fault.text);
+	return json_pack("{s:b}", "ok", 1);
+}
+
 static json_t *tail(struct control_client *client, const char *source)
 {
 	json_t *value = control_tail_begin(client, source);
@@ -456,9 +504,13 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = dead_letters(client, request, true);
 	else if (strcmp(command, "dead-letters-discard") == 0)
 		value = dead_letters(client, request, false);
+	else if (strcmp(command, "replay") == 0)
+		value = replay(client, request);
+	else if (strcmp(command, "replay-stop") == 0)
+		value = stop_replay(client, request);
 	else
 		value = control_refusal(EX_USAGE,
-			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, rewind, skip, refill, tail, dead-letters-resend or dead-letters-discard");
+			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, rewind, skip, refill, tail, dead-letters-resend, dead-letters-discard, replay or replay-stop");
 	json_decref(request);
 	return value;
 }

@@ -6,6 +6,7 @@
 #include "base/timestamp.h"
 #include "countdown.h"
 #include "store/kept.h"
+#include "store/replays.h"
 #include "store/spool.h"
 #include "overview.h"
 #include "status_detail.h"
@@ -147,6 +148,24 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	return source;
 }
 
+static json_t *replay_json(const struct replay *replay)
+{
+	if (!replay)
+		return json_null();
+	const struct replay_progress *progress = &replay->progress;
+	json_t *value = json_object();
+	json_object_set_new(value, "number", json_integer(replay->number));
+	json_object_set_new(value, "state", json_string(replay_state_to_string(progress->state)));
+	json_object_set_new(
+		value, "source", replay->source ? status_json_text(replay->source) : json_null());
+	json_object_set_new(value, "records", count_json(replay->n_records));
+	json_object_set_new(value, "delivered", count_json(progress->n_delivered));
+	json_object_set_new(value, "rejected", count_json(progress->n_rejected));
+	json_object_set_new(value, "filtered", count_json(progress->n_filtered));
+	json_object_set_new(value, "text", status_json_text(progress->text));
+	return value;
+}
+
 static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 {
 	json_t *sink = json_object();
@@ -177,6 +196,7 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 		status->failing ? seconds_json(status->next_try_ns) : json_null());
 	json_object_set_new(sink, "location",
 		status->location ? status_json_text(status->location) : json_null());
+	json_object_set_new(sink, "replay", replay_json(status->replay));
 	json_object_set_new(sink, "rate", rate_json(status->delivered));
 	return sink;
 }

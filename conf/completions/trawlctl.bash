@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup cat check config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink report resume rewind setup skip status tail test top verify"
+	local commands="backup cat check config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink replay report resume rewind setup skip status tail test top verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -64,6 +64,14 @@ _trawlctl()
 			$(_trawlctl_names sink "$file") --json --watch --failing --check" -- "$cur")
 		;;
 	cat) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --from --to --json" -- "$cur") ;;
+	replay)
+		if [ "$prev" = --source ]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")
+				--source --from --to --dry-run --stop" -- "$cur")
+		fi
+		;;
 	find) mapfile -t COMPREPLY < <(compgen -W "--json" -- "$cur") ;;
 	events) mapfile -t COMPREPLY < <(compgen -W "--since --json" -- "$cur") ;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;

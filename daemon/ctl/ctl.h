@@ -15,6 +15,7 @@ int ctl_check(const struct ctl_arguments *arguments);
 int ctl_cursor(const struct ctl_arguments *arguments);
 int ctl_find(const struct ctl_arguments *arguments);
 int ctl_gaps(const struct ctl_arguments *arguments);
+int ctl_replay(const struct ctl_arguments *arguments);
 int ctl_rewind(const struct ctl_arguments *arguments);
 int ctl_pause(const struct ctl_arguments *arguments);
 int ctl_resume(const struct ctl_arguments *arguments);

@@ -24,9 +24,10 @@ static const struct own_option {
 			      added to the sets */
 	unsigned required; /* of those */
 } own_options[] = {
+	{"stop", CTL_REPLAY, offsetof(struct ctl_arguments, stop), 0, 0},
 	{"to", CTL_TO | CTL_SPAN | CTL_REPORT, 0, offsetof(struct ctl_arguments, to), CTL_TO},
 	{"from", CTL_SPAN | CTL_REPORT, 0, offsetof(struct ctl_arguments, from), 0},
-	{"source", CTL_REPORT, 0, offsetof(struct ctl_arguments, source), 0},
+	{"source", CTL_REPORT | CTL_REPLAY, 0, offsetof(struct ctl_arguments, source), 0},
 	{"format", CTL_REPORT, 0, offsetof(struct ctl_arguments, format), 0},
 	{"seal-key", CTL_REPORT, 0, offsetof(struct ctl_arguments, seal_key), 0},
 	{"json", CTL_JSON, offsetof(struct ctl_arguments, json), 0, 0},

@@ -15,6 +15,7 @@ struct ctl_arguments {
 	const char *new_name; /* the second one */
 	const char *third;
 	const char *from;
+	bool stop;
 	const char *to;
 	const char *source;
 	const char *format;
@@ -76,6 +77,7 @@ enum {
 	CTL_REPORT =
 		1
 		<< 23, /* --from, --to, --source, --format, --key, --seal-key, --anchor, --tsa-ca */
+	CTL_REPLAY = 1 << 24, /* --source, --stop */
 };
 
 struct ctl_command {

@@ -45,8 +45,8 @@ static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
 /* The last batch of the spool that is with the sink, or was. */
 static int64_t delivery_taken(const struct delivery *delivery)
 {
-	return delivery->job && !delivery->resending ? job_last(delivery->job)
-						     : delivery->acknowledged;
+	return delivery->job && !delivery_is_aside(delivery) ? job_last(delivery->job)
+							     : delivery->acknowledged;
 }
 
 void delivery_schedule(struct delivery *delivery)
@@ -127,6 +127,10 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 
 	if (delivery->resending) {
 		delivery_resend_acknowledge(delivery, position, n_rejected);
+		return;
+	}
+	if (delivery->replaying) {
+		delivery_replay_acknowledge(delivery, position, n_rejected);
 		return;
 	}
 	for (size_t i = 0; i < job->n_batches; i++) {
@@ -222,60 +226,6 @@ static int64_t delivery_wanted(const char *source, void *userdata)
 	return delivery->setup.wanted(source, delivery, delivery->setup.userdata);
 }
 
-/* --- plans of SINK_STABLE_JOB kinds: "FIRST-LAST" or "FIRST-LAST-RECORDS-BYTES-BY_SOURCE" in the
- * place of the position --- */
-
-/* The numbers of a plan; those that are not there are 0. False: it is none. */
-static bool plan_parse(const char *text, int64_t *numbers, size_t n)
-{
-	struct slice rest = slice_of(text);
-	struct slice part;
-
-	for (size_t i = 0; i < n; i++) {
-		numbers[i] = 0;
-		if (str_next_part(&rest, '-', &part) &&
-			number_parse(part, 0, INT64_MAX, &numbers[i]) != 0)
-			return false;
-	}
-	return numbers[0] > 0 && numbers[1] >= numbers[0];
-}
-
-static void delivery_plan_read(struct delivery *delivery)
-{
-	int64_t plan[5];
-
-	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB) || !delivery->position ||
-		!plan_parse(delivery->position, plan, 5) || plan[1] <= delivery->acknowledged)
-		return;
-	delivery->plan_first = plan[0];
-	delivery->plan_last = plan[1];
-	delivery->plan_requests =
-		(struct sink_requests){(size_t)plan[2], (size_t)plan[3], plan[4] != 0};
-}
-
-static bool delivery_plan_write(struct delivery *delivery, struct fault *reterr)
-{
-	const struct sink_requests *requests = &delivery->job->requests;
-	struct buf text = BUF_NULL;
-
-	if (!(delivery->sink->kind->capabilities & SINK_STABLE_JOB))
-		return true;
-	if (delivery->resending)
-		return resend_plan(&delivery->resend, delivery->job, reterr) == 0;
-	if (delivery->planned)
-		return true;
-	buf_printf(
-		&text, "%" PRId64 "-%" PRId64, job_first(delivery->job), job_last(delivery->job));
-	if (requests->n_records > 0)
-		buf_printf(&text, "-%zu-%zu-%d", requests->n_records, requests->bytes,
-			requests->by_source);
-	delivery->planned = delivery_store_position(delivery, buf_text(&text));
-	buf_deinit(&text);
-	if (!delivery->planned)
-		fault_set(reterr, FAULT_STORE, "the state cannot be written");
-	return delivery->planned;
-}
-
 struct job_terms delivery_terms(const struct delivery *delivery)
 {
 	return (struct job_terms){
@@ -318,8 +268,9 @@ void delivery_send(struct delivery *delivery)
 	}
 	if (!store_may_deliver(delivery->setup.store))
 		return; /* this process is about to end */
-	if (delivery->resending)
-		log_debug(&subject, "job: %zu dead letter%s", delivery->job->n_records,
+	if (delivery_is_aside(delivery))
+		log_debug(&subject, "job: %zu %s%s", delivery->job->n_records,
+			delivery->resending ? "dead letter" : "replayed record",
 			str_plural(delivery->job->n_records));
 	else
 		log_debug(&subject, "job: batches %" PRId64 " to %" PRId64 ", %zu record%s",
@@ -354,6 +305,10 @@ static void delivery_take(struct delivery *delivery)
 	struct fault fault = FAULT_NULL;
 	int r;
 
+	if (delivery_replay_is_due(delivery, false)) {
+		delivery_replay_take(delivery);
+		return;
+	}
 	if (delivery->resend.active) {
 		delivery_resend_take(delivery);
 		return;
@@ -369,13 +324,20 @@ static void delivery_take(struct delivery *delivery)
 	}
 	if (delivery->queue.n_items == 0) {
 		delivery_works(delivery); /* the spool can be read again */
+		if (delivery_replay_is_due(delivery, true)) {
+			delivery_replay_take(delivery);
+			return;
+		}
 		if (delivery->sink->kind->idle)
 			delivery->sink->kind->idle(delivery->sink);
 		delivery_changed(delivery);
 		return;
 	}
-	if (delivery_gathers(delivery))
+	if (delivery_gathers(delivery)) {
+		if (delivery_replay_is_due(delivery, true))
+			delivery_replay_take(delivery);
 		return;
+	}
 	delivery_build(delivery);
 	if (delivery->job->n_records == 0) {
 		delivery_done(delivery, NULL);
@@ -437,6 +399,8 @@ void delivery_answer(struct delivery *delivery, struct sink_answer *answer)
 	case SINK_NONE_TAKEN:
 		if (delivery->resending)
 			delivery_resend_rejected(delivery, &answer->error);
+		else if (delivery->replaying)
+			delivery_replay_rejected(delivery, &answer->error);
 		else
 			delivery_none_taken(delivery, answer);
 		break;
@@ -517,6 +481,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	sink->delivery = delivery;
 	delivery_plan_read(delivery);
 	resend_load(&delivery->resend, setup->state_directory, sink->name);
+	delivery_replay_load(delivery);
 	*ret = delivery;
 	return 0;
 }
@@ -534,6 +499,7 @@ void delivery_free(struct delivery *delivery)
 	selection_free(delivery->selection);
 	json_remove_free(delivery->remove);
 	resend_deinit(&delivery->resend);
+	replay_free(delivery->replay);
 	sink_answer_deinit(&delivery->answer);
 	free(delivery->position);
 	free(delivery->location);

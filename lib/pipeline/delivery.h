@@ -18,6 +18,7 @@
 #include "pipeline/sink.h"
 
 struct delivery;
+struct replay;
 struct store;
 
 struct delivery_setup {
@@ -70,6 +71,15 @@ void delivery_reopen(struct delivery *delivery);
 int delivery_resend(struct delivery *delivery, uint64_t *ret_n, struct fault *reterr);
 /* The dead letters are deleted, also those that are just sent again. 0, or FAULT_STORE. */
 int delivery_discard(struct delivery *delivery, uint64_t *ret_n, struct fault *reterr);
+
+/* Begins REPLAY (store/replays.h; taken over), BY a person; TEXT says what it is. 0; FAULT_CONFIG:
+ * one is running; or FAULT_STORE. */
+int delivery_replay(struct delivery *delivery, struct replay *replay, const char *by,
+	const char *text, struct fault *reterr);
+/* Ends it. 0, or FAULT_CONFIG: none is running. */
+int delivery_replay_stop(struct delivery *delivery, const char *by, struct fault *reterr);
+/* How far it is; NULL: none was. */
+const struct replay *delivery_replay_status(const struct delivery *delivery);
 
 const char *delivery_name(const struct delivery *delivery);
 int64_t delivery_acknowledged(const struct delivery *delivery);

@@ -11,6 +11,7 @@
 #include "pipeline/job.h"
 #include "pipeline/queue.h"
 #include "pipeline/resend.h"
+#include "store/replays.h"
 
 struct json_remove;
 struct selection;
@@ -58,6 +59,10 @@ struct delivery {
 	bool resending; /* the job in hand is of them */
 	uint64_t resent_records; /* of this resend */
 	uint64_t resent_rejected;
+
+	struct replay *replay; /* the last one, running or over; NULL: none was */
+	bool replaying; /* the job in hand is of it */
+	int64_t replay_end; /* where that job ends */
 
 	struct backoff backoff;
 	bool failing;
@@ -112,6 +117,34 @@ void delivery_reject(struct delivery *delivery);
 /* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */
 void delivery_none_taken(struct delivery *delivery, struct sink_answer *answer);
 void delivery_doubt(struct delivery *delivery);
+/* The job in hand is not of what waits in the spool: it moves no acknowledgement. */
+static inline bool delivery_is_aside(const struct delivery *delivery)
+{
+	return delivery->resending || delivery->replaying;
+}
+
+/* --- delivery_plan.c --- */
+
+/* The N numbers of a plan; those that are not there are 0. False: it is none. */
+bool delivery_plan_parse(const char *text, int64_t *numbers, size_t n);
+/* What was planned before a restart or reload. */
+void delivery_plan_read(struct delivery *delivery);
+/* Before the job in hand is sent; false: it may not be sent now. */
+bool delivery_plan_write(struct delivery *delivery, struct fault *reterr);
+
+/* --- delivery_replay.c --- */
+
+void delivery_replay_load(struct delivery *delivery);
+/* Is a job of the replay to be sent? IDLE: nothing waits in the spool. */
+bool delivery_replay_is_due(const struct delivery *delivery, bool idle);
+/* A step: the next job of it. */
+void delivery_replay_take(struct delivery *delivery);
+bool delivery_replay_plan(struct delivery *delivery, struct fault *reterr);
+void delivery_replay_acknowledge(
+	struct delivery *delivery, const char *position, uint64_t n_rejected);
+/* The sink's answer SINK_NONE_TAKEN to such a job. */
+void delivery_replay_rejected(struct delivery *delivery, const struct fault *reason);
+
 /* --- delivery_resend.c --- */
 
 /* A step: the next job of the dead letters that are sent again. */

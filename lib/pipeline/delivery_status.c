@@ -60,7 +60,7 @@ bool delivery_is_retrying(const struct delivery *delivery)
 
 static nsec_t delivery_oldest(const struct delivery *delivery)
 {
-	if (delivery->job)
+	if (delivery->job && !delivery->replaying)
 		return delivery->job->batches[0]->accepted_time;
 	if (delivery->queue.n_items > 0)
 		return delivery->queue.items[0]->accepted_time;
@@ -137,5 +137,6 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret)
 		.wait_ns = delivery->wait_ns,
 		.next_try_ns = delivery_next_try(delivery),
 		.last_success_time = delivery->last_success_time,
+		.replay = delivery->replay,
 	};
 }

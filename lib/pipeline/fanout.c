@@ -14,9 +14,7 @@
 
 #include <ev.h>
 #include <inttypes.h>
-#include <stddef.h>
 
-#include "base/json_remove.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/names.h"
@@ -25,84 +23,9 @@
 #include "pipeline/deadletter.h"
 #include "pipeline/delivery.h"
 #include "store/commit.h"
+#include "store/kept.h"
+#include "store/replays.h"
 #include "store/spool.h"
-
-static const char *const record_format_names[] = {"raw", "envelope", NULL};
-
-#define COMMON(member) offsetof(struct sink_common_options, member)
-
-const struct option sink_common_option_rows[] = {
-	{
-		.name = "format",
-		.type = OPTION_CHOICE,
-		.offset = COMMON(format),
-		.default_text = "raw",
-		.choices = record_format_names,
-		.help = "raw: the record's own text; envelope: with source, provider, id and time",
-	},
-	{
-		.name = "include",
-		.type = OPTION_LINES,
-		.offset = COMMON(include),
-		.help = "conditions, one per line: only records that fulfil one of them",
-	},
-	{
-		.name = "exclude",
-		.type = OPTION_LINES,
-		.offset = COMMON(exclude),
-		.help = "conditions, one per line: no record that fulfils one of them",
-	},
-	{
-		.name = "remove",
-		.type = OPTION_LIST,
-		.offset = COMMON(remove),
-		.help = "JSON Pointers to members that are cut out of each record",
-	},
-	{
-		.name = "retry_max",
-		.type = OPTION_DURATION,
-		.offset = COMMON(retry_max_ns),
-		.default_text = "5m",
-		.min = NSEC_PER_SEC,
-		.max = NSEC_PER_DAY,
-		.help = "the longest pause between two tries",
-	},
-};
-const size_t n_sink_common_option_rows =
-	sizeof(sink_common_option_rows) / sizeof(sink_common_option_rows[0]);
-
-static void sink_check_conditions(const struct str_list *list, const char *key,
-	const struct ini_section *section, struct findings *findings)
-{
-	for (size_t i = 0; i < list->n_items; i++) {
-		struct slice rest = slice_of(list->items[i]), part;
-		bool joined;
-
-		while (condition_next_part(&rest, &part, &joined)) {
-			struct condition condition = CONDITION_NULL;
-
-			if (condition_parse(&condition, part) != 0)
-				findings_add_at(findings, section, key,
-					"%s: `%s` is not a condition (expected " CONDITION_FORMS
-					")",
-					key, list->items[i]);
-			condition_deinit(&condition);
-		}
-	}
-}
-
-void sink_common_check(const struct sink_common_options *common, const struct ini_section *section,
-	struct findings *findings)
-{
-	struct json_remove *remove = NULL;
-	struct fault fault = FAULT_NULL;
-
-	sink_check_conditions(&common->include, "include", section, findings);
-	sink_check_conditions(&common->exclude, "exclude", section, findings);
-	if (json_remove_new(&remove, &common->remove, &fault) != 0)
-		findings_add_at(findings, section, "remove", "%s", fault.text);
-	json_remove_free(remove);
-}
 
 /* A sink of a source: it gets the batches above the number AFTER. */
 struct branch {
@@ -291,6 +214,22 @@ static void route_release(struct fanout *fanout, const char *source, struct rout
 	committer_touch_later(fanout->committer);
 }
 
+/* What a replay still has to read is not to go before. */
+static void fanout_hold(struct fanout *fanout)
+{
+	int64_t after = INT64_MAX;
+
+	for (size_t i = 0; i < fanout->sink_names.n_items; i++) {
+		const struct replay *replay =
+			fanout->sinks[i] ? delivery_replay_status(fanout->sinks[i]) : NULL;
+
+		if (replay && replay->source && replay->progress.state == REPLAY_RUNNING &&
+			replay->progress.after < after)
+			after = replay->progress.after;
+	}
+	kept_hold(fanout->store, after);
+}
+
 static void fanout_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	struct fanout *fanout = watcher->data;
@@ -304,6 +243,7 @@ static void fanout_sweep(struct ev_loop *loop, ev_timer *watcher, int events)
 		route_release(fanout, fanout->source_names.items[handle], &fanout->routes[handle]);
 	}
 	fanout->n_looked_at = 0;
+	fanout_hold(fanout);
 	if (fanout->progress)
 		fanout->progress(fanout->progress_userdata);
 }
@@ -473,13 +413,17 @@ void fanout_set_dead_letter_limit(struct fanout *fanout, uint64_t bytes)
 	fanout_each(fanout, delivery_retry_now); /* one may have waited for it */
 }
 
+static int fanout_unknown_sink(const char *name, struct fault *reterr)
+{
+	return fault_set(reterr, FAULT_CONFIG, "the running trawld has no sink `%s`", name);
+}
+
 int fanout_resend(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr)
 {
 	struct delivery *delivery = fanout_find_sink(fanout, name);
 
-	if (delivery)
-		return delivery_resend(delivery, ret_n, reterr);
-	return fault_set(reterr, FAULT_CONFIG, "the running trawld has no sink `%s`", name);
+	return delivery ? delivery_resend(delivery, ret_n, reterr)
+			: fanout_unknown_sink(name, reterr);
 }
 
 int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr)
@@ -488,6 +432,28 @@ int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, str
 
 	return delivery ? delivery_discard(delivery, ret_n, reterr)
 			: deadletter_discard(fanout->state_directory, name, ret_n, reterr);
+}
+
+int fanout_replay(struct fanout *fanout, struct replay *replay, const char *by, const char *text,
+	struct fault *reterr)
+{
+	struct delivery *delivery = fanout_find_sink(fanout, replay->sink);
+	int r;
+
+	if (delivery)
+		return delivery_replay(delivery, replay, by, text, reterr);
+	r = fanout_unknown_sink(replay->sink, reterr);
+	replay_free(replay);
+	return r;
+}
+
+int fanout_replay_stop(
+	struct fanout *fanout, const char *name, const char *by, struct fault *reterr)
+{
+	struct delivery *delivery = fanout_find_sink(fanout, name);
+
+	return delivery ? delivery_replay_stop(delivery, by, reterr)
+			: fanout_unknown_sink(name, reterr);
 }
 
 void fanout_hurry(struct fanout *fanout)

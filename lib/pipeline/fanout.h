@@ -69,6 +69,12 @@ void fanout_set_dead_letter_limit(struct fanout *fanout, uint64_t bytes);
 /* delivery_resend and delivery_discard for the sink NAME; one that is not there, for fanout_resend,
  * is FAULT_CONFIG. */
 int fanout_resend(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
+/* delivery_replay and delivery_replay_stop for the sink that REPLAY names, or NAME. */
+struct replay;
+int fanout_replay(struct fanout *fanout, struct replay *replay, const char *by, const char *text,
+	struct fault *reterr);
+int fanout_replay_stop(
+	struct fanout *fanout, const char *name, const char *by, struct fault *reterr);
 int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
 
 /* Everything committed so far is acknowledged by every sink, or its sink is failing, or is paused
@@ -110,6 +116,7 @@ struct sink_status {
 	nsec_t wait_ns; /* the pause chosen after the last failed try, while failing */
 	nsec_t next_try_ns; /* from now, while failing */
 	nsec_t last_success_time; /* NSEC_NONE */
+	const struct replay *replay; /* the last one (store/replays.h); NULL: none was */
 };
 void fanout_each_sink(const struct fanout *fanout,
 	void (*each)(const struct sink_status *status, void *userdata), void *userdata);

@@ -98,6 +98,8 @@ void sink_record_print(const struct sink_record *record, enum record_format form
 		timestamp_print_rfc3339(record->view.time, 9, out);
 		buf_append_char(out, '"');
 	}
+	if (record->batch->replayed)
+		buf_append_text(out, ",\"replayed\":true");
 	if (record->removed.data) {
 		buf_append_text(out, ",\"removed\":");
 		buf_append_slice(out, record->removed);

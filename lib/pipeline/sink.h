@@ -214,8 +214,8 @@ void sink_stalled(struct sink *sink, const struct fault *fault, nsec_t since_ns)
 void sink_progress(struct sink *sink);
 
 /* Appends RECORD in FORMAT without a line feed: the raw text, or
- * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}, with `"removed":[…]` before the record
- * where something was cut out. */
+ * {"source":…,"provider":…,"id":…,"time":…,"record":<raw>}, with `"replayed":true` and
+ * `"removed":[…]` before the record where it is delivered once more or something was cut out. */
 void sink_record_print(
 	const struct sink_record *record, enum record_format format, struct buf *out);
 

@@ -33,6 +33,7 @@ struct batch {
 	nsec_t accepted_time;
 	nsec_t newest_time; /* newest record time; NSEC_NONE: none has one */
 	bool keep_ids; /* the keys outlive the body, for dedupe; batch_new sets true */
+	bool replayed; /* delivered once more; batch_new sets false */
 	bool keep_times; /* beside the keys, for reconciliations; batch_new sets false */
 	struct batch_record *records;
 	struct id *ids; /* one key a record */

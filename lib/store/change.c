@@ -185,6 +185,9 @@ static int rename_sink(struct store *store, struct routes_change *change, struct
 	change->n_records = (uint64_t)n_waiting;
 	if (!r)
 		r = run(store, "UPDATE sinks SET name = ?2 WHERE name = ?1", change, NULL, reterr);
+	if (!r)
+		r = run(store, "UPDATE OR REPLACE replays SET sink = ?2 WHERE sink = ?1", change,
+			NULL, reterr);
 	return r;
 }
 
@@ -276,6 +279,9 @@ static int rename_source(struct store *store, struct routes_change *change, stru
 	if (!r)
 		r = run(store, "UPDATE OR REPLACE reconciled SET source = ?2 WHERE source = ?1",
 			change, NULL, reterr);
+	if (!r)
+		r = run(store, "UPDATE replays SET source = ?2 WHERE source = ?1", change, NULL,
+			reterr);
 	if (r)
 		return r;
 	if (n_others > 0)

@@ -254,7 +254,7 @@ static int write_sink(struct store *store, const struct sink_mark *mark, struct 
 		r = put_sink(store, STATEMENT_SINK_ACK, mark, mark->number, reterr);
 	if (!r && mark->position)
 		r = put_sink(store, STATEMENT_SINK_POSITION, mark, mark->number, reterr);
-	return r;
+	return r || !mark->replay ? r : replays_write(store, mark, reterr);
 }
 
 static int expire(struct store *store, enum statement which, const struct source_mark *mark,

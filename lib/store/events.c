@@ -28,6 +28,7 @@ static const char *const kind_names[] = {
 	[EVENT_VANISHED] = "vanished",
 	[EVENT_RESEND] = "dead-letters-resend",
 	[EVENT_DISCARD] = "dead-letters-discard",
+	[EVENT_REPLAY] = "replay",
 };
 
 const char *event_kind_to_string(enum event_kind kind)

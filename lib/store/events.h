@@ -30,6 +30,7 @@ enum event_kind {
 	EVENT_VANISHED, /* an API no longer returns what it returned */
 	EVENT_RESEND, /* of dead letters */
 	EVENT_DISCARD, /* of dead letters */
+	EVENT_REPLAY, /* begins, or ends */
 };
 
 const char *event_kind_to_string(enum event_kind kind);

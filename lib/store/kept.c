@@ -22,6 +22,11 @@ void kept_set(struct store *store, nsec_t age_ns, uint64_t limit)
 	store->kept.limit = limit;
 }
 
+void kept_hold(struct store *store, int64_t after)
+{
+	store->kept.held_after = after;
+}
+
 void kept_status(const struct store *store, struct kept_status *ret)
 {
 	const struct kept *kept = &store->kept;
@@ -50,7 +55,6 @@ int kept_load(struct store *store, struct fault *reterr)
 	kept->n_records = (uint64_t)sqlite3_column_int64(statement, 1);
 	kept->from = sqlite3_column_int64(statement, 2);
 	kept->oldest_time = NSEC_NONE;
-	kept->told_at = NSEC_NONE;
 	return 0;
 }
 
@@ -183,8 +187,10 @@ struct dropping {
 
 static bool has_to_go(const struct kept *kept, const struct row *row, nsec_t now_time)
 {
-	return kept->age_ns == 0 || kept->bytes > kept->limit ||
-	       row->accepted_time < now_time - kept->age_ns;
+	if (kept->bytes > kept->limit)
+		return true;
+	return row->number <= kept->held_after &&
+	       (kept->age_ns == 0 || row->accepted_time < now_time - kept->age_ns);
 }
 
 static int drop_rows(struct store *store, const struct row *rows, size_t n, bool forced,

@@ -22,6 +22,10 @@ struct kept_status {
 };
 void kept_status(const struct store *store, struct kept_status *ret);
 
+/* Batches with a higher number than AFTER stay, also if their time is over, until they are too
+ * many; INT64_MAX: none does. */
+void kept_hold(struct store *store, int64_t after);
+
 /* Has something to go, as far as is known? */
 bool kept_is_due(const struct store *store);
 /* Drops a part of what has to go; with FORCED the oldest in any case, to make room. *RET_MORE:

@@ -80,6 +80,7 @@ static const char *const adopt_sql[] = {
 	" WHERE name NOT IN (SELECT name FROM temp.wanted_sinks))",
 	"DELETE FROM sinks WHERE name NOT IN (SELECT name FROM temp.wanted_sinks)",
 	SINK_POSITIONS_FORGET,
+	"DELETE FROM replays WHERE sink NOT IN (SELECT name FROM sinks)",
 };
 
 /* --- the configuration as tables --- */

@@ -159,6 +159,23 @@ static const char step_12[] =
 	"DROP TABLE identity;"
 	"ALTER TABLE identity_12 RENAME TO identity;";
 
+/* See replays.h. */
+static const char step_13[] = "CREATE TABLE replays("
+			      " sink TEXT PRIMARY KEY,"
+			      " number INTEGER NOT NULL,"
+			      " source TEXT,"
+			      " from_time INTEGER NOT NULL,"
+			      " to_time INTEGER NOT NULL,"
+			      " until INTEGER NOT NULL,"
+			      " n_records INTEGER NOT NULL,"
+			      " state TEXT NOT NULL,"
+			      " after INTEGER NOT NULL,"
+			      " plan TEXT NOT NULL,"
+			      " n_delivered INTEGER NOT NULL,"
+			      " n_rejected INTEGER NOT NULL,"
+			      " n_filtered INTEGER NOT NULL,"
+			      " text TEXT NOT NULL) WITHOUT ROWID;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -172,6 +189,7 @@ static const char *const steps[] = {
 	step_10,
 	step_11,
 	step_12,
+	step_13,
 };
 
 const struct schema schema_current = {

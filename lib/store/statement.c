@@ -147,6 +147,18 @@ static const char *const statement_texts[N_STATEMENTS] = {
 				" AND newest_time >= ?2",
 	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
 	[STATEMENT_FREE_COUNT] = "PRAGMA freelist_count",
+	[STATEMENT_REPLAY_GET] =
+		"SELECT number, source, from_time, to_time, until, n_records, state, after, plan,"
+		" n_delivered, n_rejected, n_filtered, text FROM replays WHERE sink = ?1",
+	/* by the row: its source may have been given another name */
+	[STATEMENT_REPLAY_NEXT] =
+		"SELECT b.number FROM replays p JOIN sources s ON s.name = p.source"
+		" JOIN batches b ON b.source = s.id WHERE p.sink = ?1 AND b.number > ?2"
+		" AND b.number <= p.until AND b.accepted_time >= p.from_time"
+		" AND b.accepted_time < p.to_time ORDER BY b.number LIMIT 1",
+	[STATEMENT_REPLAY_PUT] =
+		"UPDATE replays SET state = ?2, after = ?3, plan = ?4, n_delivered = ?5,"
+		" n_rejected = ?6, n_filtered = ?7, text = ?8 WHERE sink = ?1",
 	[STATEMENT_RECONCILED_FIND] = "SELECT 1 FROM reconciled WHERE source = ?1 LIMIT 1",
 	[STATEMENT_SHRINK] = "PRAGMA incremental_vacuum(512)",
 };

@@ -90,6 +90,9 @@ enum statement {
 	STATEMENT_KEYS_LIST,
 	STATEMENT_PAGE_COUNT,
 	STATEMENT_FREE_COUNT,
+	STATEMENT_REPLAY_GET,
+	STATEMENT_REPLAY_NEXT,
+	STATEMENT_REPLAY_PUT,
 	STATEMENT_RECONCILED_FIND,
 	STATEMENT_SHRINK,
 	N_STATEMENTS
@@ -145,6 +148,8 @@ struct source_mark {
 	nsec_t expiry_from; /* only those from here on; NSEC_NONE: all */
 };
 
+struct replay_progress;
+
 /* What is to change of a sink; written in this order. */
 struct sink_mark {
 	struct store_sink *sink;
@@ -153,6 +158,7 @@ struct sink_mark {
 	int64_t entry;
 	int64_t number; /* acknowledged */
 	char *position; /* that belongs to it; NULL: unchanged */
+	struct replay_progress *replay; /* NULL: unchanged */
 };
 
 enum note_kind {
@@ -215,6 +221,7 @@ struct kept {
 	uint64_t limit;
 	uint64_t bytes, n_records; /* that are there */
 	int64_t from; /* none has a lower number */
+	int64_t held_after; /* of a higher number none goes because of its age */
 	nsec_t oldest_time; /* when the first of them was accepted; NSEC_NONE: to be looked up */
 	nsec_t told_at; /* that some went before their time; NSEC_NONE: never */
 };
@@ -374,6 +381,11 @@ int kept_release(struct store *store, const struct source_mark *mark, struct rel
 	struct fault *reterr);
 /* What is under way is committed; before the numbers of the sources say so. */
 void kept_settle(struct store *store);
+
+/* --- replays.c --- */
+
+/* Inside the open transaction: the replay of the sink of MARK is as far as is collected. */
+int replays_write(struct store *store, const struct sink_mark *mark, struct fault *reterr);
 
 /* --- catalog.c --- */
 

@@ -26,8 +26,10 @@ void uncommitted_deinit(struct uncommitted *set)
 		page_deinit(&set->pages[i]);
 	for (size_t i = 0; i < set->n_notes; i++)
 		note_deinit(&set->notes[i]);
-	for (size_t i = 0; i < set->n_sinks; i++)
+	for (size_t i = 0; i < set->n_sinks; i++) {
 		free(set->sinks[i].position);
+		free(set->sinks[i].replay);
+	}
 	events_drop(set, 0);
 	free(set->pages);
 	free(set->notes);

@@ -269,7 +269,7 @@ SINK = {
     "failing_since": str,
     "attempts": int,
     "next_try_in": float,
-    **{"location": str, "rate": list},
+    **{"location": str, "rate": list, "replay": dict},
 }
 NEVER_NULL = {"name", "provider", "type", "state", "rate", "records", "delivered"}
 

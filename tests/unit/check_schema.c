@@ -16,7 +16,7 @@ static const char *const steps[] = {
 };
 #define N_STEPS ((int)(sizeof(steps) / sizeof(steps[0])))
 
-static const char *made_up[16];
+static const char *made_up[32];
 static int base; /* the version that is called 1 here, less 1 */
 static struct fault fault;
 

@@ -1,0 +1,306 @@
+/*
+ * A replay: what the sink gets once more because a person asked for it (store/replays.h). Its jobs
+ * come after what waits, with the sink's own selection, and move neither the acknowledgement nor
+ * anything of other sinks. How far it is becomes durable with the position of the job.
+ *
+ * Each job's end is made durable before it is first sent, and after a restart that job comes first:
+ * it is the same again, byte for byte, with nothing before it. So a file sink recognises what a
+ * crash has left of it, and others get at most this job twice, under the same ID.
+ *
+ * A receiver that takes no record of a job ends the replay: what waits must not stand behind it.
+ */
+#include "pipeline/delivery_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/commit.h"
+#include "store/events.h"
+#include "store/kept.h"
+
+static bool replay_runs(const struct delivery *delivery)
+{
+	return delivery->replay && delivery->replay->progress.state == REPLAY_RUNNING;
+}
+
+static void replay_store(struct delivery *delivery)
+{
+	commit_add_replay(delivery->setup.store, delivery->sink->name, &delivery->replay->progress);
+	committer_touch(delivery->setup.committer);
+}
+
+void delivery_replay_load(struct delivery *delivery)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct fault fault = FAULT_NULL;
+
+	if (replays_get(delivery->setup.store, delivery->sink->name, &delivery->replay, &fault) !=
+		0)
+		log_warning(&subject, "cannot read how far its replay is: %s", fault.text);
+	else if (replay_runs(delivery))
+		log_notice(&subject, "continues its replay: %" PRIu64 " of %" PRIu64 " records",
+			delivery->replay->progress.n_delivered, delivery->replay->n_records);
+}
+
+bool delivery_replay_is_due(const struct delivery *delivery, bool idle)
+{
+	if (!replay_runs(delivery))
+		return false;
+	return idle ? !delivery->hurried : *delivery->replay->progress.plan != '\0';
+}
+
+/* --- a job --- */
+
+struct replay_job {
+	struct batch *items[JOB_MAX_BATCHES];
+	size_t n_items;
+	size_t bytes, n_records;
+	int64_t end; /* after the last of them */
+};
+
+static size_t bound(size_t wanted, size_t ceiling)
+{
+	return wanted > 0 && wanted < ceiling ? wanted : ceiling;
+}
+
+static void replay_job_deinit(struct replay_job *job)
+{
+	for (size_t i = 0; i < job->n_items; i++)
+		batch_unref(job->items[i]);
+}
+
+/* Is BATCH, which ends at END, one more of JOB? PLANNED: where that ends; 0: not known. */
+static bool replay_fits(const struct delivery *delivery, const struct replay_job *job,
+	const struct batch *batch, int64_t end, int64_t planned)
+{
+	const struct sink_gather *gather = &delivery->sink->gather;
+
+	if (planned > 0)
+		return end <= planned;
+	return job->n_items == 0 ||
+	       (job->bytes + batch->body.size <= bound(gather->bytes, JOB_MAX_BYTES) &&
+		       job->n_records + batch->n_records <= bound(gather->n_records, SIZE_MAX));
+}
+
+/* 0 or STORE_E_*. */
+static int replay_read(const struct delivery *delivery, int64_t planned, struct replay_job *job,
+	struct fault *reterr)
+{
+	const struct replay *replay = delivery->replay;
+	int r = 0;
+
+	job->end = replay->progress.after;
+	while (job->n_items < JOB_MAX_BATCHES) {
+		struct batch *batch = NULL;
+		int64_t end = 0;
+
+		r = replays_next(delivery->setup.store, replay, job->end, &batch, &end, reterr);
+		if (r || !batch)
+			break;
+		if (!replay_fits(delivery, job, batch, end, planned)) {
+			batch_unref(batch);
+			break;
+		}
+		job->items[job->n_items++] = batch;
+		job->bytes += batch->body.size;
+		job->n_records += batch->n_records;
+		job->end = end;
+	}
+	return r;
+}
+
+/* --- the end --- */
+
+static void replay_over(struct delivery *delivery, enum replay_state state, const char *by)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	struct replay *replay = delivery->replay;
+	struct replay_progress *progress = &replay->progress;
+	uint64_t n = progress->n_delivered,
+		 n_seen = n + progress->n_rejected + progress->n_filtered;
+	struct buf text = BUF_NULL;
+
+	progress->state = state;
+	*progress->plan = '\0';
+	buf_printf(&text, "replay %s: %" PRIu64 " record%s delivered",
+		state == REPLAY_DONE ? "done" : "stopped", n, str_plural(n));
+	if (progress->n_rejected > 0)
+		buf_printf(&text, ", %" PRIu64 " rejected (dead letters)", progress->n_rejected);
+	if (progress->n_filtered > 0)
+		buf_printf(&text, ", %" PRIu64 " not selected", progress->n_filtered);
+	if (state == REPLAY_DONE && n_seen < replay->n_records) {
+		snprintf(progress->text, sizeof(progress->text),
+			"%" PRIu64 " of %" PRIu64
+			" records were no longer kept when their turn came (keep_limit)",
+			replay->n_records - n_seen, replay->n_records);
+	}
+	if (*progress->text)
+		buf_printf(&text, "; %s", progress->text);
+	log_write(*progress->text ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, &subject, "%s",
+		buf_text(&text));
+	events_add(delivery->setup.store, &(struct event){.kind = EVENT_REPLAY,
+						  .source = replay->source,
+						  .sink = delivery->sink->name,
+						  .by = by,
+						  .text = buf_text(&text)});
+	buf_deinit(&text);
+	replay_store(delivery);
+	delivery_changed(delivery);
+}
+
+/* --- steps --- */
+
+void delivery_replay_take(struct delivery *delivery)
+{
+	const struct job_terms terms = delivery_terms(delivery);
+	struct replay_job *job = MEM_NEW(struct replay_job);
+	struct fault fault = FAULT_NULL;
+	int64_t plan[4] = {0};
+	int r;
+
+	if (*delivery->replay->progress.plan)
+		delivery_plan_parse(delivery->replay->progress.plan, plan, 4);
+	r = replay_read(delivery, plan[0], job, &fault);
+	if (r == 0 && job->n_items > 0) {
+		delivery->job = job_new(delivery->sink->name, job->items, job->n_items,
+			delivery->selection, &terms);
+		if (plan[0] == job->end && plan[1] > 0)
+			delivery->job->requests = (struct sink_requests){
+				(size_t)plan[1], (size_t)plan[2], plan[3] != 0};
+		delivery->replay_end = job->end;
+		delivery->replaying = true;
+		job->n_items = 0;
+	}
+	replay_job_deinit(job);
+	free(job);
+	if (r == STORE_E_CORRUPT) {
+		committer_damaged(delivery->setup.committer, &fault);
+	} else if (r != 0) {
+		delivery_fail(delivery, &fault);
+	} else if (!delivery->replaying) {
+		replay_over(delivery, REPLAY_DONE, NULL);
+		delivery_schedule(delivery);
+	} else if (delivery->job->n_records == 0) {
+		delivery_done(delivery, NULL);
+	} else {
+		delivery->state = DELIVERY_SEND;
+		delivery_send(delivery);
+	}
+}
+
+bool delivery_replay_plan(struct delivery *delivery, struct fault *reterr)
+{
+	struct replay_progress *progress = &delivery->replay->progress;
+	const struct sink_requests *requests = &delivery->job->requests;
+	char before[sizeof(progress->plan)];
+
+	memcpy(before, progress->plan, sizeof(before));
+	snprintf(progress->plan, sizeof(progress->plan), "%" PRId64 "-%zu-%zu-%d",
+		delivery->replay_end, requests->n_records, requests->bytes, requests->by_source);
+	if (strcmp(before, progress->plan) == 0)
+		return true;
+	commit_add_replay(delivery->setup.store, delivery->sink->name, progress);
+	if (committer_flush(delivery->setup.committer))
+		return true;
+	fault_set(reterr, FAULT_STORE, "the state cannot be written");
+	return false;
+}
+
+static void replay_forget_job(struct delivery *delivery)
+{
+	job_free(delivery->job);
+	delivery->job = NULL;
+	delivery->replaying = false;
+	delivery->state = DELIVERY_READY;
+}
+
+void delivery_replay_acknowledge(
+	struct delivery *delivery, const char *position, uint64_t n_rejected)
+{
+	struct replay_progress *progress = &delivery->replay->progress;
+	const struct sink_job *job = delivery->job;
+	uint64_t n_all = 0, n_taken = job->n_records - n_rejected;
+
+	for (size_t i = 0; i < job->n_batches; i++)
+		n_all += job->batches[i]->n_records;
+	delivery_count(delivery, n_taken);
+	delivery->refused_records += n_rejected + job->n_unfit;
+	progress->n_delivered += n_taken;
+	progress->n_rejected += n_rejected + job->n_unfit;
+	progress->n_filtered += n_all - job->n_records - job->n_unfit;
+	progress->after = delivery->replay_end;
+	*progress->plan = '\0';
+	if (position)
+		delivery_keep(delivery, position);
+	replay_forget_job(delivery);
+	replay_store(delivery);
+	delivery_changed(delivery);
+	delivery_schedule(delivery);
+}
+
+void delivery_replay_rejected(struct delivery *delivery, const struct fault *reason)
+{
+	struct replay_progress *progress = &delivery->replay->progress;
+
+	delivery_works(delivery);
+	snprintf(progress->text, sizeof(progress->text),
+		"the receiver rejects every record of a job: %.160s", reason->text);
+	replay_forget_job(delivery);
+	replay_over(delivery, REPLAY_STOPPED, NULL);
+	delivery_schedule(delivery);
+}
+
+/* --- from outside --- */
+
+int delivery_replay(struct delivery *delivery, struct replay *replay, const char *by,
+	const char *text, struct fault *reterr)
+{
+	int r;
+
+	if (replay_runs(delivery)) {
+		replay_free(replay);
+		return fault_set(reterr, FAULT_CONFIG,
+			"a replay to sink `%s` is running (`trawlctl replay %s --stop` ends it)",
+			delivery->sink->name, delivery->sink->name);
+	}
+	/* what is collected of the last one must not be written to the new one's row */
+	r = committer_flush(delivery->setup.committer)
+		    ? replays_begin(delivery->setup.store, replay, by, text, reterr)
+		    : fault_set(reterr, FAULT_STORE, "the state cannot be written now");
+	if (r) {
+		replay_free(replay);
+		return FAULT_STORE;
+	}
+	replay_free(delivery->replay);
+	delivery->replay = replay;
+	delivery_changed(delivery);
+	delivery_retry_now(delivery);
+	delivery_schedule(delivery);
+	return 0;
+}
+
+int delivery_replay_stop(struct delivery *delivery, const char *by, struct fault *reterr)
+{
+	if (!replay_runs(delivery))
+		return fault_set(reterr, FAULT_CONFIG, "no replay to sink `%s` is running",
+			delivery->sink->name);
+	if (delivery->replaying) {
+		if (delivery->state == DELIVERY_SENDING)
+			delivery->sink->kind->cancel(delivery->sink);
+		sink_answer_deinit(&delivery->answer);
+		replay_forget_job(delivery);
+	}
+	snprintf(delivery->replay->progress.text, sizeof(delivery->replay->progress.text),
+		"stopped by %.200s", by);
+	replay_over(delivery, REPLAY_STOPPED, by);
+	delivery_retry_now(delivery);
+	delivery_schedule(delivery);
+	return 0;
+}
+
+const struct replay *delivery_replay_status(const struct delivery *delivery)
+{
+	return delivery->replay;
+}
