@@ -152,6 +152,11 @@ void notify_waiting(void)
 	sd_notify(0, "READY=1\nWATCHDOG=1\nSTATUS=Waiting until the state can be written");
 }
 
+void notify_standby(void)
+{
+	sd_notify(0, "READY=1\nWATCHDOG=1\nSTATUS=Standing by until the state is free");
+}
+
 void notify_reloading(void)
 {
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reloading the configuration",

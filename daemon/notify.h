@@ -13,6 +13,8 @@ void notify_free(struct notify *notify);
 void notify_ready(const struct trawld *trawld);
 /* Before the loop runs: every few seconds, since the watchdog is served by it. */
 void notify_waiting(void);
+/* Before the loop has the state: another process holds it. */
+void notify_standby(void);
 void notify_reloading(void);
 /* Asks for as much time as shutdown_timeout may take, too. */
 void notify_stopping(const struct trawld *trawld);

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cluster.h"
 #include "keeper.h"
 #include "notify.h"
 #include "store/commit.h"
@@ -96,7 +97,8 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 			polled[at] = true;
 	for (size_t i = 0; i < setup->n_sources; i++) {
 		const struct source *source = setup->sources[i];
-		if (polled[i] || trawld_add_poller(trawld, source, &fault) == 0)
+		if (polled[i] || !cluster_polls(trawld, source) ||
+			trawld_add_poller(trawld, source, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,
 			"source %s (%s): %s; it is not polled until the next reload", source->name,

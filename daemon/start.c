@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "keeper.h"
+#include "cluster.h"
 #include "notify.h"
 #include "signals.h"
 #include "store/events.h"
@@ -106,19 +107,30 @@ static void take_apart(struct trawld *trawld)
 	trawld->client = NULL;
 	trawld->committer = NULL;
 	trawld->store = NULL;
+	cluster_close(trawld);
+}
+
+static int open_store(struct trawld *trawld, bool *ret_stopped, struct fault *reterr)
+{
+	const struct daemon_options *options = &trawld->setup->config->daemon;
+	return options->state == STATE_POSTGRESQL
+		       ? cluster_open_store(trawld, ret_stopped, reterr)
+		       : store_open(&trawld->store, options->state_directory, STORE_OWN, reterr);
 }
 
 /* 0 or STORE_E_*; all of it, or nothing. */
-static int try_state(struct trawld *trawld, struct fault *reterr)
+static int try_state(struct trawld *trawld, bool *ret_stopped, struct fault *reterr)
 {
 	const struct config *config = trawld->setup->config;
 	const char *directory = config->daemon.state_directory;
 	char *former CLEANUP_FREE = NULL;
 	int r = owner_check(directory, config->location, &former, reterr);
 	if (!r)
-		r = store_open(&trawld->store, directory, STORE_OWN, reterr);
-	if (r)
+		r = open_store(trawld, ret_stopped, reterr);
+	if (r || *ret_stopped)
 		return r;
+	config = trawld->setup->config; /* another one, if it had to stand by */
+	directory = config->daemon.state_directory;
 	make_pipeline(trawld);
 	r = adopt(trawld, reterr);
 	if (r) {
@@ -133,7 +145,7 @@ static int try_state(struct trawld *trawld, struct fault *reterr)
 /* --- waiting --- */
 
 /* What a person wrote meanwhile, such as another state_directory. */
-static void read_again(struct trawld *trawld)
+void start_read_again(struct trawld *trawld)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct setup *setup = setup_load(trawld->options.path, &findings);
@@ -155,7 +167,7 @@ static bool wait_some(struct trawld *trawld)
 	case SIGINT:
 		return false;
 	case SIGHUP:
-		read_again(trawld);
+		start_read_again(trawld);
 		return true;
 	default:
 		return true;
@@ -165,18 +177,23 @@ static bool wait_some(struct trawld *trawld)
 /* What may pass, such as a full disk, is worth another start; the rest needs a person. */
 static int exit_code_of(int r)
 {
-	return r == STORE_E_STRANDED ? EX_CONFIG : r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
+	switch (r) {
+	case STORE_E_STRANDED:
+		return EX_CONFIG;
+	case STORE_E_FULL:
+	case STORE_E_LOST:
+		return EX_TEMPFAIL;
+	default:
+		return EX_CANTCREAT;
+	}
 }
 
 int start_state(struct trawld *trawld)
 {
 	struct fault told = FAULT_NULL, fault = FAULT_NULL;
+	bool stopped = false;
 	int r;
-	if (trawld->setup->config->daemon.state == STATE_POSTGRESQL) {
-		log_error(NULL, "state = postgresql: this version of trawld cannot start with it");
-		return EX_CONFIG;
-	}
-	while ((r = try_state(trawld, &fault)) == STORE_E_FULL && !trawld->options.once) {
+	while ((r = try_state(trawld, &stopped, &fault)) == STORE_E_FULL && !trawld->options.once) {
 		if (strcmp(fault.text, told.text) != 0)
 			log_error(NULL,
 				"%s; trawld waits, and starts as soon as the state can be written",

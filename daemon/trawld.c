@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/timer.h"
 #include "base/timestamp.h"
+#include "cluster.h"
 #include "control.h"
 #include "countdown.h"
 #include "notify.h"
@@ -124,7 +125,8 @@ static int add_pollers(struct trawld *trawld)
 	struct setup *setup = trawld->setup;
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < setup->n_sources; i++)
-		if (trawld_add_poller(trawld, setup->sources[i], &fault)) {
+		if (cluster_polls(trawld, setup->sources[i]) &&
+			trawld_add_poller(trawld, setup->sources[i], &fault)) {
 			log_error(&setup->sources[i]->subject, "%s", fault.text);
 			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
 		}
@@ -156,7 +158,7 @@ static int listen_at(struct trawld *trawld)
 {
 	const char *address = trawld->setup->config->daemon.listen;
 	struct fault fault = FAULT_NULL;
-	if (web_open(&trawld->web, trawld, address, &fault) == 0)
+	if (trawld->web || web_open(&trawld->web, trawld, address, &fault) == 0)
 		return 0;
 	log_error(NULL,
 		"cannot listen on %s: %s; exiting (set another address or `off` in [daemon], or stop the process that uses it)",
@@ -170,7 +172,12 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 	trawld->loop = ev_loop_new(EVFLAG_AUTO);
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
-	int r = build(trawld);
+	/* a standby says that it is one */
+	int r = setup->config->daemon.state == STATE_POSTGRESQL && !options->once
+			? listen_at(trawld)
+			: 0;
+	if (!r)
+		r = build(trawld);
 	if (r || !trawld->store)
 		return r;
 	setup = trawld->setup; /* another one, if the start had to wait */
@@ -245,6 +252,7 @@ void trawld_close(struct trawld *trawld)
 		committer_finish(trawld->committer);
 	committer_free(trawld->committer);
 	store_close(trawld->store);
+	cluster_close(trawld);
 	if (trawld->loop) {
 		ev_timer_stop(trawld->loop, trawld->stop_timer);
 		ev_loop_destroy(trawld->loop);

@@ -64,6 +64,7 @@ struct trawld {
 	struct progress *progress; /* --once; else NULL */
 	struct notify *notify;
 
+	struct cluster *cluster; /* NULL: the state is a file */
 	const char *shard; /* of the cluster, as a number; NULL: there is none */
 	struct trawld_pauses pauses; /* what a person has paused */
 	nsec_t start_time; /* of the process */
@@ -90,6 +91,8 @@ void trawld_close(struct trawld *trawld);
  * full disk, is waited for; not with --once. 0, or an exit code after the reason was logged; 0
  * without a store: a signal ended the wait. */
 int start_state(struct trawld *trawld);
+/* Reads the configuration again, before anything was made of it. */
+void start_read_again(struct trawld *trawld);
 /* trawld_rewind.c: rewind_source of a source that is polled; it continues from there. 0, or an exit
  * code: nothing was changed. */
 struct rewind_request;

@@ -158,9 +158,28 @@ static const struct route routes[] = {
 	{"/status", answer_status},
 };
 
+/* Another process holds the state: this one is well, and has nothing to tell. */
+static void answer_standby(const char *path, struct answer *answer)
+{
+	if (strcmp(path, "/metrics") == 0) {
+		answer->type = "text/plain; version=0.0.4; charset=utf-8";
+		buf_append_text(&answer->body,
+			"# HELP trawld_shard_held 1: this process holds a shard of the state.\n"
+			"# TYPE trawld_shard_held gauge\ntrawld_shard_held 0\n");
+		return;
+	}
+	if (strcmp(path, "/healthz") != 0 && strcmp(path, "/readyz") != 0)
+		answer->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	buf_append_text(&answer->body, "standby\n");
+}
+
 static void find_answer(const struct web *web, const char *path, const struct question *question,
 	struct answer *answer)
 {
+	if (!web->trawld->store) {
+		answer_standby(path, answer);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (strcmp(path, routes[i].path) != 0)
 			continue;

@@ -234,7 +234,8 @@ void committer_touch_more(struct committer *committer)
 
 void committer_touch_later(struct committer *committer)
 {
-	if (committer->hurried) {
+	/* another host may take over, which knows nothing of this one's files */
+	if (committer->hurried || committer->watch) {
 		committer_touch(committer);
 		return;
 	}

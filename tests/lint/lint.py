@@ -129,7 +129,7 @@ def calls():
 def headers():
     """Every header compiles alone."""
     flags = subprocess.run(
-        ["pkg-config", "--cflags", "jansson", "libcurl"], capture_output=True, text=True, check=True
+        ["pkg-config", "--cflags", "jansson", "libcurl", "libpq"], capture_output=True, text=True, check=True
     ).stdout.split()
     for path in sources("lib", "daemon", suffixes=(".h",)):
         command = ["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror"]

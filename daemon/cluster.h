@@ -1,0 +1,35 @@
+/*
+ * A state in PostgreSQL (`state = postgresql`): before the start, this process stands by until it
+ * gets the lease of a shard. One that loses it ends, and begins again as a standby: nothing that it
+ * knew is worth anything then.
+ */
+#ifndef TRAWLD_DAEMON_CLUSTER_H
+#define TRAWLD_DAEMON_CLUSTER_H
+
+#include "base/fault.h"
+#include "base/secret.h"
+
+struct cluster;
+struct store;
+struct trawld;
+struct source;
+
+/* Waits for a lease (with --once, tries once), and opens the store with it. 0; *RET_STOPPED: a
+ * signal ended the wait; else STORE_E_*, and the lease is given back. */
+int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *reterr);
+/* Gives the lease back, if there is one. Not before the store is closed. */
+void cluster_close(struct trawld *trawld);
+
+/* Is SOURCE polled by this process? */
+bool cluster_polls(const struct trawld *trawld, const struct source *source);
+
+/* Of what the metrics tell; false: there is no cluster. */
+struct cluster_status {
+	bool held;
+	long long shard, epoch;
+	double lease_seconds; /* left */
+	unsigned long long n_in_doubt;
+};
+bool cluster_status(const struct trawld *trawld, struct cluster_status *ret);
+
+#endif

@@ -1,0 +1,126 @@
+/* What the files of this folder share. */
+#ifndef TRAWLD_STORE_POSTGRESQL_INTERNAL_H
+#define TRAWLD_STORE_POSTGRESQL_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "store/postgresql/postgresql.h"
+
+#include "base/buf.h"
+
+#define UUID_SIZE 37
+#define N_PARAMETERS 40 /* of a statement, at most */
+#define ANSWER_PATIENCE (10 * NSEC_PER_SEC) /* of a query that is waited for */
+
+enum phase {
+	PHASE_READY, /* connected, nothing is under way */
+	PHASE_PIPELINE, /* statements are under way */
+	PHASE_CONNECTING, /* the connection was lost */
+	PHASE_RESOLVING, /* connected again: what has become of the lease and of the commit? */
+	PHASE_LOST,
+};
+
+struct prepared {
+	char *sql;
+	char name[16];
+};
+
+struct postgresql {
+	struct store_backend backend; /* first */
+	char *cluster, *connect, *password, *schema, *node;
+	char process[24];
+	int64_t n_shards, wanted_shard;
+	nsec_t lease_ns;
+	bool require_synchronous;
+	PGconn *connection; /* NULL: none */
+
+	/* the lease */
+	bool held;
+	int64_t shard;
+	char shard_text[24];
+	char holder[UUID_SIZE]; /* of this holding: the fencing token, with the version */
+	int64_t epoch, version, last_number;
+	nsec_t until_boot; /* of CLOCK_BOOTTIME: nothing leaves this process from then on */
+	nsec_t renew_at; /* monotonic, as those that follow */
+	nsec_t retry_at; /* PHASE_CONNECTING, PHASE_RESOLVING: a new connection is made */
+	struct fault lost;
+
+	/* what is under way */
+	enum phase phase;
+	PostgresPollingStatusType polling; /* PHASE_CONNECTING */
+	bool unflushed;
+	bool committing; /* the pipeline is CHANGE; else a renewal */
+	nsec_t sent_boot; /* before the first byte of it was */
+	bool committed; /* the server has said so */
+	bool astray; /* a row was not there */
+	char sqlstate[6]; /* of its first error */
+	struct fault fault;
+	struct prepared *prepared; /* in this connection */
+	size_t n_prepared, prepared_capacity;
+
+	const struct backend_change *change; /* to be sent, or sent and not answered */
+	bool in_doubt; /* it was sent, and the connection was lost */
+	enum backend_answer answer; /* to be told; BACKEND_IDLE: none */
+	struct fault answer_fault;
+	uint64_t n_in_doubt;
+	char *said; /* for the table nodes; NULL: nothing */
+	bool said_sent;
+};
+
+/* --- connection.c --- */
+
+nsec_t boot_clock(void);
+/* Begins a connection under the name NAME of the session. */
+PGconn *connection_start(const struct postgresql *postgresql, const char *name);
+/* The same, and waits. NULL: *RETERR says why. */
+PGconn *connection_open(
+	const struct postgresql *postgresql, const char *name, struct fault *reterr);
+/* What each session has to set. */
+extern const char connection_settings[];
+void connection_close(struct postgresql *postgresql);
+/* What the connection, or RESULT (may be NULL), complains of, in one line. */
+void connection_fault(PGconn *connection, const PGresult *result, struct fault *fault);
+/* Runs SQL (with parameters: one statement) and waits for its last result. NULL: *RETERR says why;
+ * STATE (may be NULL) is then its SQLSTATE. */
+PGresult *connection_query(PGconn *connection, const char *sql, int n,
+	const char *const *parameters, char state[6], struct fault *reterr);
+void result_clear(PGresult **result);
+int64_t result_number(const PGresult *result, int row, int column);
+
+/* --- tables.c --- */
+
+/* Makes what is missing of tables and of the cluster's rows. 0 or STORE_E_*. */
+int tables_make(struct postgresql *postgresql, struct fault *reterr);
+
+/* --- lease.c --- */
+
+/* Printed SQL: ends sessions of earlier holders of the shard; renews the lease, and sets MORE ("a =
+ * 1, "). */
+void lease_print_end(const struct postgresql *postgresql, struct buf *sql);
+void lease_print_renew(const struct postgresql *postgresql, const char *more, struct buf *sql);
+/* The lease was renewed by what was sent at SENT_BOOT. */
+void lease_renewed(struct postgresql *postgresql, nsec_t sent_boot);
+void lease_release(struct postgresql *postgresql);
+char *lease_session_name(const struct postgresql *postgresql);
+
+/* --- load.c --- */
+
+int load_rows(struct store_backend *backend, struct store *store, int64_t *ret_last_number,
+	bool *ret_fresh, struct fault *reterr);
+
+/* --- pipeline.c --- */
+
+/* Sends CHANGE, or a renewal. false: the connection is broken. */
+bool pipeline_commit(struct postgresql *postgresql);
+bool pipeline_renew(struct postgresql *postgresql);
+/* Writes and reads what can be. *RET_OVER: everything is answered. false: the connection is broken.
+ */
+bool pipeline_step(struct postgresql *postgresql, bool *ret_over);
+
+/* --- hold.c --- */
+
+extern const struct backend_functions hold_functions;
+/* The lease was taken: the connection works for the backend from now on. */
+void hold_begin(struct postgresql *postgresql);
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * Who holds a shard. The database's clock decides when a lease is over, which is only a matter of
+ * when somebody else may work: that no two processes commit is decided by holder and version in
+ * each commit (pipeline.c).
+ */
+#include "store/postgresql/internal.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/str.h"
+
+/* Of the lease, after it was renewed: time enough to be silent before anybody else speaks. */
+#define SILENT_AFTER(lease_ns) ((lease_ns) / 10 * 7)
+
+char *lease_session_name(const struct postgresql *postgresql)
+{
+	return mem_printf("trawld:%s:%s", postgresql->cluster, postgresql->shard_text);
+}
+
+/* A commit that reached the server by half holds its rows for hours, if its sender is gone without
+ * a word; and a session that still works must not commit what the next holder has not seen. */
+void lease_print_end(const struct postgresql *postgresql, struct buf *sql)
+{
+	buf_printf(sql,
+		"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+		" WHERE application_name = 'trawld:%s:%s' AND pid <> pg_backend_pid();",
+		postgresql->cluster, postgresql->shard_text);
+}
+
+static void print_lease(const struct postgresql *postgresql, struct buf *sql)
+{
+	buf_printf(sql, "clock_timestamp() + interval '%lld milliseconds'",
+		(long long)(postgresql->lease_ns / NSEC_PER_MSEC));
+}
+
+void lease_print_renew(const struct postgresql *postgresql, const char *more, struct buf *sql)
+{
+	buf_printf(sql, "UPDATE %s.shards SET %sexpires = ", postgresql->schema, more);
+	print_lease(postgresql, sql);
+	buf_printf(sql, " WHERE cluster = '%s' AND shard = %s AND holder = '%s'",
+		postgresql->cluster, postgresql->shard_text, postgresql->holder);
+}
+
+void lease_renewed(struct postgresql *postgresql, nsec_t sent_boot)
+{
+	postgresql->until_boot = sent_boot + SILENT_AFTER(postgresql->lease_ns);
+	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
+}
+
+void lease_release(struct postgresql *postgresql)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+
+	if (PQpipelineStatus(postgresql->connection) != PQ_PIPELINE_OFF &&
+		!PQexitPipelineMode(postgresql->connection))
+		return;
+	buf_printf(&sql,
+		"UPDATE %s.shards SET expires = '-infinity' WHERE cluster = '%s' AND shard = %s"
+		" AND holder = '%s'; NOTIFY \"trawld_%s\", '%s'",
+		postgresql->schema, postgresql->cluster, postgresql->shard_text, postgresql->holder,
+		postgresql->cluster, postgresql->shard_text);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, NULL);
+}
+
+/* --- taking one --- */
+
+/* *RET: -1: all are held. */
+static int look(struct postgresql *postgresql, int64_t *ret, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+
+	buf_printf(&sql,
+		"INSERT INTO %s.nodes(cluster, node, process, seen, version)"
+		" VALUES('%s', '%s', '%s', clock_timestamp(), '" TRAWLD_VERSION "')"
+		" ON CONFLICT(cluster, node, process) DO UPDATE SET seen = excluded.seen,"
+		" version = excluded.version;",
+		postgresql->schema, postgresql->cluster, postgresql->node, postgresql->process);
+	buf_printf(&sql,
+		"SELECT shard FROM %s.shards WHERE cluster = '%s' AND shard < %lld"
+		" AND expires < clock_timestamp() AND (%lld < 0 OR shard = %lld)"
+		" ORDER BY expires, shard LIMIT 1",
+		postgresql->schema, postgresql->cluster, (long long)postgresql->n_shards,
+		(long long)postgresql->wanted_shard, (long long)postgresql->wanted_shard);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	if (!result)
+		return STORE_E_FULL;
+	*ret = PQntuples(result) > 0 ? result_number(result, 0, 0) : -1;
+	return 0;
+}
+
+/* A commit that only one server has is lost with it. */
+static int check_synchronous(struct postgresql *postgresql, struct fault *reterr)
+{
+	CLEANUP(result_clear) PGresult *result = NULL;
+
+	if (!postgresql->require_synchronous)
+		return 0;
+	result = connection_query(postgresql->connection,
+		"SELECT current_setting('synchronous_standby_names') <> '',"
+		" pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), (SELECT count(*)"
+		" FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))",
+		0, NULL, NULL, reterr);
+	if (!result)
+		return STORE_E_FULL;
+	if (strcmp(PQgetvalue(result, 0, 0), "t") != 0)
+		fault_set(reterr, FAULT_STORE,
+			"the database has no synchronous standby (synchronous_standby_names is empty), so a failover could lose commits: set one up, or write `require_synchronous = no` in [cluster]");
+	else if (strcmp(PQgetvalue(result, 0, 1), "t") != 0)
+		fault_set(reterr, FAULT_STORE,
+			"the database's user has no right to see whether there is a synchronous standby: GRANT pg_monitor to it, or write `require_synchronous = no` in [cluster]");
+	else if (result_number(result, 0, 2) == 0)
+		fault_set(reterr, FAULT_STORE,
+			"no synchronous standby of the database is connected, so a failover could lose commits: look at it, or write `require_synchronous = no` in [cluster]");
+	else
+		return 0;
+	return STORE_E_FULL;
+}
+
+static int end_sessions(struct postgresql *postgresql, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+
+	lease_print_end(postgresql, &sql);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	return result ? 0 : STORE_E_FULL;
+}
+
+/* false: somebody else was faster, or an outcome in *RET_R. */
+static bool take(struct postgresql *postgresql, int *ret_r, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+	nsec_t sent_boot = boot_clock();
+
+	random_uuid(postgresql->holder);
+	buf_printf(&sql,
+		"UPDATE %s.shards SET holder = '%s', node = '%s', process = '%s',"
+		" epoch = epoch + 1, acquired = clock_timestamp(), expires = ",
+		postgresql->schema, postgresql->holder, postgresql->node, postgresql->process);
+	print_lease(postgresql, &sql);
+	buf_printf(&sql,
+		" WHERE cluster = '%s' AND shard = %s AND expires < clock_timestamp()"
+		" RETURNING epoch, version, last_number, format",
+		postgresql->cluster, postgresql->shard_text);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	*ret_r = result ? 0 : STORE_E_FULL;
+	if (!result || PQntuples(result) == 0)
+		return false;
+	postgresql->epoch = result_number(result, 0, 0);
+	postgresql->version = result_number(result, 0, 1);
+	postgresql->last_number = result_number(result, 0, 2);
+	postgresql->backend.format = (int)result_number(result, 0, 3);
+	lease_renewed(postgresql, sent_boot);
+	postgresql->held = true;
+	return true;
+}
+
+static int name_session(struct postgresql *postgresql, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+	CLEANUP_FREE char *name = lease_session_name(postgresql);
+
+	buf_printf(&sql, "UNLISTEN *; SET application_name = '%s'", name);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	return result ? 0 : STORE_E_FULL;
+}
+
+int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret,
+	int64_t *ret_shard, struct fault *reterr)
+{
+	int64_t shard;
+	int r = look(postgresql, &shard, reterr);
+
+	*ret = NULL;
+	if (r || shard < 0)
+		return r;
+	r = check_synchronous(postgresql, reterr);
+	if (r)
+		return r;
+	postgresql->shard = shard;
+	snprintf(postgresql->shard_text, sizeof(postgresql->shard_text), "%lld", (long long)shard);
+	r = end_sessions(postgresql, reterr);
+	if (r || !take(postgresql, &r, reterr))
+		return r;
+	r = name_session(postgresql, reterr);
+	if (r)
+		return r;
+	if (postgresql->backend.format == 0) /* nothing is kept yet */
+		postgresql->backend.format = store_schema_version();
+	hold_begin(postgresql);
+	*ret = &postgresql->backend;
+	*ret_shard = shard;
+	return 0;
+}
+
+/* --- life --- */
+
+static int listen(struct postgresql *postgresql, struct fault *reterr)
+{
+	CLEANUP_FREE char *sql = mem_printf("LISTEN \"trawld_%s\"", postgresql->cluster);
+	CLEANUP(result_clear)
+	PGresult *result = connection_query(postgresql->connection, sql, 0, NULL, NULL, reterr);
+
+	return result ? 0 : STORE_E_FULL;
+}
+
+int postgresql_open(
+	struct postgresql **ret, const struct postgresql_setup *setup, struct fault *reterr)
+{
+	struct postgresql *postgresql = MEM_NEW(struct postgresql);
+	CLEANUP_FREE char *name = mem_printf("trawld:%s", setup->cluster);
+	int r;
+
+	postgresql->cluster = mem_strdup(setup->cluster);
+	postgresql->connect = mem_strdup(setup->connect);
+	postgresql->password = mem_strdup(setup->password);
+	postgresql->schema = mem_strdup(setup->schema);
+	postgresql->node = mem_strdup(setup->node);
+	postgresql->n_shards = setup->n_shards;
+	postgresql->wanted_shard = setup->shard;
+	postgresql->lease_ns = setup->lease_ns;
+	postgresql->require_synchronous = setup->require_synchronous;
+	postgresql->renew_at = postgresql->retry_at = NSEC_NONE;
+	snprintf(postgresql->process, sizeof(postgresql->process), "%ld", (long)getpid());
+	postgresql->connection = connection_open(postgresql, name, reterr);
+	r = postgresql->connection ? tables_make(postgresql, reterr) : STORE_E_FULL;
+	if (!r)
+		r = listen(postgresql, reterr);
+	if (!r)
+		*ret = postgresql;
+	else
+		postgresql_close(postgresql);
+	return r;
+}
+
+void postgresql_close(struct postgresql *postgresql)
+{
+	if (!postgresql)
+		return;
+	if (postgresql->held && postgresql->phase == PHASE_READY && !postgresql->change &&
+		postgresql->connection)
+		lease_release(postgresql);
+	connection_close(postgresql);
+	free(postgresql->prepared);
+	free(postgresql->cluster);
+	free(postgresql->connect);
+	if (postgresql->password)
+		explicit_bzero(postgresql->password, strlen(postgresql->password));
+	free(postgresql->password);
+	free(postgresql->schema);
+	free(postgresql->node);
+	free(postgresql->said);
+	free(postgresql);
+}
+
+int postgresql_fd(const struct postgresql *postgresql)
+{
+	return PQsocket(postgresql->connection);
+}
+
+void postgresql_heard(struct postgresql *postgresql)
+{
+	PGnotify *notify;
+
+	PQconsumeInput(postgresql->connection);
+	while ((notify = PQnotifies(postgresql->connection)))
+		PQfreemem(notify);
+}

@@ -1,0 +1,54 @@
+/*
+ * The state in PostgreSQL: each shard's rows in tables of the same names as those of the SQLite
+ * file, with cluster and shard before the primary key, and one lease a shard. Only this folder and
+ * conninfo.c include libpq.
+ */
+#ifndef TRAWLD_STORE_POSTGRESQL_H
+#define TRAWLD_STORE_POSTGRESQL_H
+
+#include "store/backend.h"
+
+struct postgresql;
+
+struct postgresql_setup {
+	const char *cluster;
+	const char *connect; /* as libpq takes it */
+	const char *password; /* NULL: as libpq finds one */
+	const char *schema; /* needs no quotes */
+	const char *node;
+	int64_t n_shards;
+	int64_t shard; /* the only one to take; -1: any */
+	nsec_t lease_ns;
+	bool require_synchronous;
+};
+
+/*
+ * Connects, and makes the tables if need be; it may wait some seconds. STORE_E_FULL: may pass.
+ * STORE_E_UNUSABLE: a person must look.
+ */
+int postgresql_open(
+	struct postgresql **ret, const struct postgresql_setup *setup, struct fault *reterr);
+/* Gives the lease to whoever wants it, if everything was answered. NULL allowed. */
+void postgresql_close(struct postgresql *postgresql);
+
+/* Takes the lease of a shard that nobody holds; it may wait some seconds. *RET is its backend,
+ * which lives as long as POSTGRESQL, or NULL: all are held. *RET_SHARD is the shard. On an outcome
+ * the connection is of no use any more. */
+int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret,
+	int64_t *ret_shard, struct fault *reterr);
+
+/* Before the lease: readable when one may have become free; postgresql_heard takes note of that. */
+int postgresql_fd(const struct postgresql *postgresql);
+void postgresql_heard(struct postgresql *postgresql);
+
+struct postgresql_status {
+	int64_t shard, epoch, version;
+	nsec_t lease_left_ns; /* for how long records may be sent, unless it is renewed */
+	uint64_t n_in_doubt; /* commits whose answer was lost, and that were looked for */
+};
+void postgresql_status(const struct postgresql *postgresql, struct postgresql_status *ret);
+
+/* What others see of this process in the table nodes, from the next renewal on. JSON. */
+void postgresql_say(struct postgresql *postgresql, const char *json);
+
+#endif

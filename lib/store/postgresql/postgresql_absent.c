@@ -1,0 +1,49 @@
+/* postgresql.h without libpq: a configuration that needs it is refused before (conninfo.h). */
+#include "store/postgresql/postgresql.h"
+
+int postgresql_open(
+	struct postgresql **ret, const struct postgresql_setup *setup, struct fault *reterr)
+{
+	(void)ret;
+	(void)setup;
+	fault_set(reterr, FAULT_CONFIG, "this trawld was built without PostgreSQL");
+	return STORE_E_UNUSABLE;
+}
+
+void postgresql_close(struct postgresql *postgresql)
+{
+	(void)postgresql;
+}
+
+int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret,
+	int64_t *ret_shard, struct fault *reterr)
+{
+	(void)postgresql;
+	(void)ret_shard;
+	*ret = NULL;
+	fault_set(reterr, FAULT_CONFIG, "this trawld was built without PostgreSQL");
+	return STORE_E_UNUSABLE;
+}
+
+int postgresql_fd(const struct postgresql *postgresql)
+{
+	(void)postgresql;
+	return -1;
+}
+
+void postgresql_heard(struct postgresql *postgresql)
+{
+	(void)postgresql;
+}
+
+void postgresql_status(const struct postgresql *postgresql, struct postgresql_status *ret)
+{
+	(void)postgresql;
+	*ret = (struct postgresql_status){.shard = -1};
+}
+
+void postgresql_say(struct postgresql *postgresql, const char *json)
+{
+	(void)postgresql;
+	(void)json;
+}
