@@ -125,29 +125,42 @@ static struct seal_run *seals_find_run(const struct seals *seals, const struct f
 	return NULL;
 }
 
-int seals_enter(struct seals *seals, struct file_target *target, struct fault *reterr)
+/* A run of TARGET, which none is of yet. */
+static int seals_begin_run(struct seals *seals, const struct file_target *target,
+	struct seal_run **ret, struct fault *reterr)
 {
 	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
-	struct seal_run *run = target->seal;
+	char *path CLEANUP_FREE = mem_printf("%s" SEAL_SUFFIX, target->path);
+	struct seal_chain *chain;
 	int64_t first;
-	int r;
+	int r = seals_count_lines(target, &first, reterr);
+
+	if (r != 0)
+		return r;
+	file_path_expand_names(seals->pattern, target->source, target->provider, &key);
+	chain = seals_chain(seals, buf_text(&key));
+	if (!chain->source && file_path_has(seals->pattern, "source"))
+		chain->source = mem_strdup(target->source);
+	seal_chain_meet(chain, seals, path);
+	*ret = seal_run_new(chain, target->path, target->inode, target->size, first);
+	seals_add_run(seals, *ret);
+	return 0;
+}
+
+int seals_enter(struct seals *seals, struct file_target *target, struct fault *reterr)
+{
+	struct seal_run *run = target->seal;
+	int r = 0;
 
 	if (!seals->pattern || (run && run->end == target->size))
 		return 0;
 	if (run) /* someone else has changed the file: what was written before is a run by itself */
 		seal_run_release(run);
 	run = seals_find_run(seals, target);
-	if (!run) {
-		r = seals_count_lines(target, &first, reterr);
-		if (r != 0)
-			return r;
-		file_path_expand_names(seals->pattern, target->source, target->provider, &key);
-		struct seal_chain *chain = seals_chain(seals, buf_text(&key));
-		if (!chain->source && file_path_has(seals->pattern, "source"))
-			chain->source = mem_strdup(target->source);
-		run = seal_run_new(chain, target->path, target->inode, target->size, first);
-		seals_add_run(seals, run);
-	}
+	if (!run)
+		r = seals_begin_run(seals, target, &run, reterr);
+	if (r != 0)
+		return r;
 	run->open = true;
 	target->seal = run;
 	return 0;

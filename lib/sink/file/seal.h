@@ -82,6 +82,10 @@ int seals_recover(struct seals *seals, json_t *value, struct fault *reterr);
 struct seal_chain *seals_chain(struct seals *seals, const char *key);
 /* The file at the chain's path is open. 0 or FAULT_STORE. */
 int seal_chain_open(struct seal_chain *chain, struct seals *seals, struct fault *reterr);
+/* The chain is about to have seals in the file at PATH: if that has later ones of it already, which
+ * the state does not know, a new chain begins. A file that cannot be read is told of when it is to
+ * be written. */
+void seal_chain_meet(struct seal_chain *chain, struct seals *seals, const char *path);
 /* What is pending goes to the chain's file. 0 or FAULT_STORE. */
 int seal_chain_settle(struct seal_chain *chain, struct seals *seals, struct fault *reterr);
 /* After a start: opens the chain's file, of which the position knows SIZE bytes with CHECK, and

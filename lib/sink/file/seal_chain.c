@@ -3,18 +3,23 @@
  * comes next is known: the pending seals. What the file has after its stored size is these, or
  * their beginning, after a crash; other seals of the same chain are there when the state is older
  * than the file. Then the chain ends in the file as it is and a new one begins: two seals with one
- * number would look like a forged history.
+ * number would look like a forged history. The same is asked of a file that a chain comes to later:
+ * the one that the state knows may have been put elsewhere.
  */
 #include "sink/file/seal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/random.h"
 #include "sink/file/file_io.h"
 #include "sink/file/file_tail.h"
 
+#define SEAL_RESTORED                                                                              \
+	"%s has seals that the state does not know: the state is older than the file (a restored backup?); a new chain of seals begins"
 #define SEAL_TAIL_MAX ((size_t)1 << 20) /* so much is looked at for seals of the chain */
 
 void seal_chain_begin(struct seal_chain *chain)
@@ -81,8 +86,7 @@ static int seal_chain_match(
 	if (known)
 		seal_chain_begin(chain);
 	log_warning(&seals->subject,
-		known ? "%s has seals that the state does not know: the state is older than the file (a restored backup?); a new chain of seals begins"
-		      : "someone else wrote to %s; trawld continues after that",
+		known ? SEAL_RESTORED : "someone else wrote to %s; trawld continues after that",
 		chain->path);
 	return 0;
 }
@@ -144,6 +148,60 @@ int seal_chain_settle(struct seal_chain *chain, struct seals *seals, struct faul
 	chain->pending = NULL;
 	return 0;
 }
+
+/* --- a file that the chain comes to --- */
+
+/* The highest number of the seals of CHAIN in TEXT, the end of a file; 0: there is none. */
+static int64_t seal_chain_highest(const struct seal_chain *chain, struct slice text)
+{
+	static const char between[] = "\\\",\\\"seal\\\":"; /* a body is a string in JSON */
+	const char *at = text.data, *end = text.data + text.size;
+	int64_t highest = 0;
+
+	while ((at = memmem(at, (size_t)(end - at), chain->id, strlen(chain->id)))) {
+		struct slice digits;
+		int64_t number;
+
+		at += strlen(chain->id);
+		if ((size_t)(end - at) < sizeof(between) ||
+			memcmp(at, between, sizeof(between) - 1) != 0)
+			continue;
+		digits = (struct slice){at + sizeof(between) - 1, 0};
+		while (digits.data + digits.size < end && digits.data[digits.size] >= '0' &&
+			digits.data[digits.size] <= '9')
+			digits.size++;
+		if (number_parse(digits, 1, INT64_MAX, &number) == 0 && number > highest)
+			highest = number;
+	}
+	return highest;
+}
+
+void seal_chain_meet(struct seal_chain *chain, struct seals *seals, const char *path)
+{
+	struct file_target file = {.path = (char *)(uintptr_t)path};
+	struct buf text = BUF_NULL;
+	struct stat status;
+
+	if (chain->number == 0 || chain->pending || (chain->file && strcmp(chain->path, path) == 0))
+		return;
+	file.fd = file_io_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0);
+	if (file.fd < 0)
+		return;
+	if (file_io_fstat(file.fd, &status) == 0 && S_ISREG(status.st_mode)) {
+		file.tail = status.st_size < (off_t)SEAL_TAIL_MAX ? status.st_size
+								  : (off_t)SEAL_TAIL_MAX;
+		file.size = status.st_size - file.tail;
+	}
+	if (seal_chain_read(&file, &text, NULL) == 0 &&
+		seal_chain_highest(chain, buf_slice(&text)) > chain->number) {
+		seal_chain_begin(chain);
+		log_warning(&seals->subject, SEAL_RESTORED, path);
+	}
+	file_io_close(file.fd);
+	buf_deinit(&text);
+}
+
+/* --- after a start --- */
 
 /* Is the file at the path the one that has CHECK before SIZE? */
 static int seal_chain_is_ours(int fd, const struct stat *status, const struct seal_chain *chain,
