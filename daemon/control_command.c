@@ -272,9 +272,9 @@ static json_t *refill(struct control_client *client, const char *source)
 		return unknown_source(trawld, source);
 	int code = errand_refill(poller, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
-		    : json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "gaps", (json_int_t)result.n_gaps,
-			      "expired", (json_int_t)result.n_expired, "lost",
-			      (json_int_t)result.n_lost);
+		    : json_pack("{s:b, s:I, s:I, s:I, s:b}", "ok", 1, "gaps",
+			      (json_int_t)result.n_gaps, "expired", (json_int_t)result.n_expired,
+			      "lost", (json_int_t)result.n_lost, "failing", result.failing);
 }
 
 static json_t *change(

@@ -26,6 +26,7 @@ struct errand {
 	ev_timer next; /* the span is done: not inside the runner's own callback */
 	struct fault fault; /* class FAULT_NONE: it was read */
 	bool partial; /* the API did not return all of it */
+	bool waits; /* and has said so */
 };
 
 nsec_t errand_keys_time(const struct definition *definition, nsec_t start_time)
@@ -61,6 +62,16 @@ static int set_apart(const struct bad_elements *bad, void *userdata, struct faul
 	return quarantine_take(errand->poller->quarantine, bad, reterr);
 }
 
+/* What may take long; NULL: nothing. */
+static const char *wait_for(struct trawld *trawld, const struct runner_status *status)
+{
+	if (status->failing)
+		return "until the requests of the source succeed again";
+	if (spool_bytes(trawld->store) >= trawld->setup->config->daemon.spool_limit / 2)
+		return "until less than half of the spool is used";
+	return trawld_may_poll(trawld) ? NULL : "until the state can be written again";
+}
+
 static bool may_poll(bool needs_window, void *userdata)
 {
 	struct errand *errand = userdata;
@@ -69,8 +80,11 @@ static bool may_poll(bool needs_window, void *userdata)
 	struct fault fault;
 	(void)needs_window;
 	runner_status(errand->poller->runner, &status);
-	if (status.state != RUNNER_UP_TO_DATE || status.failing || !trawld_may_poll(trawld) ||
-		spool_bytes(trawld->store) >= trawld->setup->config->daemon.spool_limit / 2)
+	const char *why = wait_for(trawld, &status);
+	if (why && !errand->waits && errand->kind->waits)
+		errand->kind->waits(why, errand->userdata);
+	errand->waits = why != NULL;
+	if (why || status.state != RUNNER_UP_TO_DATE)
 		return false;
 	/* the source's own window first: what it then accepts is known here, too */
 	return intake_ready(errand->poller->intake, runner_horizon(errand->poller->runner),

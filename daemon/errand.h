@@ -31,6 +31,8 @@ struct errand_result {
 struct errand_kind {
 	/* What came for the span, before it is accepted. May be NULL. */
 	void (*accept)(const struct record_batch *batch, void *userdata);
+	/* It waits, and WHY is "until ...": once each time that it has to. May be NULL. */
+	void (*waits)(const char *why, void *userdata);
 	/* The span is over. */
 	void (*done)(const struct errand_result *result, void *userdata);
 	/* The errand is over, or INTERRUPTED; the last call. */
@@ -45,6 +47,7 @@ struct refill_result {
 	size_t n_gaps; /* that are requested again */
 	size_t n_expired; /* older than what the API keeps */
 	size_t n_lost; /* of documents that were gone: not requested */
+	bool failing; /* the source is: they wait until it works again */
 };
 
 /* For BY, a person. 0; EX_USAGE: this source's API cannot be asked for a time; EX_TEMPFAIL: not

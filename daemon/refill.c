@@ -53,6 +53,12 @@ static void span_done(const struct errand_result *result, void *userdata)
 		result->n_duplicates, str_plural(result->n_duplicates));
 }
 
+static void waits(const char *why, void *userdata)
+{
+	const struct poller *poller = userdata;
+	log_notice(&poller->source->subject, "refill waits %s", why);
+}
+
 static void ended(bool interrupted, void *userdata)
 {
 	const struct poller *poller = userdata;
@@ -62,7 +68,7 @@ static void ended(bool interrupted, void *userdata)
 			poller->source->name);
 }
 
-static const struct errand_kind refill_kind = {.done = span_done, .ended = ended};
+static const struct errand_kind refill_kind = {.waits = waits, .done = span_done, .ended = ended};
 
 struct search {
 	const struct definition *definition;
@@ -153,6 +159,7 @@ int errand_refill(
 		free(search.spans.items);
 		return r ? EX_TEMPFAIL : 0;
 	}
+	ret->failing = status.failing;
 	note_event(poller, by, ret->n_gaps);
 	errand_start(poller, &refill_kind, poller, search.spans.items, search.spans.n_items);
 	free(search.spans.items);

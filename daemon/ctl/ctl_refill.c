@@ -24,6 +24,9 @@ static void print_done(const char *name, const json_t *answer)
 	else
 		printf("source %s: %lld gap%s will be requested again while the source is up to date; `trawlctl gaps %s` lists what is still open, the log has the results\n",
 			name, (long long)n, str_plural((size_t)n), name);
+	if (n > 0 && json_is_true(json_object_get(answer, "failing")))
+		printf("the source fails now, and they wait until it works again (`trawlctl status %s` shows why)\n",
+			name);
 	print_count(answer, "expired", "not requested: older than what the API keeps");
 	print_count(answer, "lost", "not requested: the documents no longer exist");
 }

@@ -168,6 +168,21 @@ class Refill(harness.Case):
         self.assertIn("capped", self.ctl("gaps").text)
         daemon.stop()
 
+    def test_source_fails(self):
+        """While the source itself fails the refill waits, and trawlctl and the log say so."""
+        daemon = self.make_gap()
+        self.down = True
+        self.ctl("poll", "acme", expect=75)
+        text = self.ctl("refill", "acme").text
+        self.assertIn("the source fails now, and they wait until it works again (`trawlctl status acme` shows why)", text)
+        line = daemon.wait_log("refill waits")
+        self.assertIn("refill waits until the requests of the source succeed again", line)
+        self.down = False
+        self.ctl("poll", "acme")
+        daemon.wait_log("again returns only a part")
+        daemon.stop()
+        self.assertEqual(len([line for line in daemon.log if "refill waits" in line]), 1)
+
     def test_expired(self):
         """A part that the API no longer keeps stays a gap."""
         daemon = self.make_gap()
