@@ -326,21 +326,28 @@ static void search(const struct layer *layer, struct spans *spans)
 	}
 }
 
+/* One at AT that is undone. PERCENT: those of URLs are, too. */
+static bool undone(const struct layer *layer, size_t at, bool percent, struct escape *ret)
+{
+	char c = layer->text.data[at];
+	return escape_begins_with(c) && (percent || c != '%') &&
+	       escape_read(rest_of(layer, at), false, ret);
+}
+
 /* The next layer, in OUT and *RET_ORIGINS (the caller frees). False: there is no escape. */
-static bool undo_escapes(const struct layer *layer, struct buf *out, uint32_t **ret_origins)
+static bool undo_escapes(
+	const struct layer *layer, bool percent, struct buf *out, uint32_t **ret_origins)
 {
 	size_t size = layer->text.size, n = 0;
 	struct escape escape;
 	bool any = false;
 	for (size_t i = 0; i < size && !any; i++)
-		any = escape_begins_with(layer->text.data[i]) &&
-		      escape_read(rest_of(layer, i), false, &escape);
+		any = undone(layer, i, percent, &escape);
 	if (!any)
 		return false;
 	uint32_t *origins = mem_array(size + 1, sizeof(uint32_t));
 	for (size_t i = 0; i < size; i += escape.size) {
-		if (!escape_begins_with(layer->text.data[i]) ||
-			!escape_read(rest_of(layer, i), false, &escape))
+		if (!undone(layer, i, percent, &escape))
 			escape = (struct escape){{layer->text.data[i]}, 1, 1};
 		buf_append(out, escape.bytes, escape.n_bytes);
 		for (size_t j = 0; j < escape.n_bytes; j++)
@@ -383,26 +390,36 @@ static void replace(struct buf *buf, struct spans *spans)
 	buf_deinit(&out);
 }
 
-void secret_mask(struct buf *buf)
+/* Below the first layer. */
+static void search_below(struct slice text, bool percent, struct spans *spans)
 {
-	struct spans spans = {0};
-	struct layer layer = {buf_slice(buf), NULL};
+	struct layer layer = {text, NULL};
 	struct buf texts[N_LAYERS] = {BUF_NULL};
 	uint32_t *origins[N_LAYERS] = {NULL};
-	if (buf->size < SIZE_MIN || n_entries == 0)
-		return;
-	search(&layer, &spans);
-	for (size_t i = 1; i < N_LAYERS && undo_escapes(&layer, &texts[i], &origins[i]); i++) {
+	for (size_t i = 1; i < N_LAYERS && undo_escapes(&layer, percent, &texts[i], &origins[i]);
+		i++) {
 		layer = (struct layer){buf_slice(&texts[i]), origins[i]};
-		search(&layer, &spans);
+		search(&layer, spans);
 	}
-	if (spans.n_items)
-		replace(buf, &spans);
 	for (size_t i = 1; i < N_LAYERS; i++) {
 		secret_wipe(texts[i].data, texts[i].size);
 		buf_deinit(&texts[i]);
 		free(origins[i]);
 	}
+}
+
+void secret_mask(struct buf *buf)
+{
+	struct spans spans = {0};
+	struct slice text = buf_slice(buf);
+	if (buf->size < SIZE_MIN || n_entries == 0)
+		return;
+	search(&(struct layer){text, NULL}, &spans);
+	search_below(text, true, &spans);
+	if (memchr(text.data, '%', text.size)) /* which may be one of the secret's own */
+		search_below(text, false, &spans);
+	if (spans.n_items)
+		replace(buf, &spans);
 	free(spans.items);
 }
 

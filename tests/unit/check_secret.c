@@ -130,6 +130,16 @@ START_TEST(masks_inside_a_json_string)
 }
 END_TEST
 
+/* `%Fe` is meant as it is written, and what stands beside it is escaped twice. */
+START_TEST(masks_a_percent_sign_inside_escapes)
+{
+	secret_register(SLICE("fr%FeB;N8\\<5aB"));
+	assert_masked("{\"t\":\"fr%FeB;N8\\\\\\\\<5aB\"}", "{\"t\":\"***\"}");
+	assert_masked("fr%25FeB%3BN8%5C%3C5aB", "***");
+	secret_unregister(SLICE("fr%FeB;N8\\<5aB"));
+}
+END_TEST
+
 START_TEST(longer_first_and_counted)
 {
 	secret_register(SLICE("secret"));
@@ -195,5 +205,5 @@ START_TEST(log_lines)
 END_TEST
 
 UNIT_MAIN("secret", masks_in_every_form, masks_every_spelling, an_escape_can_be_meant_as_written,
-	a_thousand_secrets, masks_inside_a_json_string, longer_first_and_counted,
-	faults_are_masked_and_one_line, log_lines)
+	a_thousand_secrets, masks_inside_a_json_string, masks_a_percent_sign_inside_escapes,
+	longer_first_and_counted, faults_are_masked_and_one_line, log_lines)
