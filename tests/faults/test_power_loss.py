@@ -2,8 +2,8 @@
 """Power failures: whatever of the unsynced writes the disk holds, trawld continues, and each record is in the archives once.
 
 Runs are recorded (write_log.c). Then the power fails after some operation, the folder is made to hold what a disk may hold
-then (disk.py), and trawld runs to the end. TRAWLD_FAULTS=all tries every operation, else some that chance selects;
-TRAWLD_TEST_SEED repeats a run.
+then (disk.py), and trawld runs to the end. TRAWLD_FAULTS says after how many operations, or all; chance selects
+them. TRAWLD_TEST_SEED repeats a run.
 """
 
 import os
@@ -19,11 +19,13 @@ class PowerLoss(OnDisk):
     def points(self, disk):
         """After how many operations the power fails; some of them while an archive is written."""
         points = range(len(disk.operations) + 1)
-        if os.environ.get("TRAWLD_FAULTS") == "all":
+        number = os.environ.get("TRAWLD_FAULTS", str(POINTS))
+        if number == "all":
             return points
         archives = {o.inode for o in disk.operations if o.kind == "C" and "ndjson" in o.name}
         writes = [n + 1 for n, o in enumerate(disk.operations) if o.kind == "W" and o.inode in archives]
-        return sorted(self.dice.sample(points, POINTS // 2) + self.dice.sample(writes, POINTS // 2))
+        half = min(int(number) // 2, len(writes))
+        return sorted({*self.dice.sample(points, min(int(number) - half, len(points))), *self.dice.sample(writes, half)})
 
     def test_power_loss(self):
         for part in range(1, RUNS + 1):
