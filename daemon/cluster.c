@@ -154,7 +154,7 @@ static bool stay(struct trawld *trawld, nsec_t wait_ns)
 	case SIGHUP:
 		disconnect(trawld->cluster); /* for what a person wrote */
 		start_read_again(trawld);
-		return true;
+		return trawld->setup->config->daemon.state == STATE_POSTGRESQL;
 	default:
 		return true;
 	}

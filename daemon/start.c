@@ -175,8 +175,10 @@ static bool wait_some(struct trawld *trawld)
 }
 
 /* What may pass, such as a full disk, is worth another start; the rest needs a person. */
-static int exit_code_of(int r)
+static int exit_code_of(int r, const struct fault *fault)
 {
+	if (fault->class == FAULT_CONFIG)
+		return EX_CONFIG;
 	switch (r) {
 	case STORE_E_STRANDED:
 		return EX_CONFIG;
@@ -206,5 +208,5 @@ int start_state(struct trawld *trawld)
 		log_error(NULL, "%s", fault.text);
 	else if (told.class != FAULT_NONE)
 		log_notice(NULL, "the state can be written again; starting");
-	return r ? exit_code_of(r) : 0;
+	return r ? exit_code_of(r, &fault) : 0;
 }

@@ -529,6 +529,8 @@ void store_close(struct store *store)
 	assert(code == SQLITE_OK);
 	if (store->witness_fd >= 0)
 		close(store->witness_fd);
+	if (store->backend && store->lock_fd >= 0)
+		copy_remove(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd); /* after the database: the next owner finds it at rest */
 	buf_deinit(&store->scratch);

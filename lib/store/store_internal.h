@@ -276,7 +276,7 @@ int database_check_place(const struct store *store, struct fault *reterr);
 
 /* --- copy.c --- */
 
-/* The copy that a process before has left. */
+/* Of this process, or what one before has left. */
 void copy_remove(const struct store *store);
 /* Makes the tables, and puts in what the backend keeps. */
 int copy_fill(struct store *store, const struct schema *schema, struct fault *reterr);

@@ -30,7 +30,7 @@ class Case(harness.Case):
         self.cloud = self.cloudscale(count, "--page-size", "20")
         self.cloud.control(visible=visible)
 
-    def write(self, node, address=None, shards=1, lease=LEASE, more="", sources=None):
+    def write(self, node, address=None, shards=1, lease=LEASE, synchronous=False, sources=None):
         """The configuration of NODE."""
         self.state, path = self.dir / ("state-" + node), self.dir / (node + ".conf")
         self.configure(
@@ -38,8 +38,8 @@ class Case(harness.Case):
             "[sink files]\ntype = file\npath = %s/out-%%{node}-%%{shard}.ndjson\n" % self.dir,
             "[sink net]\ntype = http\nurl = %s/ndjson\nencoding = ndjson\nretry_max = 1s\nbatch_age = 20ms\n" % self.receiver.url,
             "[cluster]\nname = test\nconnect = %s sslmode=disable\npassword = %s\nnode = %s\nshards = %d\n"
-            "lease = %ds\nrequire_synchronous = no\n%s\n" % (
-                address or self.server.address(), "${env:PG_PASSWORD}", node, shards, lease, more),
+            "lease = %ds\nrequire_synchronous = %s\n" % (
+                address or self.server.address(), "${env:PG_PASSWORD}", node, shards, lease, "yes" if synchronous else "no"),
             daemon="state = postgresql\nlog_level = debug", path=path, listen="127.0.0.1:0")
         return path
 

@@ -7,8 +7,10 @@ import time
 import urllib.request
 
 from holders import LEASE, Case  # first: it finds the next ones
+from postgres import Pair
 from relay import ANSWERS, REQUESTS, Relay
 
+import cloudscale
 import harness
 from harness import wait_until
 
@@ -136,6 +138,84 @@ class Cluster(Case):
                 self.assertIn("is no longer held by this process", holder.text())
                 self.assertEqual(self.rows(), before)
                 self.assertEqual(self.n_given(), 50)
+
+    def test_failover(self):
+        """cluster_failover: the primary is killed, and its synchronous standby takes its place. The holder goes on with it."""
+        pair = self.own(Pair())
+        self.server = pair.primary
+        self.begin(600, visible=100)
+        holder = self.node("a", address=pair.address(), lease=60, synchronous=True)
+        holder.wait_log("holding shard 0", seconds=60)
+        self.wait_acknowledged(100)
+        self.cloud.control(visible=300)
+        holder.wait_log("committed in", mark=holder.mark())
+        pair.primary.kill()
+        self.cloud.control(visible=500)
+        pair.standby.promote()
+        self.server = pair.standby
+        self.wait_acknowledged(500)
+        self.finish(holder)
+        self.assert_once(1)
+
+    def test_restart(self):
+        """cluster_restart: the server crashes and comes back, and sessions are ended at any moment. The holder stays."""
+        chance = random.Random(3)
+        self.begin(12 * 50)
+        holder = self.node("a", lease=60)
+        holder.wait_log("holding shard 0", seconds=60)
+        for n in range(12):
+            mark = holder.mark()
+            self.cloud.control(visible=(n + 1) * 50)
+            holder.wait_log("batch: ", mark=mark)
+            time.sleep(chance.random() * 0.02)
+            if n % 4 == 0:
+                self.server.stop()
+                self.server.start()
+            else:
+                self.server.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'trawld:%'")
+        self.finish(holder)
+        self.assert_once()
+
+    def test_synchronous(self):
+        """Without a synchronous standby nobody takes the state, unless told so; with one that goes, no commit is believed."""
+        self.begin(200, visible=50)
+        waiting = self.node("a", synchronous=True)
+        waiting.wait_log("the database has no synchronous standby", seconds=60)
+        self.assertEqual(waiting.stop(), 0)
+        pair = self.own(Pair())
+        self.server = pair.primary
+        holder = self.node("a", address=pair.address(), synchronous=True)
+        self.wait_acknowledged(50)
+        pair.standby.kill()
+        self.cloud.control(visible=100)
+        self.assertEqual(holder.wait(60), 75, holder.text())
+        self.assertEqual(self.n_given(), 50)
+        pair.standby.start()
+        pair.wait_state("sync")
+        self.finish(self.node("a", address=pair.address(), synchronous=True))
+        self.assert_once(1, 50)
+
+    def test_shards(self):
+        """Two shards, three nodes: each source is polled by one of them, and a shard that is free finds a holder."""
+        self.begin(100, visible=50)
+        clouds = [self.cloudscale(100, "--page-size", "20", seed=seed) for seed in range(2, 8)]
+        for cloud in clouds:
+            cloud.control(visible=50)
+        sources = [self.source(cloud.url, name="s%d" % n, more="interval = 100ms") for n, cloud in enumerate(clouds)]
+        nodes = [self.node(name, shards=2, sources=sources) for name in "abc"]
+        wait_until(lambda: self.n_given() == 300, "50 records of each source", 60)
+        holders = [node for node in nodes if "holding shard" in node.text()]
+        self.assertEqual(len(holders), 2)
+        holders[0].kill()
+        for cloud in clouds:
+            cloud.control(visible=100)
+        wait_until(lambda: self.n_given() == 600, "all records of each source", 60)
+        given = sorted(record for request in self.requests() if not request["repeat"] for record in request["records"])
+        expected = sorted(line for seed in range(2, 8) for line in cloudscale.expected_lines(seed, 0, 100).decode().splitlines())
+        self.assertEqual(given, expected)
+        other = self.node("d", shards=3, sources=sources)
+        self.assertEqual(other.wait(60), 78)
+        self.assertIn("the cluster test has 2 shards", other.text())
 
     def rows(self):
         return [self.server.rows("SELECT * FROM trawld.%s ORDER BY 3" % table) for table in ("sources", "commits", "batch_keys")]

@@ -62,6 +62,13 @@ static void answer_with(struct postgresql *postgresql, enum backend_answer answe
 
 /* --- the connection is lost --- */
 
+static void retry_later(struct postgresql *postgresql)
+{
+	connection_close(postgresql);
+	postgresql->phase = PHASE_CONNECTING;
+	postgresql->retry_at = clock_monotonic() + RETRY_AFTER;
+}
+
 static void reconnect(struct postgresql *postgresql)
 {
 	CLEANUP_FREE char *name = lease_session_name(postgresql);
@@ -73,8 +80,7 @@ static void reconnect(struct postgresql *postgresql)
 	postgresql->connection = connection_start(postgresql, name);
 	if (!postgresql->connection || PQstatus(postgresql->connection) == CONNECTION_BAD) {
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);
-		connection_close(postgresql);
-		postgresql->retry_at = clock_monotonic() + RETRY_AFTER;
+		retry_later(postgresql);
 	}
 }
 
@@ -127,8 +133,7 @@ static void step_connecting(struct postgresql *postgresql)
 		ask(postgresql);
 	} else if (postgresql->polling == PGRES_POLLING_FAILED) {
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);
-		connection_close(postgresql);
-		postgresql->retry_at = clock_monotonic() + RETRY_AFTER;
+		retry_later(postgresql);
 	}
 }
 
@@ -160,7 +165,7 @@ static void step_resolving(struct postgresql *postgresql)
 		over = !result;
 		if (result && PQresultStatus(result) == PGRES_FATAL_ERROR) {
 			connection_fault(postgresql->connection, result, &postgresql->fault);
-			reconnect(postgresql);
+			retry_later(postgresql);
 			return;
 		}
 		/* the last one counts: before it comes that of the sessions */

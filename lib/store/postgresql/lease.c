@@ -241,10 +241,20 @@ int postgresql_open(
 	return r;
 }
 
+static void finish_renewal(struct postgresql *postgresql)
+{
+	nsec_t until_at = clock_monotonic() + NSEC_PER_SEC, now_at;
+
+	while (postgresql->held && postgresql->phase == PHASE_PIPELINE && !postgresql->change &&
+		(now_at = clock_monotonic()) < until_at)
+		backend_poll(&postgresql->backend, until_at - now_at);
+}
+
 void postgresql_close(struct postgresql *postgresql)
 {
 	if (!postgresql)
 		return;
+	finish_renewal(postgresql);
 	if (postgresql->held && postgresql->phase == PHASE_READY && !postgresql->change &&
 		postgresql->connection)
 		lease_release(postgresql);
