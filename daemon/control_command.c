@@ -409,12 +409,15 @@ static json_t *replay(struct control_client *client, const json_t *request)
 			     "to", &to, "after", &after, "until", &until, "records", &records,
 			     "text", &text))
 		return control_refusal(EX_USAGE, "the request needs a name and a span");
+	if (!source && !member(request, "copy"))
+		return control_refusal(EX_USAGE, "the request needs a source, or a copy of files");
 	if (trawld->stopping)
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct replay *new = MEM_NEW(struct replay);
 	new->sink = mem_strdup(name);
 	new->source = mem_strdup(source);
+	new->copy = source ? NULL : mem_strdup(member(request, "copy"));
 	new->from_time = from;
 	new->to_time = to;
 	new->until = until;

@@ -15,6 +15,7 @@
 #include "signals.h"
 #include "store/events.h"
 #include "store/owner.h"
+#include "store/replay_copy.h"
 #include "trawld.h"
 
 #define WAIT_SECONDS 5
@@ -88,6 +89,7 @@ static void make_pipeline(struct trawld *trawld)
 	trawld->fanout = fanout_new(
 		trawld->loop, trawld->store, trawld->committer, options->state_directory);
 	keeper_configure(trawld);
+	replay_copy_clean(options->state_directory);
 	fanout_set_dead_letter_limit(trawld->fanout, options->dead_letter_limit);
 	fanout_on_progress(trawld->fanout, progress, trawld);
 	fanout_on_fenced(trawld->fanout, trawld_fenced, trawld);

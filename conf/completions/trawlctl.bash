@@ -65,11 +65,13 @@ _trawlctl()
 		;;
 	cat) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --from --to --json" -- "$cur") ;;
 	replay)
-		if [ "$prev" = --source ]; then
+		if [ "$prev" = --file ] || [ "$prev" = --key ]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		elif [ "$prev" = --source ]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file")" -- "$cur")
 		else
 			mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names sink "$file")
-				--source --from --to --dry-run --stop" -- "$cur")
+				--source --from --to --file --key --force --dry-run --stop" -- "$cur")
 		fi
 		;;
 	find) mapfile -t COMPREPLY < <(compgen -W "--json" -- "$cur") ;;

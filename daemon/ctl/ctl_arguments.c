@@ -24,6 +24,8 @@ static const struct own_option {
 			      added to the sets */
 	unsigned required; /* of those */
 } own_options[] = {
+	{"file", CTL_REPLAY, 0, offsetof(struct ctl_arguments, file), 0},
+	{"force", CTL_REPLAY, offsetof(struct ctl_arguments, force), 0, 0},
 	{"stop", CTL_REPLAY, offsetof(struct ctl_arguments, stop), 0, 0},
 	{"to", CTL_TO | CTL_SPAN | CTL_REPORT, 0, offsetof(struct ctl_arguments, to), CTL_TO},
 	{"from", CTL_SPAN | CTL_REPORT, 0, offsetof(struct ctl_arguments, from), 0},
@@ -38,7 +40,7 @@ static const struct own_option {
 	{"limit", CTL_LIMIT, 0, offsetof(struct ctl_arguments, limit), 0},
 	{"sort", CTL_SORT, 0, offsetof(struct ctl_arguments, sort), 0},
 	{"since", CTL_SINCE, 0, offsetof(struct ctl_arguments, since), 0},
-	{"key", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, key), 0},
+	{"key", CTL_SEALS | CTL_REPORT | CTL_REPLAY, 0, offsetof(struct ctl_arguments, key), 0},
 	{"anchor", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, anchor), 0},
 	{"tsa-ca", CTL_SEALS | CTL_REPORT, 0, offsetof(struct ctl_arguments, tsa_ca), 0},
 	{"events", CTL_SEALS, 0, offsetof(struct ctl_arguments, events), 0},

@@ -15,7 +15,9 @@ struct ctl_arguments {
 	const char *new_name; /* the second one */
 	const char *third;
 	const char *from;
+	const char *file;
 	bool stop;
+	bool force;
 	const char *to;
 	const char *source;
 	const char *format;
@@ -77,7 +79,7 @@ enum {
 	CTL_REPORT =
 		1
 		<< 23, /* --from, --to, --source, --format, --key, --seal-key, --anchor, --tsa-ca */
-	CTL_REPLAY = 1 << 24, /* --source, --stop */
+	CTL_REPLAY = 1 << 24, /* --source, --file, --force, --key, --stop */
 };
 
 struct ctl_command {

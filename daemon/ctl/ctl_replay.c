@@ -100,7 +100,7 @@ static int stop(const char *path, const char *sink)
 	return code;
 }
 
-static int wait_for_end(const char *path, const char *sink)
+int ctl_replay_wait(const char *path, const char *sink)
 {
 	const struct timespec pause = {.tv_nsec = LOOK};
 	nsec_t said_at = clock_monotonic();
@@ -130,15 +130,16 @@ static int wait_for_end(const char *path, const char *sink)
 	}
 }
 
-int ctl_replay_run(const char *path, const struct replay_request *request)
+int ctl_replay_begin(const char *path, const struct replay_request *request)
 {
 	const struct sigaction action = {.sa_handler = on_signal};
 	json_t *answer = NULL;
-	json_t *question = json_pack("{s:s, s:s, s:s*, s:I, s:I, s:I, s:I, s:I, s:s}", "command",
-		"replay", "name", request->sink, "source", request->source, "from",
-		(json_int_t)request->from_time, "to", (json_int_t)request->to_time, "after",
-		(json_int_t)request->after, "until", (json_int_t)request->until, "records",
-		(json_int_t)request->n_records, "text", request->text);
+	json_t *question = json_pack("{s:s, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:I, s:s}",
+		"command", "replay", "name", request->sink, "source", request->source, "copy",
+		request->copy, "from", (json_int_t)request->from_time, "to",
+		(json_int_t)request->to_time, "after", (json_int_t)request->after, "until",
+		(json_int_t)request->until, "records", (json_int_t)request->n_records, "text",
+		request->text);
 	if (!question) {
 		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
 		return EX_USAGE;
@@ -152,7 +153,7 @@ int ctl_replay_run(const char *path, const struct replay_request *request)
 	printf("sink %s: replay begins: %s (an interrupt stops it)\n", request->sink,
 		request->text);
 	fflush(stdout);
-	return wait_for_end(path, request->sink);
+	return 0;
 }
 
 /* --- a span --- */
@@ -226,16 +227,17 @@ static int replay_span(const struct config *config, const struct ctl_arguments *
 		printf("sink %s: would be replayed: %s\n", span.sink, buf_text(&text));
 		return 0;
 	}
-	return ctl_replay_run(config->daemon.control, &(struct replay_request){
-							      .sink = span.sink,
-							      .source = span.source,
-							      .from_time = span.from_time,
-							      .to_time = span.to_time,
-							      .after = found->first - 1,
-							      .until = found->last,
-							      .n_records = found->n_records,
-							      .text = buf_text(&text),
-						      });
+	code = ctl_replay_begin(config->daemon.control, &(struct replay_request){
+								.sink = span.sink,
+								.source = span.source,
+								.from_time = span.from_time,
+								.to_time = span.to_time,
+								.after = found->first - 1,
+								.until = found->last,
+								.n_records = found->n_records,
+								.text = buf_text(&text),
+							});
+	return code ? code : ctl_replay_wait(config->daemon.control, span.sink);
 }
 
 /* --- the command --- */
@@ -265,9 +267,14 @@ static int run(const struct config *config, const struct ctl_arguments *argument
 			printf("sink %s: replay stopped\n", arguments->name);
 		return code;
 	}
-	if (arguments->source && arguments->from && arguments->to)
+	bool span = arguments->from || arguments->to;
+	if (arguments->file && !span)
+		return ctl_replay_files(config, arguments);
+	if (arguments->n_names == 1 && !arguments->file && arguments->source && arguments->from &&
+		arguments->to)
 		return replay_span(config, arguments);
-	fputs("trawlctl: replay: expected --source, --from and --to, or --stop\n", stderr);
+	fputs("trawlctl: replay: expected --source, --from and --to, or --file, or --stop\n",
+		stderr);
 	return EX_USAGE;
 }
 

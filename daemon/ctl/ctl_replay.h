@@ -14,10 +14,18 @@ struct replay_request {
 	int64_t after, until;
 	uint64_t n_records;
 	const char *text; /* what it is, for the log and the event */
+	const char *copy; /* of files: its name (store/replay_copy.h); else NULL */
 };
 
-/* Asks the trawld at PATH, says how far it is, and stops it when this process is interrupted. The
- * exit code, after it was said how it ended. */
-int ctl_replay_run(const char *path, const struct replay_request *request);
+/* Asks the trawld at PATH. 0, or the exit code after the reason was printed. */
+int ctl_replay_begin(const char *path, const struct replay_request *request);
+/* Says how far the replay to SINK is, and stops it when this process is interrupted. The exit code,
+ * after it was said how it ended. */
+int ctl_replay_wait(const char *path, const char *sink);
+
+struct config;
+struct ctl_arguments;
+/* trawlctl replay --file. */
+int ctl_replay_files(const struct config *config, const struct ctl_arguments *arguments);
 
 #endif

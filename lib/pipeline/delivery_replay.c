@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "store/commit.h"
 #include "store/events.h"
-#include "store/kept.h"
+#include "store/replay_copy.h"
 
 static bool replay_runs(const struct delivery *delivery)
 {
@@ -84,19 +84,38 @@ static bool replay_fits(const struct delivery *delivery, const struct replay_job
 		       job->n_records + batch->n_records <= bound(gather->n_records, SIZE_MAX));
 }
 
-/* 0 or STORE_E_*. */
+/* The batch after AT, if there is one. 0 or STORE_E_*; of a copy 0 or FAULT_STORE. */
+static int replay_next(const struct delivery *delivery, int64_t at, struct batch **ret,
+	int64_t *ret_end, struct fault *reterr)
+{
+	const struct replay *replay = delivery->replay;
+	int r;
+
+	if (replay->source)
+		return replays_next(delivery->setup.store, replay, at, ret, ret_end, reterr);
+	if (at >= replay->until)
+		return 0;
+	r = replay_copy_read(
+		delivery->setup.state_directory, delivery->sink->name, at, ret, ret_end, reterr);
+	if (r)
+		return r;
+	(*ret)->number = replay_batch_number(replay, at);
+	(*ret)->replayed = true;
+	return 0;
+}
+
+/* As replay_next. */
 static int replay_read(const struct delivery *delivery, int64_t planned, struct replay_job *job,
 	struct fault *reterr)
 {
-	const struct replay *replay = delivery->replay;
 	int r = 0;
 
-	job->end = replay->progress.after;
+	job->end = delivery->replay->progress.after;
 	while (job->n_items < JOB_MAX_BATCHES) {
 		struct batch *batch = NULL;
 		int64_t end = 0;
 
-		r = replays_next(delivery->setup.store, replay, job->end, &batch, &end, reterr);
+		r = replay_next(delivery, job->end, &batch, &end, reterr);
 		if (r || !batch)
 			break;
 		if (!replay_fits(delivery, job, batch, end, planned)) {
@@ -147,10 +166,23 @@ static void replay_over(struct delivery *delivery, enum replay_state state, cons
 						  .text = buf_text(&text)});
 	buf_deinit(&text);
 	replay_store(delivery);
+	/* the copy is not needed again, also if that is not committed: then it is said to be gone
+	 */
+	if (!replay->source)
+		replay_copy_remove(delivery->setup.state_directory, delivery->sink->name);
 	delivery_changed(delivery);
 }
 
 /* --- steps --- */
+
+/* The copy cannot be read: that does not pass by itself. */
+static void replay_damaged(struct delivery *delivery, const struct fault *fault)
+{
+	snprintf(delivery->replay->progress.text, sizeof(delivery->replay->progress.text), "%.200s",
+		fault->text);
+	replay_over(delivery, REPLAY_STOPPED, NULL);
+	delivery_schedule(delivery);
+}
 
 void delivery_replay_take(struct delivery *delivery)
 {
@@ -175,7 +207,9 @@ void delivery_replay_take(struct delivery *delivery)
 	}
 	replay_job_deinit(job);
 	free(job);
-	if (r == STORE_E_CORRUPT) {
+	if (r && !delivery->replay->source) {
+		replay_damaged(delivery, &fault);
+	} else if (r == STORE_E_CORRUPT) {
 		committer_damaged(delivery->setup.committer, &fault);
 	} else if (r != 0) {
 		delivery_fail(delivery, &fault);
@@ -267,8 +301,13 @@ int delivery_replay(struct delivery *delivery, struct replay *replay, const char
 	}
 	/* what is collected of the last one must not be written to the new one's row */
 	r = committer_flush(delivery->setup.committer)
-		    ? replays_begin(delivery->setup.store, replay, by, text, reterr)
+		    ? 0
 		    : fault_set(reterr, FAULT_STORE, "the state cannot be written now");
+	if (!r && replay->copy)
+		r = replay_copy_take(delivery->setup.state_directory, delivery->sink->name,
+			replay->copy, reterr);
+	if (!r)
+		r = replays_begin(delivery->setup.store, replay, by, text, reterr);
 	if (r) {
 		replay_free(replay);
 		return FAULT_STORE;

@@ -38,6 +38,7 @@ void replay_free(struct replay *replay)
 		return;
 	free(replay->sink);
 	free(replay->source);
+	free(replay->copy);
 	free(replay);
 }
 

@@ -29,7 +29,8 @@ struct replay_progress {
 struct replay {
 	char *sink;
 	int64_t number; /* of the replay: what tells its jobs from others; set by replays_begin */
-	char *source; /* NULL: of files, in the copy at REPLAY_FILES */
+	char *source; /* NULL: of files, in a copy (replay_copy.h) */
+	char *copy; /* its name before it begins; else NULL */
 	nsec_t from_time, to_time; /* accepted in [from, to) */
 	int64_t until; /* no batch after this; of files: the size of the copy */
 	uint64_t n_records; /* that were there at the begin */

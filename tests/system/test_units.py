@@ -216,7 +216,7 @@ class Completion(harness.Case):
     def test_commands(self):
         """They know what trawlctl knows."""
         for command, arguments in self.commands():
-            options = sorted(re.findall(r"--[a-z-]+", arguments))
+            options = sorted(set(re.findall(r"--[a-z-]+", arguments)))
             for shell in (self.bash, self.zsh):
                 with self.subTest(command=command, shell=shell.__name__):
                     self.assertEqual(sorted(shell(command, "--")), options)
