@@ -2,6 +2,7 @@
  * divided among shards, and no two processes write to one file. */
 #include "setup.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -123,18 +124,54 @@ void setup_check_cluster(const struct setup *setup, struct findings *findings)
 		check_connect(config, findings);
 }
 
-/* Not by the credential: a new token must not move a source to a shard that knows nothing of it. */
+static bool is_secret(const struct source *source, const struct ini_entry *entry)
+{
+	const struct definition *definition = source->definition;
+	for (size_t i = 0; i < definition->n_parameters; i++)
+		if (definition->parameters[i].secret &&
+			strcmp(definition->parameters[i].name, entry->key) == 0)
+			return true;
+	return entry->secret;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What tells the credential of SOURCE from others, as it is written: with ${credential:NAME}, a new
+ * token must not move a source to a shard that knows nothing of it. Without a credential: the name,
+ * which all sources of an `each.KEY` share. */
+static struct id group_of(const struct config *config, const struct source *source)
+{
+	const struct ini_section *section =
+		ini_find((struct ini *)&config->ini, "source", source->name);
+	struct str_list texts CLEANUP(str_list_deinit) = STR_LIST_NULL;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	for (size_t i = 0; i < section->n_entries; i++) {
+		const struct ini_entry *entry = &section->entries[i];
+		if (is_secret(source, entry))
+			str_list_add(&texts, entry->written ? entry->written : entry->value);
+	}
+	if (texts.n_items == 0)
+		return digest_id(slice_of(config_written_name(config, section)));
+	qsort(texts.items, texts.n_items, sizeof(char *), compare_texts);
+	for (size_t i = 0; i < texts.n_items; i++)
+		buf_printf(&text, "%zu:%s", strlen(texts.items[i]), texts.items[i]);
+	struct id id = digest_id(buf_slice(&text));
+	secret_wipe(text.data, text.size);
+	return id;
+}
+
 int64_t setup_shard_of(const struct setup *setup, const struct source *source)
 {
-	struct ini *ini = &setup->config->ini;
-	const char *name =
-		config_written_name(setup->config, ini_find(ini, "source", source->name));
+	const struct config *config = setup->config;
 	int64_t shard = config_shard(source->options.shard);
-	struct id id = digest_id(slice_of(name));
 	uint64_t number = 0;
 	if (shard >= 0)
 		return shard;
+	struct id id = group_of(config, source);
 	for (size_t i = 0; i < sizeof(number); i++)
 		number = number << 8 | id.bytes[i];
-	return (int64_t)(number % (uint64_t)setup->config->cluster.n_shards);
+	return (int64_t)(number % (uint64_t)config->cluster.n_shards);
 }

@@ -28,6 +28,7 @@ static void add_entry(struct ini_section *section, const struct ini_entry *from,
 	*entry = *from;
 	entry->key = mem_strdup(key);
 	entry->value = mem_strdup(value);
+	entry->written = mem_strdup(from->written);
 }
 
 /* Appends the section of SECTION, an index of INI, for VALUE of its EACH, another index. */

@@ -201,7 +201,8 @@ static void expand_entry(struct ini_entry *entry, bool is_template, struct file_
 	}
 	buf_append_text(&out, p);
 	if (!expansion.bad) {
-		free(entry->value);
+		free(entry->written);
+		entry->written = entry->value;
 		entry->value = buf_take(&out);
 	}
 	secret_wipe(out.data, out.size);

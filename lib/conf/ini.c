@@ -38,6 +38,7 @@ void ini_section_deinit(struct ini_section *section)
 			secret_wipe(entry->value, strlen(entry->value));
 		free(entry->key);
 		free(entry->value);
+		free(entry->written);
 	}
 	free(section->entries);
 	free(section->kind);

@@ -20,6 +20,7 @@
 struct ini_entry {
 	char *key; /* as written, trimmed */
 	char *value; /* comment and outer white space gone; "" when empty */
+	char *written; /* VALUE before ${...} was replaced in it; NULL: it has none */
 	const char *file; /* lives as long as the struct ini */
 	unsigned line; /* where the key stands */
 	bool secret; /* value came (in part) from ${file:} or ${credential:} */

@@ -14,6 +14,8 @@ QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 PATH = re.compile(r"/[^:]*")
 SCHEDULE = re.compile(r"(?:[0-9*/,-]+ ){4}[0-9*/,-]+")
 IMAGE = re.compile(r"[a-z0-9./:-]+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})")
+IMAGE_NAME = re.compile(r"[a-z0-9./-]+")
+TAG = re.compile(r"[A-Za-z0-9._-]+")
 TEXT = re.compile(r"(?s).*")
 
 
@@ -93,6 +95,14 @@ POD = {
         "fsGroup": ID,
         "fsGroupChangePolicy": one_of("OnRootMismatch", "Always"),
     },
+    "topologySpreadConstraints": [
+        {
+            "maxSkew!": SECONDS,
+            "topologyKey!": LABEL_KEY,
+            "whenUnsatisfiable!": one_of("DoNotSchedule", "ScheduleAnyway"),
+            "labelSelector": SELECTOR,
+        }
+    ],
 }
 TEMPLATE = {"metadata!": {"labels!": LABELS, "annotations": mapping(LABEL_KEY, TEXT)}, "spec!": POD}
 CLAIM = {
@@ -131,6 +141,17 @@ STATEFUL_SET = {
     "template!": TEMPLATE,
     "volumeClaimTemplates": [{"metadata!": METADATA, "spec!": CLAIM}],
 }
+FEW = (COUNT, re.compile(r"[0-9]{1,2}%|100%"))
+DEPLOYMENT = {
+    "replicas": COUNT,
+    "strategy": {
+        "type": one_of("RollingUpdate", "Recreate"),
+        "rollingUpdate": {"maxSurge": FEW, "maxUnavailable": FEW},
+    },
+    "selector!": SELECTOR,
+    "template!": TEMPLATE,
+}
+BUDGET = {"selector!": SELECTOR, "minAvailable": FEW, "maxUnavailable": FEW}
 SERVICE = {
     "clusterIP": one_of("None"),
     "selector": LABELS,
@@ -147,6 +168,16 @@ OBJECTS = {
     ("v1", "PersistentVolumeClaim"): {"metadata!": METADATA, "spec!": CLAIM},
     ("v1", "Service"): {"metadata!": METADATA, "spec!": SERVICE},
     ("batch/v1", "CronJob"): {"metadata!": {**METADATA, "name!": JOB_NAME}, "spec!": CRON_JOB},
+    ("apps/v1", "Deployment"): {"metadata!": METADATA, "spec!": DEPLOYMENT},
+    ("policy/v1", "PodDisruptionBudget"): {"metadata!": METADATA, "spec!": BUDGET},
+    # read by kubectl: no object of the server
+    ("kustomize.config.k8s.io/v1beta1", "Kustomization"): {
+        "namespace": NAME,
+        "resources!": [FILE_NAME],
+        "configMapGenerator": [{"name!": NAME, "files!": [FILE_NAME]}],
+        "images": [{"name!": IMAGE_NAME, "newTag": TAG}],
+        "replicas": [{"name!": NAME, "count!": COUNT}],
+    },
     ("apps/v1", "StatefulSet"): {"metadata!": METADATA, "spec!": STATEFUL_SET},
     ("networking.k8s.io/v1", "NetworkPolicy"): {"metadata!": METADATA, "spec!": POLICY},
 }
