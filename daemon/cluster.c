@@ -1,5 +1,6 @@
 /* See cluster.h. While it stands by, the loop serves the status endpoint; signals end the wait. */
 #include "cluster.h"
+#include "cluster_metrics.h"
 
 #include <ev.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/names.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "base/timer.h"
@@ -20,6 +22,8 @@
 struct cluster {
 	struct postgresql *postgresql; /* NULL: not connected */
 	bool held;
+	struct names elsewhere; /* sources that have a cursor in another shard */
+	int64_t *shards; /* of these */
 	char shard_text[24];
 	int64_t shard;
 };
@@ -105,8 +109,16 @@ static nsec_t look_again_ns(const struct trawld *trawld)
 
 /* --- the lease --- */
 
+static void forget_elsewhere(struct cluster *cluster)
+{
+	names_deinit(&cluster->elsewhere);
+	free(cluster->shards);
+	cluster->shards = NULL;
+}
+
 static void disconnect(struct cluster *cluster)
 {
+	forget_elsewhere(cluster);
 	postgresql_close(cluster->postgresql);
 	cluster->postgresql = NULL;
 	cluster->held = false;
@@ -131,11 +143,20 @@ static int connect_to(struct trawld *trawld, struct fault *reterr)
 	return postgresql_open(&trawld->cluster->postgresql, &setup, reterr);
 }
 
+void cluster_say(struct trawld *trawld)
+{
+	if (!trawld->cluster || !trawld->cluster->postgresql)
+		return;
+	char *summary CLEANUP_FREE = cluster_metrics_summary(trawld);
+	postgresql_say(trawld->cluster->postgresql, summary);
+}
+
 static int acquire(struct trawld *trawld, struct store_backend **ret, struct fault *reterr)
 {
 	struct cluster *cluster = trawld->cluster;
 	int r = connect_to(trawld, reterr);
 	*ret = NULL;
+	cluster_say(trawld);
 	if (!r)
 		r = postgresql_acquire(cluster->postgresql, ret, &cluster->shard, reterr);
 	if (r)
@@ -196,6 +217,46 @@ static int stand_by(
 	}
 }
 
+static void note_elsewhere(const char *source, int64_t shard, void *userdata)
+{
+	struct cluster *cluster = userdata;
+	size_t n = names_add(&cluster->elsewhere, source);
+	cluster->shards = mem_resize(cluster->shards, (n + 1) * sizeof(int64_t));
+	cluster->shards[n] = shard;
+}
+
+bool cluster_is_elsewhere(
+	const struct trawld *trawld, const struct source *source, struct fault *reterr)
+{
+	const struct cluster *cluster = trawld->cluster;
+	size_t at;
+	if (!cluster || !names_find(&cluster->elsewhere, source->name, &at))
+		return false;
+	fault_set(reterr, FAULT_CONFIG,
+		"its state is in shard %lld, and the configuration gives it to shard %s; set `shard = %lld`, or run `trawlctl cluster reshard %lld` while no trawld runs",
+		(long long)cluster->shards[at], cluster->shard_text, (long long)cluster->shards[at],
+		(long long)trawld->setup->config->cluster.n_shards);
+	return true;
+}
+
+/* A source that began anew here would read again what another shard has delivered. */
+static int check_elsewhere(struct trawld *trawld, struct fault *reterr)
+{
+	struct cluster *cluster = trawld->cluster;
+	const struct setup *setup = trawld->setup;
+	struct fault fault;
+	int r = postgresql_each_elsewhere(cluster->postgresql, note_elsewhere, cluster, reterr);
+	for (size_t i = 0; i < setup->n_sources && !r; i++) {
+		if (!cluster_polls(trawld, setup->sources[i]) ||
+			!cluster_is_elsewhere(trawld, setup->sources[i], &fault))
+			continue;
+		log_error(&setup->sources[i]->subject, "%s", fault.text);
+		fault_set(reterr, FAULT_CONFIG, "nothing was started, and nothing has changed");
+		return STORE_E_STRANDED;
+	}
+	return r;
+}
+
 int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *reterr)
 {
 	const struct config *config = trawld->setup->config;
@@ -211,6 +272,11 @@ int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *r
 	snprintf(cluster->shard_text, sizeof(cluster->shard_text), "%lld",
 		(long long)cluster->shard);
 	trawld->shard = cluster->shard_text;
+	r = check_elsewhere(trawld, reterr);
+	if (r) {
+		disconnect(cluster);
+		return r;
+	}
 	char *file CLEANUP_FREE = mem_printf("shard-%s.db", cluster->shard_text);
 	r = store_open_copy(&trawld->store, config->daemon.state_directory, file,
 		config->cluster.node, backend, reterr);

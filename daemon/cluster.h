@@ -23,6 +23,13 @@ void cluster_close(struct trawld *trawld);
 /* Is SOURCE polled by this process? */
 bool cluster_polls(const struct trawld *trawld, const struct source *source);
 
+/* A source that CLUSTER_POLLS: why it must not begin here. */
+bool cluster_is_elsewhere(
+	const struct trawld *trawld, const struct source *source, struct fault *reterr);
+
+/* Tells the other nodes of this process, with its next renewal. */
+void cluster_say(struct trawld *trawld);
+
 /* Of what the metrics tell; false: there is no cluster. */
 struct cluster_status {
 	bool held;

@@ -8,10 +8,14 @@
 #include "base/str.h"
 #include "store/events.h"
 
-static void print_sections(const struct ini *ini, struct buf *out)
+/* SHARED: only what is the same on all nodes of a cluster. */
+static void print_sections(const struct ini *ini, bool shared, struct buf *out)
 {
 	for (size_t i = 0; i < ini->n_sections; i++) {
 		const struct ini_section *section = &ini->sections[i];
+		if (shared && (strcmp(section->kind, "daemon") == 0 ||
+				      strcmp(section->kind, "cluster") == 0))
+			continue;
 		buf_printf(out, "[%s %s]\n", section->kind, section->name ? section->name : "");
 		for (size_t k = 0; k < section->n_entries; k++) {
 			const struct ini_entry *entry = &section->entries[k];
@@ -30,22 +34,32 @@ static void print_definitions(const struct setup *setup, struct buf *out)
 		if (names_add(&seen, definition->name) < n)
 			continue;
 		buf_printf(out, "definition %s\n", definition->name);
-		print_sections(&definition->ini, out);
+		print_sections(&definition->ini, false, out);
 	}
 	names_deinit(&seen);
 }
 
 /* A secret that was written into the file is known to the masking. */
-static char *describe(const struct setup *setup)
+static void print_digest(const struct setup *setup, bool shared, char ret[DIGEST_HEX_SIZE])
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	uint8_t digest[DIGEST_SIZE];
-	char hex[DIGEST_HEX_SIZE];
-	print_sections(&setup->config->ini, &text);
+	print_sections(&setup->config->ini, shared, &text);
 	print_definitions(setup, &text);
 	secret_mask(&text);
 	digest_sha256(buf_slice(&text), digest);
-	digest_hex(digest, sizeof(digest), hex);
+	digest_hex(digest, sizeof(digest), ret);
+}
+
+void config_event_fingerprint(const struct setup *setup, char ret[DIGEST_HEX_SIZE])
+{
+	print_digest(setup, true, ret);
+}
+
+static char *describe(const struct setup *setup)
+{
+	char hex[DIGEST_HEX_SIZE];
+	print_digest(setup, false, hex);
 	return mem_printf("sha256 %s, %zu source%s, %zu sink%s", hex, setup->n_sources,
 		str_plural(setup->n_sources), setup->n_sinks, str_plural(setup->n_sinks));
 }

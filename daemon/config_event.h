@@ -4,6 +4,7 @@
 
 #include "setup.h"
 
+#include "base/digest.h"
 #include "store/database.h"
 
 /* *RET (the caller frees it) is the text of an EVENT_CONFIGURATION that says what SETUP is: all
@@ -11,5 +12,8 @@
  * NULL: the last such event in STORE says the same. 0 or STORE_E_*. */
 int config_event_compare(
 	struct store *store, const struct setup *setup, char **ret, struct fault *reterr);
+
+/* Of what is to be the same on all nodes of a cluster: sources, sinks and definitions. */
+void config_event_fingerprint(const struct setup *setup, char ret[DIGEST_HEX_SIZE]);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cluster_metrics.h"
 #include "overview.h"
 #include "store/kept.h"
 #include "store/spool.h"
@@ -414,6 +415,7 @@ bool metrics_next(struct metrics *metrics, struct buf *out)
 	if (metrics->row == sizeof(source_rows) / sizeof(source_rows[0])) {
 		print_sinks(exposition, trawld);
 		print_process(exposition, trawld);
+		cluster_metrics_print(exposition, trawld);
 		exposition_end(exposition);
 		return false;
 	}

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cluster.h"
 #include "trawld.h"
 
 #define INTERVAL 5. /* seconds */
@@ -69,6 +70,7 @@ static void look(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	if (trawld->stopping)
 		return;
+	cluster_say(trawld);
 	if (trawld->reload_due && !committer_failing(trawld->committer))
 		reload(trawld);
 	else if (credential_is_new(refresh)) {

@@ -97,7 +97,9 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 			polled[at] = true;
 	for (size_t i = 0; i < setup->n_sources; i++) {
 		const struct source *source = setup->sources[i];
-		if (polled[i] || !cluster_polls(trawld, source) ||
+		if (polled[i] || !cluster_polls(trawld, source))
+			continue;
+		if (!cluster_is_elsewhere(trawld, source, &fault) &&
 			trawld_add_poller(trawld, source, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "cluster_metrics.h"
 #include "listen_address.h"
 #include "metrics.h"
 #include "overview.h"
@@ -158,14 +159,13 @@ static const struct route routes[] = {
 	{"/status", answer_status},
 };
 
-/* Another process holds the state: this one is well, and has nothing to tell. */
-static void answer_standby(const char *path, struct answer *answer)
+/* Another process holds the state: this one is well, and has nothing else to tell. */
+static void answer_standby(const struct trawld *trawld, const char *path, struct answer *answer)
 {
+	struct exposition exposition = {.out = &answer->body};
 	if (strcmp(path, "/metrics") == 0) {
 		answer->type = "text/plain; version=0.0.4; charset=utf-8";
-		buf_append_text(&answer->body,
-			"# HELP trawld_shard_held 1: this process holds a shard of the state.\n"
-			"# TYPE trawld_shard_held gauge\ntrawld_shard_held 0\n");
+		cluster_metrics_print(&exposition, trawld);
 		return;
 	}
 	if (strcmp(path, "/healthz") != 0 && strcmp(path, "/readyz") != 0)
@@ -177,7 +177,7 @@ static void find_answer(const struct web *web, const char *path, const struct qu
 	struct answer *answer)
 {
 	if (!web->trawld->store) {
-		answer_standby(path, answer);
+		answer_standby(web->trawld, path, answer);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {

@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup cat check config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink replay report resume rewind setup skip status tail test top verify"
+	local commands="backup cat check cluster config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink replay report resume rewind setup skip state status tail test top verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -101,6 +101,14 @@ _trawlctl()
 		;;
 	prove) mapfile -t COMPREPLY < <(compgen -f -W "--line" -- "$cur") ;;
 	backup) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	cluster) mapfile -t COMPREPLY < <(compgen -W "status reshard --json" -- "$cur") ;;
+	state)
+		if [ "$prev" = --to ]; then
+			mapfile -t COMPREPLY < <(compgen -W "postgresql sqlite" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "move --to" -- "$cur")
+		fi
+		;;
 	dead-letters)
 		mapfile -t COMPREPLY < <(compgen -W "list resend discard
 			$(_trawlctl_names sink "$file") --json" -- "$cur")

@@ -24,6 +24,8 @@ int ctl_rename_sink(const struct ctl_arguments *arguments);
 int ctl_drop_sink(const struct ctl_arguments *arguments);
 int ctl_dead_letters(const struct ctl_arguments *arguments);
 int ctl_definition(const struct ctl_arguments *arguments);
+int ctl_cluster(const struct ctl_arguments *arguments);
+int ctl_state(const struct ctl_arguments *arguments);
 int ctl_backup(const struct ctl_arguments *arguments);
 int ctl_new_source(const struct ctl_arguments *arguments);
 int ctl_probe(const struct ctl_arguments *arguments);
@@ -102,6 +104,17 @@ int ctl_read_time(const char *option, const char *text, nsec_t *ret);
 
 /* The name of the user who runs this, or `uid N`; the caller frees it. */
 char *ctl_user(void);
+
+/* --- ctl_cluster.c --- */
+
+/* Is there a cluster in the configuration? What is missing was printed. */
+bool ctl_cluster_configured(const struct setup *setup);
+/* The shard of each source. */
+struct cluster_plan;
+void ctl_cluster_plan(const struct setup *setup, struct cluster_plan *ret);
+void ctl_cluster_plan_deinit(struct cluster_plan *plan);
+
+/* --- ctl_common.c --- */
 
 /* The secret parameters of all sources, known to the masking from init to deinit: ctl_config knows
  * sections, not which of their keys are secret. */

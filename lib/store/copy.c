@@ -2,6 +2,7 @@
  * A working copy of the state that a backend keeps: made afresh, filled with the rows that are
  * kept, and worth nothing when this process ends. So it need not survive a power failure.
  */
+#include "store/moved.h"
 #include "store/store_internal.h"
 
 #include <stdio.h>
@@ -107,7 +108,15 @@ int store_open_copy(struct store **ret, const char *directory, const char *file,
 	store->backend = backend;
 	free(store->node);
 	store->node = mem_strdup(node);
-	return database_open_new(ret, store, directory, &schema_current, reterr);
+	int r = database_open_new(&store, store, directory, &schema_current, reterr);
+	if (r)
+		return r; /* closed already */
+	r = moved_check(store, reterr);
+	if (!r)
+		*ret = store;
+	else
+		store_close(store);
+	return r;
 }
 
 int backend_each_table(void (*each)(const struct backend_table *table, void *userdata),

@@ -8,6 +8,7 @@
  * secure_delete, which Debian switches on, would write every freed page and is off: what is
  * released was delivered to files and collectors, wiping our copy protects nothing.
  */
+#include "store/moved.h"
 #include "store/store_internal.h"
 
 #include <assert.h>
@@ -498,7 +499,16 @@ int database_open(struct store **ret, const char *directory, enum store_mode mod
 int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr)
 {
-	return database_open(ret, directory, mode, &schema_current, reterr);
+	struct store *store = NULL;
+	int r = database_open(&store, directory, mode, &schema_current, reterr);
+
+	if (!r)
+		r = moved_check(store, reterr);
+	if (!r)
+		*ret = store;
+	else
+		store_close(store);
+	return r;
 }
 
 const char *store_id(const struct store *store)

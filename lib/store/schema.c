@@ -176,6 +176,9 @@ static const char step_13[] = "CREATE TABLE replays("
 			      " n_filtered INTEGER NOT NULL,"
 			      " text TEXT NOT NULL) WITHOUT ROWID;";
 
+/* See moved.h. */
+static const char step_14[] = "CREATE TABLE moved(id INTEGER PRIMARY KEY, moved_to TEXT NOT NULL);";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -190,6 +193,7 @@ static const char *const steps[] = {
 	step_11,
 	step_12,
 	step_13,
+	step_14,
 };
 
 const struct schema schema_current = {

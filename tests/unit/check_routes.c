@@ -305,7 +305,7 @@ END_TEST
 /* --- the state of an older trawld: it says which batches some sink lacked, not which sink --- */
 
 static const char back_to_1[] =
-	"DROP TABLE replays; DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE events; DROP "
+	"DROP TABLE moved; DROP TABLE replays; DROP TABLE identity; DROP TABLE commits; DROP TABLE coverage; DROP TABLE events; DROP "
 	"TABLE reconciled; ALTER TABLE batch_keys DROP COLUMN times; DROP "
 	"TABLE routes; CREATE "
 	"TABLE sinks_1(name "

@@ -69,18 +69,28 @@ void lease_release(struct postgresql *postgresql)
 
 /* --- taking one --- */
 
+static void print_node(const struct postgresql *postgresql, struct buf *sql)
+{
+	const char *said = postgresql->said;
+	char *literal = said ? PQescapeLiteral(postgresql->connection, said, strlen(said)) : NULL;
+
+	buf_printf(sql,
+		"INSERT INTO %s.nodes(cluster, node, process, seen, version, status)"
+		" VALUES('%s', '%s', '%s', clock_timestamp(), '" TRAWLD_VERSION "', %s)"
+		" ON CONFLICT(cluster, node, process) DO UPDATE SET seen = excluded.seen,"
+		" version = excluded.version, status = excluded.status;",
+		postgresql->schema, postgresql->cluster, postgresql->node, postgresql->process,
+		literal ? literal : "NULL");
+	PQfreemem(literal);
+}
+
 /* *RET: -1: all are held. */
 static int look(struct postgresql *postgresql, int64_t *ret, struct fault *reterr)
 {
 	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
 	CLEANUP(result_clear) PGresult *result = NULL;
 
-	buf_printf(&sql,
-		"INSERT INTO %s.nodes(cluster, node, process, seen, version)"
-		" VALUES('%s', '%s', '%s', clock_timestamp(), '" TRAWLD_VERSION "')"
-		" ON CONFLICT(cluster, node, process) DO UPDATE SET seen = excluded.seen,"
-		" version = excluded.version;",
-		postgresql->schema, postgresql->cluster, postgresql->node, postgresql->process);
+	print_node(postgresql, &sql);
 	buf_printf(&sql,
 		"SELECT shard FROM %s.shards WHERE cluster = '%s' AND shard < %lld"
 		" AND expires < clock_timestamp() AND (%lld < 0 OR shard = %lld)"
@@ -199,6 +209,24 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 	*ret = &postgresql->backend;
 	*ret_shard = shard;
 	return 0;
+}
+
+int postgresql_each_elsewhere(struct postgresql *postgresql,
+	void (*each)(const char *source, int64_t shard, void *userdata), void *userdata,
+	struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+
+	buf_printf(&sql,
+		"SELECT convert_from(name, 'UTF8'), shard FROM %s.sources WHERE cluster = '%s'"
+		" AND shard <> %s AND shard < %lld AND cursor IS NOT NULL",
+		postgresql->schema, postgresql->cluster, postgresql->shard_text,
+		(long long)postgresql->n_shards);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	for (int i = 0; result && i < PQntuples(result); i++)
+		each(PQgetvalue(result, i, 0), result_number(result, i, 1), userdata);
+	return result ? 0 : STORE_E_FULL;
 }
 
 /* --- life --- */

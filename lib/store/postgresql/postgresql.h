@@ -37,6 +37,12 @@ void postgresql_close(struct postgresql *postgresql);
 int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret,
 	int64_t *ret_shard, struct fault *reterr);
 
+/* With the lease, before anything was sent: calls EACH for the sources that have a cursor in
+ * another shard. 0 or STORE_E_FULL. */
+int postgresql_each_elsewhere(struct postgresql *postgresql,
+	void (*each)(const char *source, int64_t shard, void *userdata), void *userdata,
+	struct fault *reterr);
+
 /* Before the lease: readable when one may have become free; postgresql_heard takes note of that. */
 int postgresql_fd(const struct postgresql *postgresql);
 void postgresql_heard(struct postgresql *postgresql);

@@ -47,3 +47,14 @@ void postgresql_say(struct postgresql *postgresql, const char *json)
 	(void)postgresql;
 	(void)json;
 }
+
+int postgresql_each_elsewhere(struct postgresql *postgresql,
+	void (*each)(const char *source, int64_t shard, void *userdata), void *userdata,
+	struct fault *reterr)
+{
+	(void)postgresql;
+	(void)each;
+	(void)userdata;
+	(void)reterr;
+	return 0;
+}
