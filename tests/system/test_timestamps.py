@@ -88,20 +88,24 @@ class Timestamps(Sealed):
 
     def test_authority_that_fails(self):
         """Records and seals are written; it is said once, asked again, and said when it is over."""
-        self.tsa.first = self.other_reply()
-        for mode, phrase in (
-            ("down", "timestamp_url: HTTP 503"),
-            ("garbage", "timestamp_url: no valid token: it is not a time-stamp response"),
-            ("replay", "timestamp_url: no valid token: "),
+        other = self.other_reply()
+        for mode, first, phrase in (
+            ("down", None, "timestamp_url: HTTP 503"),
+            ("garbage", None, "timestamp_url: no valid token: it is not a time-stamp response"),
+            ("replay", other, "timestamp_url: no valid token: message imprint mismatch"),
+            ("swallow", None, "timestamp_url: HTTP 503"),
+            # for the same digest, but an earlier request
+            ("replay", None, "timestamp_url: no valid token: nonce mismatch"),
         ):
             # each by a process of its own: the waits between requests begin short
             self.tsa.mode, n = mode, self.tsa.n_requests
+            self.tsa.first = first or (self.tsa.first if mode == "replay" else None)
             daemon = self.daemon()
             daemon.wait_log(phrase)
             wait_until(lambda: self.tsa.n_requests > n + 1, "two requests")
             wait_until(lambda: self.proof()["sealed"] == RECORDS, "seals")
             self.assertEqual(self.stamped(), [])
-            if mode == "replay":
+            if "nonce" in phrase:
                 self.tsa.mode = "good"
                 daemon.wait_log("timestamp_url answers again")
             self.assertEqual(daemon.stop(), 0)

@@ -27,7 +27,8 @@ accuracy = secs:1
 
 
 class Tsa:
-    """MODE: good; down (503); replay, the first response to every request; garbage."""
+    """MODE: good; down (503); swallow, a response is made and kept back; replay, the first response to every request;
+    garbage."""
 
     def __init__(self, folder, days=30):
         self.folder, self.mode, self.n_requests, self.first = folder, "good", 0, None
@@ -71,7 +72,7 @@ class Tsa:
         self.openssl("ts", "-reply", "-config", self.conf, "-section", "authority", "-queryfile", asked, "-signer",
                      self.folder / "tsa.pem", "-inkey", self.folder / "tsa.key", "-out", answered)  # fmt: skip
         self.first = self.first or answered.read_bytes()
-        return 200, answered.read_bytes()
+        return (503, b"closed") if self.mode == "swallow" else (200, answered.read_bytes())
 
 
 def handler_of(tsa):
