@@ -4,7 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#define DEFAULT_PATH "/etc/trawld/trawld.conf"
+#define DEFAULT_PATH TRAWLD_SYSCONFDIR "/trawld/trawld.conf"
 
 static const char usage_text[] =
 	"usage: trawld [-c FILE] [--check] [--once] [--version] [--help]\n";

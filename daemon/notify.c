@@ -2,13 +2,13 @@
 #include "notify.h"
 
 #include <ev.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/str.h"
 #include "base/timestamp.h"
+#include "notify_socket.h"
 #include "trawld.h"
 
 #define STATUS_INTERVAL 5. /* seconds */
@@ -94,9 +94,10 @@ static void print_status(const struct trawld *trawld, struct buf *out)
 
 static void send_status(const struct trawld *trawld, const char *before)
 {
-	struct buf status CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf status CLEANUP(buf_deinit) = BUF_NULL, text CLEANUP(buf_deinit) = BUF_NULL;
 	print_status(trawld, &status);
-	sd_notifyf(0, "%sSTATUS=%s", before, buf_text(&status));
+	buf_printf(&text, "%sSTATUS=%s", before, buf_text(&status));
+	notify_socket_send(buf_text(&text));
 }
 
 static void status_due(struct ev_loop *loop, ev_timer *timer, int events)
@@ -113,12 +114,11 @@ static void watchdog_due(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)loop;
 	(void)timer;
 	(void)events;
-	sd_notify(0, "WATCHDOG=1");
+	notify_socket_send("WATCHDOG=1");
 }
 
 struct notify *notify_new(struct trawld *trawld)
 {
-	uint64_t usec = 0;
 	if (!getenv("NOTIFY_SOCKET"))
 		return NULL;
 	struct notify *notify = MEM_NEW(struct notify);
@@ -126,7 +126,7 @@ struct notify *notify_new(struct trawld *trawld)
 	ev_timer_init(&notify->status, status_due, STATUS_INTERVAL, STATUS_INTERVAL);
 	notify->status.data = notify;
 	ev_timer_start(trawld->loop, &notify->status);
-	double third = sd_watchdog_enabled(0, &usec) > 0 ? (double)usec / 1e6 / 3 : 0.;
+	double third = (double)notify_socket_watchdog() / (double)NSEC_PER_SEC / 3;
 	ev_timer_init(&notify->watchdog, watchdog_due, 0., third);
 	if (third > 0.)
 		ev_timer_start(trawld->loop, &notify->watchdog);
@@ -149,25 +149,27 @@ void notify_ready(const struct trawld *trawld)
 
 void notify_waiting(void)
 {
-	sd_notify(0, "READY=1\nWATCHDOG=1\nSTATUS=Waiting until the state can be written");
+	notify_socket_send("READY=1\nWATCHDOG=1\nSTATUS=Waiting until the state can be written");
 }
 
 void notify_standby(void)
 {
-	sd_notify(0, "READY=1\nWATCHDOG=1\nSTATUS=Standing by until the state is free");
+	notify_socket_send("READY=1\nWATCHDOG=1\nSTATUS=Standing by until the state is free");
 }
 
 void notify_reloading(void)
 {
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reloading the configuration",
-		(long long)(clock_monotonic() / NSEC_PER_USEC));
+	char *text CLEANUP_FREE =
+		mem_printf("RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=Reloading the configuration",
+			(long long)(clock_monotonic() / NSEC_PER_USEC));
+	notify_socket_send(text);
 }
 
 void notify_stopping(const struct trawld *trawld)
 {
 	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns + CLOSING_TIME;
-	sd_notifyf(0,
-		"STOPPING=1\nSTATUS=Delivering what has been read\n"
-		"EXTEND_TIMEOUT_USEC=%lld",
+	char *text CLEANUP_FREE = mem_printf(
+		"STOPPING=1\nSTATUS=Delivering what has been read\nEXTEND_TIMEOUT_USEC=%lld",
 		(long long)(timeout / NSEC_PER_USEC));
+	notify_socket_send(text);
 }

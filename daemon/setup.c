@@ -13,7 +13,7 @@
 #include "net/transport_check.h"
 #include "sink/sinks.h"
 
-#define STANDARD_PROVIDERS "/etc/trawld/providers"
+#define STANDARD_PROVIDERS TRAWLD_SYSCONFDIR "/trawld/providers"
 
 struct sink_type {
 	char *type;

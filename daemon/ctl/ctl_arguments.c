@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define DEFAULT_PATH "/etc/trawld/trawld.conf"
+#define DEFAULT_PATH TRAWLD_SYSCONFDIR "/trawld/trawld.conf"
 #define N_COMMANDS_MAX 64
 
 #define CODE_OWN 256 /* of the first row of own_options */

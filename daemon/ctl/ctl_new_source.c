@@ -20,7 +20,7 @@
 #include "base/secret_name.h"
 #include "ctl/ctl_control.h"
 
-#define STANDARD_DIRECTORY "/etc/trawld"
+#define STANDARD_DIRECTORY TRAWLD_SYSCONFDIR "/trawld"
 #define STANDARD_ARCHIVE "/var/log/trawld/%{source}.ndjson"
 #define ANSWER_MAX ((size_t)64 << 10)
 

@@ -7,8 +7,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -339,7 +339,8 @@ int child_start(
 		return fault_set(reterr, FAULT_INTERNAL, "cannot make pipes: %s", strerror(errno));
 	error = child_spawn_clean(&child->pid, &pipes, argv, extra);
 	if (error == 0) {
-		pidfd = pidfd_open(child->pid, 0);
+		/* <sys/pidfd.h> is not part of musl and of glibc before 2.36 */
+		pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
 		if (pidfd < 0) {
 			error = errno;
 			kill(-child->pid, SIGKILL);

@@ -18,7 +18,8 @@
 #define VALUE_MAX (1u << 20)
 
 /* Where ${credential:} is looked for outside the service, so that --check and probe work there. */
-const char *expand_directories[] = {"/run/credentials/trawld.service", "/etc/trawld/secrets", NULL};
+const char *expand_directories[] = {
+	"/run/credentials/trawld.service", TRAWLD_SYSCONFDIR "/trawld/secrets", NULL};
 
 /* Keys whose values are no secrets, wherever they come from: they may be shown. */
 static const char *const harmless_keys[] = {"provider", "region", "interval", "start", "sinks",
@@ -133,7 +134,9 @@ static void put_credential(struct expansion *expansion, const char *name)
 		put_file(expansion, "credential", name, path);
 	else if (getenv("CREDENTIALS_DIRECTORY"))
 		fault(expansion, "credential", name,
-			"there is no such file in $CREDENTIALS_DIRECTORY: put it into /etc/trawld/secrets and restart the service (an instance needs LoadCredential=%s:/etc/trawld/secrets/%s)",
+			"there is no such file in $CREDENTIALS_DIRECTORY: put it into " TRAWLD_SYSCONFDIR
+			"/trawld/secrets and restart the service (an instance needs LoadCredential=%s:" TRAWLD_SYSCONFDIR
+			"/trawld/secrets/%s)",
 			name, name);
 	else
 		fault(expansion, "credential", name,

@@ -121,7 +121,14 @@ JOB = {
     "activeDeadlineSeconds": SECONDS,
     "ttlSecondsAfterFinished": COUNT,
     "podFailurePolicy": {
-        "rules!": [{"action!": one_of("FailJob", "Ignore", "Count"), "onExitCodes": CODES}]
+        # the schemas of 1.26 to 1.28 require both; the API server takes exactly one that is not empty
+        "rules!": [
+            {
+                "action!": one_of("FailJob", "Ignore", "Count"),
+                "onExitCodes!": CODES,
+                "onPodConditions!": (),
+            }
+        ]
     },
 }
 CRON_JOB = {
@@ -215,6 +222,9 @@ def faults(value, shape, at):
                 if not _is(name, shape[1]):
                     yield "%s: no such name: %r" % (at, name)
                 yield from faults(inner, shape[2], "%s.%s" % (at, name))
+    elif shape == ():
+        if value != []:
+            yield "%s: not an empty list" % at
     elif isinstance(shape, list):
         if not isinstance(value, list) or not value:
             yield "%s: no list, or an empty one" % at

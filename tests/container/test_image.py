@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import tarfile
 
@@ -16,6 +17,10 @@ import cloudscale
 
 ROUNDS = 12
 RECORDS = 30_000
+
+
+def version():
+    return re.search(r"^  version : '(.*)',$", (ROOT / "meson.build").read_text(), re.M)[1]
 
 
 class Contents(Image):
@@ -46,6 +51,8 @@ class Contents(Image):
             self.assertEqual(tar.extractfile(member).read(), definition.read_bytes())
         # scanners find the packages, and each one's licence is there
         status = [p for p in files if p.startswith("/var/lib/dpkg/status.d/")]
+        member, tar = files["/var/lib/dpkg/status.d/trawld"]
+        self.assertIn("Version: %s\n" % version(), tar.extractfile(member).read().decode())
         for package in ("libc6", "libcurl4", "libssl3", "libsqlite3-0", "ca-certificates", "tzdata"):
             self.assertIn("/var/lib/dpkg/status.d/" + package, status)
         for path in status:
@@ -60,6 +67,15 @@ class Contents(Image):
         self.assertEqual(config["User"], "%d:%d" % (USER, USER))
         self.assertEqual(list(config["Volumes"]), ["/var/lib/trawld"])
         self.assertEqual(config["Entrypoint"], ["/usr/sbin/trawld"])
+        for name in ("title", "description", "licenses", "vendor", "version", "revision", "source"):
+            self.assertTrue(config["Labels"].get("org.opencontainers.image." + name), name)
+        self.assertEqual(config["Labels"]["org.opencontainers.image.version"], version())
+
+    def test_health(self):
+        """Images of Docker's format have it; the format of podman build has no place for it."""
+        text = (ROOT / "Containerfile").read_text()
+        command = json.loads(re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", text, re.M)[1])
+        self.assertEqual(command, ["/usr/bin/trawlctl", "status", "--check"])
 
     def test_no_shell(self):
         for shell in ("/bin/sh", "/usr/bin/sh", "sh"):

@@ -248,6 +248,62 @@ def definitions():
             yield place(path), "%d conversations, at least 3: first page, last page, nothing new" % len(conversations)
 
 
+# What each library that meson.build needs is called where packages are made of trawld.
+LIBRARIES = {
+    "libcurl": ("libcurl4-openssl-dev", "libcurl-devel", "curl", "curl-dev"),
+    "libcrypto": ("libssl-dev", "openssl-devel", "openssl", "openssl-dev"),
+    "jansson": ("libjansson-dev", "jansson-devel", "jansson", "jansson-dev"),
+    "sqlite3": ("libsqlite3-dev", "sqlite-devel", "sqlite", "sqlite-dev"),
+    "libzstd": ("libzstd-dev", "libzstd-devel", "zstd", "zstd-dev"),
+    "zlib": ("zlib1g-dev", "zlib-devel", "zlib", "zlib-dev"),
+    "libmicrohttpd": ("libmicrohttpd-dev", "libmicrohttpd-devel", "libmicrohttpd", "libmicrohttpd-dev"),
+    "libev": ("libev-dev", "libev-devel", "libev", "libev-dev"),
+    "rdkafka": ("librdkafka-dev", "librdkafka-devel", "librdkafka", "librdkafka-dev"),
+    "libpq": ("libpq-dev", "libpq-devel", "postgresql-libs", "libpq-dev"),
+    "check": ("check", "check-devel", "check", "check-dev"),
+}
+RECIPES = ("debian/control", "packaging/trawld.spec", "packaging/PKGBUILD", "packaging/APKBUILD")
+VERSIONS = {
+    "debian/changelog": r"^trawld \((.*?)\)",
+    "packaging/trawld.spec": r"^Version: +(.*)$",
+    "packaging/PKGBUILD": r"^pkgver=(.*)$",
+    "packaging/APKBUILD": r"^pkgver=(.*)$",
+    "Containerfile": r"^ARG VERSION=(.*)$",
+}
+
+
+def packaging():
+    """The recipes of packages are of this version, need what meson.build needs, and can be read."""
+    build = (ROOT / "meson.build").read_text()
+    version = re.search(r"^  version : '(.*)',$", build, re.M)[1]
+    for name, pattern in VERSIONS.items():
+        found = re.search(pattern, (ROOT / name).read_text(), re.M)
+        if not found or found[1] != version:
+            yield name, "is not of version " + version
+    libraries = set(re.findall(r"dependency\('(\w+)'", build)) - {"threads"}
+    for library in sorted(libraries - set(LIBRARIES)):
+        yield "meson.build", "%s is not among LIBRARIES of lint.py" % library
+    for number, name in enumerate(RECIPES):
+        words = set(re.findall(r"[\w-]+", (ROOT / name).read_text()))
+        for library in sorted(libraries & set(LIBRARIES)):
+            if LIBRARIES[library][number] not in words:
+                yield name, "does not need %s" % LIBRARIES[library][number]
+    spec = (ROOT / "packaging/trawld.spec").read_text()
+    for path in (ROOT / "man").glob("*.[1-8]"):
+        if "/%s*" % path.name not in spec:
+            yield "packaging/trawld.spec", "does not list %s" % path.name
+    readers = [["bash", "-n", ROOT / "packaging/PKGBUILD"]]
+    scripts = sorted(path for path in (ROOT / "packaging").iterdir() if path.suffix not in (".md", ".spec"))
+    readers += [["sh", "-n", path] for path in scripts if path.name != "PKGBUILD"]
+    readers += [["sh", "-n", ROOT / "debian" / name] for name in ("trawld.postinst", "trawld.postrm", "tests/service")]
+    if shutil.which("rpmspec"):
+        readers.append(["rpmspec", "--parse", ROOT / "packaging/trawld.spec"])
+    for command in readers:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            yield place(command[-1]), done.stderr.strip()
+
+
 def ends():
     """Nothing is left open."""
     folders = ("lib", "daemon", "tests", "script", "conf", "man", "systemd", "debian")
@@ -369,7 +425,8 @@ def packages():
     script = (ROOT / "script/packages").read_text()
     lists = {n: v.split() for n, v in re.findall(r'^(\w+)="([^"]*)"$', script, re.M)}
     for line in field.splitlines():
-        name = re.match(r" ([a-z0-9.+-]+)", line)[1]
+        names = re.findall(r"[ |]([a-z0-9.+-]+)", line.partition("(")[0].partition("<")[0])
+        name = names[-1]  # of alternatives, that of Debian 12
         if name.startswith(("debhelper-compat", "dh-sequence-")):
             name = "debhelper"
         for extra in ("package", "test"):

@@ -252,7 +252,7 @@ class Package(PackageCase):
         self.box.run("systemctl", "reload", "trawld")
         self.wait_records("third.ndjson", 3, 100)
         self.box.write("/etc/trawld/conf.d/third.conf", "[source third]\nprovider = none\n")
-        self.box.run("systemctl", "reload", "trawld", expect=None)
+        self.box.run("systemctl", "reload", "trawld", expect=1)
         wait_until(
             lambda: [e for e in self.journal("_SYSTEMD_UNIT=trawld.service", "PRIORITY=3")
                      if "stays in use" in e["MESSAGE"]],
@@ -407,8 +407,13 @@ class Package(PackageCase):
         self.assertTrue(self.box.path("/var/lib/trawld/trawld.db").exists())
         self.assertTrue(self.box.path("/etc/trawld/trawld.conf").exists())
         archive = self.box.path(LOGS + "acme.ndjson").read_bytes()
+        letter = self.box.path("/var/lib/trawld/dead-letters/kept.ndjson")
+        letter.parent.mkdir(exist_ok=True)
+        letter.write_text("{}\n")
         self.box.run("dpkg", "--purge", "trawld")
-        for name in ("/var/lib/trawld", "/etc/trawld/trawld.conf", "/etc/logrotate.d/trawld",
+        self.assertEqual(letter.read_text(), "{}\n")
+        self.assertEqual(os.listdir(self.box.path("/var/lib/trawld")), ["dead-letters"])
+        for name in ("/etc/trawld/trawld.conf", "/etc/logrotate.d/trawld",
                      "/etc/systemd/system/multi-user.target.wants/trawld.service",
                      "/etc/systemd/system/multi-user.target.wants/trawld@two.service"):
             self.assertFalse(os.path.lexists(self.box.path(name)), name)

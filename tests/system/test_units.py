@@ -42,7 +42,7 @@ class Units(harness.Case):
                "LogsDirectory=", "RuntimeDirectory=", "#", "Documentation", "LoadCredential=")
 
         def lines(name):
-            text = (UNITS / name).read_text().splitlines()
+            text = (UNITS / name).read_text().replace(" -c /etc/trawld/instances/%i/trawld.conf", "").splitlines()
             return [line for line in text if line and not line.startswith(own)]
 
         self.assertEqual(lines("trawld.service"), lines("trawld@.service"))
@@ -60,6 +60,12 @@ class Units(harness.Case):
         for name in ("trawld.service", "trawld@.service"):
             text = (UNITS / name).read_text()
             self.assertEqual(re.findall(r"^RestartPreventExitStatus=(.*)", text, re.M), ["64 73 78"], name)
+
+    def test_reload(self):
+        """By trawlctl, which fails if the configuration has an error; a signal never would."""
+        for name, options in (("trawld.service", ""), ("trawld@.service", "-c /etc/trawld/instances/%i/trawld.conf ")):
+            text = (UNITS / name).read_text()
+            self.assertEqual(re.findall(r"^ExecReload=(.*)", text, re.M), ["/usr/bin/trawlctl %sreload" % options])
 
     def test_condition(self):
         """Not started by the example as it is; started by a source."""
