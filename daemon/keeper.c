@@ -10,7 +10,10 @@
 #include "trawld.h"
 
 #define LOOK_AGAIN NSEC_PER_SEC
-#define DISK_LEAST ((unsigned long long)4 << 20) /* bytes: with less the disk is full */
+/* Bytes: with less on the disk, the state does not grow for what is kept. Once it is full, nothing
+ * can be deleted either. */
+#define DISK_LEAST ((unsigned long long)16 << 20)
+#define ROOM_LEAST ((uint64_t)4 << 20) /* within the state's file, then */
 
 struct keeper {
 	struct trawld *trawld;
@@ -23,13 +26,12 @@ void keeper_configure(struct trawld *trawld)
 	kept_set(trawld->store, options->keep_ns, options->keep_limit);
 }
 
-/* Another reason why the state cannot be written does not pass by making room. */
-static bool disk_is_full(const struct trawld *trawld)
+static bool needs_room(const struct trawld *trawld)
 {
 	struct statvfs status;
-	return committer_failing(trawld->committer) &&
-	       statvfs(trawld->setup->config->daemon.state_directory, &status) == 0 &&
-	       (unsigned long long)status.f_bavail * status.f_frsize < DISK_LEAST;
+	return statvfs(trawld->setup->config->daemon.state_directory, &status) == 0 &&
+	       (unsigned long long)status.f_bavail * status.f_frsize < DISK_LEAST &&
+	       kept_room(trawld->store) < ROOM_LEAST;
 }
 
 static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
@@ -41,14 +43,16 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 	bool more = false;
 	(void)events;
 	kept_status(trawld->store, &status);
-	bool forced = status.bytes > 0 && disk_is_full(trawld);
-	/* what cannot be written now is told by the committer, and goes later */
-	if ((forced || kept_is_due(trawld->store)) &&
-		kept_drop(trawld->store, forced, &more, &fault) == STORE_E_CORRUPT) {
+	bool forced = status.bytes > 0 && needs_room(trawld);
+	int r = forced || kept_is_due(trawld->store)
+			? kept_drop(trawld->store, forced, &more, &fault)
+			: 0;
+	if (r == STORE_E_CORRUPT) {
 		committer_damaged(trawld->committer, &fault);
 		return;
 	}
-	timer_start(loop, timer, more && !forced ? 0 : LOOK_AGAIN);
+	/* what cannot be written now is told by the committer, and goes later */
+	timer_start(loop, timer, r == 0 && (more || forced) ? 0 : LOOK_AGAIN);
 }
 
 struct keeper *keeper_new(struct trawld *trawld)

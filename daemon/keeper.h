@@ -1,7 +1,7 @@
 /*
  * Lets kept records (`keep`, store/kept.h) go when their time is over or there are too many of
- * them: a part at a time, with the loop in between. When the disk is full, the oldest make room for
- * what is new.
+ * them: a part at a time, with the loop in between. When the disk is nearly full, the oldest make
+ * room for what is new.
  */
 #ifndef TRAWLD_DAEMON_KEEPER_H
 #define TRAWLD_DAEMON_KEEPER_H

@@ -127,6 +127,17 @@ bool kept_is_due(const struct store *store)
 	       kept->oldest_time < clock_wall() - kept->age_ns;
 }
 
+uint64_t kept_room(struct store *store)
+{
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+
+	if (statement_get(store, STATEMENT_FREE_COUNT, &statement, NULL) != 0 ||
+		statement_step(store, statement, &row, NULL) != 0 || !row)
+		return 0;
+	return (uint64_t)sqlite3_column_int64(statement, 0) * STORE_PAGE_SIZE;
+}
+
 struct row {
 	int64_t number;
 	uint64_t size, n_records;
@@ -239,7 +250,7 @@ static void tell(struct store *store, bool forced)
 		return;
 	if (forced)
 		log_warning(NULL,
-			"the disk is full: kept records are dropped to make room, the oldest first; nothing that waits is lost (free some space, or set a lower keep_limit)");
+			"the disk is nearly full: kept records are dropped to make room, the oldest first; nothing that waits is lost (free some space, or set a lower keep_limit)");
 	else
 		log_notice(NULL,
 			"kept records have reached keep_limit (%llu bytes): the oldest are dropped before `keep` is over; nothing that waits is concerned",

@@ -28,6 +28,8 @@ void kept_hold(struct store *store, int64_t after);
 
 /* Has something to go, as far as is known? */
 bool kept_is_due(const struct store *store);
+/* Bytes within the state's file that are free for what comes. */
+uint64_t kept_room(struct store *store);
 /* Drops a part of what has to go; with FORCED the oldest in any case, to make room. *RET_MORE:
  * call again soon, the next part is due. Short enough for the loop. 0 or STORE_E_*. */
 int kept_drop(struct store *store, bool forced, bool *ret_more, struct fault *reterr);

@@ -5,6 +5,8 @@ nothing that waits is mixed up with it."""
 import json
 import re
 import sqlite3
+import subprocess
+from unittest import mock
 
 import harness
 from harness import wait_until
@@ -211,6 +213,29 @@ class Kept(harness.Case):
             self.assertGreater(self.query("SELECT sum(size) FROM batches")[0], 4096)
             wait_until(lambda: json.loads(self.ctl("status", "--json").text)["spool"]["bytes"] == 0, "an empty spool")
             self.assertEqual(daemon.stop(), 0)
+        self.assert_output(expected)
+
+    def test_disk_nearly_full(self):
+        """Kept records make room before the disk is full: then nothing could be deleted either."""
+        if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+            self.skipTest("no file system of its own here")
+        self.begin("keep = 1d", 20000, control=self.dir / "control")
+        self.state.mkdir()
+        script = self.dir / "trawld"
+        script.write_text(
+            "#!/bin/sh\nexec unshare -rm sh -c 'mount -t tmpfs -o size=17m tmpfs \"$0\" && exec \"$@\"' %s %s \"$@\"\n"
+            % (self.state, harness.TRAWLD)
+        )
+        script.chmod(0o755)
+        with mock.patch.object(harness, "TRAWLD", str(script)):
+            daemon = self.daemon()
+        daemon.wait_log("the disk is nearly full: kept records are dropped to make room, the oldest first")
+        expected = cloudscale.expected_lines(1, 0, 20000)
+        self.wait_size(self.out, len(expected))
+        kept = lambda: json.loads(self.ctl("status", "--json").text)["kept"]
+        wait_until(lambda: kept()["records"] == 0, "room")
+        self.assertTrue(kept()["limited"])
+        self.assertEqual(daemon.stop(), 0)
         self.assert_output(expected)
 
     def test_renamed(self):
