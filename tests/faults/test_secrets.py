@@ -23,12 +23,14 @@ import urllib.parse
 from on_disk import harness
 from harness import wait_until
 from echoing import Echoing
+import journald
 from sealed import Sealed
 
 RESPONSES = 400
 COMMANDS = 12  # of trawlctl
 PART = 8  # characters of a secret that would give it away
 STEP = 4  # so that any 11 of them are noticed
+STREAM = 'export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2); exec "$@"'
 AWKWARD = "%/\\\"+<>&='; "
 LETTERS = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
@@ -211,8 +213,9 @@ class Secrets(Sealed):
             yield "environment of %s" % child, pathlib.Path("/proc/%s/environ" % child).read_bytes().decode(errors="replace")
             yield from self.processes(int(child))
 
-    def configured(self):
-        sections = [*self.sources(), *self.sinks()]
+    def configured(self, n_sinks=None):
+        """The names of all sources and of the first sinks, or of all."""
+        sections = [*self.sources(), *list(self.sinks())[:n_sinks]]
         self.configure(*sections, daemon="log_level = debug", control=str(self.control_), listen="unix:%s" % self.web)
         names = {kind: re.findall(r"(?m)^\[%s (.*)\]" % kind, self.conf.read_text()) for kind in ("source", "sink")}
         return names["source"], names["sink"]
@@ -252,6 +255,22 @@ class Secrets(Sealed):
             self.assert_clean(path.read_bytes().decode("latin-1"), path.name)
         self.assert_sent()
         print("campaign: %d secrets, %d responses, %d lines of the log" % (len(self.marks), self.server.turns, len(daemon.log)), flush=True)
+
+    def test_journal(self):
+        """A run whose log goes to journald, field by field."""
+        if "TRAWLD_FAULTS" not in os.environ:
+            self.skipTest("a minute: a part of the long form")
+        receiver = journald.started(self)
+        self.configured(3)
+        user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
+        done = subprocess.run(
+            ["nsenter", "--target", str(receiver.process.pid), "--mount", *user, "sh", "-c", STREAM, "sh", harness.TRAWLD,
+             "-c", str(self.conf), "--once"],
+            env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=120 * harness.PATIENCE,
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (75, b""))
+        wait_until(lambda: "***" in "".join(entry["MESSAGE"] for entry in receiver.entries()), "a masked entry")
+        self.assert_clean("\n".join(map(str, receiver.entries())), "journal")
 
     def assert_sent(self):
         """Those that are sent as they are have been."""
