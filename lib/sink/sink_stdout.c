@@ -128,6 +128,22 @@ static bool sink_stdout_is_journal(const struct stat *status)
 	return same;
 }
 
+/* A process that was killed may have left half a line in the file. */
+static bool sink_stdout_is_torn(const struct stat *status)
+{
+	char last = '\n';
+	int fd = S_ISREG(status->st_mode) && status->st_size > 0
+			 ? open("/proc/self/fd/1", O_RDONLY | O_CLOEXEC)
+			 : -1;
+
+	if (fd < 0)
+		return false;
+	if (pread(fd, &last, 1, status->st_size - 1) != 1)
+		last = '\n';
+	close(fd);
+	return last != '\n';
+}
+
 static void sink_stdout_open(struct sink_stdout *out, const struct log_subject *subject)
 {
 	struct stat status;
@@ -137,6 +153,7 @@ static void sink_stdout_open(struct sink_stdout *out, const struct log_subject *
 	if (fstat(STDOUT_FILENO, &status) < 0)
 		return; /* closed: the first write says so */
 	out->socket = S_ISSOCK(status.st_mode);
+	out->torn = sink_stdout_is_torn(&status);
 	if (sink_stdout_is_journal(&status))
 		journal_limit_check(subject);
 	if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))

@@ -28,6 +28,15 @@ class Once(harness.Case):
         self.assertEqual(set(simulator.stats()["statuses"]), {"200"})
         return simulator
 
+    def test_half_a_line_on_standard_output(self):
+        """What a kill left in the file stays a line of its own: the record after it can be read."""
+        simulator = self.cloudscale(10)
+        self.configure(self.source(simulator.url), "[sink out]\ntype = stdout\n")
+        self.out.write_bytes(b'{"half')
+        daemon = harness.Daemon(["-c", str(self.conf), "--once"], self.environment(), self.out)
+        self.assertEqual(daemon.wait(), 0, daemon.text())
+        self.assert_output(b'{"half\n' + cloudscale.expected_lines(1, 0, 10))
+
     def test_pages_of_1000(self):
         self.two_runs(2500, 5321, "--page-size", "1000")
 
