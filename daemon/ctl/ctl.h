@@ -63,7 +63,9 @@ struct setup *ctl_setup(const struct ctl_arguments *arguments);
 struct config *ctl_config(const struct ctl_arguments *arguments);
 
 /* Is there a state at all? What is there but cannot be read is for store_open to say. */
-bool ctl_has_state(const char *directory);
+bool ctl_has_state(const char *directory); /* a file of SQLite */
+/* There is one, or it is in PostgreSQL: ctl_open_state says whether it can be had here. */
+bool ctl_may_have_state(const struct config *config);
 
 /* Prints FAULT; the exit code for the store's outcome R. */
 int ctl_store_failed(int r, const struct fault *fault);

@@ -17,7 +17,11 @@ int ctl_backup(const struct ctl_arguments *arguments)
 		return EX_CONFIG;
 	const char *directory = config->daemon.state_directory;
 	int code = 0;
-	if (!ctl_has_state(directory)) {
+	if (config->daemon.state == STATE_POSTGRESQL) {
+		fputs("trawlctl: the state is in PostgreSQL: copy it with pg_dump or pg_basebackup (see trawld-ha(7))\n",
+			stderr);
+		code = EX_USAGE;
+	} else if (!ctl_has_state(directory)) {
 		fprintf(stderr, "trawlctl: there is no state in %s: nothing to copy\n", directory);
 		code = EX_CANTCREAT;
 	} else {

@@ -83,7 +83,7 @@ static int change_state(const struct config *config, struct routes_change *chang
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
 	const char *directory = config->daemon.state_directory;
-	if (!ctl_has_state(directory)) {
+	if (!ctl_may_have_state(config)) {
 		fprintf(stderr, "trawlctl: there is no state in %s: nothing waits\n", directory);
 		return EX_CANTCREAT;
 	}

@@ -87,6 +87,12 @@ bool ctl_has_state(const char *directory)
 	return stat(path, &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+bool ctl_may_have_state(const struct config *config)
+{
+	return config->daemon.state == STATE_POSTGRESQL ||
+	       ctl_has_state(config->daemon.state_directory);
+}
+
 int ctl_store_failed(int r, const struct fault *fault)
 {
 	fprintf(stderr, "trawlctl: %s\n", fault->text);
@@ -132,7 +138,11 @@ int ctl_open_state(
 	const char *directory = config->daemon.state_directory;
 	char *former CLEANUP_FREE = NULL;
 	int r = owner_check(directory, config->location, &former, reterr);
-	return r ? r : store_open(ret, directory, mode, reterr);
+	if (r)
+		return r;
+	return config->daemon.state == STATE_POSTGRESQL
+		       ? store_open_held(ret, directory, mode, reterr)
+		       : store_open(ret, directory, mode, reterr);
 }
 
 int ctl_read_state(const struct config *config,
@@ -140,7 +150,7 @@ int ctl_read_state(const struct config *config,
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
-	if (!ctl_has_state(config->daemon.state_directory))
+	if (!ctl_may_have_state(config))
 		return 0;
 	int r = ctl_open_state(&store, config, STORE_READ, &fault);
 	if (r == 0)
@@ -154,7 +164,7 @@ int ctl_own_state(struct store **ret, const struct config *config)
 	struct fault fault = FAULT_NULL;
 	const char *directory = config->daemon.state_directory;
 	*ret = NULL;
-	if (!ctl_has_state(directory)) {
+	if (!ctl_may_have_state(config)) {
 		fprintf(stderr, "trawlctl: there is no state in %s yet: start trawld once\n",
 			directory);
 		return EX_CANTCREAT;

@@ -294,7 +294,9 @@ static int load_cursor(struct session *session, const struct config *config)
 	struct fault fault = FAULT_NULL;
 	char *stored CLEANUP_FREE = NULL;
 	int r = 0;
-	if (ctl_has_state(config->daemon.state_directory)) {
+	if (config->daemon.state == STATE_POSTGRESQL
+			? store_is_held(config->daemon.state_directory)
+			: ctl_has_state(config->daemon.state_directory)) {
 		r = ctl_open_state(&session->store, config, STORE_READ, &fault);
 		if (r == 0)
 			r = cursors_get(session->store, probe->source->name, &stored, &fault);

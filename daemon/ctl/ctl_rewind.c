@@ -40,7 +40,7 @@ static int rewind_state(const struct config *config, const struct rewind_request
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
-	if (!ctl_has_state(config->daemon.state_directory))
+	if (!ctl_may_have_state(config))
 		return without_state(config, request->source);
 	int r = ctl_open_state(&store, config, request->dry_run ? STORE_READ : STORE_OWN, &fault);
 	if (r) {

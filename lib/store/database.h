@@ -47,6 +47,13 @@ struct store_backend;
 int store_open_copy(struct store **ret, const char *directory, const char *file, const char *node,
 	struct store_backend *backend, struct fault *reterr);
 
+/* As store_open, beside a process that holds a shard with its copy in DIRECTORY: STORE_READ reads
+ * the copy. STORE_OWN never succeeds: STORE_E_LOCKED while there is such a process (it can be
+ * asked), else STORE_E_UNUSABLE. */
+int store_open_held(
+	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
+bool store_is_held(const char *directory); /* there is such a copy */
+
 /* NULL: the file alone is the state. */
 struct store_backend *store_backend(const struct store *store);
 /* 0, or STORE_E_LOST: its backend has lost the hold on the state. */

@@ -26,6 +26,12 @@ class Cluster(Case):
         with opener.open("http://" + url + path, timeout=30) as answer:
             return answer.read().decode()
 
+    def on(self, node, *arguments, expect=0):
+        """What trawlctl says on the host of NODE."""
+        self.conf = self.dir / (node + ".conf")
+        result = self.ctl(*arguments, expect=expect)
+        return result.text + result.err
+
     def finish(self, *holders):
         """All is delivered; HOLDERS end in order."""
         self.cloud.control(visible=self.count)
@@ -43,6 +49,9 @@ class Cluster(Case):
         self.assertEqual(self.ask(second, "/readyz"), "standby\n")
         self.assertIn("trawld_shard_held 0", self.ask(second, "/metrics"))
         self.assertEqual(self.ask(first, "/readyz"), "ready\n")
+        self.assertIn("acme", self.on("a", "coverage"))
+        self.on("a", "gaps", "--acknowledge")
+        self.assertIn("trawlctl cluster status", self.on("b", "coverage", expect=73))
         self.cloud.control(visible=200)
         self.wait_acknowledged(200)
         self.assertEqual(first.stop(), 0, first.text())
@@ -50,6 +59,9 @@ class Cluster(Case):
         self.cloud.control(visible=400)
         self.wait_acknowledged(400)
         self.assertEqual(second.stop(), 0, second.text())
+        self.on("a", "gaps", "--acknowledge", expect=73)
+        self.on("a", "backup", str(self.dir / "copy"), expect=64)
+        self.assertEqual(list(self.dir.glob("state-*/*.db")), [])
         self.assert_once()
 
     def test_kill(self):
