@@ -212,7 +212,7 @@ def _is(value, shape):
 
 def faults(value, shape, at):
     """Every fault of VALUE, as text that begins with the place."""
-    if isinstance(shape, dict) or (isinstance(shape, tuple) and shape[0] == "mapping"):
+    if isinstance(shape, dict) or (isinstance(shape, tuple) and shape[:1] == ("mapping",)):
         if not isinstance(value, dict):
             yield "%s: no mapping" % at
         elif isinstance(shape, dict):
