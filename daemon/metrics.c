@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cluster_metrics.h"
 #include "overview.h"
 #include "store/kept.h"
@@ -20,8 +22,8 @@ struct source_row {
 	enum exposition_type type;
 	const char *help;
 	double (*value)(const struct overview_source *source);
-	/* in place of it: any number of samples */
-	void (*print)(struct exposition *exposition, const struct overview_source *source);
+	/* instead of one sample of VALUE: any number of them */
+	void (*print)(struct exposition *exposition, const struct poller *poller, double value);
 };
 
 struct sink_row {
@@ -117,51 +119,64 @@ static double clock_skew(const struct overview_source *source)
 	return seconds(source->runner.skew_ns);
 }
 
-static const char *name_of(const struct overview_source *source)
+static const char *name_of(const struct poller *poller)
 {
-	return source->poller->source->name;
+	return poller->source->name;
 }
 
-static void print_faults(struct exposition *exposition, const struct overview_source *source)
+static void print_faults(struct exposition *exposition, const struct poller *poller, double value)
 {
+	(void)value;
 	for (int class = 0; class < TALLY_CLASSES; class ++) {
-		const char *labels[] = {"source", name_of(source), "reason",
+		const char *labels[] = {"source", name_of(poller), "reason",
 			fault_class_to_string((enum fault_class) class), NULL};
-		uint64_t n = source->poller->tally.faults[class];
+		uint64_t n = poller->tally.faults[class];
 		if (n > 0)
 			exposition_sample(exposition, labels, (double)n);
 	}
 }
 
-static void print_gaps(struct exposition *exposition, const struct overview_source *source)
+static void print_gaps(struct exposition *exposition, const struct poller *poller, double value)
 {
+	(void)value;
 	for (int reason = 0; reason < GAP_N_REASONS; reason++) {
-		const char *labels[] = {"source", name_of(source), "reason",
+		const char *labels[] = {"source", name_of(poller), "reason",
 			gap_reason_to_string((enum gap_reason)reason), NULL};
-		exposition_sample(exposition, labels, seconds(source->poller->gap_ns[reason]));
+		exposition_sample(exposition, labels, seconds(poller->gap_ns[reason]));
 	}
 }
 
-/* The present fault, which stays while it is tried again: what alerts tell faults apart by. */
-static void print_present_fault(struct exposition *exposition, const struct overview_source *source)
+/* The class of the present fault, which stays while it is tried again: what alerts tell faults
+ * apart by. */
+static double present_fault(const struct overview_source *source)
 {
-	const char *labels[] = {"source", name_of(source), "reason",
-		fault_class_to_string(source->runner.fault.class), NULL};
-	if (source->runner.failing)
-		exposition_sample(exposition, labels, 1);
+	return source->runner.failing ? (double)source->runner.fault.class : (double)NAN;
 }
 
-static void print_durations(struct exposition *exposition, const struct overview_source *source)
+static void print_present_fault(
+	struct exposition *exposition, const struct poller *poller, double value)
 {
-	exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
-		&source->poller->tally.durations);
+	if (isnan(value))
+		return;
+	const char *labels[] = {"source", name_of(poller), "reason",
+		fault_class_to_string((enum fault_class)value), NULL};
+	exposition_sample(exposition, labels, 1);
 }
 
-static void print_lateness(struct exposition *exposition, const struct overview_source *source)
+static void print_durations(
+	struct exposition *exposition, const struct poller *poller, double value)
 {
-	if (source->poller->source->n_reconcile > 0)
-		exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
-			&source->poller->tally.lateness);
+	(void)value;
+	exposition_histogram(exposition, (const char *[]){"source", name_of(poller), NULL},
+		&poller->tally.durations);
+}
+
+static void print_lateness(struct exposition *exposition, const struct poller *poller, double value)
+{
+	(void)value;
+	if (poller->source->n_reconcile > 0)
+		exposition_histogram(exposition, (const char *[]){"source", name_of(poller), NULL},
+			&poller->tally.lateness);
 }
 
 static double vanished(const struct overview_source *source)
@@ -169,10 +184,11 @@ static double vanished(const struct overview_source *source)
 	return (double)source->poller->tally.n_vanished;
 }
 
-static void print_sizes(struct exposition *exposition, const struct overview_source *source)
+static void print_sizes(struct exposition *exposition, const struct poller *poller, double value)
 {
-	exposition_histogram(exposition, (const char *[]){"source", name_of(source), NULL},
-		&source->poller->tally.sizes);
+	(void)value;
+	exposition_histogram(exposition, (const char *[]){"source", name_of(poller), NULL},
+		&poller->tally.sizes);
 }
 
 static const struct source_row source_rows[] = {
@@ -212,7 +228,8 @@ static const struct source_row source_rows[] = {
 	{"trawld_poll_errors", EXPOSITION_COUNTER, "Failed requests, by class of error.", NULL,
 		print_faults},
 	{"trawld_source_fault", EXPOSITION_GAUGE,
-		"1 while attempts fail, by class of the last error.", NULL, print_present_fault},
+		"1 while attempts fail, by class of the last error.", present_fault,
+		print_present_fault},
 	{"trawld_request_duration_seconds", EXPOSITION_HISTOGRAM, "Duration of requests.", NULL,
 		print_durations},
 	{"trawld_vanished_records", EXPOSITION_COUNTER,
@@ -223,6 +240,8 @@ static const struct source_row source_rows[] = {
 	{"trawld_page_bytes", EXPOSITION_HISTOGRAM, "Size of responses after decompression.", NULL,
 		print_sizes},
 };
+
+#define N_SOURCE_ROWS (sizeof(source_rows) / sizeof(source_rows[0]))
 
 static double pending(const struct sink_status *sink)
 {
@@ -399,7 +418,14 @@ void metrics_begin(struct metrics *metrics, const struct trawld *trawld, bool op
 {
 	*metrics = (struct metrics){.trawld = trawld,
 		.n_reloads = trawld->n_reloads,
+		.values = mem_array(trawld->n_pollers * N_SOURCE_ROWS, sizeof(double)),
 		.exposition = {.openmetrics = openmetrics}};
+}
+
+void metrics_end(struct metrics *metrics)
+{
+	free(metrics->values);
+	metrics->values = NULL;
 }
 
 bool metrics_stale(const struct metrics *metrics)
@@ -407,12 +433,23 @@ bool metrics_stale(const struct metrics *metrics)
 	return metrics->n_reloads != metrics->trawld->n_reloads;
 }
 
+/* What is known of a source is put together once, with the first family: that takes longer than to
+ * print it. */
+static void take_values(
+	const struct trawld *trawld, const struct poller *poller, nsec_t now_time, double *values)
+{
+	struct overview_source source;
+	overview_take_source(&source, trawld, poller, now_time);
+	for (size_t row = 0; row < N_SOURCE_ROWS; row++)
+		values[row] = source_rows[row].value ? source_rows[row].value(&source) : 0;
+}
+
 bool metrics_next(struct metrics *metrics, struct buf *out)
 {
 	const struct trawld *trawld = metrics->trawld;
 	struct exposition *exposition = &metrics->exposition;
 	exposition->out = out;
-	if (metrics->row == sizeof(source_rows) / sizeof(source_rows[0])) {
+	if (metrics->row == N_SOURCE_ROWS) {
 		print_sinks(exposition, trawld);
 		print_process(exposition, trawld);
 		cluster_metrics_print(exposition, trawld);
@@ -424,14 +461,16 @@ bool metrics_next(struct metrics *metrics, struct buf *out)
 	if (metrics->source == 0)
 		exposition_family(exposition, row->name, row->type, row->help);
 	for (size_t n = 0; n < PIECE && metrics->source < trawld->n_pollers; n++) {
-		struct overview_source source;
-		overview_take_source(&source, trawld, trawld->pollers[metrics->source++], now_time);
+		const struct poller *poller = trawld->pollers[metrics->source];
+		double *values = metrics->values + N_SOURCE_ROWS * metrics->source++;
+		if (metrics->row == 0)
+			take_values(trawld, poller, now_time, values);
 		if (row->print)
-			row->print(exposition, &source);
+			row->print(exposition, poller, values[metrics->row]);
 		else
 			exposition_sample(exposition,
-				(const char *[]){"source", name_of(&source), NULL},
-				row->value(&source));
+				(const char *[]){"source", name_of(poller), NULL},
+				values[metrics->row]);
 	}
 	if (metrics->source == trawld->n_pollers) {
 		metrics->row++;

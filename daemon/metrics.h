@@ -1,6 +1,6 @@
 /*
  * The metrics, printed in pieces: thousands of sources make megabytes, and between two pieces the
- * loop has its turn. Each piece tells what is true when it is printed.
+ * loop has its turn.
  */
 #ifndef TRAWLD_DAEMON_METRICS_H
 #define TRAWLD_DAEMON_METRICS_H
@@ -14,10 +14,12 @@ struct metrics {
 	unsigned n_reloads; /* when it began */
 	size_t row; /* the family to be printed */
 	size_t source; /* the next source of it */
+	double *values; /* of each source, by family: as they were with the first */
 	struct exposition exposition;
 };
 
 void metrics_begin(struct metrics *metrics, const struct trawld *trawld, bool openmetrics);
+void metrics_end(struct metrics *metrics);
 /* Appends the next piece to OUT. False: it was the last one. */
 bool metrics_next(struct metrics *metrics, struct buf *out);
 /* The sources are others by now: the rest would not match what was printed. */

@@ -13,6 +13,7 @@
 #include "metrics.h"
 #include "overview.h"
 #include "page_html.h"
+#include "sink/compressor.h"
 #include "status_detail.h"
 #include "status_json.h"
 #include "web_guests.h"
@@ -37,6 +38,7 @@ struct answer {
 	unsigned status;
 	const char *type;
 	const char *policy; /* Content-Security-Policy */
+	bool gzip; /* the body is compressed */
 	struct buf body;
 	struct rest *rest; /* what follows it; NULL: nothing */
 };
@@ -44,14 +46,17 @@ struct answer {
 /* Of metrics: a piece, and what is to come. */
 struct rest {
 	struct metrics metrics;
+	struct compressor *compressor; /* NULL: plain */
 	struct buf piece;
 	size_t piece_at;
 	bool last; /* the piece */
+	bool failed;
 };
 
 /* What an answer depends on besides its path; NULL where the client did not say. */
 struct question {
 	const char *accept; /* the header */
+	const char *encoding; /* Accept-Encoding */
 	const char *name; /* of a source or sink: ?name= */
 };
 
@@ -61,37 +66,42 @@ struct route {
 		struct answer *answer);
 };
 
-static void answer_metrics(
-	const struct trawld *trawld, const struct question *question, struct answer *answer)
+/* PLAIN is the next piece, compressed if that is wanted. */
+static void rest_add(struct rest *rest, struct slice plain)
 {
-	bool openmetrics = exposition_wants_openmetrics(question->accept), more = true;
-	struct metrics metrics;
-	answer->type = openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-				   : "text/plain; version=0.0.4; charset=utf-8";
-	metrics_begin(&metrics, trawld, openmetrics);
-	while (more && answer->body.size < WHOLE_SIZE)
-		more = metrics_next(&metrics, &answer->body);
-	if (!more)
-		return;
-	answer->rest = MEM_NEW(struct rest);
-	answer->rest->metrics = metrics;
-	answer->rest->piece = answer->body;
-	answer->body = BUF_NULL;
+	struct fault fault;
+	if (!rest->compressor)
+		buf_append(&rest->piece, plain.data, plain.size);
+	else if (compressor_add(rest->compressor, plain, rest->last, &rest->piece, &fault) != 0)
+		rest->failed = rest->last = true;
+}
+
+/* What the compressor keeps to itself is no piece yet. */
+static void rest_next(struct rest *rest)
+{
+	struct buf plain CLEANUP(buf_deinit) = BUF_NULL;
+	buf_clear(&rest->piece);
+	rest->piece_at = 0;
+	while (rest->piece.size == 0 && !rest->last) {
+		buf_clear(&plain);
+		rest->last = !metrics_next(&rest->metrics, &plain);
+		rest_add(rest, buf_slice(&plain));
+	}
 }
 
 static ssize_t read_rest(void *userdata, uint64_t position, char *to, size_t size)
 {
 	struct rest *rest = userdata;
 	(void)position;
-	if (rest->piece_at == rest->piece.size) {
-		if (rest->last)
-			return MHD_CONTENT_READER_END_OF_STREAM;
+	if (rest->piece_at == rest->piece.size && !rest->last) {
 		if (metrics_stale(&rest->metrics))
 			return MHD_CONTENT_READER_END_WITH_ERROR;
-		buf_clear(&rest->piece);
-		rest->piece_at = 0;
-		rest->last = !metrics_next(&rest->metrics, &rest->piece);
+		rest_next(rest);
 	}
+	if (rest->failed)
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	if (rest->piece_at == rest->piece.size)
+		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (size > rest->piece.size - rest->piece_at)
 		size = rest->piece.size - rest->piece_at;
 	memcpy(to, rest->piece.data + rest->piece_at, size);
@@ -102,8 +112,41 @@ static ssize_t read_rest(void *userdata, uint64_t position, char *to, size_t siz
 static void rest_free(void *userdata)
 {
 	struct rest *rest = userdata;
+	metrics_end(&rest->metrics);
+	compressor_free(rest->compressor);
 	buf_deinit(&rest->piece);
 	free(rest);
+}
+
+/* Prometheus does. */
+static bool accepts_gzip(const struct question *question)
+{
+	return question->encoding && strcasestr(question->encoding, "gzip") &&
+	       !strcasestr(question->encoding, "gzip;q=0");
+}
+
+static void answer_metrics(
+	const struct trawld *trawld, const struct question *question, struct answer *answer)
+{
+	bool openmetrics = exposition_wants_openmetrics(question->accept);
+	struct rest *rest = MEM_NEW(struct rest);
+	struct buf plain CLEANUP(buf_deinit) = BUF_NULL;
+	struct fault fault;
+	answer->type = openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+				   : "text/plain; version=0.0.4; charset=utf-8";
+	metrics_begin(&rest->metrics, trawld, openmetrics);
+	answer->gzip = accepts_gzip(question) &&
+		       compressor_new(&rest->compressor, COMPRESSION_GZIP, &fault) == 0;
+	while (!rest->last && plain.size < WHOLE_SIZE)
+		rest->last = !metrics_next(&rest->metrics, &plain);
+	rest_add(rest, buf_slice(&plain));
+	if (!rest->last || rest->failed) {
+		answer->rest = rest;
+		return;
+	}
+	answer->body = rest->piece;
+	rest->piece = BUF_NULL;
+	rest_free(rest);
 }
 
 static void answer_health(
@@ -206,6 +249,10 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct ans
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
 	MHD_add_response_header(response, "Cache-Control", "no-store");
+	if (answer->gzip) {
+		MHD_add_response_header(response, "Content-Encoding", "gzip");
+		MHD_add_response_header(response, "Vary", "Accept-Encoding");
+	}
 	if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(response, "Allow", "GET, HEAD");
 	enum MHD_Result r = MHD_queue_response(connection, answer->status, response);
@@ -224,8 +271,9 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 	const char *path, const char *method, const char *version, const char *upload,
 	size_t *upload_size, void **request)
 {
-	struct answer answer = {
-		MHD_HTTP_OK, "text/plain; charset=utf-8", "default-src 'none'", BUF_NULL, NULL};
+	struct answer answer = {.status = MHD_HTTP_OK,
+		.type = "text/plain; charset=utf-8",
+		.policy = "default-src 'none'"};
 	(void)version;
 	(void)upload;
 	(void)upload_size;
@@ -238,6 +286,8 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 		find_answer(userdata, path,
 			&(struct question){
 				MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept"),
+				MHD_lookup_connection_value(
+					connection, MHD_HEADER_KIND, "Accept-Encoding"),
 				MHD_lookup_connection_value(
 					connection, MHD_GET_ARGUMENT_KIND, "name")},
 			&answer);

@@ -2,7 +2,9 @@
 """The status endpoint: metrics to the letter of their format, health, readiness, what is refused."""
 
 import base64
+import gzip
 import hashlib
+import http.client
 import re
 import resource
 import signal
@@ -365,6 +367,36 @@ class Many(Listen):
             self.assertIn(("trawld_sink_up", ("sink", "archive")), found)
         answer = self.ask("/metrics", "HEAD")
         self.assertEqual((answer.code, answer.text), (200, ""))
+
+    def test_compressed(self):
+        """Whoever accepts gzip gets the same, in pieces and whole, in a tenth of the bytes."""
+        daemon = self.begin_many()
+        plain = self.metrics()
+        for path in ("/metrics", "/status"):
+            answer = self.raw(path, {"Accept-Encoding": "deflate, gzip;q=1.0, *;q=0.5"})
+            self.assertEqual(answer.getheader("Content-Encoding"), "gzip" if path == "/metrics" else None)
+            body = answer.read()
+            if path == "/metrics":
+                text = gzip.decompress(body).decode()
+                self.assertGreater(len(text), 10 * len(body))
+                self.assertEqual(set(parse(text)), set(plain))
+        for encoding in ("identity", "gzip;q=0", "br"):
+            self.assertIsNone(self.raw("/metrics", {"Accept-Encoding": encoding}).getheader("Content-Encoding"))
+        self.names = self.names[:1]
+        self.configure(*self.sections(), listen="127.0.0.1:%d" % self.port)
+        mark = daemon.mark()
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_log("reloaded: 1 source", mark)
+        answer = self.raw("/metrics", {"Accept-Encoding": "gzip"})
+        body = answer.read()
+        self.assertEqual(answer.getheader("Content-Length"), str(len(body)))
+        parse(gzip.decompress(body).decode())
+
+    def raw(self, path, headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30 * harness.PATIENCE)
+        self.addCleanup(connection.close)
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse()
 
     def test_reload_in_between(self):
         """An answer that would mix two configurations breaks off; the next one is whole."""
