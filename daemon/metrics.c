@@ -418,6 +418,7 @@ void metrics_begin(struct metrics *metrics, const struct trawld *trawld, bool op
 {
 	*metrics = (struct metrics){.trawld = trawld,
 		.n_reloads = trawld->n_reloads,
+		.n_sources = trawld->n_pollers,
 		.values = mem_array(trawld->n_pollers * N_SOURCE_ROWS, sizeof(double)),
 		.exposition = {.openmetrics = openmetrics}};
 }
@@ -428,9 +429,15 @@ void metrics_end(struct metrics *metrics)
 	metrics->values = NULL;
 }
 
+bool metrics_are_many(const struct metrics *metrics)
+{
+	return metrics->row == 0;
+}
+
 bool metrics_stale(const struct metrics *metrics)
 {
-	return metrics->n_reloads != metrics->trawld->n_reloads;
+	return metrics->n_reloads != metrics->trawld->n_reloads ||
+	       metrics->n_sources != metrics->trawld->n_pollers;
 }
 
 /* What is known of a source is put together once, with the first family: that takes longer than to

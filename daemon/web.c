@@ -21,7 +21,7 @@
 
 #define CONNECTIONS 320u /* more than web_guests lets in, since those sent away go later */
 /* An answer up to this size is made at once. */
-#define WHOLE_SIZE ((size_t)256 << 10)
+#define WHOLE_SIZE ((size_t)128 << 10)
 #define READ_SIZE ((size_t)64 << 10)
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 
@@ -137,8 +137,9 @@ static void answer_metrics(
 	metrics_begin(&rest->metrics, trawld, openmetrics);
 	answer->gzip = accepts_gzip(question) &&
 		       compressor_new(&rest->compressor, COMPRESSION_GZIP, &fault) == 0;
-	while (!rest->last && plain.size < WHOLE_SIZE)
+	do
 		rest->last = !metrics_next(&rest->metrics, &plain);
+	while (!rest->last && plain.size < WHOLE_SIZE && !metrics_are_many(&rest->metrics));
 	rest_add(rest, buf_slice(&plain));
 	if (!rest->last || rest->failed) {
 		answer->rest = rest;
