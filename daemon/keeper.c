@@ -52,7 +52,7 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 		return;
 	}
 	/* what cannot be written now is told by the committer, and goes later */
-	timer_start(loop, timer, r == 0 && (more || forced) ? 0 : LOOK_AGAIN);
+	timer_start(loop, timer, !r && (more || forced) ? 0 : LOOK_AGAIN);
 }
 
 struct keeper *keeper_new(struct trawld *trawld)

@@ -104,7 +104,7 @@ static int bind_and_listen(int fd, const struct listen_address *address)
 	int error = errno;
 	umask(mask);
 	errno = error;
-	return r == 0 ? listen(fd, BACKLOG) : r;
+	return !r ? listen(fd, BACKLOG) : r;
 }
 
 int listen_address_open(

@@ -74,7 +74,7 @@ static bool become_owner(const char *directory)
 		log_error(NULL, "%s", fault.text);
 	else if (name)
 		log_notice(NULL, "started by root; continuing as %s, who owns %s", name, directory);
-	return r == 0;
+	return !r;
 }
 
 int main(int argc, char **argv)

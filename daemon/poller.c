@@ -80,11 +80,11 @@ static bool may_poll(bool needs_window, void *userdata)
 		committer_damaged(poller->trawld->committer, &fault);
 	else if (r && !poller->unreadable)
 		trawld_store_failed(poller->trawld, &fault);
-	if (r == 0 && poller->unreadable)
+	if (!r && poller->unreadable)
 		log_notice(
 			&poller->source->subject, "its state can be read again; polling resumes");
-	poller->unreadable = r != 0;
-	return r == 0;
+	poller->unreadable = r;
+	return !r;
 }
 
 /* Nobody has to wait for it (--once, readiness). */

@@ -201,7 +201,7 @@ int rewind_source(struct store *store, const struct rewind_request *request, str
 	rewind.horizon = dedupe_horizon(&rewind);
 	nsec_t since = rewind.horizon > rewind.time ? rewind.horizon : rewind.time;
 	r = cursors_count_keys(store, request->source, since, &rewind.n_known, reterr);
-	if (r == 0 && !request->dry_run)
+	if (!r && !request->dry_run)
 		r = write_cursor(store, &rewind, reterr);
 	if (r)
 		return store_failed(r);

@@ -27,7 +27,7 @@ int ctl_backup(const struct ctl_arguments *arguments)
 	} else {
 		char *former CLEANUP_FREE = NULL;
 		int r = owner_check(directory, config->location, &former, &fault);
-		if (r == 0)
+		if (!r)
 			r = store_backup(directory, arguments->name, &size, &fault);
 		code = r ? ctl_store_failed(r, &fault) : 0;
 	}

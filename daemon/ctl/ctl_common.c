@@ -153,7 +153,7 @@ int ctl_read_state(const struct config *config,
 	if (!ctl_may_have_state(config))
 		return 0;
 	int r = ctl_open_state(&store, config, STORE_READ, &fault);
-	if (r == 0)
+	if (!r)
 		r = read(store, userdata, &fault);
 	store_close(store);
 	return r ? ctl_store_failed(r, &fault) : 0;

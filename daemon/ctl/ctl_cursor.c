@@ -151,11 +151,11 @@ int ctl_cursor(const struct ctl_arguments *arguments)
 		return EX_CONFIG;
 	ctl_secrets_init(&secrets, config);
 	int r = ctl_read_state(config, list, &listing);
-	if (r == 0 && !name)
+	if (!r && !name)
 		r = print_all(config, &listing, arguments->json);
-	else if (r == 0 && !ctl_find_source(config, name) && !find_row(&listing, name))
+	else if (!r && !ctl_find_source(config, name) && !find_row(&listing, name))
 		r = unknown(config, &listing, name);
-	else if (r == 0)
+	else if (!r)
 		r = print_one(config, &listing, name, arguments->json);
 	ctl_secrets_deinit(&secrets);
 	config_free(config);

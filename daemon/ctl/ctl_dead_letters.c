@@ -185,7 +185,7 @@ static int change(const struct config *config, const char *name, bool resend)
 	}
 	/* what root writes here could not be read by the daemon */
 	int r = user_become_owner(directory, NULL, &fault);
-	if (r == 0)
+	if (!r)
 		r = resend ? resend_request(directory, name, &n, &fault)
 			   : deadletter_discard(directory, name, &n, &fault);
 	store_close(store);

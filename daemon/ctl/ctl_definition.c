@@ -190,7 +190,7 @@ static int record_source(
 		return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
 	}
 	r = save(arguments->third, &recorded.text);
-	if (r == 0)
+	if (!r)
 		printf("%s: %zu exchange%s, %zu record%s\n"
 		       "Read it before you show it to anybody: only what trawld knows to be "
 		       "secret, and the strings of records, were replaced.\n",
@@ -271,12 +271,12 @@ static int propose(const struct ctl_arguments *arguments)
 	struct http_message message = {.method = mem_strdup("GET"), .url = mem_strdup(state.url)};
 	struct http_transport transport = {.timeout_ns = 60 * NSEC_PER_SEC};
 	int r = arguments->headers ? read_headers(arguments->headers, &state.headers) : 0;
-	if (r == 0 && state.headers.n_items && url_is_in_clear(state.url)) {
+	if (!r && state.headers.n_items && url_is_in_clear(state.url)) {
 		fputs("trawlctl: the credential would go over the network in clear: the address is not https\n",
 			stderr);
 		r = EX_USAGE;
 	}
-	if (r == 0) {
+	if (!r) {
 		http_headers_add(&message.headers, "Accept", SLICE("application/json"));
 		for (size_t i = 0; i < state.headers.n_items; i++)
 			http_headers_add(&message.headers, state.headers.items[i].name,

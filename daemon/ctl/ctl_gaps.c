@@ -117,7 +117,7 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r == STORE_E_LOCKED)
 		return acknowledge_by_daemon(arguments);
-	if (r == 0) {
+	if (!r) {
 		coverage_acknowledge(store, arguments->name, by);
 		r = commit_run(store, &fault);
 	}

@@ -47,11 +47,11 @@ static int pause_in(struct store *store, const char *name, bool paused)
 	bool any = false;
 	for (int kind = PAUSE_SOURCE; kind <= PAUSE_SINK; kind++) {
 		int r = pause_set(store, (enum pause_kind)kind, name, paused, by, &fault);
-		if (r == 0)
+		if (!r)
 			print_done(words[kind], name, paused, false);
 		else if (r != STORE_E_UNKNOWN)
 			return ctl_store_failed(r, &fault);
-		any |= r == 0;
+		any |= !r;
 	}
 	if (any)
 		return 0;

@@ -298,10 +298,10 @@ static int load_cursor(struct session *session, const struct config *config)
 			? store_is_held(config->daemon.state_directory)
 			: ctl_has_state(config->daemon.state_directory)) {
 		r = ctl_open_state(&session->store, config, STORE_READ, &fault);
-		if (r == 0)
+		if (!r)
 			r = cursors_get(session->store, probe->source->name, &stored, &fault);
 	}
-	if (r == 0 && session->store) {
+	if (!r && session->store) {
 		session->window = window_new(session->store, probe->source->name);
 		r = window_load(session->window, NSEC_NONE, &fault);
 	}

@@ -29,7 +29,7 @@ static int read_key(struct ed25519 **ret, const char *path)
 	}
 	r = ed25519_private(ret, buf_slice(&text));
 	explicit_bzero(text.data, text.size);
-	if (r == 0)
+	if (!r)
 		return 0;
 	fprintf(stderr,
 		"trawlctl: %s is not an Ed25519 private key in PEM form (`openssl genpkey -algorithm ed25519` makes one)\n",
@@ -46,7 +46,7 @@ int report_sign(struct buf *text, const char *form, const char *path)
 		return code;
 	int r = ed25519_sign(key, buf_slice(text), &signature);
 	encode_base64(buf_slice(&signature), &base64);
-	if (r == 0 && strcmp(form, "json") == 0) {
+	if (!r && strcmp(form, "json") == 0) {
 		struct buf wrapped = BUF_NULL;
 		buf_append_text(&wrapped, "{\"body\":");
 		json_encode(buf_slice(text), &wrapped);
@@ -54,12 +54,12 @@ int report_sign(struct buf *text, const char *form, const char *path)
 			ed25519_fingerprint(key));
 		buf_deinit(text);
 		*text = wrapped;
-	} else if (r == 0) {
+	} else if (!r) {
 		buf_printf(text, SIGNATURE_BEGIN "%s %s" SIGNATURE_END, ed25519_fingerprint(key),
 			buf_text(&base64));
 	}
 	ed25519_free(key);
-	if (r == 0)
+	if (!r)
 		return 0;
 	fputs("trawlctl: OpenSSL cannot sign\n", stderr);
 	return EX_SOFTWARE;

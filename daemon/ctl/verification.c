@@ -162,7 +162,7 @@ static int read_files(struct verification *verification, struct verify_proof *pr
 		int r = verify_file(&verification->runs, files->items[i], NULL, proof,
 			&verification->report, &found[i]);
 		n_records[i] = verification->report.n_records - before;
-		found[i] = found[i] || r != 0;
+		found[i] = found[i] || r;
 		code = r ? read_failed(verification, files->items[i], r) : 0;
 	}
 	for (size_t i = 0; !code && !proof && i < files->n_items; i++)

@@ -362,7 +362,7 @@ int verify_file(struct verify_runs *runs, const char *path, struct verify_run *r
 		walk.line++;
 	}
 	file_lines_close(lines);
-	if (r == 0)
+	if (!r)
 		end_file(&walk);
 	*ret_found = walk.n_trackers > 0;
 	walk_deinit(&walk);
@@ -388,13 +388,13 @@ int verify_twin(const char *path, const char *original, struct verify_report *re
 	struct file_lines *lines = NULL, *others = NULL;
 	bool same = false;
 	int r = file_lines_open(&lines, path);
-	if (r == 0)
+	if (!r)
 		r = file_lines_open(&others, original);
-	if (r == 0)
+	if (!r)
 		r = compare_lines(lines, others, &same);
-	if (r == 0 && same)
+	if (!r && same)
 		verify_note(report, "%s holds the same records as %s", path, original);
-	else if (r == 0)
+	else if (!r)
 		verify_problem(report,
 			"%s does not hold the same records as %s, from which it was compressed",
 			path, original);

@@ -272,7 +272,7 @@ struct conversation *conversation_read(
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(SIZE_MAX_FILE);
 	int r = file_read(&text, path);
-	if (r == 0)
+	if (!r)
 		return conversation_parse(path, buf_slice(&text), provider, findings);
 	findings_add(findings, path, 0, "cannot read: %s", strerror(-r));
 	return NULL;

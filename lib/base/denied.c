@@ -53,7 +53,7 @@ static void append_own_command(struct buf *out)
 	int r = file_read(&words, "/proc/self/cmdline");
 
 	buf_append_char(&words, '\0');
-	for (size_t at = 0; r == 0 && at < words.size - 1; at += strlen(words.data + at) + 1) {
+	for (size_t at = 0; !r && at < words.size - 1; at += strlen(words.data + at) + 1) {
 		if (at > 0)
 			buf_append_char(&line, ' ');
 		append_word(&line, words.data + at);

@@ -30,7 +30,7 @@ struct json_lookup *json_lookup_parse(const char *const *texts, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		int r = pointer_parse(&pointers[i], slice_of(texts[i]));
 
-		assert(r == 0);
+		assert(!r);
 		(void)r;
 		list[i] = &pointers[i];
 	}
@@ -56,7 +56,7 @@ int json_lookup_run(struct json_lookup *lookup, struct slice text, const struct 
 {
 	int r = json_scanner_run(lookup->plan, text, &lookup->scan, reterr);
 
-	if (r == 0)
+	if (!r)
 		*ret = lookup->scan.envelope;
 	return r;
 }
@@ -68,7 +68,7 @@ int json_lookup_once(const char *const *texts, size_t n, struct slice text, stru
 	const struct slice *values;
 	int r = json_lookup_run(lookup, text, &values, reterr);
 
-	for (size_t i = 0; i < n && r == 0; i++)
+	for (size_t i = 0; i < n && !r; i++)
 		ret[i] = values[i];
 	json_lookup_free(lookup);
 	return r;

@@ -39,9 +39,9 @@ int json_remove_new(struct json_remove **ret, const struct str_list *pointers, s
 		const char *item = pointers->items[i];
 		int r = pointer_parse(&remove->pointers[i], slice_of(item));
 
-		if (r == 0)
+		if (!r)
 			remove->n_pointers++;
-		if (r != 0 || *item == '\0' || i == JSON_REMOVE_MAX) {
+		if (r || *item == '\0' || i == JSON_REMOVE_MAX) {
 			json_remove_free(remove);
 			return i == JSON_REMOVE_MAX
 				       ? fault_set(reterr, FAULT_CONFIG,

@@ -36,7 +36,7 @@ int number_parse(struct slice text, int64_t min, int64_t max, int64_t *ret)
 		text.size--;
 	}
 	int r = take_digits(&text, &value);
-	if (r == 0 && text.size)
+	if (!r && text.size)
 		return NUMBER_E_SYNTAX;
 	if (r)
 		return r;

@@ -202,7 +202,7 @@ int json_template_render(const struct json_template *template, template_lookup_f
 	int r = node_render(&template->root, lookup, userdata, &text);
 	if (r == TEMPLATE_E_ABSENT)
 		return buf_append_text(out, "{}");
-	if (r == 0)
+	if (!r)
 		buf_append_slice(out, buf_slice(&text));
 	return r;
 }

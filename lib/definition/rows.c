@@ -263,10 +263,10 @@ int rows_complete(struct rows *rows, struct fault *reterr)
 		return 0;
 	int r = json_scanner_run(
 		format->whole ? format->whole : format->plan, text, &rows->elements, reterr);
-	if (r == 0 && !format->whole && text.data[0] != '{')
+	if (!r && !format->whole && text.data[0] != '{')
 		r = fault_set(reterr, FAULT_BODY,
 			"the document is not a JSON object ([fetch] at is not set)");
-	else if (r == 0 && format->whole && rows->elements.array != JSON_SCAN_ARRAY_FOUND)
+	else if (!r && format->whole && rows->elements.array != JSON_SCAN_ARRAY_FOUND)
 		r = fault_set(
 			reterr, FAULT_BODY, "the document has no array where [fetch] at leads");
 	return r;

@@ -304,7 +304,7 @@ static int print_joined(struct slice text, struct buf *out)
 	}
 	scanner = json_scanner_new(&(struct json_scanner_wanted){.records = &self});
 	r = json_scanner_run(scanner, text, &scan, NULL) ? TEMPLATE_E_VALUE : 0;
-	for (size_t i = 0; r == 0 && i < scan.n_elements; i++) {
+	for (size_t i = 0; !r && i < scan.n_elements; i++) {
 		if (i > 0)
 			buf_append_char(out, ',');
 		buf_append_slice(out, json_content(scan.elements[i].raw, &scratch));
@@ -441,7 +441,7 @@ int template_render_json(
 		return 0;
 	}
 	int r = render(template, lookup, userdata, &text, false);
-	if (r == 0)
+	if (!r)
 		json_encode(buf_slice(&text), out);
 	return r;
 }

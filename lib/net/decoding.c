@@ -65,7 +65,7 @@ static int add_zstd(struct decoding *decoding, struct slice piece, struct buf *o
 
 		if (ZSTD_isError(r))
 			return DECODING_E_DAMAGED;
-		decoding->inside = r != 0;
+		decoding->inside = r;
 		if (buf_append(out, step, decoded.pos) != 0)
 			return DECODING_E_FULL;
 	} while (in.pos < in.size || decoded.pos == decoded.size);

@@ -20,13 +20,13 @@ static void http_call_send(struct http_call *call)
 	int r = call->kind->write(call, &message, &fault);
 
 	call->n_renewals = sender->n_renewals;
-	if (r == 0)
+	if (!r)
 		r = auth_apply(sender->auth, &message, clock_wall(), &fault);
-	if (r == 0)
+	if (!r)
 		call->request = http_request_start(
 			sender->client, &message, &sender->transport, http_call_on_done, call);
 	http_message_deinit(&message);
-	if (r != 0)
+	if (r)
 		call->kind->done(call, NULL, &fault);
 }
 

@@ -42,7 +42,7 @@ static bool check_file(const char *path, const char *const *ends, const char *wh
 		return false;
 	}
 	int r = file_read(&text, path);
-	bool found = r == 0 && holds(buf_slice(&text), ends);
+	bool found = !r && holds(buf_slice(&text), ends);
 	secret_wipe(text.data, text.size);
 	if (r)
 		findings_add_at(findings, section, key, "%s: %s: %s", key, path, strerror(-r));

@@ -82,7 +82,7 @@ int url_origin(const char *url, char **ret_origin)
 	CLEANUP(cleanup_curl) char *port = NULL;
 	int r = url_parse(url, &handle);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (curl_url_get(handle, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 		curl_url_get(handle, CURLUPART_HOST, &host, 0) != CURLUE_OK || !*host ||
@@ -275,7 +275,7 @@ int url_resolve(const char *base, const char *reference, char **ret_url)
 	struct url_parts parts;
 	int r = url_split(base, &parts);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (!reference || strlen(reference) > URL_SIZE_MAX)
 		return URL_E_SYNTAX;
@@ -286,7 +286,7 @@ int url_resolve(const char *base, const char *reference, char **ret_url)
 		append_reference(&out, &parts, encoded);
 	r = url_origin(
 		buf_text(&out), &origin); /* refuses what libcurl could not or may not open */
-	if (r != 0)
+	if (r)
 		return r;
 	*ret_url = buf_take(&out);
 	return 0;
@@ -300,9 +300,9 @@ int url_replace_origin(const char *url, const char *endpoint, char **ret_url)
 	struct url_parts to;
 	int r = url_split(url, &from);
 
-	if (r == 0)
+	if (!r)
 		r = url_split(endpoint, &to);
-	if (r != 0)
+	if (r)
 		return r;
 	if (to.query.data)
 		return URL_E_SYNTAX;
@@ -318,7 +318,7 @@ int url_replace_origin(const char *url, const char *endpoint, char **ret_url)
 		buf_append_slice(&out, from.query);
 	}
 	r = url_origin(buf_text(&out), &origin);
-	if (r != 0)
+	if (r)
 		return r;
 	*ret_url = buf_take(&out);
 	return 0;

@@ -121,7 +121,7 @@ static void committer_run(struct committer *committer)
 		timer_start(committer->loop, &committer->timer, COMMITTER_DELAY);
 		return;
 	}
-	if (r != 0) {
+	if (r) {
 		committer_failed(committer, r, &fault);
 		return;
 	}

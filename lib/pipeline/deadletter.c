@@ -188,13 +188,13 @@ static int deadletter_append(int fd, struct deadletter_lines *lines)
 	struct buf text = BUF_NULL;
 	int r = 0;
 
-	while (r == 0 && lines->next(lines, &text)) {
+	while (!r && lines->next(lines, &text)) {
 		if (text.size >= DEADLETTER_PIECE)
 			r = deadletter_flush(fd, &text);
 	}
-	if (r == 0)
+	if (!r)
 		r = deadletter_flush(fd, &text);
-	if (r == 0 && fsync(fd) < 0)
+	if (!r && fsync(fd) < 0)
 		r = -errno;
 	buf_deinit(&text);
 	return r;
@@ -215,9 +215,9 @@ static int deadletter_open(int directory, const char *sink, int *ret_fd)
 	if (fd < 0)
 		r = -errno;
 	free(name);
-	if (r != 0 && fd >= 0)
+	if (r && fd >= 0)
 		close(fd);
-	if (r == 0)
+	if (!r)
 		*ret_fd = fd;
 	return r;
 }
@@ -235,7 +235,7 @@ static int deadletter_directory(const char *state_directory, int *ret_fd)
 		r = fsync(state) < 0 ? -errno : 0;
 	else if (errno != EEXIST)
 		r = -errno;
-	if (r == 0) {
+	if (!r) {
 		directory = openat(
 			state, "dead-letters", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (directory < 0)
@@ -256,24 +256,24 @@ static int deadletter_store(const char *state_directory, const char *file,
 	int fd = -1;
 	int r = deadletter_directory(state_directory, &directory);
 
-	if (r == 0)
+	if (!r)
 		r = deadletter_open(directory, file, &fd);
-	if (r == 0 && fstat(fd, &before) < 0)
+	if (!r && fstat(fd, &before) < 0)
 		r = -errno;
-	if (r == 0 && !S_ISREG(before.st_mode))
+	if (!r && !S_ISREG(before.st_mode))
 		r = -EINVAL;
-	if (r == 0) {
+	if (!r) {
 		r = deadletter_close_line(fd);
-		if (r == 0)
+		if (!r)
 			r = deadletter_append(fd, lines);
-		if (r != 0 && ftruncate(fd, before.st_size) < 0)
+		if (r && ftruncate(fd, before.st_size) < 0)
 			r = -errno; /* a torn line stays; the next write closes it */
 	}
 	if (fd >= 0)
 		close(fd);
 	if (directory >= 0)
 		close(directory);
-	if (r == 0)
+	if (!r)
 		return 0;
 	buf_printf(&path, "%s/dead-letters/%s.ndjson", state_directory, file);
 	denied_explain(buf_text(&path), state_directory, -r, &why);
@@ -315,7 +315,7 @@ int deadletter_discard(
 	CLEANUP_FREE char *note = mem_printf("%s/dead-letters/%s.resend", state_directory, sink);
 	int r = resend_count(state_directory, sink, ret_n, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	unlink(note);
 	if (unlink(path) == 0 || errno == ENOENT)
@@ -341,5 +341,5 @@ int deadletter_rename(const char *state_directory, const char *name, const char 
 {
 	int r = deadletter_move(state_directory, name, to, "ndjson");
 
-	return r == 0 ? deadletter_move(state_directory, name, to, "resend") : r;
+	return !r ? deadletter_move(state_directory, name, to, "resend") : r;
 }

@@ -318,7 +318,7 @@ static void delivery_take(struct delivery *delivery)
 		committer_damaged(delivery->setup.committer, &fault);
 		return;
 	}
-	if (r != 0) {
+	if (r) {
 		delivery_fail(delivery, &fault);
 		return;
 	}
@@ -448,11 +448,11 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	struct json_remove *remove = NULL;
 	int r = selection_new(&selection, &setup->common->include, &setup->common->exclude, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (setup->common->remove.n_items > 0)
 		r = json_remove_new(&remove, &setup->common->remove, reterr);
-	if (r != 0) {
+	if (r) {
 		selection_free(selection);
 		return r;
 	}

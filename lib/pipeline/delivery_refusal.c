@@ -120,10 +120,10 @@ static int reject_write(struct delivery *delivery, struct fault *reterr)
 	uint64_t size = deadletter_size(directory, delivery->sink->name);
 	int r = reject_within_limit(delivery, reterr);
 
-	if (r == 0)
+	if (!r)
 		r = deadletter_write(
 			directory, delivery->sink->name, delivery->job, &delivery->answer, reterr);
-	if (r == 0)
+	if (!r)
 		reject_warn(delivery, size);
 	return r;
 }
@@ -202,7 +202,7 @@ static int doubt_widen(struct delivery *delivery, bool *ret_wider, struct fault 
 	sink->gather.bytes = 0;
 	queue_restart(&delivery->queue, delivery->acknowledged);
 	r = queue_refill(&delivery->queue, 0, &sink->gather, reterr);
-	if (r == 0) {
+	if (!r) {
 		delivery_build(delivery);
 		*ret_wider = delivery->job->n_batches > job->n_batches;
 		delivery->planned = planned && !*ret_wider;
@@ -242,7 +242,7 @@ void delivery_doubt(struct delivery *delivery)
 			committer_damaged(delivery->setup.committer, &fault);
 			return;
 		}
-		if (r != 0) {
+		if (r) {
 			delivery_fail(delivery, &fault);
 			return;
 		}

@@ -195,7 +195,7 @@ void delivery_replay_take(struct delivery *delivery)
 	if (*delivery->replay->progress.plan)
 		delivery_plan_parse(delivery->replay->progress.plan, plan, 4);
 	r = replay_read(delivery, plan[0], job, &fault);
-	if (r == 0 && job->n_items > 0) {
+	if (!r && job->n_items > 0) {
 		delivery->job = job_new(delivery->sink->name, job->items, job->n_items,
 			delivery->selection, &terms);
 		if (plan[0] == job->end && plan[1] > 0)
@@ -211,7 +211,7 @@ void delivery_replay_take(struct delivery *delivery)
 		replay_damaged(delivery, &fault);
 	} else if (r == STORE_E_CORRUPT) {
 		committer_damaged(delivery->setup.committer, &fault);
-	} else if (r != 0) {
+	} else if (r) {
 		delivery_fail(delivery, &fault);
 	} else if (!delivery->replaying) {
 		replay_over(delivery, REPLAY_DONE, NULL);

@@ -114,7 +114,7 @@ int delivery_resend(struct delivery *delivery, uint64_t *ret_n, struct fault *re
 	int r;
 
 	r = resend_request(directory, sink->name, ret_n, reterr);
-	if (r != 0 || *ret_n == 0)
+	if (r || *ret_n == 0)
 		return r;
 	if (resend->active) { /* as it is, but to the end of what is there now */
 		struct resend now;

@@ -294,17 +294,17 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 	own.state_id = store_id(fanout->store);
 	r = kind->create(&sink, &own, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (kind->capabilities & SINK_EXACTLY_ONCE)
 		spool_sink_of_host(fanout->store, setup->name);
 	r = spool_sink_get(
 		fanout->store, setup->name, &delivery_setup.acknowledged, &position, NULL, reterr);
 	delivery_setup.position = position;
-	if (r == 0)
+	if (!r)
 		r = delivery_new(&fanout->sinks[handle], &delivery_setup, sink, reterr);
 	free(position);
-	if (r != 0) {
+	if (r) {
 		kind->destroy(sink);
 		return r;
 	}

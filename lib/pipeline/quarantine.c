@@ -79,7 +79,7 @@ int quarantine_take(
 	int r = n ? deadletter_keep(
 			    quarantine->state_directory, quarantine->source->name, fresh, n, reterr)
 		  : 0;
-	if (r == 0 && n > 0) {
+	if (!r && n > 0) {
 		for (size_t i = 0; i < n; i++)
 			occurrence_add(&quarantine->kept, &fresh[i].key);
 		quarantine->n_kept += n;

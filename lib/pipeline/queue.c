@@ -73,7 +73,7 @@ int queue_refill(
 	if (queue->reader.after != queue->taken) /* others were offered */
 		spool_reader_seek(&queue->reader, queue->taken);
 	bool began = spool_read_begin(queue->store);
-	while (r == 0 && queue->behind &&
+	while (!r && queue->behind &&
 		(has_room(queue, max_bytes) ||
 			(queue->taken < until && queue->n_items < JOB_MAX_BATCHES))) {
 		struct batch *batch = NULL;
@@ -82,7 +82,7 @@ int queue_refill(
 		if (batch)
 			queue_push(queue, batch);
 		else
-			queue->behind = r != 0;
+			queue->behind = r;
 	}
 	spool_read_end(queue->store, began);
 	return r;

@@ -99,7 +99,7 @@ static int copy_rest(int from, off_t offset, int fd)
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
 		r = write_all(fd, (struct slice){piece, (size_t)n});
-		if (r != 0)
+		if (r)
 			return r;
 		offset += n;
 	}
@@ -115,14 +115,14 @@ static int replace_file(const char *path, struct slice text, int from, off_t off
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, text);
-	if (r == 0 && from >= 0)
+	if (!r && from >= 0)
 		r = copy_rest(from, offset, fd);
-	if (r == 0 && fsync(fd) < 0)
+	if (!r && fsync(fd) < 0)
 		r = -errno;
 	close(fd);
-	if (r == 0 && rename(new_path, path) < 0)
+	if (!r && rename(new_path, path) < 0)
 		r = -errno;
-	if (r == 0)
+	if (!r)
 		return sync_directory(path);
 	unlink(new_path);
 	return r;
@@ -215,9 +215,9 @@ static int append_lines(const struct resend *resend, struct slice text)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	r = deadletter_close_line(fd);
-	if (r == 0)
+	if (!r)
 		r = write_all(fd, text);
-	if (r == 0 && fsync(fd) < 0)
+	if (!r && fsync(fd) < 0)
 		r = -errno;
 	close(fd);
 	return r;
@@ -238,7 +238,7 @@ static int resend_measure(struct resend *resend, uint64_t *ret_n)
 	else
 		r = count_lines(fd, (off_t)resend->offset, ret_n);
 	close(fd);
-	if (r == 0) {
+	if (!r) {
 		resend->inode = file.st_ino;
 		resend->end = (uint64_t)file.st_size;
 	}
@@ -255,7 +255,7 @@ int resend_count(
 	if (!resend.active)
 		resend.offset = 0;
 	r = resend_measure(&resend, ret_n);
-	return r == 0 ? 0 : resend_failed(resend.letters, -r, reterr);
+	return !r ? 0 : resend_failed(resend.letters, -r, reterr);
 }
 
 int resend_request(
@@ -268,12 +268,12 @@ int resend_request(
 	if (!resend.active)
 		resend.offset = 0;
 	r = append_lines(&resend, SLICE_NULL);
-	if (r == 0)
+	if (!r)
 		r = resend_measure(&resend, ret_n);
-	*ret_n = r == 0 ? *ret_n : 0;
-	if (r == 0 && *ret_n > 0)
+	*ret_n = !r ? *ret_n : 0;
+	if (!r && *ret_n > 0)
 		r = note_write(&resend);
-	return r == 0 ? 0 : resend_failed(resend.letters, -r, reterr);
+	return !r ? 0 : resend_failed(resend.letters, -r, reterr);
 }
 
 /* --- a job --- */
@@ -357,7 +357,7 @@ static int read_records(struct resend *resend, int fd, struct resend_batches *ba
 		struct deadletter letter;
 		int r = read_line(fd, resend->next, end, &line);
 
-		if (r != 0)
+		if (r)
 			return r;
 		if (resend->next == resend->offset)
 			batches->number = first_number(resend, buf_slice(&line));
@@ -387,7 +387,7 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
 		close(fd);
 	for (size_t i = 0; i < batches->n_items; i++)
 		batches->items[i]->number = batches->number + (int64_t)i;
-	if (r == 0 && batches->n_records > 0) {
+	if (!r && batches->n_records > 0) {
 		selection_new(&all, &none, &none, NULL);
 		*ret = job_new(sink, batches->items, batches->n_items, all, terms);
 		selection_free(all);
@@ -397,7 +397,7 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
 	}
 	for (size_t i = 0; i < batches->n_items; i++)
 		batch_unref(batches->items[i]);
-	return r == 0 ? 0 : resend_failed(resend->letters, -r, reterr);
+	return !r ? 0 : resend_failed(resend->letters, -r, reterr);
 }
 
 int resend_plan(struct resend *resend, const struct sink_job *job, struct fault *reterr)
@@ -409,7 +409,7 @@ int resend_plan(struct resend *resend, const struct sink_job *job, struct fault 
 	resend->plan_end = resend->next;
 	resend->plan_requests = job->requests;
 	r = note_write(resend);
-	if (r == 0)
+	if (!r)
 		return 0;
 	resend->plan_end = 0;
 	return resend_failed(resend->note, -r, reterr);
@@ -426,11 +426,11 @@ int resend_done(struct resend *resend, struct fault *reterr)
 	buf_clear(&resend->stay);
 	resend->offset = resend->next;
 	resend->plan_end = 0;
-	if (resend->offset == resend->end && r == 0)
+	if (resend->offset == resend->end && !r)
 		return resend_stop(resend, reterr);
-	if (r == 0)
+	if (!r)
 		r = note_write(resend);
-	return r == 0 ? 0 : resend_failed(resend->note, -r, reterr);
+	return !r ? 0 : resend_failed(resend->note, -r, reterr);
 }
 
 int resend_stop(struct resend *resend, struct fault *reterr)
@@ -440,11 +440,11 @@ int resend_stop(struct resend *resend, struct fault *reterr)
 	int r = fd < 0 || fstat(fd, &file) < 0 ? -errno : 0;
 
 	resend->active = false;
-	if (r == 0 && file.st_ino == resend->inode && resend->offset > 0)
+	if (!r && file.st_ino == resend->inode && resend->offset > 0)
 		r = replace_file(resend->letters, SLICE_NULL, fd, (off_t)resend->offset);
 	if (fd >= 0)
 		close(fd);
-	if (r != 0 && r != -ENOENT)
+	if (r && r != -ENOENT)
 		return resend_failed(resend->letters, -r, reterr);
 	/* in this order: a new file might get the inode of the old one */
 	unlink(resend->note);

@@ -63,9 +63,9 @@ int selection_new(struct selection **ret, const struct str_list *include,
 			sizeof(*selection->conditions));
 	r = selection_add(selection, "include", include, reterr);
 	selection->n_includes = selection->n_conditions;
-	if (r == 0)
+	if (!r)
 		r = selection_add(selection, "exclude", exclude, reterr);
-	if (r != 0) {
+	if (r) {
 		selection_free(selection);
 		return r;
 	}

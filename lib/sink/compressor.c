@@ -119,11 +119,11 @@ int compressor_replace(enum compression compression, struct buf *body, struct fa
 		return fault_set(reterr, FAULT_INTERNAL,
 			"%zu bytes are too many to compress at once", body->size);
 	r = compressor_new(&compressor, compression, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	r = compressor_add(compressor, buf_slice(body), true, &out, reterr);
 	compressor_free(compressor);
-	if (r != 0) {
+	if (r) {
 		buf_deinit(&out);
 		return r;
 	}

@@ -360,7 +360,7 @@ static int next_row(struct fetch *fetch, struct slice *ret, bool *ret_has, struc
 			return 0;
 		int r = gunzip_next(
 			fetch->gunzip, limit, rows_room(&fetch->rows), &fetch->decoded, reterr);
-		if (r == 0 && fetch->decoded)
+		if (!r && fetch->decoded)
 			r = rows_complete(&fetch->rows, reterr);
 		if (r)
 			return r;

@@ -451,24 +451,24 @@ static int read_envelope(struct page *page, const struct source *source,
 {
 	const struct definition *definition = source->definition;
 	int r = page->nothing ? 0 : check_complete(page, source, reterr);
-	if (r == 0 && !page->nothing)
+	if (!r && !page->nothing)
 		r = check_array(page, source, reterr);
-	if (r == 0) {
+	if (!r) {
 		page_read_items(page, source);
 		r = page_check_records(page, source, reterr);
 	}
-	if (r == 0)
+	if (!r)
 		r = read_cursor(page, source, &definition->page_cursor, source->envelope_page,
 			source->column_last_page, response, url, &page->next, reterr);
-	if (r == 0)
+	if (!r)
 		r = read_ties(
 			page, &definition->page_cursor, source->column_last_page, url, reterr);
-	if (r == 0)
+	if (!r)
 		r = read_cursor(page, source, &definition->resume_cursor, source->envelope_resume,
 			source->column_last_resume, response, url, &page->resume, reterr);
-	if (r == 0 && page->next && definition->page_cursor.is_url)
+	if (!r && page->next && definition->page_cursor.is_url)
 		r = source_may_request(source, page->next, reterr);
-	if (r == 0 && page->resume && definition->resume_cursor.is_url)
+	if (!r && page->resume && definition->resume_cursor.is_url)
 		r = source_may_request(source, page->resume, reterr);
 	if (r)
 		return r;
@@ -511,7 +511,7 @@ int page_read(struct page *page, const struct source *source, struct http_respon
 	response->body = BUF_NULL;
 	page->nothing = stands_for_nothing(source, response, json_skip_bom(buf_slice(&page->body)));
 	int r = scan_body(page, source, response->status, reterr);
-	if (r == 0)
+	if (!r)
 		r = read_envelope(page, source, response, url, reterr);
 	if (r) {
 		page_deinit(page);

@@ -262,7 +262,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 
 	struct id credential;
 	int r = source_auth_new(setup->source, setup->client, &runner->auth, &credential, reterr);
-	if (r == 0 && (setup->cursor || !setup->paused))
+	if (!r && (setup->cursor || !setup->paused))
 		r = set_cursor(runner, setup->cursor, reterr);
 	if (r) {
 		runner_free(runner);

@@ -95,7 +95,7 @@ static int judge(struct runner *runner, struct page *page, enum poll_verdict *re
 		newest_drop_known(runner->poll, page, runner->callbacks->known, runner->userdata);
 	*ret_verdict = POLL_AGAIN;
 	int r = definition->fetches ? fetch_check(runner->source, page, reterr) : 0;
-	if (r == 0)
+	if (!r)
 		r = set_apart(runner, page, reterr);
 	if (r || !make_room(runner, page))
 		return r;

@@ -116,7 +116,7 @@ void runner_send(struct runner *runner)
 	struct http_transport transport = runner->source->transport;
 	struct fault fault = FAULT_NULL;
 	int r = write_message(runner, &message, &transport, &fault);
-	if (r == 0 && sends_credential(runner))
+	if (!r && sends_credential(runner))
 		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
 	if (r) {
 		runner_failed(runner, &fault);

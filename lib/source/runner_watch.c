@@ -55,7 +55,7 @@ void runner_watch_answer(struct runner *runner, struct http_response *response)
 	const struct source *source = runner->source;
 	struct fault fault = FAULT_NULL;
 	int r = page_outcome(source, response, runner_now(runner), &fault);
-	if (r == 0)
+	if (!r)
 		r = json_scanner_run(source->watch_plan, json_skip_bom(buf_slice(&response->body)),
 			&scan, &fault);
 	if (r) {

@@ -187,7 +187,7 @@ static int make_auth(const struct source *source, const struct auth_definition *
 	identify(key, "type", slice_of(definition->type));
 	identify_request(source, &definition->login, false, key);
 	int r = check_token_url(source, settings, n, reterr);
-	if (r == 0)
+	if (!r)
 		r = auth_new(ret, &setup, reterr);
 	for (size_t i = 0; i < n; i++) {
 		secret_wipe(settings[i].value, strlen(settings[i].value));
@@ -206,7 +206,7 @@ int source_auth_new(const struct source *source, struct http_client *client, str
 	identify_source(source, &key);
 	if (definition->caller)
 		r = make_auth(source, definition->caller, client, NULL, &key, &caller, reterr);
-	if (r == 0)
+	if (!r)
 		r = make_auth(source, definition, client, caller, &key, ret, reterr);
 	if (r)
 		auth_free(caller);

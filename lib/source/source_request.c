@@ -87,7 +87,7 @@ static int write_url(const struct request_definition *request, struct lookup *lo
 {
 	struct buf url CLEANUP(buf_deinit) = BUF_NULL;
 	int r = template_render_url(request->url, look_up, lookup, &url);
-	if (r == 0)
+	if (!r)
 		r = append_query(request, lookup, &url);
 	if (r)
 		return r;
@@ -104,7 +104,7 @@ static int write_form(
 	for (size_t i = 0; i < request->n_form; i++) {
 		struct buf value CLEANUP(buf_deinit) = BUF_NULL;
 		int r = template_render(request->form[i].template, look_up, lookup, &value);
-		if (r == 0) {
+		if (!r) {
 			if (body->size > 0)
 				buf_append_char(body, '&');
 			encode_percent(slice_of(request->form[i].name), body);
@@ -155,7 +155,7 @@ static int write_request(const struct request_definition *request, struct lookup
 	for (size_t i = 0; i < request->n_headers; i++) {
 		struct buf value CLEANUP(buf_deinit) = BUF_NULL;
 		int r = template_render(request->headers[i].template, look_up, lookup, &value);
-		if (r == 0)
+		if (!r)
 			http_headers_set(
 				&ret->headers, request->headers[i].name, buf_slice(&value));
 		else if (r != TEMPLATE_E_ABSENT)
@@ -169,7 +169,7 @@ static int write_request(const struct request_definition *request, struct lookup
 /* R: what write_request answered. */
 static int request_fault(int r, struct http_message *message, struct fault *reterr)
 {
-	if (r == 0)
+	if (!r)
 		return 0;
 	http_message_deinit(message);
 	return fault_set(reterr, FAULT_CONFIG,

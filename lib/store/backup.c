@@ -72,9 +72,9 @@ static int settle(const char *part, const char *path)
 
 	if (slash)
 		slash[slash == directory ? 1 : 0] = '\0';
-	if (r == 0 && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
+	if (!r && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
 		r = -errno;
-	return r == 0 ? sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY) : r;
+	return !r ? sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY) : r;
 }
 
 int store_backup(const char *directory, const char *path, uint64_t *ret_size, struct fault *reterr)
@@ -107,6 +107,6 @@ int store_backup(const char *directory, const char *path, uint64_t *ret_size, st
 	}
 	if (r)
 		unlink(part);
-	*ret_size = r == 0 && stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+	*ret_size = !r && stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
 	return r;
 }

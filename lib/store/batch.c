@@ -115,7 +115,7 @@ void batch_add(struct batch *batch, struct slice text, const struct id *key, str
 		r = buf_append_char(&batch->body, '\n');
 	if (!r && id_text.size > 0)
 		r = buf_append_slice(&batch->id_text, id_text);
-	assert(r == 0); /* these buffers have no ceiling */
+	assert(!r); /* these buffers have no ceiling */
 }
 
 bool batch_next(const struct batch *batch, struct batch_cursor *cursor, struct batch_view *ret)

@@ -190,6 +190,15 @@ def style():
             yield line.split(" error:")[0].rstrip(":"), "clang-format would change this"
 
 
+def results():
+    """A result is asked for in one way."""
+    for path in sources("lib", "daemon"):
+        text = re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\])*"', lambda m: "\n" * m[0].count("\n"), path.read_text(), flags=re.S)
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.search(r"(?<![>.])\b(r|rc) [!=]= 0\b", line):
+                yield place(path, number), "compares a result with 0: write `if (r)` or `if (!r)`"
+
+
 def providers():
     """The engine names no provider: an API is data."""
     for path in sources("lib", "daemon"):

@@ -166,7 +166,7 @@ static int check_keys(
 			return fault_set(reterr, FAULT_CONFIG, "auth type `%s` has no key `%s`%s",
 				info->type, name, hint);
 		r = check_value(info, &setup->settings[i], reterr);
-		if (r != 0)
+		if (r)
 			return r;
 	}
 	for (size_t i = 0; info->required[i]; i++) {
@@ -190,9 +190,9 @@ int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *re
 		return fault_set(reterr, FAULT_CONFIG, "unknown auth type `%s`%s", type, hint);
 	}
 	r = check_keys(kind, setup, reterr);
-	if (r == 0)
+	if (!r)
 		r = kind->create(&auth, setup, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	auth->kind = kind;
 	*ret = auth;

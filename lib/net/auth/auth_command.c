@@ -135,7 +135,7 @@ static int make_credential(
 		settings[n++] = (struct option_pair){
 			.name = (char *)command->text_key, .value = (char *)text.data};
 	r = make_inner(command, settings, n, &inner, &why);
-	if (r != 0)
+	if (r)
 		return fault_set(
 			reterr, FAULT_BODY, "what it printed cannot be used: %s", why.text);
 	auth_free(command->inner);
@@ -250,7 +250,7 @@ static int command_run(struct auth_token *self, struct fault *reterr)
 	if (!self->origin)
 		self->origin = mem_strdup(command->argv.items[0]);
 	r = child_start(&command->child, command->argv.items, &environment, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	close(command->child.in); /* it sees the end of its input at once */
 	command->child.in = -1;
@@ -370,13 +370,13 @@ static int command_create(struct auth **ret, const struct auth_setup *setup, str
 	};
 	ev_init(&command->timer, on_timeout);
 	command->timer.data = command;
-	if (r == 0)
+	if (!r)
 		r = read_kind(command, setup, reterr);
-	if (r == 0)
+	if (!r)
 		r = read_program(command, setup, reterr);
-	if (r == 0)
+	if (!r)
 		r = read_settings(command, setup, reterr);
-	if (r != 0) {
+	if (r) {
 		command_destroy(&command->token.auth);
 		return r;
 	}

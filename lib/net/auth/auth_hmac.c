@@ -250,7 +250,7 @@ static int hmac_apply(
 
 	sort_query(message);
 	r = canonical_host(message, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	(void)url_split(message->url, &signing.parts); /* canonical_host has read it */
 	random_bytes(nonce, sizeof(nonce));
@@ -351,15 +351,15 @@ static int hmac_create(struct auth **ret, const struct auth_setup *setup, struct
 	if (user.size > 0)
 		hmac->user = mem_strndup(user.data, user.size);
 	hmac->is_base64 = slice_is(encode, "base64");
-	if (r == 0 && encode.size > 0 && !hmac->is_base64 && !slice_is(encode, "hex"))
+	if (!r && encode.size > 0 && !hmac->is_base64 && !slice_is(encode, "hex"))
 		r = fault_set(
 			reterr, FAULT_CONFIG, "encode of auth type `hmac` is `hex` or `base64`");
-	if (r == 0 && hmac->user && strchr(hmac->user, ':'))
+	if (!r && hmac->user && strchr(hmac->user, ':'))
 		r = fault_set(
 			reterr, FAULT_CONFIG, "the user of auth type `hmac` cannot contain a ':'");
-	if (r == 0)
+	if (!r)
 		r = read_headers(hmac, setup, reterr);
-	if (r != 0) {
+	if (r) {
 		hmac_destroy(&hmac->auth);
 		return r;
 	}

@@ -87,7 +87,7 @@ static int http_signature_apply(
 	CLEANUP(buf_deinit) struct buf value = BUF_NULL;
 	int r = canonical_host(message, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	set_date(message, now_time);
 	buf_printf(&text, "date: %s", http_headers_get(&message->headers, "Date").data);

@@ -59,7 +59,7 @@ static int set_headers(const struct aksk *aksk, struct http_message *message, ns
 	struct http_headers *headers = &message->headers;
 	int r = canonical_stamp(message, "X-Sdk-Date", now_time, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (aksk->project_id)
 		http_headers_set(headers, "X-Project-Id", slice_of(aksk->project_id));
@@ -81,13 +81,13 @@ static int aksk_apply(
 	char signature[DIGEST_HEX_SIZE];
 	int r = set_headers(aksk, message, now_time, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	canonical_names(&sdk_hmac_rules, &message->headers, &names);
 	r = canonical_request(&sdk_hmac_rules, message->method ? message->method : "GET",
 		message->url, &message->headers, buf_slice(&names), buf_slice(&message->body),
 		&canonical);
-	if (r != 0)
+	if (r)
 		return r;
 	sdk_hmac_signature((struct slice){aksk->secret_key.text, aksk->secret_key.size},
 		http_headers_get(&message->headers, "X-Sdk-Date"), buf_slice(&canonical),

@@ -162,7 +162,7 @@ static int jwt_render(struct auth_token *self, struct http_message *out, struct 
 	struct buf assertion CLEANUP(auth_wipe) = BUF_NULL;
 	int r = append_assertion(jwt, clock_wall() + self->skew_ns, &assertion, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	auth_token_form(out, jwt->token_url);
 	for (size_t i = 0; i < jwt->form.n_items; i++) {
@@ -268,13 +268,13 @@ static int jwt_create(struct auth **ret, const struct auth_setup *setup, struct 
 	struct slice key_id = auth_setting(setup, "key_id");
 	int r = read_key(jwt, setup, reterr);
 
-	if (r == 0)
+	if (!r)
 		r = read_claims(jwt, setup, reterr);
-	if (r == 0)
+	if (!r)
 		r = read_form(jwt, setup, reterr);
-	if (r == 0)
+	if (!r)
 		r = auth_token_init(&jwt->token, setup, &jwt_source, "Authorization", reterr);
-	if (r != 0) {
+	if (r) {
 		jwt_destroy(&jwt->token.auth);
 		return r;
 	}
@@ -303,7 +303,7 @@ static int jwt_apply(
 	if (jwt->token.is_bearer)
 		buf_append_text(&value, "Bearer ");
 	r = append_assertion(jwt, now_time, &value, reterr);
-	if (r == 0)
+	if (!r)
 		http_headers_set(&message->headers, jwt->token.header, buf_slice(&value));
 	return r;
 }

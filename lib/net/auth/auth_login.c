@@ -99,9 +99,9 @@ static int login_create(struct auth **ret, const struct auth_setup *setup, struc
 	assert(setup->login_render);
 	login->render = setup->login_render;
 	login->userdata = setup->login_userdata;
-	if (r == 0)
+	if (!r)
 		r = auth_token_init(&login->token, setup, &login_source, "X-Auth-Token", reterr);
-	if (r != 0) {
+	if (r) {
 		login_destroy(&login->token.auth);
 		return r;
 	}

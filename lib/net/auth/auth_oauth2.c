@@ -100,9 +100,9 @@ static int oauth2_create(struct auth **ret, const struct auth_setup *setup, stru
 	oauth2->scope = copy_setting(setup, "scope");
 	secret_set(&oauth2->client_secret, auth_setting(setup, "client_secret"));
 	r = auth_token_init(&oauth2->token, setup, &oauth2_source, "Authorization", reterr);
-	if (r == 0 && slice_is(way, "basic"))
+	if (!r && slice_is(way, "basic"))
 		r = make_basic(oauth2, reterr);
-	if (r != 0) {
+	if (r) {
 		oauth2_destroy(&oauth2->token.auth);
 		return r;
 	}

@@ -139,7 +139,7 @@ static int sigv4_apply(
 	CLEANUP(buf_deinit) struct buf value = BUF_NULL;
 	int r = canonical_host(message, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	sigv4_date(scheme->date_format, now_time, &date);
 	http_headers_set(&message->headers, scheme->date_header, buf_slice(&date));
@@ -148,7 +148,7 @@ static int sigv4_apply(
 	canonical_names(&rules, &message->headers, &names);
 	r = canonical_request(&rules, message->method ? message->method : "GET", message->url,
 		&message->headers, buf_slice(&names), buf_slice(&message->body), &canonical);
-	if (r != 0)
+	if (r)
 		return r;
 	sigv4_authorization(&key, now_time, buf_slice(&names), buf_slice(&canonical), &value);
 	http_headers_set(&message->headers, "Authorization", buf_slice(&value));

@@ -183,15 +183,15 @@ static void on_answer(struct http_response *response, void *userdata)
 
 	self->request = NULL;
 	r = (int)http_outcome(response, SLICE_NULL, clock_wall(), &fault);
-	if (r != 0 && fault.status == 400)
+	if (r && fault.status == 400)
 		fault.class = FAULT_AUTH; /* how OAuth 2.0 says: wrong secret (RFC 6749, 5.2) */
-	if (r == 0)
+	if (!r)
 		r = self->source->read(self, response, &answered, &fault);
-	if (r == 0 && !auth_is_sendable(buf_slice(&answered.token)))
+	if (!r && !auth_is_sendable(buf_slice(&answered.token)))
 		r = fault_set(&fault, FAULT_BODY, "the token holds a control character");
 	if (response->body.data)
 		secret_wipe(response->body.data, response->body.size);
-	if (r == 0)
+	if (!r)
 		keep(self, &answered);
 	else if (!retry_caller(self, &fault,
 			 server_time != NSEC_NONE ? server_time - clock_wall() : self->skew_ns))
@@ -232,13 +232,13 @@ static void ask(struct auth_token *self)
 	self->origin = NULL;
 	if (url_origin(message.url ? message.url : "", &self->origin) != 0)
 		self->origin = mem_strdup("an unusable URL");
-	if (r == 0 && self->caller && message.url)
+	if (!r && self->caller && message.url)
 		r = auth_apply(self->caller, &message, clock_wall() + self->skew_ns, &fault);
-	if (r == 0)
+	if (!r)
 		self->request = http_request_start(
 			self->client, &message, &self->transport, on_answer, self);
 	http_message_deinit(&message);
-	if (r != 0) { /* not answered here: auth_prepare may be calling */
+	if (r) { /* not answered here: auth_prepare may be calling */
 		note(self, &fault);
 		kick(self);
 	}

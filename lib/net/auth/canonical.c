@@ -41,7 +41,7 @@ int canonical_stamp(struct http_message *message, const char *date_header, nsec_
 	struct tm tm;
 	int r = canonical_host(message, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (!gmtime_r(&seconds, &tm) || strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &tm) == 0)
 		return fault_set(reterr, FAULT_INTERNAL, "the time cannot be written");

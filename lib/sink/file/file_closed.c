@@ -91,10 +91,10 @@ int file_closed_is_at(
 		return 0;
 	if (fd < 0 || file_io_fstat(fd, &status) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
-	if (r == 0 && S_ISREG(status.st_mode) && status.st_ino == closed->inode &&
+	if (!r && S_ISREG(status.st_mode) && status.st_ino == closed->inode &&
 		status.st_size == closed->size) {
 		r = file_target_sum(fd, path, closed->size, check, reterr);
-		*ret = r == 0 && strcmp(check, closed->check) == 0;
+		*ret = !r && strcmp(check, closed->check) == 0;
 	}
 	if (fd >= 0)
 		file_io_close(fd);
@@ -109,16 +109,16 @@ int file_closed_settle(struct file_closed *closed, struct fault *reterr)
 	if (!closed->to)
 		return 0;
 	r = file_closed_is_at(closed, closed->path, &here, reterr);
-	if (r == 0 && here) {
+	if (!r && here) {
 		r = file_rotation_move(closed->path, closed->to, reterr);
 		if (r == FILE_ROTATION_E_TAKEN)
 			return FILE_CLOSED_E_TAKEN;
-	} else if (r == 0) {
+	} else if (!r) {
 		r = file_closed_is_at(closed, closed->to, &done, reterr);
-		if (r == 0 && !done)
+		if (!r && !done)
 			return FILE_CLOSED_E_GONE;
 	}
-	if (r != 0)
+	if (r)
 		return r;
 	free(closed->base);
 	closed->base = closed->path;

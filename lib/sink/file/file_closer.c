@@ -123,7 +123,7 @@ static int file_closer_settle(struct file_closer *closer, struct file_closed *cl
 		*ret_gone = true;
 		return 0;
 	}
-	if (r == 0)
+	if (!r)
 		file_closer_prune(closer, closed->base);
 	return r;
 }
@@ -140,8 +140,8 @@ static int file_closer_work(
 	if (closer->work)
 		return file_compress_step(closer->work, reterr);
 	r = file_closer_settle(closer, closed, &gone, reterr);
-	if (r != 0 || gone)
-		return r != 0 ? r : FILE_COMPRESS_E_MORE;
+	if (r || gone)
+		return r ? r : FILE_COMPRESS_E_MORE;
 	if (closer->compression == COMPRESSION_NONE)
 		return 0;
 	r = file_compress_begin(
@@ -152,7 +152,7 @@ static int file_closer_work(
 			closed->path);
 		return 0;
 	}
-	if (r != 0)
+	if (r)
 		return r;
 	closer->work_of = closed;
 	return FILE_COMPRESS_E_MORE;
@@ -194,7 +194,7 @@ void file_closer_step(struct file_closer *closer)
 		timer_start(closer->loop, &closer->timer, 0);
 		return;
 	}
-	if (r != 0) {
+	if (r) {
 		file_closer_fail(closer, &fault);
 		return;
 	}
@@ -335,14 +335,14 @@ static int file_closer_recover_one(
 		/* the worker chooses another name */
 		r = 0;
 		here = true;
-	} else if (r == 0) {
+	} else if (!r) {
 		r = file_closed_is_at(closed, closed->path, &here, reterr);
-		if (r == 0 && here && !closed->source)
+		if (!r && here && !closed->source)
 			file_compress_clear(closed->path);
 	} else if (r == FILE_CLOSED_E_GONE) {
 		r = 0;
 	}
-	if (r == 0 && here)
+	if (!r && here)
 		file_closer_add(closer, closed);
 	else
 		file_closed_free(closed);
@@ -363,9 +363,9 @@ int file_closer_recover(struct file_closer *closer, json_t *closed, struct fault
 		struct file_closed *one;
 
 		r = file_closed_parse(&one, item, reterr);
-		if (r == 0)
+		if (!r)
 			r = file_closer_recover_one(closer, one, reterr);
-		if (r != 0) {
+		if (r) {
 			file_closer_clear(closer);
 			return r;
 		}

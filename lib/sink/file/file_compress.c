@@ -74,9 +74,9 @@ int file_compress_begin(struct file_compress **ret, const char *path, ino_t inod
 	work->in = -1;
 	work->out = -1;
 	r = compressor_new(&work->compressor, compression, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_compress_open(work, inode, reterr);
-	if (r != 0) {
+	if (r) {
 		file_compress_free(work);
 		return r;
 	}
@@ -125,7 +125,7 @@ static int file_compress_finish(struct file_compress *work, struct fault *reterr
 		return file_compress_fault("rename", work->temporary, reterr);
 	work->done = true;
 	r = file_path_sync_directory(work->path, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	if (file_io_unlink(work->path) < 0 && errno != ENOENT)
 		return file_compress_fault("remove", work->path, reterr);
@@ -145,9 +145,9 @@ int file_compress_step(struct file_compress *work, struct fault *reterr)
 	work->n_read += n;
 	r = compressor_add(work->compressor, (struct slice){work->slice, (size_t)n}, n == 0,
 		&work->packed, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_compress_write(work, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	return n > 0 ? FILE_COMPRESS_E_MORE : file_compress_finish(work, reterr);
 }

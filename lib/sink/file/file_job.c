@@ -60,7 +60,7 @@ static int file_job_write_text(const struct sink_job *job, size_t first, size_t 
 	int64_t offset = 0;
 	int r = 0;
 
-	while (r == 0 && offset < until && job_text_next(&text, end, &piece)) {
+	while (!r && offset < until && job_text_next(&text, end, &piece)) {
 		int64_t size = (int64_t)piece.size;
 		int64_t a = from > offset ? from - offset : 0;
 		int64_t b = until - offset < size ? until - offset : size;

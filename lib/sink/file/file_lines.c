@@ -128,7 +128,7 @@ int file_lines_open(struct file_lines **ret, const char *path)
 		r = -EISDIR;
 	else
 		r = file_lines_recognise(lines);
-	if (r != 0)
+	if (r)
 		file_lines_close(lines);
 	else
 		*ret = lines;
@@ -169,7 +169,7 @@ int file_lines_next(struct file_lines *lines, struct slice *ret, bool *ret_ended
 			return 0;
 		lines->searched = lines->text.size;
 		r = file_lines_more(lines);
-		if (r != 0)
+		if (r)
 			return r;
 	}
 }

@@ -232,7 +232,7 @@ int file_path_make_directories(const char *path, mode_t mode, struct fault *rete
 	char *copy = mem_strdup(path);
 	int r = 0;
 
-	for (char *slash = strchr(copy + 1, '/'); slash && r == 0; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(copy + 1, '/'); slash && !r; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		r = file_path_make(copy, mode, reterr);
 		*slash = '/';

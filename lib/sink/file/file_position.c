@@ -124,7 +124,7 @@ static int file_place_is_ours(const struct file_place *place, int fd, const stru
 		return 0;
 	}
 	r = file_target_sum(fd, place->path, place->size, check, reterr);
-	if (r == 0)
+	if (!r)
 		*ret = strcmp(check, place->check) == 0;
 	return r;
 }
@@ -179,9 +179,9 @@ static int file_place_found(const struct file_place *place, const char *path, in
 	}
 	r = file_place_resume(place, path, fd, status, true, targets, subject, reterr);
 	target = targets->items[targets->n_items - 1];
-	if (r == 0 && file_rotation_is_name(file_place_name(path), file_place_name(place->path)))
+	if (!r && file_rotation_is_name(file_place_name(path), file_place_name(place->path)))
 		r = file_tail_keep(target, false, subject, reterr);
-	if (r == 0 && target->told == FILE_TAIL_REPORTED)
+	if (!r && target->told == FILE_TAIL_REPORTED)
 		file_targets_remove(targets, targets->n_items - 1);
 	return r;
 }
@@ -195,10 +195,10 @@ static int file_place_try(const struct file_place *place, const char *path,
 	int fd;
 	int r = file_target_find(&fd, path, &status, reterr);
 
-	if (r != 0 || fd < 0)
+	if (r || fd < 0)
 		return r;
 	r = file_place_is_ours(place, fd, &status, ret_found, reterr);
-	if (r == 0 && *ret_found)
+	if (!r && *ret_found)
 		return file_place_found(place, path, fd, &status, targets, subject, reterr);
 	file_io_close(fd);
 	return r;
@@ -215,13 +215,13 @@ static int file_place_search(const struct file_place *place, struct file_targets
 
 	if (!directory && errno != ENOENT)
 		r = fault_set(reterr, FAULT_STORE, "cannot read %s: %s", where, strerror(errno));
-	while (r == 0 && directory && !found && (entry = readdir(directory))) {
+	while (!r && directory && !found && (entry = readdir(directory))) {
 		CLEANUP_FREE char *path = mem_printf("%s/%s", where, entry->d_name);
 
 		if (entry->d_ino == place->inode && file_place_may_be(place, entry->d_name))
 			r = file_place_try(place, path, targets, subject, &found, reterr);
 	}
-	if (r == 0 && !found)
+	if (!r && !found)
 		log_warning(subject,
 			"%s is gone or was replaced, and no renamed file beside it is the one; what was written to it after the last acknowledgement is delivered again",
 			place->path);
@@ -246,7 +246,7 @@ static int file_place_replaced(const struct file_place *place, int fd, const str
 		" are acknowledged); continuing at its end",
 		place->path, (int64_t)status->st_size, place->size);
 	r = file_target_adopt(&target, place->path, fd, subject, reterr);
-	if (r == 0)
+	if (!r)
 		file_targets_add(targets, target);
 	return r;
 }
@@ -259,12 +259,12 @@ static int file_place_recover(const struct file_place *place, struct file_target
 	int fd;
 	int r = file_target_find(&fd, place->path, &status, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (fd < 0)
 		return file_place_search(place, targets, subject, reterr);
 	r = file_place_is_ours(place, fd, &status, &ours, reterr);
-	if (r != 0) {
+	if (r) {
 		file_io_close(fd);
 		return r;
 	}
@@ -294,7 +294,7 @@ static int file_position_each(json_t *files, struct file_targets *targets,
 		place.inode = (ino_t)inode;
 		place.size = size;
 		r = file_place_recover(&place, targets, subject, reterr);
-		if (r != 0)
+		if (r)
 			return r;
 	}
 	return 0;
@@ -312,13 +312,13 @@ static int file_position_parse(json_t *root, struct file_position *position,
 		!json_is_array(files) || through < 0)
 		return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
 	r = file_position_each(files, &position->targets, subject, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	position->through = through;
 	r = file_kept_parse(&position->kept, kept, reterr);
-	if (r == 0)
+	if (!r)
 		r = seals_recover(&position->seals, seals, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	return file_closer_recover(position->closer, closed, reterr);
 }
@@ -344,7 +344,7 @@ int file_position_recover(const char *text, struct file_position *position,
 	root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	r = file_position_parse(root, position, subject, reterr);
 	json_decref(root);
-	if (r != 0)
+	if (r)
 		file_position_clear(position);
 	return r;
 }

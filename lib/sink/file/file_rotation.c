@@ -92,7 +92,7 @@ int file_rotation_name(char **ret, const char *path, struct fault *reterr)
 			last = numbers.items[i];
 	}
 	free(numbers.items);
-	if (r == 0)
+	if (!r)
 		*ret = file_rotation_print(path, last + 1);
 	return r;
 }
@@ -144,7 +144,7 @@ int file_rotation_prune(const char *path, int64_t keep,
 
 	if (numbers.n_items > 0)
 		qsort(numbers.items, numbers.n_items, sizeof(*numbers.items), file_rotation_order);
-	for (size_t i = 0; i < numbers.n_items && r == 0; i++) {
+	for (size_t i = 0; i < numbers.n_items && !r; i++) {
 		char *name;
 
 		if (i > 0 && numbers.items[i] == numbers.items[i - 1])

@@ -109,13 +109,13 @@ static int file_tail_compare(struct file_tail_walk *walk, struct slice text, str
 		size_t n;
 		int r = file_tail_read(walk->target, walk->offset, part.size, bytes, &n, reterr);
 
-		if (r != 0)
+		if (r)
 			return r;
 		walk->differs = n < part.size || !file_tail_is_hole(bytes, part, &holes);
 		walk->holes = walk->holes || holes;
 		if (holes && walk->fill && !walk->differs)
 			r = file_tail_fill(walk, part, reterr);
-		if (r != 0)
+		if (r)
 			return r;
 		walk->offset += (int64_t)part.size;
 		text.data += part.size;
@@ -143,7 +143,7 @@ static int file_tail_walk(struct file_tail_walk *walk, struct job_text *text, si
 	int r = 0;
 
 	*ret = (struct file_tail_match){.line_end = -1};
-	while (r == 0 && !walk->differs && job_text_next(text, index + 1, &piece)) {
+	while (!r && !walk->differs && job_text_next(text, index + 1, &piece)) {
 		int64_t left = rest - ret->size;
 		int64_t n = left < (int64_t)piece.size ? left : (int64_t)piece.size;
 
@@ -168,7 +168,7 @@ int file_tail_match(struct file_target *target, const struct sink_job *job, size
 	struct file_tail_walk walk = {.target = target};
 	int r = durable ? file_tail_reread(target, reterr) : 0;
 
-	for (int pass = 0; r == 0 && pass < 2; pass++) {
+	for (int pass = 0; !r && pass < 2; pass++) {
 		struct job_text text = {.job = job, .batch = index, .record = record};
 
 		walk.offset = target->size + target->matched;
@@ -192,14 +192,14 @@ int file_tail_match_text(
 		return 0;
 	text.size = (size_t)target->tail;
 	r = file_tail_reread(target, reterr);
-	for (int pass = 0; r == 0 && pass < 2; pass++) {
+	for (int pass = 0; !r && pass < 2; pass++) {
 		walk.offset = target->size;
 		walk.fill = pass > 0;
 		r = file_tail_compare(&walk, text, reterr);
 		if (walk.differs || !walk.holes)
 			break;
 	}
-	*ret_matches = r == 0 && !walk.differs;
+	*ret_matches = !r && !walk.differs;
 	return r;
 }
 
@@ -218,7 +218,7 @@ static int file_tail_print(const struct file_target *target, struct buf *out, st
 								      : sizeof(bytes);
 		int r = file_tail_read(target, target->size + done, size, bytes, &size, reterr);
 
-		if (r != 0)
+		if (r)
 			return r;
 		if (size == 0)
 			break;
@@ -245,11 +245,11 @@ int file_tail_keep(struct file_target *target, bool recognised, const struct log
 	struct buf extent = BUF_NULL;
 	int r = file_tail_print(target, &extent, reterr);
 
-	if (r == 0 && target->told == FILE_TAIL_REPORTED)
+	if (!r && target->told == FILE_TAIL_REPORTED)
 		log_notice(subject,
 			"the next records are not those that %s ends with (%s); trawld continues after them",
 			target->path, buf_text(&extent));
-	else if (r == 0)
+	else if (!r)
 		log_warning(subject,
 			FILE_TAIL_ORIGIN
 			"; nothing is cut, trawld continues after it, and records that a source reads again are in the file twice%s",
@@ -257,7 +257,7 @@ int file_tail_keep(struct file_target *target, bool recognised, const struct log
 			recognised ? ", unless they have an ID" : "");
 	buf_deinit(&extent);
 	target->told = FILE_TAIL_REPORTED;
-	if (r == 0 && !target->moved)
+	if (!r && !target->moved)
 		r = file_target_keep(target, reterr);
 	return r;
 }
@@ -271,7 +271,7 @@ int file_tail_recover(
 	if (target->tail > FILE_TAIL_MAX)
 		return file_tail_keep(target, false, subject, reterr);
 	r = file_tail_print(target, &extent, reterr);
-	if (r == 0)
+	if (!r)
 		log_notice(subject,
 			"%s ends with %s that were not acknowledged; trawld compares them with the records that come next",
 			target->path, buf_text(&extent));

@@ -87,7 +87,7 @@ static int file_target_measure(
 	target->told = FILE_TAIL_UNTOLD;
 	target->stored = false;
 	r = file_target_end_line(target, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_target_sum(target->fd, target->path, target->size, target->check, reterr);
 	return r;
 }
@@ -117,11 +117,11 @@ int file_target_adopt(struct file_target **ret, const char *path, int fd,
 	struct stat status;
 	int r = file_target_look(target, &status, reterr);
 
-	if (r == 0 && !S_ISREG(status.st_mode))
+	if (!r && !S_ISREG(status.st_mode))
 		r = fault_set(reterr, FAULT_STORE, "%s is not a regular file", path);
-	if (r == 0)
+	if (!r)
 		r = file_target_measure(target, &status, reterr);
-	if (r != 0) {
+	if (r) {
 		file_target_free(target);
 		return r;
 	}
@@ -156,9 +156,9 @@ int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, str
 		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
 	if (file_io_fstat(fd, ret_status) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
-	if (r == 0 && S_ISREG(ret_status->st_mode))
+	if (!r && S_ISREG(ret_status->st_mode))
 		r = file_lock(fd, path, reterr);
-	if (r != 0)
+	if (r)
 		file_io_close(fd);
 	return r;
 }
@@ -170,7 +170,7 @@ static int file_target_make(
 	int r = file_path_make_directories(path, modes->directory, reterr);
 	int fd;
 
-	if (r != 0)
+	if (r)
 		return r;
 	fd = file_io_open(path, FILE_TARGET_FLAGS | O_CREAT | O_EXCL, modes->file);
 	if (fd < 0)
@@ -178,11 +178,11 @@ static int file_target_make(
 	if (fchmod(fd, modes->file) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot set the mode of %s: %s", path,
 			strerror(errno));
-	if (r == 0)
+	if (!r)
 		r = file_path_sync_directory(path, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_lock(fd, path, reterr);
-	if (r != 0)
+	if (r)
 		file_io_close(fd);
 	else
 		*ret_fd = fd;
@@ -196,9 +196,9 @@ int file_target_open(struct file_target **ret, const char *path, const struct fi
 	int fd;
 	int r = file_target_find(&fd, path, &status, reterr);
 
-	if (r == 0 && fd < 0)
+	if (!r && fd < 0)
 		r = file_target_make(&fd, path, modes, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	return file_target_adopt(ret, path, fd, subject, reterr);
 }
@@ -222,7 +222,7 @@ static int file_target_check_path(
 	struct stat at_path;
 	int r = file_target_look(target, ret_status, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (ret_status->st_nlink == 0)
 		return FILE_TARGET_E_MOVED;
@@ -243,7 +243,7 @@ int file_target_check(
 	struct stat status;
 	int r = file_target_check_path(target, &status, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (file_target_is_open_ended(target) && status.st_size >= target->size) {
 		target->tail = status.st_size - target->size;
@@ -308,12 +308,12 @@ int file_target_sync(struct file_target *target, const struct file_modes *modes,
 		return fault_set(reterr, FAULT_STORE, "cannot make %s durable: %s", target->path,
 			strerror(errno));
 	r = file_target_look(target, &status, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	if (status.st_size < file_target_end(target)) {
 		/* what is there now is not of this part */
 		r = file_target_measure(target, &status, reterr);
-		if (r != 0)
+		if (r)
 			return r;
 		return fault_set(reterr, FAULT_STORE,
 			"%s was cut by someone else while it was written", target->path);
@@ -356,7 +356,7 @@ int file_target_keep(struct file_target *target, struct fault *reterr)
 	struct stat status;
 	int r = file_target_look(target, &status, reterr);
 
-	if (r == 0)
+	if (!r)
 		r = file_target_measure(target, &status, reterr);
 	return r;
 }

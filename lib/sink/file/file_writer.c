@@ -48,15 +48,15 @@ static int file_writer_target(struct file_writer *writer, const char *path,
 		target = NULL;
 		r = 0;
 	}
-	if (r == 0 && !target) {
+	if (!r && !target) {
 		r = file_closer_claim(&writer->closer, path, reterr);
-		if (r == 0)
+		if (!r)
 			r = file_target_open(
 				&target, path, &writer->modes, &writer->subject, reterr);
-		if (r == 0)
+		if (!r)
 			file_targets_add(&writer->position.targets, target);
 	}
-	if (r == 0)
+	if (!r)
 		*ret = target;
 	return r;
 }
@@ -70,7 +70,7 @@ static int file_writer_rotate(
 	char *name;
 	int r = file_rotation_name(&name, target->path, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	log_debug(&writer->subject, "%s is full and becomes %s", target->path, name);
 	closed = file_closed_new(target);
@@ -89,7 +89,7 @@ static bool file_writer_is_full(
 }
 
 enum {
-	FILE_WRITER_E_PART = -1000, /* the part ends before this batch */
+	FILE_WRITER_E_PART = -1, /* the part ends before this batch */
 };
 
 static void file_writer_touch(
@@ -112,14 +112,14 @@ static int file_writer_aim_path(struct file_writer *writer, const char *path,
 	struct file_target *target = NULL;
 	int r = file_writer_target(writer, path, &target, reterr);
 
-	if (r == 0 && file_writer_is_full(writer, target, size)) {
+	if (!r && file_writer_is_full(writer, target, size)) {
 		if (target->planned > 0)
 			return FILE_WRITER_E_PART;
 		r = file_writer_rotate(writer, target, reterr);
-		if (r == 0)
+		if (!r)
 			r = file_writer_target(writer, path, &target, reterr);
 	}
-	if (r != 0)
+	if (r)
 		return r;
 	file_writer_touch(target, batch, size);
 	*ret = target;
@@ -151,7 +151,7 @@ static int file_writer_keep(struct file_writer *writer, size_t index, struct fau
 			  (writer->by_source || writer->given->format == RECORD_ENVELOPE);
 	int r = file_tail_keep(target, recognised, &writer->subject, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (recognised)
 		file_kept_add(&writer->position.kept, target, from, end, clock_wall());
@@ -182,15 +182,15 @@ static int file_writer_find_tail(struct file_writer *writer, size_t index, size_
 		}
 		r = file_tail_match(
 			target, writer->job, index, record, writer->modes.sync, ret_match, reterr);
-		if (r == 0 && ret_match->counted > 0) {
+		if (!r && ret_match->counted > 0) {
 			*ret = target;
 			return 0;
 		}
-		if (r == 0 && target->matched > 0)
+		if (!r && target->matched > 0)
 			return FILE_WRITER_E_PART;
-		if (r == 0)
+		if (!r)
 			r = file_writer_keep(writer, i, reterr);
-		if (r != 0)
+		if (r)
 			return r;
 	}
 	return 0;
@@ -210,17 +210,17 @@ static int file_writer_aim_batch(struct file_writer *writer, size_t index, int64
 	file_path_expand(writer->pattern, batch->source, batch->provider, time, &path);
 	r = file_writer_find_tail(
 		writer, index, aim->record, buf_text(&path), time, &tail, &match, reterr);
-	if (r == 0 && tail) {
+	if (!r && tail) {
 		is_at_path = !tail->moved && strcmp(tail->path, buf_text(&path)) == 0;
 		aim->counted = match.counted;
 		aim->tail_end = is_at_path ? match.size : match.line_end;
 		size = match.size - aim->tail_end;
 	}
-	if (r == 0 && size > 0)
+	if (!r && size > 0)
 		r = file_writer_aim_path(
 			writer, buf_text(&path), batch, size, &aim->target, reterr);
 	buf_deinit(&path);
-	if (r != 0 || !tail)
+	if (r || !tail)
 		return r;
 	aim->tail = tail;
 	tail->matched += match.counted;
@@ -251,7 +251,7 @@ static int file_writer_look(struct file_writer *writer, struct fault *reterr)
 			file_targets_remove(targets, i);
 			continue;
 		}
-		if (r != 0)
+		if (r)
 			return r;
 		i++;
 	}
@@ -273,7 +273,7 @@ static int file_writer_aim(struct file_writer *writer, nsec_t time, size_t *ret_
 		targets->items[i]->touched = false;
 		targets->items[i]->planned = 0;
 	}
-	for (i = writer->first; r == 0 && i < job->n_batches; i++) {
+	for (i = writer->first; !r && i < job->n_batches; i++) {
 		size_t next = record;
 		int64_t size = file_job_measure(job, i, &next);
 
@@ -284,7 +284,7 @@ static int file_writer_aim(struct file_writer *writer, nsec_t time, size_t *ret_
 			break;
 		record = next;
 	}
-	if (r != 0 && r != FILE_WRITER_E_PART)
+	if (r && r != FILE_WRITER_E_PART)
 		return r;
 	*ret_end = i;
 	*ret_record = record;
@@ -299,12 +299,12 @@ static int file_writer_enter(struct file_writer *writer, struct fault *reterr)
 	bool known = true;
 	int r = 0;
 
-	for (size_t i = 0; i < targets->n_items && r == 0; i++) {
+	for (size_t i = 0; i < targets->n_items && !r; i++) {
 		known = known && (targets->items[i]->stored || !targets->items[i]->touched);
 		if (targets->items[i]->touched)
 			r = seals_enter(&writer->position.seals, targets->items[i], reterr);
 	}
-	if (r != 0)
+	if (r)
 		return r;
 	if (!known && !writer->closer.store(writer->closer.userdata))
 		return fault_set(reterr, FAULT_STORE, "the state cannot be written");
@@ -323,7 +323,7 @@ static int file_writer_write_rest(struct file_writer *writer, size_t index, stru
 	r = file_job_write_part(
 		writer->job, index, aim->record, aim->counted, aim->tail_end, aim->tail, reterr);
 
-	if (r == 0 && aim->target)
+	if (!r && aim->target)
 		r = file_job_write_part(writer->job, index, aim->record, aim->tail_end, INT64_MAX,
 			aim->target, reterr);
 	return r;
@@ -354,7 +354,7 @@ static int file_writer_write(struct file_writer *writer, size_t last, struct fau
 	size_t end;
 	int r = 0;
 
-	for (size_t first = writer->first; first < last && r == 0; first = end) {
+	for (size_t first = writer->first; first < last && !r; first = end) {
 		end = first + 1;
 		if (writer->aims[first].tail)
 			r = file_writer_write_rest(writer, first, reterr);
@@ -369,7 +369,7 @@ static int file_writer_sync(struct file_writer *writer, struct fault *reterr)
 	struct file_targets *targets = &writer->position.targets;
 	int r = 0;
 
-	for (size_t i = 0; i < targets->n_items && r == 0; i++) {
+	for (size_t i = 0; i < targets->n_items && !r; i++) {
 		if (targets->items[i]->touched)
 			r = file_target_sync(
 				targets->items[i], &writer->modes, &writer->subject, reterr);
@@ -401,21 +401,21 @@ int file_writer_part(struct file_writer *writer, struct fault *reterr)
 	end = writer->first;
 	record = writer->record;
 	r = file_writer_aim(writer, clock_wall(), &end, &record, reterr);
-	if (r == 0 && end == writer->first)
+	if (!r && end == writer->first)
 		return 0;
-	if (r == 0)
+	if (!r)
 		r = file_writer_enter(writer, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_writer_write(writer, end, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_writer_sync(writer, reterr);
 	for (size_t i = 0; i < targets->n_items; i++) {
-		if (r == 0)
+		if (!r)
 			file_target_accept(targets->items[i]);
 		else
 			file_target_undo(targets->items[i]);
 	}
-	if (r != 0)
+	if (r)
 		return r;
 	for (size_t i = 0; i < targets->n_items; i++)
 		file_tail_settle(targets->items[i], &writer->subject);

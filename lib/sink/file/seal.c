@@ -135,7 +135,7 @@ static int seals_begin_run(struct seals *seals, const struct file_target *target
 	int64_t first;
 	int r = seals_count_lines(target, &first, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	file_path_expand_names(seals->pattern, target->source, target->provider, &key);
 	chain = seals_chain(seals, buf_text(&key));
@@ -159,7 +159,7 @@ int seals_enter(struct seals *seals, struct file_target *target, struct fault *r
 	run = seals_find_run(seals, target);
 	if (!run)
 		r = seals_begin_run(seals, target, &run, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	run->open = true;
 	target->seal = run;
@@ -256,11 +256,11 @@ static int seals_seal(
 	free(chain->path);
 	chain->path = path;
 	r = seal_chain_open(chain, seals, reterr); /* the position is to have its size */
-	if (r != 0)
+	if (r)
 		return r;
 	seal_print_body(seals, run, closed, chain->number + 1, now, &body);
 	r = seal_print_line(chain, seals, buf_slice(&body), &line, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	chain->pending = mem_printf("%s%s", before ? before : "", buf_text(&line));
 	free(before);
@@ -323,8 +323,8 @@ static int seals_look(
 		wanted = seals_is_latest(seals, index) && seals_is_silent(chain, now);
 	if (wanted)
 		r = seals_seal(seals, run, over, now, reterr);
-	*ret_made = r == 0 && wanted;
-	if (r == 0 && over)
+	*ret_made = !r && wanted;
+	if (!r && over)
 		seals_drop_run(seals, index);
 	return r;
 }
@@ -336,7 +336,7 @@ static int seals_round(struct seals *seals, nsec_t now, bool *ret_made, struct f
 	int r = 0;
 
 	*ret_made = false;
-	while (r == 0 && i < seals->n_runs) {
+	while (!r && i < seals->n_runs) {
 		size_t n = seals->n_runs;
 		bool made;
 
@@ -344,15 +344,15 @@ static int seals_round(struct seals *seals, nsec_t now, bool *ret_made, struct f
 		*ret_made = *ret_made || made;
 		i += seals->n_runs == n;
 	}
-	for (i = 0; r == 0 && i < seals->n_chains; i++) {
+	for (i = 0; !r && i < seals->n_chains; i++) {
 		bool pending = seals->chains[i]->pending && !seals->chains[i]->stored;
 
 		if (pending && !seals->store(seals->userdata))
 			r = fault_set(reterr, FAULT_STORE, "the state cannot be written");
-		for (size_t j = 0; r == 0 && pending && j < seals->n_chains; j++)
+		for (size_t j = 0; !r && pending && j < seals->n_chains; j++)
 			seals->chains[j]->stored = true;
 	}
-	for (i = 0; r == 0 && i < seals->n_chains; i++)
+	for (i = 0; !r && i < seals->n_chains; i++)
 		r = seal_chain_settle(seals->chains[i], seals, reterr);
 	return r;
 }
@@ -365,16 +365,16 @@ void seals_make(struct seals *seals, nsec_t now)
 
 	if (!seals->pattern)
 		return;
-	while (r == 0 && made)
+	while (!r && made)
 		r = seals_round(seals, now, &made, &fault);
-	if (r != 0 && !seals->failing)
+	if (r && !seals->failing)
 		log_error(&seals->subject,
 			"%s; records are written without a seal, trawld seals them when it works again",
 			fault.text);
-	else if (r == 0 && seals->failing)
+	else if (!r && seals->failing)
 		log_notice(&seals->subject, "seals are written again");
-	seals->failing = r != 0;
-	if (r != 0)
+	seals->failing = r;
+	if (r)
 		fault_set(&seals->fault, fault.class, "the last records are not sealed: %s",
 			fault.text);
 }

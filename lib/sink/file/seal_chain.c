@@ -72,16 +72,16 @@ static int seal_chain_match(
 		return 0;
 	if (chain->pending)
 		r = file_tail_match_text(file, slice_of(chain->pending), &matches, reterr);
-	if (r != 0 || matches) {
+	if (r || matches) {
 		*ret_matched = file->tail;
 		return r;
 	}
 	r = seal_chain_read(file, &tail, reterr);
-	known = r == 0 && memmem(tail.data, tail.size, chain->id, strlen(chain->id));
+	known = !r && memmem(tail.data, tail.size, chain->id, strlen(chain->id));
 	buf_deinit(&tail);
-	if (r == 0)
+	if (!r)
 		r = file_target_keep(file, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	if (known)
 		seal_chain_begin(chain);
@@ -102,7 +102,7 @@ int seal_chain_open(struct seal_chain *chain, struct seals *seals, struct fault 
 		chain->file = NULL;
 		r = 0;
 	}
-	if (r == 0 && !chain->file)
+	if (!r && !chain->file)
 		r = file_target_open(
 			&chain->file, chain->path, &seals->modes, &seals->subject, reterr);
 	return r;
@@ -118,9 +118,9 @@ static int seal_chain_append(
 	file->touched = true;
 	file->matched = matched;
 	r = iov.iov_len > 0 ? file_target_append(file, &iov, 1, reterr) : 0;
-	if (r == 0)
+	if (!r)
 		r = file_target_sync(file, &seals->modes, &seals->subject, reterr);
-	if (r == 0)
+	if (!r)
 		file_target_accept(file);
 	else
 		file_target_undo(file);
@@ -138,11 +138,11 @@ int seal_chain_settle(struct seal_chain *chain, struct seals *seals, struct faul
 		return fault_set(reterr, FAULT_STORE, "the state cannot be written");
 	chain->stored = true;
 	r = seal_chain_open(chain, seals, reterr);
-	if (r == 0)
+	if (!r)
 		r = seal_chain_match(chain, seals, &matched, reterr);
-	if (r == 0 && chain->pending)
+	if (!r && chain->pending)
 		r = seal_chain_append(chain, seals, matched, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	free(chain->pending);
 	chain->pending = NULL;
@@ -214,7 +214,7 @@ static int seal_chain_is_ours(int fd, const struct stat *status, const struct se
 	if (!S_ISREG(status->st_mode) || status->st_size < size)
 		return 0;
 	r = file_target_sum(fd, chain->path, size, found, reterr);
-	*ret = r == 0 && strcmp(found, check) == 0;
+	*ret = !r && strcmp(found, check) == 0;
 	return r;
 }
 
@@ -227,11 +227,11 @@ int seal_chain_recover(struct seal_chain *chain, struct seals *seals, int64_t si
 	int fd;
 	int r = file_target_find(&fd, chain->path, &status, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	if (fd >= 0)
 		r = seal_chain_is_ours(fd, &status, chain, size, check, &ours, reterr);
-	if (r != 0) {
+	if (r) {
 		file_io_close(fd);
 		return r;
 	}
@@ -239,12 +239,12 @@ int seal_chain_recover(struct seal_chain *chain, struct seals *seals, int64_t si
 		chain->file = file_target_resume(chain->path, fd, &status, size, check);
 	else if (fd >= 0)
 		r = file_target_adopt(&chain->file, chain->path, fd, &seals->subject, reterr);
-	if (r == 0 && !ours && size > 0)
+	if (!r && !ours && size > 0)
 		log_warning(&seals->subject,
 			"%s is gone or was changed by someone else; the chain of seals continues in a file that lacks its beginning",
 			chain->path);
 	/* seals that the state does not know are noticed before the next is made */
-	if (r == 0 && chain->file && !chain->pending)
+	if (!r && chain->file && !chain->pending)
 		r = seal_chain_match(chain, seals, &matched, reterr);
-	return r == 0 ? seal_chain_settle(chain, seals, reterr) : r;
+	return !r ? seal_chain_settle(chain, seals, reterr) : r;
 }

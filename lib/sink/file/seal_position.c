@@ -126,13 +126,13 @@ int seals_recover(struct seals *seals, json_t *value, struct fault *reterr)
 	json_array_foreach(runs, index, item)
 	{
 		r = seals_recover_run(seals, item, reterr);
-		if (r != 0)
+		if (r)
 			return r;
 	}
 	json_array_foreach(chains, index, item)
 	{
 		r = seals_recover_chain(seals, item, reterr);
-		if (r != 0)
+		if (r)
 			return r;
 	}
 	return 0;

@@ -176,11 +176,11 @@ static int stamps_append(const struct seal_stamps *stamps, struct fault *reterr)
 	struct file_target *file;
 	int r = file_target_open(&file, stamps->path, &seals->modes, &seals->subject, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	file->touched = true;
 	r = file_target_append(file, &iov, 1, reterr);
-	if (r == 0)
+	if (!r)
 		r = file_target_sync(file, &seals->modes, &seals->subject, reterr);
 	file_target_free(file);
 	return r;
@@ -199,7 +199,7 @@ static int stamps_read(struct seal_stamps *stamps, const struct http_response *r
 	if (token_request_check(stamps->query, body, &time, &reason) != 0)
 		r = fault_set(reterr, FAULT_BODY, "no valid token: %s", buf_text(&reason));
 	buf_deinit(&reason);
-	if (r == 0)
+	if (!r)
 		stamps_print(stamps, time, body);
 	return r;
 }

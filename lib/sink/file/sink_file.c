@@ -323,7 +323,7 @@ static int sink_file_create(struct sink **ret, const struct sink_setup *setup, s
 	struct sink_file *file;
 	int r = file_path_check(options->path, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	file = MEM_NEW(struct sink_file);
 	file->base.kind = &sink_file;
@@ -339,7 +339,7 @@ static int sink_file_create(struct sink **ret, const struct sink_setup *setup, s
 		ev_timer_start(file->loop, &file->look);
 	*ret = &file->base;
 	r = sink_file_init_seals(file, setup, reterr);
-	if (r != 0)
+	if (r)
 		sink_file_destroy(&file->base);
 	return r;
 }

@@ -230,15 +230,15 @@ static int bulk_items(struct http_part *part, const struct json_scan *scan, stru
 {
 	int r = 0;
 
-	for (size_t i = 0; i < part->n_records && r == 0; i++)
+	for (size_t i = 0; i < part->n_records && !r; i++)
 		r = bulk_status(part, i, &scan->fields[i * N_BULK_FIELDS], reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	for (size_t i = 0; i < part->n_records; i++) {
 		struct fault fault = FAULT_NULL;
 		int later = bulk_item(part, i, &scan->fields[i * N_BULK_FIELDS], &fault);
 
-		if (later != 0 && r == 0) {
+		if (later != 0 && !r) {
 			r = later;
 			*reterr = fault;
 		}
@@ -284,7 +284,7 @@ static int bulk_read(
 	pointer_parse(&pointers[N_BULK_FIELDS + 1], SLICE("/items"));
 	plan = json_scanner_new(&wanted);
 	r = json_scanner_run(plan, buf_slice(&response->body), &scan, reterr);
-	if (r == 0)
+	if (!r)
 		r = bulk_judge(part, &scan, reterr);
 	json_scan_deinit(&scan);
 	json_scanner_free(plan);

@@ -85,7 +85,7 @@ int http_answer_find_any(const struct http_response *response, const char *const
 
 	for (size_t i = 0; i < n; i++)
 		ret[i] = SLICE_NULL;
-	if (r != 0 || text.size == 0 || text.data[0] != '{')
+	if (r || text.size == 0 || text.data[0] != '{')
 		return r;
 	return json_lookup_once(texts, n, text, ret, reterr);
 }

@@ -81,7 +81,7 @@ static int login_check(const struct http_options *options, struct fault *reterr)
 	char *origin = NULL;
 	int r = login_check_keys(options, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	for (size_t i = 0; i < options->login.n_items; i++) {
 		const char *name = login_header_name(&options->login.items[i]);

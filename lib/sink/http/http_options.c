@@ -248,7 +248,7 @@ int http_options_auth(const struct http_options *options, struct http_client *cl
 	else if (options->login.n_items > 0)
 		r = fault_set(reterr, FAULT_CONFIG, "login.%s needs auth.type = login",
 			options->login.items[0].name);
-	if (r == 0)
+	if (!r)
 		r = auth_new(ret, &setup, reterr);
 	free(settings);
 	return r;

@@ -108,7 +108,7 @@ int http_otlp_read(
 	int64_t n;
 	int r = http_answer_find_any(response, texts, 2, values, reterr);
 
-	if (r != 0 || !values[0].data || json_kind_of(values[0]) == JSON_KIND_NULL)
+	if (r || !values[0].data || json_kind_of(values[0]) == JSON_KIND_NULL)
 		return r;
 	if (number_parse(json_content(values[0], &scratch), 0, INT64_MAX, &n) != 0)
 		n = -1;

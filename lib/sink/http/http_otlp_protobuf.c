@@ -181,7 +181,7 @@ static int protobuf_read(
 	if (rest.size > 0 && rest.data[0] == '{')
 		return http_otlp_read(part, response, reterr);
 	r = http_answer_check_page(response, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	while (take_field(&rest, &field)) {
 		if (field.number == 1 && field.wire == WIRE_BYTES)

@@ -116,7 +116,7 @@ static int splunk_read(
 	struct slice code;
 	int r = http_answer_find_any(response, texts, 2, values, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	code = values[0].data ? json_content(values[0], &scratch) : SLICE_NULL;
 	if (code.data && !slice_is(code, "0") && !slice_is(code, "null")) {
@@ -172,7 +172,7 @@ static int splunk_confirmed(const struct http_part *part, const struct http_resp
 	int r = json_lookup_once(texts, 1, buf_slice(&response->body), &value, reterr);
 
 	free(text);
-	*ret = r == 0 && slice_is(value, "true");
+	*ret = !r && slice_is(value, "true");
 	return r;
 }
 

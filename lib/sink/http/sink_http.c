@@ -502,7 +502,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	struct auth *auth = NULL;
 	int r = http_options_auth(options, setup->client, &auth, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	http = MEM_NEW(struct sink_http);
 	http->base.kind = &sink_http;

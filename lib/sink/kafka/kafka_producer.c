@@ -525,7 +525,7 @@ int kafka_producer_new(
 	rd_kafka_conf_t *conf;
 	int r = kafka_conf_new(&conf, options, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	producer = MEM_NEW(struct kafka_producer);
 	producer->conf = conf;

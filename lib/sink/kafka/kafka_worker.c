@@ -197,7 +197,7 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 	ev_async_init(&worker->wake_loop, kafka_worker_on_wake);
 	worker->wake_loop.data = worker;
 	r = kafka_producer_new(&worker->producer, &own, reterr);
-	if (r == 0) {
+	if (!r) {
 		error = thread_start(&worker->thread, kafka_worker_main, worker);
 		if (error != 0) {
 			r = fault_set(reterr, FAULT_INTERNAL, "a thread cannot be started: %s",
@@ -205,7 +205,7 @@ int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup 
 			kafka_producer_free(worker->producer);
 		}
 	}
-	if (r != 0) {
+	if (r) {
 		kafka_worker_release(worker);
 		return r;
 	}

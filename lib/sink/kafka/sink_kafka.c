@@ -140,7 +140,7 @@ static int sink_kafka_create(
 	kafka->location = mem_strdup(setup->location);
 	kafka->options = options;
 	r = kafka_worker_new(&kafka->worker, &worker, &producer, reterr);
-	if (r != 0) {
+	if (r) {
 		free(kafka->location);
 		free(kafka->base.name);
 		free(kafka);
@@ -198,7 +198,7 @@ static int sink_kafka_test(const struct sink_setup *setup, const struct str_list
 	enum kafka_outcome outcome;
 	int r = kafka_producer_new(&producer, &own, reterr);
 
-	if (r != 0)
+	if (r)
 		return r;
 	for (size_t i = 0; i < sources->n_items; i++) {
 		struct buf topic CLEANUP(buf_deinit) = BUF_NULL;

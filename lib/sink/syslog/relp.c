@@ -186,7 +186,7 @@ int relp_receive(struct relp *relp, struct slice bytes, size_t *ret_confirmed, s
 	if (buf_append_slice(&relp->in, bytes) != 0)
 		return fault_set(reterr, FAULT_LIMIT, "an answer of the RELP receiver is too long");
 	rest = buf_slice(&relp->in);
-	while (r == 0 && (outcome = take_answer(&rest, &answer)) != ANSWER_PART) {
+	while (!r && (outcome = take_answer(&rest, &answer)) != ANSWER_PART) {
 		r = outcome == ANSWER_BAD
 			    ? fault_set(reterr, FAULT_SERVER, "the receiver does not speak RELP")
 			    : judge(relp, &answer, ret_confirmed, reterr);

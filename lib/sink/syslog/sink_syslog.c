@@ -512,7 +512,7 @@ static int sink_syslog_create(
 	syslog->watchdog.data = syslog;
 	syslog->watchdog.repeat = (double)syslog->options->timeout_ns / (double)NSEC_PER_SEC;
 	r = syslog_target_init(&syslog->target, syslog->options, &key, reterr);
-	if (r != 0)
+	if (r)
 		sink_syslog_free(syslog);
 	else
 		*ret = &syslog->base;

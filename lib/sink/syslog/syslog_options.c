@@ -11,7 +11,7 @@ int syslog_target_init(struct syslog_target *target, const struct syslog_options
 
 	*ret_key = "address";
 	r = syslog_address_parse(&target->address, options->address, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	syslog_style_init(&target->style, options->hostname, options->app_name);
 	target->style.rfc = (enum syslog_rfc)options->rfc;
@@ -28,7 +28,7 @@ int syslog_target_init(struct syslog_target *target, const struct syslog_options
 			options->severity ? options->severity : "");
 	r = syslog_severity_new(&target->severity, options->severity_from, &options->severity_map,
 		severity, ret_key, reterr);
-	if (r != 0)
+	if (r)
 		return r;
 	*ret_key = options->ca_file       ? "ca_file"
 		   : options->client_cert ? "client_cert"

@@ -59,16 +59,16 @@ int syslog_severity_new(struct syslog_severity **ret, const char *from, const st
 	severity->fallback = fallback;
 	severity->rules = mem_array(map->n_items, sizeof(*severity->rules));
 	*ret_key = "severity_map";
-	for (size_t i = 0; i < map->n_items && r == 0; i++)
+	for (size_t i = 0; i < map->n_items && !r; i++)
 		r = add_rule(severity, map->items[i], reterr);
-	if (r == 0 && map->n_items > 0 && !from)
+	if (!r && map->n_items > 0 && !from)
 		r = fault_set(reterr, FAULT_CONFIG,
 			"severity_map needs severity_from: the place of the value in a record");
-	if (r == 0 && from) {
+	if (!r && from) {
 		*ret_key = "severity_from";
 		r = set_pointer(severity, from, reterr);
 	}
-	if (r != 0)
+	if (r)
 		syslog_severity_free(severity);
 	else
 		*ret = severity;
