@@ -78,7 +78,7 @@ static bool read_key(const char *text, struct id *ret)
 		if (!digit)
 			return false;
 		uint8_t value = (uint8_t)(digit - digits);
-		ret->bytes[i / 2] = i % 2 ? (uint8_t)(ret->bytes[i / 2] << 4 | value) : value;
+		ret->bytes[i / 2] = (uint8_t)(i % 2 ? ret->bytes[i / 2] << 4 | value : value);
 	}
 	return true;
 }
