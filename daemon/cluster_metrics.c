@@ -41,7 +41,7 @@ void cluster_metrics_print(struct exposition *exposition, const struct trawld *t
 		"Shards of the cluster, as configured.",
 		(double)trawld->setup->config->cluster.n_shards);
 	print_one(exposition, trawld, "trawld_cluster_config", EXPOSITION_GAUGE,
-		"A number that two processes have in common if their sources and sinks are configured alike.",
+		"A number that is the same in processes whose sources and sinks are configured alike.",
 		config_number(trawld->setup));
 	print_one(exposition, trawld, "trawld_lease_seconds", EXPOSITION_GAUGE,
 		"For how long this process may deliver records if it cannot renew its lease.",
@@ -50,7 +50,7 @@ void cluster_metrics_print(struct exposition *exposition, const struct trawld *t
 		"How often the shard was taken, by any process.",
 		held ? (double)status.epoch : (double)NAN);
 	print_one(exposition, trawld, "trawld_commits_in_doubt", EXPOSITION_COUNTER,
-		"Commits whose answer was lost, and that were looked for.",
+		"Commits whose answer was lost, so that trawld asked the database whether it has them.",
 		held ? (double)status.n_in_doubt : (double)NAN);
 	print_one(exposition, trawld, "trawld_history_lost", EXPOSITION_COUNTER,
 		"Commits that this node had seen, and that the database no longer had at the start.",

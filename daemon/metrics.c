@@ -384,7 +384,7 @@ static void print_kept(struct exposition *exposition, const struct trawld *trawl
 		"Records in the state that all sinks have and that are kept.",
 		(double)status.n_records);
 	print_one(exposition, "trawld_kept_limit_bytes", EXPOSITION_GAUGE,
-		"Number of kept bytes above which the oldest go before their time.",
+		"Bytes of kept records above which the oldest are deleted early.",
 		(double)trawld->setup->config->daemon.keep_limit);
 }
 

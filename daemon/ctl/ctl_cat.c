@@ -85,7 +85,7 @@ static int cat(const struct config *config, const struct ctl_arguments *argument
 	buf_deinit(&printing.out);
 	if (code || printing.n_records > 0)
 		return code;
-	fprintf(stderr, "trawlctl: no record of source %s from that time is there\n",
+	fprintf(stderr, "trawlctl: no record of source %s from that time is stored\n",
 		arguments->name);
 	ctl_tell_kept(config);
 	return 0;

@@ -83,7 +83,7 @@ static int look(const char *path, const char *sink, json_t **ret_answer, json_t 
 	*ret_replay = json_object_get(*ret_status, "replay");
 	if (code || json_is_object(*ret_replay))
 		return code;
-	fprintf(stderr, "trawlctl: trawld knows no replay to sink `%s` any more\n", sink);
+	fprintf(stderr, "trawlctl: trawld no longer has a replay to sink `%s`\n", sink);
 	return EX_TEMPFAIL;
 }
 
@@ -184,7 +184,7 @@ static void warn_of_the_past(const struct config *config, const struct span_requ
 		return;
 	print_time(span->measure.oldest_time, &oldest);
 	fprintf(stderr,
-		"trawlctl: the oldest record of source %s that is still there was accepted at %s: what came before is not replayed (`trawlctl replay %s --file FILE` takes it from an archive)\n",
+		"trawlctl: the oldest record of source %s that is still stored was accepted at %s: earlier ones are not replayed (`trawlctl replay %s --file FILE` takes it from an archive)\n",
 		span->source, buf_text(&oldest), span->sink);
 	if (config->daemon.keep_ns == 0)
 		ctl_tell_kept(config);
@@ -202,7 +202,7 @@ static int find_span(const struct config *config, struct span_request *span)
 	if (!ctl_find_source(config, span->source))
 		return ctl_unknown_source(span->source, config, NULL, 0);
 	fprintf(stderr,
-		"trawlctl: no record of source %s from that time is there to be replayed to sink %s\n",
+		"trawlctl: no record of source %s from that time is stored that could be replayed to sink %s\n",
 		span->source, span->sink);
 	ctl_tell_kept(config);
 	return 1;

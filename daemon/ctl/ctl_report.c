@@ -133,7 +133,7 @@ int ctl_report(const struct ctl_arguments *arguments)
 	if (arguments->check)
 		return check(arguments);
 	if (!arguments->from || !arguments->to)
-		return usage("--from and --to say of which time");
+		return usage("expected --from and --to");
 	const char *form = arguments->format;
 	if (!form ||
 		(strcmp(form, "json") != 0 && strcmp(form, "md") != 0 && strcmp(form, "html") != 0))

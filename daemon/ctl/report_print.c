@@ -162,7 +162,7 @@ static void print_source_facts(const struct printer *printer, const json_t *sour
 	printer->form->facts_begin(printer->out);
 	fact(printer, "Provider", text_of(source, "provider"));
 	fact(printer, "Configured",
-		json_is_true(json_object_get(source, "configured")) ? "yes" : "not any more");
+		json_is_true(json_object_get(source, "configured")) ? "yes" : "no longer");
 	fact(printer, "Paused since", text_of(source, "paused"));
 	fact(printer, "include", text_of(source, "include"));
 	fact(printer, "exclude", text_of(source, "exclude"));
@@ -197,7 +197,7 @@ static void print_source(const struct printer *printer, const json_t *source)
 		printer->out, timeline_of(report, name), report->from_time, report->to_time, words);
 	print_gaps(printer, json_object_get(coverage, "gaps"), "Gaps:");
 	print_gaps(printer, json_object_get(coverage, "refilled"),
-		"Gaps that were read after all, which are none any more:");
+		"Former gaps, which were read later:");
 	print_source_facts(printer, source);
 }
 

@@ -22,13 +22,13 @@ const struct option sink_common_option_rows[] = {
 		.name = "include",
 		.type = OPTION_LINES,
 		.offset = COMMON(include),
-		.help = "conditions, one per line: only records that fulfil one of them",
+		.help = "conditions, one per line: only records that meet one of them",
 	},
 	{
 		.name = "exclude",
 		.type = OPTION_LINES,
 		.offset = COMMON(exclude),
-		.help = "conditions, one per line: no record that fulfils one of them",
+		.help = "conditions, one per line: no record that meets one of them",
 	},
 	{
 		.name = "remove",
@@ -43,7 +43,7 @@ const struct option sink_common_option_rows[] = {
 		.default_text = "5m",
 		.min = NSEC_PER_SEC,
 		.max = NSEC_PER_DAY,
-		.help = "the longest pause between two tries",
+		.help = "the longest pause between two attempts",
 	},
 };
 const size_t n_sink_common_option_rows =

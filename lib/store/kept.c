@@ -250,10 +250,10 @@ static void tell(struct store *store, bool forced)
 		return;
 	if (forced)
 		log_warning(NULL,
-			"the disk is nearly full: kept records are dropped to make room, the oldest first; nothing that waits is lost (free some space, or set a lower keep_limit)");
+			"the disk is nearly full: kept records are dropped to make room, the oldest first; records that wait for sinks are not affected (free some space, or set a lower keep_limit)");
 	else
 		log_notice(NULL,
-			"kept records have reached keep_limit (%llu bytes): the oldest are dropped before `keep` is over; nothing that waits is concerned",
+			"kept records have reached keep_limit (%llu bytes): the oldest are dropped before `keep` is over; records that wait for sinks are not affected",
 			(unsigned long long)kept->limit);
 }
 
