@@ -337,6 +337,8 @@ static json_t *rewind_to(struct control_client *client, const char *name, const 
 	const struct poller *poller = find_poller(trawld, name);
 	if (!name || !to)
 		return control_refusal(EX_USAGE, "the request needs a source and a time");
+	if (trawld->stopping)
+		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	if (!poller)
 		return unknown_source(trawld, name);
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);

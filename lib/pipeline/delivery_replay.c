@@ -77,7 +77,8 @@ static bool replay_fits(const struct delivery *delivery, const struct replay_job
 {
 	const struct sink_gather *gather = &delivery->sink->gather;
 
-	if (planned > 0)
+	/* what was planned may be kept no more: then the first of what follows begins a job */
+	if (planned > 0 && (end <= planned || job->n_items > 0))
 		return end <= planned;
 	return job->n_items == 0 ||
 	       (job->bytes + batch->body.size <= bound(gather->bytes, JOB_MAX_BYTES) &&

@@ -219,6 +219,8 @@ static const char *const merge_sql[] = {
 	"DELETE FROM batches WHERE number IN (SELECT b.number FROM batches b JOIN sources s"
 	" ON s.id = b.source WHERE s.name IN (?1, ?2) AND b.number <= s.released"
 	" AND b.number > (" FIRST_WAITING "))",
+	"DELETE FROM batch_keys WHERE source IN (SELECT -id FROM sources WHERE name IN (?1, ?2))"
+	" AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
 	"UPDATE sources SET released = coalesce((" FIRST_WAITING ") - 1,"
 	" (SELECT max(released) FROM sources WHERE name IN (?1, ?2))) WHERE name IN (?1, ?2)",
 	"UPDATE batch_keys SET source = -(SELECT id FROM sources WHERE name = ?2)"

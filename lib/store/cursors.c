@@ -84,15 +84,11 @@ static int put(struct store *store, const struct cursors_rewind *rewind, struct 
 	return statement_finish(store, statement, reterr);
 }
 
-/* Those of batches that wait stay: they are read with them. */
-static int drop_keys(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)
+static int drop_with(struct store *store, const char *sql, const struct cursors_rewind *rewind,
+	struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
-	int r = statement_prepare(store,
-		"DELETE FROM batch_keys WHERE source = (SELECT id FROM sources WHERE name = ?1)"
-		" AND newest_time < ?2 AND newest_time >= ?3 AND NOT EXISTS"
-		" (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
-		&statement, reterr);
+	int r = statement_prepare(store, sql, &statement, reterr);
 
 	if (r)
 		return r;
@@ -100,6 +96,27 @@ static int drop_keys(struct store *store, const struct cursors_rewind *rewind, s
 	sqlite3_bind_int64(statement, 2, rewind->horizon_time);
 	sqlite3_bind_int64(statement, 3, rewind->from_time);
 	return statement_finish(store, statement, reterr);
+}
+
+/* Those of bodies that wait stay: those records are on their way. Those of bodies that are kept
+ * serve no dedupe any more and go with them (as STATEMENT_EXPIRE_LATER). */
+static int drop_keys(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)
+{
+	int r = drop_with(store,
+		"UPDATE batch_keys SET source = -source WHERE"
+		" source = (SELECT id FROM sources WHERE name = ?1)"
+		" AND newest_time < ?2 AND newest_time >= ?3"
+		" AND number <= (SELECT released FROM sources WHERE name = ?1)"
+		" AND EXISTS (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
+		rewind, reterr);
+
+	if (!r)
+		r = drop_with(store,
+			"DELETE FROM batch_keys WHERE source = (SELECT id FROM sources WHERE name = ?1)"
+			" AND newest_time < ?2 AND newest_time >= ?3 AND NOT EXISTS"
+			" (SELECT 1 FROM batches WHERE batches.number = batch_keys.number)",
+			rewind, reterr);
+	return r;
 }
 
 int cursors_rewind(struct store *store, const struct cursors_rewind *rewind, struct fault *reterr)

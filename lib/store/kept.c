@@ -321,10 +321,12 @@ int kept_each(struct store *store, const struct kept_span *span,
 	struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	int64_t last = 0;
 	bool row = true;
 	int r = statement_prepare(store,
-		BATCH_COLUMNS " WHERE (?1 IS NULL OR s.name = ?1) AND b.accepted_time >= ?2"
-			      " AND b.accepted_time < ?3 ORDER BY b.number",
+		BATCH_COLUMNS " WHERE b.number > ?4 AND (?1 IS NULL OR s.name = ?1)"
+			      " AND b.accepted_time >= ?2 AND b.accepted_time < ?3"
+			      " ORDER BY b.number LIMIT 1",
 		&statement, reterr);
 
 	if (r)
@@ -334,14 +336,21 @@ int kept_each(struct store *store, const struct kept_span *span,
 	sqlite3_bind_int64(statement, 3, span->to_time);
 	while (!r) {
 		struct batch *batch = NULL;
+		bool waits;
 
+		sqlite3_bind_int64(statement, 4, last);
 		r = statement_step(store, statement, &row, reterr);
 		if (r || !row)
 			break;
+		waits = sqlite3_column_int(statement, 6) != 0;
 		r = read_batch(store, statement, &batch, reterr);
-		if (!r)
-			r = each(&(struct kept_batch){batch, sqlite3_column_int(statement, 6) != 0},
-				userdata);
+		/* EACH may take long (a pager): an open statement would keep the log from being
+		 * emptied */
+		sqlite3_reset(statement);
+		if (r)
+			break;
+		last = batch->number;
+		r = each(&(struct kept_batch){batch, waits}, userdata);
 		batch_unref(batch);
 	}
 	return r;

@@ -41,7 +41,7 @@ static int make_folder(const char *folder, const struct stat *owner)
 {
 	if (mkdir(folder, 0700) != 0)
 		return errno == EEXIST ? 0 : errno;
-	return geteuid() != 0 || chown(folder, owner->st_uid, owner->st_gid) == 0 ? 0 : errno;
+	return geteuid() != 0 || lchown(folder, owner->st_uid, owner->st_gid) == 0 ? 0 : errno;
 }
 
 int replay_copy_new(struct replay_copy **ret, const char *state_directory, const char *sink,

@@ -122,7 +122,7 @@ class Replay(Http):
         other = self.ctl("replay", "far", "--source", "acne", "--from", "-2h", "--to", "now", expect=64)
         self.assertIn("did you mean `acme`?", other.err)
         self.assertIn("no replay to sink `far` is running", self.ctl("replay", "far", "--stop", expect=64).err)
-        self.assertIn("the oldest record of source acme that is still there", self.replay("--from", "-5h", "--to", "-30m").err)
+        self.assertIn("the oldest record of source acme that is still stored", self.replay("--from", "-5h", "--to", "-30m").err)
         self.assertEqual(len(self.events()), 2)
 
     def test_archive_lost(self):

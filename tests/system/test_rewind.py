@@ -14,9 +14,18 @@ import simlib
 class Rewind(Case):
     def test_long_window(self):
         """Of a window that was read at once, a rewind repeats all but the newest: overlap, 1 h."""
+        self.configured()
+
+    def test_kept(self):
+        """So it does where records are kept, and their keys for reconciliations."""
+        self.configured("reconcile = 40h", daemon="keep = 7d")
+
+    def configured(self, *options, **more):
         self.recent(600, hours=40)
-        self.configure(self.source("start = -48h", "page_size = 10"), self.file_sink())
-        self.once()
+        self.configure(self.source("start = -48h", "page_size = 10", *options), self.file_sink(), **more)
+        daemon = self.daemon()
+        daemon.wait_log("up to date")
+        self.assertEqual(daemon.stop(), 0, daemon.text())
         text = self.ctl("rewind", "acme", "--to", "-20h").text
         n_known = int(re.search(r"(\d+) records read since then are in the dedupe", text)[1])
         self.once()
