@@ -15,6 +15,7 @@ struct backend_watch {
 	void *userdata;
 	ev_prepare prepare;
 	ev_io io;
+	uint64_t socket; /* of io */
 	ev_timer timer;
 };
 
@@ -47,10 +48,12 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *prepare, int events)
 	(void)events;
 	watch->backend->functions->wants(watch->backend, &wants);
 	wanted = (wants.readable ? EV_READ : 0) | (wants.writable ? EV_WRITE : 0);
-	if (wants.fd != watch->io.fd || wanted != (watch->io.events & (EV_READ | EV_WRITE)) ||
-		!ev_is_active(&watch->io)) {
+	/* a new socket with the number of a closed one is unknown to the kernel's list */
+	if (wants.socket != watch->socket || wants.fd != watch->io.fd ||
+		wanted != (watch->io.events & (EV_READ | EV_WRITE)) || !ev_is_active(&watch->io)) {
 		ev_io_stop(loop, &watch->io);
 		ev_io_set(&watch->io, wants.fd, wanted);
+		watch->socket = wants.socket;
 		if (wants.fd >= 0 && wanted)
 			ev_io_start(loop, &watch->io);
 	}

@@ -28,6 +28,8 @@ enum backend_answer {
 struct backend_wants {
 	int fd;
 	bool readable, writable;
+	uint64_t socket; /* another one than before has another number, though perhaps the same FD
+			  */
 	nsec_t wake_at; /* NSEC_NONE: never */
 };
 

@@ -78,6 +78,7 @@ static void reconnect(struct postgresql *postgresql)
 	postgresql->polling = PGRES_POLLING_WRITING;
 	postgresql->retry_at = clock_monotonic() + PATIENCE(postgresql->lease_ns);
 	postgresql->connection = connection_start(postgresql, name);
+	postgresql->n_sockets++;
 	if (!postgresql->connection || PQstatus(postgresql->connection) == CONNECTION_BAD) {
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);
 		retry_later(postgresql);
@@ -129,6 +130,7 @@ static void step_connecting(struct postgresql *postgresql)
 	if (!postgresql->connection || !can_go_on(postgresql))
 		return;
 	postgresql->polling = PQconnectPoll(postgresql->connection);
+	postgresql->n_sockets++; /* of the next host, perhaps */
 	if (postgresql->polling == PGRES_POLLING_OK) {
 		ask(postgresql);
 	} else if (postgresql->polling == PGRES_POLLING_FAILED) {
@@ -313,6 +315,7 @@ static bool hold_is_lost(struct store_backend *backend, struct fault *reterr)
 static void want_io(const struct postgresql *postgresql, struct backend_wants *ret)
 {
 	ret->fd = PQsocket(postgresql->connection);
+	ret->socket = postgresql->n_sockets;
 	if (postgresql->phase == PHASE_CONNECTING) {
 		ret->readable = postgresql->polling == PGRES_POLLING_READING;
 		ret->writable = postgresql->polling == PGRES_POLLING_WRITING;

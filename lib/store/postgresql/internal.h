@@ -43,6 +43,7 @@ struct postgresql {
 	nsec_t until_boot; /* of CLOCK_BOOTTIME: nothing leaves this process from then on */
 	nsec_t renew_at; /* monotonic, as those that follow */
 	nsec_t retry_at; /* PHASE_CONNECTING, PHASE_RESOLVING: a new connection is made */
+	uint64_t n_sockets; /* at most so many were made */
 	struct fault lost;
 
 	/* what is under way */
