@@ -34,8 +34,15 @@ static void seal_chain_free(struct seal_chain *chain)
 	free(chain);
 }
 
+static void seals_drop_news(struct seals *seals)
+{
+	while (seals->n_news > 0)
+		free(seals->news[--seals->n_news].line);
+}
+
 void seals_clear(struct seals *seals)
 {
+	seals_drop_news(seals);
 	while (seals->n_runs > 0)
 		seal_run_free(seals->runs[--seals->n_runs]);
 	while (seals->n_chains > 0)
@@ -47,6 +54,7 @@ void seals_deinit(struct seals *seals)
 	seals_clear(seals);
 	free(seals->runs);
 	free(seals->chains);
+	free(seals->news);
 	ed25519_free(seals->key);
 	*seals = (struct seals){0};
 }
@@ -240,6 +248,17 @@ static bool seals_must_wait(const struct seal_run *run)
 					 strcmp(chain->path + size, SEAL_SUFFIX) != 0);
 }
 
+/* The last seal of CHAIN, LINE, is to be published. */
+static void seals_note(struct seals *seals, const struct seal_chain *chain, const struct buf *line)
+{
+	if (!seals->publish)
+		return;
+	seals->news =
+		mem_grow(seals->news, seals->n_news, &seals->news_capacity, sizeof(*seals->news));
+	seals->news[seals->n_news++] = (struct seal_news){
+		.chain = chain, .number = chain->number, .line = mem_strdup(buf_text(line))};
+}
+
 /* The lines of RUN become a pending seal of its chain. */
 static int seals_seal(
 	struct seals *seals, struct seal_run *run, bool closed, nsec_t now, struct fault *reterr)
@@ -268,8 +287,7 @@ static int seals_seal(
 	chain->number++;
 	chain->sealed_time = now;
 	seal_run_restart(run);
-	if (seals->publish)
-		seals->publish(buf_text(&line), chain, seals->userdata);
+	seals_note(seals, chain, &line);
 	return 0;
 }
 
@@ -329,6 +347,26 @@ static int seals_look(
 	return r;
 }
 
+/* What is published and the position that has it are one transaction: while the thread waits for a
+ * disk, the loop commits what it has. So nothing between them may touch a file. */
+static bool seals_store(struct seals *seals)
+{
+	for (size_t i = 0; i < seals->n_news; i++)
+		seals->publish(&seals->news[i], seals->userdata);
+	seals_drop_news(seals);
+	return seals->store(seals->userdata);
+}
+
+/* Is there a pending seal that the stored position does not have? */
+static bool seals_are_new(const struct seals *seals)
+{
+	bool new = false;
+
+	for (size_t i = 0; i < seals->n_chains; i++)
+		new = new || (seals->chains[i]->pending && !seals->chains[i]->stored);
+	return new;
+}
+
 /* All runs once. *RET_MADE: some are sealed, and may be followed by others of their chain. */
 static int seals_round(struct seals *seals, nsec_t now, bool *ret_made, struct fault *reterr)
 {
@@ -344,13 +382,13 @@ static int seals_round(struct seals *seals, nsec_t now, bool *ret_made, struct f
 		*ret_made = *ret_made || made;
 		i += seals->n_runs == n;
 	}
-	for (i = 0; !r && i < seals->n_chains; i++) {
-		bool pending = seals->chains[i]->pending && !seals->chains[i]->stored;
-
-		if (pending && !seals->store(seals->userdata))
+	/* also what was made before an outcome */
+	if (seals_are_new(seals)) {
+		if (seals_store(seals))
+			for (i = 0; i < seals->n_chains; i++)
+				seals->chains[i]->stored = true;
+		else if (!r)
 			r = fault_set(reterr, FAULT_STORE, "the state cannot be written");
-		for (size_t j = 0; !r && pending && j < seals->n_chains; j++)
-			seals->chains[j]->stored = true;
 	}
 	for (i = 0; !r && i < seals->n_chains; i++)
 		r = seal_chain_settle(seals->chains[i], seals, reterr);

@@ -31,6 +31,13 @@ struct seal_chain {
 	bool stored; /* the stored position has PENDING */
 };
 
+/* A seal that is to be published. */
+struct seal_news {
+	const struct seal_chain *chain;
+	int64_t number;
+	char *line;
+};
+
 struct seals {
 	struct log_subject subject;
 	const char *pattern; /* the path; NULL: nothing is sealed */
@@ -43,13 +50,17 @@ struct seals {
 	struct seal_run **runs; /* of one chain in the order in which they began */
 	size_t n_runs;
 	size_t runs_capacity;
+	struct seal_news *news; /* since the position was stored */
+	size_t n_news;
+	size_t news_capacity;
 	bool failing;
 	struct fault fault; /* why, while failing */
 
 	/* makes the sink's position durable; false: not now */
 	bool (*store)(void *userdata);
-	/* LINE, a seal, is sent elsewhere with the next position that is stored; NULL allowed */
-	void (*publish)(const char *line, const struct seal_chain *chain, void *userdata);
+	/* SEAL is sent elsewhere with the position that is stored next, which store() does before
+	 * the loop runs again; NULL allowed */
+	void (*publish)(const struct seal_news *seal, void *userdata);
 	/* appends the members of a seal that the state is asked for, of SOURCE (NULL: of all); NULL
 	 * allowed */
 	void (*attest)(const char *source, struct buf *out, void *userdata);

@@ -42,12 +42,16 @@ static void sink_file_on_seal_retry(struct ev_loop *loop, ev_timer *watcher, int
 }
 
 /* In one transaction with the position that has the seal. */
-static void sink_file_publish(const char *line, const struct seal_chain *chain, void *userdata)
+static void sink_file_publish(const struct seal_news *seal, void *userdata)
 {
 	struct sink_file *file = userdata;
-	char *id = mem_printf("%s:%lld", chain->id, (long long)chain->number);
+	char *id;
 
-	sink_publish(&file->base, file->seal_source, (struct slice){line, strlen(line) - 1}, id);
+	if (file->ends) /* the position is not stored any more */
+		return;
+	id = mem_printf("%s:%lld", seal->chain->id, (long long)seal->number);
+	sink_publish(&file->base, file->seal_source,
+		(struct slice){seal->line, strlen(seal->line) - 1}, id);
 	free(id);
 }
 
