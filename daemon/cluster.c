@@ -221,7 +221,7 @@ static void note_elsewhere(const char *source, int64_t shard, void *userdata)
 {
 	struct cluster *cluster = userdata;
 	size_t n = names_add(&cluster->elsewhere, source);
-	cluster->shards = mem_resize(cluster->shards, (n + 1) * sizeof(int64_t));
+	cluster->shards = mem_resize(cluster->shards, cluster->elsewhere.n_items * sizeof(int64_t));
 	cluster->shards[n] = shard;
 }
 
@@ -239,13 +239,28 @@ bool cluster_is_elsewhere(
 	return true;
 }
 
+int cluster_look_elsewhere(struct trawld *trawld, struct fault *reterr)
+{
+	struct cluster *cluster = trawld->cluster, found = {0};
+	if (!cluster || !cluster->held)
+		return 0;
+	int r = postgresql_each_elsewhere(cluster->postgresql, note_elsewhere, &found, reterr);
+	if (r) {
+		forget_elsewhere(&found);
+		return r;
+	}
+	forget_elsewhere(cluster);
+	cluster->elsewhere = found.elsewhere;
+	cluster->shards = found.shards;
+	return 0;
+}
+
 /* A source that began anew here would read again what another shard has delivered. */
 static int check_elsewhere(struct trawld *trawld, struct fault *reterr)
 {
-	struct cluster *cluster = trawld->cluster;
 	const struct setup *setup = trawld->setup;
 	struct fault fault;
-	int r = postgresql_each_elsewhere(cluster->postgresql, note_elsewhere, cluster, reterr);
+	int r = cluster_look_elsewhere(trawld, reterr);
 	for (size_t i = 0; i < setup->n_sources && !r; i++) {
 		if (!cluster_polls(trawld, setup->sources[i]) ||
 			!cluster_is_elsewhere(trawld, setup->sources[i], &fault))

@@ -23,6 +23,10 @@ void cluster_close(struct trawld *trawld);
 /* Is SOURCE polled by this process? */
 bool cluster_polls(const struct trawld *trawld, const struct source *source);
 
+/* Asks the database which sources another shard has read by now; it may wait some seconds. 0 or
+ * STORE_E_FULL. */
+int cluster_look_elsewhere(struct trawld *trawld, struct fault *reterr);
+
 /* A source that CLUSTER_POLLS: why it must not begin here. */
 bool cluster_is_elsewhere(
 	const struct trawld *trawld, const struct source *source, struct fault *reterr);

@@ -12,6 +12,7 @@
 #include "keeper.h"
 #include "notify.h"
 #include "store/commit.h"
+#include "store/cursors.h"
 #include "web.h"
 
 static bool same(const struct id *a, const struct id *b)
@@ -87,8 +88,30 @@ static void add_sinks(struct trawld *trawld, const struct setup *old, struct fin
 	}
 }
 
+enum looked { LOOKED_NOT, LOOKED, LOOKED_IN_VAIN };
+
+/* A source that begins anew here may have been read by another shard since this process began.
+ * 0 or STORE_E_*. */
+static int look_elsewhere(struct trawld *trawld, const struct source *source, enum looked *looked,
+	struct fault *reterr)
+{
+	char *cursor CLEANUP_FREE = NULL;
+	int r = cursors_get(trawld->store, source->name, &cursor, reterr);
+	if (r || cursor || *looked == LOOKED)
+		return r;
+	if (*looked == LOOKED_IN_VAIN) {
+		fault_set(reterr, FAULT_STORE,
+			"the database could not be asked whether another shard has read it");
+		return STORE_E_FULL;
+	}
+	r = cluster_look_elsewhere(trawld, reterr);
+	*looked = r ? LOOKED_IN_VAIN : LOOKED;
+	return r;
+}
+
 static void add_pollers(struct trawld *trawld, struct findings *findings)
 {
+	enum looked looked = LOOKED_NOT;
 	const struct setup *setup = trawld->setup;
 	struct fault fault = FAULT_NULL;
 	bool *polled CLEANUP_FREE = mem_array(setup->n_sources + 1, sizeof(bool));
@@ -99,7 +122,8 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 		const struct source *source = setup->sources[i];
 		if (polled[i] || !cluster_polls(trawld, source))
 			continue;
-		if (!cluster_is_elsewhere(trawld, source, &fault) &&
+		if (look_elsewhere(trawld, source, &looked, &fault) == 0 &&
+			!cluster_is_elsewhere(trawld, source, &fault) &&
 			trawld_add_poller(trawld, source, &fault) == 0)
 			continue;
 		findings_add(findings, NULL, 0,

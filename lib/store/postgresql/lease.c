@@ -217,15 +217,20 @@ int postgresql_each_elsewhere(struct postgresql *postgresql,
 {
 	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
 	CLEANUP(result_clear) PGresult *result = NULL;
+	CLEANUP_FREE char *name = mem_printf("trawld:%s:elsewhere", postgresql->cluster);
+	PGconn *connection = connection_open(postgresql, name, reterr);
 
+	if (!connection)
+		return STORE_E_FULL;
 	buf_printf(&sql,
 		"SELECT convert_from(name, 'UTF8'), shard FROM %s.sources WHERE cluster = '%s'"
 		" AND shard <> %s AND shard < %lld AND cursor IS NOT NULL",
 		postgresql->schema, postgresql->cluster, postgresql->shard_text,
 		(long long)postgresql->n_shards);
-	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	result = connection_query(connection, buf_text(&sql), 0, NULL, NULL, reterr);
 	for (int i = 0; result && i < PQntuples(result); i++)
 		each(PQgetvalue(result, i, 0), result_number(result, i, 1), userdata);
+	PQfinish(connection);
 	return result ? 0 : STORE_E_FULL;
 }
 

@@ -37,8 +37,8 @@ void postgresql_close(struct postgresql *postgresql);
 int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret,
 	int64_t *ret_shard, struct fault *reterr);
 
-/* With the lease, before anything was sent: calls EACH for the sources that have a cursor in
- * another shard. 0 or STORE_E_FULL. */
+/* With the lease: calls EACH for the sources that have a cursor in another shard, over a connection
+ * of its own. 0 or STORE_E_FULL. */
 int postgresql_each_elsewhere(struct postgresql *postgresql,
 	void (*each)(const char *source, int64_t shard, void *userdata), void *userdata,
 	struct fault *reterr);
