@@ -57,7 +57,7 @@ static int file_compress_open(struct file_compress *work, ino_t inode, struct fa
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, work->status.st_mode & 0777);
 	if (work->out < 0)
 		return file_compress_fault("make", work->temporary, reterr);
-	if (fchmod(work->out, work->status.st_mode & 0777) < 0)
+	if (file_io_fchmod(work->out, work->status.st_mode & 0777) < 0)
 		return file_compress_fault("set the mode of", work->temporary, reterr);
 	return 0;
 }
@@ -115,7 +115,7 @@ static int file_compress_finish(struct file_compress *work, struct fault *reterr
 	struct stat now;
 	int r;
 
-	if (futimens(work->out, times) < 0 || file_io_fsync(work->out) < 0)
+	if (file_io_futimens(work->out, times) < 0 || file_io_fsync(work->out) < 0)
 		return file_compress_fault("make durable", work->temporary, reterr);
 	if (file_io_lstat(work->path, &now) < 0 || now.st_ino != work->status.st_ino ||
 		now.st_size != work->n_read)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "sink/file/file_worker.h"
@@ -163,6 +164,56 @@ int file_io_close(int fd)
 
 	file_worker_call_begin("close");
 	r = close(fd);
+	file_worker_call_end();
+	return r;
+}
+
+struct dirent *file_io_readdir(DIR *directory)
+{
+	struct dirent *r;
+
+	file_worker_call_begin("readdir");
+	r = readdir(directory);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_fchmod(int fd, mode_t mode)
+{
+	int r;
+
+	file_worker_call_begin("fchmod");
+	r = fchmod(fd, mode);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_futimens(int fd, const struct timespec times[2])
+{
+	int r;
+
+	file_worker_call_begin("futimens");
+	r = futimens(fd, times);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_flock(int fd, int operation)
+{
+	int r;
+
+	file_worker_call_begin("flock");
+	r = flock(fd, operation);
+	file_worker_call_end();
+	return r;
+}
+
+int file_io_fcntl_lock(int fd, int operation, struct flock *lock)
+{
+	int r;
+
+	file_worker_call_begin("fcntl");
+	r = fcntl(fd, operation, lock);
 	file_worker_call_end();
 	return r;
 }

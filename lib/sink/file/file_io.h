@@ -6,6 +6,7 @@
 #define TRAWLD_SINK_FILE_IO_H
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -24,7 +25,12 @@ int file_io_rename(const char *from, const char *to);
 int file_io_renameat2(const char *from, const char *to, unsigned flags);
 int file_io_unlink(const char *path);
 DIR *file_io_opendir(const char *path);
+struct dirent *file_io_readdir(DIR *directory);
 int file_io_mkdir(const char *path, mode_t mode);
 int file_io_close(int fd);
+int file_io_fchmod(int fd, mode_t mode);
+int file_io_futimens(int fd, const struct timespec times[2]);
+int file_io_flock(int fd, int operation);
+int file_io_fcntl_lock(int fd, int operation, struct flock *lock); /* F_SETLK, F_GETLK */
 
 #endif

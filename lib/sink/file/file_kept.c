@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "sink/file/file_io.h"
 
 #define FILE_KEPT_LINES ((size_t)1000000) /* so many keys take 32 MiB */
 
@@ -199,7 +200,7 @@ static bool file_kept_is_there(const struct file_kept *kept)
 {
 	struct stat status;
 
-	return lstat(kept->path, &status) == 0 && S_ISREG(status.st_mode) &&
+	return file_io_lstat(kept->path, &status) == 0 && S_ISREG(status.st_mode) &&
 	       status.st_ino == kept->inode && status.st_size >= kept->end;
 }
 

@@ -15,6 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "sink/file/file_io.h"
+
 #define FILE_LOCK_LINE 256
 
 /* Who holds the lock on the file of STATUS, according to /proc/locks; 0: unknown. Lines look like
@@ -51,7 +53,8 @@ static int64_t file_lock_posix_holder(int fd)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : 0;
+	return file_io_fcntl_lock(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid
+										     : 0;
 }
 
 static int file_lock_held(int fd, const char *path, struct fault *reterr)
@@ -80,10 +83,10 @@ int file_lock(int fd, const char *path, struct fault *reterr)
 	int r;
 
 	do {
-		r = flock(fd, LOCK_EX | LOCK_NB);
+		r = file_io_flock(fd, LOCK_EX | LOCK_NB);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0 && errno == EWOULDBLOCK)
 		return file_lock_held(fd, path, reterr);
-	fcntl(fd, F_SETLK, &lock);
+	file_io_fcntl_lock(fd, F_SETLK, &lock);
 	return 0;
 }

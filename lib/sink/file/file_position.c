@@ -215,7 +215,7 @@ static int file_place_search(const struct file_place *place, struct file_targets
 
 	if (!directory && errno != ENOENT)
 		r = fault_set(reterr, FAULT_STORE, "cannot read %s: %s", where, strerror(errno));
-	while (!r && directory && !found && (entry = readdir(directory))) {
+	while (!r && directory && !found && (entry = file_io_readdir(directory))) {
 		CLEANUP_FREE char *path = mem_printf("%s/%s", where, entry->d_name);
 
 		if (entry->d_ino == place->inode && file_place_may_be(place, entry->d_name))

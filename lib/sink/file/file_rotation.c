@@ -63,7 +63,7 @@ static int file_rotation_list(
 
 	if (!directory)
 		return fault_set(reterr, FAULT_STORE, "cannot read %s: %s", where, strerror(errno));
-	while ((entry = readdir(directory))) {
+	while ((entry = file_io_readdir(directory))) {
 		int64_t number = file_rotation_number(entry->d_name, base);
 
 		if (number == 0)

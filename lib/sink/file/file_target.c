@@ -175,7 +175,7 @@ static int file_target_make(
 	fd = file_io_open(path, FILE_TARGET_FLAGS | O_CREAT | O_EXCL, modes->file);
 	if (fd < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot make %s: %s", path, strerror(errno));
-	if (fchmod(fd, modes->file) < 0)
+	if (file_io_fchmod(fd, modes->file) < 0)
 		r = fault_set(reterr, FAULT_STORE, "cannot set the mode of %s: %s", path,
 			strerror(errno));
 	if (!r)
