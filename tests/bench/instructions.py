@@ -24,8 +24,8 @@ BOUNDS = {
     "record of a backfill, 200 bytes": 14.4,
     "record of a backfill, 1 kB": 52.0,
     "poll that brings one record": 823,
-    "waiting batch of 10 sources": 68,
-    "waiting batch of 1,000 sources": 78,
+    "waiting batch of 10 sources": 74.6,
+    "waiting batch of 1,000 sources": 89.7,
 }
 PATIENCE = 600  # seconds
 

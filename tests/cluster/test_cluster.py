@@ -47,7 +47,7 @@ class Cluster(Case):
         second = self.node("b")
         second.wait_log("standing by")
         self.assertEqual(self.ask(second, "/readyz"), "standby\n")
-        self.assertIn("trawld_shard_held 0", self.ask(second, "/metrics"))
+        self.assertIn('trawld_shard_held{cluster="test"} 0', self.ask(second, "/metrics"))
         self.assertEqual(self.ask(first, "/readyz"), "ready\n")
         self.assertIn("acme", self.on("a", "coverage"))
         self.on("a", "gaps", "--acknowledge")
