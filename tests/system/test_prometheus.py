@@ -166,8 +166,9 @@ class Case(harness.Case):
         self.port = int(re.search(r":(\d+)/$", line)[1])
         wait_until(
             lambda: self.metrics().get(("trawld_sink_up", ("sink", "dead"))) == 0
-            and self.metrics().get(("trawld_records_total", ("source", "well"))) == 1000,
-            "records, and a sink that fails",
+            and self.metrics().get(("trawld_records_total", ("source", "well"))) == 1000
+            and "trawld_sink_last_success_timestamp_seconds" in {name for name, *_ in self.metrics()},
+            "records, a sink that has them, and one that fails",
         )
 
     def metrics(self):
