@@ -18,6 +18,8 @@
 #include "trawld.h"
 
 #define RETRY_AFTER (5 * NSEC_PER_SEC) /* a database that cannot be used */
+#define LOOK_MOST                                                                                  \
+	(15 * NSEC_PER_SEC) /* the watchdog of the service manager is served once per wait */
 
 struct cluster {
 	struct postgresql *postgresql; /* NULL: not connected */
@@ -104,6 +106,8 @@ static int wait_some(struct trawld *trawld, nsec_t wait_ns)
 static nsec_t look_again_ns(const struct trawld *trawld)
 {
 	nsec_t fifth_ns = trawld->setup->config->cluster.lease_ns / 5;
+	if (fifth_ns > LOOK_MOST)
+		fifth_ns = LOOK_MOST;
 	return fifth_ns * 8 / 10 + (nsec_t)random_below((uint64_t)(fifth_ns * 4 / 10));
 }
 
@@ -126,21 +130,10 @@ static void disconnect(struct cluster *cluster)
 
 static int connect_to(struct trawld *trawld, struct fault *reterr)
 {
-	const struct cluster_options *options = &trawld->setup->config->cluster;
-	const struct postgresql_setup setup = {
-		.cluster = options->name,
-		.connect = options->connect,
-		.password = options->password.text,
-		.schema = options->schema,
-		.node = options->node,
-		.n_shards = options->n_shards,
-		.shard = options->shard,
-		.lease_ns = options->lease_ns,
-		.require_synchronous = options->require_synchronous,
-	};
 	if (trawld->cluster->postgresql)
 		return 0;
-	return postgresql_open(&trawld->cluster->postgresql, &setup, reterr);
+	return postgresql_open(
+		&trawld->cluster->postgresql, &trawld->setup->config->cluster, reterr);
 }
 
 void cluster_say(struct trawld *trawld)
@@ -175,7 +168,11 @@ static bool stay(struct trawld *trawld, nsec_t wait_ns)
 	case SIGHUP:
 		disconnect(trawld->cluster); /* for what a person wrote */
 		start_read_again(trawld);
-		return trawld->setup->config->daemon.state == STATE_POSTGRESQL;
+		if (trawld->setup->config->daemon.state == STATE_POSTGRESQL)
+			return true;
+		log_notice(NULL,
+			"the configuration no longer has `state = postgresql`; exiting (start trawld again to use the new state)");
+		return false;
 	default:
 		return true;
 	}
@@ -206,11 +203,14 @@ static int stand_by(
 		}
 		if (r)
 			tell_trouble(reterr, &told);
-		else if (!said)
+		else if (!said || told.class != FAULT_NONE)
 			log_notice(NULL,
 				"standing by: other processes hold every shard of the cluster %s",
 				trawld->setup->config->cluster.name);
-		said = said || !r;
+		if (!r) {
+			said = true;
+			told = FAULT_NULL;
+		}
 		*ret_stopped = !stay(trawld, r ? RETRY_AFTER : look_again_ns(trawld));
 		if (*ret_stopped)
 			return 0;
@@ -274,7 +274,6 @@ static int check_elsewhere(struct trawld *trawld, struct fault *reterr)
 
 int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *reterr)
 {
-	const struct config *config = trawld->setup->config;
 	struct store_backend *backend = NULL;
 	struct cluster *cluster;
 	if (!trawld->cluster)
@@ -283,7 +282,8 @@ int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *r
 	int r = stand_by(trawld, &backend, ret_stopped, reterr);
 	if (r || *ret_stopped)
 		return r;
-	config = trawld->setup->config;
+	/* another one, if it was read again */
+	const struct config *config = trawld->setup->config;
 	snprintf(cluster->shard_text, sizeof(cluster->shard_text), "%lld",
 		(long long)cluster->shard);
 	trawld->shard = cluster->shard_text;

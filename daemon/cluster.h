@@ -1,7 +1,7 @@
 /*
  * A state in PostgreSQL (`state = postgresql`): before the start, this process stands by until it
- * gets the lease of a shard. One that loses it ends, and begins again as a standby: nothing that it
- * knew is worth anything then.
+ * gets the lease of a shard. One that loses it ends, and begins again as a standby, because what it
+ * knew may be out of date.
  */
 #ifndef TRAWLD_DAEMON_CLUSTER_H
 #define TRAWLD_DAEMON_CLUSTER_H

@@ -1,4 +1,4 @@
-/* The service manager's side of sd_notify(3): its socket, and the interval of its watchdog. The
+/* What sd_notify(3) does: its socket, and the interval of its watchdog. The
  * protocol is a datagram of lines, so no library is needed for it. */
 #ifndef TRAWLD_DAEMON_NOTIFY_SOCKET_H
 #define TRAWLD_DAEMON_NOTIFY_SOCKET_H

@@ -96,6 +96,8 @@ static int look_elsewhere(struct trawld *trawld, const struct source *source, en
 	struct fault *reterr)
 {
 	char *cursor CLEANUP_FREE = NULL;
+	if (!trawld->cluster)
+		return 0;
 	int r = cursors_get(trawld->store, source->name, &cursor, reterr);
 	if (r || cursor || *looked == LOOKED)
 		return r;

@@ -1,6 +1,6 @@
 /*
  * Makes a source continue from another time, in a state that nothing else uses at that moment: as
- * trawlctl does without a daemon, or the daemon while the source rests.
+ * trawlctl does without a daemon, or the daemon before it makes the source again.
  */
 #ifndef TRAWLD_DAEMON_REWIND_H
 #define TRAWLD_DAEMON_REWIND_H
@@ -19,7 +19,7 @@ struct rewind_request {
 	const struct definition *definition; /* of the source; NULL: it cannot be read */
 };
 
-/* 0, or EX_USAGE: TO is no time that was. */
+/* 0, or EX_USAGE: TO is not a time in the past. */
 int rewind_check(const char *to, struct fault *reterr);
 
 /* Appends to OUT what was done, in lines for a person. 0, or an exit code with *RETERR: nothing was

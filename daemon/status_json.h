@@ -18,7 +18,7 @@ struct overview;
  * gaps, requests, rate}], sinks
  * [{name, type, state, last_success, acknowledged, pending_records, delivered, refused, last_error,
  * error_class, failing_since, attempts, next_try_in, location, retries, oldest_pending_age, rate}],
- * spool {bytes, limit}
+ * spool {bytes, limit}, kept {bytes, records, oldest, keep_seconds, limit, limited}
  *
  * not_ready is the text of /readyz; gaps are those that nobody has acknowledged, also of earlier
  * runs; rate the new (of a sink: delivered) records of the last 60 minutes, the one under way last;

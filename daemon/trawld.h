@@ -94,7 +94,7 @@ int start_state(struct trawld *trawld);
 /* Reads the configuration again, before anything was made of it. */
 void start_read_again(struct trawld *trawld);
 /* trawld_rewind.c: rewind_source of a source that is polled; it continues from there. 0, or an exit
- * code: nothing was changed. */
+ * code with *RETERR, which says so if the cursor was changed all the same. */
 struct rewind_request;
 int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, struct buf *out,
 	struct fault *reterr);
@@ -102,8 +102,8 @@ int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, s
 /* The state cannot be written, or can be again: as committer.h has it. */
 void trawld_store_state(int outcome, const struct fault *fault, void *userdata);
 
-/* Is no acknowledgement to wait for a page? Another node of a cluster does not find in its files
- * what those of this one have. */
+/* Are acknowledgements written at once, without waiting for a page? Another node of a cluster does
+ * not find in its files what those of this one have. */
 bool trawld_hurries(const struct trawld *trawld);
 /* Another process with the same state has taken over the receiver of a sink: the end. As
  * fanout_on_fenced has it. */

@@ -21,7 +21,11 @@ static int renew(struct trawld *trawld, struct poller **poller, struct fault *re
 	if (poller_new(poller, trawld, source, 0, reterr) == 0)
 		return 0;
 	*poller = trawld->pollers[--trawld->n_pollers];
-	log_error(&source->subject, "%s; it is not polled until the next reload", reterr->text);
+	struct fault why = *reterr;
+	log_error(&source->subject, "%s; it is not polled until the next reload", why.text);
+	fault_set(reterr, why.class,
+		"source %s was rewound, but cannot be polled until the next reload: %s",
+		source->name, why.text);
 	return EX_TEMPFAIL;
 }
 

@@ -91,6 +91,10 @@ static void find_keys(struct search *search)
 	search->keys[search->n_keys++] = digest_id(slice_of(search->id));
 	if (read_key(search->id, &search->keys[search->n_keys]))
 		search->n_keys++;
+	if (n_colons > COLONS_MAX)
+		fprintf(stderr,
+			"trawlctl: the ID has more than %d colons: it is searched for as one part only\n",
+			COLONS_MAX);
 	if (n_colons == 0 || n_colons > COLONS_MAX)
 		return;
 	for (unsigned colons = 1; colons < 1u << n_colons && search->n_keys < KEYS_MAX; colons++)
@@ -245,6 +249,8 @@ static void read_all_letters(struct search *search)
 		mem_printf("%s/dead-letters", search->config->daemon.state_directory);
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
+	if (!directory && errno != ENOENT && errno != ENOTDIR)
+		fprintf(stderr, "trawlctl: cannot read %s: %s\n", folder, strerror(errno));
 	while (directory && (entry = readdir(directory))) {
 		if (!str_ends(entry->d_name, suffix))
 			continue;

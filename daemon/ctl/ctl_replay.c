@@ -1,7 +1,7 @@
 /*
  * trawlctl replay: has the running trawld send a span of kept records to one sink once more. What
  * there is is counted in the state, beside the daemon, which only reads what it sends. The replay
- * is the daemon's: it goes on when this process is killed; an interrupt stops it.
+ * is the daemon's: it continues if this process is killed; an interrupt stops it.
  */
 #include "ctl/ctl.h"
 #include "ctl/ctl_replay.h"
@@ -67,7 +67,7 @@ static int print_end(const char *sink, const json_t *replay)
 	if (n_rejected)
 		printf(", %llu rejected (see `trawlctl dead-letters list %s`)", n_rejected, sink);
 	if (n_filtered)
-		printf(", %llu not selected by the sink", n_filtered);
+		printf(", %llu dropped by filter", n_filtered);
 	printf("%s%s\n", text && *text ? "; " : "", text ? text : "");
 	return done && n_rejected == 0 && !(text && *text) ? 0 : EX_TEMPFAIL;
 }

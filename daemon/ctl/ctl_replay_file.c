@@ -280,7 +280,9 @@ static int send(struct copying *copying, const struct config *config,
 	int code = copy_files(copying, files, &name, &size);
 	print_text(copying, files, words, &text);
 	if (code == 0 && (arguments->dry_run || copying->n_records == 0)) {
-		printf("sink %s: would be replayed: %s\n", arguments->name, buf_text(&text));
+		printf("sink %s: %s: %s\n", arguments->name,
+			arguments->dry_run ? "would be replayed" : "nothing to replay",
+			buf_text(&text));
 	} else if (code == 0) {
 		code = ctl_replay_begin(
 			config->daemon.control, &(struct replay_request){.sink = arguments->name,

@@ -46,7 +46,7 @@ static int rewind_state(const struct config *config, const struct rewind_request
 	if (r) {
 		int code = ctl_store_failed(r, &fault);
 		if (r == STORE_E_LOCKED)
-			fputs("trawlctl: it cannot be asked (see control in trawld.conf(5)): nothing was changed; stop it, and run this again\n",
+			fputs("trawlctl: nothing was changed: the running trawld does not answer on its control socket (see control in trawld.conf(5)); stop trawld, and run this again\n",
 				stderr);
 		return code;
 	}

@@ -56,9 +56,8 @@ json_t *report_time(nsec_t time);
 json_t *report_text(const char *text);
 /* A whole number of milliseconds. */
 json_t *report_seconds(nsec_t span_ns);
-/* One sentence more that is not proven. */
-void report_leave_open(struct report *report, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/* NULL: nothing is known of source NAME. */
+const struct timeline *report_timeline(const struct report *report, const char *name);
 /* Is SOURCE reported on? */
 bool report_wants(const struct report *report, const char *source);
 

@@ -109,6 +109,9 @@ int report_archives(struct report *report, const struct ctl_arguments *arguments
 	if (code)
 		return code;
 	verification_print_json(&verification, &text);
-	json_object_set_new(report->model, "archives", json_loadb(text.data, text.size, 0, NULL));
-	return 0;
+	if (json_object_set_new(
+		    report->model, "archives", json_loadb(text.data, text.size, 0, NULL)) == 0)
+		return 0;
+	fputs("trawlctl: report: the result of the archives cannot be shown as JSON\n", stderr);
+	return EX_SOFTWARE;
 }

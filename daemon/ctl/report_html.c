@@ -51,7 +51,7 @@ static const char style[] =
 	"tbody th, td { display: block; padding: .05rem 0; }\n"
 	"td[data-label]::before { content: attr(data-label) \" \"; color: var(--dim); } }\n";
 
-/* In text and in values between double quotes. Controls of the writing direction are shown. */
+/* For text, and for values between double quotes. Control characters become blanks. */
 static void append(struct buf *out, const char *text)
 {
 	for (; *text; text++) {

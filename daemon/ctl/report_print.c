@@ -173,14 +173,6 @@ static void print_source_facts(const struct printer *printer, const json_t *sour
 	printer->form->facts_end(printer->out);
 }
 
-static const struct timeline *timeline_of(const struct report *report, const char *name)
-{
-	for (size_t i = 0; i < report->timelines.n_items; i++)
-		if (strcmp(report->timelines.items[i].source, name) == 0)
-			return &report->timelines.items[i];
-	return NULL;
-}
-
 static void print_source(const struct printer *printer, const json_t *source)
 {
 	const struct report *report = printer->report;
@@ -193,8 +185,8 @@ static void print_source(const struct printer *printer, const json_t *source)
 		mem_printf("%s of the period was read, %zu gap%s; of %s nothing is known", percent,
 			n, str_plural(n), unknown);
 	printer->form->heading(printer->out, 3, name);
-	printer->form->strip(
-		printer->out, timeline_of(report, name), report->from_time, report->to_time, words);
+	printer->form->strip(printer->out, report_timeline(report, name), report->from_time,
+		report->to_time, words);
 	print_gaps(printer, json_object_get(coverage, "gaps"), "Gaps:");
 	print_gaps(printer, json_object_get(coverage, "refilled"),
 		"Former gaps, which were read later:");

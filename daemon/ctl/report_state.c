@@ -1,8 +1,6 @@
 /* See report.h: coverage with its gaps, events, and how far each sink is, from the state. */
 #include "ctl/report.h"
 
-#include <inttypes.h>
-
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
@@ -94,7 +92,7 @@ static json_t *coverage_json(const struct report *report, const struct timeline 
 
 /* --- sources --- */
 
-static const struct timeline *find_timeline(const struct report *report, const char *name)
+const struct timeline *report_timeline(const struct report *report, const char *name)
 {
 	for (size_t i = 0; i < report->timelines.n_items; i++)
 		if (strcmp(report->timelines.items[i].source, name) == 0)
@@ -128,7 +126,7 @@ static json_t *filter_json(
 static void add_source(struct report *report, const char *name, const struct ini_section *section)
 {
 	static const struct timeline none = {0};
-	const struct timeline *timeline = find_timeline(report, name);
+	const struct timeline *timeline = report_timeline(report, name);
 	json_t *source = json_pack("{s:o, s:b, s:o}", "name", report_text(name), "configured",
 		section != NULL, "provider", conditions_json(section, "provider"));
 	json_object_set_new(source, "coverage", coverage_json(report, timeline ? timeline : &none));

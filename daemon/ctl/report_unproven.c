@@ -1,13 +1,12 @@
 /* See report.h: what a reader could take for proven, and is not. */
 #include "ctl/report.h"
 
-#include <inttypes.h>
-
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "base/timestamp.h"
 
-void report_leave_open(struct report *report, const char *format, ...)
+/* One sentence more that is not proven. */
+__attribute__((format(printf, 2, 3))) static void report_leave_open(
+	struct report *report, const char *format, ...)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	va_list args;
@@ -83,6 +82,10 @@ static void tell_archives(struct report *report)
 
 void report_unproven(struct report *report, bool is_signed)
 {
+	if (!json_is_true(json_object_get(report->model, "state")))
+		report_leave_open(report,
+			"Coverage, gaps, events and positions of sinks: there is no state in %s.",
+			report->config->daemon.state_directory);
 	tell_coverage(report);
 	tell_counters(report);
 	tell_archives(report);

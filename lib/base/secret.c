@@ -326,7 +326,7 @@ static void search(const struct layer *layer, struct spans *spans)
 	}
 }
 
-/* One at AT that is undone. PERCENT: those of URLs are, too. */
+/* Is there an escape at AT that is undone? PERCENT: percent-encoding counts, too. */
 static bool undone(const struct layer *layer, size_t at, bool percent, struct escape *ret)
 {
 	char c = layer->text.data[at];

@@ -139,15 +139,20 @@ static int token_failed(TS_RESP *response, struct buf *reason)
 	return TOKEN_E_REFUSED;
 }
 
+/* Takes both over. CONTEXT NULL: RESPONSE cannot be checked. */
 static int token_verify(
 	TS_RESP *response, TS_VERIFY_CTX *context, nsec_t *ret_time, struct buf *reason)
 {
 	int r = 0;
 
-	if (!TS_RESP_verify_response(context, response))
+	if (context && !TS_RESP_verify_response(context, response)) {
 		r = token_failed(response, reason);
-	else if (!token_time(response, ret_time))
+	} else if (!context || !token_time(response, ret_time)) {
+		buf_append_text(reason, "it is not a time-stamp response");
 		r = TOKEN_E_SYNTAX;
+	}
+	TS_VERIFY_CTX_free(context);
+	TS_RESP_free(response);
 	ERR_clear_error();
 	return r;
 }
@@ -157,16 +162,8 @@ int token_request_check(const struct token_request *request, struct slice respon
 {
 	TS_RESP *parsed = token_parse(response);
 	TS_VERIFY_CTX *context = parsed ? TS_REQ_to_TS_VERIFY_CTX(request->request, NULL) : NULL;
-	int r = TOKEN_E_SYNTAX;
 
-	if (context)
-		r = token_verify(parsed, context, ret_time, reason);
-	else
-		buf_append_text(reason, "it is not a time-stamp response");
-	TS_VERIFY_CTX_free(context);
-	TS_RESP_free(parsed);
-	ERR_clear_error();
-	return r;
+	return token_verify(parsed, context, ret_time, reason);
 }
 
 /* --- a token that was kept --- */
@@ -220,16 +217,8 @@ int token_check(struct slice response, const uint8_t digest[DIGEST_SIZE],
 	TS_RESP *parsed = token_parse(response);
 	TS_VERIFY_CTX *context = NULL;
 	nsec_t time;
-	int r = TOKEN_E_SYNTAX;
 
 	if (parsed && token_time(parsed, &time))
 		context = token_context(digest, authorities, time);
-	if (context)
-		r = token_verify(parsed, context, ret_time, reason);
-	else
-		buf_append_text(reason, "it is not a time-stamp response");
-	TS_VERIFY_CTX_free(context);
-	TS_RESP_free(parsed);
-	ERR_clear_error();
-	return r;
+	return token_verify(parsed, context, ret_time, reason);
 }

@@ -37,8 +37,8 @@ struct token_authorities;
 struct token_authorities *token_authorities_read(const char *path);
 void token_authorities_free(struct token_authorities *authorities); /* NULL allowed */
 
-/* The same of a token that was kept, for DIGEST: that it is signed by a TSA that AUTHORITIES trust
- * for that, at the token's own time, since certificates expire; NULL: not looked at. */
+/* The same for a kept token of DIGEST. It must also be signed by a TSA that AUTHORITIES trust, at
+ * the token's own time, since certificates expire. AUTHORITIES NULL: the signer is not checked. */
 int token_check(struct slice response, const uint8_t digest[DIGEST_SIZE],
 	const struct token_authorities *authorities, nsec_t *ret_time, struct buf *reason);
 

@@ -15,9 +15,9 @@ struct ev_loop;
 struct store;
 struct committer;
 
-/* The state of the store changed: OUTCOME is 0 when it works again, and STORE_E_FULL what may pass
- * (FAULT says what). STORE_E_CORRUPT cannot pass: the daemon says so and ends with 73.
- * STORE_E_LOST: another process has the state, or may have it: 75. */
+/* The state of the store changed. OUTCOME 0: it works again. STORE_E_FULL: a failure that may pass
+ * (FAULT says which). STORE_E_CORRUPT: it cannot pass; the daemon says so and exits with 73.
+ * STORE_E_LOST: another process has the state, or may have it; it exits with 75. */
 typedef void (*committer_state_fn)(int outcome, const struct fault *fault, void *userdata);
 
 struct committer *committer_new(

@@ -38,7 +38,9 @@ void delivery_replay_load(struct delivery *delivery)
 
 	if (replays_get(delivery->setup.store, delivery->sink->name, &delivery->replay, &fault) !=
 		0)
-		log_warning(&subject, "cannot read how far its replay is: %s", fault.text);
+		log_warning(&subject,
+			"cannot read the state of its replay: %s; a replay that was running does not continue until trawld is restarted",
+			fault.text);
 	else if (replay_runs(delivery))
 		log_notice(&subject, "continues its replay: %" PRIu64 " of %" PRIu64 " records",
 			delivery->replay->progress.n_delivered, delivery->replay->n_records);
@@ -149,7 +151,7 @@ static void replay_over(struct delivery *delivery, enum replay_state state, cons
 	if (progress->n_rejected > 0)
 		buf_printf(&text, ", %" PRIu64 " rejected (dead letters)", progress->n_rejected);
 	if (progress->n_filtered > 0)
-		buf_printf(&text, ", %" PRIu64 " not selected", progress->n_filtered);
+		buf_printf(&text, ", %" PRIu64 " dropped by filter", progress->n_filtered);
 	if (state == REPLAY_DONE && n_seen < replay->n_records) {
 		snprintf(progress->text, sizeof(progress->text),
 			"%" PRIu64 " of %" PRIu64
@@ -234,7 +236,9 @@ bool delivery_replay_plan(struct delivery *delivery, struct fault *reterr)
 	memcpy(before, progress->plan, sizeof(before));
 	snprintf(progress->plan, sizeof(progress->plan), "%" PRId64 "-%zu-%zu-%d",
 		delivery->replay_end, requests->n_records, requests->bytes, requests->by_source);
-	if (strcmp(before, progress->plan) == 0)
+	/* an equal plan may be of an attempt whose commit failed */
+	if (strcmp(before, progress->plan) == 0 && !commit_pending(delivery->setup.store) &&
+		!committer_failing(delivery->setup.committer))
 		return true;
 	commit_add_replay(delivery->setup.store, delivery->sink->name, progress);
 	if (committer_flush(delivery->setup.committer))
@@ -307,8 +311,11 @@ int delivery_replay(struct delivery *delivery, struct replay *replay, const char
 	if (!r && replay->copy)
 		r = replay_copy_take(delivery->setup.state_directory, delivery->sink->name,
 			replay->copy, reterr);
-	if (!r)
+	if (!r) {
 		r = replays_begin(delivery->setup.store, replay, by, text, reterr);
+		if (r && r != STORE_E_LOST && replay->copy) /* else it may have begun */
+			replay_copy_remove(delivery->setup.state_directory, delivery->sink->name);
+	}
 	if (r) {
 		replay_free(replay);
 		return FAULT_STORE;

@@ -85,12 +85,12 @@ void delivery_stalled(struct delivery *delivery, const struct fault *fault, nsec
 		delivery->stalled = *fault;
 		delivery->stalled_time = clock_wall() - since_ns;
 		log_warning(&subject,
-			"%s; its records wait in the spool until it answers, nothing is lost, and all else continues",
+			"%s; its records wait in the spool until it responds; nothing is lost, and everything else continues",
 			fault->text);
 	} else {
 		timestamp_print_duration(clock_wall() - delivery->stalled_time, &since);
-		log_notice(
-			&subject, "works again after %s; what hung has returned", buf_text(&since));
+		log_notice(&subject, "works again after %s: the call that hung has returned",
+			buf_text(&since));
 		buf_deinit(&since);
 		delivery->stalled = FAULT_NULL;
 	}

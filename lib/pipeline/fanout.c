@@ -390,9 +390,9 @@ void fanout_committed(struct batch *batch, void *userdata)
 		if (delivery)
 			delivery_offer(delivery, batch);
 	}
-	if (route->n_branches == 0)
-		fanout_look_at(fanout, route);
-	fanout_schedule(fanout);
+	/* also with sinks: one that read the batch from the spool may have acknowledged it before
+	 */
+	fanout_look_at(fanout, route);
 }
 
 void fanout_reopen(struct fanout *fanout)

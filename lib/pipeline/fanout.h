@@ -69,13 +69,13 @@ void fanout_set_dead_letter_limit(struct fanout *fanout, uint64_t bytes);
 /* delivery_resend and delivery_discard for the sink NAME; one that is not there, for fanout_resend,
  * is FAULT_CONFIG. */
 int fanout_resend(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
+int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
 /* delivery_replay and delivery_replay_stop for the sink that REPLAY names, or NAME. */
 struct replay;
 int fanout_replay(struct fanout *fanout, struct replay *replay, const char *by, const char *text,
 	struct fault *reterr);
 int fanout_replay_stop(
 	struct fanout *fanout, const char *name, const char *by, struct fault *reterr);
-int fanout_discard(struct fanout *fanout, const char *name, uint64_t *ret_n, struct fault *reterr);
 
 /* Everything committed so far is acknowledged by every sink, or its sink is failing, or is paused
  * while something waits for it, or leaves work undone (then *RET_FAILING counts such sinks). */

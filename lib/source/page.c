@@ -127,11 +127,6 @@ static int read_cursor_value(const struct page *page, const struct cursor_defini
 
 /* --- cursors --- */
 
-static const struct slice *field_at(const struct page *page, size_t element, int column)
-{
-	return &page->scan.fields[element * page->scan.n_fields + (size_t)column];
-}
-
 static bool same_text(struct slice a, struct slice b)
 {
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

@@ -22,10 +22,14 @@ bool page_is_bad(const struct page *page, const struct source *source, size_t el
 /* Rejects a page with such elements, or sets them apart. 0 or FAULT_BODY. */
 int page_check_records(struct page *page, const struct source *source, struct fault *reterr);
 
+static inline const struct slice *field_at(const struct page *page, size_t element, int column)
+{
+	return &page->scan.fields[element * page->scan.n_fields + (size_t)column];
+}
+
 static inline struct slice field(const struct page *page, size_t element, int column)
 {
-	return column < 0 ? SLICE_NULL
-			  : page->scan.fields[element * page->scan.n_fields + (size_t)column];
+	return column < 0 ? SLICE_NULL : *field_at(page, element, column);
 }
 
 static inline bool condition_holds(const struct condition *condition, struct slice value)

@@ -42,7 +42,7 @@ int page_outcome(const struct source *source, const struct http_response *respon
 		said = read_error(source, buf_slice(&response->body), &words);
 	int r = (int)http_outcome(
 		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
-	/* an attempt with a refused credential may lock it: that is never only tried again */
+	/* retrying a refused credential may lock it: a 401 is never taken as temporary */
 	if (said == FAULT_NONE || response->fault.class != FAULT_NONE || response->status == 401)
 		return r;
 	reterr->class = said;

@@ -184,7 +184,7 @@ static void note_even(struct limit *limit, nsec_t at)
 static void limit_init(struct limit *limit, const struct rate_setup *setup)
 {
 	uint32_t burst = setup->count / 10 ? setup->count / 10 : 1;
-	*limit = (struct limit){.count = setup->count, .period_ns = setup->period_ns, .even_at = 0};
+	*limit = (struct limit){.count = setup->count, .period_ns = setup->period_ns};
 	if (setup->period_ns <= QUOTA_PERIOD)
 		return;
 	limit->burst = burst;

@@ -85,6 +85,6 @@ int conninfo_check(const char *connect, struct fault *reterr)
 			"connect: several hosts need target_session_attrs=read-write, since only the primary can be written to");
 	if (!local && !value_of(options, "sslmode"))
 		return fault_set(reterr, FAULT_CONFIG,
-			"connect: without sslmode, records could go over the network in clear; add sslmode=verify-full and sslrootcert=FILE (or sslmode=disable, if the network may see them)");
+			"connect: without sslmode, records could go over the network unencrypted; add sslmode=verify-full and sslrootcert=FILE (or sslmode=disable, if the network may see them)");
 	return 0;
 }

@@ -15,7 +15,7 @@ int cursors_list(struct store *store,
 	void (*each)(const char *source, const char *cursor, nsec_t updated_time, void *userdata),
 	void *userdata, struct fault *reterr);
 
-/* What cursors_keep has kept of a source (caller frees) or NULL. 0, or STORE_E_*. */
+/* The cursor of SOURCE before its last rewind (caller frees), or NULL. 0, or STORE_E_*. */
 int cursors_previous(struct store *store, const char *source, char **ret, struct fault *reterr);
 
 /* Another cursor, from outside. */

@@ -10,7 +10,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/events.h"
 #include "store/store_internal.h"
 
 #define LOOKED_AT 256 /* rows at once */
@@ -260,7 +259,7 @@ static void tell(struct store *store, bool forced)
 int kept_drop(struct store *store, bool forced, bool *ret_more, struct fault *reterr)
 {
 	CLEANUP_FREE struct row *rows = mem_array(LOOKED_AT, sizeof(*rows));
-	size_t first = store->collected.n_events, n = 0;
+	size_t n = 0;
 	int r = transaction_begin(store, reterr);
 
 	*ret_more = false;
@@ -271,7 +270,7 @@ int kept_drop(struct store *store, bool forced, bool *ret_more, struct fault *re
 	r = list(store, rows, &n, reterr);
 	if (!r)
 		r = drop_rows(store, rows, n, forced, &dropping, reterr);
-	r = events_commit(store, first, r, reterr);
+	r = transaction_end(store, r, reterr);
 	if (r)
 		return r;
 	store->kept = dropping.after;

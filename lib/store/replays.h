@@ -23,7 +23,8 @@ struct replay_progress {
 	int64_t after; /* done up to here: the number of a batch, or an offset in the files' copy */
 	char plan[96]; /* the job that is sent next was to have this end; "": none was sent */
 	uint64_t n_delivered, n_rejected, n_filtered; /* records */
-	char text[256]; /* why it was stopped, or is slow; "": nothing to say */
+	char text[256]; /* why it was stopped, or delivered less than there was; "": nothing to say
+			 */
 };
 
 struct replay {

@@ -13,10 +13,10 @@
 
 /*
  * number is never reused (AUTOINCREMENT), also when every row is gone: sinks compare with it.
- * A batch's keys stand in batch_keys where they serve dedupe, outlive its body and are deleted by
- * expiry (with its body, if that is still there: until then under the negative source); else they
- * stand in its own row (keys) and go with it. body comes last, so that the other
- * columns are read without its overflow pages; the index answers counts and sums alone.
+ * A batch's keys are in batch_keys where they serve dedupe. They outlive its body and are deleted
+ * by expiry; while the body is still there, expiry only negates their source, and they go with the
+ * body. Other keys are in the batch's own row. body comes last, so that the other columns are read
+ * without its overflow pages; the index answers counts and sums alone.
  */
 static const char step_1[] =
 	"CREATE TABLE sources("

@@ -435,8 +435,8 @@ int transaction_send_all(struct store *store, struct fault *reterr);
 
 struct mirror *mirror_new(struct store *store, struct fault *reterr); /* NULL: *RETERR */
 void mirror_free(struct mirror *mirror); /* NULL allowed */
-/* Inside a transaction: what it changes from now on; _take ends that (NULL: nothing, or *RET_R is
- * not 0). */
+/* Inside a transaction: what it changes from now on; _take fetches it (*RET stays NULL:
+ * nothing has changed), _stop ends it. */
 int mirror_begin(struct store *store, struct fault *reterr);
 void mirror_stop(struct store *store);
 int mirror_take(struct store *store, struct backend_change **ret, struct fault *reterr);

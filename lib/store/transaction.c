@@ -42,7 +42,7 @@ int transaction_begin(struct store *store, struct fault *reterr)
 		r = commit_await(store, PATIENCE, reterr);
 	if (r == STORE_E_WAIT) {
 		fault_set(reterr, FAULT_STORE,
-			"the database has not answered yet: nothing is lost and trawld retries");
+			"the database has not yet answered the previous commit; nothing was changed");
 		r = STORE_E_FULL;
 	}
 	if (!r)

@@ -129,7 +129,7 @@ class Cluster(Case):
                 wait_until(lambda: self.version() >= before, "the commit")
             relay.cut()
             relay.release()
-            holder.wait_log("connects again, and asks", mark=mark)
+            holder.wait_log("reconnects and checks whether", mark=mark)
             holder.wait_log("committed in", mark=mark)
             self.wait_acknowledged((n + 1) * 50)
         self.finish(holder)

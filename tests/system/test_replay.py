@@ -156,7 +156,7 @@ class Replay(Http):
         self.assertGreater(len(more), 0)
         self.assertTrue(whole.startswith(more))
         n = len(more.splitlines())
-        self.assertIn("replay done: %d records delivered, %d not selected by the sink\n" % (n, HALF - n), text)
+        self.assertIn("replay done: %d records delivered, %d dropped by filter\n" % (n, HALF - n), text)
 
     def test_what_waits(self):
         """What waits for the sink is not replayed: it comes anyway, before the rest of the replay."""

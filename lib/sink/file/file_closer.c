@@ -130,7 +130,7 @@ static int file_closer_settle(struct file_closer *closer, struct file_closed *cl
 
 /* --- work --- */
 
-/* Goes on with the file in hand, or begins with CLOSED. 0: it is done. */
+/* Continues with the file in hand, or begins with CLOSED. 0: it is done. */
 static int file_closer_work(
 	struct file_closer *closer, struct file_closed *closed, struct fault *reterr)
 {

@@ -188,6 +188,16 @@ int file_io_fchmod(int fd, mode_t mode)
 	return r;
 }
 
+int file_io_chmod(const char *path, mode_t mode)
+{
+	int r;
+
+	file_worker_call_begin("chmod");
+	r = chmod(path, mode);
+	file_worker_call_end();
+	return r;
+}
+
 int file_io_futimens(int fd, const struct timespec times[2])
 {
 	int r;

@@ -29,6 +29,7 @@ struct dirent *file_io_readdir(DIR *directory);
 int file_io_mkdir(const char *path, mode_t mode);
 int file_io_close(int fd);
 int file_io_fchmod(int fd, mode_t mode);
+int file_io_chmod(const char *path, mode_t mode);
 int file_io_futimens(int fd, const struct timespec times[2]);
 int file_io_flock(int fd, int operation);
 int file_io_fcntl_lock(int fd, int operation, struct flock *lock); /* F_SETLK, F_GETLK */

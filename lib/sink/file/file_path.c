@@ -221,7 +221,7 @@ static int file_path_make(const char *directory, mode_t mode, struct fault *rete
 		return fault_set(
 			reterr, FAULT_STORE, "cannot make %s: %s", directory, strerror(errno));
 	}
-	if (chmod(directory, mode) < 0)
+	if (file_io_chmod(directory, mode) < 0)
 		return fault_set(reterr, FAULT_STORE, "cannot set the mode of %s: %s", directory,
 			strerror(errno));
 	return file_path_sync_directory(directory, reterr);

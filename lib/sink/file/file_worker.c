@@ -223,7 +223,7 @@ static bool file_worker_finish(struct file_worker *worker)
 
 bool file_worker_free(struct file_worker *worker)
 {
-	bool finished = true;
+	bool finished;
 
 	if (!worker->started) {
 		file_worker_release(worker);

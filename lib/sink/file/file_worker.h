@@ -6,8 +6,8 @@
  * returns, the thread waits until the loop hands over again.
  *
  * So a task may use whatever the loop's thread may, between its system calls: no data is shared at
- * the same time, and no other lock is needed. What the loop must not do is to touch the sink's
- * files while file_worker_is_busy.
+ * the same time, and no other lock is needed. The loop must not touch the sink's files until the
+ * task is over: file_worker_run has returned true, or done() was called.
  */
 #ifndef TRAWLD_SINK_FILE_WORKER_H
 #define TRAWLD_SINK_FILE_WORKER_H

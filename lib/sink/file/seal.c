@@ -18,7 +18,6 @@
 #include "sink/file/file_io.h"
 #include "sink/file/file_path.h"
 
-#define SEAL_SUFFIX ".seals"
 #define SEAL_SILENCE NSEC_PER_HOUR /* a seal says so when no record came for so long */
 #define SEAL_COUNTED ((int64_t)256 << 20) /* lines of longer files are not counted */
 

@@ -18,6 +18,8 @@
 
 #include <jansson.h>
 
+#define SEAL_SUFFIX ".seals"
+
 struct seal_chain {
 	char *key; /* the sink's path with its names, its times as conversions */
 	char *source; /* whose records alone it has; NULL: of several */
@@ -42,7 +44,6 @@ struct seals {
 	struct log_subject subject;
 	const char *pattern; /* the path; NULL: nothing is sealed */
 	struct file_modes modes;
-	nsec_t interval_ns;
 	struct ed25519 *key;
 	struct seal_chain **chains;
 	size_t n_chains;

@@ -18,7 +18,6 @@
 #define STAMP_PATIENCE (10 * NSEC_PER_SEC)
 #define STAMP_SIZE_MAX ((size_t)256 << 10)
 #define STAMP_SUFFIX ".tsr"
-#define SEALS_SUFFIX ".seals"
 
 /* What is known of a chain. */
 struct stamp {
@@ -98,12 +97,12 @@ void seal_stamps_free(struct seal_stamps *stamps)
 /* CHAIN's path is that of its seals. */
 static char *stamps_path(const struct seal_chain *chain)
 {
-	size_t size = strlen(chain->path) - strlen(SEALS_SUFFIX);
+	size_t size = strlen(chain->path) - strlen(SEAL_SUFFIX);
 
 	return mem_printf("%.*s" STAMP_SUFFIX, (int)size, chain->path);
 }
 
-/* An earlier process may have asked: when, the file tells. */
+/* An earlier process may have asked; the file's time shows when. */
 static nsec_t stamps_first_due(const struct seal_chain *chain, nsec_t now)
 {
 	char *path = stamps_path(chain);
@@ -223,7 +222,7 @@ static void stamps_failed(struct seal_stamps *stamps, nsec_t now, const struct f
 	stamps->retry_time = now + backoff_next(&stamps->backoff);
 	if (!stamps->failing)
 		log_warning(&stamps->setup.seals->subject,
-			"timestamp_url: %s; seals are made without a time stamp, trawld retries",
+			"timestamp_url: %s; seals are made without a time stamp, retrying",
 			fault->text);
 	stamps->failing = true;
 }
@@ -247,6 +246,7 @@ static void stamps_done(struct http_response *response, void *userdata)
 static void stamps_ask(struct seal_stamps *stamps, const struct seal_chain *chain)
 {
 	struct http_message message = HTTP_MESSAGE_NULL;
+	struct fault fault = FAULT_NULL;
 	struct merkle parsed;
 
 	/* the digest of the last seal's body is what the next one names as its predecessor */
@@ -255,8 +255,11 @@ static void stamps_ask(struct seal_stamps *stamps, const struct seal_chain *chai
 	stamps->asked.number = chain->number;
 	if (merkle_parse(&parsed, 1, slice_of(chain->previous)) == 0)
 		stamps->query = token_request_new(parsed.nodes[0].bytes);
-	if (!stamps->query)
+	if (!stamps->query) {
+		fault_set(&fault, FAULT_INTERNAL, "OpenSSL cannot make a request");
+		stamps_failed(stamps, clock_wall(), &fault);
 		return;
+	}
 	stamps->path = stamps_path(chain);
 	message.method = mem_strdup("POST");
 	message.url = mem_strdup(stamps->setup.url);

@@ -28,7 +28,7 @@ struct seal_stamps_setup {
 
 /* Borrows what SETUP points to. */
 struct seal_stamps *seal_stamps_new(const struct seal_stamps_setup *setup);
-/* On the thread of the loop: ends a request. NULL allowed in these. */
+/* On the thread of the loop: ends a request. NULL is allowed here and in all that follow. */
 void seal_stamps_stop(struct seal_stamps *stamps);
 /* After that, on any thread. */
 void seal_stamps_free(struct seal_stamps *stamps);

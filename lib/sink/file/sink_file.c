@@ -17,7 +17,7 @@
  *
  * max_size can end a file in the middle of a job, between two batches. The job is then written in
  * parts, each made durable for itself, and the stored position says through which batch the files
- * hold it: a job that comes again after a crash goes on behind that batch. A file that ends is
+ * hold it: a job that comes again after a crash continues after that batch. A file that ends is
  * first listed in the stored position as closed, under the name that it is to get, then renamed,
  * then (file_closer.c) compressed; a new one takes its place and is entered as any new file is.
  */

@@ -102,7 +102,6 @@ int sink_file_init_seals(
 	seals->subject = file->writer.subject;
 	seals->pattern = file->pattern;
 	seals->modes = file->writer.modes;
-	seals->interval_ns = options->seal_ns;
 	seals->store = sink_file_store;
 	seals->attest = sink_file_attest;
 	seals->userdata = file;

@@ -231,7 +231,7 @@ static int check_format(struct pg_session *session, const char *cluster, struct 
 	if (r || pg_rowset_n(rows) == 0 || pg_rowset_number(rows, 0, 0) == store_schema_version())
 		return r;
 	fault_set(reterr, FAULT_STORE,
-		"the tables of the cluster are of another version of trawld (schema %lld, this one has %d); start this version once before",
+		"the tables of the cluster were made by another version of trawld (schema %lld, this one has %d); start trawld of this version once, then run this again",
 		(long long)pg_rowset_number(rows, 0, 0), store_schema_version());
 	return STORE_E_REFUSED;
 }

@@ -91,7 +91,7 @@ static void broken(struct postgresql *postgresql)
 		postgresql->in_doubt = true;
 		postgresql->n_in_doubt++;
 		log_notice(NULL,
-			"the connection to the database was lost during a commit; trawld connects again, and asks whether it is there");
+			"the connection to the database was lost during a commit; trawld reconnects and checks whether the commit was made");
 	}
 	if (postgresql->connection)
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);
@@ -354,7 +354,7 @@ static bool hold_may_deliver(const struct store_backend *backend)
 	return postgresql->phase != PHASE_LOST && boot_clock() < postgresql->until_boot;
 }
 
-const struct backend_functions hold_functions = {
+static const struct backend_functions hold_functions = {
 	.load = load_rows,
 	.send = hold_send,
 	.answer = hold_answer,

@@ -65,7 +65,6 @@ struct postgresql {
 	struct fault answer_fault;
 	uint64_t n_in_doubt;
 	char *said; /* for the table nodes; NULL: nothing */
-	bool said_sent;
 };
 
 /* --- connection.c --- */
@@ -120,7 +119,6 @@ bool pipeline_step(struct postgresql *postgresql, bool *ret_over);
 
 /* --- hold.c --- */
 
-extern const struct backend_functions hold_functions;
 /* The lease was taken: the connection works for the backend from now on. */
 void hold_begin(struct postgresql *postgresql);
 

@@ -123,10 +123,10 @@ static int check_synchronous(struct postgresql *postgresql, struct fault *reterr
 			"the database has no synchronous standby (synchronous_standby_names is empty), so a failover could lose commits: set one up, or write `require_synchronous = no` in [cluster]");
 	else if (strcmp(PQgetvalue(result, 0, 1), "t") != 0)
 		fault_set(reterr, FAULT_STORE,
-			"the database's user has no right to see whether there is a synchronous standby: GRANT pg_monitor to it, or write `require_synchronous = no` in [cluster]");
+			"the database user cannot see whether there is a synchronous standby: grant it pg_monitor, or set `require_synchronous = no` in [cluster]");
 	else if (result_number(result, 0, 2) == 0)
 		fault_set(reterr, FAULT_STORE,
-			"no synchronous standby of the database is connected, so a failover could lose commits: look at it, or write `require_synchronous = no` in [cluster]");
+			"no synchronous standby of the database is connected, so a failover could lose commits: check it, or set `require_synchronous = no` in [cluster]");
 	else
 		return 0;
 	return STORE_E_FULL;
@@ -246,21 +246,21 @@ static int listen(struct postgresql *postgresql, struct fault *reterr)
 }
 
 int postgresql_open(
-	struct postgresql **ret, const struct postgresql_setup *setup, struct fault *reterr)
+	struct postgresql **ret, const struct cluster_options *options, struct fault *reterr)
 {
 	struct postgresql *postgresql = MEM_NEW(struct postgresql);
-	CLEANUP_FREE char *name = mem_printf("trawld:%s", setup->cluster);
+	CLEANUP_FREE char *name = mem_printf("trawld:%s", options->name);
 	int r;
 
-	postgresql->cluster = mem_strdup(setup->cluster);
-	postgresql->connect = mem_strdup(setup->connect);
-	postgresql->password = mem_strdup(setup->password);
-	postgresql->schema = mem_strdup(setup->schema);
-	postgresql->node = mem_strdup(setup->node);
-	postgresql->n_shards = setup->n_shards;
-	postgresql->wanted_shard = setup->shard;
-	postgresql->lease_ns = setup->lease_ns;
-	postgresql->require_synchronous = setup->require_synchronous;
+	postgresql->cluster = mem_strdup(options->name);
+	postgresql->connect = mem_strdup(options->connect);
+	postgresql->password = mem_strdup(options->password.text);
+	postgresql->schema = mem_strdup(options->schema);
+	postgresql->node = mem_strdup(options->node);
+	postgresql->n_shards = options->n_shards;
+	postgresql->wanted_shard = options->shard;
+	postgresql->lease_ns = options->lease_ns;
+	postgresql->require_synchronous = options->require_synchronous;
 	postgresql->renew_at = postgresql->retry_at = NSEC_NONE;
 	snprintf(postgresql->process, sizeof(postgresql->process), "%ld", (long)getpid());
 	postgresql->connection = connection_open(postgresql, name, reterr);

@@ -103,17 +103,22 @@ static int compare_table(struct store *store, const char *name, struct fault *re
 	if (r || n == 0)
 		return r;
 	fault_set(reterr, FAULT_STORE,
-		"%lld row%s of the table %s differ from what was copied: nothing was moved",
-		(long long)n, str_plural((uint64_t)n), name);
+		"the table %s differs from what was copied (%lld row%s): nothing was moved", name,
+		(long long)n, str_plural((uint64_t)n));
 	return STORE_E_CORRUPT;
 }
 
 static int compare_with(struct store *store, struct store *other, struct fault *reterr)
 {
-	char *attach CLEANUP_FREE = mem_printf("ATTACH '%s' AS other", other->path);
+	CLEANUP(statement_finalize) sqlite3_stmt *attach = NULL;
 	size_t n;
 	const struct backend_table *tables = backend_tables(other, &n);
-	int r = statement_exec(store, attach, reterr);
+	int r = statement_prepare(store, "ATTACH ?1 AS other", &attach, reterr);
+	if (!r) {
+		statement_bind_text(attach, 1, other->path);
+		r = statement_finish(store, attach, reterr);
+		statement_finalize(&attach);
+	}
 	if (r)
 		return r;
 	for (size_t i = 0; i < n && !r; i++)
@@ -200,7 +205,7 @@ static int copy_rows(struct into *into, struct fault *reterr)
 		r = run(into->session, sql, &cluster, 1, reterr);
 	}
 	if (!r)
-		r = pg_rows_replace(into->session, cluster, 0, into->store, all, reterr);
+		r = pg_rows_write(into->session, cluster, 0, all, reterr);
 	backend_change_free(all);
 	mirror_free(into->store->mirror);
 	into->store->mirror = NULL;
@@ -280,17 +285,7 @@ static int fill_cluster(struct into *into, struct fault *reterr)
 static int make_tables(const struct cluster_options *options, struct fault *reterr)
 {
 	struct postgresql *postgresql = NULL;
-	const struct postgresql_setup setup = {
-		.cluster = options->name,
-		.connect = options->connect,
-		.password = options->password.text,
-		.schema = options->schema,
-		.node = options->node,
-		.n_shards = options->n_shards,
-		.shard = CLUSTER_SHARD_ANY,
-		.lease_ns = options->lease_ns,
-	};
-	int r = postgresql_open(&postgresql, &setup, reterr);
+	int r = postgresql_open(&postgresql, options, reterr);
 	if (!r)
 		postgresql_close(postgresql);
 	return r;

@@ -195,6 +195,10 @@ static int put_in_place(struct back *back, struct fault *reterr)
 		return r;
 	if (rename(new, path) != 0)
 		return failed("rename", new, errno, reterr);
+	/* the witness of the file under its former name (witness.c) */
+	char *witness CLEANUP_FREE = mem_printf("%s/%.*s.commits", back->move->directory,
+		(int)(sizeof(NEW_NAME) - sizeof(".db")), NEW_NAME);
+	unlink(witness);
 	error = sync_path(back->move->directory, O_RDONLY | O_DIRECTORY);
 	return error ? failed("write", back->move->directory, error, reterr) : 0;
 }

@@ -29,7 +29,7 @@ int move_begin(struct pg_session *session, const char *cluster, struct move_plac
 	struct fault *reterr);
 void move_place_deinit(struct move_place *place);
 
-/* A backend that only reads: for store_open_copy. */
+/* A backend that only reads: for copy_fill. */
 struct move_source {
 	struct store_backend backend; /* first */
 	struct pg_session *session;

@@ -228,24 +228,15 @@ static void write_row(const struct backend_row *row, void *userdata)
 		flush(writing);
 }
 
-int pg_rows_replace(struct pg_session *session, const char *cluster, int32_t shard,
-	struct store *store, const struct backend_change *change, struct fault *reterr)
+int pg_rows_write(struct pg_session *session, const char *cluster, int32_t shard,
+	const struct backend_change *change, struct fault *reterr)
 {
 	struct writing writing = {.session = session,
 		.cluster = cluster,
 		.shard = shard,
 		.data = BUF_NULL,
 		.reterr = reterr};
-	char *text CLEANUP_FREE = mem_printf("%d", (int)shard);
-	size_t n;
-	const struct backend_table *tables = backend_tables(store, &n);
-	for (size_t i = 0; i < n && !writing.r; i++) {
-		char *sql CLEANUP_FREE = mem_printf(
-			"DELETE FROM %s WHERE cluster = $1 AND shard = $2", tables[i].name);
-		writing.r = pg_session_run(
-			session, sql, (const char *[]){cluster, text}, 2, NULL, reterr);
-	}
-	int r = writing.r ? writing.r : backend_change_each(change, write_row, &writing, reterr);
+	int r = backend_change_each(change, write_row, &writing, reterr);
 	end_copy(&writing);
 	buf_deinit(&writing.data);
 	return r ? r : writing.r;

@@ -10,9 +10,9 @@ struct pg_session;
 /* Puts the rows that are kept into the tables of STORE, which are empty. 0, or STORE_E_*. */
 int pg_rows_load(struct pg_session *session, const char *cluster, int32_t shard,
 	struct store *store, int64_t *ret_n_rows, struct fault *reterr);
-/* Puts all rows of CHANGE in the place of those that are kept, in the transaction that is open. 0,
- * or STORE_E_*. */
-int pg_rows_replace(struct pg_session *session, const char *cluster, int32_t shard,
-	struct store *store, const struct backend_change *change, struct fault *reterr);
+/* Writes all rows of CHANGE into tables that have none of the shard, in the transaction that is
+ * open. 0, or STORE_E_*. */
+int pg_rows_write(struct pg_session *session, const char *cluster, int32_t shard,
+	const struct backend_change *change, struct fault *reterr);
 
 #endif

@@ -38,10 +38,13 @@ static void ignore(void *userdata, const char *message)
 	(void)message;
 }
 
-static int set_path(struct pg_session *session, const char *schema, struct fault *reterr)
+/* What is committed must be durable, whatever the server's default is: a file of SQLite is given up
+ * for it. */
+static int configure(struct pg_session *session, const char *schema, struct fault *reterr)
 {
 	char *sql CLEANUP_FREE = mem_printf("SET search_path = %s", schema);
-	return pg_session_run(session, sql, NULL, 0, NULL, reterr);
+	int r = pg_session_run(session, "SET synchronous_commit = on", NULL, 0, NULL, reterr);
+	return r ? r : pg_session_run(session, sql, NULL, 0, NULL, reterr);
 }
 
 int pg_session_open(struct pg_session **ret, const struct cluster_options *options,
@@ -62,7 +65,7 @@ int pg_session_open(struct pg_session **ret, const struct cluster_options *optio
 		return STORE_E_FULL;
 	}
 	PQsetNoticeProcessor(session->connection, ignore, NULL);
-	int r = set_path(session, options->schema, reterr);
+	int r = configure(session, options->schema, reterr);
 	if (r) {
 		pg_session_close(session);
 		return r;
@@ -158,15 +161,10 @@ int64_t pg_rowset_number(const struct pg_rowset *rows, size_t row, int column)
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
-void pg_rowset_free(struct pg_rowset *rows)
-{
-	if (!rows)
-		return;
-	PQclear(rows->result);
-	free(rows);
-}
-
 void pg_rowset_drop(struct pg_rowset **rows)
 {
-	pg_rowset_free(*rows);
+	if (!*rows)
+		return;
+	PQclear((*rows)->result);
+	free(*rows);
 }

@@ -34,7 +34,6 @@ int pg_session_run(struct pg_session *session, const char *sql, const char *cons
 size_t pg_rowset_n(const struct pg_rowset *rows);
 const char *pg_rowset_text(const struct pg_rowset *rows, size_t row, int column); /* or NULL */
 int64_t pg_rowset_number(const struct pg_rowset *rows, size_t row, int column); /* 0 for null */
-void pg_rowset_free(struct pg_rowset *rows); /* NULL allowed */
 void pg_rowset_drop(struct pg_rowset **rows); /* for CLEANUP */
 
 #endif

@@ -287,8 +287,9 @@ bool pipeline_step(struct postgresql *postgresql, bool *ret_over)
 
 	*ret_over = false;
 	postgresql->unflushed = left == 1;
-	if (left < 0 || !PQconsumeInput(postgresql->connection))
-		n_silent = 0; /* what came before is still to be read */
+	if (left >= 0)
+		PQconsumeInput(
+			postgresql->connection); /* if it fails, what came before is still read */
 	while (!PQisBusy(postgresql->connection)) {
 		CLEANUP(result_clear) PGresult *result = PQgetResult(postgresql->connection);
 

@@ -6,28 +6,17 @@
 #ifndef TRAWLD_STORE_POSTGRESQL_H
 #define TRAWLD_STORE_POSTGRESQL_H
 
+#include "conf/cluster_options.h"
 #include "store/backend.h"
 
 struct postgresql;
-
-struct postgresql_setup {
-	const char *cluster;
-	const char *connect; /* as libpq takes it */
-	const char *password; /* NULL: as libpq finds one */
-	const char *schema; /* needs no quotes */
-	const char *node;
-	int64_t n_shards;
-	int64_t shard; /* the only one to take; -1: any */
-	nsec_t lease_ns;
-	bool require_synchronous;
-};
 
 /*
  * Connects, and makes the tables if need be; it may wait some seconds. STORE_E_FULL: may pass.
  * STORE_E_UNUSABLE: a person must look.
  */
 int postgresql_open(
-	struct postgresql **ret, const struct postgresql_setup *setup, struct fault *reterr);
+	struct postgresql **ret, const struct cluster_options *options, struct fault *reterr);
 /* Gives the lease to whoever wants it, if everything was answered. NULL allowed. */
 void postgresql_close(struct postgresql *postgresql);
 

@@ -2,10 +2,10 @@
 #include "store/postgresql/postgresql.h"
 
 int postgresql_open(
-	struct postgresql **ret, const struct postgresql_setup *setup, struct fault *reterr)
+	struct postgresql **ret, const struct cluster_options *options, struct fault *reterr)
 {
 	(void)ret;
-	(void)setup;
+	(void)options;
 	fault_set(reterr, FAULT_CONFIG, "this trawld was built without PostgreSQL");
 	return STORE_E_UNUSABLE;
 }

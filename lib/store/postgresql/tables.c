@@ -142,7 +142,7 @@ static int enter(struct postgresql *postgresql, struct fault *reterr)
 	if (n_shards == postgresql->n_shards)
 		return 0;
 	fault_set(reterr, FAULT_CONFIG,
-		"the cluster %s has %lld shard%s, and `shards` in [cluster] says %lld: make them equal",
+		"the cluster %s has %lld shard%s, but `shards` in [cluster] is %lld: correct it, or run `trawlctl cluster reshard`",
 		postgresql->cluster, (long long)n_shards, str_plural((unsigned long long)n_shards),
 		(long long)postgresql->n_shards);
 	return STORE_E_UNUSABLE;
