@@ -8,7 +8,7 @@
 #include "pipeline/deadletter.h"
 #include "roster.h"
 #include "store/events.h"
-#include "trawld.h"
+#include "trawld_internal.h"
 
 struct notice {
 	struct log_subject subject;
@@ -212,9 +212,9 @@ static void note_configuration(struct trawld *trawld, const char *text, const ch
 {
 	if (!text)
 		return;
-	events_add(trawld->store,
+	events_add(trawld->parts.store,
 		&(struct event){.kind = EVENT_CONFIGURATION, .by = by, .text = text});
-	committer_touch(trawld->committer);
+	committer_touch(trawld->parts.committer);
 }
 
 int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
@@ -223,21 +223,21 @@ int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes
 	struct roster roster CLEANUP(roster_deinit) = {0};
 	struct adoption adoption = {
 		.setup = setup,
-		.fanout = trawld->fanout,
+		.fanout = trawld->parts.fanout,
 		.findings = findings,
-		.state_is_new = store_is_new(trawld->store),
+		.state_is_new = store_is_new(trawld->parts.store),
 	};
 	struct routes_report report = {on_stranded, on_news, on_route, &adoption};
 	char *text CLEANUP_FREE = NULL;
-	int r = config_event_compare(trawld->store, setup, &text, reterr);
+	int r = config_event_compare(trawld->parts.store, setup, &text, reterr);
 
 	if (r)
 		return r;
 	roster_init(&roster, setup->config);
-	r = routes_adopt(trawld->store, &roster.configuration, change, &report, reterr);
+	r = routes_adopt(trawld->parts.store, &roster.configuration, change, &report, reterr);
 	if (!r) {
 		note_configuration(trawld, text, by);
-		route(&adoption, trawld->fanout);
+		route(&adoption, trawld->parts.fanout);
 		if (change)
 			tell_change(change, setup->config->daemon.state_directory);
 		tell(&adoption);

@@ -15,7 +15,7 @@
 #include "notify.h"
 #include "signals.h"
 #include "store/postgresql/postgresql.h"
-#include "trawld.h"
+#include "trawld_internal.h"
 
 #define RETRY_AFTER (5 * NSEC_PER_SEC) /* a database that cannot be used */
 #define LOOK_MOST                                                                                  \
@@ -75,13 +75,13 @@ static void begin_waiting(struct trawld *trawld, struct waiting *waiting, nsec_t
 	waiting->io.data = waiting->timer.data = waiting;
 	if (waiting->postgresql) {
 		ev_io_set(&waiting->io, postgresql_fd(waiting->postgresql), EV_READ);
-		ev_io_start(trawld->loop, &waiting->io);
+		ev_io_start(trawld->parts.loop, &waiting->io);
 	}
-	timer_start(trawld->loop, &waiting->timer, wait_ns);
+	timer_start(trawld->parts.loop, &waiting->timer, wait_ns);
 	for (size_t i = 0; i < 3; i++) {
 		ev_signal_init(&waiting->signals[i], on_signal, numbers[i]);
 		waiting->signals[i].data = waiting;
-		ev_signal_start(trawld->loop, &waiting->signals[i]);
+		ev_signal_start(trawld->parts.loop, &waiting->signals[i]);
 	}
 	signals_unblock();
 }
@@ -93,19 +93,19 @@ static int wait_some(struct trawld *trawld, nsec_t wait_ns)
 	begin_waiting(trawld, &waiting, wait_ns);
 	notify_standby();
 	while (!waiting.over)
-		ev_run(trawld->loop, EVRUN_ONCE);
+		ev_run(trawld->parts.loop, EVRUN_ONCE);
 	signals_block();
-	ev_io_stop(trawld->loop, &waiting.io);
-	ev_timer_stop(trawld->loop, &waiting.timer);
+	ev_io_stop(trawld->parts.loop, &waiting.io);
+	ev_timer_stop(trawld->parts.loop, &waiting.timer);
 	for (size_t i = 0; i < 3; i++)
-		ev_signal_stop(trawld->loop, &waiting.signals[i]);
+		ev_signal_stop(trawld->parts.loop, &waiting.signals[i]);
 	return waiting.signal;
 }
 
 /* Not all at the same time. */
 static nsec_t look_again_ns(const struct trawld *trawld)
 {
-	nsec_t fifth_ns = trawld->setup->config->cluster.lease_ns / 5;
+	nsec_t fifth_ns = trawld->parts.setup->config->cluster.lease_ns / 5;
 	if (fifth_ns > LOOK_MOST)
 		fifth_ns = LOOK_MOST;
 	return fifth_ns * 8 / 10 + (nsec_t)random_below((uint64_t)(fifth_ns * 4 / 10));
@@ -133,7 +133,7 @@ static int connect_to(struct trawld *trawld, struct fault *reterr)
 	if (trawld->cluster->postgresql)
 		return 0;
 	return postgresql_open(
-		&trawld->cluster->postgresql, &trawld->setup->config->cluster, reterr);
+		&trawld->cluster->postgresql, &trawld->parts.setup->config->cluster, reterr);
 }
 
 void cluster_say(struct trawld *trawld)
@@ -168,7 +168,7 @@ static bool stay(struct trawld *trawld, nsec_t wait_ns)
 	case SIGHUP:
 		disconnect(trawld->cluster); /* for what a person wrote */
 		start_read_again(trawld);
-		if (trawld->setup->config->daemon.state == STATE_POSTGRESQL)
+		if (trawld->parts.setup->config->daemon.state == STATE_POSTGRESQL)
 			return true;
 		log_notice(NULL,
 			"the configuration no longer has `state = postgresql`; exiting (start trawld again to use the new state)");
@@ -198,7 +198,7 @@ static int stand_by(
 		if (!r && trawld->options.once) {
 			fault_set(reterr, FAULT_STORE,
 				"another process holds the state of the cluster %s",
-				trawld->setup->config->cluster.name);
+				trawld->parts.setup->config->cluster.name);
 			return STORE_E_FULL;
 		}
 		if (r)
@@ -206,7 +206,7 @@ static int stand_by(
 		else if (!said || told.class != FAULT_NONE)
 			log_notice(NULL,
 				"standing by: other processes hold every shard of the cluster %s",
-				trawld->setup->config->cluster.name);
+				trawld->parts.setup->config->cluster.name);
 		if (!r) {
 			said = true;
 			told = FAULT_NULL;
@@ -235,7 +235,7 @@ bool cluster_is_elsewhere(
 	fault_set(reterr, FAULT_CONFIG,
 		"its state is in shard %lld, and the configuration gives it to shard %s; set `shard = %lld`, or run `trawlctl cluster reshard %lld` while no trawld runs",
 		(long long)cluster->shards[at], cluster->shard_text, (long long)cluster->shards[at],
-		(long long)trawld->setup->config->cluster.n_shards);
+		(long long)trawld->parts.setup->config->cluster.n_shards);
 	return true;
 }
 
@@ -258,7 +258,7 @@ int cluster_look_elsewhere(struct trawld *trawld, struct fault *reterr)
 /* A source that began anew here would read again what another shard has delivered. */
 static int check_elsewhere(struct trawld *trawld, struct fault *reterr)
 {
-	const struct setup *setup = trawld->setup;
+	const struct setup *setup = trawld->parts.setup;
 	struct fault fault;
 	int r = cluster_look_elsewhere(trawld, reterr);
 	for (size_t i = 0; i < setup->n_sources && !r; i++) {
@@ -283,7 +283,7 @@ int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *r
 	if (r || *ret_stopped)
 		return r;
 	/* another one, if it was read again */
-	const struct config *config = trawld->setup->config;
+	const struct config *config = trawld->parts.setup->config;
 	snprintf(cluster->shard_text, sizeof(cluster->shard_text), "%lld",
 		(long long)cluster->shard);
 	trawld->shard = cluster->shard_text;
@@ -293,7 +293,7 @@ int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *r
 		return r;
 	}
 	char *file CLEANUP_FREE = mem_printf("shard-%s.db", cluster->shard_text);
-	r = store_open_copy(&trawld->store, config->daemon.state_directory, file,
+	r = store_open_copy(&trawld->parts.store, config->daemon.state_directory, file,
 		config->cluster.node, backend, reterr);
 	if (r) {
 		disconnect(cluster);
@@ -317,7 +317,7 @@ void cluster_close(struct trawld *trawld)
 bool cluster_polls(const struct trawld *trawld, const struct source *source)
 {
 	return !trawld->cluster || !trawld->cluster->held ||
-	       setup_shard_of(trawld->setup, source) == trawld->cluster->shard;
+	       setup_shard_of(trawld->parts.setup, source) == trawld->cluster->shard;
 }
 
 bool cluster_status(const struct trawld *trawld, struct cluster_status *ret)

@@ -22,7 +22,7 @@
 static void client_free(struct control_client *client)
 {
 	struct control *control = client->control;
-	struct ev_loop *loop = control->trawld->loop;
+	struct ev_loop *loop = control->parts->loop;
 	ev_io_stop(loop, &client->reader);
 	ev_io_stop(loop, &client->writer);
 	ev_timer_stop(loop, &client->silence);
@@ -44,8 +44,8 @@ static void answer(struct control_client *client, json_t *value)
 	buf_append_text(&client->out, text ? text : "{\"ok\":false,\"code\":70}");
 	buf_append_char(&client->out, '\n');
 	free(text);
-	ev_io_start(client->control->trawld->loop, &client->writer);
-	ev_timer_again(client->control->trawld->loop, &client->silence);
+	ev_io_start(client->control->parts->loop, &client->writer);
+	ev_timer_again(client->control->parts->loop, &client->silence);
 }
 
 /* The next whole line that is there, unless an answer is under way. */
@@ -72,8 +72,8 @@ static void take_line(struct control_client *client)
 		answer(client, value);
 		return;
 	}
-	ev_timer_stop(control->trawld->loop, &client->silence);
-	ev_prepare_start(control->trawld->loop, &control->waits);
+	ev_timer_stop(control->parts->loop, &client->silence);
+	ev_prepare_start(control->parts->loop, &control->waits);
 }
 
 static void readable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -219,11 +219,12 @@ static void look_at_waits(struct ev_loop *loop, ev_prepare *watcher, int events)
 
 struct control *control_new(struct trawld *trawld)
 {
-	const char *path = trawld->setup->config->daemon.control;
+	const char *path = trawld_parts(trawld)->setup->config->daemon.control;
 	if (strcmp(path, "off") == 0)
 		return NULL;
 	struct control *control = MEM_NEW(struct control);
 	control->trawld = trawld;
+	control->parts = trawld_parts(trawld);
 	control->path = mem_strdup(path);
 	control->fd = -1;
 	ev_init(&control->acceptor, connected);
@@ -235,7 +236,7 @@ struct control *control_new(struct trawld *trawld)
 		return NULL;
 	}
 	ev_io_set(&control->acceptor, control->fd, EV_READ);
-	ev_io_start(trawld->loop, &control->acceptor);
+	ev_io_start(control->parts->loop, &control->acceptor);
 	return control;
 }
 
@@ -247,9 +248,9 @@ void control_free(struct control *control)
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i])
 			client_free(control->clients[i]);
-	ev_prepare_stop(control->trawld->loop, &control->waits);
-	ev_io_stop(control->trawld->loop, &control->acceptor);
-	ev_timer_stop(control->trawld->loop, &control->pause);
+	ev_prepare_stop(control->parts->loop, &control->waits);
+	ev_io_stop(control->parts->loop, &control->acceptor);
+	ev_timer_stop(control->parts->loop, &control->pause);
 	if (control->file.st_ino && lstat(control->path, &file) == 0 &&
 		file.st_ino == control->file.st_ino && file.st_dev == control->file.st_dev)
 		unlink(control->path);

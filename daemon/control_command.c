@@ -29,9 +29,8 @@ json_t *control_refusal(int code, const char *text)
 	return value ? value : json_null();
 }
 
-static json_t *unknown_name(const struct trawld *trawld, const char *name)
+static json_t *unknown_name(const struct setup *setup, const char *name)
 {
-	const struct setup *setup = trawld->setup;
 	size_t n = 0;
 	const char **names CLEANUP_FREE =
 		mem_array(setup->n_sources + setup->n_sinks + 1, sizeof(char *));
@@ -56,49 +55,42 @@ static json_t *status(const struct trawld *trawld, const char *name)
 		json_array_size(json_object_get(found, "sinks")) > 0)
 		return json_pack("{s:b, s:o}", "ok", 1, "status", found);
 	json_decref(found);
-	return unknown_name(trawld, name);
+	return unknown_name(trawld_parts(trawld)->setup, name);
 }
 
 /* --- poll --- */
 
 static json_t *poll_all(struct trawld *trawld)
 {
+	const struct parts *parts = trawld_parts(trawld);
 	json_t *value = json_object();
-	fanout_retry_now(trawld->fanout);
+	fanout_retry_now(parts->fanout);
 	trawld_poll_now(trawld);
 	json_object_set_new(value, "ok", json_true());
 	size_t n_paused = 0;
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		n_paused += trawld->pollers[i]->paused;
+	for (size_t i = 0; i < parts->pollers.n_items; i++)
+		n_paused += parts->pollers.items[i]->paused;
 	json_object_set_new(
-		value, "sources", json_integer((json_int_t)(trawld->n_pollers - n_paused)));
+		value, "sources", json_integer((json_int_t)(parts->pollers.n_items - n_paused)));
 	return value;
 }
 
-static json_t *unknown_source(const struct trawld *trawld, const char *name)
+static json_t *unknown_source(const struct pollers *pollers, const char *name)
 {
-	const char **names CLEANUP_FREE = mem_array(trawld->n_pollers + 1, sizeof(char *));
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		names[i] = trawld->pollers[i]->source->name;
-	char *hint CLEANUP_FREE = str_hint(name, names, trawld->n_pollers);
+	const char **names CLEANUP_FREE = mem_array(pollers->n_items + 1, sizeof(char *));
+	for (size_t i = 0; i < pollers->n_items; i++)
+		names[i] = pollers->items[i]->source->name;
+	char *hint CLEANUP_FREE = str_hint(name, names, pollers->n_items);
 	char *text CLEANUP_FREE = mem_printf("the running trawld has no source `%s`%s", name, hint);
 	return control_refusal(EX_USAGE, text);
 }
 
-static struct poller *find_poller(const struct trawld *trawld, const char *name)
-{
-	for (size_t i = 0; name && i < trawld->n_pollers; i++)
-		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
-			return trawld->pollers[i];
-	return NULL;
-}
-
 static json_t *poll_one(struct control_client *client, const char *name)
 {
-	struct trawld *trawld = client->control->trawld;
-	const struct poller *poller = find_poller(trawld, name);
+	const struct parts *parts = client->control->parts;
+	const struct poller *poller = pollers_find(&parts->pollers, name);
 	if (!poller)
-		return unknown_source(trawld, name);
+		return unknown_source(&parts->pollers, name);
 	if (poller->paused)
 		return control_refusal(
 			EX_TEMPFAIL, poller->source->options.enabled
@@ -223,22 +215,22 @@ static const char *member(const json_t *request, const char *name)
 /* Reloads, with CHANGE (may be NULL) before it. */
 static json_t *reload(struct control_client *client, struct routes_change *change)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault = FAULT_NULL;
-	if (trawld->stopping)
+	if (trawld_is_stopping(client->control->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	if (change)
 		change->by = by;
-	int code = trawld_reload(trawld, change, by, &findings, &fault);
+	int code = trawld_reload(client->control->trawld, change, by, &findings, &fault);
 	json_t *value = code ? control_refusal(code, fault.text) : json_object();
 	if (code == 0) {
 		json_object_set_new(value, "ok", json_true());
 		json_object_set_new(
-			value, "sources", json_integer((json_int_t)trawld->setup->n_sources));
+			value, "sources", json_integer((json_int_t)parts->setup->n_sources));
 		json_object_set_new(
-			value, "sinks", json_integer((json_int_t)trawld->setup->n_sinks));
+			value, "sinks", json_integer((json_int_t)parts->setup->n_sinks));
 	}
 	json_object_set_new(value, code ? "faults" : "warnings", findings_json(&findings));
 	return value;
@@ -248,10 +240,10 @@ static json_t *reload(struct control_client *client, struct routes_change *chang
 
 static json_t *acknowledge_gaps(struct control_client *client, const char *source)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
-	coverage_acknowledge(trawld->store, source, by);
-	if (!committer_flush(trawld->committer))
+	coverage_acknowledge(parts->store, source, by);
+	if (!committer_flush(parts->committer))
 		return control_refusal(EX_TEMPFAIL,
 			"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
 	log_notice(NULL, "gaps of %s%s acknowledged by %s", source ? "source " : "all sources",
@@ -261,15 +253,15 @@ static json_t *acknowledge_gaps(struct control_client *client, const char *sourc
 
 static json_t *refill(struct control_client *client, const char *source)
 {
-	struct trawld *trawld = client->control->trawld;
-	struct poller *poller = find_poller(trawld, source);
+	const struct parts *parts = client->control->parts;
+	struct poller *poller = pollers_find(&parts->pollers, source);
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct refill_result result;
 	struct fault fault;
 	if (!source)
 		return control_refusal(EX_USAGE, "the request needs a source");
 	if (!poller)
-		return unknown_source(trawld, source);
+		return unknown_source(&parts->pollers, source);
 	int code = errand_refill(poller, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
 		    : json_pack("{s:b, s:I, s:I, s:I, s:b}", "ok", 1, "gaps",
@@ -310,20 +302,20 @@ static json_t *pause_or_resume(struct control_client *client, const json_t *requ
 
 static json_t *skip(struct control_client *client, const char *name)
 {
-	struct trawld *trawld = client->control->trawld;
-	const struct poller *poller = find_poller(trawld, name);
+	const struct parts *parts = client->control->parts;
+	const struct poller *poller = pollers_find(&parts->pollers, name);
 	struct fault fault = FAULT_NULL;
 	if (!poller)
-		return unknown_source(trawld, name);
+		return unknown_source(&parts->pollers, name);
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct runner_status before;
 	runner_status(poller->runner, &before);
 	if (runner_skip(poller->runner, &fault))
 		return control_refusal(EX_USAGE, fault.text);
-	events_add(trawld->store,
+	events_add(parts->store,
 		&(struct event){
 			.kind = EVENT_SKIP, .source = name, .by = by, .text = before.fault.text});
-	committer_touch(trawld->committer);
+	committer_touch(parts->committer);
 	log_notice(&poller->source->subject, "skipping what cannot be read, by %s", by);
 	return json_pack("{s:b, s:o}", "ok", 1, "failed", status_json_text(before.fault.text));
 }
@@ -332,19 +324,19 @@ static json_t *skip(struct control_client *client, const char *name)
  * it had requested. */
 static json_t *rewind_to(struct control_client *client, const char *name, const json_t *request)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	const char *to = member(request, "to");
-	const struct poller *poller = find_poller(trawld, name);
+	const struct poller *poller = pollers_find(&parts->pollers, name);
 	if (!name || !to)
 		return control_refusal(EX_USAGE, "the request needs a source and a time");
-	if (trawld->stopping)
+	if (trawld_is_stopping(client->control->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	if (!poller)
-		return unknown_source(trawld, name);
+		return unknown_source(&parts->pollers, name);
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	struct fault fault = FAULT_NULL;
-	int code = trawld_rewind(trawld,
+	int code = trawld_rewind(client->control->trawld,
 		&(struct rewind_request){
 			.source = name,
 			.to = to,
@@ -360,38 +352,39 @@ static json_t *rewind_to(struct control_client *client, const char *name, const 
 /* --- dead letters --- */
 
 /* Written before it is done: a crash in between must not hide it. */
-static bool note_dead_letters(struct trawld *trawld, const char *name, bool resend, const char *by)
+static bool note_dead_letters(
+	const struct parts *parts, const char *name, bool resend, const char *by)
 {
-	const char *directory = trawld->setup->config->daemon.state_directory;
+	const char *directory = parts->setup->config->daemon.state_directory;
 	long long size = (long long)deadletter_size(directory, name);
 	char *text CLEANUP_FREE = mem_printf("a file of %lld bytes", size);
 	if (size > 0)
-		events_add(trawld->store,
-			&(struct event){.kind = resend ? EVENT_RESEND : EVENT_DISCARD,
-				.sink = name,
-				.by = by,
-				.text = text});
-	return committer_flush(trawld->committer);
+		events_add(
+			parts->store, &(struct event){.kind = resend ? EVENT_RESEND : EVENT_DISCARD,
+					      .sink = name,
+					      .by = by,
+					      .text = text});
+	return committer_flush(parts->committer);
 }
 
 static json_t *dead_letters(struct control_client *client, const json_t *request, bool resend)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name");
 	uint64_t n = 0;
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
-	if (!note_dead_letters(trawld, name, resend, by))
+	if (!note_dead_letters(parts, name, resend, by))
 		return control_refusal(
 			EX_TEMPFAIL, "the state cannot be written now: nothing was changed");
-	int r = resend ? fanout_resend(trawld->fanout, name, &n, &fault)
-		       : fanout_discard(trawld->fanout, name, &n, &fault);
+	int r = resend ? fanout_resend(parts->fanout, name, &n, &fault)
+		       : fanout_discard(parts->fanout, name, &n, &fault);
 	if (r)
 		return control_refusal(
 			fault.class == FAULT_CONFIG ? EX_USAGE : EX_TEMPFAIL, fault.text);
-	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	const struct setup_sink *sink = setup_find_sink(parts->setup, name);
 	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
 	log_notice(&subject, "%llu dead letter%s %s by %s", (unsigned long long)n, str_plural(n),
 		resend ? "queued to be sent again" : "discarded", by);
@@ -402,7 +395,7 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 
 static json_t *replay(struct control_client *client, const json_t *request)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name"), *source = member(request, "source");
 	json_int_t from = 0, to = 0, after = 0, until = 0, records = 0;
@@ -413,7 +406,7 @@ static json_t *replay(struct control_client *client, const json_t *request)
 		return control_refusal(EX_USAGE, "the request needs a name and a span");
 	if (!source && !member(request, "copy"))
 		return control_refusal(EX_USAGE, "the request needs a source, or a copy of files");
-	if (trawld->stopping)
+	if (trawld_is_stopping(client->control->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
 	struct replay *new = MEM_NEW(struct replay);
@@ -425,11 +418,11 @@ static json_t *replay(struct control_client *client, const json_t *request)
 	new->until = until;
 	new->n_records = (uint64_t)records;
 	new->progress.after = after;
-	int r = fanout_replay(trawld->fanout, new, by, text, &fault);
+	int r = fanout_replay(parts->fanout, new, by, text, &fault);
 	if (r)
 		return control_refusal(
 			fault.class == FAULT_CONFIG ? EX_USAGE : EX_TEMPFAIL, fault.text);
-	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	const struct setup_sink *sink = setup_find_sink(parts->setup, name);
 	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
 	log_notice(&subject, "replay: %s, by %s", text, by);
 	return json_pack("{s:b}", "ok", 1);
@@ -437,13 +430,13 @@ static json_t *replay(struct control_client *client, const json_t *request)
 
 static json_t *stop_replay(struct control_client *client, const json_t *request)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name");
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
 	char *by CLEANUP_FREE = control_socket_peer(client->fd);
-	if (fanout_replay_stop(trawld->fanout, name, by, &fault))
+	if (fanout_replay_stop(parts->fanout, name, by, &fault))
 		return control_refusal(EX_USAGE, fault.text);
 	return json_pack("{s:b}", "ok", 1);
 }
@@ -451,14 +444,14 @@ static json_t *stop_replay(struct control_client *client, const json_t *request)
 static json_t *tail(struct control_client *client, const char *source)
 {
 	json_t *value = control_tail_begin(client, source);
-	return value ? value : unknown_source(client->control->trawld, source);
+	return value ? value : unknown_source(&client->control->parts->pollers, source);
 }
 
 /* A client names the configuration that it was given: `trawlctl -c` of an instance whose socket is
  * another's must not work on that one. NULL: it is ours. */
-static json_t *of_another(const struct trawld *trawld, const json_t *request)
+static json_t *of_another(const struct parts *parts, const json_t *request)
 {
-	const char *ours = trawld->setup->config->location;
+	const char *ours = parts->setup->config->location;
 	const char *theirs = member(request, "configuration");
 	if (!theirs || strcmp(theirs, ours) == 0)
 		return NULL;
@@ -470,10 +463,10 @@ static json_t *of_another(const struct trawld *trawld, const json_t *request)
 
 json_t *control_command(struct control_client *client, struct slice line)
 {
-	struct trawld *trawld = client->control->trawld;
+	const struct parts *parts = client->control->parts;
 	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
 	const char *command = member(request, "command"), *source = member(request, "source");
-	json_t *value = of_another(trawld, request);
+	json_t *value = of_another(parts, request);
 	if (value) {
 		json_decref(request);
 		return value;
@@ -482,9 +475,9 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = control_refusal(
 			EX_USAGE, "the request is not a JSON object with a command");
 	else if (strcmp(command, "status") == 0)
-		value = status(trawld, member(request, "name"));
+		value = status(client->control->trawld, member(request, "name"));
 	else if (strcmp(command, "poll") == 0)
-		value = source ? poll_one(client, source) : poll_all(trawld);
+		value = source ? poll_one(client, source) : poll_all(client->control->trawld);
 	else if (strcmp(command, "reload") == 0)
 		value = reload(client, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "parts.h"
 
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_REQUEST_MAX 4096
@@ -40,6 +41,7 @@ struct control_client {
 
 struct control {
 	struct trawld *trawld;
+	const struct parts *parts; /* of it */
 	char *path;
 	struct stat file; /* ours; somebody else's is left alone */
 	int fd;

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "control_internal.h"
 #include "pipeline/sink.h"
-#include "trawld.h"
 
 #define TAIL_MAX                                                                                   \
 	((size_t)4 << 20) /* waits for a client; what is beyond is left out, and counted           \
@@ -13,7 +12,7 @@
 
 json_t *control_tail_begin(struct control_client *client, const char *source)
 {
-	if (source && !setup_find_source(client->control->trawld->setup, source))
+	if (source && !setup_find_source(client->control->parts->setup, source))
 		return NULL;
 	client->tails = true;
 	client->tail_source = source ? mem_strdup(source) : NULL;
@@ -39,8 +38,8 @@ static void send_batch(struct control_client *client, const struct batch *batch)
 	}
 	if (waits)
 		return;
-	ev_io_start(client->control->trawld->loop, &client->writer);
-	ev_timer_again(client->control->trawld->loop, &client->silence);
+	ev_io_start(client->control->parts->loop, &client->writer);
+	ev_timer_again(client->control->parts->loop, &client->silence);
 }
 
 void control_tail(struct control *control, const struct batch *batch)

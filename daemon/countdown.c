@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "parts.h"
 #include "store/spool.h"
-#include "trawld.h"
 
 #define INTERVAL 5. /* seconds */
 #define PATIENCE NSEC_PER_MIN /* a source that fails for less is not told of */
@@ -23,7 +23,7 @@ struct sample {
 };
 
 struct countdown {
-	struct trawld *trawld;
+	const struct parts *parts;
 	ev_timer timer;
 	struct sample samples[SAMPLES]; /* a ring */
 	size_t first, n_samples;
@@ -124,7 +124,7 @@ static void take_sample(struct countdown *countdown)
 	else
 		countdown->n_samples++;
 	last = (countdown->first + countdown->n_samples - 1) % SAMPLES;
-	countdown->samples[last] = (struct sample){now_at, spool_bytes(countdown->trawld->store)};
+	countdown->samples[last] = (struct sample){now_at, spool_bytes(countdown->parts->store)};
 }
 
 /* How long the rate has been looked at. */
@@ -139,8 +139,8 @@ nsec_t countdown_spool(const struct countdown *countdown)
 {
 	if (!countdown || spool_span(countdown) < SAMPLE_LEAST)
 		return NSEC_NONE;
-	uint64_t limit = countdown->trawld->setup->config->daemon.spool_limit;
-	uint64_t bytes = spool_bytes(countdown->trawld->store);
+	uint64_t limit = countdown->parts->setup->config->daemon.spool_limit;
+	uint64_t bytes = spool_bytes(countdown->parts->store);
 	uint64_t before = countdown->samples[countdown->first].bytes;
 	if (bytes >= limit || bytes <= before)
 		return NSEC_NONE;
@@ -168,17 +168,17 @@ static void find_culprit(const struct sink_status *status, void *userdata)
 /* Once, when a sink that takes nothing fills it. */
 static void look_at_spool(struct countdown *countdown)
 {
-	struct trawld *trawld = countdown->trawld;
+	const struct parts *parts = countdown->parts;
 	nsec_t left = countdown_spool(countdown);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	const char *culprit = NULL;
 	bool sure = spool_span(countdown) >= SPOOL_SURE ||
-		    spool_bytes(trawld->store) >= trawld->setup->config->daemon.spool_limit / 4;
+		    spool_bytes(parts->store) >= parts->setup->config->daemon.spool_limit / 4;
 	if (left == NSEC_NONE || left > 2 * SPOOL_SOON)
 		countdown->spool_told = false;
 	if (left == NSEC_NONE || left > SPOOL_SOON || !sure || countdown->spool_told)
 		return;
-	fanout_each_sink(trawld->fanout, find_culprit, &culprit);
+	fanout_each_sink(parts->fanout, find_culprit, &culprit);
 	if (!culprit)
 		return;
 	countdown->spool_told = true;
@@ -193,26 +193,24 @@ static void look_at_spool(struct countdown *countdown)
 static void look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct countdown *countdown = timer->data;
-	struct trawld *trawld = countdown->trawld;
+	const struct parts *parts = countdown->parts;
 	nsec_t now = clock_wall();
 	(void)loop;
 	(void)events;
-	if (trawld->stopping)
-		return;
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		look_at_source(trawld->pollers[i], now);
+	for (size_t i = 0; i < parts->pollers.n_items; i++)
+		look_at_source(parts->pollers.items[i], now);
 	look_at_spool(countdown);
 	take_sample(countdown);
 }
 
-struct countdown *countdown_new(struct trawld *trawld)
+struct countdown *countdown_new(const struct parts *parts)
 {
 	struct countdown *countdown = MEM_NEW(struct countdown);
-	countdown->trawld = trawld;
+	countdown->parts = parts;
 	take_sample(countdown);
 	ev_timer_init(&countdown->timer, look, INTERVAL, INTERVAL);
 	countdown->timer.data = countdown;
-	ev_timer_start(trawld->loop, &countdown->timer);
+	ev_timer_start(parts->loop, &countdown->timer);
 	return countdown;
 }
 
@@ -220,6 +218,6 @@ void countdown_free(struct countdown *countdown)
 {
 	if (!countdown)
 		return;
-	ev_timer_stop(countdown->trawld->loop, &countdown->timer);
+	ev_timer_stop(countdown->parts->loop, &countdown->timer);
 	free(countdown);
 }

@@ -12,9 +12,9 @@
 
 struct countdown;
 struct poller;
-struct trawld;
+struct parts;
 
-struct countdown *countdown_new(struct trawld *trawld);
+struct countdown *countdown_new(const struct parts *parts);
 void countdown_free(struct countdown *countdown); /* NULL allowed */
 
 /* Appends when unread records are lost, of a source with STATUS that is not read: it fails, waits

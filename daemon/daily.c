@@ -9,7 +9,8 @@
 #include "base/str.h"
 #include "base/timer.h"
 #include "base/timestamp.h"
-#include "trawld.h"
+#include "pipeline/fanout.h"
+#include "pollers.h"
 
 #define LOOK_AGAIN NSEC_PER_HOUR /* at the clock: it may have been set */
 
@@ -20,7 +21,9 @@ struct mark {
 };
 
 struct daily {
-	struct trawld *trawld;
+	struct ev_loop *loop;
+	const struct pollers *pollers;
+	const struct fanout *fanout;
 	ev_timer timer;
 	nsec_t next_time; /* the midnight that is waited for */
 	struct mark *marks;
@@ -139,7 +142,7 @@ static void tell_sink(const struct sink_status *status, void *userdata)
 static void arm(struct daily *daily)
 {
 	nsec_t wait = daily->next_time - clock_wall();
-	timer_start(daily->trawld->loop, &daily->timer, wait < LOOK_AGAIN ? wait : LOOK_AGAIN);
+	timer_start(daily->loop, &daily->timer, wait < LOOK_AGAIN ? wait : LOOK_AGAIN);
 }
 
 /* A clock that was set back by days is followed; one that was set forward ends one day early. */
@@ -151,23 +154,25 @@ static void set_next(struct daily *daily, nsec_t now_time)
 static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct daily *daily = timer->data;
-	const struct trawld *trawld = daily->trawld;
 	nsec_t now_time = clock_wall();
 	(void)loop;
 	(void)events;
 	if (now_time >= daily->next_time) {
-		for (size_t i = 0; i < trawld->n_pollers; i++)
-			tell_source(trawld->pollers[i]);
-		fanout_each_sink(trawld->fanout, tell_sink, daily);
+		for (size_t i = 0; i < daily->pollers->n_items; i++)
+			tell_source(daily->pollers->items[i]);
+		fanout_each_sink(daily->fanout, tell_sink, daily);
 	}
 	set_next(daily, now_time);
 	arm(daily);
 }
 
-struct daily *daily_new(struct trawld *trawld)
+struct daily *daily_new(
+	struct ev_loop *loop, const struct pollers *pollers, const struct fanout *fanout)
 {
 	struct daily *daily = MEM_NEW(struct daily);
-	daily->trawld = trawld;
+	daily->loop = loop;
+	daily->pollers = pollers;
+	daily->fanout = fanout;
 	ev_init(&daily->timer, timer_fired);
 	daily->timer.data = daily;
 	set_next(daily, clock_wall());
@@ -179,7 +184,7 @@ void daily_free(struct daily *daily)
 {
 	if (!daily)
 		return;
-	ev_timer_stop(daily->trawld->loop, &daily->timer);
+	ev_timer_stop(daily->loop, &daily->timer);
 	for (size_t i = 0; i < daily->n_marks; i++)
 		free(daily->marks[i].name);
 	free(daily->marks);

@@ -12,8 +12,10 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-struct trawld;
 struct daily;
+struct ev_loop;
+struct fanout;
+struct pollers;
 
 /* Counters of a source or sink at one moment. */
 struct daily_counts {
@@ -35,7 +37,9 @@ void daily_print_source(const struct daily_counts *before, const struct daily_co
 void daily_print_sink(const struct daily_counts *before, const struct daily_counts *now,
 	const struct daily_state *state, struct buf *out);
 
-struct daily *daily_new(struct trawld *trawld);
+/* All of it is borrowed. */
+struct daily *daily_new(
+	struct ev_loop *loop, const struct pollers *pollers, const struct fanout *fanout);
 void daily_free(struct daily *daily); /* NULL allowed */
 
 #endif

@@ -7,8 +7,7 @@
 #include "base/mem.h"
 #include "base/timer.h"
 #include "store/cursors.h"
-#include "store/spool.h"
-#include "trawld.h"
+#include "poller.h"
 
 #define REACH_MAX (30 * NSEC_PER_DAY) /* where it is not known how long the API keeps records */
 #define RETENTION_MARGIN NSEC_PER_MIN /* in which the first request is made */
@@ -63,24 +62,25 @@ static int set_apart(const struct bad_elements *bad, void *userdata, struct faul
 }
 
 /* What may take long; NULL: nothing. */
-static const char *wait_for(struct trawld *trawld, const struct runner_status *status)
+static const char *wait_for(const struct poller *poller, const struct runner_status *status)
 {
 	if (status->failing)
 		return "until the requests of the source succeed again";
-	if (spool_bytes(trawld->store) >= trawld->setup->config->daemon.spool_limit / 2)
+	if (!poller->callbacks->has_room(poller->userdata))
 		return "until less than half of the spool is used";
-	return trawld_may_poll(trawld) ? NULL : "until the state can be written again";
+	return poller->callbacks->may_poll(poller->userdata)
+		       ? NULL
+		       : "until the state can be written again";
 }
 
 static bool may_poll(bool needs_window, void *userdata)
 {
 	struct errand *errand = userdata;
-	struct trawld *trawld = errand->poller->trawld;
 	struct runner_status status;
 	struct fault fault;
 	(void)needs_window;
 	runner_status(errand->poller->runner, &status);
-	const char *why = wait_for(trawld, &status);
+	const char *why = wait_for(errand->poller, &status);
 	if (why && !errand->waits && errand->kind->waits)
 		errand->kind->waits(why, errand->userdata);
 	errand->waits = why != NULL;
@@ -118,7 +118,7 @@ static void rested(const struct fault *fault, void *userdata)
 	struct errand *errand = userdata;
 	if (fault)
 		errand->fault = *fault;
-	timer_start(errand->poller->trawld->loop, &errand->next, 0);
+	timer_start(errand->poller->loop, &errand->next, 0);
 }
 
 static const struct runner_callbacks callbacks = {
@@ -146,12 +146,11 @@ static void end_span(struct errand *errand)
 static int begin_span(struct errand *errand, struct fault *reterr)
 {
 	struct poller *poller = errand->poller;
-	struct trawld *trawld = poller->trawld;
 	const struct source *source = poller->source;
 	const struct span *span = &errand->spans[errand->index];
 	char *cursor CLEANUP_FREE = NULL;
 	/* what was learned of the API's pages is in the source's cursor */
-	int r = cursors_get(trawld->store, source->name, &cursor, reterr);
+	int r = cursors_get(poller->store, source->name, &cursor, reterr);
 	if (r)
 		return r;
 	errand->fault = FAULT_NULL;
@@ -160,8 +159,8 @@ static int begin_span(struct errand *errand, struct fault *reterr)
 		poller->intake, errand_keys_time(source->definition, span->start_time));
 	r = runner_new(&errand->runner,
 		&(struct runner_setup){
-			.loop = trawld->loop,
-			.client = trawld->client,
+			.loop = poller->loop,
+			.client = poller->client,
 			.source = source,
 			.cursor = cursor,
 			.give_up = true,
@@ -178,7 +177,7 @@ static int begin_span(struct errand *errand, struct fault *reterr)
 static void drop(struct errand *errand, bool interrupted)
 {
 	errand->poller->errand = NULL;
-	ev_timer_stop(errand->poller->trawld->loop, &errand->next);
+	ev_timer_stop(errand->poller->loop, &errand->next);
 	end_span(errand);
 	errand->kind->ended(interrupted, errand->userdata);
 	free(errand->spans);
@@ -248,6 +247,6 @@ bool errand_start(struct poller *poller, const struct errand_kind *kind, void *u
 	ev_init(&errand->next, step);
 	errand->next.data = errand;
 	poller->errand = errand;
-	timer_start(poller->trawld->loop, &errand->next, 0);
+	timer_start(poller->loop, &errand->next, 0);
 	return true;
 }

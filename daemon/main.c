@@ -11,6 +11,7 @@
 #include "journal_log.h"
 #include "remarks.h"
 #include "signals.h"
+#include "setup.h"
 #include "trawld.h"
 
 #include "base/cleanup.h"
@@ -80,7 +81,7 @@ static bool become_owner(const char *directory)
 int main(int argc, char **argv)
 {
 	struct arguments arguments;
-	struct trawld trawld;
+	struct trawld *trawld;
 	signals_block();
 	fill_standard_descriptors();
 	raise_descriptor_limit();
@@ -116,7 +117,7 @@ int main(int argc, char **argv)
 	struct trawld_options options = {arguments.path, arguments.once};
 	int code = trawld_open(&trawld, &options, setup);
 	if (code == 0)
-		code = trawld_run(&trawld);
-	trawld_close(&trawld);
+		code = trawld_run(trawld);
+	trawld_close(trawld);
 	return code;
 }

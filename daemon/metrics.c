@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "cluster_metrics.h"
 #include "overview.h"
@@ -318,20 +319,18 @@ static const struct sink_row sink_rows[] = {
 		"Time of the last acknowledgement.", sink_success},
 };
 
-static void print_sinks(struct exposition *exposition, const struct trawld *trawld)
+static void print_sinks(struct exposition *exposition, struct overview *overview)
 {
-	struct overview overview = {.trawld = trawld};
-	overview_take_sinks(&overview);
+	overview_take_sinks(overview);
 	for (size_t row = 0; row < sizeof(sink_rows) / sizeof(sink_rows[0]); row++) {
 		exposition_family(
 			exposition, sink_rows[row].name, sink_rows[row].type, sink_rows[row].help);
-		for (size_t i = 0; i < overview.n_sinks; i++) {
-			const char *labels[] = {"sink", overview.sinks[i].name, NULL};
+		for (size_t i = 0; i < overview->n_sinks; i++) {
+			const char *labels[] = {"sink", overview->sinks[i].name, NULL};
 			exposition_sample(
-				exposition, labels, sink_rows[row].value(&overview.sinks[i]));
+				exposition, labels, sink_rows[row].value(&overview->sinks[i]));
 		}
 	}
-	overview_deinit(&overview);
 }
 
 static void print_one(struct exposition *exposition, const char *name, enum exposition_type type,
@@ -374,10 +373,10 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void print_kept(struct exposition *exposition, const struct trawld *trawld)
+static void print_kept(struct exposition *exposition, const struct parts *parts)
 {
 	struct kept_status status;
-	kept_status(trawld->store, &status);
+	kept_status(parts->store, &status);
 	print_one(exposition, "trawld_kept_bytes", EXPOSITION_GAUGE,
 		"Bytes in the state that all sinks have and that are kept.", (double)status.bytes);
 	print_one(exposition, "trawld_kept_records", EXPOSITION_GAUGE,
@@ -385,22 +384,23 @@ static void print_kept(struct exposition *exposition, const struct trawld *trawl
 		(double)status.n_records);
 	print_one(exposition, "trawld_kept_limit_bytes", EXPOSITION_GAUGE,
 		"Bytes of kept records above which the oldest are deleted early.",
-		(double)trawld->setup->config->daemon.keep_limit);
+		(double)parts->setup->config->daemon.keep_limit);
 }
 
-static void print_process(struct exposition *exposition, const struct trawld *trawld)
+static void print_process(struct exposition *exposition, const struct overview *overview)
 {
+	const struct parts *parts = overview->parts;
 	print_one(exposition, "trawld_spool_bytes", EXPOSITION_GAUGE,
-		"Bytes in the state that wait for sinks.", (double)spool_bytes(trawld->store));
+		"Bytes in the state that wait for sinks.", (double)spool_bytes(parts->store));
 	print_one(exposition, "trawld_spool_limit_bytes", EXPOSITION_GAUGE,
 		"Number of waiting bytes at which polling waits.",
-		(double)trawld->setup->config->daemon.spool_limit);
-	print_kept(exposition, trawld);
+		(double)parts->setup->config->daemon.spool_limit);
+	print_kept(exposition, parts);
 	print_one(exposition, "trawld_state_up", EXPOSITION_GAUGE,
 		"1 if the last write to the state succeeded.",
-		!committer_failing(trawld->committer));
+		!committer_failing(parts->committer));
 	print_one(exposition, "trawld_config_last_reload_successful", EXPOSITION_GAUGE,
-		"1 if all of the last configuration is in use.", !trawld->reload_failed);
+		"1 if all of the last configuration is in use.", !overview->reload_failed);
 	print_one(exposition, "process_resident_memory_bytes", EXPOSITION_GAUGE,
 		"Resident memory size.", resident_bytes());
 	print_one(exposition, "process_cpu_seconds", EXPOSITION_COUNTER, "User and system time.",
@@ -408,7 +408,7 @@ static void print_process(struct exposition *exposition, const struct trawld *tr
 	print_one(exposition, "process_open_fds", EXPOSITION_GAUGE, "Open file descriptors.",
 		open_fds());
 	print_one(exposition, "process_start_time_seconds", EXPOSITION_GAUGE,
-		"Start time of the process.", seconds(trawld->start_time));
+		"Start time of the process.", seconds(overview->start_time));
 	exposition_family(
 		exposition, "trawld_build_info", EXPOSITION_GAUGE, "Version of trawld; always 1.");
 	exposition_sample(exposition, (const char *[]){"version", TRAWLD_VERSION, NULL}, 1);
@@ -416,10 +416,13 @@ static void print_process(struct exposition *exposition, const struct trawld *tr
 
 void metrics_begin(struct metrics *metrics, const struct trawld *trawld, bool openmetrics)
 {
+	struct overview overview;
+	overview_begin(&overview, trawld);
+	size_t n = overview.parts->pollers.n_items;
 	*metrics = (struct metrics){.trawld = trawld,
-		.n_reloads = trawld->n_reloads,
-		.n_sources = trawld->n_pollers,
-		.values = mem_array(trawld->n_pollers * N_SOURCE_ROWS, sizeof(double)),
+		.n_reloads = overview.n_reloads,
+		.n_sources = n,
+		.values = mem_array(n * N_SOURCE_ROWS, sizeof(double)),
 		.exposition = {.openmetrics = openmetrics}};
 }
 
@@ -436,42 +439,45 @@ bool metrics_are_many(const struct metrics *metrics)
 
 bool metrics_stale(const struct metrics *metrics)
 {
-	return metrics->n_reloads != metrics->trawld->n_reloads ||
-	       metrics->n_sources != metrics->trawld->n_pollers;
+	struct overview overview;
+	overview_begin(&overview, metrics->trawld);
+	return metrics->n_reloads != overview.n_reloads ||
+	       metrics->n_sources != overview.parts->pollers.n_items;
 }
 
 /* What is known of a source is put together once, with the first family: that takes longer than to
  * print it. */
 static void take_values(
-	const struct trawld *trawld, const struct poller *poller, nsec_t now_time, double *values)
+	const struct overview *overview, const struct poller *poller, double *values)
 {
 	struct overview_source source;
-	overview_take_source(&source, trawld, poller, now_time);
+	overview_take_source(&source, overview, poller);
 	for (size_t row = 0; row < N_SOURCE_ROWS; row++)
 		values[row] = source_rows[row].value ? source_rows[row].value(&source) : 0;
 }
 
 bool metrics_next(struct metrics *metrics, struct buf *out)
 {
-	const struct trawld *trawld = metrics->trawld;
 	struct exposition *exposition = &metrics->exposition;
+	struct overview overview CLEANUP(overview_deinit);
+	overview_begin(&overview, metrics->trawld);
+	const struct pollers *pollers = &overview.parts->pollers;
 	exposition->out = out;
 	if (metrics->row == N_SOURCE_ROWS) {
-		print_sinks(exposition, trawld);
-		print_process(exposition, trawld);
-		cluster_metrics_print(exposition, trawld);
+		print_sinks(exposition, &overview);
+		print_process(exposition, &overview);
+		cluster_metrics_print(exposition, metrics->trawld);
 		exposition_end(exposition);
 		return false;
 	}
 	const struct source_row *row = &source_rows[metrics->row];
-	nsec_t now_time = clock_wall();
 	if (metrics->source == 0)
 		exposition_family(exposition, row->name, row->type, row->help);
-	for (size_t n = 0; n < PIECE && metrics->source < trawld->n_pollers; n++) {
-		const struct poller *poller = trawld->pollers[metrics->source];
+	for (size_t n = 0; n < PIECE && metrics->source < pollers->n_items; n++) {
+		const struct poller *poller = pollers->items[metrics->source];
 		double *values = metrics->values + N_SOURCE_ROWS * metrics->source++;
 		if (metrics->row == 0)
-			take_values(trawld, poller, now_time, values);
+			take_values(&overview, poller, values);
 		if (row->print)
 			row->print(exposition, poller, values[metrics->row]);
 		else
@@ -479,7 +485,7 @@ bool metrics_next(struct metrics *metrics, struct buf *out)
 				(const char *[]){"source", name_of(poller), NULL},
 				values[metrics->row]);
 	}
-	if (metrics->source == trawld->n_pollers) {
+	if (metrics->source == pollers->n_items) {
 		metrics->row++;
 		metrics->source = 0;
 	}

@@ -9,14 +9,14 @@
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "notify_socket.h"
-#include "trawld.h"
+#include "parts.h"
 
 #define STATUS_INTERVAL 5. /* seconds */
 #define STATUS_FAULT 200 /* bytes of a fault's text, at most */
 #define CLOSING_TIME (30 * NSEC_PER_SEC) /* for what comes after shutdown_timeout */
 
 struct notify {
-	struct trawld *trawld;
+	const struct parts *parts;
 	ev_timer status;
 	ev_timer watchdog;
 };
@@ -55,17 +55,18 @@ static void append_lag(nsec_t oldest, const char *name, struct buf *out)
 	buf_printf(out, " old (%s)", name);
 }
 
-static void print_status(const struct trawld *trawld, struct buf *out)
+static void print_status(const struct parts *parts, struct buf *out)
 {
 	struct buf fault CLEANUP(buf_deinit) = BUF_NULL;
 	struct sinks_seen sinks = {.fault = &fault};
 	nsec_t oldest = NSEC_NONE;
 	const char *oldest_name = NULL;
 	size_t n_failing = 0;
-	for (size_t i = 0; i < trawld->n_pollers; i++) {
-		const char *name = trawld->pollers[i]->source->name;
+	const struct pollers *pollers = &parts->pollers;
+	for (size_t i = 0; i < pollers->n_items; i++) {
+		const char *name = pollers->items[i]->source->name;
 		struct runner_status status;
-		runner_status(trawld->pollers[i]->runner, &status);
+		runner_status(pollers->items[i]->runner, &status);
 		if (status.failing) {
 			n_failing++;
 			append_fault(&fault, "source", name, &status.fault);
@@ -76,11 +77,11 @@ static void print_status(const struct trawld *trawld, struct buf *out)
 		oldest = status.newest_time;
 		oldest_name = name;
 	}
-	fanout_each_sink(trawld->fanout, look_at_sink, &sinks);
-	buf_printf(out, "%zu source%s", trawld->n_pollers, str_plural(trawld->n_pollers));
+	fanout_each_sink(parts->fanout, look_at_sink, &sinks);
+	buf_printf(out, "%zu source%s", pollers->n_items, str_plural(pollers->n_items));
 	if (n_failing)
 		buf_printf(out, " (%zu failing)", n_failing);
-	buf_printf(out, ", %zu sink%s", trawld->setup->n_sinks, str_plural(trawld->setup->n_sinks));
+	buf_printf(out, ", %zu sink%s", parts->setup->n_sinks, str_plural(parts->setup->n_sinks));
 	if (sinks.n_failing)
 		buf_printf(out, " (%zu failing)", sinks.n_failing);
 	append_lag(oldest, oldest_name, out);
@@ -92,10 +93,10 @@ static void print_status(const struct trawld *trawld, struct buf *out)
 	secret_mask_line(out);
 }
 
-static void send_status(const struct trawld *trawld, const char *before)
+static void send_status(const struct parts *parts, const char *before)
 {
 	struct buf status CLEANUP(buf_deinit) = BUF_NULL, text CLEANUP(buf_deinit) = BUF_NULL;
-	print_status(trawld, &status);
+	print_status(parts, &status);
 	buf_printf(&text, "%sSTATUS=%s", before, buf_text(&status));
 	notify_socket_send(buf_text(&text));
 }
@@ -105,8 +106,7 @@ static void status_due(struct ev_loop *loop, ev_timer *timer, int events)
 	struct notify *notify = timer->data;
 	(void)loop;
 	(void)events;
-	if (!notify->trawld->stopping)
-		send_status(notify->trawld, "");
+	send_status(notify->parts, "");
 }
 
 static void watchdog_due(struct ev_loop *loop, ev_timer *timer, int events)
@@ -117,19 +117,19 @@ static void watchdog_due(struct ev_loop *loop, ev_timer *timer, int events)
 	notify_socket_send("WATCHDOG=1");
 }
 
-struct notify *notify_new(struct trawld *trawld)
+struct notify *notify_new(const struct parts *parts)
 {
 	if (!getenv("NOTIFY_SOCKET"))
 		return NULL;
 	struct notify *notify = MEM_NEW(struct notify);
-	notify->trawld = trawld;
+	notify->parts = parts;
 	ev_timer_init(&notify->status, status_due, STATUS_INTERVAL, STATUS_INTERVAL);
 	notify->status.data = notify;
-	ev_timer_start(trawld->loop, &notify->status);
+	ev_timer_start(parts->loop, &notify->status);
 	double third = (double)notify_socket_watchdog() / (double)NSEC_PER_SEC / 3;
 	ev_timer_init(&notify->watchdog, watchdog_due, 0., third);
 	if (third > 0.)
-		ev_timer_start(trawld->loop, &notify->watchdog);
+		ev_timer_start(parts->loop, &notify->watchdog);
 	return notify;
 }
 
@@ -137,14 +137,14 @@ void notify_free(struct notify *notify)
 {
 	if (!notify)
 		return;
-	ev_timer_stop(notify->trawld->loop, &notify->status);
-	ev_timer_stop(notify->trawld->loop, &notify->watchdog);
+	ev_timer_stop(notify->parts->loop, &notify->status);
+	ev_timer_stop(notify->parts->loop, &notify->watchdog);
 	free(notify);
 }
 
-void notify_ready(const struct trawld *trawld)
+void notify_ready(const struct parts *parts)
 {
-	send_status(trawld, "READY=1\n");
+	send_status(parts, "READY=1\n");
 }
 
 void notify_waiting(void)
@@ -165,9 +165,11 @@ void notify_reloading(void)
 	notify_socket_send(text);
 }
 
-void notify_stopping(const struct trawld *trawld)
+void notify_stopping(struct notify *notify, nsec_t shutdown_timeout_ns)
 {
-	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns + CLOSING_TIME;
+	nsec_t timeout = shutdown_timeout_ns + CLOSING_TIME;
+	if (notify)
+		ev_timer_stop(notify->parts->loop, &notify->status);
 	char *text CLEANUP_FREE = mem_printf(
 		"STOPPING=1\nSTATUS=Delivering what has been read\nEXTEND_TIMEOUT_USEC=%lld",
 		(long long)(timeout / NSEC_PER_USEC));

@@ -1,6 +1,7 @@
 /* See once.h. A failing sink delays the end of the run until every source is up to date, and while
  * its failure may pass for three more attempts; then its records are left to the next run. */
 #include "once.h"
+#include "trawld_internal.h"
 
 #include "base/str.h"
 #include "store/commit.h"
@@ -8,11 +9,12 @@
 /* Every source that has not come to rest waits for room in the spool. */
 static bool others_wait(const struct trawld *trawld)
 {
-	for (size_t i = 0; i < trawld->n_pollers; i++) {
+	const struct pollers *pollers = &trawld->parts.pollers;
+	for (size_t i = 0; i < pollers->n_items; i++) {
 		struct runner_status status;
-		if (trawld->pollers[i]->rested)
+		if (pollers->items[i]->rested)
 			continue;
-		runner_status(trawld->pollers[i]->runner, &status);
+		runner_status(pollers->items[i]->runner, &status);
 		if (status.state != RUNNER_BLOCKED)
 			return false;
 	}
@@ -27,23 +29,24 @@ static void count_rejected(const struct sink_status *status, void *userdata)
 static bool has_rejected(const struct trawld *trawld)
 {
 	uint64_t n = 0;
-	fanout_each_sink(trawld->fanout, count_rejected, &n);
+	fanout_each_sink(trawld->parts.fanout, count_rejected, &n);
 	return n > 0;
 }
 
 bool once_is_over(struct trawld *trawld)
 {
-	bool all_rest = trawld->n_rested == trawld->n_pollers;
+	const struct pollers *pollers = &trawld->parts.pollers;
+	bool all_rest = pollers_have_rested(pollers);
 	size_t n_failing = 0;
 	if (all_rest)
-		fanout_hurry(trawld->fanout);
-	if (commit_pending(trawld->store) || fanout_is_retrying(trawld->fanout) ||
-		!fanout_drained(trawld->fanout, &n_failing) ||
+		fanout_hurry(trawld->parts.fanout);
+	if (commit_pending(trawld->parts.store) || fanout_is_retrying(trawld->parts.fanout) ||
+		!fanout_drained(trawld->parts.fanout, &n_failing) ||
 		!(all_rest || (n_failing > 0 && others_wait(trawld))))
 		return false;
 	trawld->exit_code = n_failing || has_rejected(trawld) ? EX_TEMPFAIL : 0;
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		if (!trawld->pollers[i]->rested || trawld->pollers[i]->given_up.class != FAULT_NONE)
+	for (size_t i = 0; i < pollers->n_items; i++)
+		if (!pollers->items[i]->rested || pollers->items[i]->given_up.class != FAULT_NONE)
 			trawld->exit_code = EX_TEMPFAIL;
 	return true;
 }
@@ -51,7 +54,7 @@ bool once_is_over(struct trawld *trawld)
 static void report_sink(const struct sink_status *status, void *userdata)
 {
 	const struct trawld *trawld = userdata;
-	const struct setup_sink *sink = setup_find_sink(trawld->setup, status->name);
+	const struct setup_sink *sink = setup_find_sink(trawld->parts.setup, status->name);
 	struct log_subject subject = {"sink", status->name, sink ? sink->location : NULL};
 	log_info(&subject, "%llu record%s delivered", (unsigned long long)status->delivered_records,
 		str_plural(status->delivered_records));
@@ -76,8 +79,8 @@ static void report_sink(const struct sink_status *status, void *userdata)
 
 void once_report(struct trawld *trawld)
 {
-	for (size_t i = 0; i < trawld->n_pollers; i++) {
-		const struct poller *poller = trawld->pollers[i];
+	for (size_t i = 0; i < trawld->parts.pollers.n_items; i++) {
+		const struct poller *poller = trawld->parts.pollers.items[i];
 		bool gave_up = poller->given_up.class != FAULT_NONE;
 		struct intake_status status;
 		intake_status(poller->intake, &status);
@@ -89,5 +92,5 @@ void once_report(struct trawld *trawld)
 			(unsigned long long)status.n_duplicates, str_plural(status.n_duplicates),
 			gave_up ? "; the last error: " : "", gave_up ? poller->given_up.text : "");
 	}
-	fanout_each_sink(trawld->fanout, report_sink, trawld);
+	fanout_each_sink(trawld->parts.fanout, report_sink, trawld);
 }

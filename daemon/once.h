@@ -2,7 +2,9 @@
 #ifndef TRAWLD_DAEMON_ONCE_H
 #define TRAWLD_DAEMON_ONCE_H
 
-#include "trawld.h"
+#include <stdbool.h>
+
+struct trawld;
 
 /* Every source caught up or was given up, and the sinks have all they can get. Sets the exit code
  * when true. */

@@ -1,7 +1,9 @@
 /* See overview.h. */
 #include "overview.h"
+#include "trawld_internal.h"
 
 #include "base/mem.h"
+#include "countdown.h"
 #include "store/coverage.h"
 
 static void add_sink(const struct sink_status *status, void *userdata)
@@ -28,14 +30,15 @@ static nsec_t behind_of(const struct overview_source *of, nsec_t now_time)
 	return read == NSEC_NONE ? NSEC_NONE : now_time > read ? now_time - read : 0;
 }
 
-void overview_take_source(struct overview_source *ret, const struct trawld *trawld,
-	const struct poller *poller, nsec_t now_time)
+void overview_take_source(
+	struct overview_source *ret, const struct overview *overview, const struct poller *poller)
 {
+	nsec_t now_time = overview->now_time;
 	ret->poller = poller;
 	runner_status(poller->runner, &ret->runner);
 	intake_status(poller->intake, &ret->intake);
-	ret->n_open_gaps = coverage_open_gaps(trawld->store, poller->source->name);
-	ret->covered_time = coverage_until(trawld->store, poller->source->name);
+	ret->n_open_gaps = coverage_open_gaps(overview->parts->store, poller->source->name);
+	ret->covered_time = coverage_until(overview->parts->store, poller->source->name);
 	ret->lag_ns = ret->runner.newest_time == NSEC_NONE ? NSEC_NONE
 							   : now_time - ret->runner.newest_time;
 	ret->behind_ns = behind_of(ret, now_time);
@@ -43,16 +46,31 @@ void overview_take_source(struct overview_source *ret, const struct trawld *traw
 
 void overview_take_sinks(struct overview *overview)
 {
-	fanout_each_sink(overview->trawld->fanout, add_sink, overview);
+	fanout_each_sink(overview->parts->fanout, add_sink, overview);
+}
+
+void overview_begin(struct overview *ret, const struct trawld *trawld)
+{
+	*ret = (struct overview){
+		.parts = &trawld->parts,
+		.now_time = clock_wall(),
+		.start_time = trawld->start_time,
+		.spool_full_ns = countdown_spool(trawld->countdown),
+		.stopping = trawld->stopping,
+		.reload_failed = trawld->reload_failed,
+		.n_reloads = trawld->n_reloads,
+		.state_fault = &trawld->state_fault,
+	};
 }
 
 void overview_take(struct overview *ret, const struct trawld *trawld)
 {
-	*ret = (struct overview){.trawld = trawld, .now_time = clock_wall()};
-	ret->n_sources = trawld->n_pollers;
+	const struct pollers *pollers = &trawld->parts.pollers;
+	overview_begin(ret, trawld);
+	ret->n_sources = pollers->n_items;
 	ret->sources = mem_array(ret->n_sources, sizeof(*ret->sources));
 	for (size_t i = 0; i < ret->n_sources; i++)
-		overview_take_source(&ret->sources[i], trawld, trawld->pollers[i], ret->now_time);
+		overview_take_source(&ret->sources[i], ret, pollers->items[i]);
 	overview_take_sinks(ret);
 }
 
@@ -65,16 +83,15 @@ void overview_deinit(struct overview *overview)
 
 void overview_print_reasons(const struct overview *overview, struct buf *out)
 {
-	const struct trawld *trawld = overview->trawld;
-	if (committer_failing(trawld->committer))
-		buf_printf(out, "the state cannot be written: %s\n", trawld->state_fault.text);
-	if (trawld->stopping)
+	if (committer_failing(overview->parts->committer))
+		buf_printf(out, "the state cannot be written: %s\n", overview->state_fault->text);
+	if (overview->stopping)
 		buf_append_text(out, "trawld is stopping\n");
 	for (size_t i = 0; i < overview->n_sources; i++) {
 		const struct overview_source *source = &overview->sources[i];
 		if (source->poller->unreadable)
 			buf_printf(out, "source %s: the state cannot be read: %s\n",
-				source->poller->source->name, trawld->state_fault.text);
+				source->poller->source->name, overview->state_fault->text);
 		if (source->runner.last_success_time != NSEC_NONE || source->poller->paused)
 			continue;
 		buf_printf(out, "source %s has not succeeded yet%s%s\n",

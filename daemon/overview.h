@@ -1,8 +1,11 @@
-/* All sources and sinks at one moment: what /readyz and /status are made of. */
+/* trawld at one moment, and all its sources and sinks: what /readyz, /status and the metrics are
+ * made of. */
 #ifndef TRAWLD_DAEMON_OVERVIEW_H
 #define TRAWLD_DAEMON_OVERVIEW_H
 
-#include "trawld.h"
+#include "parts.h"
+
+struct trawld;
 
 struct overview_source {
 	const struct poller *poller;
@@ -15,8 +18,14 @@ struct overview_source {
 };
 
 struct overview {
-	const struct trawld *trawld;
+	const struct parts *parts;
 	nsec_t now_time;
+	nsec_t start_time; /* of the process */
+	nsec_t spool_full_ns; /* until the spool is full; NSEC_NONE: not known */
+	bool stopping;
+	bool reload_failed; /* the last one: not used, or not all of it */
+	unsigned n_reloads; /* that took effect */
+	const struct fault *state_fault; /* why the state could not be written the last time */
 	struct overview_source *sources;
 	size_t n_sources;
 	struct sink_status *sinks;
@@ -24,12 +33,13 @@ struct overview {
 	size_t sinks_capacity;
 };
 
-/* One source of it, and all sinks. */
-void overview_take_source(struct overview_source *ret, const struct trawld *trawld,
-	const struct poller *poller, nsec_t now_time);
-void overview_take_sinks(struct overview *overview);
 /* Borrows from TRAWLD: not to be kept over a turn of the loop. */
 void overview_take(struct overview *ret, const struct trawld *trawld);
+/* A part of that: without sources and sinks, then one source, then all sinks. */
+void overview_begin(struct overview *ret, const struct trawld *trawld);
+void overview_take_source(
+	struct overview_source *ret, const struct overview *overview, const struct poller *poller);
+void overview_take_sinks(struct overview *overview);
 void overview_deinit(struct overview *overview);
 
 /* Why trawld is not ready, a line each; nothing: it is. */

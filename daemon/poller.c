@@ -1,4 +1,4 @@
-/* See poller.h: the callbacks that join a runner to the store and to the daemon's back-pressure. */
+/* See poller.h: the callbacks that join a runner to the store and to back-pressure. */
 #include "poller.h"
 
 #include <inttypes.h>
@@ -7,12 +7,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timestamp.h"
-#include "control.h"
 #include "errand.h"
+#include "reconciler.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
-#include "reconciler.h"
-#include "trawld.h"
 
 /* Open gaps, and what is not reconciled, may be requested again: keys are kept from where the first
  * begins, or what can still be requested does. */
@@ -21,7 +19,7 @@ static nsec_t kept_time(const struct poller *poller)
 	const struct definition *definition = poller->source->definition;
 	nsec_t time = reconciler_time(poller->reconciler);
 	bool gaps = poller->gap_time != NSEC_NONE && definition->resume.window &&
-		    coverage_open_gaps(poller->trawld->store, poller->source->name) > 0;
+		    coverage_open_gaps(poller->store, poller->source->name) > 0;
 	if (gaps) {
 		nsec_t oldest = errand_oldest_time(definition, clock_wall());
 		nsec_t gap = poller->gap_time > oldest ? poller->gap_time : oldest;
@@ -34,7 +32,7 @@ void poller_look_at_gaps(struct poller *poller)
 {
 	struct fault fault;
 	/* where it fails, too many keys stay rather than too few */
-	coverage_oldest_gap(poller->trawld->store, poller->source->name, &poller->gap_time, &fault);
+	coverage_oldest_gap(poller->store, poller->source->name, &poller->gap_time, &fault);
 }
 
 static void accept_records(const struct record_batch *batch, void *userdata)
@@ -72,26 +70,19 @@ static bool may_poll(bool needs_window, void *userdata)
 {
 	struct poller *poller = userdata;
 	struct fault fault;
-	if (!trawld_may_poll(poller->trawld))
+	if (!poller->callbacks->may_poll(poller->userdata))
 		return false;
 	int r = needs_window ? intake_ready(poller->intake, runner_horizon(poller->runner), &fault)
 			     : 0;
 	if (r == STORE_E_CORRUPT)
-		committer_damaged(poller->trawld->committer, &fault);
+		committer_damaged(poller->committer, &fault);
 	else if (r && !poller->unreadable)
-		trawld_store_failed(poller->trawld, &fault);
+		poller->callbacks->unreadable(&fault, poller->userdata);
 	if (!r && poller->unreadable)
 		log_notice(
 			&poller->source->subject, "its state can be read again; polling resumes");
 	poller->unreadable = r;
 	return !r;
-}
-
-/* Nobody has to wait for it (--once, readiness). */
-static void be_at_rest(struct poller *poller)
-{
-	poller->trawld->n_rested += !poller->rested;
-	poller->rested = true;
 }
 
 /* Once per source and process; --once ends with a line of its own. */
@@ -100,7 +91,7 @@ static void tell_first(const struct poller *poller)
 	struct buf until CLEANUP(buf_deinit) = BUF_NULL;
 	struct runner_status runner;
 	struct intake_status intake;
-	if (poller->caught_up_time != NSEC_NONE || poller->trawld->options.once)
+	if (poller->caught_up_time != NSEC_NONE || poller->once)
 		return;
 	runner_status(poller->runner, &runner);
 	intake_status(poller->intake, &intake);
@@ -118,13 +109,13 @@ static void rested(const struct fault *fault, void *userdata)
 	struct poller *poller = userdata;
 	if (!fault)
 		tell_first(poller);
-	be_at_rest(poller);
+	poller->rested = true;
 	poller->n_rests++;
 	if (fault)
 		poller->given_up = *fault;
 	else
 		poller->caught_up_time = clock_wall();
-	trawld_progress(poller->trawld);
+	poller->callbacks->rested(poller->userdata);
 	errand_wake(poller->errand);
 	reconciler_look(poller->reconciler);
 }
@@ -139,8 +130,8 @@ static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void
 	if (poller->gap_time == NSEC_NONE || start_time < poller->gap_time)
 		poller->gap_time = start_time;
 	poller->gap_ns[reason] += end_time - start_time;
-	coverage_add_gap(poller->trawld->store, poller->source->name, start_time, end_time, reason);
-	committer_touch(poller->trawld->committer);
+	coverage_add_gap(poller->store, poller->source->name, start_time, end_time, reason);
+	committer_touch(poller->committer);
 	log_error(&poller->source->subject,
 		"gap: records from %s to %s may be missing (%s); polling continues after them, and the gap is shown until it is acknowledged (trawlctl gaps --acknowledge)",
 		buf_text(&from), buf_text(&to), gap_reason_to_string(reason));
@@ -149,15 +140,15 @@ static void gap(nsec_t start_time, nsec_t end_time, enum gap_reason reason, void
 static void covered(nsec_t start_time, nsec_t end_time, bool chain, void *userdata)
 {
 	struct poller *poller = userdata;
-	coverage_add(poller->trawld->store, poller->source->name, start_time, end_time, chain);
-	committer_touch(poller->trawld->committer);
+	coverage_add(poller->store, poller->source->name, start_time, end_time, chain);
+	committer_touch(poller->committer);
 }
 
 static void retracted(nsec_t start_time, void *userdata)
 {
 	struct poller *poller = userdata;
-	coverage_retract(poller->trawld->store, poller->source->name, start_time);
-	committer_touch(poller->trawld->committer);
+	coverage_retract(poller->store, poller->source->name, start_time);
+	committer_touch(poller->committer);
 }
 
 static void requested(nsec_t elapsed_ns, size_t body_size, void *userdata)
@@ -170,15 +161,6 @@ static void failed(const struct fault *fault, void *userdata)
 {
 	struct poller *poller = userdata;
 	poller->tally.faults[fault->class]++;
-}
-
-/* POLLER may be gone by now. */
-static void committed(struct batch *batch, void *userdata)
-{
-	const struct trawld *trawld = userdata;
-	fanout_committed(batch, trawld->fanout);
-	if (batch)
-		control_tail(trawld->control, batch);
 }
 
 static const struct runner_callbacks callbacks = {
@@ -212,42 +194,47 @@ static void tell_start(const struct source *source)
 		source->options.start, buf_text(&keeps), buf_text(&oldest));
 }
 
-int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
-	nsec_t first_delay_ns, struct fault *reterr)
+int poller_new(struct poller **ret, const struct poller_setup *setup, struct fault *reterr)
 {
+	const struct source *source = setup->source;
 	char *cursor CLEANUP_FREE = NULL;
-	int r = cursors_get(trawld->store, source->name, &cursor, reterr);
+	int r = cursors_get(setup->store, source->name, &cursor, reterr);
 	if (r)
 		return r;
 	struct poller *poller = MEM_NEW(struct poller);
-	poller->trawld = trawld;
+	poller->loop = setup->loop;
+	poller->client = setup->client;
+	poller->store = setup->store;
+	poller->committer = setup->committer;
+	poller->callbacks = setup->callbacks;
+	poller->userdata = setup->userdata;
+	poller->once = setup->once;
 	poller->source = source;
 	poller->caught_up_time = NSEC_NONE;
-	poller->paused =
-		!source->options.enabled || str_list_has(&trawld->pauses.sources, source->name);
+	poller->paused = setup->paused || !source->options.enabled;
+	poller->rested = poller->paused;
 	poller->gap_time = NSEC_NONE;
 	poller_look_at_gaps(poller);
 	tally_init(&poller->tally);
 	poller->intake = intake_new(&(struct intake_setup){
-		.store = trawld->store,
-		.committer = trawld->committer,
+		.store = setup->store,
+		.committer = setup->committer,
 		.source = source->name,
 		.provider = source->definition->name,
-		.committed = committed,
-		.userdata = trawld,
+		.committed = setup->callbacks->committed,
+		.userdata = setup->userdata,
 	});
 	poller->reconciler = reconciler_new(poller);
-	poller->quarantine =
-		quarantine_new(trawld->setup->config->daemon.state_directory, &source->subject);
+	poller->quarantine = quarantine_new(setup->state_directory, &source->subject);
 	r = runner_new(&poller->runner,
 		&(struct runner_setup){
-			.loop = trawld->loop,
-			.client = trawld->client,
+			.loop = setup->loop,
+			.client = setup->client,
 			.source = source,
 			.cursor = cursor,
 			.paused = poller->paused,
-			.give_up = trawld->options.once,
-			.first_delay_ns = first_delay_ns,
+			.give_up = setup->once,
+			.first_delay_ns = setup->first_delay_ns,
 			.callbacks = &callbacks,
 			.userdata = poller,
 		},
@@ -258,8 +245,6 @@ int poller_new(struct poller **ret, struct trawld *trawld, const struct source *
 	}
 	if (!cursor)
 		tell_start(source);
-	if (poller->paused)
-		be_at_rest(poller);
 	if (poller->paused && source->options.enabled)
 		log_notice(
 			&source->subject, "paused; `trawlctl resume %s` continues", source->name);
@@ -277,8 +262,7 @@ int poller_set_paused(struct poller *poller, bool paused, struct fault *reterr)
 	if (r)
 		return r;
 	poller->paused = paused;
-	if (paused)
-		be_at_rest(poller);
+	poller->rested |= paused;
 	return 0;
 }
 
@@ -292,9 +276,7 @@ void poller_free(struct poller *poller)
 {
 	if (!poller)
 		return;
-	control_forget(poller->trawld->control, poller);
 	errand_free(poller->errand);
-	poller->trawld->n_rested -= poller->rested;
 	runner_free(poller->runner);
 	reconciler_free(poller->reconciler);
 	intake_free(poller->intake);

@@ -1,4 +1,7 @@
-/* One source at work inside the daemon: its runner, its intake, and what is counted of it. */
+/*
+ * One source at work: its runner, its intake, and what is counted of it. It knows the state and the
+ * loop; what concerns all of trawld (back-pressure, the end of a run) is asked of its owner.
+ */
 #ifndef TRAWLD_DAEMON_POLLER_H
 #define TRAWLD_DAEMON_POLLER_H
 
@@ -9,17 +12,51 @@
 #include "tally.h"
 
 struct errand;
-struct trawld;
+
+struct poller_callbacks {
+	/* May requests be made at all? */
+	bool (*may_poll)(void *userdata);
+	/* Is less than half of the spool used? An errand waits until then. */
+	bool (*has_room)(void *userdata);
+	/* What the source knows cannot be read from the state now: once each time that this begins.
+	 */
+	void (*unreadable)(const struct fault *fault, void *userdata);
+	/* A poll has come to its end. */
+	void (*rested)(void *userdata);
+	/* As intake.h has it; the poller may be gone by then. */
+	void (*committed)(struct batch *batch, void *userdata);
+};
+
+/* Everything is borrowed. */
+struct poller_setup {
+	struct ev_loop *loop;
+	struct http_client *client;
+	struct store *store;
+	struct committer *committer;
+	const struct source *source;
+	const char *state_directory; /* for what cannot be a record */
+	bool paused; /* by a person */
+	bool once; /* --once: it gives up, and says nothing of the first time that it caught up */
+	nsec_t first_delay_ns;
+	const struct poller_callbacks *callbacks;
+	void *userdata;
+};
 
 struct poller {
-	struct trawld *trawld;
+	struct ev_loop *loop;
+	struct http_client *client;
+	struct store *store;
+	struct committer *committer;
+	const struct poller_callbacks *callbacks;
+	void *userdata;
+	bool once;
 	const struct source *source;
 	struct runner *runner;
 	struct intake *intake;
 	struct quarantine *quarantine;
 	uint64_t n_rests; /* polls that came to their end */
 	bool paused; /* by the configuration or a person */
-	bool rested; /* has caught up at least once, or was given up (--once) */
+	bool rested; /* nobody has to wait for it: caught up once, given up, or paused */
 	nsec_t caught_up_time; /* the last time; NSEC_NONE: not in this process */
 	struct fault given_up; /* class FAULT_NONE: not given up */
 	uint64_t n_gaps;
@@ -34,8 +71,7 @@ struct poller {
 };
 
 /* 0, or the fault of the runner or the store. */
-int poller_new(struct poller **ret, struct trawld *trawld, const struct source *source,
-	nsec_t first_delay_ns, struct fault *reterr);
+int poller_new(struct poller **ret, const struct poller_setup *setup, struct fault *reterr);
 /* Stops polling, or continues. 0 or the fault of the runner. */
 int poller_set_paused(struct poller *poller, bool paused, struct fault *reterr);
 /* No request follows any more. */

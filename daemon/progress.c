@@ -9,8 +9,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timestamp.h"
+#include "pollers.h"
+#include "setup.h"
 #include "terminal.h"
-#include "trawld.h"
 
 #define DRAW_EVERY 0.2 /* seconds */
 #define TELL_EVERY 5.
@@ -26,7 +27,8 @@ struct meter {
 };
 
 struct progress {
-	struct trawld *trawld;
+	struct ev_loop *loop;
+	const struct pollers *pollers;
 	ev_timer timer;
 	bool draws;
 	struct buf drawing; /* the last */
@@ -40,17 +42,17 @@ struct progress {
 
 static struct meter *meter_of(struct progress *progress, size_t i)
 {
-	const struct trawld *trawld = progress->trawld;
-	if (progress->n_meters < trawld->n_pollers) {
+	const struct pollers *pollers = progress->pollers;
+	if (progress->n_meters < pollers->n_items) {
 		progress->meters =
-			mem_resize(progress->meters, trawld->n_pollers * sizeof(struct meter));
+			mem_resize(progress->meters, pollers->n_items * sizeof(struct meter));
 		memset(progress->meters + progress->n_meters, 0,
-			(trawld->n_pollers - progress->n_meters) * sizeof(struct meter));
-		progress->n_meters = trawld->n_pollers;
+			(pollers->n_items - progress->n_meters) * sizeof(struct meter));
+		progress->n_meters = pollers->n_items;
 	}
 	struct meter *meter = &progress->meters[i];
-	if (meter->poller != trawld->pollers[i])
-		*meter = (struct meter){.poller = trawld->pollers[i],
+	if (meter->poller != pollers->items[i])
+		*meter = (struct meter){.poller = pollers->items[i],
 			.start_time = NSEC_NONE,
 			.rated_at = clock_monotonic(),
 			.rate = -1.};
@@ -175,11 +177,11 @@ static void add_line(struct progress *progress, const struct terminal *terminal,
 	progress->n_lines++;
 }
 
-static size_t name_columns(const struct trawld *trawld)
+static size_t name_columns(const struct pollers *pollers)
 {
 	size_t widest = 0;
-	for (size_t i = 0; i < trawld->n_pollers; i++) {
-		size_t n = terminal_columns(trawld->pollers[i]->source->name);
+	for (size_t i = 0; i < pollers->n_items; i++) {
+		size_t n = terminal_columns(pollers->items[i]->source->name);
 		widest = n > widest ? n : widest;
 	}
 	return widest < NAME_MAX_COLUMNS ? widest : NAME_MAX_COLUMNS;
@@ -187,21 +189,21 @@ static size_t name_columns(const struct trawld *trawld)
 
 static void add_sources(struct progress *progress, const struct terminal *terminal, struct buf *out)
 {
-	const struct trawld *trawld = progress->trawld;
-	size_t n = trawld->n_pollers, n_rested = 0, n_given_up = 0;
-	size_t width = name_columns(trawld);
+	const struct pollers *pollers = progress->pollers;
+	size_t n = pollers->n_items, n_rested = 0, n_given_up = 0;
+	size_t width = name_columns(pollers);
 	bool all = n < terminal->rows;
 	size_t n_left = all ? n : terminal->rows > 2 ? terminal->rows - 2 : 1;
 	for (size_t i = 0; i < n; i++) {
 		struct buf words CLEANUP(buf_deinit) = BUF_NULL;
 		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
-		bool given_up = trawld->pollers[i]->given_up.class != FAULT_NONE;
-		n_rested += trawld->pollers[i]->rested && !given_up;
+		bool given_up = pollers->items[i]->given_up.class != FAULT_NONE;
+		n_rested += pollers->items[i]->rested && !given_up;
 		n_given_up += given_up;
 		const char *colour = describe(progress, i, &words);
-		if (n_left == 0 || (!all && trawld->pollers[i]->rested))
+		if (n_left == 0 || (!all && pollers->items[i]->rested))
 			continue;
-		terminal_append_cell(&line, trawld->pollers[i]->source->name, width, false);
+		terminal_append_cell(&line, pollers->items[i]->source->name, width, false);
 		buf_printf(&line, "  %s", buf_text(&words));
 		add_line(progress, terminal, colour, buf_text(&line), out);
 		n_left--;
@@ -242,13 +244,13 @@ static void draw(struct progress *progress)
 
 static void tell(struct progress *progress)
 {
-	const struct trawld *trawld = progress->trawld;
-	for (size_t i = 0; i < trawld->n_pollers; i++) {
+	const struct pollers *pollers = progress->pollers;
+	for (size_t i = 0; i < pollers->n_items; i++) {
 		struct buf words CLEANUP(buf_deinit) = BUF_NULL;
-		if (trawld->pollers[i]->rested)
+		if (pollers->items[i]->rested)
 			continue;
 		describe(progress, i, &words);
-		log_info(&trawld->pollers[i]->source->subject, "so far %s", buf_text(&words));
+		log_info(&pollers->items[i]->source->subject, "so far %s", buf_text(&words));
 	}
 }
 
@@ -264,24 +266,26 @@ static void timer_fired(struct ev_loop *loop, ev_timer *timer, int events)
 }
 
 /* Records on the same terminal would mix with the drawing. */
-static bool prints_records(const struct trawld *trawld)
+static bool prints_records(const struct setup *setup)
 {
-	for (size_t i = 0; i < trawld->setup->n_sinks; i++)
-		if (strcmp(trawld->setup->sinks[i]->kind->name, "stdout") == 0)
+	for (size_t i = 0; i < setup->n_sinks; i++)
+		if (strcmp(setup->sinks[i]->kind->name, "stdout") == 0)
 			return isatty(STDOUT_FILENO) == 1;
 	return false;
 }
 
-struct progress *progress_new(struct trawld *trawld)
+struct progress *progress_new(
+	struct ev_loop *loop, const struct pollers *pollers, const struct setup *setup)
 {
 	struct progress *progress = MEM_NEW(struct progress);
-	progress->trawld = trawld;
-	progress->draws = terminal_of(STDERR_FILENO).moves && !prints_records(trawld);
+	progress->loop = loop;
+	progress->pollers = pollers;
+	progress->draws = terminal_of(STDERR_FILENO).moves && !prints_records(setup);
 	double every = progress->draws ? DRAW_EVERY : TELL_EVERY;
 	ev_timer_init(&progress->timer, timer_fired, progress->draws ? 0. : every, every);
 	progress->timer.data = progress;
-	ev_timer_start(trawld->loop, &progress->timer);
-	for (size_t i = 0; i < trawld->n_pollers; i++)
+	ev_timer_start(loop, &progress->timer);
+	for (size_t i = 0; i < pollers->n_items; i++)
 		meter_of(progress, i);
 	if (progress->draws)
 		log_set_drawing(erase, draw_again, progress);
@@ -295,7 +299,7 @@ void progress_end(struct progress *progress)
 	if (progress->draws && ev_is_active(&progress->timer))
 		draw(progress);
 	log_set_drawing(NULL, NULL, NULL);
-	ev_timer_stop(progress->trawld->loop, &progress->timer);
+	ev_timer_stop(progress->loop, &progress->timer);
 }
 
 void progress_free(struct progress *progress)
@@ -303,7 +307,7 @@ void progress_free(struct progress *progress)
 	if (!progress)
 		return;
 	log_set_drawing(NULL, NULL, NULL);
-	ev_timer_stop(progress->trawld->loop, &progress->timer);
+	ev_timer_stop(progress->loop, &progress->timer);
 	buf_deinit(&progress->drawing);
 	free(progress->meters);
 	free(progress);

@@ -6,10 +6,14 @@
 #ifndef TRAWLD_DAEMON_PROGRESS_H
 #define TRAWLD_DAEMON_PROGRESS_H
 
+struct ev_loop;
+struct pollers;
 struct progress;
-struct trawld;
+struct setup;
 
-struct progress *progress_new(struct trawld *trawld);
+/* Borrows LOOP and POLLERS. */
+struct progress *progress_new(
+	struct ev_loop *loop, const struct pollers *pollers, const struct setup *setup);
 /* The last drawing stays; what is logged from here on follows below. */
 void progress_end(struct progress *progress);
 void progress_free(struct progress *progress); /* NULL allowed */

@@ -12,7 +12,7 @@
 #include "errand.h"
 #include "store/coverage.h"
 #include "store/reconcile.h"
-#include "trawld.h"
+#include "poller.h"
 
 #define GRID_MAX NSEC_PER_HOUR
 #define RECORDS_MAX ((size_t)8 << 20) /* of one window: more are not compared */
@@ -43,7 +43,7 @@ static const struct source *source_of(const struct reconciler *reconciler)
 
 static struct store *store_of(const struct reconciler *reconciler)
 {
-	return reconciler->poller->trawld->store;
+	return reconciler->poller->store;
 }
 
 /* Where it was not reconciled before it begins now: older keys may be gone. */
@@ -72,7 +72,7 @@ struct reconciler *reconciler_new(struct poller *poller)
 	if (source->n_reconcile == 0) {
 		/* its keys go now: what was noted does not hold any more */
 		reconcile_forget_others(
-			poller->trawld->store, source->name, source->page_shape, NULL, 0, &fault);
+			poller->store, source->name, source->page_shape, NULL, 0, &fault);
 		return NULL;
 	}
 	struct reconciler *reconciler = MEM_NEW(struct reconciler);
@@ -251,7 +251,7 @@ static int settle(
 	struct difference difference;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t now_time = clock_wall();
-	if (!committer_flush(reconciler->poller->trawld->committer))
+	if (!committer_flush(reconciler->poller->committer))
 		return fault_set(reterr, FAULT_STORE, "the state cannot be written now");
 	find_difference(reconciler, now_time, &difference);
 	size_t n = reconciler->foreign ? 0 : difference.vanished.n_items;
@@ -363,7 +363,7 @@ void reconciler_look(struct reconciler *reconciler)
 		if (covered == NSEC_NONE || covered < window.end_time || now_time < due)
 			continue;
 		/* rows are read: what is only collected must be among them */
-		if (!committer_flush(reconciler->poller->trawld->committer))
+		if (!committer_flush(reconciler->poller->committer))
 			return; /* told by the committer */
 		if (reconcile_list(store_of(reconciler), source->name, window.start_time,
 			    window.end_time, &reconciler->accepted.items,

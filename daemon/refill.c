@@ -10,7 +10,7 @@
 #include "base/timestamp.h"
 #include "store/coverage.h"
 #include "store/events.h"
-#include "trawld.h"
+#include "poller.h"
 
 struct spans {
 	struct span *items;
@@ -42,9 +42,9 @@ static void span_done(const struct errand_result *result, void *userdata)
 			buf_text(&text));
 		return;
 	}
-	coverage_refill(poller->trawld->store, poller->source->name, result->span.start_time,
+	coverage_refill(poller->store, poller->source->name, result->span.start_time,
 		result->span.end_time);
-	committer_flush(poller->trawld->committer); /* else as soon as it can */
+	committer_flush(poller->committer); /* else as soon as it can */
 	poller_look_at_gaps(poller);
 	log_notice(subject,
 		"refilled from %s: %" PRIu64 " new record%s, %" PRIu64
@@ -124,18 +124,17 @@ static void note_event(const struct poller *poller, const char *by, size_t n_gap
 {
 	char *text CLEANUP_FREE =
 		mem_printf("%zu open gap%s requested again", n_gaps, n_gaps == 1 ? "" : "s");
-	events_add(poller->trawld->store, &(struct event){.kind = EVENT_REFILL,
-						  .source = poller->source->name,
-						  .by = by,
-						  .text = text});
-	committer_touch(poller->trawld->committer);
+	events_add(poller->store, &(struct event){.kind = EVENT_REFILL,
+					  .source = poller->source->name,
+					  .by = by,
+					  .text = text});
+	committer_touch(poller->committer);
 	log_notice(&poller->source->subject, "%s by %s", text, by);
 }
 
 int errand_refill(
 	struct poller *poller, const char *by, struct refill_result *ret, struct fault *reterr)
 {
-	struct trawld *trawld = poller->trawld;
 	struct runner_status status;
 	*ret = (struct refill_result){0};
 	int code = check(poller, reterr);
@@ -149,12 +148,12 @@ int errand_refill(
 		.result = ret,
 	};
 	/* gaps that were just found are among the rows, too */
-	int r = committer_flush(trawld->committer) ? 0 : STORE_E_FULL;
+	int r = committer_flush(poller->committer) ? 0 : STORE_E_FULL;
 	if (r)
 		fault_set(reterr, FAULT_STORE, "the state cannot be written now");
 	else
 		r = coverage_each_gap(
-			trawld->store, poller->source->name, false, add_gap, &search, reterr);
+			poller->store, poller->source->name, false, add_gap, &search, reterr);
 	if (r || search.spans.n_items == 0) {
 		free(search.spans.items);
 		return r ? EX_TEMPFAIL : 0;

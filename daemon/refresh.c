@@ -3,11 +3,10 @@
 
 #include <ev.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cluster.h"
-#include "trawld.h"
+#include "trawld_internal.h"
 
 #define INTERVAL 5. /* seconds */
 
@@ -28,22 +27,23 @@ static void look_at_sink(const struct sink_status *status, void *userdata)
 static bool anyone_is_denied(const struct trawld *trawld)
 {
 	bool denied = false;
-	for (size_t i = 0; i < trawld->n_pollers && !denied; i++) {
+	const struct pollers *pollers = &trawld->parts.pollers;
+	for (size_t i = 0; i < pollers->n_items && !denied; i++) {
 		struct runner_status status;
-		runner_status(trawld->pollers[i]->runner, &status);
+		runner_status(pollers->items[i]->runner, &status);
 		denied = status.failing && status.fault.class == FAULT_AUTH;
 	}
 	if (!denied)
-		fanout_each_sink(trawld->fanout, look_at_sink, &denied);
+		fanout_each_sink(trawld->parts.fanout, look_at_sink, &denied);
 	return denied;
 }
 
 static bool credential_is_new(struct refresh *refresh)
 {
-	struct config *config = refresh->trawld->setup->config;
-	if (refresh->setup != refresh->trawld->setup)
+	struct config *config = refresh->trawld->parts.setup->config;
+	if (refresh->setup != refresh->trawld->parts.setup)
 		refresh->changed = refresh->edited = false;
-	refresh->setup = refresh->trawld->setup;
+	refresh->setup = refresh->trawld->parts.setup;
 	bool changing = file_watch_look_at_all(&config->ini.expanded);
 	refresh->changed |= changing;
 	refresh->edited |= file_watch_look_at_all(&config->written);
@@ -55,13 +55,6 @@ static bool credential_is_new(struct refresh *refresh)
 	return true;
 }
 
-static void reload(struct trawld *trawld)
-{
-	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	struct fault fault; /* it is logged */
-	trawld_reload(trawld, NULL, NULL, &findings, &fault);
-}
-
 static void look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct refresh *refresh = timer->data;
@@ -71,11 +64,11 @@ static void look(struct ev_loop *loop, ev_timer *timer, int events)
 	if (trawld->stopping)
 		return;
 	cluster_say(trawld);
-	if (trawld->reload_due && !committer_failing(trawld->committer))
-		reload(trawld);
+	if (trawld->reload_due && !committer_failing(trawld->parts.committer))
+		trawld_read_again(trawld);
 	else if (credential_is_new(refresh)) {
 		log_notice(NULL, "a file with a credential has changed: reloading");
-		reload(trawld);
+		trawld_read_again(trawld);
 	}
 }
 
@@ -85,7 +78,7 @@ struct refresh *refresh_new(struct trawld *trawld)
 	refresh->trawld = trawld;
 	ev_timer_init(&refresh->timer, look, INTERVAL, INTERVAL);
 	refresh->timer.data = refresh;
-	ev_timer_start(trawld->loop, &refresh->timer);
+	ev_timer_start(trawld->parts.loop, &refresh->timer);
 	return refresh;
 }
 
@@ -93,6 +86,6 @@ void refresh_free(struct refresh *refresh)
 {
 	if (!refresh)
 		return;
-	ev_timer_stop(refresh->trawld->loop, &refresh->timer);
+	ev_timer_stop(refresh->trawld->parts.loop, &refresh->timer);
 	free(refresh);
 }

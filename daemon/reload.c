@@ -3,7 +3,7 @@
  * removals, changed and new ones, routes. Unchanged sources and sinks keep running with their
  * state; their objects move over to the new setup.
  */
-#include "trawld.h"
+#include "trawld_internal.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -44,20 +44,19 @@ static void keep_unchanged(struct setup *old, struct setup *new)
 
 static void remove_pollers(struct trawld *trawld, const struct setup *new)
 {
-	size_t n = 0;
-	for (size_t i = 0; i < trawld->n_pollers; i++) {
-		struct poller *poller = trawld->pollers[i];
+	const struct pollers *pollers = &trawld->parts.pollers;
+	for (size_t i = 0; i < pollers->n_items;) {
+		struct poller *poller = pollers->items[i];
 		if (setup_find_source(new, poller->source->name) == poller->source) {
-			trawld->pollers[n++] = poller;
+			i++;
 			continue;
 		}
 		log_info(&poller->source->subject, "%s",
 			setup_find_source(new, poller->source->name)
 				? "changed: restarting from its saved cursor"
 				: "removed: its cursor is kept");
-		poller_free(poller);
+		trawld_remove_poller(trawld, poller);
 	}
-	trawld->n_pollers = n;
 }
 
 static void remove_sinks(struct trawld *trawld, const struct setup *old, const struct setup *new)
@@ -66,7 +65,7 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 		const struct setup_sink *before = old->sinks[i];
 		const struct setup_sink *now = setup_find_sink(new, before->name);
 		if (!now || !same(&before->fingerprint, &now->fingerprint))
-			fanout_remove_sink(trawld->fanout, before->name);
+			fanout_remove_sink(trawld->parts.fanout, before->name);
 	}
 }
 
@@ -74,8 +73,8 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 static void add_sinks(struct trawld *trawld, const struct setup *old, struct findings *findings)
 {
 	struct fault fault = FAULT_NULL;
-	for (size_t i = 0; i < trawld->setup->n_sinks; i++) {
-		const struct setup_sink *sink = trawld->setup->sinks[i];
+	for (size_t i = 0; i < trawld->parts.setup->n_sinks; i++) {
+		const struct setup_sink *sink = trawld->parts.setup->sinks[i];
 		const struct setup_sink *before = setup_find_sink(old, sink->name);
 		if (before && same(&before->fingerprint, &sink->fingerprint))
 			continue;
@@ -98,7 +97,7 @@ static int look_elsewhere(struct trawld *trawld, const struct source *source, en
 	char *cursor CLEANUP_FREE = NULL;
 	if (!trawld->cluster)
 		return 0;
-	int r = cursors_get(trawld->store, source->name, &cursor, reterr);
+	int r = cursors_get(trawld->parts.store, source->name, &cursor, reterr);
 	if (r || cursor || *looked == LOOKED)
 		return r;
 	if (*looked == LOOKED_IN_VAIN) {
@@ -114,11 +113,12 @@ static int look_elsewhere(struct trawld *trawld, const struct source *source, en
 static void add_pollers(struct trawld *trawld, struct findings *findings)
 {
 	enum looked looked = LOOKED_NOT;
-	const struct setup *setup = trawld->setup;
+	const struct setup *setup = trawld->parts.setup;
 	struct fault fault = FAULT_NULL;
 	bool *polled CLEANUP_FREE = mem_array(setup->n_sources + 1, sizeof(bool));
-	for (size_t i = 0, at; i < trawld->n_pollers; i++)
-		if (names_find(&setup->source_names, trawld->pollers[i]->source->name, &at))
+	for (size_t i = 0, at; i < trawld->parts.pollers.n_items; i++)
+		if (names_find(&setup->source_names, trawld->parts.pollers.items[i]->source->name,
+			    &at))
 			polled[at] = true;
 	for (size_t i = 0; i < setup->n_sources; i++) {
 		const struct source *source = setup->sources[i];
@@ -193,7 +193,7 @@ static struct setup *load(struct trawld *trawld, struct findings *findings, stru
 
 static void use(struct trawld *trawld, struct setup *new, struct findings *findings)
 {
-	struct setup *old = trawld->setup;
+	struct setup *old = trawld->parts.setup;
 	trawld->n_reloads++;
 	keep_fixed(daemon_option_rows, n_daemon_option_rows, &old->config->daemon,
 		&new->config->daemon, findings);
@@ -202,14 +202,14 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 	keep_unchanged(old, new);
 	remove_pollers(trawld, new);
 	remove_sinks(trawld, old, new);
-	trawld->setup = new;
+	trawld->parts.setup = new;
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
-	keeper_configure(trawld);
-	fanout_set_dead_letter_limit(trawld->fanout, new->config->daemon.dead_letter_limit);
+	keeper_configure(trawld->parts.store, &new->config->daemon);
+	fanout_set_dead_letter_limit(trawld->parts.fanout, new->config->daemon.dead_letter_limit);
 	add_sinks(trawld, old, findings);
-	fanout_start(trawld->fanout);
+	fanout_start(trawld->parts.fanout);
 	add_pollers(trawld, findings);
-	web_change(trawld, &old->config->daemon.listen, findings);
+	web_change(&trawld->web, trawld, &old->config->daemon.listen, findings);
 	setup_free(old);
 	log_info(NULL, "reloaded: %zu source%s, %zu sink%s", new->n_sources,
 		str_plural(new->n_sources), new->n_sinks, str_plural(new->n_sinks));
@@ -222,7 +222,7 @@ static int reload(struct trawld *trawld, struct routes_change *change, const cha
 	if (!new)
 		return EX_CONFIG;
 	/* a source that is restarted reads its cursor from the state, so it must be there */
-	if (!committer_flush(trawld->committer)) {
+	if (!committer_flush(trawld->parts.committer)) {
 		fault_set(reterr, FAULT_STORE,
 			"the state cannot be written: the old configuration stays in use, and the new one is read as soon as it can be written");
 		setup_free(new);
@@ -251,6 +251,13 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, const cha
 		trawld->reload_due = code == EX_TEMPFAIL;
 		trawld->reload_fault = code ? *reterr : FAULT_NULL;
 	}
-	notify_ready(trawld);
+	notify_ready(&trawld->parts);
 	return code;
+}
+
+void trawld_read_again(struct trawld *trawld)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct fault fault;
+	trawld_reload(trawld, NULL, NULL, &findings, &fault);
 }

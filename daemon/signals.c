@@ -4,9 +4,9 @@
 #include <ev.h>
 #include <signal.h>
 
-#include "base/cleanup.h"
+#include "base/log.h"
 #include "base/mem.h"
-#include "conf/findings.h"
+#include "parts.h"
 #include "trawld.h"
 
 static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
@@ -14,16 +14,9 @@ static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
 struct signals {
-	struct trawld *trawld;
+	struct ev_loop *loop;
 	ev_signal watchers[N_NUMBERS];
 };
-
-static void reload(struct trawld *trawld)
-{
-	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	struct fault fault; /* it is logged */
-	trawld_reload(trawld, NULL, NULL, &findings, &fault);
-}
 
 static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
 {
@@ -32,15 +25,15 @@ static void signal_came(struct ev_loop *loop, ev_signal *watcher, int events)
 	(void)events;
 	switch (watcher->signum) {
 	case SIGHUP:
-		reload(trawld);
+		trawld_read_again(trawld);
 		break;
 	case SIGUSR1:
 		log_info(NULL, "reopening files");
-		fanout_reopen(trawld->fanout);
+		fanout_reopen(trawld_parts(trawld)->fanout);
 		break;
 	case SIGUSR2:
 		log_info(NULL, "polling every source now");
-		fanout_retry_now(trawld->fanout);
+		fanout_retry_now(trawld_parts(trawld)->fanout);
 		trawld_poll_now(trawld);
 		break;
 	default:
@@ -82,11 +75,11 @@ void signals_unblock(void)
 struct signals *signals_new(struct trawld *trawld)
 {
 	struct signals *signals = MEM_NEW(struct signals);
-	signals->trawld = trawld;
+	signals->loop = trawld_parts(trawld)->loop;
 	for (size_t i = 0; i < N_NUMBERS; i++) {
 		ev_signal_init(&signals->watchers[i], signal_came, numbers[i]);
 		signals->watchers[i].data = trawld;
-		ev_signal_start(trawld->loop, &signals->watchers[i]);
+		ev_signal_start(signals->loop, &signals->watchers[i]);
 	}
 	signals_unblock();
 	return signals;
@@ -97,7 +90,7 @@ void signals_free(struct signals *signals)
 	if (!signals)
 		return;
 	for (size_t i = 0; i < N_NUMBERS; i++) {
-		ev_signal_stop(signals->trawld->loop, &signals->watchers[i]);
+		ev_signal_stop(signals->loop, &signals->watchers[i]);
 		signal(numbers[i], SIG_IGN); /* the end is near, and is not to be cut short */
 	}
 	free(signals);

@@ -16,7 +16,7 @@
 #include "store/events.h"
 #include "store/owner.h"
 #include "store/replay_copy.h"
-#include "trawld.h"
+#include "trawld_internal.h"
 
 #define WAIT_SECONDS 5
 
@@ -24,9 +24,9 @@
 
 static void tell_opened(const struct trawld *trawld, const char *former)
 {
-	const struct config *config = trawld->setup->config;
+	const struct config *config = trawld->parts.setup->config;
 	const char *directory = config->daemon.state_directory;
-	long long n = store_lost_commits(trawld->store);
+	long long n = store_lost_commits(trawld->parts.store);
 	if (former)
 		log_notice(NULL,
 			"the state in %s belonged to the configuration %s, which no longer exists; it belongs to %s now",
@@ -42,9 +42,9 @@ static void tell_opened(const struct trawld *trawld, const char *former)
  * something. */
 static void note_events(struct trawld *trawld, bool broke_off)
 {
-	long long n = store_lost_commits(trawld->store);
+	long long n = store_lost_commits(trawld->parts.store);
 	if (!trawld->options.once)
-		events_add(trawld->store,
+		events_add(trawld->parts.store,
 			&(struct event){.kind = EVENT_START,
 				.text = broke_off ? "trawld " TRAWLD_VERSION
 						    ", after a process that ended without a stop"
@@ -53,18 +53,19 @@ static void note_events(struct trawld *trawld, bool broke_off)
 		char *text CLEANUP_FREE =
 			mem_printf("the state is older than the one last used, by %lld commit%s", n,
 				str_plural((unsigned long long)n));
-		events_add(trawld->store, &(struct event){.kind = EVENT_RESTORE, .text = text});
+		events_add(
+			trawld->parts.store, &(struct event){.kind = EVENT_RESTORE, .text = text});
 	}
-	committer_touch(trawld->committer);
+	committer_touch(trawld->parts.committer);
 }
 
 static int adopt(struct trawld *trawld, struct fault *reterr)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	bool broke_off = false;
-	int r = events_broke_off(trawld->store, &broke_off, reterr);
+	int r = events_broke_off(trawld->parts.store, &broke_off, reterr);
 	if (!r)
-		r = trawld_adopt(trawld, trawld->setup, NULL, NULL, &findings, reterr);
+		r = trawld_adopt(trawld, trawld->parts.setup, NULL, NULL, &findings, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);
 	if (!r)
@@ -75,55 +76,52 @@ static int adopt(struct trawld *trawld, struct fault *reterr)
 	return r;
 }
 
-static void progress(void *userdata)
-{
-	trawld_progress(userdata);
-}
-
 static void make_pipeline(struct trawld *trawld)
 {
-	const struct daemon_options *options = &trawld->setup->config->daemon;
-	trawld->committer = committer_new(trawld->loop, trawld->store, trawld_store_state, trawld);
-	committer_hurry(trawld->committer, trawld_hurries(trawld));
-	trawld->client = http_client_new(trawld->loop, "trawld/" TRAWLD_VERSION);
-	trawld->fanout = fanout_new(
-		trawld->loop, trawld->store, trawld->committer, options->state_directory);
-	keeper_configure(trawld);
+	const struct daemon_options *options = &trawld->parts.setup->config->daemon;
+	trawld->parts.committer =
+		committer_new(trawld->parts.loop, trawld->parts.store, trawld_store_state, trawld);
+	committer_hurry(trawld->parts.committer, trawld_hurries(trawld));
+	trawld->parts.client = http_client_new(trawld->parts.loop, "trawld/" TRAWLD_VERSION);
+	trawld->parts.fanout = fanout_new(trawld->parts.loop, trawld->parts.store,
+		trawld->parts.committer, options->state_directory);
+	keeper_configure(trawld->parts.store, options);
 	replay_copy_clean(options->state_directory);
-	fanout_set_dead_letter_limit(trawld->fanout, options->dead_letter_limit);
-	fanout_on_progress(trawld->fanout, progress, trawld);
-	fanout_on_fenced(trawld->fanout, trawld_fenced, trawld);
-	committer_on_settled(trawld->committer, progress, trawld);
+	fanout_set_dead_letter_limit(trawld->parts.fanout, options->dead_letter_limit);
+	fanout_on_progress(trawld->parts.fanout, trawld_progress, trawld);
+	fanout_on_fenced(trawld->parts.fanout, trawld_fenced, trawld);
+	committer_on_settled(trawld->parts.committer, trawld_progress, trawld);
 }
 
 static void take_apart(struct trawld *trawld)
 {
-	if (trawld->fanout)
-		fanout_free(trawld->fanout);
-	if (trawld->client)
-		http_client_free(trawld->client);
-	committer_free(trawld->committer);
-	store_close(trawld->store);
+	if (trawld->parts.fanout)
+		fanout_free(trawld->parts.fanout);
+	if (trawld->parts.client)
+		http_client_free(trawld->parts.client);
+	committer_free(trawld->parts.committer);
+	store_close(trawld->parts.store);
 	trawld_pauses_deinit(&trawld->pauses);
-	trawld->fanout = NULL;
-	trawld->client = NULL;
-	trawld->committer = NULL;
-	trawld->store = NULL;
+	trawld->parts.fanout = NULL;
+	trawld->parts.client = NULL;
+	trawld->parts.committer = NULL;
+	trawld->parts.store = NULL;
 	cluster_close(trawld);
 }
 
 static int open_store(struct trawld *trawld, bool *ret_stopped, struct fault *reterr)
 {
-	const struct daemon_options *options = &trawld->setup->config->daemon;
+	const struct daemon_options *options = &trawld->parts.setup->config->daemon;
 	return options->state == STATE_POSTGRESQL
 		       ? cluster_open_store(trawld, ret_stopped, reterr)
-		       : store_open(&trawld->store, options->state_directory, STORE_OWN, reterr);
+		       : store_open(
+				 &trawld->parts.store, options->state_directory, STORE_OWN, reterr);
 }
 
 /* 0 or STORE_E_*; all of it, or nothing. */
 static int try_state(struct trawld *trawld, bool *ret_stopped, struct fault *reterr)
 {
-	const struct config *config = trawld->setup->config;
+	const struct config *config = trawld->parts.setup->config;
 	const char *directory = config->daemon.state_directory;
 	char *former CLEANUP_FREE = NULL;
 	int r = owner_check(directory, config->location, &former, reterr);
@@ -131,7 +129,7 @@ static int try_state(struct trawld *trawld, bool *ret_stopped, struct fault *ret
 		r = open_store(trawld, ret_stopped, reterr);
 	if (r || *ret_stopped)
 		return r;
-	config = trawld->setup->config; /* another one, if it had to stand by */
+	config = trawld->parts.setup->config; /* another one, if it had to stand by */
 	directory = config->daemon.state_directory;
 	make_pipeline(trawld);
 	r = adopt(trawld, reterr);
@@ -154,8 +152,8 @@ void start_read_again(struct trawld *trawld)
 	findings_log(&findings);
 	if (!setup)
 		return;
-	setup_free(trawld->setup);
-	trawld->setup = setup;
+	setup_free(trawld->parts.setup);
+	trawld->parts.setup = setup;
 	log_info(NULL, "the configuration was read again");
 }
 

@@ -37,11 +37,11 @@ static void add_gap(const struct coverage_gap *gap, void *userdata)
 			      "end", status_json_time(gap->end_time), "reason", gap->reason));
 }
 
-static json_t *source_sinks_json(const struct trawld *trawld, const struct source *source)
+static json_t *source_sinks_json(const struct setup *setup, const struct source *source)
 {
 	json_t *names = json_array();
 	struct str_list routes CLEANUP(str_list_deinit) = STR_LIST_NULL;
-	setup_route(trawld->setup, source, &routes);
+	setup_route(setup, source, &routes);
 	for (size_t i = 0; i < routes.n_items; i++)
 		json_array_append_new(names, status_json_text(routes.items[i]));
 	return names;
@@ -74,7 +74,7 @@ static json_t *coverage_json(const struct timelines *timelines, nsec_t now_time)
 /* What is in the state: cursor, gaps and coverage, or why they cannot be read. */
 static void set_state(json_t *detail, const struct overview *overview, const char *source)
 {
-	struct store *store = overview->trawld->store;
+	struct store *store = overview->parts->store;
 	struct timelines timelines CLEANUP(timelines_deinit) = TIMELINES_NULL;
 	json_t *gaps = json_array();
 	struct fault fault = FAULT_NULL;
@@ -103,18 +103,18 @@ json_t *status_detail_source(const struct overview *overview, const struct overv
 	json_object_set_new(detail, "definition",
 		definition->file ? status_json_text(definition->file) : json_null());
 	set_state(detail, overview, source->name);
-	json_object_set_new(detail, "sinks", source_sinks_json(overview->trawld, source));
+	json_object_set_new(detail, "sinks", source_sinks_json(overview->parts->setup, source));
 	json_object_set_new(detail, "log", lines_json("source", source->name));
 	return detail;
 }
 
-static json_t *sink_sources_json(const struct trawld *trawld, const char *sink)
+static json_t *sink_sources_json(const struct setup *setup, const char *sink)
 {
 	json_t *names = json_array();
-	for (size_t i = 0; i < trawld->setup->n_sources; i++) {
-		const struct source *source = trawld->setup->sources[i];
+	for (size_t i = 0; i < setup->n_sources; i++) {
+		const struct source *source = setup->sources[i];
 		struct str_list routes CLEANUP(str_list_deinit) = STR_LIST_NULL;
-		setup_route(trawld->setup, source, &routes);
+		setup_route(setup, source, &routes);
 		if (str_list_has(&routes, sink))
 			json_array_append_new(names, status_json_text(source->name));
 	}
@@ -124,7 +124,7 @@ static json_t *sink_sources_json(const struct trawld *trawld, const char *sink)
 json_t *status_detail_sink(const struct overview *overview, const char *name)
 {
 	json_t *detail = json_object();
-	json_object_set_new(detail, "sources", sink_sources_json(overview->trawld, name));
+	json_object_set_new(detail, "sources", sink_sources_json(overview->parts->setup, name));
 	json_object_set_new(detail, "log", lines_json("sink", name));
 	return detail;
 }

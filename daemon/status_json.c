@@ -201,23 +201,24 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 	return sink;
 }
 
-static json_t *spool_json(const struct trawld *trawld)
+static json_t *spool_json(const struct overview *overview)
 {
+	nsec_t full_ns = overview->spool_full_ns;
 	json_t *spool = json_object();
-	json_object_set_new(spool, "bytes", count_json(spool_bytes(trawld->store)));
-	nsec_t full_in = countdown_spool(trawld->countdown);
+	json_object_set_new(spool, "bytes", count_json(spool_bytes(overview->parts->store)));
 	json_object_set_new(
-		spool, "full_in", full_in == NSEC_NONE ? json_null() : seconds_json(full_in));
-	json_object_set_new(spool, "limit", count_json(trawld->setup->config->daemon.spool_limit));
+		spool, "full_in", full_ns == NSEC_NONE ? json_null() : seconds_json(full_ns));
+	json_object_set_new(
+		spool, "limit", count_json(overview->parts->setup->config->daemon.spool_limit));
 	return spool;
 }
 
-static json_t *kept_json(const struct trawld *trawld)
+static json_t *kept_json(const struct parts *parts)
 {
-	const struct daemon_options *options = &trawld->setup->config->daemon;
+	const struct daemon_options *options = &parts->setup->config->daemon;
 	json_t *kept = json_object();
 	struct kept_status status;
-	kept_status(trawld->store, &status);
+	kept_status(parts->store, &status);
 	json_object_set_new(kept, "bytes", count_json(status.bytes));
 	json_object_set_new(kept, "records", count_json(status.n_records));
 	json_object_set_new(kept, "oldest", status_json_time(status.oldest_time));
@@ -264,14 +265,13 @@ static json_t *sinks_json(const struct overview *overview, const char *name)
 
 json_t *status_json(const struct overview *overview, const char *name)
 {
-	const struct trawld *trawld = overview->trawld;
 	json_t *status = json_object();
 	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
-	json_object_set_new(status, "since", status_json_time(trawld->start_time));
+	json_object_set_new(status, "since", status_json_time(overview->start_time));
 	json_object_set_new(status, "not_ready", reasons_json(overview));
 	json_object_set_new(status, "sources", sources_json(overview, name));
 	json_object_set_new(status, "sinks", sinks_json(overview, name));
-	json_object_set_new(status, "spool", spool_json(trawld));
-	json_object_set_new(status, "kept", kept_json(trawld));
+	json_object_set_new(status, "spool", spool_json(overview));
+	json_object_set_new(status, "kept", kept_json(overview->parts));
 	return status;
 }

@@ -3,12 +3,11 @@
  * pollers: each uses only what stands before it, so closing goes backwards and no callback can
  * reach what is gone.
  */
-#include "trawld.h"
+#include "trawld_internal.h"
 
 #include <ev.h>
 
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/timer.h"
@@ -25,10 +24,7 @@
 #include "signals.h"
 #include "store/commit.h"
 #include "store/events.h"
-#include "store/spool.h"
 #include "web.h"
-
-#define FIRST_POLL_SPREAD (250 * NSEC_PER_MSEC) /* per source, up to one interval */
 
 static const char *const state_texts[] = {
 	[STORE_E_CORRUPT] = "exiting, because continuing could lose or repeat records",
@@ -49,25 +45,20 @@ void trawld_store_state(int outcome, const struct fault *fault, void *userdata)
 	log_error(NULL, "%s; %s", fault->text, state_texts[outcome]);
 	if (outcome != STORE_E_FULL || trawld->options.once) {
 		trawld->exit_code = outcome == STORE_E_CORRUPT ? EX_CANTCREAT : EX_TEMPFAIL;
-		ev_break(trawld->loop, EVBREAK_ALL);
+		ev_break(trawld->parts.loop, EVBREAK_ALL);
 	}
 }
 
 void trawld_fenced(const char *name, const struct fault *fault, void *userdata)
 {
 	struct trawld *trawld = userdata;
-	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	const struct setup_sink *sink = setup_find_sink(trawld->parts.setup, name);
 	const struct log_subject subject = {"sink", name, sink ? sink->location : NULL};
 	log_error(&subject,
 		"%s; exiting, because continuing could repeat records (let only one trawld run with this state)",
 		fault->text);
 	trawld->exit_code = EX_TEMPFAIL;
-	ev_break(trawld->loop, EVBREAK_ALL);
-}
-
-void trawld_store_failed(struct trawld *trawld, const struct fault *fault)
-{
-	trawld_store_state(STORE_E_FULL, fault, trawld);
+	ev_break(trawld->parts.loop, EVBREAK_ALL);
 }
 
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr)
@@ -76,40 +67,23 @@ int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct
 		.name = sink->name,
 		.location = sink->location,
 		.options = sink->options,
-		.loop = trawld->loop,
-		.client = trawld->client,
-		.node = trawld->setup->config->cluster.node,
+		.loop = trawld->parts.loop,
+		.client = trawld->parts.client,
+		.node = trawld->parts.setup->config->cluster.node,
 		.shard = trawld->shard,
 	};
 	const struct log_subject subject = {"sink", sink->name, sink->location};
-	int r = fanout_add_sink(trawld->fanout, sink->kind, &setup, &sink->common, reterr);
+	int r = fanout_add_sink(trawld->parts.fanout, sink->kind, &setup, &sink->common, reterr);
 	if (r || !str_list_has(&trawld->pauses.sinks, sink->name))
 		return r;
-	fanout_pause_sink(trawld->fanout, sink->name, true);
+	fanout_pause_sink(trawld->parts.fanout, sink->name, true);
 	log_notice(&subject, "paused; `trawlctl resume %s` continues", sink->name);
-	return 0;
-}
-
-int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr)
-{
-	nsec_t spread = (nsec_t)trawld->setup->n_sources * FIRST_POLL_SPREAD;
-	if (spread > source->options.interval_ns)
-		spread = source->options.interval_ns;
-	struct id id = digest_id(slice_of(source->name));
-	nsec_t delay = trawld->options.once ? 0 : spread / 256 * id.bytes[0];
-	struct poller *poller;
-	int r = poller_new(&poller, trawld, source, delay, reterr);
-	if (r)
-		return r;
-	trawld->pollers =
-		mem_resize(trawld->pollers, (trawld->n_pollers + 1) * sizeof(struct poller *));
-	trawld->pollers[trawld->n_pollers++] = poller;
 	return 0;
 }
 
 static int add_sinks(struct trawld *trawld)
 {
-	struct setup *setup = trawld->setup;
+	struct setup *setup = trawld->parts.setup;
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		if (trawld_add_sink(trawld, setup->sinks[i], &fault)) {
@@ -122,7 +96,7 @@ static int add_sinks(struct trawld *trawld)
 
 static int add_pollers(struct trawld *trawld)
 {
-	struct setup *setup = trawld->setup;
+	struct setup *setup = trawld->parts.setup;
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < setup->n_sources; i++)
 		if (cluster_polls(trawld, setup->sources[i]) &&
@@ -136,12 +110,12 @@ static int add_pollers(struct trawld *trawld)
 static int build(struct trawld *trawld)
 {
 	int r = start_state(trawld);
-	if (r || !trawld->store)
+	if (r || !trawld->parts.store)
 		return r;
 	r = add_sinks(trawld);
 	if (r)
 		return r;
-	fanout_start(trawld->fanout);
+	fanout_start(trawld->parts.fanout);
 	return add_pollers(trawld);
 }
 
@@ -156,7 +130,7 @@ static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 
 static int listen_at(struct trawld *trawld)
 {
-	const char *address = trawld->setup->config->daemon.listen;
+	const char *address = trawld->parts.setup->config->daemon.listen;
 	struct fault fault = FAULT_NULL;
 	if (trawld->web || web_open(&trawld->web, trawld, address, &fault) == 0)
 		return 0;
@@ -166,10 +140,13 @@ static int listen_at(struct trawld *trawld)
 	return EX_TEMPFAIL;
 }
 
-int trawld_open(struct trawld *trawld, const struct trawld_options *options, struct setup *setup)
+int trawld_open(struct trawld **ret, const struct trawld_options *options, struct setup *setup)
 {
-	*trawld = (struct trawld){.options = *options, .setup = setup, .start_time = clock_wall()};
-	trawld->loop = ev_loop_new(EVFLAG_AUTO);
+	struct trawld *trawld = *ret = MEM_NEW(struct trawld);
+	trawld->options = *options;
+	trawld->start_time = clock_wall();
+	trawld->parts.setup = setup;
+	trawld->parts.loop = ev_loop_new(EVFLAG_AUTO);
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
 	/* a standby says that it is one */
@@ -178,24 +155,26 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 			: 0;
 	if (!r)
 		r = build(trawld);
-	if (r || !trawld->store)
+	if (r || !trawld->parts.store)
 		return r;
-	setup = trawld->setup; /* another one, if the start had to wait */
+	setup = trawld->parts.setup; /* another one, if the start had to wait */
 	trawld->signals = signals_new(trawld);
 	if (!options->once)
 		r = listen_at(trawld);
 	if (r)
 		return r;
 	if (options->once) {
-		trawld->progress = progress_new(trawld);
+		trawld->progress = progress_new(trawld->parts.loop, &trawld->parts.pollers, setup);
 	} else {
 		trawld->control = control_new(trawld);
 		trawld->refresh = refresh_new(trawld);
-		trawld->countdown = countdown_new(trawld);
-		trawld->daily = daily_new(trawld);
+		trawld->countdown = countdown_new(&trawld->parts);
+		trawld->daily =
+			daily_new(trawld->parts.loop, &trawld->parts.pollers, trawld->parts.fanout);
 	}
-	trawld->keeper = keeper_new(trawld);
-	trawld->notify = notify_new(trawld);
+	trawld->keeper = keeper_new(trawld->parts.loop, trawld->parts.store,
+		trawld->parts.committer, setup->config->daemon.state_directory);
+	trawld->notify = notify_new(&trawld->parts);
 	log_info(NULL, "trawld " TRAWLD_VERSION ": %zu source%s, %zu sink%s, state in %s",
 		setup->n_sources, str_plural(setup->n_sources), setup->n_sinks,
 		str_plural(setup->n_sinks), setup->config->daemon.state_directory);
@@ -204,12 +183,13 @@ int trawld_open(struct trawld *trawld, const struct trawld_options *options, str
 
 int trawld_run(struct trawld *trawld)
 {
-	if (!trawld->store) /* stopped before it could start */
+	if (!trawld->parts.store) /* stopped before it could start */
 		return trawld->exit_code;
-	notify_ready(trawld);
-	ev_run(trawld->loop, 0);
+	notify_ready(&trawld->parts);
+	ev_run(trawld->parts.loop, 0);
 	if (!trawld->stopping)
-		notify_stopping(trawld);
+		notify_stopping(
+			trawld->notify, trawld->parts.setup->config->daemon.shutdown_timeout_ns);
 	progress_end(trawld->progress);
 	if (trawld->options.once)
 		once_report(trawld);
@@ -219,8 +199,8 @@ int trawld_run(struct trawld *trawld)
 static void note_stop(struct trawld *trawld)
 {
 	char *text CLEANUP_FREE = mem_printf("exit status %d", trawld->exit_code);
-	if (trawld->store && !trawld->options.once)
-		events_add(trawld->store, &(struct event){.kind = EVENT_STOP, .text = text});
+	if (trawld->parts.store && !trawld->options.once)
+		events_add(trawld->parts.store, &(struct event){.kind = EVENT_STOP, .text = text});
 }
 
 void trawld_close(struct trawld *trawld)
@@ -235,89 +215,67 @@ void trawld_close(struct trawld *trawld)
 	progress_free(trawld->progress);
 	trawld->control = NULL;
 	web_free(trawld->web);
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		poller_free(trawld->pollers[i]);
-	free(trawld->pollers);
-	trawld->pollers = NULL; /* the commits below may tell that the disk has room again */
-	trawld->n_pollers = 0;
+	/* the commits below may tell that the disk has room again: to none */
+	pollers_deinit(&trawld->parts.pollers);
 	bool settled = false;
-	if (trawld->committer) {
-		committer_on_settled(trawld->committer, NULL, NULL);
+	if (trawld->parts.committer) {
+		committer_on_settled(trawld->parts.committer, NULL, NULL);
 		note_stop(trawld);
-		settled = committer_finish(trawld->committer);
+		settled = committer_finish(trawld->parts.committer);
 	}
-	fanout_free(trawld->fanout);
-	http_client_free(trawld->client);
+	fanout_free(trawld->parts.fanout);
+	http_client_free(trawld->parts.client);
 	if (settled) /* acknowledgements; pages would be handed to a fan-out that is gone */
-		committer_finish(trawld->committer);
-	committer_free(trawld->committer);
-	store_close(trawld->store);
+		committer_finish(trawld->parts.committer);
+	committer_free(trawld->parts.committer);
+	store_close(trawld->parts.store);
 	cluster_close(trawld);
-	if (trawld->loop) {
-		ev_timer_stop(trawld->loop, trawld->stop_timer);
-		ev_loop_destroy(trawld->loop);
+	if (trawld->parts.loop) {
+		ev_timer_stop(trawld->parts.loop, trawld->stop_timer);
+		ev_loop_destroy(trawld->parts.loop);
 	}
 	free(trawld->stop_timer);
 	trawld_pauses_deinit(&trawld->pauses);
-	setup_free(trawld->setup);
-	*trawld = (struct trawld){.exit_code = trawld->exit_code};
+	setup_free(trawld->parts.setup);
+	free(trawld);
+}
+
+const struct parts *trawld_parts(const struct trawld *trawld)
+{
+	return &trawld->parts;
+}
+
+bool trawld_is_stopping(const struct trawld *trawld)
+{
+	return trawld->stopping;
 }
 
 bool trawld_hurries(const struct trawld *trawld)
 {
-	return trawld->options.once || trawld->stopping || trawld->setup->config->cluster.connect;
-}
-
-bool trawld_may_poll(struct trawld *trawld)
-{
-	uint64_t limit = trawld->setup->config->daemon.spool_limit;
-	if (trawld->stopping || committer_failing(trawld->committer) ||
-		!store_may_deliver(trawld->store))
-		return false;
-	if (spool_bytes(trawld->store) >= limit && !trawld->spool_full)
-		committer_flush(trawld->committer); /* what has been delivered may go */
-	if (spool_bytes(trawld->store) < limit)
-		return true;
-	if (!trawld->spool_full) {
-		trawld->spool_full = true;
-		committer_hurry(trawld->committer, true);
-		log_warning(NULL,
-			"the spool is full (spool_limit = %llu bytes): polling waits until the sinks have taken some records; nothing is dropped",
-			(unsigned long long)limit);
-	}
-	return false;
-}
-
-/* Room again: some distance below the limit, so that this is not logged at every batch. */
-static void look_at_spool(struct trawld *trawld)
-{
-	uint64_t limit = trawld->setup->config->daemon.spool_limit;
-	if (!trawld->spool_full || spool_bytes(trawld->store) >= limit - limit / 10)
-		return;
-	trawld->spool_full = false;
-	committer_hurry(trawld->committer, trawld_hurries(trawld));
-	log_notice(NULL, "the spool has room again; polling resumes");
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		runner_wake(trawld->pollers[i]->runner);
+	return trawld->options.once || trawld->stopping ||
+	       trawld->parts.setup->config->cluster.connect;
 }
 
 void trawld_poll_now(struct trawld *trawld)
 {
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		runner_poll_now(trawld->pollers[i]->runner);
+	const struct pollers *pollers = &trawld->parts.pollers;
+	for (size_t i = 0; i < pollers->n_items; i++)
+		runner_poll_now(pollers->items[i]->runner);
 }
 
-void trawld_progress(struct trawld *trawld)
+void trawld_progress(void *userdata)
 {
+	struct trawld *trawld = userdata;
 	size_t n_failing = 0;
-	look_at_spool(trawld);
+	trawld_look_at_spool(trawld);
 	if (trawld->stopping) {
-		if (!commit_pending(trawld->store) && fanout_drained(trawld->fanout, &n_failing))
-			ev_break(trawld->loop, EVBREAK_ALL);
+		if (!commit_pending(trawld->parts.store) &&
+			fanout_drained(trawld->parts.fanout, &n_failing))
+			ev_break(trawld->parts.loop, EVBREAK_ALL);
 		return;
 	}
 	if (trawld->options.once && once_is_over(trawld))
-		ev_break(trawld->loop, EVBREAK_ALL);
+		ev_break(trawld->parts.loop, EVBREAK_ALL);
 }
 
 void trawld_stop(struct trawld *trawld)
@@ -325,24 +283,26 @@ void trawld_stop(struct trawld *trawld)
 	if (trawld->stopping) {
 		log_notice(NULL,
 			"second signal: exiting at once; no records are lost: the sinks get the rest after the next start");
-		ev_break(trawld->loop, EVBREAK_ALL);
+		ev_break(trawld->parts.loop, EVBREAK_ALL);
 		return;
 	}
 	trawld->stopping = true;
 	if (trawld->options.once)
 		trawld->exit_code = EX_TEMPFAIL; /* not finished */
-	nsec_t timeout = trawld->setup->config->daemon.shutdown_timeout_ns;
+	nsec_t timeout = trawld->parts.setup->config->daemon.shutdown_timeout_ns;
 	struct buf limit CLEANUP(buf_deinit) = BUF_NULL;
 	timestamp_print_duration(timeout, &limit);
 	log_info(NULL, "stopping: delivering what has been read (at most %s)", buf_text(&limit));
-	notify_stopping(trawld);
+	notify_stopping(trawld->notify, timeout);
+	countdown_free(trawld->countdown); /* what polls no more needs no warning */
+	trawld->countdown = NULL;
 	/* before anything can end the loop: sinks say now what they have left to do */
-	fanout_hurry(trawld->fanout);
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		poller_stop(trawld->pollers[i]);
-	committer_hurry(trawld->committer, true);
-	committer_flush(trawld->committer);
-	fanout_retry_now(trawld->fanout);
-	timer_start(trawld->loop, trawld->stop_timer, timeout);
+	fanout_hurry(trawld->parts.fanout);
+	for (size_t i = 0; i < trawld->parts.pollers.n_items; i++)
+		poller_stop(trawld->parts.pollers.items[i]);
+	committer_hurry(trawld->parts.committer, true);
+	committer_flush(trawld->parts.committer);
+	fanout_retry_now(trawld->parts.fanout);
+	timer_start(trawld->parts.loop, trawld->stop_timer, timeout);
 	trawld_progress(trawld);
 }

@@ -2,7 +2,7 @@
  * What a person has paused (trawlctl pause, resume). The state keeps it, so that it outlives the
  * process; the lists here are what the state says, looked at whenever a source or sink is made.
  */
-#include "trawld.h"
+#include "trawld_internal.h"
 
 #include <stdio.h>
 
@@ -21,7 +21,7 @@ static void note(enum pause_kind kind, const char *name, nsec_t since_time, void
 int trawld_load_pauses(struct trawld *trawld, struct fault *reterr)
 {
 	struct trawld_pauses pauses = {STR_LIST_NULL, STR_LIST_NULL};
-	int r = pause_each(trawld->store, note, &pauses, reterr);
+	int r = pause_each(trawld->parts.store, note, &pauses, reterr);
 	if (r) {
 		trawld_pauses_deinit(&pauses);
 		return r;
@@ -35,14 +35,6 @@ void trawld_pauses_deinit(struct trawld_pauses *pauses)
 {
 	str_list_deinit(&pauses->sources);
 	str_list_deinit(&pauses->sinks);
-}
-
-static struct poller *find_poller(const struct trawld *trawld, const char *name)
-{
-	for (size_t i = 0; i < trawld->n_pollers; i++)
-		if (strcmp(trawld->pollers[i]->source->name, name) == 0)
-			return trawld->pollers[i];
-	return NULL;
 }
 
 static void print_loss(const struct poller *poller, struct pause_result *ret)
@@ -59,7 +51,7 @@ static int pause_source(struct trawld *trawld, struct poller *poller, bool pause
 	struct pause_result *ret, struct fault *reterr)
 {
 	const struct source *source = poller->source;
-	int r = pause_set(trawld->store, PAUSE_SOURCE, source->name, paused, by, reterr);
+	int r = pause_set(trawld->parts.store, PAUSE_SOURCE, source->name, paused, by, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);
 	if (r)
@@ -76,21 +68,21 @@ static int pause_sink(struct trawld *trawld, const struct setup_sink *sink, bool
 	const char *by, struct fault *reterr)
 {
 	const struct log_subject subject = {"sink", sink->name, sink->location};
-	int r = pause_set(trawld->store, PAUSE_SINK, sink->name, paused, by, reterr);
+	int r = pause_set(trawld->parts.store, PAUSE_SINK, sink->name, paused, by, reterr);
 	if (!r)
 		r = trawld_load_pauses(trawld, reterr);
 	if (r)
 		return EX_TEMPFAIL;
 	log_notice(&subject, "%s by trawlctl", paused ? "paused" : "resumed");
-	fanout_pause_sink(trawld->fanout, sink->name, paused);
+	fanout_pause_sink(trawld->parts.fanout, sink->name, paused);
 	return 0;
 }
 
 int trawld_pause(struct trawld *trawld, const char *name, bool paused, const char *by,
 	struct pause_result *ret, struct fault *reterr)
 {
-	struct poller *poller = find_poller(trawld, name);
-	const struct setup_sink *sink = setup_find_sink(trawld->setup, name);
+	struct poller *poller = pollers_find(&trawld->parts.pollers, name);
+	const struct setup_sink *sink = setup_find_sink(trawld->parts.setup, name);
 	int code = 0;
 	*ret = (struct pause_result){
 		.source = poller != NULL,

@@ -13,9 +13,11 @@
 #include "metrics.h"
 #include "overview.h"
 #include "page_html.h"
+#include "parts.h"
 #include "sink/compressor.h"
 #include "status_detail.h"
 #include "status_json.h"
+#include "trawld.h"
 #include "web_guests.h"
 #include "web_host.h"
 
@@ -26,7 +28,8 @@
 #define CONNECTION_MEMORY ((size_t)16 << 10)
 
 struct web {
-	struct trawld *trawld;
+	const struct trawld *trawld;
+	const struct parts *parts; /* of it */
 	struct MHD_Daemon *daemon;
 	struct web_guests *guests;
 	ev_io io;
@@ -220,7 +223,7 @@ static void answer_standby(const struct trawld *trawld, const char *path, struct
 static void find_answer(const struct web *web, const char *path, const struct question *question,
 	struct answer *answer)
 {
-	if (!web->trawld->store) {
+	if (!web->parts->store) {
 		answer_standby(web->trawld, path, answer);
 		return;
 	}
@@ -265,7 +268,7 @@ static bool is_named_right(const struct web *web, struct MHD_Connection *connect
 {
 	return web->path || web_host_is_ours(MHD_lookup_connection_value(connection,
 						     MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
-				    &web->trawld->setup->config->daemon.listen_names);
+				    &web->parts->setup->config->daemon.listen_names);
 }
 
 static enum MHD_Result request_came(void *userdata, struct MHD_Connection *connection,
@@ -301,7 +304,7 @@ static enum MHD_Result request_came(void *userdata, struct MHD_Connection *conne
 
 static void run(struct web *web)
 {
-	struct ev_loop *loop = web->trawld->loop;
+	struct ev_loop *loop = web->parts->loop;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 	MHD_run(web->daemon);
 	ev_timer_stop(loop, &web->timer);
@@ -360,7 +363,7 @@ static void request_completed(void *userdata, struct MHD_Connection *connection,
 static bool start(struct web *web, int fd)
 {
 	web->guests = web_guests_new(&(struct web_guests_setup){
-		.loop = web->trawld->loop, .fd = fd, .came = came, .turn = turn, .userdata = web});
+		.loop = web->parts->loop, .fd = fd, .came = came, .turn = turn, .userdata = web});
 	web->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
 		request_came, web, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
@@ -372,7 +375,7 @@ static bool start(struct web *web, int fd)
 		MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	ev_io_init(&web->io, readable, info->epoll_fd, EV_READ);
 	web->io.data = web;
-	ev_io_start(web->trawld->loop, &web->io);
+	ev_io_start(web->parts->loop, &web->io);
 	ev_init(&web->timer, timer_fired);
 	web->timer.data = web;
 	return true;
@@ -391,7 +394,7 @@ static void tell(const struct listen_address *address, const char *text, unsigne
 			text);
 }
 
-int web_open(struct web **ret, struct trawld *trawld, const char *text, struct fault *reterr)
+int web_open(struct web **ret, const struct trawld *trawld, const char *text, struct fault *reterr)
 {
 	struct listen_address address;
 	unsigned port;
@@ -405,6 +408,7 @@ int web_open(struct web **ret, struct trawld *trawld, const char *text, struct f
 		return r;
 	struct web *web = MEM_NEW(struct web);
 	web->trawld = trawld;
+	web->parts = trawld_parts(trawld);
 	if (address.socket.any.sa_family == AF_UNIX)
 		web->path = mem_strdup(address.socket.un.sun_path);
 	if (!start(web, fd)) {
@@ -421,8 +425,8 @@ void web_free(struct web *web)
 	if (!web)
 		return;
 	if (web->daemon) {
-		ev_io_stop(web->trawld->loop, &web->io);
-		ev_timer_stop(web->trawld->loop, &web->timer);
+		ev_io_stop(web->parts->loop, &web->io);
+		ev_timer_stop(web->parts->loop, &web->timer);
 		MHD_stop_daemon(web->daemon);
 	}
 	web_guests_free(web->guests);
@@ -432,15 +436,16 @@ void web_free(struct web *web)
 	free(web);
 }
 
-void web_change(struct trawld *trawld, char **old, struct findings *findings)
+void web_change(
+	struct web **web, const struct trawld *trawld, char **old, struct findings *findings)
 {
-	char **new = &trawld->setup->config->daemon.listen;
+	char **new = &trawld_parts(trawld)->setup->config->daemon.listen;
 	struct fault fault = FAULT_NULL;
 	if (strcmp(*old, *new) == 0)
 		return;
 	/* first the old one ends: the two may be one port */
-	web_free(trawld->web);
-	if (web_open(&trawld->web, trawld, *new, &fault) == 0)
+	web_free(*web);
+	if (web_open(web, trawld, *new, &fault) == 0)
 		return;
 	findings_add(findings, NULL, 0,
 		"cannot listen on %s: %s; %s stays in use until the next reload", *new, fault.text,
@@ -449,7 +454,7 @@ void web_change(struct trawld *trawld, char **old, struct findings *findings)
 	char *kept = *old;
 	*old = *new;
 	*new = kept;
-	if (web_open(&trawld->web, trawld, *new, &fault) != 0)
+	if (web_open(web, trawld, *new, &fault) != 0)
 		log_error(NULL,
 			"cannot listen on %s again: %s; status and metrics are not available", *new,
 			fault.text);

@@ -13,11 +13,13 @@ struct web;
 
 /* Listens at ADDRESS (`listen =`) and says where. *RET is NULL for `off`. 0, or FAULT_CONFIG,
  * FAULT_NETWORK. */
-int web_open(struct web **ret, struct trawld *trawld, const char *address, struct fault *reterr);
+int web_open(
+	struct web **ret, const struct trawld *trawld, const char *address, struct fault *reterr);
 void web_free(struct web *web); /* NULL allowed */
 
-/* Reload: goes over from OLD to the present setup's address; where that cannot be had it stays,
- * which is a finding. */
-void web_change(struct trawld *trawld, char **old, struct findings *findings);
+/* Reload: *WEB goes over from OLD to the present setup's address; where that cannot be had it
+ * stays, which is a finding. */
+void web_change(
+	struct web **web, const struct trawld *trawld, char **old, struct findings *findings);
 
 #endif

@@ -11,7 +11,7 @@
 
 static char directory[] = "/dev/shm/fuzz_control.XXXXXX";
 static char *path;
-static struct trawld trawld;
+static struct trawld *trawld;
 static struct control control;
 
 static void nothing(enum log_level level, const struct log_subject *subject, struct slice text)
@@ -23,7 +23,7 @@ static void nothing(enum log_level level, const struct log_subject *subject, str
 
 static void tidy(void)
 {
-	trawld_close(&trawld);
+	trawld_close(trawld);
 	execlp("rm", "rm", "-rf", directory, (char *)NULL);
 }
 
@@ -45,7 +45,8 @@ static void open_trawld(void)
 	struct setup *setup = setup_load(path, &findings);
 	struct trawld_options options = {.path = path};
 	assert(setup && trawld_open(&trawld, &options, setup) == 0);
-	control.trawld = &trawld;
+	control.trawld = trawld;
+	control.parts = trawld_parts(trawld);
 	atexit(tidy);
 }
 

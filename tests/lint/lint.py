@@ -24,6 +24,10 @@ LAYERS = {
 CLOSED = {
     "source/poll_internal.h": re.compile(r"source/(poll\w*|ends|newest)\.[ch]$"),
     "source/runner_internal.h": re.compile(r"source/runner\w*\.[ch]$"),
+    "trawld_internal.h": re.compile(
+        r"daemon/(trawld\w*|start|adopt|reload|refresh|once|overview|cluster)\.[ch]$"
+    ),
+    "control_internal.h": re.compile(r"daemon/control\w*\.[ch]$"),
 }
 FUNCTION_LINES = 60
 FILE_LINES = 600
@@ -103,14 +107,16 @@ def arrows():
         own = layer_of(path)
         for number, line in enumerate(lines_of(path), 1):
             found = re.match(r'#include [<"]([^>"]+)[>"]', line)
-            if not found or own is None:
+            if not found:
                 continue
             name = found[1]
+            if name in CLOSED and not CLOSED[name].search(str(path)):
+                yield place(path, number), "%s is closed: use its functions" % name
+            if own is None:
+                continue
             first = name.split("/")[0]
             if first in LAYERS and first != own and first not in LAYERS[own]:
                 yield place(path, number), "lib/%s does not include from lib/%s" % (own, first)
-            if name in CLOSED and not CLOSED[name].search(str(path)):
-                yield place(path, number), "%s is closed: use its functions" % name
             if own not in homes.get(name, (own,)):
                 yield place(path, number), "%s belongs into lib/%s only" % (name, "|".join(homes[name]))
 
