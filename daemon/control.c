@@ -237,6 +237,7 @@ struct control *control_new(struct trawld *trawld)
 	}
 	ev_io_set(&control->acceptor, control->fd, EV_READ);
 	ev_io_start(control->parts->loop, &control->acceptor);
+	fanout_on_committed(control->parts->fanout, control_tail, control);
 	return control;
 }
 
@@ -248,6 +249,7 @@ void control_free(struct control *control)
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i])
 			client_free(control->clients[i]);
+	fanout_on_committed(control->parts->fanout, NULL, NULL);
 	ev_prepare_stop(control->parts->loop, &control->waits);
 	ev_io_stop(control->parts->loop, &control->acceptor);
 	ev_timer_stop(control->parts->loop, &control->pause);

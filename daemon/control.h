@@ -18,7 +18,6 @@
 #ifndef TRAWLD_DAEMON_CONTROL_H
 #define TRAWLD_DAEMON_CONTROL_H
 
-struct batch;
 struct control;
 struct poller;
 struct trawld;
@@ -30,8 +29,5 @@ void control_free(struct control *control); /* NULL allowed; removes the socket 
 
 /* POLLER is about to go (reload): who waits for its poll is told. CONTROL may be NULL. */
 void control_forget(struct control *control, const struct poller *poller);
-
-/* BATCH is committed: clients that follow its source get its records. CONTROL may be NULL. */
-void control_tail(struct control *control, const struct batch *batch);
 
 #endif

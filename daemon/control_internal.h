@@ -75,4 +75,7 @@ json_t *control_refusal(int code, const char *text);
  * no such source. */
 json_t *control_tail_begin(struct control_client *client, const char *source);
 
+/* BATCH is committed: clients that follow its source get its records. As fanout.h has it. */
+void control_tail(const struct batch *batch, void *control);
+
 #endif

@@ -42,9 +42,10 @@ static void send_batch(struct control_client *client, const struct batch *batch)
 	ev_timer_again(client->control->parts->loop, &client->silence);
 }
 
-void control_tail(struct control *control, const struct batch *batch)
+void control_tail(const struct batch *batch, void *userdata)
 {
-	for (size_t i = 0; control && i < CONTROL_CLIENTS_MAX; i++) {
+	struct control *control = userdata;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = control->clients[i];
 		if (client && client->tails && !client->ends &&
 			(!client->tail_source || strcmp(client->tail_source, batch->source) == 0))

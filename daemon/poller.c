@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/timestamp.h"
 #include "errand.h"
+#include "pipeline/fanout.h"
 #include "reconciler.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
@@ -221,8 +222,8 @@ int poller_new(struct poller **ret, const struct poller_setup *setup, struct fau
 		.committer = setup->committer,
 		.source = source->name,
 		.provider = source->definition->name,
-		.committed = setup->callbacks->committed,
-		.userdata = setup->userdata,
+		.committed = fanout_committed,
+		.userdata = setup->fanout,
 	});
 	poller->reconciler = reconciler_new(poller);
 	poller->quarantine = quarantine_new(setup->state_directory, &source->subject);

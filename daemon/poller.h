@@ -23,8 +23,6 @@ struct poller_callbacks {
 	void (*unreadable)(const struct fault *fault, void *userdata);
 	/* A poll has come to its end. */
 	void (*rested)(void *userdata);
-	/* As intake.h has it; the poller may be gone by then. */
-	void (*committed)(struct batch *batch, void *userdata);
 };
 
 /* Everything is borrowed. */
@@ -33,6 +31,7 @@ struct poller_setup {
 	struct http_client *client;
 	struct store *store;
 	struct committer *committer;
+	struct fanout *fanout; /* gets the batches */
 	const struct source *source;
 	const char *state_directory; /* for what cannot be a record */
 	bool paused; /* by a person */

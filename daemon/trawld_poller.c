@@ -52,19 +52,9 @@ static bool has_room(void *userdata)
 	       trawld->parts.setup->config->daemon.spool_limit / 2;
 }
 
-/* --- what else a source tells --- */
-
 static void unreadable(const struct fault *fault, void *userdata)
 {
 	trawld_store_state(STORE_E_FULL, fault, userdata);
-}
-
-static void committed(struct batch *batch, void *userdata)
-{
-	const struct trawld *trawld = userdata;
-	fanout_committed(batch, trawld->parts.fanout);
-	if (batch)
-		control_tail(trawld->control, batch);
 }
 
 static const struct poller_callbacks callbacks = {
@@ -72,7 +62,6 @@ static const struct poller_callbacks callbacks = {
 	.has_room = has_room,
 	.unreadable = unreadable,
 	.rested = trawld_progress,
-	.committed = committed,
 };
 
 /* --- life --- */
@@ -89,6 +78,7 @@ static int make(struct trawld *trawld, size_t at, const struct source *source,
 			.client = parts->client,
 			.store = parts->store,
 			.committer = parts->committer,
+			.fanout = parts->fanout,
 			.source = source,
 			.state_directory = parts->setup->config->daemon.state_directory,
 			.paused = str_list_has(&trawld->pauses.sources, source->name),

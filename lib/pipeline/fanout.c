@@ -59,6 +59,8 @@ struct fanout {
 	size_t looked_at_capacity;
 	ev_timer sweep;
 	uint64_t dead_letter_limit;
+	void (*seen)(const struct batch *batch, void *userdata); /* NULL: nobody looks */
+	void *seen_userdata;
 	void (*progress)(void *userdata);
 	void *progress_userdata;
 	void (*fenced)(const char *name, const struct fault *fault, void *userdata);
@@ -265,6 +267,26 @@ void fanout_on_fenced(struct fanout *fanout,
 	fanout->fenced_userdata = userdata;
 }
 
+static void fanout_offer(struct batch *batch, void *userdata)
+{
+	struct fanout *fanout = userdata;
+	struct route *route;
+
+	if (!batch)
+		return;
+	route = fanout_get_route(fanout, batch->source);
+	route->last = batch->number;
+	for (size_t i = 0; i < route->n_branches; i++) {
+		struct delivery *delivery = fanout->sinks[route->branches[i].sink];
+
+		if (delivery)
+			delivery_offer(delivery, batch);
+	}
+	/* also with sinks: one that read the batch from the spool may have acknowledged it before
+	 */
+	fanout_look_at(fanout, route);
+}
+
 int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 	const struct sink_setup *setup, const struct sink_common_options *common,
 	struct fault *reterr)
@@ -279,7 +301,7 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.common = common,
 		.wanted = fanout_wanted,
 		.acknowledged_batch = fanout_acknowledged,
-		.published = fanout_committed,
+		.published = fanout_offer,
 		.attest = fanout_attest,
 		.changed = fanout_changed,
 		.fenced = fanout_fenced,
@@ -378,21 +400,16 @@ void fanout_start(struct fanout *fanout)
 void fanout_committed(struct batch *batch, void *userdata)
 {
 	struct fanout *fanout = userdata;
-	struct route *route;
+	fanout_offer(batch, fanout);
+	if (batch && fanout->seen)
+		fanout->seen(batch, fanout->seen_userdata);
+}
 
-	if (!batch)
-		return;
-	route = fanout_get_route(fanout, batch->source);
-	route->last = batch->number;
-	for (size_t i = 0; i < route->n_branches; i++) {
-		struct delivery *delivery = fanout->sinks[route->branches[i].sink];
-
-		if (delivery)
-			delivery_offer(delivery, batch);
-	}
-	/* also with sinks: one that read the batch from the spool may have acknowledged it before
-	 */
-	fanout_look_at(fanout, route);
+void fanout_on_committed(struct fanout *fanout,
+	void (*seen)(const struct batch *batch, void *userdata), void *userdata)
+{
+	fanout->seen = seen;
+	fanout->seen_userdata = userdata;
 }
 
 void fanout_reopen(struct fanout *fanout)

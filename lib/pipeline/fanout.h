@@ -57,6 +57,9 @@ void fanout_start(struct fanout *fanout);
 /* A batch is durable: give it to the sinks (matches commit_done_fn with a fanout as userdata; BATCH
  * NULL is ignored). */
 void fanout_committed(struct batch *batch, void *fanout);
+/* SEEN gets each of these, after the sinks were offered it. NULL: nobody does. */
+void fanout_on_committed(struct fanout *fanout,
+	void (*seen)(const struct batch *batch, void *userdata), void *userdata);
 
 void fanout_reopen(struct fanout *fanout); /* SIGUSR1 */
 void fanout_retry_now(
