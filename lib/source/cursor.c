@@ -53,7 +53,7 @@ void cursor_rewind(struct cursor *cursor, nsec_t time)
 	cursor_set(&cursor->document, SLICE_NULL);
 	cursor->exact = false;
 	cursor->started_time = time;
-	cursor->swept_from_time = NSEC_NONE;
+	cursor->keys_from_time = NSEC_NONE;
 	cursor->watermark_time = NSEC_NONE;
 	cursor->newest_time = NSEC_NONE;
 	cursor->polled_time = NSEC_NONE;
@@ -95,7 +95,7 @@ char *cursor_print(const struct cursor *cursor)
 		print_time(&out, "clock", cursor->clock_time);
 		print_time(&out, "known", cursor->known_time);
 	}
-	print_time(&out, "swept_from", cursor->swept_from_time);
+	print_time(&out, "keys_from", cursor->keys_from_time);
 	print_time(&out, "watermark", cursor->watermark_time);
 	print_time(&out, "newest", cursor->newest_time);
 	print_time(&out, "polled", cursor->polled_time);
@@ -140,7 +140,7 @@ int cursor_parse(struct cursor *ret, const char *text)
 		    parse_time(root, "until", &cursor.until_time) == 0 &&
 		    parse_time(root, "clock", &cursor.clock_time) == 0 &&
 		    parse_time(root, "known", &cursor.known_time) == 0 &&
-		    parse_time(root, "swept_from", &cursor.swept_from_time) == 0 &&
+		    parse_time(root, "keys_from", &cursor.keys_from_time) == 0 &&
 		    parse_time(root, "watermark", &cursor.watermark_time) == 0 &&
 		    parse_time(root, "newest", &cursor.newest_time) == 0 &&
 		    parse_time(root, "polled", &cursor.polled_time) == 0;

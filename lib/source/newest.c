@@ -16,7 +16,7 @@ static nsec_t oldest_wanted(const struct poll *poll)
 	const struct cursor *cursor = &poll->cursor;
 	if (cursor->newest_time == NSEC_NONE)
 		return cursor->started_time;
-	nsec_t oldest = cursor->newest_time - definition_of(poll)->resume.overlap_ns;
+	nsec_t oldest = cursor->newest_time - poll_overlap(poll);
 	return oldest < cursor->started_time ? cursor->started_time : oldest;
 }
 
@@ -30,8 +30,7 @@ static bool reaches(
 	if (newest == NSEC_NONE)
 		return known;
 	return record->time <= newest &&
-	       (known || (page->n_without_time == 0 &&
-				 record->time < newest - definition_of(poll)->resume.overlap_ns));
+	       (known || (page->n_without_time == 0 && record->time < newest - poll_overlap(poll)));
 }
 
 void newest_drop_known(const struct poll *poll, struct page *page,

@@ -437,6 +437,7 @@ static void note_newest(struct poll *poll, nsec_t time, bool last)
 		(poll->cursor.newest_time == NSEC_NONE ||
 			poll->walk_newest > poll->cursor.newest_time))
 		poll->cursor.newest_time = poll->walk_newest;
+	poll_note_keys(poll);
 }
 
 /* A record cannot be newer than the later clock, where that was ever set. */
@@ -540,7 +541,7 @@ void poll_lost(struct poll *poll, const struct clocks *now, nsec_t *ret_from)
 	cursor_close_chain(cursor);
 	if (!resume->window && !resume->newest) {
 		nsec_t from = cursor->newest_time != NSEC_NONE
-				      ? cursor->newest_time - resume->overlap_ns
+				      ? cursor->newest_time - poll_overlap(poll)
 				      : cursor->started_time;
 		if (cursor->started_time != NSEC_NONE && from < cursor->started_time)
 			from = cursor->started_time;

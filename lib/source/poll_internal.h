@@ -115,6 +115,17 @@ void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason);
 
 void poll_begin_chain(struct poll *poll);
 
+/* --- poll_keys.c --- */
+
+/* How far before DONE_TIME a poll reads again that is to reach back by WANTED_NS: no further than
+ * keys were kept for it, since before that duplicates cannot be told. An overlap that has become
+ * longer is so only as time passes. */
+nsec_t poll_reach(const struct poll *poll, nsec_t done_time, nsec_t wanted_ns);
+/* The same for the overlap, before the watermark, or the newest record. */
+nsec_t poll_overlap(const struct poll *poll);
+/* The cursor has moved: keys that are older than a poll may reach back to go with it. */
+void poll_note_keys(struct poll *poll);
+
 /* --- poll_window.c --- */
 
 /* False: there is nothing to request yet. */

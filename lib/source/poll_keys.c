@@ -46,18 +46,52 @@ static nsec_t window_base(const struct poll *poll)
 	return poll->untimed && newest < base - PULL_BACK_MAX ? base - PULL_BACK_MAX : newest;
 }
 
-nsec_t poll_horizon(const struct poll *poll)
+/* From where on the next poll may read again; NSEC_NONE: from anywhere. It requests whole steps: an
+ * API that knows days only is read from midnight on. */
+static nsec_t needed_from(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
 	nsec_t base = definition->resume.window ? window_base(poll) : poll->cursor.newest_time;
+	nsec_t reach = definition->resume.overlap_ns;
 	if (base == NSEC_NONE)
 		return NSEC_NONE;
-	/* the next poll requests whole steps: an API that knows days only is read from midnight on
-	 */
-	nsec_t overlap = definition->resume.overlap_ns;
-	if (definition->sweep_ns > overlap)
-		overlap = definition->sweep_ns;
-	nsec_t horizon = span_floor(base - overlap, definition->step_ns) - HORIZON_MARGIN;
+	if (definition->sweep_ns > reach)
+		reach = definition->sweep_ns;
+	return span_floor(base - reach, definition->step_ns);
+}
+
+void poll_note_keys(struct poll *poll)
+{
+	nsec_t from = needed_from(poll);
+	if (from > poll->cursor.keys_from_time)
+		poll->cursor.keys_from_time = from;
+}
+
+nsec_t poll_reach(const struct poll *poll, nsec_t done_time, nsec_t wanted_ns)
+{
+	nsec_t from = poll->cursor.keys_from_time;
+	if (from == NSEC_NONE || done_time == NSEC_NONE || is_errand(poll))
+		return wanted_ns;
+	nsec_t reach = done_time - span_ceil(from, definition_of(poll)->step_ns);
+	if (reach < 0)
+		return 0;
+	return reach < wanted_ns ? reach : wanted_ns;
+}
+
+nsec_t poll_overlap(const struct poll *poll)
+{
+	const struct resume_options *resume = &definition_of(poll)->resume;
+	const struct cursor *cursor = &poll->cursor;
+	return poll_reach(poll, resume->window ? cursor->watermark_time : cursor->newest_time,
+		resume->overlap_ns);
+}
+
+nsec_t poll_horizon(const struct poll *poll)
+{
+	nsec_t from = needed_from(poll);
+	if (from == NSEC_NONE)
+		return NSEC_NONE;
+	nsec_t horizon = from - HORIZON_MARGIN;
 	if (poll->cursor.start_time != NSEC_NONE && poll->cursor.start_time < horizon)
 		horizon = poll->cursor.start_time - HORIZON_MARGIN;
 	return horizon;

@@ -25,6 +25,9 @@ const struct cursor *poll_cursor(const struct poll *poll)
 void poll_set_cursor(struct poll *poll, const struct cursor *cursor)
 {
 	cursor_copy(&poll->cursor, cursor);
+	/* an earlier version did not store it */
+	if (poll->cursor.keys_from_time == NSEC_NONE)
+		poll_note_keys(poll);
 }
 
 void poll_set_errand(struct poll *poll, const struct span *span)

@@ -22,34 +22,26 @@
 static struct span_rules rules_of(const struct poll *poll)
 {
 	const struct resume_options *resume = &definition_of(poll)->resume;
-	nsec_t overlap = poll->sweep_ns > resume->overlap_ns ? poll->sweep_ns : resume->overlap_ns;
+	nsec_t overlap = poll_overlap(poll);
+	if (poll->sweep_ns > overlap)
+		overlap = poll->sweep_ns;
 	return (struct span_rules){overlap, resume->lag_ns, resume->retention_ns};
 }
 
-/* Is the new poll a sweep, which reads again what may have come late? It reaches no further back
- * than keys were kept for it: before that, duplicates could not be told. */
+/* Is the new poll a sweep, which reads again what may have come late? */
 static void begin_sweep(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
-	struct cursor *cursor = &poll->cursor;
-	nsec_t done = cursor->watermark_time, last = poll->swept_time;
+	nsec_t done = poll->cursor.watermark_time, last = poll->swept_time;
 	poll->sweep_ns = 0;
-	if (!definition->sweep_ns) {
-		cursor->swept_from_time = NSEC_NONE;
+	if (!definition->sweep_ns)
 		return;
-	}
-	if (cursor->swept_from_time == NSEC_NONE)
-		cursor->swept_from_time = done != NSEC_NONE ? done - definition->resume.overlap_ns
-					  : cursor->started_time != NSEC_NONE ? cursor->started_time
-									      : SPAN_EARLIEST;
 	bool due = last == NSEC_NONE || now->host_time < last ||
 		   now->host_time - last >= definition->sweep_every_ns;
 	if (due)
 		poll->swept_time = now->host_time;
-	if (!due || done == NSEC_NONE)
-		return;
-	nsec_t reach = done - cursor->swept_from_time;
-	poll->sweep_ns = reach < definition->sweep_ns ? reach : definition->sweep_ns;
+	if (due && done != NSEC_NONE)
+		poll->sweep_ns = poll_reach(poll, done, definition->sweep_ns);
 }
 
 static bool server_is_known(const struct clocks *now)
@@ -110,7 +102,7 @@ static void resume_poll(struct poll *poll)
 static void request_ground(struct poll *poll, nsec_t end_time)
 {
 	const struct cursor *cursor = &poll->cursor;
-	nsec_t overlap = definition_of(poll)->resume.overlap_ns;
+	nsec_t overlap = poll_overlap(poll);
 	nsec_t start = cursor->watermark_time - (overlap > NSEC_PER_SEC ? overlap : NSEC_PER_SEC);
 	if (cursor->started_time != NSEC_NONE && start < cursor->started_time)
 		start = cursor->started_time;
@@ -154,6 +146,8 @@ static bool pull_back(struct poll *poll, const struct clocks *now)
 	poll->pulled = (struct span){target, cursor->watermark_time};
 	poll->notices |= POLL_NOTICE_WATERMARK;
 	cursor->watermark_time = target;
+	if (cursor->keys_from_time > target)
+		cursor->keys_from_time = target;
 	return true;
 }
 
@@ -409,6 +403,7 @@ static void move_watermark(struct poll *poll, const struct clocks *now)
 	poll_add_cover(poll, before > poll->slice.start_time ? before : poll->slice.start_time,
 		done, false);
 	cursor->watermark_time = done;
+	poll_note_keys(poll);
 }
 
 /* May the next slice be twice as long? Of narrow ones, which lost their cursors before, only after
@@ -439,7 +434,9 @@ enum poll_verdict poll_window_end(struct poll *poll, const struct clocks *now)
 		poll->span_max_ns = poll->span_max_ns > definition->resume.span_max_ns / 2
 					    ? definition->resume.span_max_ns
 					    : 2 * poll->span_max_ns;
-	nsec_t overlap = definition->resume.overlap_pieces ? definition->resume.overlap_ns : 0;
+	nsec_t overlap = definition->resume.overlap_pieces ? poll_reach(poll, poll->slice.end_time,
+								     definition->resume.overlap_ns)
+							   : 0;
 	if (poll->cut_time != NSEC_NONE && poll->slice.end_time >= poll->cut_time) {
 		poll->after_cut = true;
 		poll->cut_time = NSEC_NONE;
