@@ -334,7 +334,7 @@ static void shrink(struct store *store)
 {
 	int64_t n_free = count_pages(store, STATEMENT_FREE_COUNT);
 
-	if (n_free * STORE_PAGE_SIZE > FREE_BYTES_KEPT &&
+	if (n_free * store->page_size > FREE_BYTES_KEPT &&
 		n_free > count_pages(store, STATEMENT_PAGE_COUNT) / 2)
 		statement_run(store, STATEMENT_SHRINK, NULL);
 }

@@ -166,11 +166,13 @@ static int join(struct store *store, const struct pending_note *note, struct fau
 
 static int write_covered(struct store *store, const struct pending_note *note, struct fault *reterr)
 {
-	int changes = 0, r = run_note(store, STATEMENT_COVER_EXTEND, note, &changes, reterr);
+	int n_rows = 0, changes, r = run_note(store, STATEMENT_COVER_EXTEND, note, &n_rows, reterr);
 
-	if (!r && changes == 0)
+	if (!r && n_rows == 0)
 		return run_note(store, STATEMENT_COVER_PUT, note, &changes, reterr);
-	return !r && changes > 1 ? join(store, note, reterr) : r;
+	if (!r)
+		r = run_note(store, STATEMENT_COVER_EXTEND_BACK, note, &changes, reterr);
+	return !r && n_rows > 1 ? join(store, note, reterr) : r;
 }
 
 static int write_note(struct store *store, const struct pending_note *note, struct fault *reterr)

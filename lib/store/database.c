@@ -4,9 +4,10 @@
  * it. Work on the open database is left to cursor, spool, window and commit.
  *
  * WAL with synchronous=FULL: a commit is one write and one fsync of the log, readers (trawlctl) do
- * not wait. Deleted pages are reused and, when many are free, given back bit by bit (commit.c);
- * secure_delete, which Debian switches on, would write every freed page and is off: what is
- * released was delivered to files and collectors, wiping our copy protects nothing.
+ * not wait. Pages are small, since a poll that brings one record changes some bytes in ten of them
+ * (BENCHMARKS.md). Deleted pages are reused and, when many are free, given back bit by bit
+ * (commit.c); secure_delete, which Debian switches on, would write every freed page and is off:
+ * what is released was delivered to files and collectors, wiping our copy protects nothing.
  */
 #include "store/moved.h"
 #include "store/store_internal.h"
@@ -249,7 +250,7 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 	/* auto_vacuum writes, whatever it was: on a full disk a state that is there can be used */
 	r = state == SCHEMA_FRESH
 		    ? statement_exec(store,
-			      "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL", reterr)
+			      "PRAGMA page_size = 2048; PRAGMA auto_vacuum = INCREMENTAL", reterr)
 		    : 0;
 	if (!r)
 		r = statement_exec(store,
@@ -267,7 +268,7 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 		return STORE_E_UNUSABLE;
 	}
 	return statement_exec(store,
-		"PRAGMA wal_autocheckpoint = 1024; PRAGMA journal_size_limit = 8388608", reterr);
+		"PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 8388608", reterr);
 }
 
 /* A damaged tree found now is better than one found in the middle of the night. */
@@ -304,8 +305,10 @@ static int load_number(
 static int load_totals(struct store *store, struct fault *reterr)
 {
 	int64_t bytes = 0;
-	int r = load_number(store, STATEMENT_BATCH_LAST, &store->last_number, reterr);
+	int r = statement_number(store, "PRAGMA page_size", &store->page_size, reterr);
 
+	if (!r)
+		r = load_number(store, STATEMENT_BATCH_LAST, &store->last_number, reterr);
 	if (!r)
 		r = load_number(store, STATEMENT_BATCH_BYTES, &bytes, reterr);
 	if (!r && (store->last_number < 0 || bytes < 0))

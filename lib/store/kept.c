@@ -134,7 +134,7 @@ uint64_t kept_room(struct store *store)
 	if (statement_get(store, STATEMENT_FREE_COUNT, &statement, NULL) != 0 ||
 		statement_step(store, statement, &row, NULL) != 0 || !row)
 		return 0;
-	return (uint64_t)sqlite3_column_int64(statement, 0) * STORE_PAGE_SIZE;
+	return (uint64_t)sqlite3_column_int64(statement, 0) * (uint64_t)store->page_size;
 }
 
 struct row {

@@ -90,10 +90,14 @@ static const char *const statement_texts[N_STATEMENTS] = {
 				" WHERE source = ?1 AND state <> 'gap' AND end_time > ?3",
 	[STATEMENT_COVER_DROP] = "DELETE FROM coverage"
 				 " WHERE source = ?1 AND state <> 'gap' AND start_time >= end_time",
+	/* an update of start_time writes its index, too, also if it stays: that is a statement of
+	 * its own */
 	[STATEMENT_COVER_EXTEND] =
-		"UPDATE coverage SET found_time = ?2, start_time = min(start_time, ?3),"
-		" end_time = max(end_time, ?4) WHERE source = ?1 AND state = ?5"
-		" AND start_time <= ?4 AND end_time >= ?3",
+		"UPDATE coverage SET found_time = ?2, end_time = max(end_time, ?4)"
+		" WHERE source = ?1 AND state = ?5 AND start_time <= ?4 AND end_time >= ?3",
+	[STATEMENT_COVER_EXTEND_BACK] =
+		"UPDATE coverage SET start_time = ?3 WHERE source = ?1 AND ?2 AND state = ?5"
+		" AND start_time > ?3 AND start_time <= ?4",
 	[STATEMENT_COVER_LIST] = "SELECT source, start_time, end_time, state FROM coverage"
 				 " WHERE state <> 'gap' AND (?1 IS NULL OR source = ?1)"
 				 " ORDER BY source, start_time, number",

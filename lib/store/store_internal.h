@@ -19,7 +19,7 @@
 #include "base/merkle.h"
 #include "base/names.h"
 
-#define STORE_PAGE_SIZE 4096 /* of SQLite; keep the text in database.c the same */
+#define STORE_PAGE_SIZE 2048 /* of a new file; keep the text in database.c the same */
 
 /* Steps of the schema: the i-th (from 0) leads from user_version i to i + 1. */
 struct schema {
@@ -71,6 +71,7 @@ enum statement {
 	STATEMENT_COVER_CUT,
 	STATEMENT_COVER_DROP,
 	STATEMENT_COVER_EXTEND,
+	STATEMENT_COVER_EXTEND_BACK,
 	STATEMENT_COVER_LIST,
 	STATEMENT_COVER_PUT,
 	STATEMENT_COVER_REMOVE,
@@ -233,6 +234,7 @@ struct store {
 	char *path; /* of trawld.db */
 	int lock_fd; /* -1: STORE_READ */
 	int witness_fd; /* -1: none */
+	int64_t page_size; /* of the file, which an earlier version may have made */
 	int64_t n_commits; /* that the file has */
 	int64_t n_witnessed; /* that the witness knew at the start */
 	int64_t n_lost; /* that it had, and has no more */

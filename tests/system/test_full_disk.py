@@ -42,7 +42,7 @@ class FullDisk(harness.Case):
         self.wait_size(path or self.out, len(self.lines(n)))
         self.assert_output(self.lines(n), path)
 
-    def limited(self, size=4096):
+    def limited(self, size=2048):
         daemon = Limited(size, ["-c", str(self.conf)], self.environment())
         self.addCleanup(daemon.kill)
         return daemon
@@ -85,7 +85,7 @@ class FullDisk(harness.Case):
 
     def test_once(self):
         """Nobody waits for a run that is to end."""
-        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
         done = subprocess.run([harness.TRAWLD, "-c", str(self.conf), "--once"], preexec_fn=limit, capture_output=True,
                               env=self.environment(), timeout=120)
         self.assertEqual(done.returncode, 75, done.stderr)
