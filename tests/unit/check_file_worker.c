@@ -117,6 +117,33 @@ START_TEST(the_loop_continues_while_a_call_lasts)
 }
 END_TEST
 
+/* Many short calls, until the loop has had a turn. */
+static void call_again_and_again(void *userdata)
+{
+	(void)userdata;
+	while (n_ticks == 0) {
+		file_worker_call_begin("stat");
+		file_worker_call_end();
+		n_calls++;
+	}
+}
+
+START_TEST(the_loop_continues_during_many_short_calls)
+{
+	ev_timer tick;
+
+	n_ticks = 0;
+	ev_timer_init(&tick, on_tick, 0, 0);
+	ev_timer_start(loop, &tick);
+	ck_assert(!file_worker_run(worker, call_again_and_again));
+	ck_assert_int_gt(n_calls, 1);
+	while (n_done == 0)
+		ev_run(loop, EVRUN_ONCE);
+	ck_assert(!ev_run(loop, 0));
+	ck_assert(file_worker_free(worker));
+}
+END_TEST
+
 START_TEST(the_thread_waits_for_the_loop)
 {
 	n_calls = 1;
@@ -180,6 +207,7 @@ static void add_tests(Suite *suite)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_short_task_is_over_at_once);
 	tcase_add_test(tcase, the_loop_continues_while_a_call_lasts);
+	tcase_add_test(tcase, the_loop_continues_during_many_short_calls);
 	tcase_add_test(tcase, the_thread_waits_for_the_loop);
 	tcase_add_test(tcase, the_end_waits_for_a_call_that_returns);
 	tcase_add_test(tcase, a_call_that_hangs_is_left_alone);

@@ -1,13 +1,11 @@
 /* See file_kept.h. */
 #include "sink/file/file_kept.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -15,6 +13,7 @@
 #include "sink/file/file_io.h"
 
 #define FILE_KEPT_LINES ((size_t)1000000) /* so many keys take 32 MiB */
+#define FILE_KEPT_PIECE ((size_t)256 << 10)
 
 /* --- the list --- */
 
@@ -158,42 +157,64 @@ static struct id file_kept_key(struct slice line, enum record_format format)
 	return key;
 }
 
-/* The lines of FILE, which is at KEPT's beginning. False: they cannot be had. */
-static bool file_kept_read(struct file_kept *kept, FILE *file)
+static void file_kept_take_line(struct file_kept *kept, const char *begin, const char *end)
 {
-	int64_t left = kept->end - kept->from;
-	size_t capacity = 0;
-	char *line = NULL;
-	ssize_t n;
+	struct id key = file_kept_key((struct slice){begin, (size_t)(end - begin)}, kept->format);
 
-	while (left > 0 && kept->lines.n_ids < FILE_KEPT_LINES &&
-		(n = getline(&line, &capacity, file)) > 0) {
-		struct slice text = {line, (size_t)n - (line[n - 1] == '\n')};
-		struct id key = file_kept_key(text, kept->format);
+	idset_add(&kept->lines, &key);
+}
 
-		idset_add(&kept->lines, &key);
-		left -= n;
+/* Takes the lines of TEXT, the LAST of which may have no end yet; otherwise what has none stays. */
+static void file_kept_take(struct file_kept *kept, struct buf *text, bool last)
+{
+	const char *at = text->data, *end = text->data + text->size, *stop;
+
+	while ((stop = memchr(at, '\n', (size_t)(end - at)))) {
+		file_kept_take_line(kept, at, stop);
+		at = stop + 1;
 	}
-	free(line);
-	return left <= 0;
+	if (last && at < end)
+		file_kept_take_line(kept, at, end);
+	text->size = (size_t)(end - at);
+	memmove(text->data, at, text->size);
+}
+
+/* The lines from KEPT's beginning on. False: they cannot be had. */
+static bool file_kept_read(struct file_kept *kept, int fd)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	int64_t at = kept->from;
+
+	while (at < kept->end && kept->lines.n_ids < FILE_KEPT_LINES) {
+		size_t size = kept->end - at < (int64_t)FILE_KEPT_PIECE ? (size_t)(kept->end - at)
+									: FILE_KEPT_PIECE;
+		ssize_t n = file_io_pread(fd, buf_reserve(&text, size), size, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text.size += (size_t)n;
+		at += n;
+		file_kept_take(kept, &text, at == kept->end);
+	}
+	return at >= kept->end;
 }
 
 static bool file_kept_load(struct file_kept *kept, enum record_format format)
 {
-	FILE *file;
-	bool loaded;
+	int fd;
 
 	if (kept->loaded && kept->format == format)
 		return true;
-	file = fopen(kept->path, "re");
-	if (!file)
+	fd = file_io_open(kept->path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
 		return false;
 	idset_clear(&kept->lines);
 	kept->format = format;
-	loaded = fseeko(file, kept->from, SEEK_SET) == 0 && file_kept_read(kept, file);
-	fclose(file);
-	kept->loaded = loaded;
-	return loaded;
+	kept->loaded = file_kept_read(kept, fd);
+	file_io_close(fd);
+	return kept->loaded;
 }
 
 static bool file_kept_is_there(const struct file_kept *kept)

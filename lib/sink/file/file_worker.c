@@ -10,6 +10,7 @@
 #include "base/thread.h"
 
 #define FILE_WORKER_PATIENCE NSEC_PER_MSEC /* of the loop, with a system call */
+#define FILE_WORKER_SLICE (10 * NSEC_PER_MSEC) /* of the loop, with a task of many short calls */
 #define FILE_WORKER_END (3 * NSEC_PER_SEC) /* that the end waits for one since it began */
 
 enum file_worker_state {
@@ -17,7 +18,7 @@ enum file_worker_state {
 	FILE_WORKER_RUNS, /* the loop waits */
 	FILE_WORKER_CALLS, /* in a system call; the loop waits, as long as it is patient */
 	FILE_WORKER_AWAY, /* in a system call; the loop continues */
-	FILE_WORKER_BACK, /* the call has returned: the thread waits for the loop */
+	FILE_WORKER_BACK, /* the call has returned: the thread waits until the loop hands over */
 };
 
 struct file_worker {
@@ -33,8 +34,9 @@ struct file_worker {
 	void (*task)(void *userdata);
 	const char *call;
 	nsec_t called_at;
+	nsec_t given_at; /* when the loop last handed over */
 	bool quit;
-	bool left; /* nobody waits for the thread */
+	bool left; /* nobody waits for the thread, which releases what it has */
 };
 
 static bool file_worker_stays;
@@ -84,13 +86,14 @@ void file_worker_call_begin(const char *name)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-/* Held: the call took so long that the loop has continued. */
+/* Held: the loop has continued, or is to. */
 static void file_worker_come_back(struct file_worker *worker)
 {
 	if (!worker->left) {
+		if (worker->state == FILE_WORKER_AWAY)
+			ev_async_send(worker->setup.loop, &worker->wake_loop);
 		worker->state = FILE_WORKER_BACK;
 		pthread_cond_signal(&worker->given);
-		ev_async_send(worker->setup.loop, &worker->wake_loop);
 	}
 	while (!worker->left && worker->state != FILE_WORKER_RUNS)
 		pthread_cond_wait(&worker->turn, &worker->lock);
@@ -110,7 +113,8 @@ void file_worker_call_end(void)
 	if (!worker)
 		return;
 	pthread_mutex_lock(&worker->lock);
-	if (worker->state == FILE_WORKER_CALLS)
+	if (worker->state == FILE_WORKER_CALLS &&
+		(worker->left || thread_now() - worker->given_at < FILE_WORKER_SLICE))
 		worker->state = FILE_WORKER_RUNS;
 	else
 		file_worker_come_back(worker);
@@ -120,14 +124,20 @@ void file_worker_call_end(void)
 
 /* --- the loop --- */
 
-/* Held: the thread runs until its task is over (true), or a system call takes too long. */
+/* Held: the thread runs until its task is over (true), or it or a system call takes too long. */
 static bool file_worker_hand_over(struct file_worker *worker)
 {
 	worker->state = FILE_WORKER_RUNS;
+	worker->given_at = thread_now();
 	pthread_cond_signal(&worker->turn);
 	while (worker->state != FILE_WORKER_IDLE) {
 		nsec_t now_at = thread_now(), from_at = now_at;
 
+		if (worker->state == FILE_WORKER_BACK) {
+			ev_async_start(worker->setup.loop, &worker->wake_loop);
+			ev_async_send(worker->setup.loop, &worker->wake_loop);
+			return false;
+		}
 		if (worker->state == FILE_WORKER_CALLS)
 			from_at = worker->called_at;
 		if (now_at - from_at >= FILE_WORKER_PATIENCE) {

@@ -2,8 +2,9 @@
  * The thread of a file sink. All that the sink does with its files happens there, and yet only one
  * of the two threads runs at any time: the loop hands over and waits. Only while the thread is in a
  * system call of file_io.h, which a slow disk or a file server that is gone can hold for as long as
- * they like, and has been for a millisecond, does the loop continue without it. When the call
- * returns, the thread waits until the loop hands over again.
+ * they like, and has been for a millisecond, does the loop continue without it; and at the end of a
+ * call once the thread has run for ten, as a task may consist of many short calls. Then the thread
+ * waits until the loop hands over again.
  *
  * So a task may use whatever the loop's thread may, between its system calls: no data is shared at
  * the same time, and no other lock is needed. The loop must not touch the sink's files until the
