@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Many sources behind APIs that misbehave, sinks that come and go, reloads and kills, for some minutes: nothing is lost
-or repeated, and neither memory nor descriptors grow. See script/soak.
+"""Many sources behind APIs that misbehave, sinks that come and go, reloads, kills and a disk that fills (a tmpfs in a
+namespace of its own, with the state and the archive), for some minutes: nothing is lost or repeated, and neither memory
+nor descriptors grow. See script/soak.
 
 Kills end with the first third, so that the second and the last are of one process and can be compared.
 SOAK_MINUTES, SOAK_SOURCES: how much; TRAWLD_TEST_SEED repeats the choices.
@@ -11,6 +12,7 @@ import pathlib
 import random
 import shlex
 import signal
+import subprocess
 import sys
 import time
 
@@ -36,6 +38,11 @@ FAULTS = (
 class Soak(harness.Case):
     def setUp(self):
         super().setUp()
+        self.disk = self.dir / "disk"
+        self.disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", self.disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "--lazy", self.disk], check=True)
+        self.state, self.archive, self.filler = self.disk / "state", self.disk / "archive", self.disk / "filler"
         seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
         print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
         self.dice = random.Random(seed)
@@ -59,9 +66,9 @@ class Soak(harness.Case):
         self.folder.mkdir()
         child = [sys.executable, harness.SOURCE_ROOT / "tests/system/exec_child.py", self.folder]
         sections.append("[sink program]\ntype = exec\ncommand = %s\nretry_max = 5s\n" % shlex.join(map(str, child)))
-        sections.append(self.file_sink(path=self.dir / "archive" / "%{source}.ndjson"))
+        sections.append(self.file_sink(path=self.archive / "%{source}.ndjson"))
         self.configure(*sections, daemon="log_level = warning")
-        self.done = {"kill": 0, "reload": 0, "reopen": 0, "api": 0, "receiver": 0, "program": 0}
+        self.done = {"kill": 0, "reload": 0, "reopen": 0, "api": 0, "receiver": 0, "program": 0, "fill": 0}
 
     # --- what happens ---
 
@@ -87,6 +94,19 @@ class Soak(harness.Case):
     def program(self):
         (self.folder / "script").write_text(" ".join(self.dice.choices(("retry", "half", "ok"), k=3)))
 
+    def fill(self):
+        """All but a few blocks are taken, or given back."""
+        if self.filler.exists():
+            return self.filler.unlink()
+        left = self.dice.randrange(16)
+        with open(self.filler, "wb", buffering=0) as file:
+            while (status := os.statvfs(self.disk)).f_bfree > left:
+                try:
+                    os.posix_fallocate(file.fileno(), file.tell(), (status.f_bfree - left) * status.f_bsize)
+                    file.seek(0, os.SEEK_END)
+                except OSError:  # trawld wrote meanwhile
+                    pass
+
     def measure(self):
         """(KiB of memory, descriptors)."""
         folder = pathlib.Path("/proc/%d" % self.daemon_.pid)
@@ -111,6 +131,7 @@ class Soak(harness.Case):
         self.report(samples, length)
 
     def recover(self):
+        self.filler.unlink(missing_ok=True)
         for api in self.apis:
             api.control(faults=[], visible=RECORDS)
         for receiver in self.receivers:
@@ -122,7 +143,7 @@ class Soak(harness.Case):
 
     def assert_all(self):
         expected = {name: cloudscale.expected_lines(seed, 0, RECORDS) for name, seed in self.seeds.items()}
-        size = lambda name: (self.dir / "archive" / (name + ".ndjson"))
+        size = lambda name: self.archive / (name + ".ndjson")
         for name, lines in expected.items():
             self.wait_size(size(name), len(lines), PATIENCE)
         total = sum(map(len, expected.values()))
@@ -152,4 +173,7 @@ class Soak(harness.Case):
 
 
 if __name__ == "__main__":
+    if not os.environ.get("SOAK_NAMESPACE"):
+        os.environ["SOAK_NAMESPACE"] = "yes"
+        os.execvp("unshare", ["unshare", "--map-root-user", "--mount", sys.executable, *sys.argv])
     harness.main()
