@@ -19,7 +19,7 @@ struct pairs {
 	size_t n_items, capacity;
 };
 
-/* PATTERN with ANY in it. */
+/* PATTERN with ANY in it. What is between two of them is looked for from the left, once. */
 static bool text_matches(const char *pattern, const char *text)
 {
 	const char *any = strstr(pattern, ANY);
@@ -28,12 +28,18 @@ static bool text_matches(const char *pattern, const char *text)
 	size_t size = (size_t)(any - pattern);
 	if (strncmp(pattern, text, size) != 0)
 		return false;
-	for (const char *at = text + size;; at++) {
-		if (text_matches(any + strlen(ANY), at))
-			return true;
-		if (!*at)
+	text += size;
+	pattern = any + strlen(ANY);
+	while ((any = strstr(pattern, ANY))) {
+		char *part CLEANUP_FREE = mem_strndup(pattern, (size_t)(any - pattern));
+		text = strstr(text, part);
+		if (!text)
 			return false;
+		text += any - pattern;
+		pattern = any + strlen(ANY);
 	}
+	size_t left = strlen(text), end = strlen(pattern);
+	return left >= end && strcmp(text + left - end, pattern) == 0;
 }
 
 static int hex(char c)
