@@ -124,7 +124,6 @@ static void call_again_and_again(void *userdata)
 	while (n_ticks == 0) {
 		file_worker_call_begin("stat");
 		file_worker_call_end();
-		n_calls++;
 	}
 }
 
@@ -136,7 +135,6 @@ START_TEST(the_loop_continues_during_many_short_calls)
 	ev_timer_init(&tick, on_tick, 0, 0);
 	ev_timer_start(loop, &tick);
 	ck_assert(!file_worker_run(worker, call_again_and_again));
-	ck_assert_int_gt(n_calls, 1);
 	while (n_done == 0)
 		ev_run(loop, EVRUN_ONCE);
 	ck_assert(!ev_run(loop, 0));
