@@ -153,16 +153,13 @@ def count_lines(path):
         return sum(1 for _ in file)
 
 
-def measure(folder, options, pad):
-    """One table: each program's median of all rounds, and trawld's ratio to it."""
+def measure(folder, options, pad, others):
+    """One table: each program's median of all rounds, and trawld's ratio to it. OTHERS are the
+    programs beside trawld: NAME: function(folder, port, out), which returns what run() does."""
     port = free_port()
     size = write_pages(folder / "pages", port, options.pages, options.records, pad)
     total = options.pages * options.records
-    programs = {
-        "trawld": lambda *place: run_trawld(options.trawld, *place),
-        "aiohttp": run_follow,
-        "limit": run_limit,
-    }
+    programs = {"trawld": lambda *place: run_trawld(options.trawld, *place), **others}
     runs = {name: [] for name in programs}
     nginx = start_nginx(folder, port)
     try:
@@ -188,19 +185,23 @@ def measure(folder, options, pad):
             cpu[name] / cpu["trawld"], memory[name]), flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description="measures trawld beside a script and the limit")
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("trawld", type=os.path.abspath)
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--records", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pad", type=int, nargs="*", default=[0, 800],
         help="bytes added to the 200 of a record, a table each")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def tables(options, others):
     for pad in options.pad:
         with tempfile.TemporaryDirectory(prefix="trawld-bench-") as folder:
-            measure(pathlib.Path(folder), options, pad)
+            measure(pathlib.Path(folder), options, pad, others)
 
 
 if __name__ == "__main__":
-    main()
+    tables(arguments("measures trawld beside a script and the limit"),
+           {"aiohttp": run_follow, "limit": run_limit})
