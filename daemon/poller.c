@@ -236,6 +236,7 @@ int poller_new(struct poller **ret, const struct poller_setup *setup, struct fau
 			.paused = poller->paused,
 			.give_up = setup->once,
 			.first_delay_ns = setup->first_delay_ns,
+			.overlap_ns = reconciler_overlap(poller->reconciler),
 			.callbacks = &callbacks,
 			.userdata = poller,
 		},

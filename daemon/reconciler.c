@@ -27,6 +27,7 @@ struct reconciler {
 	struct poller *poller;
 	nsec_t grid_ns;
 	nsec_t until_time[SOURCE_RECONCILE_MAX]; /* after each delay */
+	nsec_t late_ns[SOURCE_RECONCILE_MAX]; /* the latest record that it has found */
 	nsec_t pause_until_at; /* after a failure */
 	/* the window that is requested */
 	size_t delay; /* index */
@@ -55,12 +56,19 @@ static int load(struct reconciler *reconciler, struct fault *reterr)
 		source->reconcile_ns, source->n_reconcile, reterr);
 	for (size_t i = 0; i < source->n_reconcile && !r; i++) {
 		nsec_t *until = &reconciler->until_time[i];
-		r = reconcile_get(store, source->name, source->reconcile_ns[i], until, reterr);
+		r = reconcile_get(store, source->name, source->reconcile_ns[i], until,
+			&reconciler->late_ns[i], reterr);
 		if (r || *until != NSEC_NONE)
 			continue;
 		*until = span_ceil(clock_wall(), reconciler->grid_ns);
-		r = reconcile_settle(store, source->name, source->page_shape,
-			source->reconcile_ns[i], *until, NULL, 0, NULL, reterr);
+		r = reconcile_settle(store,
+			&(struct reconcile_result){
+				.source = source->name,
+				.shape = source->page_shape,
+				.delay_ns = source->reconcile_ns[i],
+				.until_time = *until,
+			},
+			reterr);
 	}
 	return r;
 }
@@ -113,6 +121,35 @@ nsec_t reconciler_time(const struct reconciler *reconciler)
 		if (time == NSEC_NONE || reconciler->until_time[i] < time)
 			time = reconciler->until_time[i];
 	return time;
+}
+
+nsec_t reconciler_late(const struct reconciler *reconciler)
+{
+	nsec_t late = 0;
+	for (size_t i = 0; reconciler && i < source_of(reconciler)->n_reconcile; i++)
+		late = reconciler->late_ns[i] > late ? reconciler->late_ns[i] : late;
+	return late;
+}
+
+nsec_t reconciler_proposal(nsec_t late_ns)
+{
+	return span_ceil(late_ns, late_ns > NSEC_PER_HOUR ? NSEC_PER_HOUR : NSEC_PER_MIN);
+}
+
+/* Where records come LATE_NS late. */
+static nsec_t overlap_for(const struct source *source, nsec_t late_ns)
+{
+	nsec_t overlap = reconciler_proposal(late_ns),
+	       least = source->definition->resume.overlap_ns;
+	if (overlap > OVERLAP_AUTO_MAX)
+		overlap = OVERLAP_AUTO_MAX;
+	return overlap > least ? overlap : least;
+}
+
+nsec_t reconciler_overlap(const struct reconciler *reconciler)
+{
+	bool automatic = reconciler && source_of(reconciler)->definition->overlap_auto;
+	return automatic ? overlap_for(source_of(reconciler), reconciler_late(reconciler)) : 0;
 }
 
 /* --- one window --- */
@@ -220,27 +257,85 @@ static void print_vanished(
 	buf_printf(out, "%s)", n > SHOWN_MAX ? ", ..." : "");
 }
 
-/* An overlap that would have been enough: whole minutes or hours. */
-static void print_overlap(nsec_t late_ns, struct buf *out)
+/* With `overlap = auto`: what it becomes, as the event; else nothing. */
+static void print_overlap(const struct reconciler *reconciler, const struct difference *difference,
+	nsec_t late_ns, struct buf *out)
 {
-	nsec_t unit = late_ns > NSEC_PER_HOUR ? NSEC_PER_HOUR : NSEC_PER_MIN;
-	timestamp_print_duration(span_ceil(late_ns, unit), out);
+	struct buf old CLEANUP(buf_deinit) = BUF_NULL, new CLEANUP(buf_deinit) = BUF_NULL;
+	nsec_t old_ns = reconciler_overlap(reconciler);
+	nsec_t new_ns = overlap_for(source_of(reconciler), late_ns);
+	if (difference->n_late == 0 || old_ns == 0 || new_ns <= old_ns)
+		return;
+	timestamp_print_duration(old_ns, &old);
+	timestamp_print_duration(new_ns, &new);
+	buf_printf(out,
+		"overlap = auto: polls reach back by %s from now on, before by %s, since %zu record%s came late",
+		buf_text(&new), buf_text(&old), difference->n_late, str_plural(difference->n_late));
+}
+
+/* What was done, or can be done, to read such records in time. */
+static void print_remedy(const struct reconciler *reconciler, const struct difference *difference,
+	nsec_t late_ns, const struct buf *change, struct buf *out)
+{
+	nsec_t proposal = reconciler_proposal(late_ns), overlap = reconciler_overlap(reconciler);
+	if (change->size > 0) {
+		buf_append_slice(out, buf_slice(change));
+		return;
+	}
+	buf_append_text(out, overlap ? "overlap = auto stays at " : "`overlap = ");
+	timestamp_print_duration(overlap ? overlap : proposal, out);
+	if (!overlap)
+		buf_printf(out, "` would have read %s in time",
+			difference->n_late == 1 ? "it" : "them");
+	else if (overlap == OVERLAP_AUTO_MAX)
+		buf_append_text(out, ", its maximum");
 }
 
 static void tell_late(const struct reconciler *reconciler, const struct span *window,
-	const struct difference *difference, nsec_t now_time)
+	const struct difference *difference, nsec_t late_ns, const struct buf *change)
 {
 	const struct source *source = source_of(reconciler);
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL, overlap CLEANUP(buf_deinit) = BUF_NULL;
-	nsec_t late_ns = now_time - difference->oldest_late;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL, remedy CLEANUP(buf_deinit) = BUF_NULL;
 	print_window(window, &text);
-	print_overlap(late_ns, &overlap);
+	print_remedy(reconciler, difference, late_ns, change, &remedy);
 	log_warning(&source->subject,
 		"reconciled %s: %zu record%s came late, up to %" PRId64
-		" s after %s time; delivered now (`overlap = %s` would have read %s in time)",
+		" s after %s time; delivered now (%s)",
 		buf_text(&text), difference->n_late, str_plural(difference->n_late),
 		(int64_t)(late_ns / NSEC_PER_SEC), difference->n_late == 1 ? "its" : "their",
-		buf_text(&overlap), difference->n_late == 1 ? "it" : "them");
+		buf_text(&remedy));
+}
+
+/* Records that the API no longer returns can be told. */
+static bool can_tell_vanished(struct reconciler *reconciler)
+{
+	if (reconciler->foreign && !reconciler->foreign_told)
+		log_warning(&source_of(reconciler)->subject,
+			"reconcile: the API also returns records of other times than were requested, so records that vanish from it cannot be told; late records are still found");
+	reconciler->foreign_told |= reconciler->foreign;
+	return !reconciler->foreign;
+}
+
+/* It is in the state. */
+static void tell(struct reconciler *reconciler, const struct reconcile_result *found,
+	const struct span *window, const struct difference *difference, const struct buf *change)
+{
+	const struct source *source = source_of(reconciler);
+	if (found->vanished)
+		log_error(&source->subject,
+			"reconciled: %s: ask the provider who removed them; what was accepted stays delivered, and the event is in the seals",
+			found->vanished);
+	if (difference->n_late > 0)
+		tell_late(reconciler, window, difference, found->late_ns, change);
+}
+
+static void take_result(struct reconciler *reconciler, const struct reconcile_result *found)
+{
+	nsec_t *late = &reconciler->late_ns[reconciler->delay];
+	reconciler->until_time[reconciler->delay] = found->until_time;
+	*late = found->late_ns > *late ? found->late_ns : *late;
+	reconciler->poller->tally.n_vanished += found->n_records;
+	runner_set_overlap(reconciler->poller->runner, reconciler_overlap(reconciler));
 }
 
 /* What was read whole is compared. 0 or STORE_E_*. */
@@ -249,33 +344,34 @@ static int settle(
 {
 	const struct source *source = source_of(reconciler);
 	struct difference difference;
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL, change CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t now_time = clock_wall();
 	if (!committer_flush(reconciler->poller->committer))
 		return fault_set(reterr, FAULT_STORE, "the state cannot be written now");
 	find_difference(reconciler, now_time, &difference);
-	size_t n = reconciler->foreign ? 0 : difference.vanished.n_items;
-	if (reconciler->foreign && !reconciler->foreign_told)
-		log_warning(&source->subject,
-			"reconcile: the API also returns records of other times than were requested, so records that vanish from it cannot be told; late records are still found");
-	reconciler->foreign_told |= reconciler->foreign;
+	nsec_t late_ns = difference.n_late > 0 ? now_time - difference.oldest_late : 0;
+	size_t n = can_tell_vanished(reconciler) ? difference.vanished.n_items : 0;
 	if (n > 0)
 		print_vanished(&result->span, &difference.vanished, &text);
-	int r = reconcile_settle(store_of(reconciler), source->name, source->page_shape,
-		source->reconcile_ns[reconciler->delay], result->span.end_time,
-		difference.vanished.items, n, buf_text(&text), reterr);
+	print_overlap(reconciler, &difference, late_ns, &change);
+	const struct reconcile_result found = {
+		.source = source->name,
+		.shape = source->page_shape,
+		.delay_ns = source->reconcile_ns[reconciler->delay],
+		.until_time = result->span.end_time,
+		.late_ns = late_ns,
+		.records = difference.vanished.items,
+		.n_records = n,
+		.vanished = n > 0 ? buf_text(&text) : NULL,
+		.overlap = change.size > 0 ? buf_text(&change) : NULL,
+	};
+	int r = reconcile_settle(store_of(reconciler), &found, reterr);
+	if (!r) {
+		take_result(reconciler, &found);
+		tell(reconciler, &found, &result->span, &difference, &change);
+	}
 	free(difference.vanished.items);
-	if (r)
-		return r;
-	reconciler->until_time[reconciler->delay] = result->span.end_time;
-	reconciler->poller->tally.n_vanished += n;
-	if (n > 0)
-		log_error(&source->subject,
-			"reconciled: %s: ask the provider who removed them; what was accepted stays delivered, and the event is in the seals",
-			buf_text(&text));
-	if (difference.n_late > 0)
-		tell_late(reconciler, &result->span, &difference, now_time);
-	return 0;
+	return r;
 }
 
 static void put_off(

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "reconciler.h"
 #include "status_json.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
@@ -93,6 +94,19 @@ static void set_state(json_t *detail, const struct overview *overview, const cha
 	json_decref(gaps);
 }
 
+/* How far back polls reach, and how late the latest record came that was found later. */
+static void set_overlap(json_t *detail, const struct poller *poller)
+{
+	const struct definition *definition = poller->source->definition;
+	nsec_t overlap = reconciler_overlap(poller->reconciler);
+	if (overlap == 0)
+		overlap = definition->resume.overlap_ns;
+	json_object_set_new(detail, "overlap_seconds", json_real((double)overlap / NSEC_PER_SEC));
+	json_object_set_new(detail, "overlap_auto", json_boolean(definition->overlap_auto));
+	json_object_set_new(detail, "late_seconds",
+		json_real((double)reconciler_late(poller->reconciler) / NSEC_PER_SEC));
+}
+
 json_t *status_detail_source(const struct overview *overview, const struct overview_source *from)
 {
 	const struct source *source = from->poller->source;
@@ -103,6 +117,7 @@ json_t *status_detail_source(const struct overview *overview, const struct overv
 	json_object_set_new(detail, "definition",
 		definition->file ? status_json_text(definition->file) : json_null());
 	set_state(detail, overview, source->name);
+	set_overlap(detail, from->poller);
 	json_object_set_new(detail, "sinks", source_sinks_json(overview->parts->setup, source));
 	json_object_set_new(detail, "log", lines_json("source", source->name));
 	return detail;

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/timestamp.h"
 #include "cursor_text.h"
 #include "terminal.h"
 
@@ -130,6 +131,30 @@ static void print_deadline(const json_t *source, struct buf *out)
 			"unknown: the definition does not say how long the API keeps records", out);
 }
 
+static char *duration_of(const json_t *detail, const char *name)
+{
+	struct buf text = BUF_NULL;
+	double seconds = json_number_value(json_object_get(detail, name));
+	timestamp_print_duration((nsec_t)(seconds * NSEC_PER_SEC), &text);
+	return buf_take(&text);
+}
+
+/* Where reconciliation has found late records. */
+static void print_overlap(const json_t *detail, struct buf *out)
+{
+	bool automatic = json_is_true(json_object_get(detail, "overlap_auto"));
+	double late = json_number_value(json_object_get(detail, "late_seconds"));
+	if (!automatic && late <= 0)
+		return;
+	char *overlap CLEANUP_FREE = duration_of(detail, "overlap_seconds");
+	char *latest CLEANUP_FREE = duration_of(detail, "late_seconds");
+	begin_line("overlap", out);
+	buf_printf(out, "%s%s", overlap, automatic ? " (auto)" : "");
+	if (late > 0)
+		buf_printf(out, "; the latest record came up to %s late", latest);
+	buf_append_char(out, '\n');
+}
+
 static void print_source(const json_t *source, struct buf *out)
 {
 	const json_t *detail = json_object_get(source, "detail");
@@ -147,6 +172,7 @@ static void print_source(const json_t *source, struct buf *out)
 	time_line("last success", source, "last_success", out);
 	time_line("read up to", source, "covered_until", out);
 	print_deadline(source, out);
+	print_overlap(detail, out);
 	begin_line("since start", out);
 	append_count(source, "records", "new record", true, out);
 	buf_append_text(out, ", ");

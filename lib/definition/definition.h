@@ -219,6 +219,7 @@ struct definition {
 	struct resume_options resume;
 	struct cursor_definition resume_cursor;
 	nsec_t step_ns; /* what windows are rounded to */
+	bool overlap_auto; /* the source says `overlap = auto`: resume.overlap_ns is the least */
 	nsec_t sweep_ns, sweep_every_ns; /* the overlap of one poll in each such time; 0: none */
 
 	struct limits_options limits;

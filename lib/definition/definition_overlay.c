@@ -2,7 +2,7 @@
  * A source may set any definition key inline (`records.id = /RequestId`), and the short forms
  * overlap, lag, page_size and rate. They are laid over the definition's INI before anything is
  * checked, so a wrong inline value is reported at its own cursor. Where a section has variants, the
- * key goes into each: whichever applies has it.
+ * key goes into each: whichever applies has it. `overlap = auto` leaves the definition's own.
  */
 #include "definition/definition_internal.h"
 
@@ -111,6 +111,10 @@ void definition_overlay(
 			}
 		if (!kind)
 			continue;
+		if (strcmp(entry->key, "overlap") == 0 && strcmp(entry->value, "auto") == 0) {
+			definition->overlap_auto = entry->used = true;
+			continue;
+		}
 		section_for(definition, kind, entry);
 		for (size_t j = 0; j < definition->ini.n_sections; j++)
 			if (strcmp(definition->ini.sections[j].kind, kind) == 0)

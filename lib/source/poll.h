@@ -68,6 +68,8 @@ void poll_set_cursor(struct poll *poll, const struct cursor *cursor);
  * other time. Only for definitions that go by windows, without [fetch]. Its cursor is not to be
  * kept. */
 void poll_set_errand(struct poll *poll, const struct span *span);
+/* The overlap is at least this from the next poll on, whatever the definition says. */
+void poll_set_overlap(struct poll *poll, nsec_t overlap_ns);
 /* A source that has read nothing yet starts at another time. */
 void poll_set_started(struct poll *poll, nsec_t time);
 /* The documents of a window cannot be had as they were listed: back to CURSOR, from which the

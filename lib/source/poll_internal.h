@@ -21,6 +21,7 @@ struct poll {
 	bool ahead; /* windows: this poll goes beyond both clocks, which are behind the records */
 	bool frozen; /* windows: it starts where perhaps not everything before was read */
 	nsec_t sweep_ns; /* windows: the overlap of this poll, which is a sweep; 0: it is none */
+	nsec_t least_overlap_ns; /* poll_set_overlap */
 	nsec_t swept_time; /* windows: when the last sweep began, by the host's clock, in this
 			      process; NSEC_NONE: none did */
 	bool resumed; /* windows: this poll was begun by an earlier process, now is farther on */

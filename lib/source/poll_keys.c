@@ -46,13 +46,24 @@ static nsec_t window_base(const struct poll *poll)
 	return poll->untimed && newest < base - PULL_BACK_MAX ? base - PULL_BACK_MAX : newest;
 }
 
+void poll_set_overlap(struct poll *poll, nsec_t overlap_ns)
+{
+	poll->least_overlap_ns = overlap_ns;
+}
+
+static nsec_t whole_overlap(const struct poll *poll)
+{
+	nsec_t overlap = definition_of(poll)->resume.overlap_ns;
+	return poll->least_overlap_ns > overlap ? poll->least_overlap_ns : overlap;
+}
+
 /* From where on the next poll may read again; NSEC_NONE: from anywhere. It requests whole steps: an
  * API that knows days only is read from midnight on. */
 static nsec_t needed_from(const struct poll *poll)
 {
 	const struct definition *definition = definition_of(poll);
 	nsec_t base = definition->resume.window ? window_base(poll) : poll->cursor.newest_time;
-	nsec_t reach = definition->resume.overlap_ns;
+	nsec_t reach = whole_overlap(poll);
 	if (base == NSEC_NONE)
 		return NSEC_NONE;
 	if (definition->sweep_ns > reach)
@@ -80,10 +91,10 @@ nsec_t poll_reach(const struct poll *poll, nsec_t done_time, nsec_t wanted_ns)
 
 nsec_t poll_overlap(const struct poll *poll)
 {
-	const struct resume_options *resume = &definition_of(poll)->resume;
+	bool window = definition_of(poll)->resume.window;
 	const struct cursor *cursor = &poll->cursor;
-	return poll_reach(poll, resume->window ? cursor->watermark_time : cursor->newest_time,
-		resume->overlap_ns);
+	return poll_reach(
+		poll, window ? cursor->watermark_time : cursor->newest_time, whole_overlap(poll));
 }
 
 nsec_t poll_horizon(const struct poll *poll)

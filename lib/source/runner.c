@@ -268,6 +268,7 @@ int runner_new(struct runner **ret, const struct runner_setup *setup, struct fau
 		runner_free(runner);
 		return r;
 	}
+	poll_set_overlap(runner->poll, setup->overlap_ns);
 	runner->errand = setup->errand != NULL;
 	if (setup->errand)
 		poll_set_errand(runner->poll, setup->errand);
@@ -361,6 +362,11 @@ int runner_resume(struct runner *runner, struct fault *reterr)
 void runner_stop(struct runner *runner)
 {
 	halt(runner, RUNNER_STOPPED);
+}
+
+void runner_set_overlap(struct runner *runner, nsec_t overlap_ns)
+{
+	poll_set_overlap(runner->poll, overlap_ns);
 }
 
 nsec_t runner_horizon(const struct runner *runner)

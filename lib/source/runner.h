@@ -51,6 +51,7 @@ struct runner_setup {
 	const char *cursor; /* text from the store; NULL: no state yet */
 	bool paused; /* as after runner_pause */
 	bool give_up; /* --once: after some attempts report through rested and stop */
+	nsec_t overlap_ns; /* runner_set_overlap */
 	const struct span *errand; /* only this is requested, once (poll.h), and give_up is set;
 				      NULL: all that comes */
 	nsec_t first_delay_ns; /* spreads the first polls */
@@ -72,6 +73,9 @@ void runner_poll_now(struct runner *runner);
 void runner_pause(struct runner *runner);
 /* Nothing happens unless it is paused. 0, or FAULT_CONFIG: it has no cursor to begin at. */
 int runner_resume(struct runner *runner, struct fault *reterr);
+/* Polls reach back by this at least, whatever the definition says, as soon as dedupe keys were kept
+ * for it (poll.h). */
+void runner_set_overlap(struct runner *runner, nsec_t overlap_ns);
 /* A person wants to get past what fails now: a window, a page or a document becomes a gap, as small
  * as it can be found by further requests. 0, or FAULT_CONFIG with the reason why not. */
 int runner_skip(struct runner *runner, struct fault *reterr);

@@ -394,6 +394,9 @@ static void check_reconcile(
 	}
 	if (why)
 		fault_at(findings, section, "reconcile", why);
+	else if (source->definition->overlap_auto && source->n_reconcile == 0)
+		fault_at(findings, section, "overlap",
+			"requires `reconcile`, which finds out how late records come");
 }
 
 /* What an [auth] setting is made of comes from parameters: only with them it can be judged. */

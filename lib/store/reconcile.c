@@ -68,13 +68,13 @@ int reconcile_list(struct store *store, const char *source, nsec_t start_time, n
 }
 
 int reconcile_get(struct store *store, const char *source, nsec_t delay_ns, nsec_t *ret_until,
-	struct fault *reterr)
+	nsec_t *ret_late, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
 	bool row = false;
 	int r = statement_prepare(store,
-		"SELECT until_time FROM reconciled WHERE source = ?1 AND delay = ?2", &statement,
-		reterr);
+		"SELECT until_time, late FROM reconciled WHERE source = ?1 AND delay = ?2",
+		&statement, reterr);
 
 	if (r)
 		return r;
@@ -82,6 +82,7 @@ int reconcile_get(struct store *store, const char *source, nsec_t delay_ns, nsec
 	sqlite3_bind_int64(statement, 2, delay_ns);
 	r = statement_step(store, statement, &row, reterr);
 	*ret_until = !r && row ? sqlite3_column_int64(statement, 0) : NSEC_NONE;
+	*ret_late = !r && row ? sqlite3_column_int64(statement, 1) : 0;
 	return r;
 }
 
@@ -129,21 +130,23 @@ int reconcile_forget_others(struct store *store, const char *source, const char 
 			   reterr);
 }
 
-static int put_until(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
-	nsec_t until_time, struct fault *reterr)
+static int put_result(
+	struct store *store, const struct reconcile_result *result, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
 	int r = statement_prepare(store,
-		"INSERT INTO reconciled(source, delay, until_time, shape) VALUES(?1, ?2, ?3, ?4)"
-		" ON CONFLICT DO UPDATE SET until_time = excluded.until_time",
+		"INSERT INTO reconciled(source, delay, until_time, shape, late)"
+		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE"
+		" SET until_time = excluded.until_time, late = max(late, excluded.late)",
 		&statement, reterr);
 
 	if (r)
 		return r;
-	statement_bind_text(statement, 1, source);
-	sqlite3_bind_int64(statement, 2, delay_ns);
-	sqlite3_bind_int64(statement, 3, until_time);
-	statement_bind_text(statement, 4, shape);
+	statement_bind_text(statement, 1, result->source);
+	sqlite3_bind_int64(statement, 2, result->delay_ns);
+	sqlite3_bind_int64(statement, 3, result->until_time);
+	statement_bind_text(statement, 4, result->shape);
+	sqlite3_bind_int64(statement, 5, result->late_ns);
 	return statement_finish(store, statement, reterr);
 }
 
@@ -163,28 +166,31 @@ static int mark(struct store *store, const struct reconcile_record *record, stru
 	return code == SQLITE_OK || code == SQLITE_ERROR ? 0 : statement_fault(store, code, reterr);
 }
 
-static int write_all(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
-	nsec_t until_time, const struct reconcile_record *records, size_t n, struct fault *reterr)
+static int write_all(
+	struct store *store, const struct reconcile_result *result, struct fault *reterr)
 {
-	int r = put_until(store, source, shape, delay_ns, until_time, reterr);
+	int r = put_result(store, result, reterr);
 
-	for (size_t i = 0; i < n && !r; i++)
-		r = mark(store, &records[i], reterr);
+	for (size_t i = 0; i < result->n_records && !r; i++)
+		r = mark(store, &result->records[i], reterr);
 	return r;
 }
 
-int reconcile_settle(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
-	nsec_t until_time, const struct reconcile_record *records, size_t n, const char *text,
-	struct fault *reterr)
+int reconcile_settle(
+	struct store *store, const struct reconcile_result *result, struct fault *reterr)
 {
+	const struct event vanished = {
+		.kind = EVENT_VANISHED, .source = result->source, .text = result->vanished};
+	const struct event overlap = {
+		.kind = EVENT_OVERLAP, .source = result->source, .text = result->overlap};
 	size_t first = store->collected.n_events;
 	int r = transaction_begin(store, reterr);
 
 	if (r)
 		return r;
-	if (n > 0)
-		events_add(store,
-			&(struct event){.kind = EVENT_VANISHED, .source = source, .text = text});
-	r = write_all(store, source, shape, delay_ns, until_time, records, n, reterr);
-	return events_commit(store, first, r, reterr);
+	if (result->vanished)
+		events_add(store, &vanished);
+	if (result->overlap)
+		events_add(store, &overlap);
+	return events_commit(store, first, write_all(store, result, reterr), reterr);
 }

@@ -21,9 +21,10 @@ struct reconcile_record {
 int reconcile_list(struct store *store, const char *source, nsec_t start_time, nsec_t end_time,
 	struct reconcile_record **ret, size_t *ret_n, struct fault *reterr);
 
-/* Up to when SOURCE was reconciled after DELAY_NS; NSEC_NONE: never. 0 or STORE_E_*. */
+/* Up to when SOURCE was reconciled after DELAY_NS (NSEC_NONE: never), and how late the latest
+ * record came that was found (0: none was). 0 or STORE_E_*. */
 int reconcile_get(struct store *store, const char *source, nsec_t delay_ns, nsec_t *ret_until,
-	struct fault *reterr);
+	nsec_t *ret_late, struct fault *reterr);
 
 /* What was noted of SOURCE after other delays than the N (up to 4) of DELAYS_NS does not hold any
  * more, since its keys were not kept; nor does any where pages were read in another way than SHAPE
@@ -31,11 +32,17 @@ int reconcile_get(struct store *store, const char *source, nsec_t delay_ns, nsec
 int reconcile_forget_others(struct store *store, const char *source, const char *shape,
 	const nsec_t *delays_ns, size_t n, struct fault *reterr);
 
-/* One transaction: SOURCE is reconciled after DELAY_NS up to UNTIL_TIME, and the N RECORDS, which
- * the API no longer returns, are marked; TEXT says so as an event, if N is not 0. 0 or STORE_E_*:
- * nothing happened. */
-int reconcile_settle(struct store *store, const char *source, const char *shape, nsec_t delay_ns,
-	nsec_t until_time, const struct reconcile_record *records, size_t n, const char *text,
-	struct fault *reterr);
+struct reconcile_result {
+	const char *source, *shape;
+	nsec_t delay_ns, until_time; /* reconciled after that delay, up to there */
+	nsec_t late_ns; /* how late the latest record came that was found; 0: none was */
+	const struct reconcile_record *records; /* which the API no longer returns: are marked */
+	size_t n_records;
+	const char *vanished, *overlap; /* the texts of events; NULL: there is none */
+};
+
+/* What was found, in one transaction. 0 or STORE_E_*: nothing happened. */
+int reconcile_settle(
+	struct store *store, const struct reconcile_result *result, struct fault *reterr);
 
 #endif

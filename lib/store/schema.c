@@ -179,6 +179,9 @@ static const char step_13[] = "CREATE TABLE replays("
 /* See moved.h. */
 static const char step_14[] = "CREATE TABLE moved(id INTEGER PRIMARY KEY, moved_to TEXT NOT NULL);";
 
+/* How late records came that the reconciliation has found: see reconcile.h. */
+static const char step_15[] = "ALTER TABLE reconciled ADD COLUMN late INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -194,6 +197,7 @@ static const char *const steps[] = {
 	step_12,
 	step_13,
 	step_14,
+	step_15,
 };
 
 const struct schema schema_current = {

@@ -35,10 +35,10 @@ class Reconcile(harness.Case):
         self.n_again += 1
         return (503, {}) if self.down else {"rows": self.again}
 
-    def serve(self, *keys, reconcile="%ds" % GRID):
+    def serve(self, *keys, reconcile="%ds" % GRID, overlap="overlap = 1s"):
         self.configure(
             self.api.source(
-                *WINDOW, "overlap = 1s", "lag = 0s", "rate = off", "interval = 100ms", "reconcile = " + reconcile, *keys
+                *WINDOW, overlap, "lag = 0s", "rate = off", "interval = 100ms", "reconcile = " + reconcile, *keys
             ),
             self.file_sink(),
             control=self.dir / "control",
@@ -95,6 +95,30 @@ class Reconcile(harness.Case):
         self.assertEqual(len(set(ids)), len(ids))
         self.assertEqual({event["id"] for event in inside + late} - set(ids), set())
 
+    def test_overlap_auto(self):
+        """What was learned of lateness makes the polls reach back by more: shown, an event, and after a kill the same."""
+        self.serve(overlap="resume.overlap = 1s\noverlap = auto")
+        daemon, _ = self.choose(lambda inside: [*inside, {"id": "late", "at": inside[0]["at"]}])
+        self.assertRegex(self.ctl("status", "acme").text, r"\n  overlap +1s \(auto\)\n")
+        daemon.wait_log("overlap = auto: polls reach back by 1m from now on, before by 1s, since 1 record came late")
+        daemon.kill()
+        events = [json.loads(line) for line in self.ctl("events", "--json").text.splitlines()]
+        (event,) = [event for event in events if event["kind"] == "overlap"]
+        self.assertEqual(event["source"], "acme")
+        self.assertIn("polls reach back by 1m from now on, before by 1s", event["text"])
+        daemon = self.daemon()
+        # it grows as time passes: dedupe keys were kept for 1 s
+        def reach():
+            spans = [seconds(query["to"]) - seconds(query["from"]) for query in self.api.queries[-30:]]
+            return sum(4 * GRID < span < 60 for span in spans) > 10
+
+        wait_until(reach, "polls that reach back by more")
+        self.assertRegex(self.ctl("status", "acme").text, r"\n  overlap +1m \(auto\); the latest record came up to \d+s late\n")
+        self.assertEqual(daemon.stop(), 0)
+        ids = [json.loads(line)["id"] for line in self.lines()]
+        self.assertEqual(len(set(ids)), len(ids))
+        self.assertIn("late", ids)
+
     def test_healthy(self):
         """Nothing is late and nothing vanished: nothing is said."""
         self.serve()
@@ -147,6 +171,10 @@ class Reconcile(harness.Case):
             self.assertIn(words, self.check(78).err)
         self.serve("resume.retention = 1d", reconcile="2d")
         self.assertIn("longer than the API keeps records", self.check(78).err)
+        self.serve("overlap = auto", overlap="")
+        self.check(0)
+        self.conf.write_text(self.conf.read_text().replace("reconcile = 2s\n", ""))
+        self.assertRegex(self.check(78).err, r"trawld.conf:\d+: overlap = auto: requires `reconcile`")
         self.configure(
             self.api.source("resume.cursor = /next", "request.query.c = ${resume.cursor}", "reconcile = 1h"),
             self.file_sink(),

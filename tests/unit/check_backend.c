@@ -303,8 +303,16 @@ static void change_everything(void)
 
 	ck_assert_int_eq(reconcile_list(store, "s", 0, 100000, &records, &n, &fault), 0);
 	ck_assert_uint_eq(n, 3);
-	ck_assert_int_eq(
-		reconcile_settle(store, "s", "shape", 60, 500, records, 2, "gone", &fault), 0);
+	const struct reconcile_result result = {.source = "s",
+		.shape = "shape",
+		.delay_ns = 60,
+		.until_time = 500,
+		.late_ns = 40,
+		.records = records,
+		.n_records = 2,
+		.vanished = "gone",
+		.overlap = "longer"};
+	ck_assert_int_eq(reconcile_settle(store, &result, &fault), 0);
 	free(records);
 	rename_source("t", "u");
 	adopt("s", "u");
