@@ -42,6 +42,7 @@ struct search {
 	struct store *store;
 	const struct config *config;
 	int r; /* reading a body: 0 or STORE_E_* */
+	bool unreadable; /* some dead letters are */
 	struct fault *fault;
 	struct buf out;
 };
@@ -221,6 +222,12 @@ static void add_letter(struct search *search, const char *sink, const struct dea
 		      });
 }
 
+static void cannot_read(struct search *search, const char *path)
+{
+	fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(errno));
+	search->unreadable = true;
+}
+
 static void read_letters(struct search *search, const char *path, const char *sink)
 {
 	struct deadletter_reader *reader CLEANUP(deadletter_reader_free) = deadletter_reader_new();
@@ -229,7 +236,7 @@ static void read_letters(struct search *search, const char *path, const char *si
 	ssize_t size;
 	FILE *file = fopen(path, "re");
 	if (!file) {
-		fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(errno));
+		cannot_read(search, path);
 		return;
 	}
 	while ((size = getline(&line, &capacity, file)) > 0) {
@@ -239,6 +246,8 @@ static void read_letters(struct search *search, const char *path, const char *si
 			is_it(search, &letter))
 			add_letter(search, sink, &letter);
 	}
+	if (ferror(file))
+		cannot_read(search, path);
 	fclose(file);
 }
 
@@ -249,8 +258,8 @@ static void read_all_letters(struct search *search)
 		mem_printf("%s/dead-letters", search->config->daemon.state_directory);
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
-	if (!directory && errno != ENOENT && errno != ENOTDIR)
-		fprintf(stderr, "trawlctl: cannot read %s: %s\n", folder, strerror(errno));
+	if (!directory && errno != ENOENT)
+		cannot_read(search, folder);
 	while (directory && (entry = readdir(directory))) {
 		if (!str_ends(entry->d_name, suffix))
 			continue;
@@ -275,7 +284,12 @@ int ctl_find(const struct ctl_arguments *arguments)
 		read_all_letters(&search);
 	fwrite(buf_text(&search.out), 1, search.out.size, stdout);
 	buf_deinit(&search.out);
-	if (code == 0 && search.n_found == 0) {
+	if (code == 0 && search.n_found == 0 && search.unreadable) {
+		fprintf(stderr,
+			"trawlctl: no record with the ID `%s` was found, but it may be among what cannot be read\n",
+			arguments->name);
+		code = EX_CANTCREAT;
+	} else if (code == 0 && search.n_found == 0) {
 		fprintf(stderr,
 			"trawlctl: no record with the ID `%s` waits, is kept, is a dead letter or is in a dedupe window\n",
 			arguments->name);

@@ -143,6 +143,11 @@ class Kept(harness.Case):
         (place,) = self.found("0" * 32)
         self.assertEqual((place["state"], place["sinks"], place["record"]), ("dead letter", "siem", {"a": 1}))
         self.assertNotIn("\u001b", self.ctl("find", "0" * 32).text)
+        # what cannot be read is said; it matters where nothing is found elsewhere
+        (folder / "damaged.ndjson").mkdir()
+        result = self.ctl("find", "0" * 32)
+        self.assertIn("cannot read %s: Is a directory" % (folder / "damaged.ndjson"), result.err)
+        self.assertIn("may be among what cannot be read", self.ctl("find", "nothing", expect=73).err)
 
     def test_keys_go_with_bodies(self):
         """Keys that serve dedupe no longer stay as long as the kept body, and no longer."""
