@@ -86,7 +86,7 @@ static void make_pipeline(struct trawld *trawld)
 	trawld->parts.fanout = fanout_new(trawld->parts.loop, trawld->parts.store,
 		trawld->parts.committer, options->state_directory);
 	keeper_configure(trawld->parts.store, options);
-	replay_copy_clean(options->state_directory);
+	replay_copy_clean(trawld->parts.store, options->state_directory);
 	fanout_set_dead_letter_limit(trawld->parts.fanout, options->dead_letter_limit);
 	fanout_on_progress(trawld->parts.fanout, trawld_progress, trawld);
 	fanout_on_fenced(trawld->parts.fanout, trawld_fenced, trawld);

@@ -34,7 +34,7 @@ struct copying {
 	const struct definition *definition; /* of the source; NULL: nothing is known of its records
 					      */
 	struct json_lookup *lookup; /* of members, or of its ID and time */
-	struct replay_copy *copy;
+	struct replay_copy *copy; /* NULL: the lines are only read */
 	struct batch *batch; /* that is being filled; NULL: none */
 	uint64_t n_records;
 	nsec_t now_time;
@@ -45,7 +45,9 @@ struct copying {
 
 static int end_batch(struct copying *copying, struct fault *reterr)
 {
-	int r = copying->batch ? replay_copy_add(copying->copy, copying->batch, reterr) : 0;
+	int r = copying->batch && copying->copy
+			? replay_copy_add(copying->copy, copying->batch, reterr)
+			: 0;
 	batch_unref(copying->batch);
 	copying->batch = NULL;
 	return r;
@@ -203,7 +205,7 @@ static int copy_files(
 	if (code)
 		return code;
 	if (end_batch(copying, &fault) == 0 &&
-		replay_copy_end(copying->copy, ret_name, ret_size, &fault) == 0)
+		(!copying->copy || replay_copy_end(copying->copy, ret_name, ret_size, &fault) == 0))
 		return 0;
 	fprintf(stderr, "trawlctl: %s\n", fault.text);
 	return EX_TEMPFAIL;
@@ -272,8 +274,8 @@ static int send(struct copying *copying, const struct config *config,
 	char *name CLEANUP_FREE = NULL;
 	struct fault fault = FAULT_NULL;
 	int64_t size = 0;
-	if (replay_copy_new(
-		    &copying->copy, config->daemon.state_directory, arguments->name, &fault) != 0) {
+	if (!arguments->dry_run && replay_copy_new(&copying->copy, config->daemon.state_directory,
+					   arguments->name, &fault) != 0) {
 		fprintf(stderr, "trawlctl: %s\n", fault.text);
 		return EX_TEMPFAIL;
 	}

@@ -99,7 +99,7 @@ static int replay_next(const struct delivery *delivery, int64_t at, struct batch
 	if (at >= replay->until)
 		return 0;
 	r = replay_copy_read(
-		delivery->setup.state_directory, delivery->sink->name, at, ret, ret_end, reterr);
+		delivery->setup.state_directory, replay->number, at, ret, ret_end, reterr);
 	if (r)
 		return r;
 	(*ret)->number = replay_batch_number(replay, at);
@@ -172,7 +172,7 @@ static void replay_over(struct delivery *delivery, enum replay_state state, cons
 	/* the copy is not needed again, also if that is not committed: then it is said to be gone
 	 */
 	if (!replay->source)
-		replay_copy_remove(delivery->setup.state_directory, delivery->sink->name);
+		replay_copy_remove(delivery->setup.state_directory, replay->number);
 	delivery_changed(delivery);
 }
 
@@ -296,6 +296,7 @@ void delivery_replay_rejected(struct delivery *delivery, const struct fault *rea
 int delivery_replay(struct delivery *delivery, struct replay *replay, const char *by,
 	const char *text, struct fault *reterr)
 {
+	int64_t number;
 	int r;
 
 	if (replay_runs(delivery)) {
@@ -308,13 +309,13 @@ int delivery_replay(struct delivery *delivery, struct replay *replay, const char
 	r = committer_flush(delivery->setup.committer)
 		    ? 0
 		    : fault_set(reterr, FAULT_STORE, "the state cannot be written now");
+	number = replays_next_number(delivery->setup.store);
 	if (!r && replay->copy)
-		r = replay_copy_take(delivery->setup.state_directory, delivery->sink->name,
-			replay->copy, reterr);
+		r = replay_copy_take(delivery->setup.state_directory, number, replay->copy, reterr);
 	if (!r) {
 		r = replays_begin(delivery->setup.store, replay, by, text, reterr);
 		if (r && r != STORE_E_LOST && replay->copy) /* else it may have begun */
-			replay_copy_remove(delivery->setup.state_directory, delivery->sink->name);
+			replay_copy_remove(delivery->setup.state_directory, number);
 	}
 	if (r) {
 		replay_free(replay);

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/str.h"
+#include "store/replays.h"
 
 #define FOLDER "replays"
 #define HEAD_MAX 512 /* of the line */
@@ -131,12 +132,17 @@ void replay_copy_free(struct replay_copy *copy, bool keep)
 
 /* --- the daemon's --- */
 
+static char *path_of(const char *state_directory, int64_t number)
+{
+	return mem_printf("%s/" FOLDER "/%" PRId64, state_directory, number);
+}
+
 int replay_copy_take(
-	const char *state_directory, const char *sink, const char *name, struct fault *reterr)
+	const char *state_directory, int64_t number, const char *name, struct fault *reterr)
 {
 	CLEANUP_FREE char *folder = mem_printf("%s/" FOLDER, state_directory);
 	CLEANUP_FREE char *from = mem_printf("%s/%s", folder, name);
-	CLEANUP_FREE char *to = mem_printf("%s/%s", folder, sink);
+	CLEANUP_FREE char *to = path_of(state_directory, number);
 	int fd, r = 0;
 
 	if (strchr(name, '/') || rename(from, to) != 0)
@@ -164,25 +170,35 @@ static pid_t maker_of(const char *name)
 		       : 0;
 }
 
-void replay_copy_clean(const char *state_directory)
+/* Nobody needs the file NAME any more. Where that is not known, it stays. */
+static bool is_left_behind(struct store *store, const char *name)
+{
+	pid_t maker = maker_of(name);
+	int64_t number;
+	bool runs;
+
+	if (maker > 0)
+		return kill(maker, 0) != 0 && errno == ESRCH;
+	return number_parse(slice_of(name), 0, INT64_MAX, &number) == 0 &&
+	       replays_has_copy(store, number, &runs) == 0 && !runs;
+}
+
+void replay_copy_clean(struct store *store, const char *state_directory)
 {
 	CLEANUP_FREE char *folder = mem_printf("%s/" FOLDER, state_directory);
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
 
-	while (directory && (entry = readdir(directory))) {
-		pid_t maker = maker_of(entry->d_name);
-
-		if (maker > 0 && kill(maker, 0) != 0 && errno == ESRCH)
+	while (directory && (entry = readdir(directory)))
+		if (is_left_behind(store, entry->d_name))
 			unlinkat(dirfd(directory), entry->d_name, 0);
-	}
 	if (directory)
 		closedir(directory);
 }
 
-void replay_copy_remove(const char *state_directory, const char *sink)
+void replay_copy_remove(const char *state_directory, int64_t number)
 {
-	CLEANUP_FREE char *path = mem_printf("%s/" FOLDER "/%s", state_directory, sink);
+	CLEANUP_FREE char *path = path_of(state_directory, number);
 
 	unlink(path);
 }
@@ -265,10 +281,10 @@ static int read_batch(int fd, int64_t offset, struct batch **ret, int64_t *ret_e
 	return 0;
 }
 
-int replay_copy_read(const char *state_directory, const char *sink, int64_t offset,
+int replay_copy_read(const char *state_directory, int64_t number, int64_t offset,
 	struct batch **ret, int64_t *ret_end, struct fault *reterr)
 {
-	CLEANUP_FREE char *path = mem_printf("%s/" FOLDER "/%s", state_directory, sink);
+	CLEANUP_FREE char *path = path_of(state_directory, number);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int error = fd < 0 ? errno : read_batch(fd, offset, ret, ret_end);
 

@@ -1,13 +1,14 @@
 /*
- * The copy of files that is replayed: STATE/replays/SINK, batches as the spool has them, one after
- * the other. trawlctl makes it under a name of its own; the daemon gives it its place when the
- * replay begins, and deletes it when it is over. What is in it cannot change or go meanwhile, and
- * each batch is found by its offset.
+ * The copy of files that is replayed: STATE/replays/NUMBER, batches as the spool has them, one
+ * after the other. trawlctl makes it under a name of its own; the daemon gives it the number of its
+ * replay when that begins (a sink may be renamed meanwhile), and deletes it when it is over. What
+ * is in it cannot change or go meanwhile, and each batch is found by its offset.
  */
 #ifndef TRAWLD_STORE_REPLAY_COPY_H
 #define TRAWLD_STORE_REPLAY_COPY_H
 
 #include "store/batch.h"
+#include "store/database.h"
 
 struct replay_copy;
 
@@ -23,16 +24,17 @@ int replay_copy_end(
 /* NULL allowed. KEEP: what is there stays, it is the daemon's now. */
 void replay_copy_free(struct replay_copy *copy, bool keep);
 
-/* The copy NAME becomes that of SINK. 0, or FAULT_STORE. */
+/* The copy NAME becomes that of replay NUMBER. 0, or FAULT_STORE. */
 int replay_copy_take(
-	const char *state_directory, const char *sink, const char *name, struct fault *reterr);
-/* Deletes what processes that are gone have begun. */
-void replay_copy_clean(const char *state_directory);
-/* The replay is over: the copy of SINK goes. */
-void replay_copy_remove(const char *state_directory, const char *sink);
+	const char *state_directory, int64_t number, const char *name, struct fault *reterr);
+/* Deletes what processes that are gone have begun, and copies of replays that no longer run. */
+void replay_copy_clean(struct store *store, const char *state_directory);
+/* The replay is over: its copy goes. */
+void replay_copy_remove(const char *state_directory, int64_t number);
 
-/* Reads the batch at OFFSET of SINK's copy; *RET_END is where it ends. 0, or FAULT_STORE. */
-int replay_copy_read(const char *state_directory, const char *sink, int64_t offset,
+/* Reads the batch at OFFSET of the copy of replay NUMBER; *RET_END is where it ends. 0, or
+ * FAULT_STORE. */
+int replay_copy_read(const char *state_directory, int64_t number, int64_t offset,
 	struct batch **ret, int64_t *ret_end, struct fault *reterr);
 
 #endif

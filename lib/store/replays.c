@@ -125,6 +125,27 @@ static int put(struct store *store, const struct replay *replay, struct fault *r
 	return statement_finish(store, statement, reterr);
 }
 
+int64_t replays_next_number(const struct store *store)
+{
+	/* one event more with each: no two replays have the same, whatever their sinks are called
+	 */
+	return (int64_t)(store->events_tree.n_leaves + store->collected.n_events) + 1;
+}
+
+int replays_has_copy(struct store *store, int64_t number, bool *ret)
+{
+	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
+	struct fault fault;
+	int r = statement_prepare(store,
+		"SELECT 1 FROM replays WHERE number = ?1 AND source IS NULL AND state = 'running'",
+		&statement, &fault);
+
+	if (r)
+		return r;
+	sqlite3_bind_int64(statement, 1, number);
+	return statement_step(store, statement, ret, &fault);
+}
+
 int replays_begin(struct store *store, struct replay *replay, const char *by, const char *text,
 	struct fault *reterr)
 {
@@ -133,14 +154,12 @@ int replays_begin(struct store *store, struct replay *replay, const char *by, co
 
 	if (r)
 		return r;
+	replay->number = replays_next_number(store);
 	events_add(store, &(struct event){.kind = EVENT_REPLAY,
 				  .source = replay->source,
 				  .sink = replay->sink,
 				  .by = by,
 				  .text = text});
-	/* one event more with each: no two replays have the same, whatever their sinks are called
-	 */
-	replay->number = (int64_t)(store->events_tree.n_leaves + store->collected.n_events);
 	r = put(store, replay, reterr);
 	return events_commit(store, first, r, reterr);
 }

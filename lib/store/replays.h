@@ -52,6 +52,10 @@ struct replay_measure {
 int replays_measure(struct store *store, const char *sink, const char *source, nsec_t from_time,
 	nsec_t to_time, struct replay_measure *ret, struct fault *reterr);
 
+/* The number that the next replay gets, as long as nothing else is done. */
+int64_t replays_next_number(const struct store *store);
+/* Does the replay NUMBER run, and is it of files? 0 or STORE_E_*. */
+int replays_has_copy(struct store *store, int64_t number, bool *ret);
 /* One transaction: REPLAY (sink, source, times, until, n_records, progress.after) replaces the last
  * one of its sink; TEXT says so as an event, BY a person. 0 or STORE_E_*. */
 int replays_begin(struct store *store, struct replay *replay, const char *by, const char *text,

@@ -99,6 +99,39 @@ class ReplayFile(Http):
         self.replay(packed, "--source", "acme", expect=75)
         self.assertEqual((self.again(), self.copies()), ([], []))
 
+    def test_dry_run(self):
+        """It reads the files, and writes nothing."""
+        self.begin()
+        (self.state / "replays").write_text("no folder can be made here")
+        text = self.replay(self.out, "--source", "acme", "--dry-run").text
+        self.assertIn("would be replayed: %d records of %s, not sealed" % (RECORDS, self.out), text)
+        torn = self.dir / "torn.ndjson"
+        torn.write_text(self.out.read_text()[:-5])
+        self.assertIn("not valid JSON", self.replay(torn, "--source", "acme", "--dry-run", expect=64).err)
+        self.assertEqual(self.again(), [])
+
+    def test_renamed(self):
+        """The sink gets another name during it: the copy is found, read to its end, and deleted."""
+        daemon = self.begin()
+        self.ctl("pause", "far")
+        process = subprocess.Popen(
+            [harness.TRAWLCTL, "-c", self.conf, "replay", "far", "--file", self.out, "--source", "acme"],
+            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        self.addCleanup(process.wait)
+        self.assertIn("replay begins", process.stdout.readline())
+        text = self.ctl("status").text
+        self.assertRegex(text, r"\nfar +paused \(replay\) ")
+        self.assertIn("\n  replay           0 delivered of %d records\n" % RECORDS, self.ctl("status", "far").text)
+        self.conf.write_text(self.conf.read_text().replace("[sink far]", "[sink away]"))
+        self.ctl("rename-sink", "far", "away")
+        self.ctl("resume", "away")
+        daemon.wait_log("replay done: %d records delivered" % RECORDS)
+        self.assert_records(self.again(), self.expected)
+        self.assertEqual(self.copies(), [])
+        process.communicate()
+        self.assertEqual(daemon.stop(), 0)
+
     def test_seals(self):
         """A sealed archive says so; one that was changed is refused, unless told."""
         daemon = self.begin("seal = 1s\nseal_key = ${file:%s}\nmax_size = 200KiB\ncompress = zstd" % self.key())
@@ -134,7 +167,8 @@ class ReplayFile(Http):
         process.kill()
         daemon.kill()
         self.assertLess(len(self.again()), RECORDS)
-        self.assertEqual(self.copies(), ["far"])
+        (copy,) = self.copies()
+        self.assertRegex(copy, "^[0-9]+$")
         whole = self.out.read_bytes()
         self.out.rename(self.dir / "moved")
         daemon = self.run_daemon()
@@ -153,6 +187,7 @@ class ReplayFile(Http):
         gone.wait()
         for pid in (gone.pid, os.getpid()):
             (folder / ("far.%d.new" % pid)).write_text("")
+        (folder / "4711").write_text("")  # of a replay that no longer runs
         self.begin()
         self.assertEqual(self.copies(), ["far.%d.new" % os.getpid()])
 
@@ -166,7 +201,7 @@ class ReplayFile(Http):
         )
         self.addCleanup(process.wait)
         self.assertIn("replay begins", process.stdout.readline())
-        copy = self.state / "replays" / "far"
+        copy = self.state / "replays" / self.copies()[0]
         copy.write_bytes(copy.read_bytes()[:-1000])
         self.ctl("resume", "far")
         out, _ = process.communicate(timeout=60)
