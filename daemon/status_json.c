@@ -169,10 +169,11 @@ static json_t *replay_json(const struct replay *replay)
 static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 {
 	json_t *sink = json_object();
-	const char *state = status->paused            ? "paused"
-			    : status->failing         ? "failing"
-			    : status->pending_records ? "delivering"
-						      : "idle";
+	bool replays = status->replay && status->replay->progress.state == REPLAY_RUNNING;
+	const char *state = status->paused                       ? "paused"
+			    : status->failing                    ? "failing"
+			    : status->pending_records || replays ? "delivering"
+								 : "idle";
 	json_object_set_new(sink, "name", status_json_text(status->name));
 	json_object_set_new(sink, "type", status_json_text(status->kind));
 	json_object_set_new(sink, "state", json_string(state));

@@ -98,10 +98,16 @@ static void source_cells(const json_t *source, char *ret_cells[N_COLUMNS])
 	ret_cells[5] = remark_text(source);
 }
 
+bool status_replays(const json_t *sink)
+{
+	return strcmp(status_text(json_object_get(sink, "replay"), "state"), "running") == 0;
+}
+
 static void sink_cells(const json_t *sink, char *ret_cells[N_COLUMNS])
 {
 	ret_cells[0] = mem_strdup(status_text(sink, "name"));
-	ret_cells[1] = mem_strdup(status_text(sink, "state"));
+	ret_cells[1] = mem_printf(
+		"%s%s", status_text(sink, "state"), status_replays(sink) ? " (replay)" : "");
 	ret_cells[2] = count_of(sink, "pending_records");
 	ret_cells[3] = count_of(sink, "delivered");
 	ret_cells[4] = status_since(sink, "last_success", " ago");

@@ -16,6 +16,8 @@ char *status_span(nsec_t span, const char *suffix);
  */
 char *status_since(const json_t *object, const char *name, const char *suffix);
 bool status_is_failing(const json_t *object);
+/* The sink has a replay that is running. */
+bool status_replays(const json_t *sink);
 /* How a terminal shows the state of a source or sink. */
 const char *status_colour(const json_t *object);
 /* Appends version, spool, and how many fail. */

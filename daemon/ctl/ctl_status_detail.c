@@ -198,6 +198,19 @@ static void print_source(const json_t *source, struct buf *out)
 	print_log(json_object_get(detail, "log"), out);
 }
 
+/* While it runs: how it ended is in the log and an event. */
+static void print_replay(const json_t *sink, struct buf *out)
+{
+	const json_t *replay = json_object_get(sink, "replay");
+	if (!status_replays(sink))
+		return;
+	begin_line("replay", out);
+	append_count(replay, "delivered", "delivered", false, out);
+	buf_append_text(out, " of ");
+	append_count(replay, "records", "record", true, out);
+	buf_append_char(out, '\n');
+}
+
 static void print_sink(const json_t *sink, struct buf *out)
 {
 	const json_t *detail = json_object_get(sink, "detail");
@@ -217,6 +230,7 @@ static void print_sink(const json_t *sink, struct buf *out)
 	buf_append_text(out, ", ");
 	append_count(sink, "retries", "failed attempt", true, out);
 	buf_append_char(out, '\n');
+	print_replay(sink, out);
 	names_line("sources", json_object_get(detail, "sources"), out);
 	print_log(json_object_get(detail, "log"), out);
 }
