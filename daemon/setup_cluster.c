@@ -154,7 +154,7 @@ static struct id group_of(const struct config *config, const struct source *sour
 			str_list_add(&texts, entry->written ? entry->written : entry->value);
 	}
 	if (texts.n_items == 0)
-		return digest_id(slice_of(config_written_name(config, section)));
+		return digest_id(slice_of(section->each_name ? section->each_name : section->name));
 	qsort(texts.items, texts.n_items, sizeof(char *), compare_texts);
 	for (size_t i = 0; i < texts.n_items; i++)
 		buf_printf(&text, "%zu:%s", strlen(texts.items[i]), texts.items[i]);

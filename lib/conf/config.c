@@ -96,18 +96,6 @@ static bool is_single(const char *kind)
 	return strcmp(kind, "daemon") == 0 || strcmp(kind, "cluster") == 0;
 }
 
-const char *config_written_name(const struct config *config, const struct ini_section *section)
-{
-	/* a section that `each` has made has the location of the one that it was made from, which
-	 * comes first */
-	for (size_t i = 0; i < config->ini.n_sections; i++) {
-		const struct ini_section *other = &config->ini.sections[i];
-		if (other->line == section->line && strcmp(other->file, section->file) == 0)
-			return other->name;
-	}
-	return section->name;
-}
-
 static void sort_section(
 	struct config *config, struct ini_section *section, struct findings *findings)
 {

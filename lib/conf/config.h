@@ -67,10 +67,6 @@ void config_free(struct config *config);
 /* Can NAME be that of a source or sink? */
 bool config_is_name(const char *name);
 
-/* The name of SECTION, a source's, as it is in the file: sources of one `each.KEY` have the same.
- */
-const char *config_written_name(const struct config *config, const struct ini_section *section);
-
 /* config_cluster.c: fills config->cluster, with findings for what is wrong with it. */
 void config_read_cluster(struct config *config, struct findings *findings);
 

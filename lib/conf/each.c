@@ -34,14 +34,11 @@ static void add_entry(struct ini_section *section, const struct ini_entry *from,
 /* Appends the section of SECTION, an index of INI, for VALUE of its EACH, another index. */
 static void add_section(struct ini *ini, size_t section, size_t each, const char *value)
 {
-	ini->sections = mem_grow(
-		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
 	const struct ini_section *from = &ini->sections[section];
-	struct ini_section *to = &ini->sections[ini->n_sections++];
-	*to = (struct ini_section){.kind = mem_strdup(from->kind),
-		.name = name_of(from->name, value),
-		.file = from->file,
-		.line = from->line};
+	char *name CLEANUP_FREE = name_of(from->name, value);
+	struct ini_section *to = ini_add(ini, "source", name, from->file, from->line);
+	from = &ini->sections[section];
+	to->each_name = mem_strdup(from->name);
 	for (size_t i = 0; i < from->n_entries; i++) {
 		const struct ini_entry *entry = &from->entries[i];
 		bool is_each = i == each;

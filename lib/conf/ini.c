@@ -43,6 +43,7 @@ void ini_section_deinit(struct ini_section *section)
 	free(section->entries);
 	free(section->kind);
 	free(section->name);
+	free(section->each_name);
 	*section = (struct ini_section){0};
 }
 
@@ -59,18 +60,48 @@ void ini_deinit(struct ini *ini)
 	*ini = INI_NULL;
 }
 
-static bool same_name(const char *a, const char *b)
+static char *title_of(const char *kind, const char *name)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
+	return mem_printf("%s%s%s", kind, name ? " " : "", name ? name : "");
 }
 
 struct ini_section *ini_find(struct ini *ini, const char *kind, const char *name)
 {
-	for (size_t i = 0; i < ini->n_sections; i++)
-		if (strcmp(ini->sections[i].kind, kind) == 0 &&
-			same_name(ini->sections[i].name, name))
-			return &ini->sections[i];
-	return NULL;
+	char *title CLEANUP_FREE = title_of(kind, name);
+	size_t at;
+	return names_find(&ini->titles, title, &at) ? &ini->sections[at] : NULL;
+}
+
+struct ini_section *ini_add(
+	struct ini *ini, const char *kind, const char *name, const char *file, unsigned line)
+{
+	char *title CLEANUP_FREE = title_of(kind, name);
+	size_t at = names_add(&ini->titles, title);
+	assert(at == ini->n_sections);
+	ini->sections = mem_grow(
+		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
+	ini->sections[ini->n_sections++] = (struct ini_section){.kind = mem_strdup(kind),
+		.name = name ? mem_strdup(name) : NULL,
+		.file = file,
+		.line = line};
+	return &ini->sections[at];
+}
+
+void ini_drop(struct ini *ini, const char *kind)
+{
+	size_t n_kept = 0;
+	names_deinit(&ini->titles);
+	for (size_t i = 0; i < ini->n_sections; i++) {
+		struct ini_section *section = &ini->sections[i];
+		if (strcmp(section->kind, kind) == 0) {
+			ini_section_deinit(section);
+			continue;
+		}
+		char *title CLEANUP_FREE = title_of(section->kind, section->name);
+		names_add(&ini->titles, title);
+		ini->sections[n_kept++] = *section;
+	}
+	ini->n_sections = n_kept;
 }
 
 struct ini_entry *ini_section_find(const struct ini_section *section, const char *key)
@@ -178,34 +209,22 @@ static void report_indented(
 static void open_section(struct reader *reader, struct slice header)
 {
 	struct ini *ini = reader->ini;
-	struct slice kind = header;
 	size_t size = 0;
 	while (size < header.size && header.data[size] != ' ' && header.data[size] != '\t')
 		size++;
-	kind.size = size;
-	struct slice name = str_trim((struct slice){header.data + size, header.size - size});
-	char *title CLEANUP_FREE = mem_printf("%.*s%s%.*s", (int)kind.size, kind.data,
-		name.size ? " " : "", (int)name.size, name.data);
-	size_t n_before = ini->titles.n_items;
-	assert(n_before == ini->n_sections);
-	size_t at = names_add(&ini->titles, title);
+	char *kind CLEANUP_FREE = mem_strndup(header.data, size);
+	struct slice rest = str_trim((struct slice){header.data + size, header.size - size});
+	char *name CLEANUP_FREE = rest.size ? mem_strndup(rest.data, rest.size) : NULL;
+	struct ini_section *section = ini_find(ini, kind, name);
 	reader->entry = 0;
-	reader->section = at + 1;
 	reader->skips = false;
-	if (at < n_before) {
-		if (reader->section > reader->first_section)
-			findings_add(reader->findings, reader->file, reader->line,
-				"duplicate section [%.*s]; first defined in line %u",
-				(int)header.size, header.data, ini->sections[at].line);
-		return;
-	}
-	ini->sections = mem_grow(
-		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
-	ini->sections[ini->n_sections++] =
-		(struct ini_section){.kind = mem_strndup(kind.data, kind.size),
-			.name = name.size ? mem_strndup(name.data, name.size) : NULL,
-			.file = reader->file,
-			.line = reader->line};
+	if (!section)
+		section = ini_add(ini, kind, name, reader->file, reader->line);
+	else if ((size_t)(section - ini->sections) >= reader->first_section)
+		findings_add(reader->findings, reader->file, reader->line,
+			"duplicate section [%.*s]; first defined in line %u", (int)header.size,
+			header.data, section->line);
+	reader->section = (size_t)(section - ini->sections) + 1;
 }
 
 static void add_entry(struct reader *reader, struct slice key, struct slice value)

@@ -30,6 +30,8 @@ struct ini_entry {
 struct ini_section {
 	char *kind; /* "source" of [source acme]; "request.first" of [request.first] */
 	char *name; /* "acme", or NULL */
+	char *each_name; /* that of the section with the `each.KEY` that this one was made from, or
+			    NULL */
 	const char *file;
 	unsigned line;
 	struct ini_entry *entries;
@@ -41,8 +43,7 @@ struct ini {
 	struct ini_section *sections;
 	size_t n_sections;
 	size_t capacity;
-	struct names
-		titles; /* "kind name", the handle is the section's index: while files are read */
+	struct names titles; /* "kind name"; the handle is the section's index */
 	char **files;
 	size_t n_files;
 	struct file_watch
@@ -53,8 +54,7 @@ struct ini {
 
 /* Appends the sections of the file at PATH. The same section twice in one file is one section; in
  * two files (conf.d) it is one, too: keys add up, a key given twice is a finding that names the
- * first place. Unreadable: a finding and -errno; 1: it was read with findings. No more may be read
- * once someone else has added or removed a section. */
+ * first place. Unreadable: a finding and -errno; 1: it was read with findings. */
 int ini_read(struct ini *ini, const char *path, struct findings *findings);
 /* The same from text; NAME stands for the file in findings (tests, fuzzing, built-in definitions).
  */
@@ -66,8 +66,13 @@ void ini_section_deinit(struct ini_section *section);
 /* Whether the value of KEY may be continued in indented lines: all keys with lists, and bodies. */
 bool ini_takes_lines(const char *key);
 
-/* Borrowed, or NULL. NAME may be NULL. */
+/* Borrowed, or NULL. NAME may be NULL. It takes no longer with more sections. */
 struct ini_section *ini_find(struct ini *ini, const char *kind, const char *name);
+/* Appends an empty section, which was not there; FILE is borrowed. Sections found before move. */
+struct ini_section *ini_add(
+	struct ini *ini, const char *kind, const char *name, const char *file, unsigned line);
+/* Removes the sections of KIND; others move. */
+void ini_drop(struct ini *ini, const char *kind);
 struct ini_entry *ini_section_find(const struct ini_section *section, const char *key);
 
 #endif

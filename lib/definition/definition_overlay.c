@@ -25,14 +25,8 @@ static void section_for(
 	struct definition *definition, const char *kind, const struct ini_entry *entry)
 {
 	struct ini *ini = &definition->ini;
-	struct ini_section *section = ini_find(ini, kind, NULL);
-	if (section)
-		return;
-	ini->sections = mem_grow(
-		ini->sections, ini->n_sections, &ini->capacity, sizeof(struct ini_section));
-	section = &ini->sections[ini->n_sections++];
-	*section = (struct ini_section){
-		.kind = mem_strdup(kind), .file = entry->file, .line = entry->line};
+	if (!ini_find(ini, kind, NULL))
+		ini_add(ini, kind, NULL, entry->file, entry->line);
 }
 
 static void set_entry(struct ini_section *section, const char *key, const struct ini_entry *from)
@@ -64,18 +58,6 @@ static const char *split_key(const char *key, const char **ret_key)
 	return NULL;
 }
 
-static void drop_sections(struct ini *ini, const char *kind)
-{
-	for (size_t i = ini->n_sections; i-- > 0;) {
-		struct ini_section *section = &ini->sections[i];
-		if (strcmp(section->kind, kind) != 0)
-			continue;
-		ini_section_deinit(section);
-		ini->n_sections--;
-		memmove(section, section + 1, (ini->n_sections - i) * sizeof(*section));
-	}
-}
-
 /* A source that says auth.type means a credential of its own, unless the type is that of the
  * definition. */
 static void drop_credential(struct definition *definition, struct ini_section *source)
@@ -90,9 +72,9 @@ static void drop_credential(struct definition *definition, struct ini_section *s
 			   ini_section_find(&ini->sections[i], "when");
 	if (!type || (!variant && own && strcmp(own->value, type->value) == 0))
 		return;
-	drop_sections(ini, "auth");
+	ini_drop(ini, "auth");
 	if (strcmp(type->value, "login") != 0)
-		drop_sections(ini, "login");
+		ini_drop(ini, "login");
 }
 
 void definition_overlay(

@@ -46,6 +46,27 @@ START_TEST(values)
 }
 END_TEST
 
+START_TEST(sections_are_found_after_others_came_and_went)
+{
+	static const char text[] = "[auth]\n[source a]\nk = 1\n[auth b]\n[source b]\nk = 2\n";
+	struct ini ini = INI_NULL;
+	struct findings findings = FINDINGS_NULL;
+	ck_assert_int_eq(ini_read_text(&ini, "f", text, sizeof(text) - 1, &findings), 0);
+	ck_assert_ptr_eq(ini_add(&ini, "source", "c", "g", 7), &ini.sections[4]);
+	ini_drop(&ini, "auth");
+	ck_assert_uint_eq(ini.n_sections, 3);
+	ck_assert_ptr_null(ini_find(&ini, "auth", NULL));
+	ck_assert_ptr_null(ini_find(&ini, "auth", "b"));
+	ck_assert_ptr_null(ini_find(&ini, "source", NULL));
+	ck_assert_str_eq(value_of(&ini, "source", "a", "k"), "1");
+	ck_assert_str_eq(value_of(&ini, "source", "b", "k"), "2");
+	ck_assert_uint_eq(ini_find(&ini, "source", "c")->line, 7);
+	ck_assert_ptr_eq(ini_add(&ini, "auth", NULL, "g", 8), ini_find(&ini, "auth", NULL));
+	ini_deinit(&ini);
+	findings_deinit(&findings);
+}
+END_TEST
+
 START_TEST(long_values_are_whole)
 {
 	struct buf text = BUF_NULL;
@@ -176,5 +197,5 @@ START_TEST(findings_are_printed_in_order)
 }
 END_TEST
 
-UNIT_MAIN("ini", values, long_values_are_whole, faults, malformed_lines_are_not_shown,
-	two_files_are_one, findings_are_printed_in_order)
+UNIT_MAIN("ini", values, sections_are_found_after_others_came_and_went, long_values_are_whole,
+	faults, malformed_lines_are_not_shown, two_files_are_one, findings_are_printed_in_order)
