@@ -1,6 +1,7 @@
 """What the tests of a shared state have in common: nodes, each a trawld with a folder of its own, and a strict receiver."""
 
 import collections
+import os
 
 from postgres import PASSWORD, Server  # first: it finds the next ones
 
@@ -10,14 +11,18 @@ from harness import Daemon, wait_until
 from http_sink import got
 
 LEASE = 3
+LONG = bool(os.environ.get("TRAWLD_LONG"))  # script/test-cluster --long
 
 
 class Case(harness.Case):
     """Two nodes by default, one shard. Each node writes a file of its own, and both send to one receiver."""
 
-    def setUp(self):
+    cluster = "test"
+
+    def setUp(self, server=None):
+        """SERVER: one that others use, too."""
         super().setUp()
-        self.server = self.own(Server())
+        self.server = server or self.own(Server())
         self.receiver = self.simulator(name="http_receiver")
         self.daemons = {}
 
@@ -37,9 +42,9 @@ class Case(harness.Case):
             *(sources or [self.source(self.cloud.url, more="interval = 100ms")]),
             "[sink files]\ntype = file\npath = %s/out-%%{node}-%%{shard}.ndjson\n" % self.dir,
             "[sink net]\ntype = http\nurl = %s/ndjson\nencoding = ndjson\nretry_max = 1s\nbatch_age = 20ms\n" % self.receiver.url,
-            "[cluster]\nname = test\nconnect = %s sslmode=disable\npassword = %s\nnode = %s\nshards = %d\n"
+            "[cluster]\nname = %s\nconnect = %s sslmode=disable\npassword = %s\nnode = %s\nshards = %d\n"
             "lease = %ds\nrequire_synchronous = %s\n" % (
-                address or self.server.address(), "${env:PG_PASSWORD}", node, shards, lease, "yes" if synchronous else "no"),
+                self.cluster, address or self.server.address(), "${env:PG_PASSWORD}", node, shards, lease, "yes" if synchronous else "no"),
             daemon="state = postgresql\nlog_level = debug", path=path, listen="127.0.0.1:0")
         return path
 
@@ -63,8 +68,8 @@ class Case(harness.Case):
     def wait_acknowledged(self, count=None, seconds=120):
         """Every record was committed, and every sink has them."""
         last = lambda: self.server.rows(
-            "SELECT coalesce(sum(acknowledged), 0), count(*) FROM trawld.sinks")[0]
-        n_waiting = lambda: self.server.rows("SELECT count(*) FROM trawld.batches")[0][0]
+            "SELECT coalesce(sum(acknowledged), 0), count(*) FROM trawld.sinks WHERE cluster = %s", (self.cluster,))[0]
+        n_waiting = lambda: self.server.rows("SELECT count(*) FROM trawld.batches WHERE cluster = %s", (self.cluster,))[0][0]
         enough = lambda: self.n_given() >= (count or self.count) and n_waiting() == 0 and last()[1] > 0
         wait_until(enough, "%d records everywhere" % (count or self.count), seconds)
 

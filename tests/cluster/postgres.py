@@ -27,10 +27,10 @@ USER = "postgres" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
 PASSWORD = "pa55 'wörd\\ of trawld"
 STANDBY = "standby"
 SETTINGS = """
-listen_addresses = '127.0.0.1'
+listen_addresses = '%(listen)s'
 unix_socket_directories = '%(dir)s'
 port = %(port)d
-max_connections = 50
+max_connections = 100
 shared_buffers = 16MB
 log_min_messages = warning
 log_line_prefix = '%%m %%a '
@@ -42,7 +42,7 @@ max_wal_senders = 4
 HBA = """
 local all all trust
 local replication all trust
-host all all 127.0.0.1/32 scram-sha-256
+host all all all scram-sha-256
 """
 
 
@@ -96,12 +96,13 @@ def template():
 
 class Server:
     """A PostgreSQL server. Without SOURCE it is new; with it, a standby of that one. FSYNC is for measuring: without it a
-    crash of the server still loses nothing, only one of the machine would."""
+    crash of the server still loses nothing, only one of the machine would. PRELOAD: a library and its environment."""
 
-    def __init__(self, source=None, fsync=False):
+    def __init__(self, source=None, fsync=False, port=None, listen="127.0.0.1", preload=None):
         self.dir = new_folder()
         self.data = self.dir / "data"
-        self.port = free_port()
+        self.port = port or free_port()
+        self.preload = preload or {}
         self.process = None
         if source:
             run(program("pg_basebackup"), "-D", self.data, "-R", "-c", "fast", "-X", "stream", "--no-sync",
@@ -111,7 +112,7 @@ class Server:
             if os.getuid() == 0:
                 subprocess.run(["chown", "-R", USER, self.data], check=True)
         (self.data / "pg_hba.conf").write_text(HBA)
-        settings = SETTINGS % {"dir": self.dir, "port": self.port, "fsync": "on" if fsync else "off"}
+        settings = SETTINGS % {"dir": self.dir, "port": self.port, "listen": listen, "fsync": "on" if fsync else "off"}
         with open(self.data / "postgresql.conf", "a") as file:
             file.write(settings)
         self.start()
@@ -122,7 +123,7 @@ class Server:
     def start(self):
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen([program("postgres"), "-D", self.data], user=as_user(), cwd=self.dir,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.preload})
         wait_until(self.is_up, "PostgreSQL in %s" % self.dir, 60)
 
     def is_up(self):

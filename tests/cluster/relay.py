@@ -21,6 +21,8 @@ class Relay:
         self.n_passed = {REQUESTS: 0, ANSWERS: 0}
         self.limits = {}  # direction: (bytes that may still pass, drop the rest?)
         self.reached = set()  # directions whose limit was met
+        self.next = None  # (bytes, limits that begin with the request that contains them)
+        self.n_marked = 0  # how long that request was
         self.refusing = False
         self.sockets = set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,6 +39,12 @@ class Relay:
         """COUNT bytes more; what follows is lost."""
         self._limit(direction, count, True)
 
+    def stop_at(self, text, direction, count):
+        """The same, from the request on that contains TEXT."""
+        with self.changed:
+            self.next = (text, direction, count)
+            self.reached.discard(direction)
+
     def _limit(self, direction, count, drop):
         with self.changed:
             self.limits[direction] = (count, drop)
@@ -51,6 +59,7 @@ class Relay:
         """Everything passes again, what was stopped first."""
         with self.changed:
             self.limits.clear()
+            self.next = None
             self.reached.clear()
             self.refusing = False
             self.changed.notify_all()
@@ -101,9 +110,13 @@ class Relay:
             for pair in ((client, server, REQUESTS), (server, client, ANSWERS)):
                 threading.Thread(target=self._pass, args=pair, daemon=True).start()
 
-    def _take(self, direction, wanted, source):
+    def _take(self, direction, data, source):
         """(how many bytes may pass now, how many are dropped); waits while it is none. None: the connection was cut."""
+        wanted = len(data)
         with self.changed:
+            if direction == REQUESTS and self.next and self.next[0] in data:
+                self.limits[self.next[1]] = (self.next[2], False)
+                self.next, self.n_marked = None, wanted
             while True:
                 if source not in self.sockets:
                     return None
@@ -122,7 +135,7 @@ class Relay:
         try:
             while data := source.recv(65536):
                 while data:
-                    taken = self._take(direction, len(data), source)
+                    taken = self._take(direction, data, source)
                     if taken is None:
                         return
                     n, dropped = taken

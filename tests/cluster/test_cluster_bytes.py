@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""A commit that ends at any of its bytes: the connection is cut there, or nothing follows and another node takes over.
+
+The long form does this at every byte of a commit, the short one at some of them, others in each run.
+"""
+
+import concurrent.futures
+import random
+import signal
+import time
+
+from holders import LEASE, LONG, Case  # first: it finds the next ones
+from postgres import Server
+from relay import ANSWERS, REQUESTS, Relay
+
+import harness
+from harness import wait_until
+
+CUTS = 24  # in the short form, of each direction
+HALVES = 12
+WORKERS = 12 if LONG else 6
+BEGIN = b"BEGIN\0"  # a commit's first statement; a renewal has none
+
+
+def some(size, number):
+    """The bytes at which it ends: all, or NUMBER of them, with the first and the last ones."""
+    if LONG:
+        return list(range(size + 1))
+    return sorted({0, 1, size - 1, size, *random.sample(range(size), number - 4)})
+
+
+class Bytes(Case):
+    def setUp(self, server=None):
+        super().setUp(server)
+        self.relays = {name: self.own(Relay(self.server.port)) for name in "ab"}
+
+    def node(self, name, **settings):
+        return super().node(name, address=self.server.address(self.relays[name]), **settings)
+
+    def reach(self, count, seconds=60):
+        self.cloud.control(visible=count)
+        self.wait_acknowledged(count, seconds)
+
+    def measure(self, relay):
+        """How long the requests and the answers of a commit of one record are."""
+        relay.stop_at(BEGIN, REQUESTS, 10**9)
+        self.n_visible += 1
+        holder = self.daemons["a"]
+        mark, before = holder.mark(), relay.passed(ANSWERS)
+        self.cloud.control(visible=self.n_visible)
+        holder.wait_log("committed in", mark=mark)
+        answers = relay.passed(ANSWERS) - before
+        relay.release()
+        self.wait_acknowledged(self.n_visible)
+        return relay.n_marked, answers
+
+    def test_cut(self):
+        """The connection is cut within a commit, or within its answer. The same holder finds out what has become of it."""
+        self.begin(10000)
+        holder, relay = self.node("a", lease=60), self.relays["a"]
+        self.n_visible = 1
+        self.reach(1)
+        requests, answers = self.measure(relay)
+        cuts = [(direction, n) for direction, size in ((REQUESTS, requests), (ANSWERS, answers)) for n in some(size, CUTS)]
+        for direction, n in cuts:
+            relay.stop_at(BEGIN, direction, n)
+            self.n_visible += 1
+            self.cloud.control(visible=self.n_visible)
+            relay.wait_reached(direction)
+            relay.cut()
+            relay.release()
+            self.wait_acknowledged(self.n_visible, 60)
+        self.assertEqual(holder.stop(), 0, holder.text())
+        print("%d cuts in a commit of %d bytes and its answer of %d" % (len(cuts), requests, answers))
+        self.count = self.n_visible
+        self.assertIn("checks whether", holder.text())
+        self.assert_once()
+
+    def half(self, n):
+        """Nothing follows after N bytes of a commit, and the holder stands still. Afterwards, the other node holds the shard."""
+        holder, heir = (self.daemons[name] for name in self.order)
+        relay = self.relays[self.order[0]]
+        heir.wait_log("standing by", seconds=60)
+        relay.stop_at(BEGIN, REQUESTS, n)
+        self.n_visible += 1
+        self.cloud.control(visible=self.n_visible)
+        relay.wait_reached(REQUESTS)
+        holder.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        heir.wait_log("holding shard 0", seconds=60)
+        pause = time.monotonic() - began
+        self.wait_acknowledged(self.n_visible, 60)  # no lock of the first is left
+        relay.release()  # the rest comes, to nobody
+        holder.signal(signal.SIGCONT)
+        self.assertEqual(holder.wait(60), 75, holder.text())
+        self.node(self.order[0])
+        self.order.reverse()
+        return pause
+
+    def halves(self, cuts):
+        self.order = ["a", "b"]
+        self.n_visible = 1
+        self.begin(1 + len(cuts), visible=1)
+        self.node("a").wait_log("holding shard 0", seconds=60)
+        self.wait_acknowledged(1)
+        self.node("b")
+        pauses = [self.half(n) for n in cuts]
+        # a standby that has not said so yet has not finished its start
+        for name in reversed(self.order):
+            self.daemons[name].wait_log("standing by", seconds=60)
+            self.assertEqual(self.daemons[name].stop(), 0, self.daemons[name].text())
+        self.recover("a", "b")
+        self.assert_once(len(cuts), len(cuts))
+        return pauses
+
+    def test_half(self):
+        """cluster_half: a commit reaches the server by half, and then nothing comes. The next holder gets the shard in time."""
+        self.begin(2, visible=1)
+        first = self.node("a")
+        self.wait_acknowledged(1)
+        self.n_visible = 1
+        size, _ = self.measure(self.relays["a"])
+        self.assertEqual(first.stop(), 0, first.text())
+        cuts = some(size, HALVES)
+        pauses = []
+        with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+            for done in [pool.submit(self.work, n, cuts[n::WORKERS]) for n in range(WORKERS)]:
+                pauses += done.result()
+        print("a commit of %d bytes ended at %d of them: the next holder came after %.1f s at most" % (
+            size, len(pauses), max(pauses)))
+        self.assertLess(max(pauses), (LEASE * 1.2 + 3) * harness.PATIENCE)
+
+    def work(self, number, cuts):
+        """The same in a cluster of its own."""
+        worker = Bytes()
+        worker.cluster = "test%d" % number
+        worker.setUp(self.server)
+        try:
+            return worker.halves(cuts)
+        finally:
+            worker.doCleanups()
+
+    def runTest(self):
+        """A worker is no test."""
+
+
+if __name__ == "__main__":
+    harness.main()
