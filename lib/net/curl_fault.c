@@ -4,6 +4,8 @@
  */
 #include "net/client_internal.h"
 
+#include <openssl/x509_vfy.h>
+
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
@@ -114,16 +116,32 @@ static void fault_connect(struct http_request *request, const char *host)
 		error ? strerror((int)error) : "no address answered");
 }
 
-/* The hint helps where the issuer is unknown, not where a known one's certificate ran out. */
+/* Is the issuer of the certificate unknown, so that its CA's file would help? By OpenSSL's number:
+ * its words differ from version to version. */
+static bool is_issuer_unknown(struct http_request *request)
+{
+	long code = X509_V_OK;
+
+	curl_easy_getinfo(request->easy, CURLINFO_SSL_VERIFYRESULT, &code);
+	return code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+	       code == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+	       code == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
+	       code == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+	       code == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
 static void fault_verify(struct http_request *request, CURLcode result, const char *host)
 {
-	const char *why = reason(request, result);
-	bool issuer = strstr(why, "issuer") || strstr(why, "self-signed") ||
-		      strstr(why, "self signed") || strstr(why, "first certificate");
-
 	fault_set(&request->response.fault, FAULT_NETWORK,
-		"the TLS certificate of %s is not accepted: %s%s", host, why,
-		issuer ? " (a certificate of a private CA needs that CA's file)" : "");
+		"the TLS certificate of %s is not accepted: %s%s", host, reason(request, result),
+		is_issuer_unknown(request) ? " (a certificate of a private CA needs that CA's file)"
+					   : "");
+}
+
+/* What came is not a TLS record: OpenSSL to 3.1, from 3.2 on. */
+static bool is_not_tls(const char *why)
+{
+	return strstr(why, "wrong version number") || strstr(why, "packet length too long");
 }
 
 /* libcurl's code for a proxy that refuses differs from version to version; what the proxy said does
@@ -259,9 +277,7 @@ void curl_fault(struct http_request *request, CURLcode result)
 	case CURLE_SSL_CONNECT_ERROR:
 		fault_set(fault, FAULT_NETWORK, "TLS with %s failed: %s%s", host,
 			reason(request, result),
-			strstr(reason(request, result), "wrong version number")
-				? scheme_hint(request)
-				: "");
+			is_not_tls(reason(request, result)) ? scheme_hint(request) : "");
 		break;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		fault_set(fault, FAULT_NETWORK, "the answer from %s is not HTTP%s", host,

@@ -183,14 +183,16 @@ class Tls(harness.Case):
     def test_certificates(self):
         """What a server shows that it must not be believed; then a good one."""
         other = Authority(self.dir / "other")
+        # why is in the words of libcurl and OpenSSL, which differ from version to version
+        rejected, refused = r"the TLS certificate of \S+ is not accepted: \w", r"TLS with \S+ failed: \w"
         for name, certificate, prepare, says in (
-            ("expired", self.authority.sign("expired", end="20210101000000Z"), None, "expired"),
-            ("not yet", self.authority.sign("future", start="20480101000000Z"), None, "not yet valid"),
-            ("name", self.authority.sign("name", "elsewhere.test"), None, "name"),
-            ("unknown", other.sign("unknown"), None, "issuer|authority|certificate"),
-            ("self-signed", (other.pem, other.key), None, "self.signed|issuer|certificate"),
-            ("TLS 1.1", self.authority.sign("old"), self.old, "protocol|version"),
-            ("no cipher", self.authority.sign("cipher"), self.weak, "handshake|cipher"),
+            ("expired", self.authority.sign("expired", end="20210101000000Z"), None, rejected),
+            ("not yet", self.authority.sign("future", start="20480101000000Z"), None, rejected),
+            ("name", self.authority.sign("name", "elsewhere.test"), None, rejected),
+            ("unknown", other.sign("unknown"), None, rejected + ".*CA's file"),
+            ("self-signed", (other.pem, other.key), None, rejected + ".*CA's file"),
+            ("TLS 1.1", self.authority.sign("old"), self.old, refused),
+            ("no cipher", self.authority.sign("cipher"), self.weak, refused),
             ("good", self.authority.sign("good"), None, None),
         ):  # fmt: skip
             with self.subTest(name):
