@@ -1,6 +1,7 @@
 /* See reconciler.h. */
 #include "reconciler.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -421,7 +422,7 @@ static nsec_t phase(const struct reconciler *reconciler)
 	struct id spread = digest_id(slice_of(source_of(reconciler)->name));
 	uint16_t fraction;
 	memcpy(&fraction, spread.bytes, sizeof(fraction));
-	return reconciler->grid_ns / 4 * fraction / UINT16_MAX;
+	return reconciler->grid_ns / 4 * le16toh(fraction) / UINT16_MAX;
 }
 
 /* Windows that the API no longer keeps are given up. */

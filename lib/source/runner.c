@@ -6,6 +6,8 @@
  */
 #include "source/runner_internal.h"
 
+#include <endian.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/digest.h"
@@ -106,7 +108,7 @@ static void rest(struct runner *runner)
 	struct id spread = digest_id(slice_of(runner->source->name));
 	uint32_t fraction;
 	memcpy(&fraction, spread.bytes, sizeof(fraction));
-	nsec_t phase = (nsec_t)((double)interval * fraction / 4294967296.0);
+	nsec_t phase = (nsec_t)((double)interval * le32toh(fraction) / 4294967296.0);
 	nsec_t earliest = clock_wall() + interval / 2;
 	nsec_t slot = span_ceil(earliest - phase, interval) + phase;
 	runner_arm(runner, slot - clock_wall());

@@ -8,6 +8,7 @@
 #include "store/commit.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <limits.h>
 
 #include "base/cleanup.h"
@@ -207,7 +208,7 @@ static int put_keys(struct store *store, const struct pending_page *page, struct
 	if (batch->keep_times) {
 		times = mem_array(batch->n_records, sizeof(*times));
 		for (size_t i = 0; i < batch->n_records; i++)
-			times[i] = batch->records[i].time;
+			times[i] = (nsec_t)htole64((uint64_t)batch->records[i].time);
 		sqlite3_bind_blob64(
 			statement, 6, times, batch->n_records * sizeof(*times), SQLITE_TRANSIENT);
 	}

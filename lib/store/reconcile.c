@@ -2,6 +2,7 @@
  * record that is marked has none any more. */
 #include "store/reconcile.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -28,6 +29,7 @@ static int add_batch(struct store *store, sqlite3_stmt *statement, nsec_t start_
 			.number = sqlite3_column_int64(statement, 0), .index = i};
 
 		memcpy(&record.time, times + i * sizeof(nsec_t), sizeof(nsec_t));
+		record.time = (nsec_t)le64toh((uint64_t)record.time);
 		if (record.time < start_time || record.time >= end_time)
 			continue;
 		memcpy(&record.key, keys + i * sizeof(struct id), sizeof(struct id));
@@ -153,7 +155,7 @@ static int put_result(
 /* Takes away the time of RECORD. */
 static int mark(struct store *store, const struct reconcile_record *record, struct fault *reterr)
 {
-	const nsec_t none = NSEC_NONE;
+	const nsec_t none = (nsec_t)htole64((uint64_t)NSEC_NONE);
 	sqlite3_blob *blob = NULL;
 	int code = sqlite3_blob_open(
 		store->db, "main", "batch_keys", "times", record->number, 1, &blob);

@@ -434,6 +434,25 @@ START_TEST(codes_become_outcomes)
 }
 END_TEST
 
+/* A state may move to a host of the other byte order. */
+START_TEST(times_are_little_endian)
+{
+	struct batch *batch = fixture_batch("a", 1, 1, 0x0102030405);
+	sqlite3_stmt *statement;
+
+	batch->keep_times = true;
+	commit_add_page(store, "a", batch, NULL, NULL, NULL);
+	batch_unref(batch);
+	fixture_run();
+	ck_assert_int_eq(sqlite3_prepare_v2(store->db, "SELECT hex(times) FROM batch_keys", -1,
+				 &statement, NULL),
+		SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+	ck_assert_str_eq((const char *)sqlite3_column_text(statement, 0), "0504030201000000");
+	sqlite3_finalize(statement);
+}
+END_TEST
+
 /* --- space is given back --- */
 
 static int64_t size_of_file(void)
@@ -503,6 +522,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(commits, a_removed_file_ends_it);
 	tcase_add_test(commits, what_sqlite_calls_damage_is_corrupt);
 	tcase_add_test(commits, codes_become_outcomes);
+	tcase_add_test(commits, times_are_little_endian);
 	tcase_add_test(commits, a_large_release_makes_the_file_small_again);
 	tcase_set_timeout(commits, 60);
 	suite_add_tcase(suite, commits);
