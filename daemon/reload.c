@@ -11,6 +11,7 @@
 #include "cluster.h"
 #include "keeper.h"
 #include "notify.h"
+#include "remarks.h"
 #include "store/commit.h"
 #include "store/cursors.h"
 #include "web.h"
@@ -203,6 +204,7 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 	remove_pollers(trawld, new);
 	remove_sinks(trawld, old, new);
 	trawld->parts.setup = new;
+	remarks_log(new);
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
 	keeper_configure(trawld->parts.store, &new->config->daemon);
 	fanout_set_dead_letter_limit(trawld->parts.fanout, new->config->daemon.dead_letter_limit);

@@ -35,8 +35,20 @@ static void remark_secret(const char *path)
 			path, path);
 }
 
+/* What was cut is not shown: it may be a part of a secret. */
+static void remark_cut(const struct ini_entry *entry)
+{
+	const char *slash = strrchr(entry->file, '/');
+	if (entry->cut)
+		log_warning(NULL,
+			"%s:%u: a `;` or `#` after white space begins a comment, so what follows it is not part of `%s` (to keep it, put the value into a file and write `%s = ${file:/PATH}`; for a comment, write `# `)",
+			slash ? slash + 1 : entry->file, entry->cut, entry->key, entry->key);
+}
+
 static void remark_keys(const struct ini_section *section)
 {
+	for (size_t i = 0; i < section->n_entries; i++)
+		remark_cut(&section->entries[i]);
 	for (size_t i = 0; i < section->n_entries; i++)
 		if (strcmp(section->entries[i].key, "client_key") == 0)
 			remark_secret(section->entries[i].value);

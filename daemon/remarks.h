@@ -4,8 +4,8 @@
 
 struct setup;
 
-/* Logs it: secrets that every user can read, a configuration that every user can change, a sink
- * that no source uses. */
+/* Logs it: secrets that every user can read, a configuration that every user can change, a value
+ * that a comment may have cut, a sink that no source uses. */
 void remarks_log(const struct setup *setup);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "remarks.h"
 
 static const struct ctl_command commands[] = {
 	{"status", "[SOURCE|SINK] [--json] [--watch] [--failing] [--check]",
@@ -119,6 +120,8 @@ int ctl_check(const struct ctl_arguments *arguments)
 	struct setup *setup = ctl_setup(arguments);
 	if (!setup)
 		return EX_CONFIG;
+	log_set_level(LOG_LEVEL_NOTICE);
+	remarks_log(setup);
 	printf("%s: fine, %zu source%s, %zu sink%s\n", setup->config->path, setup->n_sources,
 		str_plural(setup->n_sources), setup->n_sinks, str_plural(setup->n_sinks));
 	setup_free(setup);

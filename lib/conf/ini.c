@@ -122,6 +122,16 @@ static struct slice cut_comment(struct slice line)
 	return line;
 }
 
+/* Does LINE, of which SIZE bytes are not a comment, look as if the comment was part of the value? `
+ * ;` is as common in commands and headers as before comments; ` #word` may be a colour or a
+ * fragment. */
+static bool may_be_cut(struct slice line, size_t size)
+{
+	return size < line.size &&
+	       (line.data[size] == ';' ||
+		       (size + 1 < line.size && isalnum((unsigned char)line.data[size + 1])));
+}
+
 /* Keys that take more than one line, by what follows the last dot. */
 static const char *const multi_line_keys[] = {"brokers", "include", "exclude", "remove", "body",
 	"columns", "incomplete", "retry", "expired", "id", "end", "none", "origins", "gone",
@@ -227,7 +237,7 @@ static void open_section(struct reader *reader, struct slice header)
 	reader->section = (size_t)(section - ini->sections) + 1;
 }
 
-static void add_entry(struct reader *reader, struct slice key, struct slice value)
+static void add_entry(struct reader *reader, struct slice key, struct slice value, bool cut)
 {
 	if (!reader->section) {
 		if (!reader->skips)
@@ -249,11 +259,12 @@ static void add_entry(struct reader *reader, struct slice key, struct slice valu
 		.value = mem_strndup(value.data, value.size),
 		.file = reader->file,
 		.line = reader->line,
+		.cut = cut ? reader->line : 0,
 		.used = first != NULL}; /* one error is enough */
 	reader->entry = section->n_entries;
 }
 
-static void continue_value(struct reader *reader, struct slice text)
+static void continue_value(struct reader *reader, struct slice text, bool cut)
 {
 	struct ini_entry *entry =
 		&reader->ini->sections[reader->section - 1].entries[reader->entry - 1];
@@ -270,6 +281,8 @@ static void continue_value(struct reader *reader, struct slice text)
 			       : mem_strndup(text.data, text.size);
 	free(entry->value);
 	entry->value = joined;
+	if (cut && !entry->cut)
+		entry->cut = reader->line;
 }
 
 static void read_header(struct reader *reader, struct slice text)
@@ -308,14 +321,16 @@ static void read_line(struct reader *reader, struct slice line)
 {
 	bool indented = line.size && (line.data[0] == ' ' || line.data[0] == '\t');
 	bool blank = str_trim(line).size == 0;
-	struct slice text = str_trim(cut_comment(line));
+	struct slice text = cut_comment(line);
+	bool cut = may_be_cut(line, text.size);
+	text = str_trim(text);
 	if (text.size == 0) {
 		if (blank)
 			reader->entry = 0;
 		return;
 	}
 	if (indented && reader->entry) {
-		continue_value(reader, text);
+		continue_value(reader, text, cut);
 		return;
 	}
 	if (text.data[0] == '[') {
@@ -331,7 +346,8 @@ static void read_line(struct reader *reader, struct slice line)
 		return;
 	}
 	add_entry(reader, key,
-		str_trim((struct slice){equals + 1, text.size - (size_t)(equals + 1 - text.data)}));
+		str_trim((struct slice){equals + 1, text.size - (size_t)(equals + 1 - text.data)}),
+		cut);
 }
 
 int ini_read_text(

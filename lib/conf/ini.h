@@ -23,6 +23,7 @@ struct ini_entry {
 	char *written; /* VALUE before ${...} was replaced in it; NULL: it has none */
 	const char *file; /* lives as long as the struct ini */
 	unsigned line; /* where the key stands */
+	unsigned cut; /* the line in which a comment ended the value that may be part of it; or 0 */
 	bool secret; /* value came (in part) from ${file:} or ${credential:} */
 	bool used; /* some reader has taken it */
 };

@@ -31,6 +31,24 @@ class Remarks(harness.Case):
         self.dir.chmod(0o750)
         self.assertEqual(self.told("every user"), [])
 
+    def test_cut_values(self):
+        """A comment ends a value; where it looks like a part of the value, that is told, but not shown."""
+        self.secret.chmod(0o600)
+        sink = "[sink run]\ntype = exec\ncommand = /bin/sh -c read-first ; hidden-part\n"
+        self.configure(self.acme + "sinks = run # a comment\n", self.file_sink(), sink)
+        number = self.conf.read_text().splitlines().index(sink.splitlines()[2]) + 1
+        for said in (self.told("begins a comment"), self.ctl("check").lines("begins a comment")):
+            (line,) = said
+            self.assertIn("trawld.conf:%d: a `;` or `#`" % number, line)
+            self.assertIn("not part of `command`", line)
+            self.assertNotIn("hidden", line)
+        daemon = self.daemon()
+        daemon.wait_log("not part of `command`")
+        text = self.conf.read_text()
+        self.conf.write_text(text.replace("sinks = run # a", "sinks = run ; a"))
+        daemon.signal(harness.signal.SIGHUP)
+        daemon.wait_log("not part of `sinks`")
+
     def test_unused_sink(self):
         self.secret.chmod(0o600)
         sinks = [self.file_sink(name, self.dir / name) for name in ("one", "two")]

@@ -67,6 +67,36 @@ START_TEST(sections_are_found_after_others_came_and_went)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	unsigned cut;
+} cuts[] = {
+	{"[a]\nk = cut ; off\n", 2},
+	{"[a]\nk = a ;b\n", 2},
+	{"[a]\nk = a #fff\n", 2},
+	{"[a]\nk = a;b#c\n", 0},
+	{"[a]\nk = a # why\n", 0},
+	{"[a]\nk = a ## why\n", 0},
+	{"[a]\nk = a #\n", 0},
+	{"[a]\n; why\n#why\nk = a\n", 0},
+	{"[a]\nk = a\n ; why\n", 0},
+	{"[a] ; why\nk = a\n", 0},
+	{"[a]\ninclude =\n  a\n  b ; c\n", 4},
+};
+
+START_TEST(values_that_a_comment_may_have_cut)
+{
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+		struct ini ini = INI_NULL;
+		struct findings findings = FINDINGS_NULL;
+		const char *text = cuts[i].text;
+		ck_assert_int_eq(ini_read_text(&ini, "f", text, strlen(text), &findings), 0);
+		ck_assert_msg(ini.sections[0].entries[0].cut == cuts[i].cut, "%s", text);
+		ini_deinit(&ini);
+	}
+}
+END_TEST
+
 START_TEST(long_values_are_whole)
 {
 	struct buf text = BUF_NULL;
@@ -197,5 +227,6 @@ START_TEST(findings_are_printed_in_order)
 }
 END_TEST
 
-UNIT_MAIN("ini", values, sections_are_found_after_others_came_and_went, long_values_are_whole,
-	faults, malformed_lines_are_not_shown, two_files_are_one, findings_are_printed_in_order)
+UNIT_MAIN("ini", values, sections_are_found_after_others_came_and_went,
+	values_that_a_comment_may_have_cut, long_values_are_whole, faults,
+	malformed_lines_are_not_shown, two_files_are_one, findings_are_printed_in_order)
