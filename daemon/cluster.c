@@ -320,6 +320,11 @@ bool cluster_polls(const struct trawld *trawld, const struct source *source)
 	       setup_shard_of(trawld->parts.setup, source) == trawld->cluster->shard;
 }
 
+struct postgresql *cluster_database(const struct trawld *trawld)
+{
+	return trawld->cluster && trawld->cluster->held ? trawld->cluster->postgresql : NULL;
+}
+
 bool cluster_status(const struct trawld *trawld, struct cluster_status *ret)
 {
 	struct postgresql_status status = {.shard = -1};

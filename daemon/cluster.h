@@ -34,6 +34,10 @@ bool cluster_is_elsewhere(
 /* Tells the other nodes of this process, with its next renewal. */
 void cluster_say(struct trawld *trawld);
 
+/* The connection of the shard that this process holds; NULL: it holds none. */
+struct postgresql;
+struct postgresql *cluster_database(const struct trawld *trawld);
+
 /* Of what the metrics tell; false: there is no cluster. */
 struct cluster_status {
 	bool held;

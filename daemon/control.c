@@ -40,7 +40,7 @@ static void answer(struct control_client *client, json_t *value)
 {
 	char *text = json_dumps(value, JSON_COMPACT);
 	json_decref(value);
-	client->wait.poller = NULL;
+	client->caller.wait.poller = NULL;
 	buf_append_text(&client->out, text ? text : "{\"ok\":false,\"code\":70}");
 	buf_append_char(&client->out, '\n');
 	free(text);
@@ -53,7 +53,7 @@ static void take_line(struct control_client *client)
 {
 	struct control *control = client->control;
 	struct buf *in = &client->in;
-	if (client->wait.poller || client->out.size || client->ends || client->tails ||
+	if (client->caller.wait.poller || client->out.size || client->ends || client->tails ||
 		in->size == 0)
 		return;
 	char *feed = memchr(in->data, '\n', in->size);
@@ -65,7 +65,7 @@ static void take_line(struct control_client *client)
 		return;
 	}
 	size_t size = (size_t)(feed - in->data);
-	json_t *value = control_command(client, (struct slice){in->data, size});
+	json_t *value = control_command(&client->caller, (struct slice){in->data, size});
 	in->size -= size + 1;
 	memmove(in->data, feed + 1, in->size);
 	if (value) {
@@ -179,6 +179,8 @@ static void connected(struct ev_loop *loop, ev_io *watcher, int events)
 	struct control_client *client = MEM_NEW(struct control_client);
 	client->control = control;
 	client->fd = fd;
+	client->caller = (struct control_caller){
+		.trawld = control->trawld, .parts = control->parts, .client = client};
 	client->in = BUF_LIMITED(CONTROL_REQUEST_MAX);
 	ev_io_init(&client->reader, readable, fd, EV_READ);
 	ev_io_init(&client->writer, writable, fd, EV_WRITE);
@@ -205,9 +207,9 @@ static void look_at_waits(struct ev_loop *loop, ev_prepare *watcher, int events)
 	(void)events;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = control->clients[i];
-		if (!client || !client->wait.poller)
+		if (!client || !client->caller.wait.poller)
 			continue;
-		json_t *value = control_wait_over(client);
+		json_t *value = control_wait_over(&client->caller);
 		if (value)
 			answer(client, value);
 		else
@@ -265,7 +267,7 @@ void control_free(struct control *control)
 void control_forget(struct control *control, const struct poller *poller)
 {
 	for (size_t i = 0; control && i < CONTROL_CLIENTS_MAX; i++)
-		if (control->clients[i] && control->clients[i]->wait.poller == poller)
+		if (control->clients[i] && control->clients[i]->caller.wait.poller == poller)
 			answer(control->clients[i],
 				control_refusal(EX_TEMPFAIL,
 					"a reload changed or removed the source meanwhile"));

@@ -22,6 +22,11 @@
 
 #define WAIT_MAX (30 * NSEC_PER_SEC) /* a person is not kept waiting for longer */
 
+char *control_caller_name(const struct control_caller *caller)
+{
+	return caller->by ? mem_strdup(caller->by) : control_socket_peer(caller->client->fd);
+}
+
 json_t *control_refusal(int code, const char *text)
 {
 	json_t *value = json_pack(
@@ -85,9 +90,9 @@ static json_t *unknown_source(const struct pollers *pollers, const char *name)
 	return control_refusal(EX_USAGE, text);
 }
 
-static json_t *poll_one(struct control_client *client, const char *name)
+static json_t *poll_one(struct control_caller *caller, const char *name)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	const struct poller *poller = pollers_find(&parts->pollers, name);
 	if (!poller)
 		return unknown_source(&parts->pollers, name);
@@ -100,7 +105,7 @@ static json_t *poll_one(struct control_client *client, const char *name)
 	struct intake_status intake;
 	runner_status(poller->runner, &runner);
 	intake_status(poller->intake, &intake);
-	client->wait = (struct control_wait){
+	caller->wait = (struct control_wait){
 		.poller = poller,
 		.n_rests = poller->n_rests + 1,
 		.n_pauses = runner.n_pauses,
@@ -160,9 +165,9 @@ static json_t *poll_broke_off(const struct runner_status *runner)
 	return with_retry(value, runner);
 }
 
-json_t *control_wait_over(struct control_client *client)
+json_t *control_wait_over(struct control_caller *caller)
 {
-	struct control_wait *wait = &client->wait;
+	struct control_wait *wait = &caller->wait;
 	struct runner_status runner;
 	runner_status(wait->poller->runner, &runner);
 	if (runner.state == RUNNER_STOPPED)
@@ -213,17 +218,17 @@ static const char *member(const json_t *request, const char *name)
 }
 
 /* Reloads, with CHANGE (may be NULL) before it. */
-static json_t *reload(struct control_client *client, struct routes_change *change)
+static json_t *reload(struct control_caller *caller, struct routes_change *change)
 {
-	const struct parts *parts = client->control->parts;
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	const struct parts *parts = caller->parts;
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault = FAULT_NULL;
-	if (trawld_is_stopping(client->control->trawld))
+	if (trawld_is_stopping(caller->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	if (change)
 		change->by = by;
-	int code = trawld_reload(client->control->trawld, change, by, &findings, &fault);
+	int code = trawld_reload(caller->trawld, change, by, &findings, &fault);
 	json_t *value = code ? control_refusal(code, fault.text) : json_object();
 	if (code == 0) {
 		json_object_set_new(value, "ok", json_true());
@@ -238,24 +243,34 @@ static json_t *reload(struct control_client *client, struct routes_change *chang
 
 /* --- gaps --- */
 
-static json_t *acknowledge_gaps(struct control_client *client, const char *source)
+static void count_gap(const struct coverage_gap *gap, void *userdata)
 {
-	const struct parts *parts = client->control->parts;
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	(void)gap;
+	++*(json_int_t *)userdata;
+}
+
+static json_t *acknowledge_gaps(struct control_caller *caller, const char *source)
+{
+	struct fault fault = FAULT_NULL;
+	json_int_t n = 0;
+	const struct parts *parts = caller->parts;
+	char *by CLEANUP_FREE = control_caller_name(caller);
+	if (coverage_each_gap(parts->store, source, false, count_gap, &n, &fault))
+		return control_refusal(EX_TEMPFAIL, fault.text);
 	coverage_acknowledge(parts->store, source, by);
 	if (!committer_flush(parts->committer))
 		return control_refusal(EX_TEMPFAIL,
 			"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
 	log_notice(NULL, "gaps of %s%s acknowledged by %s", source ? "source " : "all sources",
 		source ? source : "", by);
-	return json_pack("{s:b}", "ok", 1);
+	return json_pack("{s:b, s:I}", "ok", 1, "gaps", n);
 }
 
-static json_t *refill(struct control_client *client, const char *source)
+static json_t *refill(struct control_caller *caller, const char *source)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	struct poller *poller = pollers_find(&parts->pollers, source);
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct refill_result result;
 	struct fault fault;
 	if (!source)
@@ -270,7 +285,7 @@ static json_t *refill(struct control_client *client, const char *source)
 }
 
 static json_t *change(
-	struct control_client *client, enum routes_command command, const json_t *request)
+	struct control_caller *caller, enum routes_command command, const json_t *request)
 {
 	struct routes_change change = {
 		.command = command,
@@ -279,35 +294,35 @@ static json_t *change(
 	};
 	if (!change.name || (!change.to && command != ROUTES_DROP_SINK))
 		return control_refusal(EX_USAGE, "the request needs a name");
-	json_t *value = reload(client, &change);
+	json_t *value = reload(caller, &change);
 	json_object_set_new(value, "records", json_integer((json_int_t)change.n_records));
 	json_object_set_new(value, "merged", json_boolean(change.merged));
 	return value;
 }
 
-static json_t *pause_or_resume(struct control_client *client, const json_t *request, bool paused)
+static json_t *pause_or_resume(struct control_caller *caller, const json_t *request, bool paused)
 {
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct fault fault = FAULT_NULL;
 	struct pause_result result;
 	const char *name = member(request, "name");
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
-	int code = trawld_pause(client->control->trawld, name, paused, by, &result, &fault);
+	int code = trawld_pause(caller->trawld, name, paused, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
 		    : json_pack("{s:b, s:b, s:b, s:b, s:s}", "ok", 1, "source", result.source,
 			      "sink", result.sink, "disabled", result.disabled, "loss",
 			      result.loss);
 }
 
-static json_t *skip(struct control_client *client, const char *name)
+static json_t *skip(struct control_caller *caller, const char *name)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	const struct poller *poller = pollers_find(&parts->pollers, name);
 	struct fault fault = FAULT_NULL;
 	if (!poller)
 		return unknown_source(&parts->pollers, name);
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct runner_status before;
 	runner_status(poller->runner, &before);
 	if (runner_skip(poller->runner, &fault))
@@ -322,21 +337,21 @@ static json_t *skip(struct control_client *client, const char *name)
 
 /* A person is answered at once, so what is under way is not waited for: the source reads again what
  * it had requested. */
-static json_t *rewind_to(struct control_client *client, const char *name, const json_t *request)
+static json_t *rewind_to(struct control_caller *caller, const char *name, const json_t *request)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	const char *to = member(request, "to");
 	const struct poller *poller = pollers_find(&parts->pollers, name);
 	if (!name || !to)
 		return control_refusal(EX_USAGE, "the request needs a source and a time");
-	if (trawld_is_stopping(client->control->trawld))
+	if (trawld_is_stopping(caller->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	if (!poller)
 		return unknown_source(&parts->pollers, name);
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	struct fault fault = FAULT_NULL;
-	int code = trawld_rewind(client->control->trawld,
+	int code = trawld_rewind(caller->trawld,
 		&(struct rewind_request){
 			.source = name,
 			.to = to,
@@ -367,15 +382,15 @@ static bool note_dead_letters(
 	return committer_flush(parts->committer);
 }
 
-static json_t *dead_letters(struct control_client *client, const json_t *request, bool resend)
+static json_t *dead_letters(struct control_caller *caller, const json_t *request, bool resend)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name");
 	uint64_t n = 0;
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	if (!note_dead_letters(parts, name, resend, by))
 		return control_refusal(
 			EX_TEMPFAIL, "the state cannot be written now: nothing was changed");
@@ -393,9 +408,9 @@ static json_t *dead_letters(struct control_client *client, const json_t *request
 
 /* --- replays --- */
 
-static json_t *replay(struct control_client *client, const json_t *request)
+static json_t *replay(struct control_caller *caller, const json_t *request)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name"), *source = member(request, "source");
 	json_int_t from = 0, to = 0, after = 0, until = 0, records = 0;
@@ -406,9 +421,9 @@ static json_t *replay(struct control_client *client, const json_t *request)
 		return control_refusal(EX_USAGE, "the request needs a name and a span");
 	if (!source && !member(request, "copy"))
 		return control_refusal(EX_USAGE, "the request needs a source, or a copy of files");
-	if (trawld_is_stopping(client->control->trawld))
+	if (trawld_is_stopping(caller->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct replay *new = MEM_NEW(struct replay);
 	new->sink = mem_strdup(name);
 	new->source = mem_strdup(source);
@@ -428,23 +443,26 @@ static json_t *replay(struct control_client *client, const json_t *request)
 	return json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *stop_replay(struct control_client *client, const json_t *request)
+static json_t *stop_replay(struct control_caller *caller, const json_t *request)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name");
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
-	char *by CLEANUP_FREE = control_socket_peer(client->fd);
+	char *by CLEANUP_FREE = control_caller_name(caller);
 	if (fanout_replay_stop(parts->fanout, name, by, &fault))
 		return control_refusal(EX_USAGE, fault.text);
 	return json_pack("{s:b}", "ok", 1);
 }
 
-static json_t *tail(struct control_client *client, const char *source)
+static json_t *tail(struct control_caller *caller, const char *source)
 {
-	json_t *value = control_tail_begin(client, source);
-	return value ? value : unknown_source(&client->control->parts->pollers, source);
+	if (!caller->client)
+		return control_refusal(
+			EX_USAGE, "records can be followed on the control socket only");
+	json_t *value = control_tail_begin(caller->client, source);
+	return value ? value : unknown_source(&caller->parts->pollers, source);
 }
 
 /* A client names the configuration that it was given: `trawlctl -c` of an instance whose socket is
@@ -461,9 +479,9 @@ static json_t *of_another(const struct parts *parts, const json_t *request)
 	return control_refusal(EX_CONFIG, text);
 }
 
-json_t *control_command(struct control_client *client, struct slice line)
+json_t *control_command(struct control_caller *caller, struct slice line)
 {
-	const struct parts *parts = client->control->parts;
+	const struct parts *parts = caller->parts;
 	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
 	const char *command = member(request, "command"), *source = member(request, "source");
 	json_t *value = of_another(parts, request);
@@ -475,37 +493,37 @@ json_t *control_command(struct control_client *client, struct slice line)
 		value = control_refusal(
 			EX_USAGE, "the request is not a JSON object with a command");
 	else if (strcmp(command, "status") == 0)
-		value = status(client->control->trawld, member(request, "name"));
+		value = status(caller->trawld, member(request, "name"));
 	else if (strcmp(command, "poll") == 0)
-		value = source ? poll_one(client, source) : poll_all(client->control->trawld);
+		value = source ? poll_one(caller, source) : poll_all(caller->trawld);
 	else if (strcmp(command, "reload") == 0)
-		value = reload(client, NULL);
+		value = reload(caller, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
-		value = acknowledge_gaps(client, source);
+		value = acknowledge_gaps(caller, source);
 	else if (strcmp(command, "refill") == 0)
-		value = refill(client, source);
+		value = refill(caller, source);
 	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
-		value = pause_or_resume(client, request, strcmp(command, "pause") == 0);
+		value = pause_or_resume(caller, request, strcmp(command, "pause") == 0);
 	else if (strcmp(command, "skip") == 0 && source)
-		value = skip(client, source);
+		value = skip(caller, source);
 	else if (strcmp(command, "rewind") == 0)
-		value = rewind_to(client, source, request);
+		value = rewind_to(caller, source, request);
 	else if (strcmp(command, "tail") == 0)
-		value = tail(client, source);
+		value = tail(caller, source);
 	else if (strcmp(command, "drop-sink") == 0)
-		value = change(client, ROUTES_DROP_SINK, request);
+		value = change(caller, ROUTES_DROP_SINK, request);
 	else if (strcmp(command, "rename-sink") == 0)
-		value = change(client, ROUTES_RENAME_SINK, request);
+		value = change(caller, ROUTES_RENAME_SINK, request);
 	else if (strcmp(command, "rename") == 0)
-		value = change(client, ROUTES_RENAME_SOURCE, request);
+		value = change(caller, ROUTES_RENAME_SOURCE, request);
 	else if (strcmp(command, "dead-letters-resend") == 0)
-		value = dead_letters(client, request, true);
+		value = dead_letters(caller, request, true);
 	else if (strcmp(command, "dead-letters-discard") == 0)
-		value = dead_letters(client, request, false);
+		value = dead_letters(caller, request, false);
 	else if (strcmp(command, "replay") == 0)
-		value = replay(client, request);
+		value = replay(caller, request);
 	else if (strcmp(command, "replay-stop") == 0)
-		value = stop_replay(client, request);
+		value = stop_replay(caller, request);
 	else
 		value = control_refusal(EX_USAGE,
 			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, rewind, skip, refill, tail, dead-letters-resend, dead-letters-discard, replay or replay-stop");

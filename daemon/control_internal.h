@@ -25,14 +25,24 @@ struct control_wait {
 	bool under_way; /* an earlier poll is to end first: then one more is begun */
 };
 
+/* Who asks for something: a client of the socket, or a person on any host of a cluster
+ * (control_requests.h). */
+struct control_caller {
+	struct trawld *trawld;
+	const struct parts *parts; /* of it */
+	struct control_client *client; /* NULL: not through the socket */
+	const char *by; /* NULL: as the socket says */
+	struct control_wait wait;
+};
+
 struct control_client {
 	struct control *control;
+	struct control_caller caller;
 	int fd;
 	ev_io reader, writer;
 	ev_timer silence;
 	struct buf in, out;
 	size_t n_sent; /* of out */
-	struct control_wait wait;
 	bool ends; /* after what is in out */
 	bool tails; /* records are sent as they are committed */
 	char *tail_source; /* of this source only; NULL: of all */
@@ -63,10 +73,12 @@ char *control_socket_peer(int fd);
 
 /* --- control_command.c --- */
 
-/* The answer to a request, a new reference; NULL: it comes later, client->wait says what for. */
-json_t *control_command(struct control_client *client, struct slice line);
-/* The answer, when what CLIENT waits for has come; else NULL. */
-json_t *control_wait_over(struct control_client *client);
+/* The answer to a request, a new reference; NULL: it comes later, caller->wait says what for. */
+json_t *control_command(struct control_caller *caller, struct slice line);
+/* The answer, when what CALLER waits for has come; else NULL. */
+json_t *control_wait_over(struct control_caller *caller);
+/* Who it is, for the log and the events; the caller frees it. */
+char *control_caller_name(const struct control_caller *caller);
 json_t *control_refusal(int code, const char *text);
 
 /* --- control_tail.c --- */

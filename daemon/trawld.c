@@ -13,6 +13,7 @@
 #include "base/timer.h"
 #include "base/timestamp.h"
 #include "cluster.h"
+#include "control_requests.h"
 #include "control.h"
 #include "countdown.h"
 #include "notify.h"
@@ -167,6 +168,7 @@ int trawld_open(struct trawld **ret, const struct trawld_options *options, struc
 		trawld->progress = progress_new(trawld->parts.loop, &trawld->parts.pollers, setup);
 	} else {
 		trawld->control = control_new(trawld);
+		trawld->requests = control_requests_new(trawld);
 		trawld->refresh = refresh_new(trawld);
 		trawld->countdown = countdown_new(&trawld->parts);
 		trawld->daily =
@@ -212,8 +214,10 @@ void trawld_close(struct trawld *trawld)
 	refresh_free(trawld->refresh);
 	countdown_free(trawld->countdown);
 	control_free(trawld->control);
+	control_requests_free(trawld->requests);
 	progress_free(trawld->progress);
 	trawld->control = NULL;
+	trawld->requests = NULL;
 	web_free(trawld->web);
 	/* the commits below may tell that the disk has room again: to none */
 	pollers_deinit(&trawld->parts.pollers);

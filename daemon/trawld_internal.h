@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 struct cluster;
+struct control_requests;
 struct control;
 struct countdown;
 struct daily;
@@ -33,6 +34,7 @@ struct trawld {
 	struct keeper *keeper;
 	struct web *web; /* NULL: off, or --once */
 	struct control *control; /* NULL: none */
+	struct control_requests *requests; /* NULL: no cluster, or --once */
 	struct progress *progress; /* --once; else NULL */
 	struct notify *notify;
 

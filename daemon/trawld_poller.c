@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
+#include "control_requests.h"
 #include "control.h"
 #include "store/spool.h"
 
@@ -106,6 +107,7 @@ int trawld_add_poller(struct trawld *trawld, const struct source *source, struct
 size_t trawld_remove_poller(struct trawld *trawld, struct poller *poller)
 {
 	control_forget(trawld->control, poller);
+	control_requests_forget(trawld->requests, poller);
 	return pollers_remove(&trawld->parts.pollers, poller);
 }
 

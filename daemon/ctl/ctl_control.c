@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_ask.h"
 
 #define ANSWER_MAX (64u << 20)
 
@@ -20,6 +21,13 @@ static const char *configuration;
 void ctl_control_from(const char *path)
 {
 	configuration = path;
+}
+
+void ctl_control_tell_off(const struct ctl_arguments *arguments)
+{
+	fprintf(stderr,
+		"trawlctl: [daemon] control is off in %s: without its control socket, a running trawld cannot be reached\n",
+		arguments->path);
 }
 
 char *ctl_control_path(const struct ctl_arguments *arguments)
@@ -32,9 +40,7 @@ char *ctl_control_path(const struct ctl_arguments *arguments)
 	if (strcmp(path, "off") != 0)
 		return path;
 	free(path);
-	fprintf(stderr,
-		"trawlctl: [daemon] control is off in %s: without its control socket, a running trawld cannot be reached\n",
-		arguments->path);
+	ctl_control_tell_off(arguments);
 	return NULL;
 }
 
@@ -290,15 +296,8 @@ int ctl_poll(const struct ctl_arguments *arguments)
 {
 	const char *name = arguments->name;
 	json_t *answer = NULL;
-	char *path CLEANUP_FREE = ctl_control_path(arguments);
-	if (!path)
-		return EX_CONFIG;
-	json_t *request = json_pack("{s:s, s:s*}", "command", "poll", "source", name);
-	if (!request) {
-		fputs("trawlctl: the name of the source is not valid UTF-8\n", stderr);
-		return EX_USAGE;
-	}
-	int code = ctl_control_ask(path, request, 0, &answer);
+	int code = ctl_ask_running(
+		arguments, json_pack("{s:s, s:s*}", "command", "poll", "source", name), &answer);
 	if (code)
 		print_retry(name ? name : "", answer);
 	else if (name)

@@ -11,6 +11,9 @@
  * faulty by now. NULL: it is off, which was printed. The caller frees it. */
 char *ctl_control_path(const struct ctl_arguments *arguments);
 
+/* Prints that it is off. */
+void ctl_control_tell_off(const struct ctl_arguments *arguments);
+
 /* Whose configuration the questions are about: a trawld that has another one refuses them. */
 void ctl_control_from(const char *path);
 

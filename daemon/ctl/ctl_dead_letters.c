@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "base/user.h"
-#include "ctl/ctl_control.h"
+#include "ctl/ctl_ask.h"
 #include "pipeline/deadletter.h"
 #include "pipeline/resend.h"
 #include "store/commit.h"
@@ -124,16 +124,12 @@ static void print_done(const char *name, bool resend, unsigned long long n, bool
 		printf("sink %s: %llu dead letter%s discarded\n", name, n, str_plural(n));
 }
 
-static int ask(const char *path, const char *name, bool resend)
+static int ask(const struct config *config, const char *name, bool resend)
 {
 	json_t *answer = NULL;
 	json_t *request = json_pack("{s:s, s:s}", "command",
 		resend ? "dead-letters-resend" : "dead-letters-discard", "name", name);
-	if (!request) {
-		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
-		return EX_USAGE;
-	}
-	int code = ctl_control_ask(path, request, 0, &answer);
+	int code = ctl_ask(config, NULL, request, &answer);
 	if (code == 0)
 		print_done(name, resend,
 			(unsigned long long)json_integer_value(json_object_get(answer, "records")),
@@ -202,7 +198,6 @@ static int change(const struct config *config, const char *name, bool resend)
 static int run(const struct config *config, const char *verb, const char *name, bool json)
 {
 	bool resend = strcmp(verb, "resend") == 0;
-	const char *control = config->daemon.control;
 	if (strchr(name, '/') ||
 		(!is_configured(config, name) &&
 			(resend || deadletter_size(config->daemon.state_directory, name) == 0)))
@@ -215,9 +210,7 @@ static int run(const struct config *config, const char *verb, const char *name, 
 			json ? "--json is for list, not for " : "unknown word ", verb);
 		return EX_USAGE;
 	}
-	return strcmp(control, "off") != 0 && ctl_control_answers(control)
-		       ? ask(control, name, resend)
-		       : change(config, name, resend);
+	return ctl_can_ask(config) ? ask(config, name, resend) : change(config, name, resend);
 }
 
 int ctl_dead_letters(const struct ctl_arguments *arguments)

@@ -13,11 +13,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
-#include "ctl/ctl_control.h"
+#include "ctl/ctl_ask.h"
 #include "store/commit.h"
 #include "store/coverage.h"
-
-#define PATIENCE 60 /* seconds */
 
 struct gap_listing {
 	const char *source; /* NULL: all */
@@ -95,16 +93,13 @@ static int list(struct store *store, void *userdata, struct fault *reterr)
 }
 
 /* The daemon has the state: it notes who asks. */
-static int acknowledge_by_daemon(const struct ctl_arguments *arguments)
+static int acknowledge_by_daemon(const struct ctl_arguments *arguments, size_t *ret_n)
 {
-	char *path CLEANUP_FREE = ctl_control_path(arguments);
 	json_t *answer = NULL;
-	if (!path)
-		return EX_CONFIG;
-	json_t *request = json_pack("{s:s}", "command", "acknowledge-gaps");
-	if (arguments->name)
-		json_object_set_new(request, "source", json_string(arguments->name));
-	int code = ctl_control_ask(path, request, PATIENCE, &answer);
+	int code = ctl_ask_running(arguments,
+		json_pack("{s:s, s:s*}", "command", "acknowledge-gaps", "source", arguments->name),
+		&answer);
+	*ret_n = (size_t)json_integer_value(json_object_get(answer, "gaps"));
 	json_decref(answer);
 	return code;
 }
@@ -114,9 +109,10 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
 	char *by CLEANUP_FREE = ctl_user();
+	size_t n;
 	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r == STORE_E_LOCKED)
-		return acknowledge_by_daemon(arguments);
+		return acknowledge_by_daemon(arguments, &n);
 	if (!r) {
 		coverage_acknowledge(store, arguments->name, by);
 		r = commit_run(store, &fault);
@@ -125,13 +121,20 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 	return r ? ctl_store_failed(r, &fault) : 0;
 }
 
-int ctl_gaps(const struct ctl_arguments *arguments)
+/* The holders of the shards know the gaps, this host perhaps none of them. */
+static int acknowledge_in_cluster(const struct ctl_arguments *arguments)
+{
+	size_t n;
+	int code = acknowledge_by_daemon(arguments, &n);
+	if (code == 0 && !arguments->json)
+		printf("%zu gap%s acknowledged\n", n, str_plural(n));
+	return code;
+}
+
+static int list_gaps(const struct config *config, const struct ctl_arguments *arguments)
 {
 	struct gap_listing listing = {
 		.source = arguments->name, .all = arguments->all, .json = arguments->json};
-	struct config *config = ctl_config(arguments);
-	if (!config)
-		return EX_CONFIG;
 	int code = ctl_read_state(config, list, &listing);
 	if (code == 0 && arguments->acknowledge && listing.n_open > 0)
 		code = acknowledge(config, arguments);
@@ -142,6 +145,17 @@ int ctl_gaps(const struct ctl_arguments *arguments)
 	else if (code == 0 && !arguments->json && arguments->acknowledge)
 		printf("%zu gap%s acknowledged\n", listing.n_open, listing.n_open == 1 ? "" : "s");
 	buf_deinit(&listing.out);
+	return code;
+}
+
+int ctl_gaps(const struct ctl_arguments *arguments)
+{
+	struct config *config = ctl_config(arguments);
+	if (!config)
+		return EX_CONFIG;
+	int code = arguments->acknowledge && config->daemon.state == STATE_POSTGRESQL
+			   ? acknowledge_in_cluster(arguments)
+			   : list_gaps(config, arguments);
 	config_free(config);
 	return code;
 }

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "ctl/ctl_control.h"
+#include "ctl/ctl_ask.h"
 #include "store/pause.h"
 
 static void print_done(const char *kind, const char *name, bool paused, bool disabled)
@@ -17,16 +17,16 @@ static void print_done(const char *kind, const char *name, bool paused, bool dis
 		printf("It is still not polled, because the configuration says enabled = no.\n");
 }
 
-static int ask(const char *path, const char *name, bool paused)
+/* In a cluster every shard has every sink. */
+static int ask(const struct config *config, const char *name, bool paused)
 {
 	json_t *answer = NULL;
+	bool sink = false;
+	for (size_t i = 0; i < config->n_sinks; i++)
+		sink |= strcmp(config->sinks[i]->name, name) == 0;
 	json_t *request =
 		json_pack("{s:s, s:s}", "command", paused ? "pause" : "resume", "name", name);
-	if (!request) {
-		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
-		return EX_USAGE;
-	}
-	int code = ctl_control_ask(path, request, 0, &answer);
+	int code = ctl_ask(config, sink ? NULL : name, request, &answer);
 	if (code == 0 && json_is_true(json_object_get(answer, "source")))
 		print_done(
 			"source", name, paused, json_is_true(json_object_get(answer, "disabled")));
@@ -77,10 +77,8 @@ static int run(const struct ctl_arguments *arguments, bool paused)
 	struct config *config = ctl_config(arguments);
 	if (!config)
 		return EX_CONFIG;
-	const char *control = config->daemon.control;
-	int code = strcmp(control, "off") != 0 && ctl_control_answers(control)
-			   ? ask(control, arguments->name, paused)
-			   : pause_state(config, arguments->name, paused);
+	int code = ctl_can_ask(config) ? ask(config, arguments->name, paused)
+				       : pause_state(config, arguments->name, paused);
 	config_free(config);
 	return code;
 }

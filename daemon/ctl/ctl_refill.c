@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "ctl/ctl_control.h"
+#include "ctl/ctl_ask.h"
 
 static void print_count(const json_t *answer, const char *member, const char *what)
 {
@@ -33,16 +33,9 @@ static void print_done(const char *name, const json_t *answer)
 
 int ctl_refill(const struct ctl_arguments *arguments)
 {
-	char *path CLEANUP_FREE = ctl_control_path(arguments);
 	json_t *answer = NULL;
-	if (!path)
-		return EX_CONFIG;
-	json_t *request = json_pack("{s:s, s:s}", "command", "refill", "source", arguments->name);
-	if (!request) {
-		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
-		return EX_USAGE;
-	}
-	int code = ctl_control_ask(path, request, 0, &answer);
+	int code = ctl_ask_running(arguments,
+		json_pack("{s:s, s:s}", "command", "refill", "source", arguments->name), &answer);
 	if (code == 0)
 		print_done(arguments->name, answer);
 	json_decref(answer);

@@ -6,19 +6,15 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "ctl/ctl_control.h"
+#include "ctl/ctl_ask.h"
 #include "rewind.h"
 
-static int ask(const char *path, const struct rewind_request *rewind)
+static int ask(const struct config *config, const struct rewind_request *rewind)
 {
 	json_t *answer = NULL;
 	json_t *request = json_pack("{s:s, s:s, s:s, s:b}", "command", "rewind", "source",
 		rewind->source, "to", rewind->to, "dry_run", rewind->dry_run);
-	if (!request) {
-		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
-		return EX_USAGE;
-	}
-	int code = ctl_control_ask(path, request, 0, &answer);
+	int code = ctl_ask(config, rewind->source, request, &answer);
 	const char *text = json_string_value(json_object_get(answer, "text"));
 	if (code == 0 && text)
 		fputs(text, stdout);
@@ -68,9 +64,8 @@ static int run(const struct config *config, const struct ctl_arguments *argument
 		.by = by,
 		.dry_run = arguments->dry_run,
 	};
-	const char *control = config->daemon.control;
-	if (strcmp(control, "off") != 0 && ctl_control_answers(control))
-		return ask(control, &request);
+	if (ctl_can_ask(config))
+		return ask(config, &request);
 	if (!ctl_find_source(config, arguments->name))
 		return ctl_unknown_source(arguments->name, config, NULL, 0);
 	ctl_secrets_init(&secrets, config);

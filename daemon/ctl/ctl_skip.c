@@ -5,22 +5,15 @@
 #include <sysexits.h>
 
 #include "base/cleanup.h"
-#include "ctl/ctl_control.h"
+#include "ctl/ctl_ask.h"
 #include "terminal.h"
 
 int ctl_skip(const struct ctl_arguments *arguments)
 {
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	json_t *answer = NULL;
-	char *path CLEANUP_FREE = ctl_control_path(arguments);
-	if (!path)
-		return EX_CONFIG;
-	json_t *request = json_pack("{s:s, s:s}", "command", "skip", "source", arguments->name);
-	if (!request) {
-		fputs("trawlctl: the name is not valid UTF-8\n", stderr);
-		return EX_USAGE;
-	}
-	int code = ctl_control_ask(path, request, 0, &answer);
+	int code = ctl_ask_running(arguments,
+		json_pack("{s:s, s:s}", "command", "skip", "source", arguments->name), &answer);
 	const char *failed = json_string_value(json_object_get(answer, "failed"));
 	if (code == 0) {
 		buf_printf(&out, "source %s: skipping what fails: ", arguments->name);

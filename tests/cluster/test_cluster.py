@@ -59,7 +59,7 @@ class Cluster(Case):
         self.cloud.control(visible=400)
         self.wait_acknowledged(400)
         self.assertEqual(second.stop(), 0, second.text())
-        self.on("a", "gaps", "--acknowledge", expect=73)
+        self.on("a", "gaps", expect=73)
         self.on("a", "backup", str(self.dir / "copy"), expect=64)
         self.assertEqual(list(self.dir.glob("state-*/*.db")), [])
         self.assert_once()

@@ -3,6 +3,21 @@
 #include "store/postgresql/move.h"
 
 #include "store/conninfo.h"
+#include "store/postgresql/cluster_request.h"
+
+int cluster_ask(struct cluster_answers *ret, const struct cluster_options *options,
+	const struct cluster_question *question, struct fault *reterr)
+{
+	(void)question;
+	*ret = (struct cluster_answers){0};
+	conninfo_check(options->connect, reterr);
+	return STORE_E_UNUSABLE;
+}
+
+void cluster_answers_deinit(struct cluster_answers *answers)
+{
+	*answers = (struct cluster_answers){0};
+}
 
 int cluster_look(
 	struct cluster_view *ret, const struct cluster_options *options, struct fault *reterr)

@@ -93,6 +93,8 @@ static void broken(struct postgresql *postgresql)
 		log_notice(NULL,
 			"the connection to the database was lost during a commit; trawld reconnects and checks whether the commit was made");
 	}
+	if (postgresql->phase == PHASE_PIPELINE && !postgresql->committing)
+		requests_settle(postgresql, false);
 	if (postgresql->connection)
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);
 	reconnect(postgresql);
@@ -106,7 +108,8 @@ static void ask(struct postgresql *postgresql)
 	buf_printf(&sql, "%s; ", connection_settings);
 	lease_print_end(postgresql, &sql);
 	lease_print_renew(postgresql, "", &sql);
-	buf_append_text(&sql, " RETURNING version");
+	buf_append_text(&sql, " RETURNING version; LISTEN ");
+	requests_print_channel(postgresql, &sql);
 	postgresql->sent_boot = boot_clock();
 	postgresql->phase = PHASE_RESOLVING;
 	postgresql->retry_at = clock_monotonic() + 2 * PATIENCE(postgresql->lease_ns);
@@ -143,6 +146,7 @@ static void step_connecting(struct postgresql *postgresql)
 static void resolve(struct postgresql *postgresql, int64_t version)
 {
 	lease_renewed(postgresql, postgresql->sent_boot);
+	postgresql->renew_at = clock_monotonic() + RETRY_AFTER; /* requests may have come */
 	postgresql->phase = PHASE_READY;
 	if (version == postgresql->version)
 		return; /* what was in doubt is not there, and is sent again */
@@ -197,7 +201,11 @@ static void start_commit(struct postgresql *postgresql)
 
 static void finish_pipeline(struct postgresql *postgresql)
 {
+	bool renewed = !postgresql->committing && postgresql->sqlstate[0] == '\0';
+
 	postgresql->phase = PHASE_READY;
+	if (!postgresql->committing)
+		requests_settle(postgresql, renewed);
 	if (strcmp(postgresql->sqlstate, "22012") == 0) {
 		lose_to_another(postgresql);
 		return;
@@ -213,7 +221,7 @@ static void finish_pipeline(struct postgresql *postgresql)
 		lose(postgresql, &postgresql->fault);
 		return;
 	}
-	if (postgresql->sqlstate[0] == '\0' && !postgresql->committing) {
+	if (renewed) {
 		lease_renewed(postgresql, postgresql->sent_boot);
 		return;
 	}
@@ -234,6 +242,17 @@ static void step_pipeline(struct postgresql *postgresql)
 		finish_pipeline(postgresql);
 }
 
+/* Somebody asks something. */
+static void hear(struct postgresql *postgresql)
+{
+	PGnotify *notify;
+
+	while ((notify = PQnotifies(postgresql->connection))) {
+		postgresql->renew_at = clock_monotonic();
+		PQfreemem(notify);
+	}
+}
+
 static void step_ready(struct postgresql *postgresql)
 {
 	if (!PQconsumeInput(postgresql->connection) ||
@@ -241,10 +260,15 @@ static void step_ready(struct postgresql *postgresql)
 		broken(postgresql);
 		return;
 	}
-	if (postgresql->change)
+	hear(postgresql);
+	/* first: a shard that commits without a pause is to hear of requests, too */
+	if (clock_monotonic() >= postgresql->renew_at) {
+		postgresql->fault = FAULT_NULL;
+		if (!pipeline_renew(postgresql))
+			broken(postgresql);
+	} else if (postgresql->change) {
 		start_commit(postgresql);
-	else if (clock_monotonic() >= postgresql->renew_at && !pipeline_renew(postgresql))
-		broken(postgresql);
+	}
 }
 
 static void hold_step(struct store_backend *backend)

@@ -65,6 +65,11 @@ struct postgresql {
 	struct fault answer_fault;
 	uint64_t n_in_doubt;
 	char *said; /* for the table nodes; NULL: nothing */
+
+	struct postgresql_request request; /* in hand; its ID "": none */
+	bool request_sure; /* the server has said that it is taken */
+	char *request_answer; /* NULL: none yet */
+	bool request_answering; /* the answer is under way */
 };
 
 /* --- connection.c --- */
@@ -116,6 +121,18 @@ bool pipeline_renew(struct postgresql *postgresql);
 /* Writes and reads what can be. *RET_OVER: everything is answered. false: the connection is broken.
  */
 bool pipeline_step(struct postgresql *postgresql, bool *ret_over);
+
+/* --- requests.c --- */
+
+/* The name of the channel that wakes the holder. */
+void requests_print_channel(const struct postgresql *postgresql, struct buf *out);
+/* In a renewal: sends the answer that there is, or takes a request if none is in hand. */
+bool requests_send(struct postgresql *postgresql);
+/* Was RESULT one of them? */
+bool requests_take_result(struct postgresql *postgresql, const PGresult *result);
+/* The renewal is over; DONE: the server has made all of it. */
+void requests_settle(struct postgresql *postgresql, bool done);
+void requests_drop(struct postgresql *postgresql);
 
 /* --- hold.c --- */
 

@@ -48,7 +48,6 @@ void lease_print_renew(const struct postgresql *postgresql, const char *more, st
 void lease_renewed(struct postgresql *postgresql, nsec_t sent_boot)
 {
 	postgresql->until_boot = sent_boot + SILENT_AFTER(postgresql->lease_ns);
-	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
 }
 
 void lease_release(struct postgresql *postgresql)
@@ -168,6 +167,7 @@ static bool take(struct postgresql *postgresql, int *ret_r, struct fault *reterr
 	postgresql->last_number = result_number(result, 0, 2);
 	postgresql->backend.format = (int)result_number(result, 0, 3);
 	lease_renewed(postgresql, sent_boot);
+	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
 	postgresql->held = true;
 	return true;
 }
@@ -178,7 +178,8 @@ static int name_session(struct postgresql *postgresql, struct fault *reterr)
 	CLEANUP(result_clear) PGresult *result = NULL;
 	CLEANUP_FREE char *name = lease_session_name(postgresql);
 
-	buf_printf(&sql, "UNLISTEN *; SET application_name = '%s'", name);
+	buf_printf(&sql, "UNLISTEN *; SET application_name = '%s'; LISTEN ", name);
+	requests_print_channel(postgresql, &sql);
 	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
 	return result ? 0 : STORE_E_FULL;
 }
@@ -274,11 +275,14 @@ int postgresql_open(
 	return r;
 }
 
+/* What is under way, and an answer that a person waits for. */
 static void finish_renewal(struct postgresql *postgresql)
 {
 	nsec_t until_at = clock_monotonic() + NSEC_PER_SEC, now_at;
 
-	while (postgresql->held && postgresql->phase == PHASE_PIPELINE && !postgresql->change &&
+	while (postgresql->held && !postgresql->change &&
+		(postgresql->phase == PHASE_PIPELINE ||
+			(postgresql->phase == PHASE_READY && postgresql->request_answer)) &&
 		(now_at = clock_monotonic()) < until_at)
 		backend_poll(&postgresql->backend, until_at - now_at);
 }
@@ -292,6 +296,7 @@ void postgresql_close(struct postgresql *postgresql)
 		postgresql->connection)
 		lease_release(postgresql);
 	connection_close(postgresql);
+	requests_drop(postgresql);
 	free(postgresql->prepared);
 	free(postgresql->cluster);
 	free(postgresql->connect);

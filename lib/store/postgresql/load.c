@@ -27,6 +27,7 @@ static int renew(struct postgresql *postgresql, struct fault *reterr)
 		return STORE_E_FULL;
 	}
 	lease_renewed(postgresql, sent_boot);
+	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
 	return 0;
 }
 

@@ -245,8 +245,9 @@ static bool say(struct postgresql *postgresql)
 
 bool pipeline_renew(struct postgresql *postgresql)
 {
+	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
 	return begin(postgresql, false) && check(postgresql, NULL) && say(postgresql) &&
-	       end(postgresql);
+	       requests_send(postgresql) && end(postgresql);
 }
 
 /* --- answers --- */
@@ -275,7 +276,10 @@ static void take_result(struct postgresql *postgresql, const PGresult *result)
 			state ? state : "?");
 		connection_fault(postgresql->connection, result, &postgresql->fault);
 		break;
-	default: /* rows, or what an earlier error has ended */
+	case PGRES_TUPLES_OK:
+		requests_take_result(postgresql, result);
+		break;
+	default: /* what an earlier error has ended */
 		break;
 	}
 }

@@ -46,4 +46,16 @@ void postgresql_status(const struct postgresql *postgresql, struct postgresql_st
 /* What others see of this process in the table nodes, from the next renewal on. JSON. */
 void postgresql_say(struct postgresql *postgresql, const char *json);
 
+/* What a person asks of whoever holds the shard (cluster_request.h). */
+struct postgresql_request {
+	char id[37];
+	char *by; /* who, as trawlctl says */
+	char *text; /* JSON, as through the control socket */
+	bool again; /* an earlier holder had taken it, too, and has not answered */
+};
+/* The one that waits for an answer, or NULL; the same until it is answered. */
+const struct postgresql_request *postgresql_request(const struct postgresql *postgresql);
+/* The answer to it, which is sent with the next renewal, at once. JSON. */
+void postgresql_answer(struct postgresql *postgresql, const char *json);
+
 #endif

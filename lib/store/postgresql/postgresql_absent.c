@@ -48,6 +48,18 @@ void postgresql_say(struct postgresql *postgresql, const char *json)
 	(void)json;
 }
 
+const struct postgresql_request *postgresql_request(const struct postgresql *postgresql)
+{
+	(void)postgresql;
+	return NULL;
+}
+
+void postgresql_answer(struct postgresql *postgresql, const char *json)
+{
+	(void)postgresql;
+	(void)json;
+}
+
 int postgresql_each_elsewhere(struct postgresql *postgresql,
 	void (*each)(const char *source, int64_t shard, void *userdata), void *userdata,
 	struct fault *reterr)

@@ -30,6 +30,14 @@ static void print_own(struct buf *sql, const char *schema)
 		" seen timestamptz, version text, status jsonb,"
 		" PRIMARY KEY(cluster, node, process)) WITH (fillfactor = 50);",
 		schema);
+	buf_printf(sql,
+		"CREATE TABLE IF NOT EXISTS %s.requests(id uuid PRIMARY KEY, cluster text NOT NULL,"
+		" shard int NOT NULL, created timestamptz NOT NULL DEFAULT clock_timestamp(),"
+		" expires timestamptz NOT NULL, asked_by text NOT NULL, request text NOT NULL,"
+		" taken uuid, n_taken int NOT NULL DEFAULT 0, answered timestamptz, answer text);"
+		"CREATE INDEX IF NOT EXISTS requests_open ON %s.requests(cluster, shard)"
+		" WHERE answer IS NULL;",
+		schema, schema);
 }
 
 struct making {
@@ -71,7 +79,7 @@ static int are_made(struct postgresql *postgresql, bool *ret, struct fault *rete
 	CLEANUP(result_clear) PGresult *result = NULL;
 
 	*ret = false;
-	buf_printf(&sql, "SELECT to_regclass('%s.clusters') IS NOT NULL", postgresql->schema);
+	buf_printf(&sql, "SELECT to_regclass('%s.requests') IS NOT NULL", postgresql->schema);
 	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
 	if (!result)
 		return STORE_E_FULL;
