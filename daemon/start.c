@@ -17,6 +17,7 @@
 #include "store/owner.h"
 #include "store/replay_copy.h"
 #include "trawld_internal.h"
+#include "web.h"
 
 #define WAIT_SECONDS 5
 
@@ -152,8 +153,12 @@ void start_read_again(struct trawld *trawld)
 	findings_log(&findings);
 	if (!setup)
 		return;
-	setup_free(trawld->parts.setup);
+	struct setup *old = trawld->parts.setup;
 	trawld->parts.setup = setup;
+	/* only a standby listens already */
+	if (old->config->daemon.state == STATE_POSTGRESQL && !trawld->options.once)
+		web_change(&trawld->web, trawld, &old->config->daemon.listen, &findings);
+	setup_free(old);
 	log_info(NULL, "the configuration was read again");
 }
 

@@ -5,11 +5,27 @@
 #include "store/moved.h"
 #include "store/store_internal.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+
+void copy_remove_left(const char *directory)
+{
+	DIR *stream = opendir(directory);
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream))) {
+		CLEANUP_FREE char *path = mem_printf("%s/%s", directory, entry->d_name);
+
+		if (strncmp(entry->d_name, "shard-", 6) == 0 && strstr(entry->d_name, ".db"))
+			unlink(path);
+	}
+	if (stream)
+		closedir(stream);
+}
 
 void copy_remove(const struct store *store)
 {

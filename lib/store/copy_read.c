@@ -1,6 +1,7 @@
 /*
  * Beside a process that holds a shard: its working copy is read as trawld.db is elsewhere. What
- * would change the state is left to the process that holds it.
+ * would change the state is left to the process that holds it. A copy beside which no process holds
+ * the lock was left by a crash, and is out of date.
  */
 #include "store/store_internal.h"
 
@@ -15,7 +16,7 @@
 /* The name of the copy in DIRECTORY; NULL: there is none. */
 static char *find_copy(const char *directory)
 {
-	DIR *stream = opendir(directory);
+	DIR *stream = lockfile_look(directory, NULL) ? opendir(directory) : NULL;
 	char *found = NULL;
 	struct dirent *entry;
 
@@ -42,14 +43,8 @@ int store_open_held(
 {
 	CLEANUP_FREE char *name = find_copy(directory);
 
-	if (mode == STORE_OWN) {
-		int fd;
-		int r = lockfile_take(directory, &fd, reterr);
-
-		if (r)
-			return r;
-		close(fd);
-	}
+	if (mode == STORE_OWN && lockfile_look(directory, reterr))
+		return STORE_E_LOCKED;
 	if (!name || mode == STORE_OWN) {
 		fault_set(reterr, FAULT_STORE,
 			"the state is in PostgreSQL, and no trawld on this host holds a shard with the state directory %s: run this where one does (`trawlctl cluster status` names the host)",

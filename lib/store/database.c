@@ -450,8 +450,10 @@ static int open_all(struct store *store, const char *directory, const struct sch
 		r = check_directory(directory, store->mode, reterr);
 	if (!r && store->mode == STORE_OWN)
 		r = lockfile_take(directory, &store->lock_fd, reterr);
-	if (!r && store->backend)
+	if (!r && store->backend) {
 		copy_remove(store);
+		copy_remove_left(directory);
+	}
 	if (!r)
 		r = check_file(store, directory, &clean, &size, reterr);
 	if (!r)

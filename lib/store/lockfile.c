@@ -35,6 +35,21 @@ static int held(const char *directory, int fd, struct fault *reterr)
 	return STORE_E_LOCKED;
 }
 
+int lockfile_look(const char *directory, struct fault *reterr)
+{
+	CLEANUP_FREE char *path = mem_printf("%s/trawld.lock", directory);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	struct fault ignored;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), r = 0;
+
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		r = held(directory, fd, reterr ? reterr : &ignored);
+	close(fd);
+	return r;
+}
+
 /* The PID is a courtesy to the person who starts a second daemon: without space for it the lock
  * holds all the same. */
 static void write_pid(int fd)

@@ -280,6 +280,8 @@ int database_check_place(const struct store *store, struct fault *reterr);
 
 /* Of this process, or what one before has left. */
 void copy_remove(const struct store *store);
+/* With the lock: copies that earlier processes have left in DIRECTORY, of any shard. */
+void copy_remove_left(const char *directory);
 /* Makes the tables, and puts in what the backend keeps. */
 int copy_fill(struct store *store, const struct schema *schema, struct fault *reterr);
 /* What the backend does not have yet, or in another form. */

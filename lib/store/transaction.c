@@ -105,12 +105,12 @@ int transaction_answer(struct store *store, nsec_t patience_ns, struct fault *re
 	return r;
 }
 
-static int finish(struct store *store, int r, struct fault *reterr)
+static int finish(struct store *store, int r, nsec_t patience_ns, struct fault *reterr)
 {
 	struct fault fault = FAULT_NULL;
 
 	if (r == STORE_E_WAIT)
-		r = transaction_answer(store, PATIENCE_END, reterr);
+		r = transaction_answer(store, patience_ns, reterr);
 	if (r != STORE_E_WAIT)
 		return r;
 	fault_set(&fault, FAULT_STORE, "the database has not answered for 10 s");
@@ -122,14 +122,15 @@ static int finish(struct store *store, int r, struct fault *reterr)
 
 int transaction_end(struct store *store, int r, struct fault *reterr)
 {
-	return finish(store, transaction_send(store, r, reterr), reterr);
+	return finish(store, transaction_send(store, r, reterr), PATIENCE_END, reterr);
 }
 
 int transaction_send_all(struct store *store, struct fault *reterr)
 {
 	store->change = mirror_all(store, store->last_number);
 	store->backend->functions->send(store->backend, store->change);
-	return finish(store, STORE_E_WAIT, reterr);
+	/* nothing else can be done before it is there, and it may be any size */
+	return finish(store, STORE_E_WAIT, NSEC_PER_DAY, reterr);
 }
 
 int store_check_hold(struct store *store, struct fault *reterr)

@@ -6,6 +6,7 @@ together, and lasts until release().
 
 import socket
 import threading
+import time
 
 from harness import wait_until
 
@@ -24,6 +25,7 @@ class Relay:
         self.next = None  # (bytes, limits that begin with the request that contains them)
         self.n_marked = 0  # how long that request was
         self.refusing = False
+        self.rate = None  # bytes a second of requests, over each connection
         self.sockets = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -139,6 +141,8 @@ class Relay:
                     if taken is None:
                         return
                     n, dropped = taken
+                    if self.rate and direction == REQUESTS:
+                        time.sleep(n / self.rate)
                     sink.sendall(data[:n])
                     data = data[n + dropped:]
         except OSError:

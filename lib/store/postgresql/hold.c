@@ -29,6 +29,7 @@ static void lose(struct postgresql *postgresql, const struct fault *why)
 		return;
 	postgresql->lost = *why;
 	postgresql->phase = PHASE_LOST;
+	side_close(postgresql);
 	connection_close(postgresql);
 }
 
@@ -95,6 +96,7 @@ static void broken(struct postgresql *postgresql)
 	}
 	if (postgresql->phase == PHASE_PIPELINE && !postgresql->committing)
 		requests_settle(postgresql, false);
+	side_close(postgresql);
 	if (postgresql->connection)
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);
 	reconnect(postgresql);
@@ -194,9 +196,19 @@ static void step_resolving(struct postgresql *postgresql)
 
 static void start_commit(struct postgresql *postgresql)
 {
+	struct fault fault = FAULT_NULL;
+
 	postgresql->fault = FAULT_NULL;
-	if (!pipeline_commit(postgresql))
+	if (pipeline_commit(postgresql, &fault))
+		return;
+	if (fault.class == FAULT_NONE) {
 		broken(postgresql);
+		return;
+	}
+	/* the server has no COMMIT, and gets none */
+	postgresql->fault = fault;
+	answer_with(postgresql, BACKEND_REFUSED);
+	reconnect(postgresql);
 }
 
 static void finish_pipeline(struct postgresql *postgresql)
@@ -204,6 +216,7 @@ static void finish_pipeline(struct postgresql *postgresql)
 	bool renewed = !postgresql->committing && postgresql->sqlstate[0] == '\0';
 
 	postgresql->phase = PHASE_READY;
+	side_close(postgresql);
 	if (!postgresql->committing)
 		requests_settle(postgresql, renewed);
 	if (strcmp(postgresql->sqlstate, "22012") == 0) {
@@ -275,6 +288,7 @@ static void hold_step(struct store_backend *backend)
 {
 	struct postgresql *postgresql = of(backend);
 
+	side_step(postgresql);
 	if (postgresql->phase != PHASE_LOST && boot_clock() >= postgresql->until_boot)
 		lose_by_time(postgresql);
 	if ((postgresql->phase == PHASE_CONNECTING || postgresql->phase == PHASE_RESOLVING) &&
@@ -321,6 +335,7 @@ static enum backend_answer hold_answer(struct store_backend *backend, struct fau
 	}
 	if (postgresql->phase == PHASE_LOST) {
 		*reterr = postgresql->lost;
+		postgresql->told = true;
 		return BACKEND_LOST;
 	}
 	return postgresql->change ? BACKEND_WAITS : BACKEND_IDLE;
@@ -333,6 +348,7 @@ static bool hold_is_lost(struct store_backend *backend, struct fault *reterr)
 	if (postgresql->phase != PHASE_LOST || postgresql->answer != BACKEND_IDLE)
 		return false;
 	*reterr = postgresql->lost;
+	postgresql->told = true;
 	return true;
 }
 
@@ -356,12 +372,15 @@ static void hold_wants(const struct store_backend *backend, struct backend_wants
 
 	*ret = (struct backend_wants){.fd = -1, .wake_at = NSEC_NONE};
 	if (postgresql->phase == PHASE_LOST) {
-		ret->wake_at = now_at;
+		ret->wake_at = postgresql->told ? NSEC_NONE : now_at;
 		return;
 	}
 	if (postgresql->connection)
 		want_io(postgresql, ret);
 	ret->wake_at = now_at + postgresql->until_boot - boot_clock();
+	if (postgresql->phase == PHASE_PIPELINE && postgresql->committing &&
+		side_wake_at(postgresql) < ret->wake_at)
+		ret->wake_at = side_wake_at(postgresql);
 	if (postgresql->phase == PHASE_READY && postgresql->renew_at < ret->wake_at)
 		ret->wake_at = postgresql->renew_at;
 	if (postgresql->phase == PHASE_READY && postgresql->change)

@@ -25,6 +25,14 @@ struct prepared {
 	char name[16];
 };
 
+/* The connection that renews the lease beside a long commit. */
+struct side {
+	PGconn *connection; /* NULL: none */
+	PostgresPollingStatusType polling;
+	bool asked; /* no answer yet */
+	nsec_t sent_boot, retry_at;
+};
+
 struct postgresql {
 	struct store_backend backend; /* first */
 	char *cluster, *connect, *password, *schema, *node;
@@ -48,6 +56,8 @@ struct postgresql {
 
 	/* what is under way */
 	enum phase phase;
+	bool told; /* PHASE_LOST: to whom it matters */
+	struct side side;
 	PostgresPollingStatusType polling; /* PHASE_CONNECTING */
 	bool unflushed;
 	bool committing; /* the pipeline is CHANGE; else a renewal */
@@ -113,10 +123,18 @@ char *lease_session_name(const struct postgresql *postgresql);
 int load_rows(struct store_backend *backend, struct store *store, int64_t *ret_last_number,
 	bool *ret_fresh, struct fault *reterr);
 
+/* --- side.c --- */
+
+/* Begins, continues or ends a renewal beside a commit that takes long. */
+void side_step(struct postgresql *postgresql);
+nsec_t side_wake_at(const struct postgresql *postgresql);
+void side_close(struct postgresql *postgresql);
+
 /* --- pipeline.c --- */
 
-/* Sends CHANGE, or a renewal. false: the connection is broken. */
-bool pipeline_commit(struct postgresql *postgresql);
+/* Sends CHANGE, or a renewal. false: the connection is broken; of a commit, or *RETERR is set: a
+ * row could not be read here, so the server does not get all of it. */
+bool pipeline_commit(struct postgresql *postgresql, struct fault *reterr);
 bool pipeline_renew(struct postgresql *postgresql);
 /* Writes and reads what can be. *RET_OVER: everything is answered. false: the connection is broken.
  */

@@ -47,7 +47,10 @@ void lease_print_renew(const struct postgresql *postgresql, const char *more, st
 
 void lease_renewed(struct postgresql *postgresql, nsec_t sent_boot)
 {
-	postgresql->until_boot = sent_boot + SILENT_AFTER(postgresql->lease_ns);
+	nsec_t until_boot = sent_boot + SILENT_AFTER(postgresql->lease_ns);
+
+	if (until_boot > postgresql->until_boot)
+		postgresql->until_boot = until_boot;
 }
 
 void lease_release(struct postgresql *postgresql)
@@ -131,6 +134,24 @@ static int check_synchronous(struct postgresql *postgresql, struct fault *reterr
 	return STORE_E_FULL;
 }
 
+/* Two that see the same free shard take turns, or the second one would end the session of the
+ * first, which has it by then. *RET: this one may take it. The transaction stays open. */
+static int begin_taking(struct postgresql *postgresql, bool *ret, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	CLEANUP(result_clear) PGresult *result = NULL;
+
+	buf_printf(&sql,
+		"BEGIN; SELECT pg_try_advisory_xact_lock(hashtext('trawld:%s'), %s)"
+		" AND EXISTS(SELECT FROM %s.shards WHERE cluster = '%s' AND shard = %s"
+		" AND expires < clock_timestamp())",
+		postgresql->cluster, postgresql->shard_text, postgresql->schema,
+		postgresql->cluster, postgresql->shard_text);
+	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	*ret = result && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+	return result ? 0 : STORE_E_FULL;
+}
+
 static int end_sessions(struct postgresql *postgresql, struct fault *reterr)
 {
 	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
@@ -138,6 +159,14 @@ static int end_sessions(struct postgresql *postgresql, struct fault *reterr)
 
 	lease_print_end(postgresql, &sql);
 	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
+	return result ? 0 : STORE_E_FULL;
+}
+
+static int end_taking(struct postgresql *postgresql, const char *how, struct fault *reterr)
+{
+	CLEANUP(result_clear)
+	PGresult *result = connection_query(postgresql->connection, how, 0, NULL, NULL, reterr);
+
 	return result ? 0 : STORE_E_FULL;
 }
 
@@ -168,7 +197,6 @@ static bool take(struct postgresql *postgresql, int *ret_r, struct fault *reterr
 	postgresql->backend.format = (int)result_number(result, 0, 3);
 	lease_renewed(postgresql, sent_boot);
 	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
-	postgresql->held = true;
 	return true;
 }
 
@@ -188,6 +216,7 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 	int64_t *ret_shard, struct fault *reterr)
 {
 	int64_t shard;
+	bool free, taken;
 	int r = look(postgresql, &shard, reterr);
 
 	*ret = NULL;
@@ -198,8 +227,14 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 		return r;
 	postgresql->shard = shard;
 	snprintf(postgresql->shard_text, sizeof(postgresql->shard_text), "%lld", (long long)shard);
-	r = end_sessions(postgresql, reterr);
-	if (r || !take(postgresql, &r, reterr))
+	r = begin_taking(postgresql, &free, reterr);
+	if (!r && free)
+		r = end_sessions(postgresql, reterr);
+	taken = !r && free && take(postgresql, &r, reterr);
+	if (!r)
+		r = end_taking(postgresql, taken ? "COMMIT" : "ROLLBACK", reterr);
+	postgresql->held = !r && taken;
+	if (r || !taken)
 		return r;
 	r = name_session(postgresql, reterr);
 	if (r)
@@ -296,6 +331,7 @@ void postgresql_close(struct postgresql *postgresql)
 		postgresql->connection)
 		lease_release(postgresql);
 	connection_close(postgresql);
+	side_close(postgresql);
 	requests_drop(postgresql);
 	free(postgresql->prepared);
 	free(postgresql->cluster);

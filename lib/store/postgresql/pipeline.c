@@ -146,6 +146,7 @@ static void send_row(const struct backend_row *row, void *userdata)
 
 	if (sending->failed)
 		return;
+	side_step(postgresql);
 	switch (row->kind) {
 	case BACKEND_INSERT:
 		print_insert(postgresql, row, &sql, &parameters);
@@ -212,17 +213,16 @@ static bool check(struct postgresql *postgresql, const struct backend_change *ch
 	return run_plain(postgresql, buf_text(&sql));
 }
 
-bool pipeline_commit(struct postgresql *postgresql)
+bool pipeline_commit(struct postgresql *postgresql, struct fault *reterr)
 {
 	struct sending sending = {.postgresql = postgresql};
-	struct fault fault = FAULT_NULL;
 
 	if (!begin(postgresql, true) || !run_plain(postgresql, "BEGIN"))
 		return false;
 	if (backend_change_is_all(postgresql->change) &&
-		backend_each_table(delete_all, &sending, &fault) != 0)
+		backend_each_table(delete_all, &sending, reterr) != 0)
 		return false;
-	if (backend_change_each(postgresql->change, send_row, &sending, &fault) != 0)
+	if (backend_change_each(postgresql->change, send_row, &sending, reterr) != 0)
 		return false;
 	return !sending.failed && check(postgresql, postgresql->change) &&
 	       run_plain(postgresql, "COMMIT") && end(postgresql);
