@@ -45,8 +45,10 @@ static void delivery_arm(struct delivery *delivery, nsec_t wait_ns)
 /* The last batch of the spool that is with the sink, or was. */
 static int64_t delivery_taken(const struct delivery *delivery)
 {
-	return delivery->job && !delivery_is_aside(delivery) ? job_last(delivery->job)
-							     : delivery->acknowledged;
+	if (delivery->job && !delivery_is_aside(delivery))
+		return job_last(delivery->job);
+	return delivery->n_sent > 0 ? delivery->sent[delivery->n_sent - 1].last
+				    : delivery->acknowledged;
 }
 
 void delivery_schedule(struct delivery *delivery)
@@ -121,9 +123,7 @@ void delivery_keep(struct delivery *delivery, const char *position)
 
 void delivery_acknowledge(struct delivery *delivery, const char *position, uint64_t n_rejected)
 {
-	struct log_subject subject = delivery_subject(delivery);
-	struct sink_job *job = delivery->job;
-	uint64_t n_all = 0, n_refused;
+	struct job_tally tally;
 
 	if (delivery->resending) {
 		delivery_resend_acknowledge(delivery, position, n_rejected);
@@ -133,32 +133,14 @@ void delivery_acknowledge(struct delivery *delivery, const char *position, uint6
 		delivery_replay_acknowledge(delivery, position, n_rejected);
 		return;
 	}
-	for (size_t i = 0; i < job->n_batches; i++) {
-		n_all += job->batches[i]->n_records;
-		delivery->setup.acknowledged_batch(job->batches[i], delivery->setup.userdata);
-	}
-	delivery->pending_records -=
-		n_all < delivery->pending_records ? n_all : delivery->pending_records;
-	n_refused = n_rejected + job->n_unfit;
-	delivery_count(delivery, job->n_records - n_rejected);
-	delivery->refused_records += n_refused;
-	delivery->filtered_records += n_all - job->n_records - job->n_unfit;
-	delivery->acknowledged = job_last(job);
-	log_debug(&subject, "acknowledged up to batch %" PRId64, delivery->acknowledged);
-	job_free(job);
+	assert(delivery->n_sent == 0);
+	job_tally_init(&tally, delivery->job);
+	job_free(delivery->job);
 	delivery->job = NULL;
 	delivery->planned = false;
 	delivery->state = DELIVERY_READY;
-	delivery_keep(delivery, position);
-	/* after a crash such a sink finds by itself what it has, as long as that is not more than
-	 * what one commit brought; dead letters would be repeated */
-	if (delivery->sink->kind->capabilities & SINK_EXACTLY_ONCE && n_refused == 0 &&
-		queue_is_empty(&delivery->queue))
-		committer_touch_later(delivery->setup.committer);
-	else
-		committer_touch(delivery->setup.committer);
-	delivery_changed(delivery);
-	delivery_schedule(delivery);
+	delivery_settle(delivery, &tally, position, n_rejected);
+	job_tally_deinit(&tally);
 }
 
 bool delivery_store_position(struct delivery *delivery, const char *position)
@@ -268,6 +250,14 @@ void delivery_send(struct delivery *delivery)
 	struct log_subject subject = delivery_subject(delivery);
 	struct fault fault = FAULT_NULL;
 
+	delivery->state = DELIVERY_SEND;
+	/* dead letters and acknowledgements are in order, too */
+	if (delivery->n_sent > 0 && (delivery->job->n_unfit > 0 || delivery->job->n_records == 0))
+		return;
+	if (delivery->job->n_records == 0) {
+		delivery_done(delivery, NULL);
+		return;
+	}
 	if (!delivery_plan_write(delivery, &fault)) {
 		delivery->retries++;
 		delivery_fail(delivery, &fault);
@@ -313,11 +303,13 @@ static void delivery_take(struct delivery *delivery)
 	int r;
 
 	if (delivery_replay_is_due(delivery, false)) {
-		delivery_replay_take(delivery);
+		if (delivery->n_sent == 0)
+			delivery_replay_take(delivery);
 		return;
 	}
 	if (delivery->resend.active) {
-		delivery_resend_take(delivery);
+		if (delivery->n_sent == 0)
+			delivery_resend_take(delivery);
 		return;
 	}
 	r = queue_refill(&delivery->queue, delivery->plan_last, &delivery->sink->gather, &fault);
@@ -330,6 +322,8 @@ static void delivery_take(struct delivery *delivery)
 		return;
 	}
 	if (delivery->queue.n_items == 0) {
+		if (delivery->n_sent > 0)
+			return;
 		delivery_works(delivery); /* the spool can be read again */
 		if (delivery_replay_is_due(delivery, true)) {
 			delivery_replay_take(delivery);
@@ -341,16 +335,11 @@ static void delivery_take(struct delivery *delivery)
 		return;
 	}
 	if (delivery_gathers(delivery)) {
-		if (delivery_replay_is_due(delivery, true))
+		if (delivery->n_sent == 0 && delivery_replay_is_due(delivery, true))
 			delivery_replay_take(delivery);
 		return;
 	}
 	delivery_build(delivery);
-	if (delivery->job->n_records == 0) {
-		delivery_done(delivery, NULL);
-		return;
-	}
-	delivery->state = DELIVERY_SEND;
 	delivery_send(delivery);
 }
 
@@ -387,7 +376,8 @@ void delivery_recovered(struct delivery *delivery, const struct fault *fault)
 
 void delivery_answer(struct delivery *delivery, struct sink_answer *answer)
 {
-	assert(delivery->state == DELIVERY_SENDING);
+	assert(delivery->state == DELIVERY_SENDING || delivery->n_sent > 0);
+	assert(delivery->n_sent == 0 || answer->result == SINK_RETRY);
 	switch (answer->result) {
 	case SINK_DELIVERED:
 		delivery->last_success_time = clock_wall();
@@ -396,7 +386,10 @@ void delivery_answer(struct delivery *delivery, struct sink_answer *answer)
 		delivery_done(delivery, answer->position);
 		break;
 	case SINK_RETRY:
-		delivery->state = DELIVERY_SEND;
+		if (delivery->n_sent > 0)
+			delivery_sent_lost(delivery);
+		else
+			delivery->state = DELIVERY_SEND;
 		delivery->retries++;
 		delivery_fail(delivery, &answer->error);
 		break;
@@ -498,8 +491,10 @@ void delivery_free(struct delivery *delivery)
 	if (!delivery)
 		return;
 	ev_timer_stop(delivery->setup.loop, &delivery->timer);
-	if (delivery->state == DELIVERY_SENDING)
+	if (delivery->state == DELIVERY_SENDING || delivery->n_sent > 0)
 		delivery->sink->kind->cancel(delivery->sink);
+	for (size_t i = 0; i < delivery->n_sent; i++)
+		job_tally_deinit(&delivery->sent[i]);
 	delivery->sink->kind->destroy(delivery->sink);
 	queue_deinit(&delivery->queue);
 	job_free(delivery->job);

@@ -5,6 +5,9 @@
  * Batches that were just committed wait in memory up to a bound; what waits beyond that is read
  * from the spool when its turn comes, so a sink that is away for days costs no memory.
  *
+ * A kind whose receiver confirms late (sink_sent) gets further jobs meanwhile. What is sent is then
+ * not kept in memory: if it comes back, it is read from the spool, and the jobs may be other ones.
+ *
  * Jobs: what waits, up to JOB_MAX_BATCHES and JOB_MAX_BYTES, is handed over as one job. A job that
  * is to be sent again is the same job, batch for batch. After a restart the next job begins at the
  * same batch but may end at another one, unless the kind has SINK_STABLE_JOB: then its bounds are
@@ -33,8 +36,8 @@ struct delivery_setup {
 	const uint64_t *dead_letter_limit; /* bytes; of 0 there is none */
 	/* The number above which this sink is to get the batches of SOURCE; SPOOL_NONE: none. */
 	int64_t (*wanted)(const char *source, struct delivery *delivery, void *userdata);
-	/* BATCH is acknowledged. */
-	void (*acknowledged_batch)(const struct batch *batch, void *userdata);
+	/* Batches of SOURCE are acknowledged. */
+	void (*acknowledged_source)(const char *source, void *userdata);
 	/* BATCH of a source of trawld's own is durable; as commit_done_fn. */
 	void (*published)(struct batch *batch, void *userdata);
 	/* As sink_attest. */
@@ -98,6 +101,8 @@ void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 
 /* For sink.c: the sink's answer to the job it has; its position without an answer. */
 void delivery_answer(struct delivery *delivery, struct sink_answer *answer);
+bool delivery_sent(struct delivery *delivery);
+void delivery_confirmed(struct delivery *delivery);
 void delivery_recovered(struct delivery *delivery, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
 void delivery_publish(

@@ -27,6 +27,15 @@ enum delivery_state {
 	DELIVERY_NONE_TAKEN, /* of the job's records: is it the receiver's problem? */
 };
 
+/* What is left of a job of the spool when its bytes are not needed any more. */
+struct job_tally {
+	int64_t last;
+	uint64_t n_all, n_records, n_unfit;
+	size_t bytes;
+	nsec_t oldest_time;
+	struct str_list sources; /* of its batches; one may be there more than once */
+};
+
 struct delivery {
 	struct delivery_setup setup;
 	char *location;
@@ -45,6 +54,8 @@ struct delivery {
 	char *position;
 
 	struct queue queue; /* what follows the job */
+	struct job_tally sent[SINK_SENT_JOBS]; /* and not confirmed, before JOB */
+	size_t n_sent, sent_bytes;
 	struct sink_job *job;
 	bool planned; /* the job's bounds are in the state */
 	int64_t plan_first, plan_last; /* bounds that were planned before a restart or reload; 0:
@@ -103,7 +114,7 @@ void delivery_keep(struct delivery *delivery, const char *position);
 struct job_terms delivery_terms(const struct delivery *delivery);
 /* A job from what is queued. */
 void delivery_build(struct delivery *delivery);
-/* A step: hands over the job in hand. */
+/* A step: hands over the job in hand, unless it has to wait for those that are sent. */
 void delivery_send(struct delivery *delivery);
 void delivery_schedule(struct delivery *delivery);
 
@@ -122,6 +133,16 @@ static inline bool delivery_is_aside(const struct delivery *delivery)
 {
 	return delivery->resending || delivery->replaying;
 }
+
+/* --- delivery_sent.c --- */
+
+void job_tally_init(struct job_tally *tally, const struct sink_job *job);
+void job_tally_deinit(struct job_tally *tally);
+/* TALLY, the oldest that is not acknowledged, is: N_REJECTED of it are dead letters. */
+void delivery_settle(struct delivery *delivery, const struct job_tally *tally, const char *position,
+	uint64_t n_rejected);
+/* What is sent has to be sent again, and the job in hand after it. */
+void delivery_sent_lost(struct delivery *delivery);
 
 /* --- delivery_plan.c --- */
 

@@ -219,10 +219,7 @@ void delivery_replay_take(struct delivery *delivery)
 	} else if (!delivery->replaying) {
 		replay_over(delivery, REPLAY_DONE, NULL);
 		delivery_schedule(delivery);
-	} else if (delivery->job->n_records == 0) {
-		delivery_done(delivery, NULL);
 	} else {
-		delivery->state = DELIVERY_SEND;
 		delivery_send(delivery);
 	}
 }

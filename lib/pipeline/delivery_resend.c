@@ -69,11 +69,6 @@ void delivery_resend_take(struct delivery *delivery)
 		return;
 	}
 	delivery->resending = true;
-	if (delivery->job->n_records == 0) {
-		delivery_done(delivery, NULL);
-		return;
-	}
-	delivery->state = DELIVERY_SEND;
 	delivery_send(delivery);
 }
 

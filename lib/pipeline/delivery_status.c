@@ -26,13 +26,13 @@ bool delivery_is_idle(const struct delivery *delivery)
 	const struct sink_kind *kind = delivery->sink->kind;
 
 	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
-	       !delivery->resend.active && queue_is_empty(&delivery->queue) &&
-	       !(kind->busy && kind->busy(delivery->sink));
+	       delivery->n_sent == 0 && !delivery->resend.active &&
+	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
 }
 
 bool delivery_is_paused(const struct delivery *delivery)
 {
-	return delivery->paused && delivery->state != DELIVERY_SENDING;
+	return delivery->paused && delivery->state != DELIVERY_SENDING && delivery->n_sent == 0;
 }
 
 bool delivery_has_pending(const struct delivery *delivery)
@@ -60,6 +60,8 @@ bool delivery_is_retrying(const struct delivery *delivery)
 
 static nsec_t delivery_oldest(const struct delivery *delivery)
 {
+	if (delivery->n_sent > 0)
+		return delivery->sent[0].oldest_time;
 	if (delivery->job && !delivery->replaying)
 		return delivery->job->batches[0]->accepted_time;
 	if (delivery->queue.n_items > 0)

@@ -177,9 +177,9 @@ static void fanout_look_at_all(struct fanout *fanout)
 		fanout_look_at(fanout, &fanout->routes[i]);
 }
 
-static void fanout_acknowledged(const struct batch *batch, void *userdata)
+static void fanout_acknowledged(const char *source, void *userdata)
 {
-	struct route *route = fanout_find_route(userdata, batch->source);
+	struct route *route = fanout_find_route(userdata, source);
 
 	if (route && route->n_branches > 0)
 		fanout_look_at(userdata, route);
@@ -300,7 +300,7 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 		.dead_letter_limit = &fanout->dead_letter_limit,
 		.common = common,
 		.wanted = fanout_wanted,
-		.acknowledged_batch = fanout_acknowledged,
+		.acknowledged_source = fanout_acknowledged,
 		.published = fanout_offer,
 		.attest = fanout_attest,
 		.changed = fanout_changed,

@@ -30,6 +30,16 @@ void sink_answer(struct sink *sink, struct sink_answer *answer)
 	delivery_answer(sink->delivery, answer);
 }
 
+bool sink_sent(struct sink *sink)
+{
+	return delivery_sent(sink->delivery);
+}
+
+void sink_confirmed(struct sink *sink)
+{
+	delivery_confirmed(sink->delivery);
+}
+
 void sink_answer_deinit(struct sink_answer *answer)
 {
 	for (size_t i = 0; i < answer->n_reasons; i++)

@@ -86,12 +86,13 @@ struct sink_kind {
 	int (*recover)(struct sink *sink, const char *position, struct fault *reterr);
 	/* Takes JOB in hand, which stays the pipeline's and valid until it is answered or
 	 * cancelled. Answers exactly once with sink_answer, from a callback of the loop and never
-	 * inside this call. Only one job at a time is with a sink. */
+	 * inside this call. Only one job at a time is with a sink, but for those that it has sent
+	 * (sink_sent). */
 	void (*deliver)(struct sink *sink, struct sink_job *job);
 	/* No record waits for the sink: what a crash has left would be delivered before. May be
 	 * NULL. */
 	void (*idle)(struct sink *sink);
-	/* Forget the current job: no answer to it any more. */
+	/* Forget the current job, and those that are sent: no answer to them any more. */
 	void (*cancel)(struct sink *sink);
 	/* SIGUSR1. May be NULL. */
 	void (*reopen)(struct sink *sink);
@@ -171,6 +172,18 @@ struct sink_job {
 void sink_answer(struct sink *sink, struct sink_answer *answer);
 /* Frees what ANSWER points to; its error stays. */
 void sink_answer_deinit(struct sink_answer *answer);
+
+/* All of the job in hand is on its way, and what comes back of it comes later: true if the next
+ * job may come meanwhile. The sink has this one no longer then, and says sink_confirmed() when the
+ * receiver has it; instead of that, SINK_RETRY is the answer to all jobs that are not confirmed.
+ * False: the job stays in hand, and is answered after those that were sent before it; ask again
+ * when one of these is confirmed. */
+bool sink_sent(struct sink *sink);
+/* The oldest of the jobs that are sent is delivered. */
+void sink_confirmed(struct sink *sink);
+/* There are never more of them, nor more bytes in all but the last. */
+#define SINK_SENT_JOBS 64
+#define SINK_SENT_BYTES ((size_t)32 << 20)
 
 /* Makes POSITION durable now, without an acknowledgement: what an exactly-once kind must do before
  * it writes where the last reported position says nothing of. False: the state cannot be written; a

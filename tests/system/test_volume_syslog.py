@@ -65,10 +65,16 @@ class Syslog(Kind):
 
     # --- what happens to the receiver ---
 
-    def lose(self):
+    def on_its_way(self):
+        """What can come again, at most."""
+        if self.name in ("tcp", "tls"):  # several jobs
+            return self.case.visible - self.case.delivered(self.name)
+        return WINDOW if self.acknowledged else JOB
+
+    def lose(self, repeats):
         """The receiver, which is held, is about to end: what of it can be lost, what comes again."""
         self.jumps_allowed += 1
-        self.repeats_allowed += WINDOW if self.acknowledged else JOB
+        self.repeats_allowed += repeats
         if self.name == "unix":
             with open(QUEUE) as file:
                 self.missing_allowed += int(file.read()) + 2  # one above, one in its hands
@@ -82,8 +88,9 @@ class Syslog(Kind):
     def end_with(self, number):
         # trawld is held, too: what is in the sockets is all that can be lost
         self.receiver.send_signal(signal.SIGSTOP)
+        repeats = self.on_its_way()
         self.case.freeze()
-        self.lose()
+        self.lose(repeats)
         self.receiver.send_signal(number)
         self.receiver.send_signal(signal.SIGCONT)
         self.receiver.stop(number)

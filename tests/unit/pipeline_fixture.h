@@ -7,6 +7,7 @@
  *   x  rejected, all of it               p  rejected in part: every second record
  *   n  none taken: each record rejected with the same words
  *   h  held: the test answers by itself
+ *   s  sent: the next job comes, sink_confirmed() is the test's (or the job is held)
  * After its end every job is delivered. Answers come at the next turn of the loop.
  */
 #ifndef TRAWLD_TESTS_PIPELINE_FIXTURE_H
@@ -128,6 +129,13 @@ static inline void fake_release(struct fake *fake, char answer)
 	fake_answer(fake, job, answer);
 }
 
+static inline void fake_send(struct fake *fake)
+{
+	fake_note(fake, fake->held, false);
+	if (sink_sent(&fake->base))
+		fake->held = NULL;
+}
+
 static inline void fake_recovered(struct fake *fake)
 {
 	struct fault fault = FAULT_NULL;
@@ -149,6 +157,8 @@ static inline void fake_on_turn(struct ev_loop *of, ev_timer *watcher, int event
 	(void)events;
 	if (fake->recovering)
 		fake_recovered(fake);
+	else if (fake->answer == 's')
+		fake_send(fake);
 	else
 		fake_release(fake, fake->answer);
 }

@@ -3,15 +3,15 @@
  *
  * A job is finished when what was written has been taken. With RELP every message was answered. On
  * a socket of the file system the receiver has read everything. With TCP and TLS the receiver's
- * kernel has it: the send queue is empty and has been for QUIET_NS, so that a receiver which is
- * stopped with unread bytes in its socket is noticed as a rule (its kernel resets the connection).
- * A receiver that lets everyone in and closes again, because it does not know the client's
- * certificate or has no server behind it, does so at the start: the first job of a connection is
- * held for SETTLE_NS.
+ * kernel has it, and has had it for QUIET_NS, so that a receiver which is stopped with unread bytes
+ * in its socket is noticed as a rule (its kernel resets the connection). A receiver that lets
+ * everyone in and closes again, because it does not know the client's certificate or has no server
+ * behind it, does so at the start: what is sent on a new connection is held for SETTLE_NS. Further
+ * jobs are sent meanwhile (sink_sent).
  *
  * A job that breaks off is sent again: with RELP from the first message without an answer, else
- * from its beginning. The connection stays open between jobs; one that the receiver closes then is
- * simply made again. Back-off is delivery.c's.
+ * from its beginning, after those before it that are not confirmed. The connection stays open
+ * between jobs; one that the receiver closes then is simply made again. Back-off is delivery.c's.
  */
 #include "sink/sinks.h"
 
@@ -24,6 +24,7 @@
 #include "net/stream.h"
 #include "net/transport_check.h"
 #include "pipeline/job.h"
+#include "sink/syslog/syslog_sent.h"
 #include "sink/syslog/syslog_writer.h"
 
 #define OUT_SIZE ((size_t)256 << 10) /* messages are gathered up to this */
@@ -34,7 +35,7 @@
 #define LOOK_WAIT_MIN_NS NSEC_PER_MSEC /* between two looks at the send queue */
 #define LOOK_WAIT_MAX_NS (50 * NSEC_PER_MSEC)
 #define SETTLE_NS NSEC_PER_SEC /* of a new connection */
-#define QUIET_NS (200 * NSEC_PER_MSEC) /* with nothing in the send queue */
+#define QUIET_NS (200 * NSEC_PER_MSEC) /* that the receiver's kernel has it */
 
 struct sink_syslog {
 	struct sink base;
@@ -50,7 +51,9 @@ struct sink_syslog {
 	nsec_t open_at;
 	struct relp relp;
 
-	const struct sink_job *job; /* NULL: none */
+	const struct sink_job *job; /* NULL: none, or it is sent and the next may come */
+	bool job_sent; /* it is the last in SENT */
+	struct syslog_sent sent;
 	struct job_cursor taken; /* after the records of the job that are formatted */
 	struct job_cursor last; /* before the last of them */
 	size_t n_confirmed; /* records of the job that need not be sent again */
@@ -59,9 +62,9 @@ struct sink_syslog {
 	struct buf out; /* being sent */
 	size_t out_at;
 	size_t unacknowledged;
-	nsec_t quiet_at; /* since when the send queue is empty; NSEC_NONE: it is not */
 	nsec_t look_wait_ns;
 	ev_timer timer; /* begins a job, and continues by itself */
+	ev_timer look_timer; /* has what was sent been taken? */
 	ev_timer watchdog; /* nothing has moved */
 };
 
@@ -69,7 +72,7 @@ static void step(struct sink_syslog *syslog);
 
 static void moved(struct sink_syslog *syslog)
 {
-	if (syslog->job)
+	if (syslog->job || syslog->sent.n_items > 0)
 		ev_timer_again(syslog->loop, &syslog->watchdog);
 }
 
@@ -82,6 +85,7 @@ static void disconnect(struct sink_syslog *syslog)
 	syslog->open = false;
 	buf_clear(&syslog->out);
 	syslog->out_at = 0;
+	syslog->sent.n_items = 0;
 	relp_deinit(&syslog->relp);
 }
 
@@ -114,6 +118,7 @@ static void opened(struct sink_syslog *syslog)
 {
 	syslog->open = true;
 	syslog->open_at = clock_monotonic();
+	syslog->sent.n_written = 0;
 	syslog_writer_begin(&syslog->writer, http_stream_is_datagram(syslog->stream));
 	if (syslog->target.address.relp)
 		relp_begin(&syslog->relp, &syslog->out);
@@ -125,7 +130,10 @@ static void leave_job(struct sink_syslog *syslog)
 {
 	syslog->job = NULL;
 	ev_timer_stop(syslog->loop, &syslog->timer);
-	ev_timer_stop(syslog->loop, &syslog->watchdog);
+	if (syslog->sent.n_items == 0) {
+		ev_timer_stop(syslog->loop, &syslog->look_timer);
+		ev_timer_stop(syslog->loop, &syslog->watchdog);
+	}
 	if (syslog->out.capacity > 8 * OUT_SIZE || syslog->writer.message.capacity > 8 * OUT_SIZE) {
 		buf_deinit(&syslog->out);
 		syslog_writer_deinit(&syslog->writer);
@@ -161,7 +169,7 @@ static void retry(struct sink_syslog *syslog, const struct fault *error)
 static void fail(struct sink_syslog *syslog, const struct fault *fault)
 {
 	struct fault copy = *fault;
-	bool busy = syslog->job != NULL;
+	bool busy = syslog->job || syslog->sent.n_items > 0;
 
 	disconnect(syslog);
 	leave_job(syslog);
@@ -194,6 +202,7 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *timer, int revents)
 	syslog->n_confirmed = syslog->taken.index - (syslog->out_at < syslog->out.size);
 	buf_clear(&syslog->out);
 	syslog->out_at = 0;
+	syslog->sent.n_items = 0;
 	leave_job(syslog);
 	retry(syslog, &fault);
 }
@@ -309,56 +318,100 @@ static bool transmit(struct sink_syslog *syslog)
 		n_sent += (size_t)n;
 		n_datagrams += syslog->writer.datagram_max > 0;
 		syslog->out_at += (size_t)n;
+		syslog->sent.n_written += (size_t)n;
 		moved(syslog);
 	}
 	return true;
 }
 
-/* How long what the receiver's kernel has taken must still wait to count as delivered. */
-static nsec_t hold_ns(struct sink_syslog *syslog)
+static bool ends_at_kernel(const struct sink_syslog *syslog)
 {
-	nsec_t now_at = clock_monotonic(), wait_ns;
-
-	if (syslog->target.address.kind != HTTP_STREAM_TCP &&
-		syslog->target.address.kind != HTTP_STREAM_TLS)
-		return 0;
-	if (syslog->quiet_at == NSEC_NONE)
-		syslog->quiet_at = now_at;
-	wait_ns = syslog->open_at + SETTLE_NS - now_at;
-	if (wait_ns < syslog->quiet_at + QUIET_NS - now_at)
-		wait_ns = syslog->quiet_at + QUIET_NS - now_at;
-	return wait_ns;
+	return !syslog->target.address.relp &&
+	       (syslog->target.address.kind == HTTP_STREAM_TCP ||
+		       syslog->target.address.kind == HTTP_STREAM_TLS);
 }
 
-/* All that could be sent has been: has it been taken? */
-static void settle(struct sink_syslog *syslog)
+/* How far the receiver has taken what was written. With TLS it may be further: the bytes in the
+ * send queue are more than those they carry. */
+static uint64_t taken_up_to(struct sink_syslog *syslog)
 {
-	size_t left;
-	nsec_t wait_ns;
+	size_t left = http_stream_unacknowledged(syslog->stream);
 
-	if (syslog->target.address.relp) {
-		if (syslog->n_confirmed == syslog->job->n_records)
-			finish(syslog);
-		return;
-	}
-	left = http_stream_unacknowledged(syslog->stream);
 	if (left != syslog->unacknowledged) {
 		syslog->unacknowledged = left;
 		syslog->look_wait_ns = LOOK_WAIT_MIN_NS;
 		moved(syslog);
 	}
-	if (left > 0) {
-		syslog->quiet_at = NSEC_NONE;
-		timer_start(syslog->loop, &syslog->timer, syslog->look_wait_ns);
-		if (syslog->look_wait_ns < LOOK_WAIT_MAX_NS)
-			syslog->look_wait_ns *= 2;
+	if (left == 0)
+		return syslog->sent.n_written;
+	return ends_at_kernel(syslog) && left < syslog->sent.n_written
+		       ? syslog->sent.n_written - left
+		       : 0;
+}
+
+/* When the first of the jobs that are sent counts as delivered; NSEC_NONE: not known. */
+static nsec_t settles_at(const struct sink_syslog *syslog)
+{
+	nsec_t taken_at = syslog_sent_first(&syslog->sent);
+
+	if (taken_at == NSEC_NONE || !ends_at_kernel(syslog))
+		return taken_at;
+	return taken_at + QUIET_NS > syslog->open_at + SETTLE_NS ? taken_at + QUIET_NS
+								 : syslog->open_at + SETTLE_NS;
+}
+
+/* The job in hand is sent. May the next one come? */
+static void ask_for_more(struct sink_syslog *syslog)
+{
+	if (!syslog->large && ends_at_kernel(syslog) && sink_sent(&syslog->base))
+		leave_job(syslog);
+}
+
+static void confirm(struct sink_syslog *syslog)
+{
+	syslog_sent_shift(&syslog->sent);
+	if (syslog->sent.n_items == 0 && syslog->job && syslog->job_sent) {
+		finish(syslog);
 		return;
 	}
-	wait_ns = hold_ns(syslog);
-	if (wait_ns > 0)
-		timer_start(syslog->loop, &syslog->timer, wait_ns);
-	else if (receive(syslog)) /* no error came meanwhile */
-		finish(syslog);
+	sink_confirmed(&syslog->base);
+	if (syslog->job && syslog->job_sent)
+		ask_for_more(syslog);
+	if (syslog->sent.n_items == 0 && !syslog->job)
+		leave_job(syslog);
+}
+
+/* Confirms what has been taken for long enough; no error came meanwhile (step). */
+static void look(struct sink_syslog *syslog)
+{
+	nsec_t now_at = clock_monotonic(), at;
+
+	syslog_sent_taken(&syslog->sent, taken_up_to(syslog));
+	while ((at = settles_at(syslog)) != NSEC_NONE && at <= now_at)
+		confirm(syslog);
+	if (syslog->sent.n_items == 0)
+		return;
+	if (at == NSEC_NONE) {
+		at = now_at + syslog->look_wait_ns;
+		if (syslog->look_wait_ns < LOOK_WAIT_MAX_NS)
+			syslog->look_wait_ns *= 2;
+	}
+	timer_start(syslog->loop, &syslog->look_timer, at - now_at);
+}
+
+/* All of the job in hand is written. */
+static void written(struct sink_syslog *syslog)
+{
+	if (syslog->target.address.relp) {
+		if (syslog->n_confirmed == syslog->job->n_records)
+			finish(syslog);
+		return;
+	}
+	if (syslog->job_sent)
+		return;
+	syslog->job_sent = true;
+	syslog_sent_add(&syslog->sent);
+	ask_for_more(syslog);
 }
 
 static void step(struct sink_syslog *syslog)
@@ -378,7 +431,9 @@ static void step(struct sink_syslog *syslog)
 		moved(syslog);
 	}
 	if (receive(syslog) && transmit(syslog) && syslog->job)
-		settle(syslog);
+		written(syslog);
+	if (syslog->sent.n_items > 0)
+		look(syslog);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -406,7 +461,7 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 {
 	struct sink_syslog *syslog = (struct sink_syslog *)sink;
 
-	if (syslog->open)
+	if (syslog->open && syslog->sent.n_items == 0)
 		(void)receive(syslog); /* closed by the receiver since the last job? */
 	if (syslog->confirmed_last != job_last(job))
 		syslog->n_confirmed = 0;
@@ -414,10 +469,10 @@ static void sink_syslog_deliver(struct sink *sink, struct sink_job *job)
 	free(syslog->large);
 	syslog->large = NULL;
 	syslog->job = job;
+	syslog->job_sent = false;
 	skip_confirmed(syslog);
 	syslog->target.style.format = job->format;
 	syslog->unacknowledged = 0;
-	syslog->quiet_at = NSEC_NONE;
 	syslog->look_wait_ns = LOOK_WAIT_MIN_NS;
 	if (!syslog->stream) {
 		connect_receiver(syslog);
@@ -432,7 +487,7 @@ static void sink_syslog_cancel(struct sink *sink)
 {
 	struct sink_syslog *syslog = (struct sink_syslog *)sink;
 
-	if (syslog->job)
+	if (syslog->job || syslog->sent.n_items > 0)
 		disconnect(syslog);
 	leave_job(syslog);
 }
@@ -508,6 +563,8 @@ static int sink_syslog_create(
 	relp_deinit(&syslog->relp);
 	ev_init(&syslog->timer, on_timer);
 	syslog->timer.data = syslog;
+	ev_init(&syslog->look_timer, on_timer);
+	syslog->look_timer.data = syslog;
 	ev_init(&syslog->watchdog, on_watchdog);
 	syslog->watchdog.data = syslog;
 	syslog->watchdog.repeat = (double)syslog->options->timeout_ns / (double)NSEC_PER_SEC;
