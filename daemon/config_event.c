@@ -5,8 +5,23 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/secret_name.h"
 #include "base/str.h"
 #include "store/events.h"
+
+/* That of an auth, if it was written into the file, is known to the masking only while its source
+ * is polled here. */
+static bool is_secret(const struct ini_section *section, const struct ini_entry *entry)
+{
+	const char *key = entry->key;
+	bool of_auth = strcmp(section->kind, "auth") == 0;
+	if (str_starts(key, "auth.")) {
+		of_auth = true;
+		key += strlen("auth.");
+	}
+	return entry->secret ||
+	       (of_auth && secret_is_named_by(slice_of(key)) && !strstr(entry->value, "${"));
+}
 
 /* SHARED: only what is the same on all nodes of a cluster. */
 static void print_sections(const struct ini *ini, bool shared, struct buf *out)
@@ -19,8 +34,8 @@ static void print_sections(const struct ini *ini, bool shared, struct buf *out)
 		buf_printf(out, "[%s %s]\n", section->kind, section->name ? section->name : "");
 		for (size_t k = 0; k < section->n_entries; k++) {
 			const struct ini_entry *entry = &section->entries[k];
-			buf_printf(
-				out, "%s=%s\n", entry->key, entry->secret ? "***" : entry->value);
+			buf_printf(out, "%s=%s\n", entry->key,
+				is_secret(section, entry) ? "***" : entry->value);
 		}
 	}
 }
@@ -39,7 +54,7 @@ static void print_definitions(const struct setup *setup, struct buf *out)
 	names_deinit(&seen);
 }
 
-/* A secret that was written into the file is known to the masking. */
+/* Other secrets that were written into the file are known to the masking. */
 static void print_digest(const struct setup *setup, bool shared, char ret[DIGEST_HEX_SIZE])
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
