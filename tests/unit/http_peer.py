@@ -200,6 +200,11 @@ class Conversation:
         headers = [] if "headless" in self.query else ["X-Subject-Token: %s-%d" % (name, number)]
         return self.send(json.dumps(text).encode(), "201 Created", headers)
 
+    def do_records(self, n):
+        """N records, one a second, of the minutes before the Date of the answer."""
+        text = {"list": [{"id": i, "time": "2025-09-15T08:08:%02dZ" % i} for i in range(int(n))]}
+        return self.send(json.dumps(text).encode(), headers=["Content-Type: application/json"])
+
     def do_body(self, kind):
         return self.send({"empty": b"", "html": b"<html>", "list": b"[]", "object": b"{}",
                           "number": b'{"access_token": 7}',
