@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/timestamp.h"
-#include "ctl/ctl_header.h"
+#include "workbench/provider_header.h"
 #include "mask.h"
 #include "source/source_auth.h"
 
@@ -85,7 +85,7 @@ static struct definition *load(
 static void print_confidence(const struct definition *definition)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	if (!ctl_header_field(definition->file, "Confidence", &text))
+	if (!provider_header_field(definition->file, "Confidence", &text))
 		return;
 	text.data[strcspn(text.data, ";,. ")] = '\0';
 	print_text("  (confidence: ", text.data, ")");
@@ -228,7 +228,7 @@ static void print_header(const struct definition *definition)
 		{"Confidence", "confidence"}, {"Documentation", "documented"}};
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-		if (ctl_header_field(definition->file, fields[i].field, &text))
+		if (provider_header_field(definition->file, fields[i].field, &text))
 			print_line(fields[i].name, "%s", buf_text(&text));
 	}
 }
@@ -284,7 +284,7 @@ static int print_example(
 	if (!str_list_has(names, name))
 		return show(name, path, names);
 	struct definition *definition = definition_load(name, path, NULL, &ignored);
-	bool found = ctl_header_example(definition->file, &text);
+	bool found = provider_header_example(definition->file, &text);
 	definition_free(definition);
 	if (!found) {
 		fprintf(stderr, "trawlctl: the definition of `%s` contains no example\n", name);

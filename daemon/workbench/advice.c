@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "ctl/ctl_header.h"
+#include "workbench/provider_header.h"
 
 static void tell(struct definition *definition, const char *kind, const char *key, const char *text,
 	struct findings *findings)
@@ -116,7 +116,7 @@ static const struct {
 static char *retention_reason(const struct definition *definition)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	if (!ctl_header_field(definition->file, "Retention", &text) || text.size == 0 ||
+	if (!provider_header_field(definition->file, "Retention", &text) || text.size == 0 ||
 		isdigit((unsigned char)text.data[0]))
 		return NULL;
 	return buf_take(&text);

@@ -20,6 +20,8 @@ LAYERS = {
     "pipeline": ("base", "conf", "store"),
     "sink": ("base", "conf", "net", "pipeline", "store"),
 }
+# The same for the folders of daemon/.
+PROGRAMS = {"": (), "workbench": ("",), "ctl": ("", "workbench")}
 # Headers with what a struct holds, and the files that may know it.
 CLOSED = {
     "source/poll_internal.h": re.compile(r"source/(poll\w*|ends|newest)\.[ch]$"),
@@ -113,12 +115,68 @@ def arrows():
             if name in CLOSED and not CLOSED[name].search(str(path)):
                 yield place(path, number), "%s is closed: use its functions" % name
             if own is None:
+                folder, parts = path.parent.name.replace("daemon", ""), name.split("/")
+                other = parts[0] if len(parts) == 2 and parts[0] in PROGRAMS else folder
+                if other != folder and other not in PROGRAMS[folder]:
+                    yield place(path, number), "daemon/%s does not include from daemon/%s" % (folder, other)
                 continue
             first = name.split("/")[0]
             if first in LAYERS and first != own and first not in LAYERS[own]:
                 yield place(path, number), "lib/%s does not include from lib/%s" % (own, first)
             if own not in homes.get(name, (own,)):
                 yield place(path, number), "%s belongs into lib/%s only" % (name, "|".join(homes[name]))
+
+
+def including():
+    """{module: modules that it includes}; a module is a header and its source."""
+    paths = list(sources("lib", "daemon"))
+    stems, found = {path.name: path.stem for path in paths}, {}
+    for path in paths:
+        names = re.findall(r'^#include "(?:[^"]*/)?([^"/]+)"', path.read_text(), re.M)
+        own = path.stem.replace("_internal", "")
+        others = {stems[name].replace("_internal", "") for name in names if name in stems}
+        found.setdefault(own, set()).update(others - {own})
+    return found
+
+
+def circles(graph):
+    """Sets of modules of which each includes, directly or not, every other (Kosaraju's algorithm)."""
+    order, seen = [], set()
+
+    def visit(graph, node, out):
+        seen.add(node)
+        for other in graph.get(node, ()):
+            if other not in seen:
+                visit(graph, other, out)
+        out.append(node)
+
+    sys.setrecursionlimit(10000)
+    for node in graph:
+        if node not in seen:
+            visit(graph, node, order)
+    back = {}
+    for node, others in graph.items():
+        for other in others:
+            back.setdefault(other, set()).add(node)
+    seen.clear()
+    for node in reversed(order):
+        if node not in seen:
+            members = []
+            visit(back, node, members)
+            if len(members) > 1:
+                yield frozenset(members)
+
+
+def cycles():
+    """Files that include each other are listed, with the reason, in ARCHITECTURE.md."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    section = text.partition("\n## Files that know each other\n")[2].partition("\n## ")[0]
+    explained = {frozenset(re.findall(r"`(\w+)`", item)) for item in re.findall(r"^- (.*?):", section, re.M | re.S)}
+    found = set(circles(including()))
+    for members in found - explained:
+        yield "ARCHITECTURE.md", "does not explain why these include each other: " + " ".join(sorted(members))
+    for members in explained - found:
+        yield "ARCHITECTURE.md", "these do not include each other: " + " ".join(sorted(members))
 
 
 def calls():

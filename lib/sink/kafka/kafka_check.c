@@ -3,7 +3,7 @@
  * and enough replicas configured? A record goes to each topic in a transaction that is aborted, so
  * that readers of committed records see nothing of it.
  */
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/kafka_producer_internal.h"
 
 #include <stdlib.h>
 

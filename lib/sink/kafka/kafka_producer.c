@@ -1,5 +1,5 @@
 /* See kafka_producer.h. */
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/kafka_producer_internal.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

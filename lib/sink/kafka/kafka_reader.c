@@ -4,7 +4,7 @@
  * left one, and the position that is looked for may come after it. So the end that has to be
  * reached is the one with all transactions, and the brokers end those in time.
  */
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/kafka_producer_internal.h"
 
 #include <inttypes.h>
 

@@ -1,5 +1,5 @@
 /* What trawld asks the brokers about topics, and the making of place_topic. */
-#include "sink/kafka/kafka_internal.h"
+#include "sink/kafka/kafka_producer_internal.h"
 
 #include "base/mem.h"
 

@@ -1,5 +1,5 @@
-/* See ctl/ctl_header.h. */
-#include "ctl/ctl_header.h"
+/* See workbench/provider_header.h. */
+#include "workbench/provider_header.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void join_line(const char *line, struct buf *out)
 	buf_append_slice(out, text);
 }
 
-bool ctl_header_field(const char *file, const char *field, struct buf *out)
+bool provider_header_field(const char *file, const char *field, struct buf *out)
 {
 	return file && each_line(file, field, join_line, out);
 }
@@ -56,7 +56,7 @@ static void copy_line(const char *line, struct buf *out)
 		buf_printf(out, "%s\n", line);
 }
 
-bool ctl_header_example(const char *file, struct buf *out)
+bool provider_header_example(const char *file, struct buf *out)
 {
 	bool found = file && each_line(file, EXAMPLE, copy_line, out);
 	while (out->size > 1 && out->data[out->size - 1] == '\n' &&
