@@ -151,6 +151,9 @@ rate = 5/s
         result = self.trawld("providers", program=harness.TRAWLCTL)
         self.assertEqual(result.code, 0, result.err)
         self.assertIn(b"custom", result.out)
+        # in a build tree, those of its source tree
+        self.assertIn(b"cloudscale.ch", result.out)
+        self.assertRegex(result.out, rb"looked for in [^)]*/conf/providers,")
         result = self.trawld("-c", "/nonexistent", "providers", program=harness.TRAWLCTL)
         self.assertEqual(result.code, 78)
         self.assertIn("/nonexistent", result.err)
