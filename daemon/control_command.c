@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/mem.h"
 #include "base/log.h"
 #include "conf/findings.h"
@@ -29,8 +30,8 @@ char *control_caller_name(const struct control_caller *caller)
 
 json_t *control_refusal(int code, const char *text)
 {
-	json_t *value = json_pack(
-		"{s:b, s:i, s:o}", "ok", 0, "code", code, "error", status_json_text(text));
+	json_t *value =
+		json_pack("{s:b, s:i, s:o}", "ok", 0, "code", code, "error", json_value_text(text));
 	return value ? value : json_null();
 }
 
@@ -206,7 +207,7 @@ static json_t *findings_json(struct findings *findings)
 	while (str_next_part(&rest, '\n', &line)) {
 		char *copy CLEANUP_FREE = mem_strndup(line.data, line.size);
 		if (line.size)
-			json_array_append_new(lines, status_json_text(copy));
+			json_array_append_new(lines, json_value_text(copy));
 	}
 	free(text);
 	return lines;
@@ -332,7 +333,7 @@ static json_t *skip(struct control_caller *caller, const char *name)
 			.kind = EVENT_SKIP, .source = name, .by = by, .text = before.fault.text});
 	committer_touch(parts->committer);
 	log_notice(&poller->source->subject, "skipping what cannot be read, by %s", by);
-	return json_pack("{s:b, s:o}", "ok", 1, "failed", status_json_text(before.fault.text));
+	return json_pack("{s:b, s:o}", "ok", 1, "failed", json_value_text(before.fault.text));
 }
 
 /* A person is answered at once, so what is under way is not waited for: the source reads again what
@@ -361,7 +362,7 @@ static json_t *rewind_to(struct control_caller *caller, const char *name, const 
 		},
 		&text, &fault);
 	return code ? control_refusal(code, fault.text)
-		    : json_pack("{s:b, s:o}", "ok", 1, "text", status_json_text(buf_text(&text)));
+		    : json_pack("{s:b, s:o}", "ok", 1, "text", json_value_text(buf_text(&text)));
 }
 
 /* --- dead letters --- */

@@ -123,7 +123,7 @@ static int check(const struct poller *poller, struct fault *reterr)
 static void note_event(const struct poller *poller, const char *by, size_t n_gaps)
 {
 	char *text CLEANUP_FREE =
-		mem_printf("%zu open gap%s requested again", n_gaps, n_gaps == 1 ? "" : "s");
+		mem_printf("%zu open gap%s requested again", n_gaps, str_plural(n_gaps));
 	events_add(poller->store, &(struct event){.kind = EVENT_REFILL,
 					  .source = poller->source->name,
 					  .by = by,

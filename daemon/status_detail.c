@@ -2,10 +2,10 @@
 #include "status_detail.h"
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "reconciler.h"
-#include "status_json.h"
 #include "store/coverage.h"
 #include "store/cursors.h"
 #include "store/timeline.h"
@@ -17,8 +17,8 @@ static void add_line(nsec_t time, struct slice text, void *userdata)
 {
 	json_t *lines = userdata;
 	char *copy CLEANUP_FREE = mem_strndup(text.data, text.size);
-	json_array_append_new(lines, json_pack("{s:o, s:o}", "time", status_json_time(time), "text",
-					     status_json_text(copy)));
+	json_array_append_new(lines, json_pack("{s:o, s:o}", "time", json_value_time(time), "text",
+					     json_value_text(copy)));
 }
 
 /* The last log lines of source or sink NAME. */
@@ -34,8 +34,8 @@ static void add_gap(const struct coverage_gap *gap, void *userdata)
 {
 	json_t *gaps = userdata;
 	json_array_append_new(
-		gaps, json_pack("{s:o, s:o, s:s}", "start", status_json_time(gap->start_time),
-			      "end", status_json_time(gap->end_time), "reason", gap->reason));
+		gaps, json_pack("{s:o, s:o, s:s}", "start", json_value_time(gap->start_time), "end",
+			      json_value_time(gap->end_time), "reason", gap->reason));
 }
 
 static json_t *source_sinks_json(const struct setup *setup, const struct source *source)
@@ -44,7 +44,7 @@ static json_t *source_sinks_json(const struct setup *setup, const struct source 
 	struct str_list routes CLEANUP(str_list_deinit) = STR_LIST_NULL;
 	setup_route(setup, source, &routes);
 	for (size_t i = 0; i < routes.n_items; i++)
-		json_array_append_new(names, status_json_text(routes.items[i]));
+		json_array_append_new(names, json_value_text(routes.items[i]));
 	return names;
 }
 
@@ -60,12 +60,12 @@ static json_t *coverage_json(const struct timelines *timelines, nsec_t now_time)
 		if (!stretch_crop(&stretch, start, INT64_MAX))
 			continue;
 		json_t *one =
-			json_pack("{s:o, s:o, s:s}", "start", status_json_time(stretch.start_time),
-				"end", status_json_time(stretch.end_time), "state", stretch.state);
+			json_pack("{s:o, s:o, s:s}", "start", json_value_time(stretch.start_time),
+				"end", json_value_time(stretch.end_time), "state", stretch.state);
 		if (stretch_is_gap(&stretch)) {
 			json_object_set_new(one, "reason", json_string(stretch.reason));
 			json_object_set_new(
-				one, "acknowledged", status_json_time(stretch.acknowledged_time));
+				one, "acknowledged", json_value_time(stretch.acknowledged_time));
 		}
 		json_array_append_new(coverage, one);
 	}
@@ -85,12 +85,11 @@ static void set_state(json_t *detail, const struct overview *overview, const cha
 		r = coverage_each_gap(store, source, false, add_gap, gaps, &fault);
 	if (!r)
 		r = timelines_read(&timelines, store, source, &fault);
-	json_object_set_new(
-		detail, "cursor", !r && cursor ? status_json_text(cursor) : json_null());
+	json_object_set_new(detail, "cursor", r ? json_null() : json_value_text(cursor));
 	json_object_set_new(detail, "gaps", r ? json_null() : json_incref(gaps));
 	json_object_set_new(detail, "coverage",
 		r ? json_null() : coverage_json(&timelines, overview->now_time));
-	json_object_set_new(detail, "state_error", r ? status_json_text(fault.text) : json_null());
+	json_object_set_new(detail, "state_error", r ? json_value_text(fault.text) : json_null());
 	json_decref(gaps);
 }
 
@@ -112,10 +111,8 @@ json_t *status_detail_source(const struct overview *overview, const struct overv
 	const struct source *source = from->poller->source;
 	const struct definition *definition = source->definition;
 	json_t *detail = json_object();
-	json_object_set_new(detail, "title",
-		definition->title ? status_json_text(definition->title) : json_null());
-	json_object_set_new(detail, "definition",
-		definition->file ? status_json_text(definition->file) : json_null());
+	json_object_set_new(detail, "title", json_value_text(definition->title));
+	json_object_set_new(detail, "definition", json_value_text(definition->file));
 	set_state(detail, overview, source->name);
 	set_overlap(detail, from->poller);
 	json_object_set_new(detail, "sinks", source_sinks_json(overview->parts->setup, source));
@@ -131,7 +128,7 @@ static json_t *sink_sources_json(const struct setup *setup, const char *sink)
 		struct str_list routes CLEANUP(str_list_deinit) = STR_LIST_NULL;
 		setup_route(setup, source, &routes);
 		if (str_list_has(&routes, sink))
-			json_array_append_new(names, status_json_text(source->name));
+			json_array_append_new(names, json_value_text(source->name));
 	}
 	return names;
 }

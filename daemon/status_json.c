@@ -2,8 +2,7 @@
 #include "status_json.h"
 
 #include "base/cleanup.h"
-#include "base/json.h"
-#include "base/timestamp.h"
+#include "base/json_value.h"
 #include "countdown.h"
 #include "store/kept.h"
 #include "store/replays.h"
@@ -11,43 +10,20 @@
 #include "overview.h"
 #include "status_detail.h"
 
-json_t *status_json_text(const char *text)
-{
-	struct buf encoded CLEANUP(buf_deinit) = BUF_NULL;
-	json_encode(slice_of(text), &encoded);
-	json_t *value = json_loadb(encoded.data, encoded.size, JSON_DECODE_ANY, NULL);
-	return value ? value : json_null();
-}
-
 static json_t *count_json(uint64_t count)
 {
 	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
-json_t *status_json_time(nsec_t time)
-{
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	if (time == NSEC_NONE)
-		return json_null();
-	timestamp_print_rfc3339(time, 3, &text);
-	return json_string(buf_text(&text));
-}
-
-/* To the millisecond, so that it is printed short. */
-static json_t *seconds_json(nsec_t span_ns)
-{
-	return json_real((double)(span_ns / NSEC_PER_MSEC) / 1000.);
-}
-
 static json_t *fault_json(bool failing, const struct fault *fault)
 {
-	return failing ? status_json_text(fault->text) : json_null();
+	return failing ? json_value_text(fault->text) : json_null();
 }
 
 /* A clock that is behind the newest record's makes no lag. */
 static json_t *lag_json(nsec_t lag_ns)
 {
-	return lag_ns == NSEC_NONE ? json_null() : seconds_json(lag_ns > 0 ? lag_ns : 0);
+	return lag_ns == NSEC_NONE ? json_null() : json_value_seconds(lag_ns > 0 ? lag_ns : 0);
 }
 
 static json_t *rate_json(const struct minutes *from)
@@ -64,13 +40,13 @@ static json_t *reasons_json(const struct overview *overview)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	overview_print_reasons(overview, &text);
-	return text.size > 0 ? status_json_text(buf_text(&text)) : json_null();
+	return text.size > 0 ? json_value_text(buf_text(&text)) : json_null();
 }
 
 static void set_failing(json_t *object, bool failing, nsec_t since_time, unsigned n_attempts)
 {
 	json_object_set_new(
-		object, "failing_since", status_json_time(failing ? since_time : NSEC_NONE));
+		object, "failing_since", json_value_time(failing ? since_time : NSEC_NONE));
 	json_object_set_new(object, "attempts", json_integer(failing ? n_attempts : 0));
 }
 
@@ -103,13 +79,13 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	struct intake_status intake = from->intake;
 	json_t *source = json_object();
 	bool waits = status.state != RUNNER_STOPPED && status.next_poll_ns > 0;
-	json_object_set_new(source, "name", status_json_text(poller->source->name));
-	json_object_set_new(source, "provider", status_json_text(poller->source->options.provider));
+	json_object_set_new(source, "name", json_value_text(poller->source->name));
+	json_object_set_new(source, "provider", json_value_text(poller->source->options.provider));
 	json_object_set_new(source, "state", json_string(runner_state_to_string(status.state)));
-	json_object_set_new(source, "state_since", status_json_time(status.state_time));
+	json_object_set_new(source, "state_since", json_value_time(status.state_time));
 	json_object_set_new(source, "waits_for", wait_json(poller->runner));
-	json_object_set_new(source, "last_success", status_json_time(status.last_success_time));
-	json_object_set_new(source, "newest_record", status_json_time(status.newest_time));
+	json_object_set_new(source, "last_success", json_value_time(status.last_success_time));
+	json_object_set_new(source, "newest_record", json_value_time(status.newest_time));
 	json_object_set_new(source, "lag_seconds", lag_json(from->lag_ns));
 	json_object_set_new(source, "behind_seconds", lag_json(from->behind_ns));
 	json_object_set_new(source, "records", count_json(intake.n_records));
@@ -120,20 +96,21 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(source, "untimed", count_json(status.n_untimed));
 	json_object_set_new(source, "late", count_json(late_count(&poller->tally)));
 	json_object_set_new(source, "vanished", count_json(poller->tally.n_vanished));
-	json_object_set_new(source, "clock_skew", seconds_json(status.skew_ns));
+	json_object_set_new(source, "clock_skew", json_value_seconds(status.skew_ns));
 	json_object_set_new(source, "gaps", count_json(from->n_open_gaps));
-	json_object_set_new(source, "covered_until", status_json_time(from->covered_time));
-	json_object_set_new(source, "loss_deadline", status_json_time(status.deadline_time));
+	json_object_set_new(source, "covered_until", json_value_time(from->covered_time));
+	json_object_set_new(source, "loss_deadline", json_value_time(status.deadline_time));
 	json_object_set_new(source, "loss_in",
-		status.deadline_time == NSEC_NONE ? json_null()
-						  : seconds_json(status.deadline_time - now_time));
+		status.deadline_time == NSEC_NONE
+			? json_null()
+			: json_value_seconds(status.deadline_time - now_time));
 	json_object_set_new(source, "loss_warning", loss_json(&status, now_time));
 	json_object_set_new(source, "requests", count_json(status.n_requests));
 	json_object_set_new(source, "errors", count_json(status.n_faults));
-	json_object_set_new(
-		source, "next_poll_in", waits ? seconds_json(status.next_poll_ns) : json_null());
-	json_object_set_new(source, "position", status_json_time(status.position_time));
-	json_object_set_new(source, "target", status_json_time(status.target_time));
+	json_object_set_new(source, "next_poll_in",
+		waits ? json_value_seconds(status.next_poll_ns) : json_null());
+	json_object_set_new(source, "position", json_value_time(status.position_time));
+	json_object_set_new(source, "target", json_value_time(status.target_time));
 	json_object_set_new(
 		source, "total", status.total >= 0 ? json_integer(status.total) : json_null());
 	json_object_set_new(source, "collected_pages", count_json(status.n_gathered_pages));
@@ -143,7 +120,7 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 		status.failing ? json_string(fault_class_to_string(status.fault.class))
 			       : json_null());
 	set_failing(source, status.failing, status.failing_time, status.n_attempts);
-	json_object_set_new(source, "location", status_json_text(poller->source->location));
+	json_object_set_new(source, "location", json_value_text(poller->source->location));
 	json_object_set_new(source, "rate", rate_json(&poller->tally.records));
 	return source;
 }
@@ -156,13 +133,12 @@ static json_t *replay_json(const struct replay *replay)
 	json_t *value = json_object();
 	json_object_set_new(value, "number", json_integer(replay->number));
 	json_object_set_new(value, "state", json_string(replay_state_to_string(progress->state)));
-	json_object_set_new(
-		value, "source", replay->source ? status_json_text(replay->source) : json_null());
+	json_object_set_new(value, "source", json_value_text(replay->source));
 	json_object_set_new(value, "records", count_json(replay->n_records));
 	json_object_set_new(value, "delivered", count_json(progress->n_delivered));
 	json_object_set_new(value, "rejected", count_json(progress->n_rejected));
 	json_object_set_new(value, "filtered", count_json(progress->n_filtered));
-	json_object_set_new(value, "text", status_json_text(progress->text));
+	json_object_set_new(value, "text", json_value_text(progress->text));
 	return value;
 }
 
@@ -174,15 +150,16 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 			    : status->failing                    ? "failing"
 			    : status->pending_records || replays ? "delivering"
 								 : "idle";
-	json_object_set_new(sink, "name", status_json_text(status->name));
-	json_object_set_new(sink, "type", status_json_text(status->kind));
+	json_object_set_new(sink, "name", json_value_text(status->name));
+	json_object_set_new(sink, "type", json_value_text(status->kind));
 	json_object_set_new(sink, "state", json_string(state));
-	json_object_set_new(sink, "last_success", status_json_time(status->last_success_time));
+	json_object_set_new(sink, "last_success", json_value_time(status->last_success_time));
 	json_object_set_new(sink, "acknowledged", json_integer(status->acknowledged));
 	json_object_set_new(sink, "pending_records", count_json(status->pending_records));
 	json_object_set_new(sink, "oldest_pending_age",
-		status->oldest_time == NSEC_NONE ? json_null()
-						 : seconds_json(now_time - status->oldest_time));
+		status->oldest_time == NSEC_NONE
+			? json_null()
+			: json_value_seconds(now_time - status->oldest_time));
 	json_object_set_new(sink, "retries", count_json(status->retries));
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
 	json_object_set_new(sink, "filtered", count_json(status->filtered_records));
@@ -194,9 +171,8 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 				: json_null());
 	set_failing(sink, status->failing, status->failing_time, status->n_attempts);
 	json_object_set_new(sink, "next_try_in",
-		status->failing ? seconds_json(status->next_try_ns) : json_null());
-	json_object_set_new(sink, "location",
-		status->location ? status_json_text(status->location) : json_null());
+		status->failing ? json_value_seconds(status->next_try_ns) : json_null());
+	json_object_set_new(sink, "location", json_value_text(status->location));
 	json_object_set_new(sink, "replay", replay_json(status->replay));
 	json_object_set_new(sink, "rate", rate_json(status->delivered));
 	return sink;
@@ -208,7 +184,7 @@ static json_t *spool_json(const struct overview *overview)
 	json_t *spool = json_object();
 	json_object_set_new(spool, "bytes", count_json(spool_bytes(overview->parts->store)));
 	json_object_set_new(
-		spool, "full_in", full_ns == NSEC_NONE ? json_null() : seconds_json(full_ns));
+		spool, "full_in", full_ns == NSEC_NONE ? json_null() : json_value_seconds(full_ns));
 	json_object_set_new(
 		spool, "limit", count_json(overview->parts->setup->config->daemon.spool_limit));
 	return spool;
@@ -222,8 +198,8 @@ static json_t *kept_json(const struct parts *parts)
 	kept_status(parts->store, &status);
 	json_object_set_new(kept, "bytes", count_json(status.bytes));
 	json_object_set_new(kept, "records", count_json(status.n_records));
-	json_object_set_new(kept, "oldest", status_json_time(status.oldest_time));
-	json_object_set_new(kept, "keep_seconds", seconds_json(options->keep_ns));
+	json_object_set_new(kept, "oldest", json_value_time(status.oldest_time));
+	json_object_set_new(kept, "keep_seconds", json_value_seconds(options->keep_ns));
 	json_object_set_new(kept, "limit", count_json(options->keep_limit));
 	json_object_set_new(kept, "limited", json_boolean(status.early));
 	return kept;
@@ -268,7 +244,7 @@ json_t *status_json(const struct overview *overview, const char *name)
 {
 	json_t *status = json_object();
 	json_object_set_new(status, "version", json_string(TRAWLD_VERSION));
-	json_object_set_new(status, "since", status_json_time(overview->start_time));
+	json_object_set_new(status, "since", json_value_time(overview->start_time));
 	json_object_set_new(status, "not_ready", reasons_json(overview));
 	json_object_set_new(status, "sources", sources_json(overview, name));
 	json_object_set_new(status, "sinks", sinks_json(overview, name));

@@ -4,8 +4,6 @@
 
 #include <jansson.h>
 
-#include "base/clock.h"
-
 struct overview;
 
 /*
@@ -31,11 +29,5 @@ struct overview;
  * failing, paused.
  */
 json_t *status_json(const struct overview *overview, const char *name);
-
-/* RFC 3339, or null for NSEC_NONE. */
-json_t *status_json_time(nsec_t time);
-
-/* TEXT as a string; what is no UTF-8 in it (faults quote their peers) becomes U+FFFD. */
-json_t *status_json_text(const char *text);
 
 #endif

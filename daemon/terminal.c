@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 struct terminal terminal_of(int fd)
 {
@@ -26,18 +27,11 @@ struct terminal terminal_of(int fd)
 	return terminal;
 }
 
-/* The bytes of the character at TEXT, which is not its end; 1 for what is no UTF-8. */
+/* The bytes of the character at TEXT, which is not its end; 1 for what is not UTF-8. */
 static size_t character(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	size_t n = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 1;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 1;
-	/* longer than it need be: a control character in disguise */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90))
-		return 1;
-	return n;
+	size_t n = utf8_size(text, strnlen(text, 4));
+	return n ? n : 1;
 }
 
 /* The code point of the N bytes at TEXT; what is no UTF-8 is its byte. */

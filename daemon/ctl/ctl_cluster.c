@@ -14,7 +14,6 @@
 #include "ctl/ctl_table.h"
 #include "store/postgresql/cluster_view.h"
 
-#define SHARDS_MAX 1000
 #define FINGERPRINT 8 /* letters of one that are shown */
 
 static int failed(int r, const struct fault *fault)
@@ -248,10 +247,10 @@ static int reshard(struct setup *setup, int64_t n_shards)
 static int reshard_to(struct setup *setup, const char *text)
 {
 	int64_t n_shards;
-	if (!text || number_parse(slice_of(text), 1, SHARDS_MAX, &n_shards) != 0) {
+	if (!text || number_parse(slice_of(text), 1, CLUSTER_SHARDS_MAX, &n_shards) != 0) {
 		fprintf(stderr,
 			"trawlctl: cluster reshard: expected a number of shards from 1 to %d\n",
-			SHARDS_MAX);
+			CLUSTER_SHARDS_MAX);
 		return EX_USAGE;
 	}
 	int code = check_pins(setup, n_shards);

@@ -68,29 +68,15 @@ static void add_key_of_parts(struct search *search, unsigned colons)
 	search->keys[search->n_keys++] = digest_id(buf_slice(&text));
 }
 
-/* The key itself, in hex: what stands for the ID of a record that has none. */
-static bool read_key(const char *text, struct id *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-	if (strlen(text) != 2 * sizeof(ret->bytes))
-		return false;
-	for (size_t i = 0; text[i]; i++) {
-		const char *digit = strchr(digits, text[i]);
-		if (!digit)
-			return false;
-		uint8_t value = (uint8_t)(digit - digits);
-		ret->bytes[i / 2] = (uint8_t)(i % 2 ? ret->bytes[i / 2] << 4 | value : value);
-	}
-	return true;
-}
-
 static void find_keys(struct search *search)
 {
 	unsigned n_colons = 0;
 	for (const char *at = search->id; *at; at++)
 		n_colons += *at == ':';
 	search->keys[search->n_keys++] = digest_id(slice_of(search->id));
-	if (read_key(search->id, &search->keys[search->n_keys]))
+	/* the key itself: what is printed for the ID of a record that has none */
+	struct id *key = &search->keys[search->n_keys];
+	if (digest_parse_hex(slice_of(search->id), key->bytes, sizeof(key->bytes)))
 		search->n_keys++;
 	if (n_colons > COLONS_MAX)
 		fprintf(stderr,

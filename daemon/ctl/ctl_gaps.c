@@ -143,7 +143,7 @@ static int list_gaps(const struct config *config, const struct ctl_arguments *ar
 	if (code == 0 && !arguments->json && listing.n_open == 0 && listing.out.size == 0)
 		puts("no open gaps");
 	else if (code == 0 && !arguments->json && arguments->acknowledge)
-		printf("%zu gap%s acknowledged\n", listing.n_open, listing.n_open == 1 ? "" : "s");
+		printf("%zu gap%s acknowledged\n", listing.n_open, str_plural(listing.n_open));
 	buf_deinit(&listing.out);
 	return code;
 }

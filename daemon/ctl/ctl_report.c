@@ -7,37 +7,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
+#include "base/json_value.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/timestamp.h"
 #include "ctl/report.h"
 
 /* --- shared by the files of the report --- */
-
-json_t *report_time(nsec_t time)
-{
-	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	if (time == NSEC_NONE)
-		return json_null();
-	timestamp_print_rfc3339(time, 3, &text);
-	return json_string(buf_text(&text));
-}
-
-json_t *report_text(const char *text)
-{
-	struct buf encoded CLEANUP(buf_deinit) = BUF_NULL;
-	if (!text)
-		return json_null();
-	json_encode(slice_of(text), &encoded);
-	json_t *value = json_loadb(encoded.data, encoded.size, JSON_DECODE_ANY, NULL);
-	return value ? value : json_null();
-}
-
-json_t *report_seconds(nsec_t span_ns)
-{
-	return json_real((double)(span_ns / NSEC_PER_MSEC) / 1000.);
-}
 
 bool report_wants(const struct report *report, const char *source)
 {
@@ -52,10 +28,10 @@ static void init_model(struct report *report)
 	gethostname(node, sizeof(node) - 1);
 	report->unproven = json_array();
 	report->model = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "report", 1,
-		"version", TRAWLD_VERSION, "node", report_text(node), "made",
-		report_time(report->now_time), "from", report_time(report->from_time), "to",
-		report_time(report->to_time), "source", report_text(report->source),
-		"configuration", report_text(report->config->location));
+		"version", TRAWLD_VERSION, "node", json_value_text(node), "made",
+		json_value_time(report->now_time), "from", json_value_time(report->from_time), "to",
+		json_value_time(report->to_time), "source", json_value_text(report->source),
+		"configuration", json_value_text(report->config->location));
 	static const char *const unknown[] = {"counted_since", "last_batch", "archives"};
 	static const char *const lists[] = {"sources", "sinks", "events"};
 	for (size_t i = 0; i < 3; i++) {

@@ -168,7 +168,7 @@ static size_t append_counts(const json_t *status, const struct list *list, struc
 	json_t *object;
 	json_array_foreach(json_object_get(status, list->key), i, object) n_failing +=
 		status_is_failing(object);
-	buf_printf(out, "%zu %s%s", n, list->word, n == 1 ? "" : "s");
+	buf_printf(out, "%zu %s%s", n, list->word, str_plural(n));
 	if (n_failing)
 		buf_printf(out, ", %zu failing", n_failing);
 	return n_failing;
@@ -261,7 +261,7 @@ static void print_gaps(const json_t *status, struct buf *out)
 		json_integer_value(json_object_get(source, "gaps"));
 	if (n_gaps)
 		buf_printf(out, "%lld open gap%s, records may be missing: see `trawlctl gaps`\n",
-			(long long)n_gaps, n_gaps == 1 ? "" : "s");
+			(long long)n_gaps, str_plural((unsigned long long)n_gaps));
 }
 
 static void print_table(

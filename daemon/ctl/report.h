@@ -50,12 +50,6 @@ int report_check(const char *path, const char *keys);
 
 /* --- shared --- */
 
-/* RFC 3339, or null for NSEC_NONE. */
-json_t *report_time(nsec_t time);
-/* TEXT (NULL: null), in which what is not UTF-8 becomes U+FFFD. */
-json_t *report_text(const char *text);
-/* A whole number of milliseconds. */
-json_t *report_seconds(nsec_t span_ns);
 /* NULL: nothing is known of source NAME. */
 const struct timeline *report_timeline(const struct report *report, const char *name);
 /* Is SOURCE reported on? */

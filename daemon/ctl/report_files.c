@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/mem.h"
 #include "ctl/verification.h"
 #include "pipeline/deadletter.h"
@@ -20,7 +21,7 @@ static void count_reason(json_t *reasons, struct slice text)
 {
 	char *copy CLEANUP_FREE =
 		mem_strndup(text.data, text.size < REASON_SIZE ? text.size : REASON_SIZE);
-	json_t *reason = report_text(copy);
+	json_t *reason = json_value_text(copy);
 	const char *key = json_string_value(reason);
 	if (!json_object_get(reasons, key) && json_object_size(reasons) >= REASONS_MAX)
 		key = "other reasons";

@@ -2,6 +2,7 @@
 #include "ctl/report.h"
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
 #include "store/events.h"
@@ -15,12 +16,12 @@ static json_t *gap_json(const struct report *report, const struct stretch *gap)
 	struct stretch part = *gap;
 	bool inside = stretch_crop(&part, report->from_time, report->to_time);
 	json_t *one = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "start",
-		report_time(gap->start_time), "end", report_time(gap->end_time), "seconds",
-		report_seconds(inside ? part.end_time - part.start_time : 0), "reason",
-		report_text(gap->reason), "found", report_time(gap->found_time), "acknowledged",
-		report_time(gap->acknowledged_time), "acknowledged_by",
-		report_text(gap->acknowledged_by));
-	json_object_set_new(one, "refilled", report_time(gap->refilled_time));
+		json_value_time(gap->start_time), "end", json_value_time(gap->end_time), "seconds",
+		json_value_seconds(inside ? part.end_time - part.start_time : 0), "reason",
+		json_value_text(gap->reason), "found", json_value_time(gap->found_time),
+		"acknowledged", json_value_time(gap->acknowledged_time), "acknowledged_by",
+		json_value_text(gap->acknowledged_by));
+	json_object_set_new(one, "refilled", json_value_time(gap->refilled_time));
 	return one;
 }
 
@@ -66,10 +67,11 @@ static json_t *stretches_json(const struct report *report, const struct timeline
 		struct stretch part = timeline->all.items[i];
 		if (!stretch_crop(&part, report->from_time, report->to_time))
 			continue;
-		json_t *one = json_pack("{s:o, s:o, s:s}", "start", report_time(part.start_time),
-			"end", report_time(part.end_time), "state", part.state);
+		json_t *one =
+			json_pack("{s:o, s:o, s:s}", "start", json_value_time(part.start_time),
+				"end", json_value_time(part.end_time), "state", part.state);
 		if (part.reason)
-			json_object_set_new(one, "reason", report_text(part.reason));
+			json_object_set_new(one, "reason", json_value_text(part.reason));
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -81,9 +83,9 @@ static json_t *coverage_json(const struct report *report, const struct timeline 
 	nsec_t read_ns = timeline_read_ns(timeline, report->from_time, report->to_time);
 	nsec_t missing_ns = gap_ns(report, timeline);
 	json_t *coverage = json_pack("{s:o, s:o, s:o, s:o}", "percent",
-		percent_json(read_ns, whole_ns), "read_seconds", report_seconds(read_ns),
-		"gap_seconds", report_seconds(missing_ns), "unknown_seconds",
-		report_seconds(whole_ns - read_ns - missing_ns));
+		percent_json(read_ns, whole_ns), "read_seconds", json_value_seconds(read_ns),
+		"gap_seconds", json_value_seconds(missing_ns), "unknown_seconds",
+		json_value_seconds(whole_ns - read_ns - missing_ns));
 	json_object_set_new(coverage, "stretches", stretches_json(report, timeline));
 	json_object_set_new(coverage, "gaps", gaps_json(report, &timeline->all));
 	json_object_set_new(coverage, "refilled", gaps_json(report, &timeline->refilled));
@@ -104,7 +106,7 @@ const struct timeline *report_timeline(const struct report *report, const char *
 static json_t *conditions_json(const struct ini_section *section, const char *key)
 {
 	const struct ini_entry *entry = section ? ini_section_find(section, key) : NULL;
-	return entry ? report_text(entry->secret ? "***" : entry->value) : json_null();
+	return entry ? json_value_text(entry->secret ? "***" : entry->value) : json_null();
 }
 
 /* The same of the records of a source: its own, or else those of its definition. */
@@ -127,7 +129,7 @@ static void add_source(struct report *report, const char *name, const struct ini
 {
 	static const struct timeline none = {0};
 	const struct timeline *timeline = report_timeline(report, name);
-	json_t *source = json_pack("{s:o, s:b, s:o}", "name", report_text(name), "configured",
+	json_t *source = json_pack("{s:o, s:b, s:o}", "name", json_value_text(name), "configured",
 		section != NULL, "provider", conditions_json(section, "provider"));
 	json_object_set_new(source, "coverage", coverage_json(report, timeline ? timeline : &none));
 	json_object_set_new(source, "include", filter_json(report, section, "include"));
@@ -157,7 +159,7 @@ static void add_sources(struct report *report)
 static void add_sink(struct report *report, const struct ini_section *section)
 {
 	json_t *sink = json_pack("{s:o, s:o, s:o, s:o, s:n, s:n, s:n, s:n}", "name",
-		report_text(section->name), "type", conditions_json(section, "type"), "include",
+		json_value_text(section->name), "type", conditions_json(section, "type"), "include",
 		conditions_json(section, "include"), "exclude", conditions_json(section, "exclude"),
 		"paused", "acknowledged", "counters", "dead_letters");
 	json_array_append_new(json_object_get(report->model, "sinks"), sink);
@@ -193,7 +195,7 @@ static void note_pause(enum pause_kind kind, const char *name, nsec_t since_time
 		json_object_get(report->model, kind == PAUSE_SOURCE ? "sources" : "sinks"), i, one)
 	{
 		if (strcmp(json_string_value(json_object_get(one, "name")), name) == 0)
-			json_object_set_new(one, "paused", report_time(since_time));
+			json_object_set_new(one, "paused", json_value_time(since_time));
 	}
 }
 

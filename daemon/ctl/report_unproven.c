@@ -2,6 +2,7 @@
 #include "ctl/report.h"
 
 #include "base/cleanup.h"
+#include "base/json_value.h"
 #include "base/str.h"
 
 /* One sentence more that is not proven. */
@@ -13,7 +14,7 @@ __attribute__((format(printf, 2, 3))) static void report_leave_open(
 	va_start(args, format);
 	buf_vprintf(&text, format, args);
 	va_end(args);
-	json_array_append_new(report->unproven, report_text(buf_text(&text)));
+	json_array_append_new(report->unproven, json_value_text(buf_text(&text)));
 }
 
 static bool has_chain(const json_t *source)

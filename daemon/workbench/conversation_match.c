@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/mem.h"
 #include "net/url.h"
 
@@ -42,26 +43,10 @@ static bool text_matches(const char *pattern, const char *text)
 	return left >= end && strcmp(text + left - end, pattern) == 0;
 }
 
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
 static char *decode(struct slice text)
 {
 	struct buf out = BUF_NULL;
-	for (size_t i = 0; i < text.size; i++) {
-		char c = text.data[i];
-		if (c == '%' && i + 2 < text.size && hex(text.data[i + 1]) >= 0 &&
-			hex(text.data[i + 2]) >= 0) {
-			c = (char)(hex(text.data[i + 1]) * 16 + hex(text.data[i + 2]));
-			i += 2;
-		}
-		buf_append_char(&out, c == '+' && text.data[i] == '+' ? ' ' : c);
-	}
+	decode_percent(text, true, &out);
 	return buf_take(&out);
 }
 

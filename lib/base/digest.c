@@ -110,3 +110,18 @@ void digest_hex(const void *data, size_t size, char *ret)
 	}
 	*ret = '\0';
 }
+
+bool digest_parse_hex(struct slice text, void *ret, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t *bytes = ret;
+	if (text.size != 2 * size)
+		return false;
+	for (size_t i = 0; i < text.size; i++) {
+		const char *at = memchr(digits, text.data[i], 16);
+		if (!at)
+			return false;
+		bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | (uint8_t)(at - digits));
+	}
+	return true;
+}

@@ -29,5 +29,7 @@ size_t digest_hmac(
 struct id digest_id(struct slice data);
 /* Lower-case hex of SIZE bytes, NUL-terminated: RET holds 2 * SIZE + 1. */
 void digest_hex(const void *data, size_t size, char *ret);
+/* Undoes it. False: TEXT is not what digest_hex prints of SIZE bytes; RET is undefined then. */
+bool digest_parse_hex(struct slice text, void *ret, size_t size);
 
 #endif

@@ -24,7 +24,7 @@ void encode_percent(struct slice text, struct buf *out)
 	}
 }
 
-static int hex_value(char c)
+int encode_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -37,8 +37,8 @@ void decode_percent(struct slice text, bool plus_is_blank, struct buf *out)
 {
 	for (size_t i = 0; i < text.size; i++) {
 		char c = text.data[i];
-		int high = i + 2 < text.size ? hex_value(text.data[i + 1]) : -1;
-		int low = i + 2 < text.size ? hex_value(text.data[i + 2]) : -1;
+		int high = i + 2 < text.size ? encode_hex_digit(text.data[i + 1]) : -1;
+		int low = i + 2 < text.size ? encode_hex_digit(text.data[i + 2]) : -1;
 
 		if (c == '%' && high >= 0 && low >= 0) {
 			c = (char)(high << 4 | low);

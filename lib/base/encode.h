@@ -11,6 +11,9 @@ void encode_percent(struct slice text, struct buf *out);
  */
 void decode_percent(struct slice text, bool plus_is_blank, struct buf *out);
 
+/* The value of a digit of hexadecimal, of either case; -1: it is not one. */
+int encode_hex_digit(char c);
+
 /* RFC 4648 section 4, with padding. */
 void encode_base64(struct slice text, struct buf *out);
 /* RFC 4648 section 5, without padding. */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "base/encode.h"
 #include "base/utf8.h"
 
 static const struct {
@@ -52,15 +53,6 @@ bool escape_begins_with(char c)
 	return c == '%' || c == '\\' || c == '&' || c == '+';
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* N digits of hexadecimal at AT. */
 static bool read_hex(struct slice text, size_t at, size_t n, unsigned *ret)
 {
@@ -68,9 +60,9 @@ static bool read_hex(struct slice text, size_t at, size_t n, unsigned *ret)
 	if (at + n > text.size)
 		return false;
 	for (size_t i = at; i < at + n; i++) {
-		if (digit(text.data[i]) < 0)
+		if (encode_hex_digit(text.data[i]) < 0)
 			return false;
-		value = value << 4 | (unsigned)digit(text.data[i]);
+		value = value << 4 | (unsigned)encode_hex_digit(text.data[i]);
 	}
 	*ret = value;
 	return true;
@@ -124,7 +116,7 @@ static bool read_number(struct slice text, struct escape *ret)
 	size_t begin = hex ? 3 : 2, at = begin;
 	unsigned code = 0, base = hex ? 16 : 10;
 	for (; at < text.size && at < begin + 8; at++) {
-		int value = digit(text.data[at]);
+		int value = encode_hex_digit(text.data[at]);
 		if (value < 0 || (unsigned)value >= base)
 			break;
 		code = code * base + (unsigned)value;

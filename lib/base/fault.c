@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
 static const char *const names[] = {
 	[FAULT_NONE] = "none",
@@ -39,14 +40,6 @@ bool fault_may_pass(enum fault_class class)
 	       class == FAULT_LOST;
 }
 
-/* Cuts at SIZE without leaving half a UTF-8 character behind. */
-static size_t cut(const char *text, size_t size)
-{
-	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
-		size--;
-	return size;
-}
-
 int fault_set(struct fault *fault, enum fault_class class, const char *format, ...)
 {
 	if (!fault)
@@ -59,7 +52,7 @@ int fault_set(struct fault *fault, enum fault_class class, const char *format, .
 	secret_mask_line(&text);
 	size_t size = text.size;
 	if (size >= sizeof(fault->text))
-		size = cut(text.data, sizeof(fault->text) - 1);
+		size = utf8_cut(text.data, sizeof(fault->text) - 1);
 	*fault = (struct fault){.class = class};
 	memcpy(fault->text, buf_text(&text), size);
 	fault->text[size] = '\0';

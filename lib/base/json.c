@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/json_skip.h"
+#include "base/timestamp.h"
 #include "base/utf8.h"
 
 enum json_kind json_kind_of(struct slice value)
@@ -151,4 +152,15 @@ int json_encode(struct slice text, struct buf *out)
 		p++;
 	}
 	return r ? r : buf_append_char(out, '"');
+}
+
+void json_encode_time(nsec_t time, unsigned digits, struct buf *out)
+{
+	if (time == NSEC_NONE) {
+		buf_append_text(out, "null");
+		return;
+	}
+	buf_append_char(out, '"');
+	timestamp_print_rfc3339(time, digits, out);
+	buf_append_char(out, '"');
 }

@@ -6,6 +6,7 @@
 #define TRAWLD_BASE_JSON_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 /* A value's kind by its first byte; the slice is known to be valid JSON. */
 enum json_kind {
@@ -31,5 +32,7 @@ struct slice json_skip_bom(struct slice text);
 int json_minify(struct slice value, struct buf *out);
 /* Appends TEXT as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 int json_encode(struct slice text, struct buf *out);
+/* Appends TIME as such a string, RFC 3339 with DIGITS of the second; null for NSEC_NONE. */
+void json_encode_time(nsec_t time, unsigned digits, struct buf *out);
 
 #endif

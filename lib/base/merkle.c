@@ -101,25 +101,6 @@ void merkle_print(const struct merkle *tree, struct buf *out)
 	}
 }
 
-static int merkle_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int merkle_parse_hash(struct merkle_hash *ret, const char *hex)
-{
-	for (size_t i = 0; i < DIGEST_SIZE; i++) {
-		int high = merkle_digit(hex[2 * i]), low = merkle_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		ret->bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	return 0;
-}
-
 int merkle_parse(struct merkle *ret, uint64_t n_leaves, struct slice text)
 {
 	const size_t size = 2 * DIGEST_SIZE;
@@ -129,7 +110,8 @@ int merkle_parse(struct merkle *ret, uint64_t n_leaves, struct slice text)
 	for (int i = 63; i >= 0; i--) {
 		if (!(n_leaves >> i & 1))
 			continue;
-		if (text.size - at < size || merkle_parse_hash(&tree.nodes[i], text.data + at) != 0)
+		if (text.size - at < size || !digest_parse_hex((struct slice){text.data + at, size},
+						     tree.nodes[i].bytes, DIGEST_SIZE))
 			return -EINVAL;
 		at += size;
 	}

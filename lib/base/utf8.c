@@ -64,6 +64,13 @@ bool utf8_is_valid(struct slice text)
 	return true;
 }
 
+size_t utf8_cut(const char *text, size_t size)
+{
+	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+		size--;
+	return size;
+}
+
 size_t utf8_encode(unsigned c, char bytes[4])
 {
 	static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};

@@ -12,6 +12,10 @@ size_t utf8_size(const char *text, size_t size);
 /* Is TEXT made of valid sequences only? */
 bool utf8_is_valid(struct slice text);
 
+/* The largest size up to SIZE at which TEXT, which is longer, can be cut without leaving a part of
+ * a character. */
+size_t utf8_cut(const char *text, size_t size);
+
 /* Writes the 1 to 4 bytes of code point C, at most 0x10ffff, and returns how many there are. */
 size_t utf8_encode(unsigned c, char bytes[4]);
 

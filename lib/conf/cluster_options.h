@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #define CLUSTER_SHARD_ANY (-1)
+#define CLUSTER_SHARDS_MAX 1000
 
 /* All zero without state = postgresql. */
 struct cluster_options {

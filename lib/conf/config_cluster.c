@@ -12,7 +12,6 @@
 
 #define CLUSTER_NAME_MAX 40 /* with a shard, it is the name of a session in the server */
 #define SCHEMA_MAX 63
-#define SHARDS_MAX 1000
 
 #define ROW(member, key, option_type, ...)                                                         \
 	{                                                                                          \
@@ -31,8 +30,8 @@ const struct option cluster_option_rows[] = {
 		.help = "the schema of the tables"),
 	ROW(node, "node", OPTION_STRING, .flags = OPTION_FIXED,
 		.help = "the name of this host in the cluster; default: its host name"),
-	ROW(n_shards, "shards", OPTION_COUNT, .default_text = "1", .min = 1, .max = SHARDS_MAX,
-		.flags = OPTION_FIXED,
+	ROW(n_shards, "shards", OPTION_COUNT, .default_text = "1", .min = 1,
+		.max = CLUSTER_SHARDS_MAX, .flags = OPTION_FIXED,
 		.help = "into how many parts the sources are divided, each polled by one process"),
 	ROW(shard_text, "shard", OPTION_STRING, .default_text = "any", .flags = OPTION_FIXED,
 		.help = "the only shard that this process takes, or any"),
@@ -48,7 +47,7 @@ const size_t n_cluster_option_rows = sizeof(cluster_option_rows) / sizeof(cluste
 int64_t config_shard(const char *text)
 {
 	int64_t shard;
-	return text && number_parse(slice_of(text), 0, SHARDS_MAX - 1, &shard) == 0
+	return text && number_parse(slice_of(text), 0, CLUSTER_SHARDS_MAX - 1, &shard) == 0
 		       ? shard
 		       : CLUSTER_SHARD_ANY;
 }

@@ -230,13 +230,13 @@ static void bind(struct definition_reader *reader, struct ini_section *section,
 	/* a source that sets auth.type may have no use for it */
 	bool needed = parameter->required && definition_uses(reader->definition, parameter->name);
 	if (needed && !parameter->value && !(entry && entry->value[0]))
-		findings_add(reader->findings, source->file, entry ? entry->line : source->line,
+		findings_add_at(reader->findings, source, parameter->name,
 			"[source %s] needs `%s`: %s requires it", source->name, parameter->name,
 			reader->definition->title ? reader->definition->title
 						  : reader->definition->name);
 	else if (parameter->with && !parameter->value &&
 		 definition_parameter(reader->definition, parameter->with))
-		findings_add(reader->findings, source->file, entry ? entry->line : source->line,
+		findings_add_at(reader->findings, source, parameter->name,
 			"[source %s] needs `%s`, because `%s` is set", source->name,
 			parameter->name, parameter->with);
 }

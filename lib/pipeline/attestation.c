@@ -26,13 +26,7 @@ static void print_coverage(
 	else
 		buf_printf(out, "null,\"sources\":%zu", n);
 	buf_append_text(out, ",\"until\":");
-	if (until == NSEC_NONE) {
-		buf_append_text(out, "null");
-	} else {
-		buf_append_char(out, '"');
-		timestamp_print_rfc3339(until, 3, out);
-		buf_append_char(out, '"');
-	}
+	json_encode_time(until, 3, out);
 	buf_printf(out, ",\"gaps\":%" PRIu64 "}", n_gaps);
 }
 

@@ -86,13 +86,7 @@ static void deadletter_print(
 	json_encode(slice_of(record->batch->provider), out);
 	digest_hex(record->view.key->bytes, sizeof(record->view.key->bytes), key);
 	buf_printf(out, ",\"key\":\"%s\",\"record_time\":", key);
-	if (record->view.time == NSEC_NONE) {
-		buf_append_text(out, "null");
-	} else {
-		buf_append_char(out, '"');
-		timestamp_print_rfc3339(record->view.time, 9, out);
-		buf_append_char(out, '"');
-	}
+	json_encode_time(record->view.time, 9, out);
 	buf_append_text(out, ",\"source\":");
 	json_encode(slice_of(record->batch->source), out);
 	buf_append_text(out, ",\"id\":");

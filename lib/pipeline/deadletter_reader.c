@@ -84,21 +84,6 @@ static nsec_t member_time(struct deadletter_reader *reader, enum member member)
 	return time;
 }
 
-static bool read_hex(struct slice text, struct id *ret)
-{
-	if (text.size != 2 * sizeof(ret->bytes))
-		return false;
-	for (size_t i = 0; i < text.size; i++) {
-		const char *digits = "0123456789abcdef";
-		const char *at = memchr(digits, text.data[i], 16);
-
-		if (!at)
-			return false;
-		ret->bytes[i / 2] = (uint8_t)(ret->bytes[i / 2] << 4 | (uint8_t)(at - digits));
-	}
-	return true;
-}
-
 bool deadletter_read(struct deadletter_reader *reader, struct slice line, struct deadletter *ret)
 {
 	struct slice key, id, bytes;
@@ -124,7 +109,7 @@ bool deadletter_read(struct deadletter_reader *reader, struct slice line, struct
 	ret->record_time = member_time(reader, MEMBER_RECORD_TIME);
 	key = member_text(reader, MEMBER_KEY);
 	id = member_text(reader, MEMBER_ID);
-	if (!read_hex(text_or_empty(key), &ret->key))
+	if (!digest_parse_hex(text_or_empty(key), ret->key.bytes, sizeof(ret->key.bytes)))
 		ret->key = digest_id(line); /* nothing else has it */
 	ret->id = id.size > 0 && !slice_equal(id, key) ? id : SLICE_NULL;
 	return true;

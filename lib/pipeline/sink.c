@@ -101,13 +101,7 @@ void sink_record_print(const struct sink_record *record, enum record_format form
 	buf_append_text(out, ",\"id\":");
 	json_encode(batch_id_text(&record->view, scratch), out);
 	buf_append_text(out, ",\"time\":");
-	if (record->view.time == NSEC_NONE) {
-		buf_append_text(out, "null");
-	} else {
-		buf_append_char(out, '"');
-		timestamp_print_rfc3339(record->view.time, 9, out);
-		buf_append_char(out, '"');
-	}
+	json_encode_time(record->view.time, 9, out);
 	if (record->batch->replayed)
 		buf_append_text(out, ",\"replayed\":true");
 	if (record->removed.data) {

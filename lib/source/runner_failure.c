@@ -120,7 +120,7 @@ void runner_succeeded(struct runner *runner)
 		timestamp_print_rfc3339(time - time % NSEC_PER_SEC, 0, &since);
 		log_notice(&runner->source->subject,
 			"works again after %u failed attempt%s since %s", runner->n_attempts,
-			runner->n_attempts == 1 ? "" : "s", buf_text(&since));
+			str_plural(runner->n_attempts), buf_text(&since));
 	}
 	fetch_document_deinit(&runner->failed);
 	runner->status.failing = false;

@@ -76,4 +76,17 @@ START_TEST(ids_and_hex)
 }
 END_TEST
 
-UNIT_MAIN("digest", sha256, hmac_sha256, ids_and_hex)
+START_TEST(hex_undone)
+{
+	static const char *const bad[] = {"000ff", "000fff0", "000FFF", "000ffg", "000ff ", ""};
+	uint8_t bytes[3];
+	ck_assert(digest_parse_hex(SLICE("00a1ff"), bytes, 3));
+	ck_assert_mem_eq(bytes, "\x00\xa1\xff", 3);
+	ck_assert(digest_parse_hex(SLICE(""), bytes, 0));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!digest_parse_hex(slice_of(bad[i]), bytes, 3), "%s", bad[i]);
+	ck_assert(!digest_parse_hex((struct slice){"00\0a1ff", 6}, bytes, 3));
+}
+END_TEST
+
+UNIT_MAIN("digest", sha256, hmac_sha256, ids_and_hex, hex_undone)

@@ -130,6 +130,9 @@ START_TEST(valid_texts)
 		free(invalid);
 	}
 	ck_assert(utf8_is_valid(SLICE("")));
+	ck_assert_uint_eq(utf8_cut("a\xc3\xa9z", 3), 3);
+	ck_assert_uint_eq(utf8_cut("a\xc3\xa9z", 2), 1);
+	ck_assert_uint_eq(utf8_cut("\xa9\xa9", 1), 0);
 }
 END_TEST
 

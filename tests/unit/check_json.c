@@ -1,6 +1,7 @@
 /* Raw JSON values: content, white space, quoting. */
 #include "base/json.h"
 
+#include "base/json_value.h"
 #include "check_unit.h"
 
 START_TEST(decoding)
@@ -99,4 +100,32 @@ START_TEST(encoding)
 }
 END_TEST
 
-UNIT_MAIN("json", decoding, minifying, encoding)
+START_TEST(times)
+{
+	struct buf buf = BUF_NULL;
+	json_encode_time(NSEC_NONE, 3, &buf);
+	json_encode_time(INT64_C(1757924100123000000), 3, &buf);
+	ck_assert_str_eq(buf_text(&buf), "null\"2025-09-15T08:15:00.123Z\"");
+	buf_deinit(&buf);
+}
+END_TEST
+
+START_TEST(values)
+{
+	json_t *value = json_value_text("a\xff"
+					"b");
+	ck_assert_str_eq(json_string_value(value), "a\xef\xbf\xbd"
+						   "b");
+	json_decref(value);
+	value = json_value_time(INT64_C(1757924100123000000));
+	ck_assert_str_eq(json_string_value(value), "2025-09-15T08:15:00.123Z");
+	json_decref(value);
+	ck_assert(json_is_null(json_value_time(NSEC_NONE)));
+	ck_assert(json_is_null(json_value_text(NULL)));
+	value = json_value_seconds(1234567890);
+	ck_assert(json_real_value(value) == 1.234);
+	json_decref(value);
+}
+END_TEST
+
+UNIT_MAIN("json", decoding, minifying, encoding, times, values)

@@ -57,20 +57,6 @@ START_TEST(as_json)
 }
 END_TEST
 
-START_TEST(values_of_json)
-{
-	json_t *value = status_json_text("a\xff"
-					 "b");
-	ck_assert_str_eq(json_string_value(value), "a\xef\xbf\xbd"
-						   "b");
-	json_decref(value);
-	value = status_json_time(INT64_C(1757924100123000000));
-	ck_assert_str_eq(json_string_value(value), "2025-09-15T08:15:00.123Z");
-	json_decref(value);
-	ck_assert(json_is_null(status_json_time(NSEC_NONE)));
-}
-END_TEST
-
 START_TEST(as_metrics)
 {
 	struct metrics metrics;
@@ -93,4 +79,4 @@ START_TEST(as_metrics)
 }
 END_TEST
 
-DAEMON_MAIN("overview", reasons, as_json, values_of_json, as_metrics)
+DAEMON_MAIN("overview", reasons, as_json, as_metrics)

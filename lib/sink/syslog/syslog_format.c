@@ -258,9 +258,7 @@ bool syslog_format(const struct syslog_style *style, unsigned severity,
 	out->size = start;
 	append_header(style, priority, record, now_time, true, out);
 	end = limit > out->size - start ? limit - (out->size - start) : 0;
-	while (end > 0 && ((unsigned char)whole.data[end] & 0xc0) == 0x80)
-		end--;
-	buf_append(out, whole.data, end);
+	buf_append(out, whole.data, utf8_cut(whole.data, end));
 	buf_deinit(&whole);
 	return true;
 }
