@@ -1,6 +1,9 @@
 /* The whole daemon: what a reload keeps, what a pause outlives, when it ends. */
 #include "trawld.h"
 
+#include <ev.h>
+#include <signal.h>
+
 #include "conf/findings.h"
 #include "daemon_fixture.h"
 #include "rewind.h"
@@ -96,4 +99,24 @@ START_TEST(stops)
 }
 END_TEST
 
-DAEMON_MAIN("trawld", reloads, pauses, rewinds, stops)
+/* They are events of the loop: a signal that is there is acted on at its next turn. */
+START_TEST(obeys_signals)
+{
+	daemon_open(SOURCE("a", "") SINK("out"));
+	struct ev_loop *loop = trawld_parts(trawld)->loop;
+	kill(getpid(), SIGUSR1);
+	while (!daemon_logged("reopening files"))
+		ev_run(loop, EVRUN_ONCE);
+	kill(getpid(), SIGUSR2);
+	while (!daemon_logged("polling every source now"))
+		ev_run(loop, EVRUN_ONCE);
+	kill(getpid(), SIGHUP);
+	while (!daemon_logged("reloaded: 1 source, 1 sink"))
+		ev_run(loop, EVRUN_ONCE);
+	kill(getpid(), SIGTERM);
+	ck_assert_int_eq(trawld_run(trawld), 0);
+	ck_assert(trawld_is_stopping(trawld));
+}
+END_TEST
+
+DAEMON_MAIN("trawld", reloads, pauses, rewinds, stops, obeys_signals)
