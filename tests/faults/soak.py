@@ -115,7 +115,7 @@ class Soak(harness.Case):
 
     def test_soak(self):
         self.daemon_ = self.daemon()
-        began, length, samples = time.monotonic(), MINUTES * 60, []
+        began, length, samples, told = time.monotonic(), MINUTES * 60, [], 0
         while (age := time.monotonic() - began) < length:
             for api in self.apis:
                 api.control(visible=int(RECORDS * age / length))
@@ -126,6 +126,9 @@ class Soak(harness.Case):
             self.assertIsNone(self.daemon_.process.poll(), self.daemon_.text())
             time.sleep(min(length / 200, 3))
             samples.append((age, *self.measure()))
+            if age // 60 > told:
+                told = age // 60
+                print("%d min: %.1f MiB, %d descriptors" % (told, samples[-1][1] / 1024, samples[-1][2]), flush=True)
         self.recover()
         self.assert_all()
         self.report(samples, length)
