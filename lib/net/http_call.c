@@ -19,7 +19,7 @@ static void http_call_send(struct http_call *call)
 	struct fault fault = FAULT_NULL;
 	int r = call->kind->write(call, &message, &fault);
 
-	call->n_renewals = sender->n_renewals;
+	call->epoch = auth_epoch(sender->auth);
 	if (!r)
 		r = auth_apply(sender->auth, &message, clock_wall(), &fault);
 	if (!r)
@@ -64,10 +64,5 @@ bool http_call_is_running(const struct http_call *call)
 
 bool http_call_renew(struct http_call *call)
 {
-	if (call->n_renewals != call->sender->n_renewals)
-		return true;
-	if (!auth_reject(call->sender->auth))
-		return false;
-	call->sender->n_renewals++;
-	return true;
+	return auth_reject(call->sender->auth, call->epoch);
 }

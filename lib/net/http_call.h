@@ -14,7 +14,6 @@ struct http_sender {
 	struct http_client *client;
 	struct http_transport transport;
 	struct auth *auth;
-	unsigned n_renewals; /* tokens that were given up */
 };
 
 struct http_call_kind {
@@ -32,15 +31,14 @@ struct http_call {
 	void *userdata;
 	struct auth_waiter *waiter;
 	struct http_request *request;
-	unsigned n_renewals; /* as the sender's when it was sent */
+	unsigned epoch; /* of the credential when it was sent */
 };
 
 void http_call_start(struct http_call *call); /* not while it runs */
 void http_call_cancel(struct http_call *call); /* DONE does not come */
 bool http_call_is_running(const struct http_call *call);
 
-/* The credential was refused. True: another one is worth a try; the one that a call which was sent
- * at the same time has had renewed meanwhile is not given up again. */
+/* The credential was refused. True: another one is worth a try (auth_reject). */
 bool http_call_renew(struct http_call *call);
 
 #endif

@@ -51,7 +51,7 @@ static bool retry_auth(struct runner *runner)
 {
 	if (runner->n_renewed > 0)
 		return false;
-	bool renewed = auth_reject(runner->auth);
+	bool renewed = auth_reject(runner->auth, runner->auth_epoch);
 	if (runner->clock.moved && runner->task != RUNNER_TASK_DOCUMENT) {
 		poll_stop(runner->poll);
 		gather_clear(&runner->gather);

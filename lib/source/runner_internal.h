@@ -63,6 +63,7 @@ struct runner {
 	bool watch_failing; /* its last request failed, which was told */
 	nsec_t watch_at; /* when it is requested again */
 	struct auth *auth;
+	unsigned auth_epoch; /* of the request under way */
 	struct rate *rate;
 	struct rate_turn turn;
 	struct auth_waiter *waiter; /* the credential is being made ready; NULL: it is not */

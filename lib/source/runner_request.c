@@ -116,6 +116,7 @@ void runner_send(struct runner *runner)
 	struct http_transport transport = runner->source->transport;
 	struct fault fault = FAULT_NULL;
 	int r = write_message(runner, &message, &transport, &fault);
+	runner->auth_epoch = auth_epoch(runner->auth);
 	if (!r && sends_credential(runner))
 		r = auth_apply(runner->auth, &message, runner_now(runner), &fault);
 	if (r) {

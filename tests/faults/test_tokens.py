@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Tokens that end while a hundred requests are in flight, and a server of tokens that fails.
 
-Every now and then the API revokes all tokens of a hundred sources, and every request in flight gets a 401. Some of the next
-answers of the server of tokens are useless. Nothing is lost or repeated, no source waits for long, and no token is requested
-without need. TRAWLD_FAULTS says how many are revoked; TRAWLD_TEST_SEED repeats the choices.
+Every now and then the API revokes the token of a hundred sources, and every request in flight gets a 401. Some of the next
+answers of the server of tokens are useless. A new token ends the older one, so the sources have to share it. Nothing is lost
+or repeated, no source waits for long, and no token is requested without need. TRAWLD_FAULTS says how many are revoked; TRAWLD_TEST_SEED repeats the choices.
 """
 
 import http.server
@@ -44,7 +44,7 @@ class Server(http.server.ThreadingHTTPServer):
                 return self.wrong.pop(0)
             self.n_tokens += 1
             token = "t0ken-%d" % self.n_tokens
-            self.tokens.add("Bearer " + token)
+            self.tokens = {"Bearer " + token}  # a client has one
             life = self.dice.choice((3600, "3600", 3600.5, None, 10**12))
             return 200, json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": life})
 
@@ -137,11 +137,11 @@ class Tokens(harness.Case):
         self.wait_all(daemon)
         revoked = int(os.environ.get("TRAWLD_FAULTS", str(REVOKED)).replace("all", "200"))
         for n in range(revoked):
-            wrong = self.dice.choices(WRONG, k=self.dice.randrange(SOURCES // 2)) if n % 2 else []
+            wrong = self.dice.choices(WRONG, k=self.dice.randrange(4)) if n % 2 else []
             before = self.server.n_tokens
             self.server.revoke(*wrong)
             self.wait_all(daemon)
-            self.assertEqual(self.server.n_tokens - before, SOURCES, daemon.text()[-5000:])
+            self.assertEqual(self.server.n_tokens - before, 1, daemon.text()[-5000:])
         self.assertEqual(daemon.stop(), 0)
         self.assertNotIn(SECRET, daemon.text())
         self.assertNotIn("t0ken-", daemon.text())

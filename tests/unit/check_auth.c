@@ -67,7 +67,7 @@ START_TEST(constant_proofs)
 		ck_assert_msg(got.data && strcmp(got.data, proofs[_i].value) == 0, "case %d: %s",
 			_i, got.data ? got.data : "none");
 	}
-	ck_assert(!auth_reject(auth));
+	ck_assert(!auth_reject(auth, auth_epoch(auth)));
 	http_message_deinit(&message);
 	auth_free(auth);
 }

@@ -261,7 +261,7 @@ START_TEST(run_again_after_a_401)
 	counting("%s", &command, &file);
 	auth = made(command, NULL);
 	ck_assert(!prepare(auth, &waiting));
-	ck_assert(auth_reject(auth));
+	ck_assert(auth_reject(auth, auth_epoch(auth)));
 	ck_assert(!prepare(auth, &waiting));
 	assert_bearer(auth, "Bearer 2");
 	auth_free(auth);

@@ -117,7 +117,7 @@ START_TEST(the_assertion_is_the_bearer)
 	signing_key_sign(key, (struct slice){token, (size_t)(at - token) - 1}, &signature);
 	encode_base64url(buf_slice(&signature), &text);
 	ck_assert_str_eq(at, buf_text(&text));
-	ck_assert(!auth_reject(auth));
+	ck_assert(!auth_reject(auth, auth_epoch(auth)));
 	signing_key_free(key);
 	json_decref(header);
 	json_decref(claims);
@@ -177,7 +177,7 @@ START_TEST(the_assertion_gets_a_token)
 	assert_text(claims, "scope", "a b");
 	json_decref(claims);
 	ck_assert(str_ends(at, "%3E"));
-	ck_assert(auth_reject(auth));
+	ck_assert(auth_reject(auth, auth_epoch(auth)));
 	fetch(auth, &fault);
 	ck_assert_int_eq(fault.class, FAULT_NONE);
 	peer_answer_deinit(&sent);

@@ -341,13 +341,62 @@ START_TEST(rejected_tokens_are_dropped)
 	struct auth *auth = oauth2("/oauth/reject?life=3600", NULL, NULL);
 	struct waiting waiting;
 
+	unsigned epoch;
+
 	ck_assert(!prepare(auth, &waiting));
-	ck_assert(auth_reject(auth));
-	ck_assert(auth_reject(auth)); /* another source with the same token */
+	epoch = auth_epoch(auth);
+	ck_assert(auth_reject(auth, epoch));
+	ck_assert(auth_reject(auth, epoch)); /* another source with the same token */
 	ck_assert(!prepare(auth, &waiting));
 	assert_applied(auth, "Authorization", "Bearer reject-2");
+	ck_assert(auth_reject(auth, epoch)); /* and one whose answer comes late */
+	ck_assert(prepare(auth, &waiting));
 	assert_fetches("reject", "2");
 	auth_free(auth);
+}
+END_TEST
+
+/* Equal settings: one token. The last user frees it. */
+START_TEST(equal_settings_share_a_token)
+{
+	struct auth *one = oauth2("/oauth/share?life=3600", NULL, NULL);
+	struct auth *two = oauth2("/oauth/share?life=3600", NULL, NULL);
+	struct auth *other = oauth2("/oauth/share?life=3600", "scope", "c");
+	struct waiting waiting[2] = {0};
+
+	ck_assert_ptr_eq(one, two);
+	ck_assert_ptr_ne(one, other);
+	for (int i = 0; i < 2; i++)
+		waiting[i].waiter = auth_prepare(i == 0 ? one : two, on_ready, &waiting[i]);
+	auth_prepare_cancel(waiting[0].waiter);
+	auth_free(one);
+	while (waiting[1].n_calls == 0)
+		ev_run(peer.loop, EVRUN_ONCE);
+	ck_assert_int_eq(waiting[0].n_calls, 0);
+	assert_applied(two, "Authorization", "Bearer share-1");
+	auth_free(two);
+	two = oauth2("/oauth/share?life=3600", NULL, NULL);
+	ck_assert(!prepare(two, waiting));
+	assert_applied(two, "Authorization", "Bearer share-2");
+	auth_free(two);
+	auth_free(other);
+}
+END_TEST
+
+/* A reload may have been made because the reason of a failure is gone. */
+START_TEST(who_joins_waits_for_no_pause)
+{
+	struct auth *one = oauth2("/oauth/join?fail=1", NULL, NULL), *two;
+	struct waiting waiting;
+
+	ck_assert(!prepare(one, &waiting));
+	ck_assert_int_ne(waiting.fault.class, FAULT_NONE);
+	two = oauth2("/oauth/join?fail=1", NULL, NULL);
+	ck_assert_ptr_eq(one, two);
+	ck_assert(!prepare(two, &waiting));
+	ck_assert_int_eq(waiting.fault.class, FAULT_NONE);
+	auth_free(one);
+	auth_free(two);
 }
 END_TEST
 
@@ -525,6 +574,8 @@ int main(void)
 	tcase_add_loop_test(cases, a_fetch_that_fails, 0, N(failures));
 	tcase_add_test(cases, no_second_fetch_during_the_pause);
 	tcase_add_test(cases, rejected_tokens_are_dropped);
+	tcase_add_test(cases, equal_settings_share_a_token);
+	tcase_add_test(cases, who_joins_waits_for_no_pause);
 	tcase_add_test(cases, freed_in_a_callback);
 	tcase_add_test(cases, freed_while_fetching);
 	tcase_add_loop_test(cases, logins_of_every_form, 0, N(logins));

@@ -5,8 +5,10 @@
 #include "net/auth/auth.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -177,11 +179,51 @@ static int check_keys(
 	return 0;
 }
 
+/* --- sharing --- */
+
+static struct auth *shared;
+
+/* With its size, so that no two lists of values look the same. */
+static void identify_text(struct buf *key, const char *name, const char *value)
+{
+	struct slice text = slice_of(value ? value : "");
+
+	buf_printf(key, "%s=%zu:", name, text.size);
+	buf_append_slice(key, text);
+}
+
+static struct id identify(const struct auth_kind *kind, const struct auth_setup *setup)
+{
+	CLEANUP(auth_wipe) struct buf key = BUF_NULL;
+
+	buf_printf(&key, "%s %p ", kind->info.type, (void *)setup->client);
+	for (size_t i = 0; i < setup->n_settings; i++)
+		identify_text(&key, setup->settings[i].name, setup->settings[i].value);
+	identify_text(&key, "ca_file", setup->transport.ca_file);
+	identify_text(&key, "client_cert", setup->transport.client_cert);
+	identify_text(&key, "client_key", setup->transport.client_key);
+	identify_text(&key, "proxy", setup->transport.proxy);
+	return digest_id(buf_slice(&key));
+}
+
+static struct auth *join(const struct id *identity)
+{
+	for (struct auth *auth = shared; auth; auth = auth->next) {
+		if (memcmp(&auth->identity, identity, sizeof(*identity)) != 0)
+			continue;
+		auth->n_users++;
+		auth->kind->join(auth);
+		return auth;
+	}
+	return NULL;
+}
+
 int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
 {
 	const char *type = setup->type ? setup->type : "none";
 	const struct auth_kind *kind = find_kind(type);
 	struct auth *auth = NULL;
+	struct id identity;
 	int r;
 
 	if (!kind) {
@@ -190,19 +232,44 @@ int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *re
 		return fault_set(reterr, FAULT_CONFIG, "unknown auth type `%s`%s", type, hint);
 	}
 	r = check_keys(kind, setup, reterr);
-	if (!r)
-		r = kind->create(&auth, setup, reterr);
+	if (r)
+		return r;
+	if (kind->join) {
+		identity = identify(kind, setup);
+		*ret = join(&identity);
+		if (*ret)
+			return 0;
+	}
+	r = kind->create(&auth, setup, reterr);
 	if (r)
 		return r;
 	auth->kind = kind;
+	auth->n_users = 1;
+	if (kind->join) {
+		auth->identity = identity;
+		auth->next = shared;
+		shared = auth;
+	}
 	*ret = auth;
 	return 0;
 }
 
+static void leave(const struct auth *auth)
+{
+	struct auth **next = &shared;
+
+	while (*next && *next != auth)
+		next = &(*next)->next;
+	if (*next)
+		*next = auth->next;
+}
+
 void auth_free(struct auth *auth)
 {
-	if (auth)
-		auth->kind->destroy(auth);
+	if (!auth || --auth->n_users > 0)
+		return;
+	leave(auth);
+	auth->kind->destroy(auth);
 }
 
 struct auth_waiter *auth_prepare(struct auth *auth, auth_ready_fn ready, void *userdata)
@@ -217,9 +284,21 @@ int auth_apply(
 	return auth->kind->apply(auth, message, now_time, reterr);
 }
 
-bool auth_reject(struct auth *auth)
+unsigned auth_epoch(const struct auth *auth)
 {
-	return auth->kind->reject && auth->kind->reject(auth);
+	return auth->epoch;
+}
+
+bool auth_reject(struct auth *auth, unsigned epoch)
+{
+	if (!auth->kind->reject)
+		return false;
+	if (epoch != auth->epoch)
+		return true;
+	if (!auth->kind->reject(auth))
+		return false;
+	auth->epoch++;
+	return true;
 }
 
 struct slice auth_setting(const struct auth_setup *setup, const char *key)

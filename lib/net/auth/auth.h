@@ -86,9 +86,13 @@ const char *const *auth_kind_names(void);
 const char *auth_kind_with_key(const char *key); /* NULL-terminated */
 
 /* 0 or FAULT_CONFIG (type, missing, unknown or unusable key; the value is never shown). Strings are
- * copied. */
+ * copied. Equal setups of one client share a credential of the kinds oauth2_client, jwt and
+ * command, and so its token: some servers end the older token of a client when they give out
+ * another. */
 int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *reterr);
-void auth_free(struct auth *auth); /* pending waiters are dropped without a call */
+/* Waiters that still wait when the last user frees it are dropped without a call; who shares it
+ * cancels its own before. */
+void auth_free(struct auth *auth);
 
 /* FAULT is NULL when the credential is ready. Exactly once, never inside auth_prepare, not after
  * auth_prepare_cancel. Many waiters share one token request. The waiter is gone afterwards; the
@@ -104,7 +108,9 @@ void auth_prepare_cancel(struct auth_waiter *waiter);
 int auth_apply(
 	struct auth *auth, struct http_message *message, nsec_t now_time, struct fault *reterr);
 
-/* The server said 401: drops a fetched token. True: a fresh one may cure it, try once more. */
-bool auth_reject(struct auth *auth);
+/* The server said 401 to a request that was sent at this epoch: drops the fetched token, unless
+ * it has been replaced since. True: a fresh one may cure it, try once more. */
+unsigned auth_epoch(const struct auth *auth);
+bool auth_reject(struct auth *auth, unsigned epoch);
 
 #endif

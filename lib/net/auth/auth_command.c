@@ -406,4 +406,5 @@ const struct auth_kind auth_command = {
 	.prepare = auth_token_prepare,
 	.apply = command_apply,
 	.reject = auth_token_reject,
+	.join = auth_token_join,
 };

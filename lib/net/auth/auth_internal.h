@@ -7,6 +7,8 @@
 
 #include "net/auth/auth.h"
 
+#include "base/idset.h"
+
 struct auth_kind {
 	struct auth_kind_info info;
 	/* SETUP has been checked against info: the required keys are there and not empty, no other
@@ -18,11 +20,17 @@ struct auth_kind {
 	int (*apply)(struct auth *auth, struct http_message *message, nsec_t now_time,
 		struct fault *reterr);
 	bool (*reject)(struct auth *auth); /* NULL: nothing to drop */
+	/* Another caller shares what was created for equal settings. NULL: each has its own. */
+	void (*join)(struct auth *auth);
 };
 
 /* Each kind's state has this as its first member. */
 struct auth {
 	const struct auth_kind *kind;
+	unsigned epoch; /* grows when a fetched token is dropped or replaced */
+	unsigned n_users;
+	struct id identity; /* the same for all that can share it */
+	struct auth *next; /* of those that can be shared */
 };
 
 extern const struct auth_kind auth_none;

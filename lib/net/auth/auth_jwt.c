@@ -332,4 +332,5 @@ const struct auth_kind auth_jwt = {
 	.prepare = jwt_prepare,
 	.apply = jwt_apply,
 	.reject = jwt_reject,
+	.join = auth_token_join,
 };

@@ -121,4 +121,5 @@ const struct auth_kind auth_oauth2_client = {
 	.prepare = auth_token_prepare,
 	.apply = auth_token_apply,
 	.reject = auth_token_reject,
+	.join = auth_token_join,
 };

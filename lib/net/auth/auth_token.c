@@ -133,6 +133,7 @@ static void keep(struct auth_token *self, const struct token_answer *answered)
 	nsec_t now_at = clock_monotonic();
 
 	secret_set(&self->token, buf_slice(&answered->token));
+	self->auth.epoch++;
 	self->expires_at = now_at + answered->life_ns;
 	self->refresh_at = self->expires_at - token_answer_margin(answered->life_ns);
 	self->retry_at = now_at;
@@ -166,8 +167,8 @@ static bool retry_caller(struct auth_token *self, const struct fault *fault, nse
 	self->skew_ns = skew_ns;
 	if (!(self->caller || self->source->signs) || fault->class != FAULT_AUTH || self->retried)
 		return false;
-	self->retried = (self->caller && auth_reject(self->caller)) || moved > SKEW_LARGE ||
-			moved < -SKEW_LARGE;
+	self->retried = (self->caller && auth_reject(self->caller, self->caller_epoch)) ||
+			moved > SKEW_LARGE || moved < -SKEW_LARGE;
 	if (self->retried)
 		fetch(self);
 	return self->retried;
@@ -232,6 +233,8 @@ static void ask(struct auth_token *self)
 	self->origin = NULL;
 	if (url_origin(message.url ? message.url : "", &self->origin) != 0)
 		self->origin = mem_strdup("an unusable URL");
+	if (self->caller)
+		self->caller_epoch = auth_epoch(self->caller);
 	if (!r && self->caller && message.url)
 		r = auth_apply(self->caller, &message, clock_wall() + self->skew_ns, &fault);
 	if (!r)
@@ -341,13 +344,20 @@ int auth_token_apply(
 	return 0;
 }
 
-/* Also true when another one has dropped it already: a fresh one is on its way or to be had. */
 bool auth_token_reject(struct auth *auth)
 {
 	struct auth_token *self = (struct auth_token *)auth;
 
 	secret_deinit(&self->token);
 	return true;
+}
+
+/* After a failure it need not wait: a reload may have been made because it is over. */
+void auth_token_join(struct auth *auth)
+{
+	struct auth_token *self = (struct auth_token *)auth;
+
+	self->retry_at = NSEC_NONE;
 }
 
 static void copy_transport(struct auth_token *self, const struct http_transport *transport)

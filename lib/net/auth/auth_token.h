@@ -57,6 +57,7 @@ struct auth_token {
 
 	struct auth *caller; /* proves who fetches; NULL: the request does */
 	struct auth_waiter *caller_waiter; /* the fetch waits for it */
+	unsigned caller_epoch; /* of the fetch */
 	nsec_t skew_ns; /* the server's clock less ours, by its last answer */
 	bool retried; /* this fetch was refused once and is made once more */
 
@@ -83,6 +84,7 @@ struct auth_waiter *auth_token_prepare(struct auth *auth, auth_ready_fn ready, v
 int auth_token_apply(
 	struct auth *auth, struct http_message *message, nsec_t now_time, struct fault *reterr);
 bool auth_token_reject(struct auth *auth);
+void auth_token_join(struct auth *auth);
 
 /* Makes OUT a request that posts a form to URL, and adds a field to it. */
 void auth_token_form(struct http_message *out, const char *url);
