@@ -5,9 +5,10 @@
  * LOOP_WATCH: a file that gets the longest time in ms whenever that grows. The thread's work and
  * its waits for a processor are not part of it: others use the machine, too. LOOP_NAMES: a file of
  * one word, read at each look-up: "fail", "hang" (for three seconds, then fail), "both" (::1, then
- * 127.0.0.1), or another word: 127.0.0.1. LOOP_PEERS: a file that gets a line for each name that is
- * looked up and each IP address and port that is connected to. LOOP_MEMORY: a file that gets at the
- * end how much memory was in use at most, in KiB.
+ * 127.0.0.1), "moved" (127.0.0.2), or another word: 127.0.0.1. LOOP_LATER: a file with a number of
+ * seconds by which the monotonic clock and time() are ahead. LOOP_PEERS: a file that gets a line
+ * for each name that is looked up and each IP address and port that is connected to. LOOP_MEMORY: a
+ * file that gets at the end how much memory was in use at most, in KiB.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -20,12 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NSEC_PER_MSEC 1000000
 
 static int64_t left_at = -1, left_busy, longest;
+static _Atomic int64_t later; /* seconds */
 
 static int64_t now(void)
 {
@@ -33,6 +36,26 @@ static int64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+int clock_gettime(clockid_t id, struct timespec *ret)
+{
+	int r = (int)syscall(SYS_clock_gettime, id, ret);
+
+	if (r == 0 && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
+		ret->tv_sec += later;
+	return r;
+}
+
+time_t time(time_t *ret)
+{
+	struct timespec now_time;
+
+	clock_gettime(CLOCK_REALTIME, &now_time);
+	now_time.tv_sec += later;
+	if (ret)
+		*ret = now_time.tv_sec;
+	return now_time.tv_sec;
 }
 
 static size_t read_text(const char *path, char *ret, size_t size)
@@ -115,12 +138,15 @@ static void find_real(void *ret, const char *name)
 int epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 {
 	static int (*real)(int, struct epoll_event *, int, int);
+	char text[16];
 	int r;
 
 	if (!real)
 		find_real(&real, "epoll_wait");
 	if (left_at >= 0)
 		note(now() - left_at - (busy() - left_busy));
+	if (read_text(getenv("LOOP_LATER"), text, sizeof(text)) > 0)
+		later = strtol(text, NULL, 10);
 	r = real(fd, events, n, timeout);
 	left_busy = busy();
 	left_at = now();
@@ -145,7 +171,7 @@ int getaddrinfo(
 		sleep(3);
 	if (strcmp(word, "hang") == 0 || strcmp(word, "fail") == 0)
 		return EAI_AGAIN;
-	r = real("127.0.0.1", service, hints, ret);
+	r = real(strcmp(word, "moved") == 0 ? "127.0.0.2" : "127.0.0.1", service, hints, ret);
 	if (r == 0 && strcmp(word, "both") == 0 && real("::1", service, hints, &found) == 0) {
 		found->ai_next = *ret;
 		*ret = found;

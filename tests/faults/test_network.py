@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A network that fails between trawld and an API, and between trawld and a collector: slow, resets, half-open, names that
-do not resolve or hang, a black hole at the IPv6 address. The loop is never blocked for 100 ms, and nothing is lost.
+do not resolve, hang or move, a black hole at the IPv6 address, a proxy with a password. The loop is never blocked for
+100 ms, and nothing is lost.
 
 Connections pass through a proxy that gives each the failure that chance selects. TRAWLD_FAULTS says how many connections
 fail so before the network is well again; TRAWLD_TEST_SEED repeats a run, as far as a network can be repeated.
@@ -11,6 +12,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import socket
 import struct
 import tempfile
@@ -20,6 +22,7 @@ import time
 from on_disk import harness
 from harness import wait_until
 from http_sink import got
+from proxy import Proxy as AskingProxy
 
 from small_api import CURSOR, Api, iso, within
 
@@ -35,10 +38,10 @@ class Proxy:
 
     KINDS = ("well", "latency", "trickle", "reset", "close", "half-open", "garbage")
 
-    def __init__(self, port, dice, failing):
+    def __init__(self, port, dice, failing, address=("127.0.0.1", 0)):
         self.port, self.dice, self.failing = port, dice, failing
-        self.lock, self.done, self.open = threading.Lock(), {}, set()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.lock, self.done, self.open, self.accepted = threading.Lock(), {}, set(), 0
+        self.listener = socket.create_server(address, backlog=100)
         self.own_port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -57,6 +60,7 @@ class Proxy:
                 peer, _ = self.listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             threading.Thread(target=self._serve, args=(peer, *self._kind()), daemon=True).start()
 
     def _serve(self, peer, kind, stage, ends):
@@ -119,6 +123,8 @@ class Proxy:
 
 
 class Network(harness.Case):
+    timeout = "1s"
+
     def setUp(self):
         super().setUp()
         # no disk is waited for: what is measured is the network's
@@ -128,7 +134,7 @@ class Network(harness.Case):
         seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
         print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
         self.dice = random.Random(seed)
-        self.names, self.blocked = self.dir / "names", self.dir / "blocked"
+        self.names, self.later, self.blocked = self.dir / "names", self.dir / "later", self.dir / "blocked"
         self.names.write_text("well")
         self.events = [{"id": str(n), "at": iso(BASE + n), "text": "x" * (n % 97)} for n in range(RECORDS)]
         self.lines = [json.dumps(event, separators=(",", ":")) for event in self.events]
@@ -152,20 +158,21 @@ class Network(harness.Case):
             "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"],
             "LOOP_WATCH": str(self.blocked),
             "LOOP_NAMES": str(self.names),
+            "LOOP_LATER": str(self.later),
         }
 
-    def proxy(self, url, failing):
-        proxy = Proxy(int(url.rsplit(":", 1)[1]), self.dice, failing)
+    def proxy(self, url, failing, *address):
+        proxy = Proxy(int(url.rsplit(":", 1)[1]), self.dice, failing, *address)
         self.addCleanup(proxy.stop)
         return proxy
 
-    def start(self, api, receiver):
+    def start(self, api, receiver, *more):
         """A source behind the proxy API and under a name, a collector behind RECEIVER."""
         self.near = api
         self.seconds = 120 + 6 * api.failing
         source = self.api.source(
-            *CURSOR, "page.size = %d" % PAGE, "start = 2020-01-01", "interval = 50ms", "timeout = 1s", "limits.rate = off",
-            "insecure_http = yes",
+            *CURSOR, "page.size = %d" % PAGE, "start = 2020-01-01", "interval = 50ms", "timeout = %s" % self.timeout, "limits.rate = off",
+            "insecure_http = yes", *more,
         ).replace(self.api.url, "http://api.test:%d" % api.own_port)
         sink = (
             "[sink far]\ntype = http\nurl = http://127.0.0.1:%d/ndjson\nbatch_records = 20\nbatch_age = 10ms\n"
@@ -207,6 +214,39 @@ class Network(harness.Case):
         self.names.write_text("fail")
         self.names.write_text("both")
         self.assert_complete(daemon)
+
+
+    def test_name_moves(self):
+        """While connections are kept: the old address still answers, and yet it is left after some time."""
+        old, receiver = self.proxy(self.api.url, 0), self.proxy(self.receiver.url, 0)
+        self.timeout = "10m"
+        daemon = self.start(old, receiver)
+        wait_until(lambda: self.out.exists() and self.api.queries, "a request")
+        new = self.proxy(self.api.url, 0, ("127.0.0.2", old.own_port))
+        self.names.write_text("moved")
+        asked = len(self.api.queries)
+        wait_until(lambda: len(self.api.queries) >= asked + 20, "twenty requests")
+        self.assertEqual(new.accepted, 0)
+        for minutes in range(1, 30):  # in steps, or the connection ends because it was idle
+            self.later.write_text(str(60 * minutes))
+            asked = len(self.api.queries)
+            wait_until(lambda: new.accepted or len(self.api.queries) >= asked + 3, "three requests")
+        self.assertGreater(new.accepted, 0)
+        self.assert_complete(daemon)
+
+    def test_password_of_a_proxy(self):
+        """Connections to a proxy fail in every way, and it refuses a password that was changed, until that is set."""
+        real = AskingProxy("me", "pr0xy-s3cret")
+        self.addCleanup(real.stop)
+        near, receiver = self.proxy(real.url(), CONNECTIONS), self.proxy(self.receiver.url, 0)
+        at = "proxy = http://me:%s@127.0.0.1:" + str(near.own_port)
+        daemon = self.start(near, receiver, at % "old")
+        daemon.wait_log("HTTP 407", seconds=120)
+        text = self.conf.read_text().replace("http://api.test:%d" % near.own_port, self.api.url)
+        self.conf.write_text(text.replace(at % "old", at % "pr0xy-s3cret"))
+        daemon.signal(signal.SIGHUP)
+        self.assert_complete(daemon)
+        self.assertNotIn("pr0xy-s3cret", daemon.text())
 
 
 if __name__ == "__main__":
