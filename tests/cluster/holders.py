@@ -2,6 +2,7 @@
 
 import collections
 import os
+import urllib.request
 
 from postgres import PASSWORD, Server  # first: it finds the next ones
 
@@ -61,6 +62,12 @@ class Case(harness.Case):
         """The name of the node whose process has got the shard."""
         return wait_until(lambda: next((name for name, daemon in self.daemons.items() if "holding shard" in daemon.text()), None),
                           "a holder", seconds)
+
+    def ask(self, daemon, path):
+        url = daemon.wait_log("http://127.0.0.1:").split("http://")[1].split("/")[0].split()[0].rstrip(",;")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open("http://" + url + path, timeout=30) as answer:
+            return answer.read().decode()
 
     def requests(self):
         return got(self.receiver, "ndjson")

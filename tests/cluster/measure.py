@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Figures for trawld-ha(7): how long a take-over takes, and what a record costs in the database. Not a test.
+"""Figures for trawld-ha(7): what a record costs in the database. Not a test; those of take-overs come from
+test_cluster_failover.py (test_pause).
 
 usage: measure.py    with the environment of tests/receivers/run.py
 """
 
-import statistics
 import sys
 import time
 
@@ -40,24 +40,14 @@ class Measure(Failover):
         print("the tables: %s" % self.server.rows("SELECT pg_size_pretty(sum(pg_total_relation_size(oid))) FROM pg_class WHERE"
                                                   " relnamespace = 'trawld'::regnamespace AND relkind = 'r'")[0])
 
-    def take_overs(self, lease):
-        self.begin(10, visible=10)
-        found = self.pauses(lease)
-        print("lease %d s: %d take-overs, median %.1f s, longest %.1f s" % (lease, len(found), statistics.median(found), found[-1]))
-        for daemon in self.daemons.values():
-            daemon.kill()
-        self.daemons.clear()
-
 
 def main():
-    for run in (lambda m: m.take_overs(3), lambda m: m.take_overs(10), lambda m: m.sizes()):
-        measure = Measure()
-        measure.setUp()
-        try:
-            run(measure)
-        finally:
-            measure.doCleanups()
-        sys.stdout.flush()
+    measure = Measure()
+    measure.setUp()
+    try:
+        measure.sizes()
+    finally:
+        measure.doCleanups()
 
 
 main()

@@ -214,6 +214,20 @@ class Pair:
         self.primary.kill()
         self.standby.promote()
 
+    def detach(self):
+        """The standby gets nothing more from the primary, which works on."""
+        self.standby.set("primary_conninfo", "")
+        wait_until(lambda: not self.primary.execute("SELECT 1 FROM pg_stat_replication"), "the end of the replication", 60)
+
+    def rebuild(self):
+        """After a fail-over: the server that was killed comes back as the synchronous standby of the other one, at its port."""
+        port = self.primary.port
+        self.primary.remove()
+        self.primary, self.standby = self.standby, Server(self.standby, port=port)
+        self.wait_state("async")
+        self.primary.set("synchronous_standby_names", STANDBY)
+        self.wait_state("sync")
+
     def address(self):
         """Both servers, of which libpq takes the one that can be written to."""
         both = (self.primary, self.standby)

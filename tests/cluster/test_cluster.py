@@ -4,7 +4,6 @@
 import random
 import signal
 import time
-import urllib.request
 
 from holders import LEASE, LONG, Case  # first: it finds the next ones
 from postgres import Pair
@@ -19,12 +18,6 @@ STOPS = 40 if LONG else 4
 
 
 class Cluster(Case):
-    def ask(self, daemon, path):
-        url = daemon.wait_log("http://127.0.0.1:").split("http://")[1].split("/")[0].split()[0].rstrip(",;")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open("http://" + url + path, timeout=30) as answer:
-            return answer.read().decode()
-
     def on(self, node, *arguments, expect=0):
         """What trawlctl says on the host of NODE."""
         self.conf = self.dir / (node + ".conf")

@@ -68,7 +68,8 @@ FAULT, an object. Which requests it meets (the first fault that fits is used):
     "hang"      waits "seconds" (3600) before the true answer
 
 GET /_sim/stats answers {"requests", "connections", "faults", "statuses": {"200": N}, "first_at",
-    "last_at", ...}. GET /_sim/log answers the last 20,000 requests as a list of
+    "last_at", "overlaps", ...}; "overlaps" are requests that came while another one with the same
+    Authorization was being answered. GET /_sim/log answers the last 20,000 requests as a list of
     {"number", "method", "target", "headers", "body", "status", "at", "fault"}.
 Requests to /_sim/ are not counted.
 """
@@ -208,6 +209,7 @@ class Simulator:
         self.delay = 0.0
         self.faults = []
         self.random = random.Random(1)
+        self.in_work = collections.Counter()
         self._numbers_reset()
 
     def arguments(self, parser):
@@ -243,7 +245,18 @@ class Simulator:
                 self.n_connections += 1
             _Connection(self, sock, self.context).start()
 
+    def _begins(self, credential):
+        """A request is being answered. One that comes meanwhile with the same credential is another client's, as a rule."""
+        with self.lock:
+            self.n_overlaps += self.in_work[credential] > 0
+            self.in_work[credential] += 1
+
+    def _ends(self, credential):
+        with self.lock:
+            self.in_work[credential] -= 1
+
     def _numbers_reset(self):
+        self.n_overlaps = 0
         self.n_requests = 0
         self.n_connections = 0
         self.n_faults = 0
@@ -273,6 +286,7 @@ class Simulator:
                 "requests": self.n_requests,
                 "connections": self.n_connections,
                 "faults": self.n_faults,
+                "overlaps": self.n_overlaps,
                 "statuses": {str(k): v for k, v in self.statuses.items()},
                 "first_at": self.log[0]["at"] if self.log else None,
                 "last_at": self.log[-1]["at"] if self.log else None,
@@ -450,13 +464,22 @@ class _Connection(threading.Thread):
 
     def _serve_one(self):
         request = self._read_request()
-        answer, fault = self.simulator._handle(request)
+        control = request.path.startswith("/_sim/")
+        credential = request.headers.get("authorization")
+        if credential and not control:
+            self.simulator._begins(credential)
+        try:
+            answer, fault = self.simulator._handle(request)
+            if self.simulator.delay and not control:
+                time.sleep(self.simulator.delay)
+        finally:
+            if credential and not control:
+                self.simulator._ends(credential)
         kind = fault["kind"] if fault else None
         if kind == "close":
             return False
         body = answer.body
         headers = {"Date": http_date(self.simulator.now()), **answer.headers}
-        control = request.path.startswith("/_sim/")
         if (
             self.simulator.gzip
             and not control
@@ -473,8 +496,6 @@ class _Connection(threading.Thread):
         lines = ["HTTP/1.1 %d %s" % (answer.status, _REASONS.get(answer.status, "Answer"))]
         lines += ["%s: %s" % item for item in headers.items()]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-        if self.simulator.delay and not control:
-            time.sleep(self.simulator.delay)
         if kind == "hang":
             time.sleep(fault.get("seconds", 3600))
         return self._send(request, head, body, kind, fault) and "Connection" not in headers
