@@ -8,6 +8,10 @@
  * The oracle knows every record. Each must be delivered exactly once, or lie in a gap that was
  * told. What the state says was read in full must be there whenever trawld is killed, too.
  *
+ * What turned it red, and the first such seed: coverage that is noted before the last page of a
+ * window (4), a watermark that moves before it (12), or further than the clocks allow (78), a gap
+ * that is told and not stored (7).
+ *
  * usage: model FIRST_SEED [COUNT]    ends with 1 if a seed fails, whose files are kept
  */
 #include <fcntl.h>

@@ -3,10 +3,12 @@
 cannot be seen without one.
 """
 
+import base64
 import gzip
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -221,16 +223,19 @@ class Tamper(Sealed):
 
     def setUp(self):
         super().setUp()
-        simulator = self.cloudscale(self.RECORDS)
-        self.sealed(simulator.url, "max_size = 128KiB\ncompress = gzip")
-        for visible in (*range(500, 3501, 500), 3620, 3650, 3680, self.RECORDS):
-            simulator.control(visible=visible)
-            self.once()
+        self.write_archive()
         self.kept = self.dir / "kept"
         self.kept.mkdir()
         for path in self.files():
             shutil.copy(path, self.kept)
         self.assertEqual(self.verify_good()["sealed"], self.RECORDS)
+
+    def write_archive(self):
+        simulator = self.cloudscale(self.RECORDS)
+        self.sealed(simulator.url, "max_size = 128KiB\ncompress = gzip")
+        for visible in (*range(500, 3501, 500), 3620, 3650, 3680, self.RECORDS):
+            simulator.control(visible=visible)
+            self.once()
 
     def files(self):
         return sorted(self.dir.glob("out.ndjson*"))
@@ -338,15 +343,31 @@ class Tamper(Sealed):
         self.seals.write_bytes(b"".join(lines[:3] + lines[5:]))
         self.archives()[1].unlink()
         self.both(CHANGED, CHANGED, "two seals and their file are gone")
+        found = self.verify(self.out, "--key", self.public, expect=CHANGED)
+        self.assertRegex(str(found["problems"]), r"2 seals of chain \w+ are missing: numbers 4 to 5")
         self.restore()
         seal = json.loads(lines[2])
         seal["body"] = seal["body"].replace('"records":', '"records":1')
         self.seals.write_bytes(b"".join(lines[:2] + [json.dumps(seal).encode() + b"\n"] + lines[3:]))
         self.both(CHANGED, CHANGED, "a number in a seal")
+        seal = json.loads(lines[2])
+        seal["body"] = re.sub('"time":"....', '"time":"2001', seal["body"])
+        seal["signature"] = self.sign(seal["body"])
+        self.seals.write_bytes(b"".join(lines[:2] + [json.dumps(seal).encode() + b"\n"] + lines[3:]))
+        self.both(CHANGED, CHANGED, "a seal of the middle is made again with the key")
         self.seals.write_bytes(b"".join(lines)[:-30])
         found = self.verify(self.out, "--key", self.public, expect=GOOD)
         self.assertIn("incomplete", str(found["notes"]))
         self.both(GOOD, CHANGED, "a torn seal line is the end cut off")
+
+    def sign(self, text):
+        body = self.dir / "body"
+        body.write_text(text)
+        command = ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", self.key, "-in", body]
+        return base64.b64encode(subprocess.run(command, check=True, capture_output=True).stdout).decode()
+
+    def bytes_of(self, lines):
+        return sum(json.loads(json.loads(line)["body"])["bytes"] for line in lines)
 
     def change_end(self):
         with self.out.open("ab") as file:
@@ -360,8 +381,7 @@ class Tamper(Sealed):
         self.both(CHANGED, CHANGED, "a record at the end of a closed file")
         self.restore()
         lines = self.seal_lines()
-        cut = sum(json.loads(json.loads(line)["body"])["bytes"] for line in lines[-2:])
-        size = self.out.stat().st_size
+        cut, size = self.bytes_of(lines[-2:]), self.out.stat().st_size
         self.assertGreaterEqual(size, cut)
         self.seals.write_bytes(b"".join(lines[:-2]))
         os.truncate(self.out, size - cut)
