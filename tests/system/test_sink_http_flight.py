@@ -137,8 +137,10 @@ class Flight(http_sink.Http):
         self.assertEqual(self.told("one source fails"), 0)
 
     def test_one_at_a_time(self):
-        """The default: requests hold records of several sources."""
-        daemon = self.begin(more="format = envelope\nin_flight = 1\nbatch_records = 500")
+        """The default: requests hold records of several sources. More than one source has, since a slow
+        machine may read one source after another."""
+        more = "format = envelope\nin_flight = 1\nbatch_records = %d" % (2 * RECORDS)
+        daemon = self.begin(more=more)
         self.receiver.control(limit=1, faults=[])
         wait_until(self.all_taken, "all records")
         self.assertEqual(daemon.stop(), 0, daemon.text())
