@@ -46,7 +46,7 @@ bool once_is_over(struct trawld *trawld)
 		return false;
 	trawld->exit_code = n_failing || has_rejected(trawld) ? EX_TEMPFAIL : 0;
 	for (size_t i = 0; i < pollers->n_items; i++)
-		if (!pollers->items[i]->rested || pollers->items[i]->given_up.class != FAULT_NONE)
+		if (!pollers->items[i]->rested || pollers->items[i]->given_up)
 			trawld->exit_code = EX_TEMPFAIL;
 	return true;
 }
@@ -81,7 +81,7 @@ void once_report(struct trawld *trawld)
 {
 	for (size_t i = 0; i < trawld->parts.pollers.n_items; i++) {
 		const struct poller *poller = trawld->parts.pollers.items[i];
-		bool gave_up = poller->given_up.class != FAULT_NONE;
+		bool gave_up = poller->given_up;
 		struct intake_status status;
 		intake_status(poller->intake, &status);
 		log_info(&poller->source->subject, "%s: %llu new record%s, %llu duplicate%s%s%s",
@@ -90,7 +90,7 @@ void once_report(struct trawld *trawld)
 					 : "not finished",
 			(unsigned long long)status.n_records, str_plural(status.n_records),
 			(unsigned long long)status.n_duplicates, str_plural(status.n_duplicates),
-			gave_up ? "; the last error: " : "", gave_up ? poller->given_up.text : "");
+			gave_up ? "; the last error: " : "", gave_up ? poller->given_up->text : "");
 	}
 	fanout_each_sink(trawld->parts.fanout, report_sink, trawld);
 }

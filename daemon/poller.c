@@ -112,10 +112,12 @@ static void rested(const struct fault *fault, void *userdata)
 		tell_first(poller);
 	poller->rested = true;
 	poller->n_rests++;
-	if (fault)
-		poller->given_up = *fault;
-	else
+	if (fault) {
+		free(poller->given_up);
+		poller->given_up = mem_dup(fault, sizeof(*fault));
+	} else {
 		poller->caught_up_time = clock_wall();
+	}
 	poller->callbacks->rested(poller->userdata);
 	errand_wake(poller->errand);
 	reconciler_look(poller->reconciler);
@@ -283,5 +285,6 @@ void poller_free(struct poller *poller)
 	reconciler_free(poller->reconciler);
 	intake_free(poller->intake);
 	quarantine_free(poller->quarantine);
+	free(poller->given_up);
 	free(poller);
 }

@@ -57,7 +57,7 @@ struct poller {
 	bool paused; /* by the configuration or a person */
 	bool rested; /* nobody has to wait for it: caught up once, given up, or paused */
 	nsec_t caught_up_time; /* the last time; NSEC_NONE: not in this process */
-	struct fault given_up; /* class FAULT_NONE: not given up */
+	struct fault *given_up; /* owned; NULL: not given up */
 	uint64_t n_gaps;
 	nsec_t gap_ns[GAP_N_REASONS]; /* how long they are together */
 	bool unreadable; /* what it knows already could not be read from the state: told */

@@ -106,8 +106,8 @@ static void append_state(
 	struct buf *out, const struct meter *meter, const struct runner_status *status)
 {
 	const struct poller *poller = meter->poller;
-	if (poller->given_up.class != FAULT_NONE)
-		buf_printf(out, ", gave up: %s", poller->given_up.text);
+	if (poller->given_up)
+		buf_printf(out, ", gave up: %s", poller->given_up->text);
 	else if (poller->paused)
 		buf_append_text(out, ", paused");
 	else if (poller->rested)
@@ -122,7 +122,7 @@ static void append_state(
 	else
 		append_place(out, meter, status);
 	if (poller->rested && !poller->paused && status->newest_time == NSEC_NONE &&
-		poller->given_up.class == FAULT_NONE)
+		!poller->given_up)
 		buf_append_text(out, ", up to date");
 }
 
@@ -141,7 +141,7 @@ static const char *describe(struct progress *progress, size_t i, struct buf *out
 	if (meter->rate >= 0. && !poller->rested)
 		buf_printf(out, ", %.0f/s", meter->rate);
 	append_state(out, meter, &status);
-	if (poller->given_up.class != FAULT_NONE || (status.failing && !poller->rested))
+	if (poller->given_up || (status.failing && !poller->rested))
 		return "\033[31m";
 	return poller->rested ? "\033[32m" : NULL;
 }
@@ -197,7 +197,7 @@ static void add_sources(struct progress *progress, const struct terminal *termin
 	for (size_t i = 0; i < n; i++) {
 		struct buf words CLEANUP(buf_deinit) = BUF_NULL;
 		struct buf line CLEANUP(buf_deinit) = BUF_NULL;
-		bool given_up = pollers->items[i]->given_up.class != FAULT_NONE;
+		bool given_up = pollers->items[i]->given_up;
 		n_rested += pollers->items[i]->rested && !given_up;
 		n_given_up += given_up;
 		const char *colour = describe(progress, i, &words);

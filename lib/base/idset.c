@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-#define SLOTS_MIN 64
+#define SLOTS_MIN 8 /* an idle source has two sets of one ID */
 
 static const struct id zero;
 

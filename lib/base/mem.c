@@ -60,11 +60,13 @@ void *mem_resize(void *memory, size_t size)
 	return resized;
 }
 
+#define GROWN_MIN 2 /* many arrays of a source never have more */
+
 void *mem_grow(void *array, size_t n, size_t *capacity, size_t size)
 {
 	if (n < *capacity)
 		return array;
-	size_t wanted = *capacity ? 2 * *capacity : 8;
+	size_t wanted = *capacity ? 2 * *capacity : GROWN_MIN;
 	if (wanted > SIZE_MAX / size)
 		mem_exhausted();
 	*capacity = wanted;

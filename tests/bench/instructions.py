@@ -23,7 +23,7 @@ import serve
 BOUNDS = {
     "record of a backfill, 200 bytes": 14.4,
     "record of a backfill, 1 kB": 52.0,
-    "poll that brings one record": 823,
+    "poll that brings one record": 775,
     "waiting batch of 10 sources": 74.6,
     "waiting batch of 1,000 sources": 89.7,
 }

@@ -3,7 +3,8 @@
  * that do not resolve, whom it calls, and how much memory it needs.
  *
  * LOOP_WATCH: a file that gets the longest time in ms whenever that grows. The thread's work and
- * its waits for a processor are not part of it: others use the machine, too. LOOP_NAMES: a file of
+ * its waits for a processor are not part of it: others use the machine, too. LOOP_TURNS: the same
+ * with the thread's work. LOOP_NAMES: a file of
  * one word, read at each look-up: "fail", "hang" (for three seconds, then fail), "both" (::1, then
  * 127.0.0.1), "moved" (127.0.0.2), or another word: 127.0.0.1. LOOP_LATER: a file with a number of
  * seconds by which the monotonic clock and time() are ahead. LOOP_PEERS: a file that gets a line
@@ -27,7 +28,12 @@
 
 #define NSEC_PER_MSEC 1000000
 
-static int64_t left_at = -1, left_busy, longest;
+struct busy {
+	int64_t run, wait; /* for a processor */
+};
+
+static int64_t left_at = -1, longest, longest_turn;
+static struct busy left;
 static _Atomic int64_t later; /* seconds */
 
 static int64_t now(void)
@@ -70,31 +76,40 @@ static size_t read_text(const char *path, char *ret, size_t size)
 }
 
 /* How long the thread has worked, or waited for a processor. */
-static int64_t busy(void)
+static struct busy busy(void)
 {
 	char text[128];
 	unsigned long long run = 0, wait = 0;
 
 	if (read_text("/proc/thread-self/schedstat", text, sizeof(text)) == 0 ||
 		sscanf(text, "%llu %llu", &run, &wait) != 2)
-		return 0;
-	return (int64_t)(run + wait);
+		return (struct busy){0};
+	return (struct busy){(int64_t)run, (int64_t)wait};
 }
 
-static void note(int64_t away)
+static void note(const char *variable, int64_t ns, int64_t *most)
 {
-	const char *path = getenv("LOOP_WATCH");
+	const char *path = getenv(variable);
 	char text[32];
 	int fd, size;
 
-	if (away <= longest || !path)
+	if (ns <= *most || !path)
 		return;
-	longest = away;
+	*most = ns;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	size = snprintf(text, sizeof(text), "%lld", (long long)(away / NSEC_PER_MSEC));
+	size = snprintf(text, sizeof(text), "%lld", (long long)(ns / NSEC_PER_MSEC));
 	if (fd < 0 || write(fd, text, (size_t)size) != size)
 		abort();
 	close(fd);
+}
+
+static void note_turn(void)
+{
+	struct busy at = busy();
+	int64_t turn = now() - left_at - (at.wait - left.wait);
+
+	note("LOOP_TURNS", turn, &longest_turn);
+	note("LOOP_WATCH", turn - (at.run - left.run), &longest);
 }
 
 static void note_peer(const char *text, unsigned port)
@@ -144,11 +159,11 @@ int epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 	if (!real)
 		find_real(&real, "epoll_wait");
 	if (left_at >= 0)
-		note(now() - left_at - (busy() - left_busy));
+		note_turn();
 	if (read_text(getenv("LOOP_LATER"), text, sizeof(text)) > 0)
 		later = strtol(text, NULL, 10);
 	r = real(fd, events, n, timeout);
-	left_busy = busy();
+	left = busy();
 	left_at = now();
 	return r;
 }
