@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -397,9 +398,12 @@ int ini_read(struct ini *ini, const char *path, struct findings *findings)
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(FILE_MAX);
 	int r = file_read(&text, path);
-	if (r) {
+	if (r == -EFBIG)
+		findings_add(findings, path, 0,
+			"is too large: divide its sections among several files in conf.d");
+	else if (r)
 		findings_add(findings, path, 0, "cannot be read: %s", strerror(-r));
+	if (r)
 		return r;
-	}
 	return ini_read_text(ini, path, buf_text(&text), text.size, findings);
 }

@@ -1,6 +1,8 @@
 /* The INI reader and the list of findings that it fills. */
 #include "conf/ini.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,6 +96,23 @@ START_TEST(values_that_a_comment_may_have_cut)
 		ck_assert_msg(ini.sections[0].entries[0].cut == cuts[i].cut, "%s", text);
 		ini_deinit(&ini);
 	}
+}
+END_TEST
+
+START_TEST(a_large_file_belongs_in_conf_d)
+{
+	char path[] = "/tmp/check_ini-XXXXXX";
+	struct ini ini = INI_NULL;
+	struct findings findings = FINDINGS_NULL;
+	int fd = mkstemp(path);
+	ck_assert_int_eq(ftruncate(fd, 5 << 20), 0);
+	ck_assert_int_eq(ini_read(&ini, path, &findings), -EFBIG);
+	ck_assert_uint_eq(findings.n_items, 1);
+	ck_assert_ptr_nonnull(strstr(findings.items[0].text, "several files in conf.d"));
+	close(fd);
+	unlink(path);
+	ini_deinit(&ini);
+	findings_deinit(&findings);
 }
 END_TEST
 
@@ -228,5 +247,5 @@ START_TEST(findings_are_printed_in_order)
 END_TEST
 
 UNIT_MAIN("ini", values, sections_are_found_after_others_came_and_went,
-	values_that_a_comment_may_have_cut, long_values_are_whole, faults,
-	malformed_lines_are_not_shown, two_files_are_one, findings_are_printed_in_order)
+	values_that_a_comment_may_have_cut, a_large_file_belongs_in_conf_d, long_values_are_whole,
+	faults, malformed_lines_are_not_shown, two_files_are_one, findings_are_printed_in_order)
