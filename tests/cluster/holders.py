@@ -19,6 +19,7 @@ class Case(harness.Case):
     """Two nodes by default, one shard. Each node writes a file of its own, and both send to one receiver."""
 
     cluster = "test"
+    more_sinks = ""
 
     def setUp(self, server=None):
         """SERVER: one that others use, too."""
@@ -43,7 +44,7 @@ class Case(harness.Case):
             *(sources or [self.source(self.cloud.url, more="interval = 100ms")]),
             "[sink files]\ntype = file\npath = %s/out-%%{node}-%%{shard}.ndjson\n" % self.dir,
             "[sink net]\ntype = http\nurl = %s/ndjson\nencoding = ndjson\nretry_max = 1s\nbatch_age = 20ms\n" % self.receiver.url,
-            "[cluster]\nname = %s\nconnect = %s sslmode=disable\npassword = %s\nnode = %s\nshards = %d\n"
+            self.more_sinks, "[cluster]\nname = %s\nconnect = %s sslmode=disable\npassword = %s\nnode = %s\nshards = %d\n"
             "lease = %ds\nrequire_synchronous = %s\n" % (
                 self.cluster, address or self.server.address(), "${env:PG_PASSWORD}", node, shards, lease, "yes" if synchronous else "no"),
             daemon="state = postgresql\nlog_level = debug", path=path, listen="127.0.0.1:0")

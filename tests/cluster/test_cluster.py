@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """A state in PostgreSQL, and two processes of which one holds it."""
 
+import collections
 import random
+import re
 import signal
 import time
 
@@ -11,6 +13,7 @@ from relay import ANSWERS, REQUESTS, Relay
 
 import cloudscale
 import harness
+import syslog_peer
 from harness import wait_until
 
 KILLS = 50 if LONG else 20
@@ -57,9 +60,29 @@ class Cluster(Case):
         self.assertEqual(list(self.dir.glob("state-*/*.db")), [])
         self.assert_once()
 
+    def in_hand(self, daemon):
+        """How many records were in the job that the sink log had not acknowledged."""
+        jobs = re.findall(r"sink log .*: job: batches \d+ to (\d+), (\d+) record", daemon.text())
+        done = re.findall(r"sink log .*: acknowledged up to batch (\d+)", daemon.text())
+        last, size = map(int, jobs[-1]) if jobs else (0, 0)
+        return size if last > int(done[-1] if done else 0) else 0
+
+    def assert_log(self, peer, in_hand):
+        """A receiver that recognises nothing has each record, and at most those IN_HAND once more."""
+        texts = [syslog_peer.MESSAGE.fullmatch(message)[8].removeprefix(b"\xef\xbb\xbf").decode() for message in peer.messages]
+        found, expected = collections.Counter(texts), collections.Counter(self.expected())
+        self.assertEqual(sum((expected - found).values()), 0, "lost")
+        repeated = sum((found - expected).values())
+        print("%d kills: %d records came twice over RELP, %d were in hand" % (KILLS, repeated, in_hand))
+        self.assertLessEqual(repeated, in_hand)
+
     def test_kill(self):
         """cluster_kill: the holder is killed at any moment, and comes back as a standby."""
         chance = random.Random(1)
+        peer = syslog_peer.Peer("relp")
+        self.addCleanup(peer.stop)
+        self.more_sinks = "[sink log]\ntype = syslog\naddress = %s\nretry_max = 1s\n" % peer.address()
+        in_hand = 0
         self.begin(KILLS * 50)
         for name in "ab":
             self.node(name)
@@ -74,10 +97,12 @@ class Cluster(Case):
             else:
                 time.sleep(chance.random() * 0.3)
             holder.kill()
+            in_hand += self.in_hand(holder)
             self.node(name)
         self.finish(*self.daemons.values())
         self.recover("a", "b")
         self.assert_once(KILLS, KILLS * 50)
+        self.assert_log(peer, in_hand)
 
     def test_stop(self):
         """cluster_stop: the holder stands still for longer than its lease, wakes up, and ends without a word to anybody."""

@@ -32,12 +32,14 @@ class Failover(Case):
                 self.node(name, **self.settings)
 
     def reach(self, count, repeated=0):
-        """COUNT records are with the receiver, whoever holds the shard, and so many of them REPEATED."""
+        """COUNT records are with the receiver, whoever holds the shard, and so many came twice, whether it knew them or not."""
         self.cloud.control(visible=count)
 
         def done():
             self.keep_running()
-            return self.n_given() >= count + repeated
+            if repeated:
+                return sum(len(request["records"]) for request in self.requests()) >= count + repeated
+            return self.n_given() >= count
         wait_until(done, "%d records" % count, 60)
 
     def two_nodes(self, **settings):
