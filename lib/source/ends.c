@@ -2,6 +2,7 @@
 #include "source/ends.h"
 
 #include "base/cleanup.h"
+#include "base/idset.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "source/poll_internal.h"
@@ -23,18 +24,39 @@ static bool has_pages(const struct definition *definition)
 	return definition->page_cursor.kind != CURSOR_NONE || counts_pages(definition);
 }
 
-/* Elements of PAGE that the page before did not have. */
-static int64_t new_elements(const struct poll *poll, const struct page *page)
+/* Records of PAGE are there twice, by their IDs. Of those that were left out it is not known. */
+static bool has_doubles(const struct page *page)
 {
-	return page->n_elements > poll->n_again ? (int64_t)(page->n_elements - poll->n_again) : 0;
+	struct idset seen CLEANUP(idset_deinit) = IDSET_NULL;
+	if (page->hashed)
+		return false;
+	for (size_t i = 0; i < page->n_records; i++) {
+		if (idset_has(&seen, &page->records[i].key))
+			return true;
+		idset_add(&seen, &page->records[i].key);
+	}
+	return page->n_excluded > 0;
+}
+
+int64_t ends_counted(const struct poll *poll, const struct page *page)
+{
+	int64_t n = (int64_t)page->n_elements, size = ends_size(poll);
+	bool beyond = definition_of(poll)->page.offset && size > 0 && n > size;
+	return beyond && has_doubles(page) ? size : n;
+}
+
+int64_t ends_new(const struct poll *poll, const struct page *page)
+{
+	int64_t n = ends_counted(poll, page) - (int64_t)poll->n_again;
+	return n > 0 ? n : 0;
 }
 
 int64_t ends_received(const struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
 	if (definition->page.offset)
-		return poll->request.offset - definition->page.first + (int64_t)page->n_elements;
-	return poll->from_first ? poll->n_elements + new_elements(poll, page) : -1;
+		return poll->request.offset - definition->page.first + ends_counted(poll, page);
+	return poll->from_first ? poll->n_elements + ends_new(poll, page) : -1;
 }
 
 /* The total, unless it is known to count something else; -1: not known. */
@@ -161,7 +183,7 @@ bool ends_capped(const struct poll *poll, const struct page *page)
 {
 	const struct definition *definition = definition_of(poll);
 	const struct page_options *options = &definition->page;
-	int64_t n = poll->n_elements + new_elements(poll, page), total = total_of(poll, page);
+	int64_t n = poll->n_elements + ends_new(poll, page), total = total_of(poll, page);
 	if (!definition->resume.window)
 		return false;
 	if (!has_pages(definition) &&
@@ -174,12 +196,12 @@ bool ends_at_cap(const struct poll *poll, const struct page *page)
 {
 	int64_t cap = cap_of(poll);
 	return definition_of(poll)->resume.window && cap > 0 &&
-	       poll->n_elements + new_elements(poll, page) >= cap;
+	       poll->n_elements + ends_new(poll, page) >= cap;
 }
 
 bool ends_whole(const struct poll *poll, const struct page *page)
 {
-	int64_t n = poll->n_elements + new_elements(poll, page), total = total_of(poll, page);
+	int64_t n = poll->n_elements + ends_new(poll, page), total = total_of(poll, page);
 	return total >= 0 && n >= total && total != definition_of(poll)->page.cap &&
 	       !ends_may_be_full(poll, page); /* it may count the page */
 }
@@ -198,7 +220,7 @@ int64_t ends_size(const struct poll *poll)
  */
 void ends_learn_total(struct poll *poll, const struct page *page)
 {
-	int64_t received = ends_received(poll, page), fresh = new_elements(poll, page);
+	int64_t received = ends_received(poll, page), fresh = ends_new(poll, page);
 	if (!has_pages(definition_of(poll)) || page->total < 0 || poll->total_wrong || fresh == 0 ||
 		received <= page->total)
 		return;
@@ -240,7 +262,7 @@ void ends_learn_size(struct poll *poll, const struct page *page)
 		      pointer_is_set(&definition->page_pages);
 	if (size == 0 || !needed)
 		return;
-	if (poll->n_before > 0 && poll->n_before != size && new_elements(poll, page) > 0)
+	if (poll->n_before > 0 && poll->n_before != size && ends_new(poll, page) > 0)
 		learn_cut(poll, poll->n_before);
 	if ((int64_t)page->n_elements != size || cursor->page_size >= 0 || cursor->page_cut > size)
 		return;

@@ -15,6 +15,14 @@
  * known to honour. A page that only repeats the end of the one before is not cut. */
 bool ends_may_be_full(const struct poll *poll, const struct page *page);
 
+/* How far PAGE gets in a list that is read by offset: its elements; but where there are more than
+ * were requested, and some twice, the API does not count them so, and an offset after all of them
+ * would skip others. */
+int64_t ends_counted(const struct poll *poll, const struct page *page);
+
+/* The same, without what the page before had. */
+int64_t ends_new(const struct poll *poll, const struct page *page);
+
 /* Elements of the list up to and with PAGE; -1: unknown, the chain was not read from its first
  * page. */
 int64_t ends_received(const struct poll *poll, const struct page *page);

@@ -314,7 +314,7 @@ static void advance(struct poll *poll, const struct page *page)
 	const char *next = ends_next(poll, page, &poll->n_again);
 	cursor_set(&cursor->page, slice_of(next));
 	if (definition->page.offset)
-		cursor->offset = poll->request.offset + (int64_t)page->n_elements;
+		cursor->offset = poll->request.offset + ends_counted(poll, page);
 	if (definition->page.number)
 		cursor->number = poll->request.number + 1;
 	if (definition->page.overlap)
@@ -495,8 +495,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	poll->n_same = n_same;
 	poll->last_digest = page->digest;
 	poll->n_pages++;
-	if (page->n_elements > poll->n_again)
-		poll->n_elements += (int64_t)(page->n_elements - poll->n_again);
+	poll->n_elements += ends_new(poll, page);
 	poll->total = page->total;
 	note_page(poll, page);
 	note_polled(poll, now, read, last);

@@ -114,6 +114,15 @@ class Hostile(harness.Case):
             % (len(chosen), len(everything), self.most >> 10, self.longest), flush=True,
         )  # fmt: skip
 
+    def test_doubled(self):
+        """A page with each record twice, read by offset: the next one follows what the API counts."""
+        twice = misdeeds.Misdeed("every record twice", misdeeds.doubled)
+        for at in (0, 2):
+            with self.subTest(at=at):
+                api = self.begin("offset")
+                self.addCleanup(api.stop)
+                self.try_misdeed(api, twice, at)
+
     def test_mixture(self):
         """Misdeeds of every kind, one after the other, while new records come: a daemon gets over all of them."""
         api = self.begin(self.dice.choice(("cursor", "offset", "link", "header")))
