@@ -203,9 +203,13 @@ static void report_header(struct reader *reader, struct slice text)
 static void report_line(struct reader *reader, struct slice text)
 {
 	char *name CLEANUP_FREE = line_name(text);
+	size_t size = first_word(text).size;
 	if (!reader->skips)
 		findings_add(reader->findings, reader->file, reader->line,
-			"%s is neither a [section] nor `key = value`", name);
+			"%s is neither a [section] nor `key = value`%s", name,
+			size && size < text.size && text.data[size] == ':'
+				? "; write `=` for the `:`"
+				: "");
 }
 
 static void report_indented(

@@ -351,7 +351,7 @@ static const struct {
 	{"/bin/echo x", {"for", "login"}, "none of bearer, header"},
 	{"/bin/echo x", {"for", "header"}, "needs `name`"},
 	{"/bin/echo x", {"for", "bearer", "name", "X"}, "does not take `name`"},
-	{"/bin/echo x", {"for", "sigv4", "provider", "aws"}, "service and region"},
+	{"/bin/echo x", {"for", "sigv4", "provider", "aws"}, "requires service:"},
 	{"/bin/echo x", {"life", "1s"}, "`life`"},
 	{"/bin/echo x", {"token", "x"}, "no key `token`"},
 };

@@ -109,7 +109,7 @@ START_TEST(faults)
 		{"count = 11", "from 1 to 10"},
 		{"count = x", "from 1 to 10"},
 		{"size = 2MiB", "1KiB to 1MiB"},
-		{"duration = 5", "try 90s"},
+		{"duration = 5", "try 5s, 5m"},
 		{"duration = 2h", "1s to 1h"},
 		{"rate = 5", "60/min"},
 		{"choice = gren", "did you mean `green`"},
