@@ -130,7 +130,7 @@ static int print_proof(const char *path, const struct verify_proof *proof)
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	uint64_t n = (uint64_t)proof->seal->n_records,
 		 index = (uint64_t)(proof->line - proof->first);
-	struct merkle_hash *leaves CLEANUP_FREE = mem_array(n, sizeof(*leaves));
+	struct merkle_hash *leaves CLEANUP_FREE = mem_array((size_t)n, sizeof(*leaves));
 	int r = read_leaves(path, proof, leaves, &record);
 	if (r)
 		return verification_failed(path, r);

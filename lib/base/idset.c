@@ -24,7 +24,7 @@ static struct id *find(const struct idset *set, const struct id *id)
 {
 	uint64_t hash;
 	memcpy(&hash, id->bytes, sizeof(hash));
-	for (size_t at = hash & (set->n_slots - 1);; at = (at + 1) & (set->n_slots - 1))
+	for (size_t at = (size_t)hash & (set->n_slots - 1);; at = (at + 1) & (set->n_slots - 1))
 		if (is_free(&set->slots[at]) || equal(&set->slots[at], id))
 			return &set->slots[at];
 }

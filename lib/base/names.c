@@ -20,7 +20,7 @@ static uint64_t hash(const char *name)
 /* The slot of NAME, or the free one where it belongs. */
 static size_t *find(const struct names *names, const char *name)
 {
-	size_t at = hash(name) & (names->n_slots - 1);
+	size_t at = (size_t)hash(name) & (names->n_slots - 1);
 	while (names->slots[at] && strcmp(names->items[names->slots[at] - 1], name) != 0)
 		at = (at + 1) & (names->n_slots - 1);
 	return &names->slots[at];

@@ -40,7 +40,7 @@ void thread_condition_init(pthread_cond_t *condition)
 
 bool thread_wait(pthread_cond_t *condition, pthread_mutex_t *lock, nsec_t until_at)
 {
-	struct timespec until = {until_at / NSEC_PER_SEC, until_at % NSEC_PER_SEC};
+	struct timespec until = {until_at / NSEC_PER_SEC, (long)(until_at % NSEC_PER_SEC)};
 
 	return pthread_cond_timedwait(condition, lock, &until) != ETIMEDOUT;
 }

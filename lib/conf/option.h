@@ -62,6 +62,11 @@ struct option {
 	const char *help; /* one line */
 };
 
+/* The greatest size of what is held in memory whole: SIZE, but no more than 1 GiB on a system of 32
+ * bits. */
+#define OPTION_MEMORY_MAX(size)                                                                    \
+	((size) < (int64_t)(SIZE_MAX / 4 + 1) ? (size) : (int64_t)(SIZE_MAX / 4 + 1))
+
 /* A table and the struct that its offsets point into. */
 struct option_table {
 	const struct option *options;

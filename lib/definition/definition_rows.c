@@ -156,7 +156,8 @@ static const struct option fetch[] = {
 		.help = "as in [records]"),
 	ROW(fetch_options, time_zone, "time_zone", OPTION_STRING, .help = "as in [records]"),
 	ROW(fetch_options, max_size, "max_size", OPTION_SIZE, .default_text = "1GiB", .min = 1024,
-		.max = INT64_C(64) << 30, .help = "maximum size of a document after decompression"),
+		.max = OPTION_MEMORY_MAX(INT64_C(64) << 30),
+		.help = "maximum size of a document after decompression"),
 };
 
 static const char *const shared_choices[] = {"credential", "origin", NULL};

@@ -251,7 +251,7 @@ int fetch_request(struct fetch *fetch, struct http_message *ret,
 		ret_transport->client_cert = ret_transport->client_key = NULL;
 		ret_transport->origin = NULL;
 	}
-	ret_transport->max_body = definition_of(fetch)->fetch.max_size;
+	ret_transport->max_body = (size_t)definition_of(fetch)->fetch.max_size;
 	ret_transport->max_body_key = "fetch.max_size";
 	if (ret_transport->timeout_ns < DOCUMENT_TIMEOUT)
 		ret_transport->timeout_ns = DOCUMENT_TIMEOUT;

@@ -36,7 +36,8 @@ const struct option source_option_rows[] = {
 	ROW(retry_max_ns, "retry_max", OPTION_DURATION, .default_text = "5m", .min = NSEC_PER_MSEC,
 		.max = NSEC_PER_DAY, .help = "longest wait between attempts"),
 	ROW(max_page, "max_page", OPTION_SIZE, .default_text = "64MiB", .min = 1024,
-		.max = INT64_C(4) << 30, .help = "ceiling of one answer, after decompression"),
+		.max = OPTION_MEMORY_MAX(INT64_C(4) << 30),
+		.help = "ceiling of one answer, after decompression"),
 	ROW(ca_file, "ca_file", OPTION_STRING,
 		.help = "certificates to trust instead of the system's"),
 	ROW(client_cert, "client_cert", OPTION_STRING, .help = "client certificate, PEM"),
@@ -202,7 +203,7 @@ static void set_transport(struct source *source)
 		.client_key_password = options->client_key_password.text,
 		.proxy = options->proxy,
 		.timeout_ns = options->timeout_ns,
-		.max_body = options->max_page,
+		.max_body = (size_t)options->max_page,
 		.max_body_key = "max_page",
 		.origin = source->origin,
 	};

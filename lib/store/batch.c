@@ -248,7 +248,7 @@ static const char *decompress(struct slice encoded, struct buf *out)
 		context = ZSTD_createDCtx();
 	assert(context);
 	ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
-	buf_reserve(out, (claimed < CLAIM_BELIEVED ? claimed : CLAIM_BELIEVED) + step);
+	buf_reserve(out, (claimed < CLAIM_BELIEVED ? (size_t)claimed : CLAIM_BELIEVED) + step);
 	while (left > 0) {
 		output = (ZSTD_outBuffer){buf_reserve(out, step), step, 0};
 		if (!output.dst)
@@ -301,20 +301,22 @@ static const char *check_body(const struct batch *batch, const char *body)
 static const char *take_apart(struct buf *plain, struct slice ids, struct batch *ret)
 {
 	const char *why;
-	uint64_t n, id_size, body_size, rest = plain->size;
-	size_t body_at;
+	uint64_t claimed_ids, claimed_body;
+	size_t n, id_size, body_size, body_at, rest = plain->size;
 
 	if (rest < HEAD_SIZE || get_u32(plain->data) != FORMAT)
 		return "of an unknown format";
 	n = get_u32(plain->data + 4);
-	id_size = get_u64(plain->data + 8);
-	body_size = get_u64(plain->data + 16);
+	claimed_ids = get_u64(plain->data + 8);
+	claimed_body = get_u64(plain->data + 16);
 	rest -= HEAD_SIZE;
 	if (rest / COLUMNS_SIZE < n)
 		return "cut short";
 	rest -= n * COLUMNS_SIZE;
-	if (id_size > rest || body_size != rest - id_size)
+	if (claimed_ids > rest || claimed_body != rest - claimed_ids)
 		return "sizes do not add up";
+	id_size = (size_t)claimed_ids;
+	body_size = (size_t)claimed_body;
 	if (ids.size != n * sizeof(ret->ids[0]))
 		return "its keys are missing";
 	ret->records = mem_array(n, sizeof(ret->records[0]));

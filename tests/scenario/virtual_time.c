@@ -28,7 +28,7 @@ void virtual_time_pass(nsec_t duration_ns)
 
 static struct timespec to_timespec(nsec_t time)
 {
-	return (struct timespec){time / NSEC_PER_SEC, time % NSEC_PER_SEC};
+	return (struct timespec){time / NSEC_PER_SEC, (long)(time % NSEC_PER_SEC)};
 }
 
 int clock_gettime(clockid_t clock, struct timespec *ret)

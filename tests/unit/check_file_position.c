@@ -349,7 +349,7 @@ static void writer(int ready)
 /* Runs writer() in a child; killed after DELAY_NS unless that is 0. Was it killed? */
 static bool kill_round(nsec_t delay_ns)
 {
-	struct timespec delay = {delay_ns / NSEC_PER_SEC, delay_ns % NSEC_PER_SEC};
+	struct timespec delay = {delay_ns / NSEC_PER_SEC, (long)(delay_ns % NSEC_PER_SEC)};
 	int ready[2], status;
 	char byte;
 	pid_t child;

@@ -223,5 +223,15 @@ START_TEST(intervals)
 }
 END_TEST
 
-UNIT_MAIN("source", intervals, requests, forms, origins, no_credential_in_clear_text,
-	secrets_are_known_by_name, faults, fingerprints)
+/* On a system of 32 bits, 4 GiB would be 0, the default. */
+START_TEST(a_page_fits_into_memory)
+{
+	const struct option *row = source_option_rows;
+	while (strcmp(row->name, "max_page") != 0)
+		row++;
+	ck_assert(row->max > 0 && (uint64_t)row->max <= SIZE_MAX);
+}
+END_TEST
+
+UNIT_MAIN("source", a_page_fits_into_memory, intervals, requests, forms, origins,
+	no_credential_in_clear_text, secrets_are_known_by_name, faults, fingerprints)

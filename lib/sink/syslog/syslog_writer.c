@@ -16,7 +16,7 @@ void syslog_writer_begin(struct syslog_writer *writer, bool datagram)
 {
 	const struct syslog_address *address = &writer->target->address;
 	bool plain = !datagram && !address->relp;
-	size_t max = writer->options->max_message;
+	size_t max = (size_t)writer->options->max_message;
 
 	if (max == 0)
 		max = plain ? STREAM_SIZE : LARGE_SIZE;
