@@ -10,7 +10,7 @@ int statfs(const char *path, struct statfs *status)
 	(void)path;
 	memset(status, 0, sizeof(*status));
 	if (type)
-		status->f_type = (__fsword_t)strtoul(type, NULL, 0);
+		status->f_type = (__typeof__(status->f_type))strtoul(type, NULL, 0);
 	return 0;
 }
 
