@@ -327,7 +327,7 @@ struct postgresql *cluster_database(const struct trawld *trawld)
 
 bool cluster_status(const struct trawld *trawld, struct cluster_status *ret)
 {
-	struct postgresql_status status = {.shard = -1};
+	struct postgresql_status status = {.shard = -1, .n_standbys = -1};
 	if (!trawld->cluster)
 		return false;
 	if (trawld->cluster->held)
@@ -338,6 +338,11 @@ bool cluster_status(const struct trawld *trawld, struct cluster_status *ret)
 		.epoch = status.epoch,
 		.lease_seconds = (double)status.lease_left_ns / (double)NSEC_PER_SEC,
 		.n_in_doubt = status.n_in_doubt,
+		.n_commits = status.n_commits,
+		.commit_seconds = (double)status.total_latency_ns / (double)NSEC_PER_SEC,
+		.n_standbys = trawld->parts.setup->config->cluster.require_synchronous
+				      ? status.n_standbys
+				      : -1,
 	};
 	return true;
 }

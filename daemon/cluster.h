@@ -43,7 +43,9 @@ struct cluster_status {
 	bool held;
 	long long shard, epoch;
 	double lease_seconds; /* left */
-	unsigned long long n_in_doubt;
+	unsigned long long n_in_doubt, n_commits;
+	double commit_seconds; /* of all commits, until they were answered */
+	long long n_standbys; /* synchronous ones of the database; -1: not known, or not required */
 };
 bool cluster_status(const struct trawld *trawld, struct cluster_status *ret);
 

@@ -54,6 +54,15 @@ void cluster_metrics_print(struct exposition *exposition, const struct trawld *t
 	print_one(exposition, parts, "trawld_commits_in_doubt", EXPOSITION_COUNTER,
 		"Commits whose answer was lost, so that trawld asked the database whether it has them.",
 		held ? (double)status.n_in_doubt : (double)NAN);
+	print_one(exposition, parts, "trawld_commits", EXPOSITION_COUNTER,
+		"Commits that the database has answered.",
+		held ? (double)status.n_commits : (double)NAN);
+	print_one(exposition, parts, "trawld_commit_seconds", EXPOSITION_COUNTER,
+		"How long they took, from the first byte to the answer.",
+		held ? status.commit_seconds : (double)NAN);
+	print_one(exposition, parts, "trawld_synchronous_standbys", EXPOSITION_GAUGE,
+		"Synchronous standbys of the database, unless require_synchronous is no.",
+		held && status.n_standbys >= 0 ? (double)status.n_standbys : (double)NAN);
 	print_one(exposition, parts, "trawld_history_lost", EXPOSITION_COUNTER,
 		"Commits that this node had seen, and that the database no longer had at the start.",
 		held ? (double)store_lost_commits(parts->store) : (double)NAN);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/log.h"
 #include "conf/findings.h"
+#include "cluster_status.h"
 #include "errand.h"
 #include "overview.h"
 #include "rewind.h"
@@ -61,6 +62,9 @@ static json_t *status(const struct trawld *trawld, const char *name)
 		json_array_size(json_object_get(found, "sinks")) > 0)
 		return json_pack("{s:b, s:o}", "ok", 1, "status", found);
 	json_decref(found);
+	char *where CLEANUP_FREE = cluster_status_where(trawld, name);
+	if (where)
+		return control_refusal(EX_USAGE, where);
 	return unknown_name(trawld_parts(trawld)->setup, name);
 }
 

@@ -52,6 +52,7 @@ void overview_take_sinks(struct overview *overview)
 void overview_begin(struct overview *ret, const struct trawld *trawld)
 {
 	*ret = (struct overview){
+		.trawld = trawld,
 		.parts = &trawld->parts,
 		.now_time = clock_wall(),
 		.start_time = trawld->start_time,

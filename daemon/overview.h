@@ -18,7 +18,8 @@ struct overview_source {
 };
 
 struct overview {
-	const struct parts *parts;
+	const struct trawld *trawld;
+	const struct parts *parts; /* of it */
 	nsec_t now_time;
 	nsec_t start_time; /* of the process */
 	nsec_t spool_full_ns; /* until the spool is full; NSEC_NONE: not known */

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/json_value.h"
+#include "cluster_status.h"
 #include "countdown.h"
 #include "store/kept.h"
 #include "store/replays.h"
@@ -250,5 +251,6 @@ json_t *status_json(const struct overview *overview, const char *name)
 	json_object_set_new(status, "sinks", sinks_json(overview, name));
 	json_object_set_new(status, "spool", spool_json(overview));
 	json_object_set_new(status, "kept", kept_json(overview->parts));
+	json_object_set_new(status, "cluster", cluster_status_json(overview->trawld));
 	return status;
 }

@@ -16,7 +16,10 @@ struct overview;
  * gaps, requests, rate}], sinks
  * [{name, type, state, last_success, acknowledged, pending_records, delivered, refused, last_error,
  * error_class, failing_since, attempts, next_try_in, location, retries, oldest_pending_age, rate}],
- * spool {bytes, limit}, kept {bytes, records, oldest, keep_seconds, limit, limited}
+ * spool {bytes, limit}, kept {bytes, records, oldest, keep_seconds, limit, limited}, cluster {name,
+ * node, shard, shards, since, lease_seconds, latency_seconds, synchronous_standbys, holders
+ * [{shard, node, since}]} (null where the state is a file; node is null where no process holds the
+ * shard)
  *
  * not_ready is the text of /readyz; gaps are those that nobody has acknowledged, also of earlier
  * runs; rate the new (of a sink: delivered) records of the last 60 minutes, the one under way last;

@@ -109,6 +109,9 @@ char *ctl_user(void);
 
 /* --- ctl_cluster.c --- */
 
+/* Prints who holds which shard. The exit code. */
+int ctl_cluster_status(const struct ctl_arguments *arguments);
+
 /* Is there a cluster in the configuration? What is missing was printed. */
 bool ctl_cluster_configured(const struct setup *setup);
 /* The shard of each source. */

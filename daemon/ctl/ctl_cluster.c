@@ -276,6 +276,16 @@ static int run(const struct ctl_arguments *arguments, struct setup *setup)
 						      : reshard_to(setup, arguments->new_name);
 }
 
+int ctl_cluster_status(const struct ctl_arguments *arguments)
+{
+	struct setup *setup = ctl_setup(arguments);
+	if (!setup)
+		return EX_CONFIG;
+	int code = show(arguments, &setup->config->cluster);
+	setup_free(setup);
+	return code;
+}
+
 int ctl_cluster(const struct ctl_arguments *arguments)
 {
 	bool status = strcmp(arguments->name, "status") == 0;

@@ -264,12 +264,40 @@ static void print_gaps(const json_t *status, struct buf *out)
 			(long long)n_gaps, str_plural((unsigned long long)n_gaps));
 }
 
+/* This process, then who holds the other shards. */
+static void print_cluster(const json_t *cluster, const struct terminal *terminal, struct buf *out)
+{
+	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
+	json_int_t own = json_integer_value(json_object_get(cluster, "shard"));
+	size_t i;
+	json_t *holder;
+	if (!json_is_object(cluster))
+		return;
+	char *since CLEANUP_FREE = status_since(cluster, "since", "");
+	buf_printf(&line,
+		"cluster %s: node %s holds shard %lld since %s, lease %.0fs, database %.1fms",
+		status_text(cluster, "name"), status_text(cluster, "node"), (long long)own, since,
+		json_number_value(json_object_get(cluster, "lease_seconds")),
+		json_number_value(json_object_get(cluster, "latency_seconds")) * 1000.);
+	json_array_foreach(json_object_get(cluster, "holders"), i, holder)
+	{
+		json_int_t shard = json_integer_value(json_object_get(holder, "shard"));
+		const char *node = status_text(holder, "node");
+		if (shard != own)
+			buf_printf(&line, "; shard %lld: %s", (long long)shard,
+				*node ? node : "nobody");
+	}
+	terminal_append_lines(out, buf_text(&line), terminal->columns, 0);
+	buf_append_char(out, '\n');
+}
+
 static void print_table(
 	const json_t *status, const struct terminal *terminal, bool whole, struct buf *out)
 {
 	struct buf below CLEANUP(buf_deinit) = BUF_NULL;
 	size_t rows = terminal->rows > 12 ? terminal->rows : 12;
 	status_print_head(status, terminal, out);
+	print_cluster(json_object_get(status, "cluster"), terminal, out);
 	print_gaps(status, out);
 	print_countdown(status, terminal, out);
 	print_list(status, &sinks, terminal, whole ? NO_LIMIT : rows / 2 - 2, &below);
@@ -364,10 +392,26 @@ static int watch(const char *path, const struct ctl_arguments *arguments)
 	}
 }
 
+/* No process of this host holds a shard, or this host has none. */
+static bool is_elsewhere(const struct ctl_arguments *arguments, const char *path)
+{
+	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
+	struct config *config;
+	if (arguments->name || arguments->json || arguments->check || arguments->watch ||
+		ctl_control_answers(path))
+		return false;
+	config_load(&config, arguments->path, &findings);
+	bool cluster = config->daemon.state == STATE_POSTGRESQL && config->cluster.connect;
+	config_free(config);
+	return cluster;
+}
+
 int ctl_status(const struct ctl_arguments *arguments)
 {
 	char *path CLEANUP_FREE = ctl_control_path(arguments);
 	if (!path)
 		return arguments->check ? CHECK_UNKNOWN : EX_CONFIG;
+	if (is_elsewhere(arguments, path))
+		return ctl_cluster_status(arguments);
 	return arguments->watch ? watch(path, arguments) : show(path, arguments, false);
 }

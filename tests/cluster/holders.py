@@ -47,7 +47,8 @@ class Case(harness.Case):
             self.more_sinks, "[cluster]\nname = %s\nconnect = %s sslmode=disable\npassword = %s\nnode = %s\nshards = %d\n"
             "lease = %ds\nrequire_synchronous = %s\n" % (
                 self.cluster, address or self.server.address(), "${env:PG_PASSWORD}", node, shards, lease, "yes" if synchronous else "no"),
-            daemon="state = postgresql\nlog_level = debug", path=path, listen="127.0.0.1:0")
+            daemon="state = postgresql\nlog_level = debug", path=path, listen="127.0.0.1:0",
+            control=self.dir / (node + ".control"))
         return path
 
     def environment(self):

@@ -82,6 +82,27 @@ class Requests(Case):
         self.assertIn("no source or sink `s2`", self.on("admin", "pause", "s2", expect=64))
         self.assertEqual({n_taken for _, n_taken, _ in self.asked()}, {1})
 
+    def test_status(self):
+        """A holder says who holds the other shards; a node without one, and an admin host, show the cluster."""
+        settings = self.two_shards()
+        self.write("admin", **settings)
+        for name in "ab":
+            self.node(name, **settings)
+        wait_until(lambda: sum("up to date" in daemon.text() for daemon in self.daemons.values()) == 2, "two holders", 60)
+        nodes = dict(self.server.rows("SELECT node, shard FROM trawld.shards"))
+        for node, shard in nodes.items():
+            other = next(name for name in nodes if name != node)
+            text = wait_until(lambda: (lambda text: text if "shard %d: %s" % (nodes[other], other) in text else None)(self.on(node, "status")),
+                              "the other holder in the status")
+            self.assertRegex(text, r"cluster test: node %s holds shard %d since \S+, lease [0-3]s, database \d+\.\dms" % (node, shard))
+            cluster = json.loads(self.on(node, "status", "--json"))["cluster"]
+            self.assertEqual((cluster["name"], cluster["node"], cluster["shard"], cluster["shards"]), ("test", node, shard, 2))
+            self.assertEqual([(holder["shard"], holder["node"]) for holder in cluster["holders"]],
+                             sorted((n, name) for name, n in nodes.items()))
+            self.assertIn("source s%d is in shard %d, which node %s holds" % (nodes[other], nodes[other], other),
+                          self.on(node, "status", "s%d" % nodes[other], expect=64))
+        self.assertIn("holds shard", self.on("admin", "status"))
+
     def test_nobody(self):
         """Nothing is done later that trawlctl has given up."""
         first = self.node("a")

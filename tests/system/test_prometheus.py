@@ -27,7 +27,8 @@ ACCEPT = (
 OWN = re.compile(r"\b(?:trawld|process)_[a-z_]+\b")
 # told only where the state is in PostgreSQL: tests/cluster looks at them
 CLUSTER = {"trawld_shard_held", "trawld_cluster_shards", "trawld_cluster_config", "trawld_lease_seconds",
-           "trawld_takeovers_total", "trawld_commits_in_doubt_total", "trawld_history_lost_total"}
+           "trawld_takeovers_total", "trawld_commits_in_doubt_total", "trawld_history_lost_total",
+           "trawld_commits_total", "trawld_commit_seconds_total", "trawld_synchronous_standbys"}
 # what Prometheus adds to every sample
 TARGET_LABELS = {"__name__", "job", "instance"}
 SCRAPE = max(1, int(PATIENCE))

@@ -216,6 +216,7 @@ static void finish_pipeline(struct postgresql *postgresql)
 	bool renewed = !postgresql->committing && postgresql->sqlstate[0] == '\0';
 
 	postgresql->phase = PHASE_READY;
+	postgresql->latency_ns = clock_monotonic() - postgresql->sent_at;
 	side_close(postgresql);
 	if (!postgresql->committing)
 		requests_settle(postgresql, renewed);
@@ -225,6 +226,8 @@ static void finish_pipeline(struct postgresql *postgresql)
 	}
 	if (postgresql->committing && postgresql->committed) {
 		postgresql->version++;
+		postgresql->n_committed++;
+		postgresql->total_latency_ns += postgresql->latency_ns;
 		lease_renewed(postgresql, postgresql->sent_boot);
 		answer_with(postgresql, BACKEND_COMMITTED);
 		if (!postgresql->astray)
@@ -423,6 +426,10 @@ void postgresql_status(const struct postgresql *postgresql, struct postgresql_st
 		.version = postgresql->version,
 		.lease_left_ns = postgresql->held && left_ns > 0 ? left_ns : 0,
 		.n_in_doubt = postgresql->n_in_doubt,
+		.latency_ns = postgresql->latency_ns,
+		.total_latency_ns = postgresql->total_latency_ns,
+		.n_commits = postgresql->n_committed,
+		.n_standbys = postgresql->n_standbys,
 	};
 }
 

@@ -76,6 +76,13 @@ struct postgresql {
 	uint64_t n_in_doubt;
 	char *said; /* for the table nodes; NULL: nothing */
 
+	struct postgresql_shard *around; /* all shards, as they were at the last renewal */
+	size_t n_around;
+	int64_t n_standbys; /* synchronous ones; -1: not known */
+	nsec_t sent_at, latency_ns,
+		total_latency_ns; /* of what was answered last; of all commits */
+	uint64_t n_committed;
+
 	struct postgresql_request request; /* in hand; its ID "": none */
 	bool request_sure; /* the server has said that it is taken */
 	char *request_answer; /* NULL: none yet */
@@ -122,6 +129,14 @@ char *lease_session_name(const struct postgresql *postgresql);
 
 int load_rows(struct store_backend *backend, struct store *store, int64_t *ret_last_number,
 	bool *ret_fresh, struct fault *reterr);
+
+/* --- around.c --- */
+
+/* In a renewal: asks. */
+bool around_send(struct postgresql *postgresql);
+/* Was RESULT the answer? */
+bool around_take_result(struct postgresql *postgresql, const PGresult *result);
+void around_deinit(struct postgresql *postgresql);
 
 /* --- side.c --- */
 

@@ -241,6 +241,7 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 		return r;
 	if (postgresql->backend.format == 0) /* nothing is kept yet */
 		postgresql->backend.format = store_schema_version();
+	postgresql->renew_at = clock_monotonic(); /* what is around it is to be known soon */
 	hold_begin(postgresql);
 	*ret = &postgresql->backend;
 	*ret_shard = shard;
@@ -298,6 +299,7 @@ int postgresql_open(
 	postgresql->lease_ns = options->lease_ns;
 	postgresql->require_synchronous = options->require_synchronous;
 	postgresql->renew_at = postgresql->retry_at = NSEC_NONE;
+	postgresql->n_standbys = -1;
 	snprintf(postgresql->process, sizeof(postgresql->process), "%ld", (long)getpid());
 	postgresql->connection = connection_open(postgresql, name, reterr);
 	r = postgresql->connection ? tables_make(postgresql, reterr) : STORE_E_FULL;
@@ -332,6 +334,7 @@ void postgresql_close(struct postgresql *postgresql)
 		lease_release(postgresql);
 	connection_close(postgresql);
 	side_close(postgresql);
+	around_deinit(postgresql);
 	requests_drop(postgresql);
 	free(postgresql->prepared);
 	free(postgresql->cluster);

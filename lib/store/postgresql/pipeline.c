@@ -183,6 +183,7 @@ static bool begin(struct postgresql *postgresql, bool committing)
 	postgresql->committed = postgresql->astray = false;
 	postgresql->sqlstate[0] = '\0';
 	postgresql->sent_boot = boot_clock();
+	postgresql->sent_at = clock_monotonic();
 	postgresql->phase = PHASE_PIPELINE;
 	return PQpipelineStatus(postgresql->connection) == PQ_PIPELINE_ON ||
 	       PQenterPipelineMode(postgresql->connection);
@@ -247,7 +248,7 @@ bool pipeline_renew(struct postgresql *postgresql)
 {
 	postgresql->renew_at = clock_monotonic() + postgresql->lease_ns / 3;
 	return begin(postgresql, false) && check(postgresql, NULL) && say(postgresql) &&
-	       requests_send(postgresql) && end(postgresql);
+	       around_send(postgresql) && requests_send(postgresql) && end(postgresql);
 }
 
 /* --- answers --- */
@@ -277,7 +278,8 @@ static void take_result(struct postgresql *postgresql, const PGresult *result)
 		connection_fault(postgresql->connection, result, &postgresql->fault);
 		break;
 	case PGRES_TUPLES_OK:
-		requests_take_result(postgresql, result);
+		if (!around_take_result(postgresql, result))
+			requests_take_result(postgresql, result);
 		break;
 	default: /* what an earlier error has ended */
 		break;

@@ -40,8 +40,22 @@ struct postgresql_status {
 	int64_t shard, epoch, version;
 	nsec_t lease_left_ns; /* for how long records may be sent, unless it is renewed */
 	uint64_t n_in_doubt; /* commits whose answer was lost, and that were looked for */
+	uint64_t n_commits;
+	nsec_t total_latency_ns; /* of these, until they were answered */
+	nsec_t latency_ns; /* of the last commit or renewal */
+	int64_t n_standbys; /* synchronous ones of the database; -1: not known */
 };
 void postgresql_status(const struct postgresql *postgresql, struct postgresql_status *ret);
+
+struct postgresql_shard {
+	int64_t shard;
+	char *node; /* that holds it, or did; NULL: none ever did */
+	bool held;
+	nsec_t since_time; /* that it is held, or is not; NSEC_NONE: not known */
+};
+/* Of the cluster, as they were at the last renewal. */
+const struct postgresql_shard *postgresql_shards(
+	const struct postgresql *postgresql, size_t *ret_n);
 
 /* What others see of this process in the table nodes, from the next renewal on. JSON. */
 void postgresql_say(struct postgresql *postgresql, const char *json);

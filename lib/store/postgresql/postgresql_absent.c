@@ -48,6 +48,13 @@ void postgresql_say(struct postgresql *postgresql, const char *json)
 	(void)json;
 }
 
+const struct postgresql_shard *postgresql_shards(const struct postgresql *postgresql, size_t *ret_n)
+{
+	(void)postgresql;
+	*ret_n = 0;
+	return NULL;
+}
+
 const struct postgresql_request *postgresql_request(const struct postgresql *postgresql)
 {
 	(void)postgresql;
