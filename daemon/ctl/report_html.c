@@ -29,6 +29,7 @@ static const char style[] =
 	" border: 1px solid var(--line); margin: .5rem 0; }\n"
 	"th, td { padding: .3rem .6rem; text-align: left; vertical-align: top;"
 	" font-variant-numeric: tabular-nums; }\n"
+	"td span, th span { white-space: nowrap; }\n"
 	"thead th { color: var(--dim); font-weight: normal; font-size: .9rem; }\n"
 	"h1, h2, h3, p, li, dd, td:last-child { overflow-wrap: anywhere; }\n"
 	"tbody th { font-weight: 600; } tbody tr { border-top: 1px solid var(--line); }\n"
@@ -141,6 +142,18 @@ static void table_begin(struct buf *out, const char *const *heads, size_t n)
 	buf_append_text(out, "</tr></thead>\n<tbody>\n");
 }
 
+/* A time breaks before its T, if it must, and not at a hyphen. */
+static void append_cell(struct buf *out, const char *text)
+{
+	static const size_t date = sizeof("2026-01-31") - 1;
+	nsec_t time;
+	if (timestamp_parse_rfc3339(slice_of(text), &time) != 0) {
+		append(out, text);
+		return;
+	}
+	buf_printf(out, "<span>%.*s</span><wbr><span>%s</span>", (int)date, text, text + date);
+}
+
 static void row(struct buf *out, const char *const *cells, size_t n)
 {
 	buf_append_text(out, "<tr>\n");
@@ -150,7 +163,7 @@ static void row(struct buf *out, const char *const *cells, size_t n)
 			append(out, labels[i]);
 			buf_append_text(out, "\">");
 		}
-		append(out, cells[i]);
+		append_cell(out, cells[i]);
 		buf_append_text(out, i == 0 ? "</th>\n" : "</td>\n");
 	}
 	buf_append_text(out, "</tr>\n");

@@ -32,7 +32,7 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes).get("class")))
         self.outside += [value for name, value in attributes if name in ("src", "href") or name.startswith("on")]
-        if tag not in ("meta",):
+        if tag not in ("meta", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
