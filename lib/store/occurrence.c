@@ -10,7 +10,7 @@
 
 #define SPREAD UINT64_C(0x9e3779b97f4a7c15)
 
-static bool has_kth(const struct idset *set, const struct id *digest, uint32_t k, struct id *ret)
+static void make_kth(const struct id *digest, uint32_t k, struct id *ret)
 {
 	uint64_t head;
 
@@ -18,38 +18,41 @@ static bool has_kth(const struct idset *set, const struct id *digest, uint32_t k
 	memcpy(&head, ret->bytes, sizeof(head));
 	head = htole64(le64toh(head) + k * SPREAD);
 	memcpy(ret->bytes, &head, sizeof(head));
-	return idset_has(set, ret);
 }
 
-/* The number of occurrences; *RET is the key of one more. */
-static uint32_t count(const struct idset *set, const struct id *digest, struct id *ret)
+static bool has_kth(const struct idset *set, const struct id *digest, uint32_t k, bool marked)
 {
-	uint32_t present = 0, absent = 1, middle;
 	struct id key;
 
-	if (!has_kth(set, digest, 0, ret))
+	make_kth(digest, k, &key);
+	return marked ? idset_is_marked(set, &key) : idset_has(set, &key);
+}
+
+/* The number of occurrences, or of those with a mark, which are the first ones. */
+static uint32_t count(const struct idset *set, const struct id *digest, bool marked)
+{
+	uint32_t present = 0, absent = 1;
+
+	if (!has_kth(set, digest, 0, marked))
 		return 0;
-	while (has_kth(set, digest, absent, ret)) {
+	while (has_kth(set, digest, absent, marked)) {
 		present = absent;
 		absent *= 2;
 	}
 	while (absent - present > 1) {
-		middle = present + (absent - present) / 2;
-		if (has_kth(set, digest, middle, &key)) {
+		uint32_t middle = present + (absent - present) / 2;
+
+		if (has_kth(set, digest, middle, marked))
 			present = middle;
-		} else {
+		else
 			absent = middle;
-			*ret = key;
-		}
 	}
 	return absent;
 }
 
 unsigned occurrence_count(const struct idset *set, const struct id *digest)
 {
-	struct id next;
-
-	return count(set, digest, &next);
+	return count(set, digest, false);
 }
 
 void occurrence_add(struct idset *set, const struct id *digest)
@@ -58,6 +61,25 @@ void occurrence_add(struct idset *set, const struct id *digest)
 
 	if (idset_add(set, digest))
 		return;
-	count(set, digest, &next);
+	make_kth(digest, count(set, digest, false), &next);
 	idset_add(set, &next);
+}
+
+void occurrence_remove(struct idset *set, const struct id *digest)
+{
+	uint32_t n = count(set, digest, false);
+	struct id last;
+
+	if (n == 0)
+		return;
+	make_kth(digest, n - 1, &last);
+	idset_remove(set, &last);
+}
+
+bool occurrence_mark(struct idset *set, const struct id *digest)
+{
+	struct id next;
+
+	make_kth(digest, count(set, digest, true), &next);
+	return idset_mark(set, &next);
 }

@@ -11,7 +11,11 @@
 /* How often SET holds DIGEST. */
 unsigned occurrence_count(const struct idset *set, const struct id *digest);
 
-/* One more of DIGEST. */
+/* One more of DIGEST; one less, if there is any. */
 void occurrence_add(struct idset *set, const struct id *digest);
+void occurrence_remove(struct idset *set, const struct id *digest);
+
+/* Marks the first occurrence of DIGEST that has no mark. False: all have one. */
+bool occurrence_mark(struct idset *set, const struct id *digest);
 
 #endif

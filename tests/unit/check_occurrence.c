@@ -17,7 +17,40 @@ START_TEST(each_add_is_one_more)
 	for (unsigned k = 0; k < 300; k++) {
 		ck_assert_msg(occurrence_count(&set, &digests[_i]) == k, "row %d: %u", _i, k);
 		occurrence_add(&set, &digests[_i]);
-		ck_assert_msg(set.n_ids + set.has_zero >= k + 1, "row %d: %u", _i, k);
+		ck_assert_msg(set.n_ids == k + 1, "row %d: %u", _i, k);
+	}
+	idset_deinit(&set);
+}
+END_TEST
+
+START_TEST(each_removal_is_one_less)
+{
+	struct idset set = IDSET_NULL;
+
+	occurrence_remove(&set, &digests[_i]);
+	for (unsigned k = 0; k < 300; k++)
+		occurrence_add(&set, &digests[_i]);
+	for (unsigned k = 300; k > 0; k--) {
+		ck_assert_uint_eq(occurrence_count(&set, &digests[_i]), k);
+		occurrence_remove(&set, &digests[_i]);
+	}
+	occurrence_remove(&set, &digests[_i]);
+	ck_assert_uint_eq(set.n_ids, 0);
+	idset_deinit(&set);
+}
+END_TEST
+
+START_TEST(each_occurrence_is_marked_once)
+{
+	struct idset set = IDSET_NULL;
+
+	for (unsigned round = 0; round < 10; round++) {
+		for (unsigned k = 0; k < round; k++)
+			ck_assert_msg(occurrence_mark(&set, &digests[_i]), "%u of %u", k, round);
+		ck_assert_msg(!occurrence_mark(&set, &digests[_i]), "%u", round);
+		occurrence_add(&set, &digests[_i]);
+		ck_assert(occurrence_mark(&set, &digests[_i]));
+		idset_unmark_all(&set);
 	}
 	idset_deinit(&set);
 }
@@ -58,6 +91,10 @@ static void add_cases(Suite *suite)
 
 	tcase_add_loop_test(
 		occurrences, each_add_is_one_more, 0, (int)(sizeof(digests) / sizeof(digests[0])));
+	tcase_add_loop_test(occurrences, each_removal_is_one_less, 0,
+		(int)(sizeof(digests) / sizeof(digests[0])));
+	tcase_add_loop_test(occurrences, each_occurrence_is_marked_once, 0,
+		(int)(sizeof(digests) / sizeof(digests[0])));
 	tcase_add_test(occurrences, other_digests_do_not_count);
 	tcase_add_test(occurrences, very_many_equal_ones);
 	tcase_set_timeout(occurrences, 60);
