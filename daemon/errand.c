@@ -73,7 +73,7 @@ static const char *wait_for(const struct poller *poller, const struct runner_sta
 		       : "until the state can be written again";
 }
 
-static bool may_poll(bool needs_window, void *userdata)
+static enum runner_leave may_poll(bool needs_window, void *userdata)
 {
 	struct errand *errand = userdata;
 	struct runner_status status;
@@ -85,11 +85,13 @@ static bool may_poll(bool needs_window, void *userdata)
 		errand->kind->waits(why, errand->userdata);
 	errand->waits = why != NULL;
 	if (why || status.state != RUNNER_UP_TO_DATE)
-		return false;
+		return RUNNER_LEAVE_LATER;
 	/* the source's own window first: what it then accepts is known here, too */
-	return intake_ready(errand->poller->intake, runner_horizon(errand->poller->runner),
-		       &fault) == 0 &&
-	       intake_ready(errand->intake, NSEC_NONE, &fault) == 0;
+	int r = intake_ready(
+		errand->poller->intake, runner_horizon(errand->poller->runner), &fault);
+	if (!r)
+		r = intake_ready(errand->intake, NSEC_NONE, &fault);
+	return !r ? RUNNER_LEAVE : r == STORE_E_WAIT ? RUNNER_LEAVE_SOON : RUNNER_LEAVE_LATER;
 }
 
 static void requested(nsec_t elapsed_ns, size_t body_size, void *userdata)
@@ -132,6 +134,12 @@ static const struct runner_callbacks callbacks = {
 	.gap = gap,
 };
 
+static void loaded(void *userdata)
+{
+	struct errand *errand = userdata;
+	errand_wake(errand);
+}
+
 /* --- span after span --- */
 
 static void end_span(struct errand *errand)
@@ -157,6 +165,7 @@ static int begin_span(struct errand *errand, struct fault *reterr)
 	errand->partial = false;
 	errand->intake = intake_new_errand(
 		poller->intake, errand_keys_time(source->definition, span->start_time));
+	intake_on_loaded(errand->intake, loaded, errand);
 	r = runner_new(&errand->runner,
 		&(struct runner_setup){
 			.loop = poller->loop,

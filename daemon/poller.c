@@ -67,14 +67,17 @@ static int set_apart(const struct bad_elements *bad, void *userdata, struct faul
 	return quarantine_take(poller->quarantine, bad, reterr);
 }
 
-static bool may_poll(bool needs_window, void *userdata)
+static enum runner_leave may_poll(bool needs_window, void *userdata)
 {
 	struct poller *poller = userdata;
 	struct fault fault;
 	if (!poller->callbacks->may_poll(poller->userdata))
-		return false;
+		return RUNNER_LEAVE_LATER;
 	int r = needs_window ? intake_ready(poller->intake, runner_horizon(poller->runner), &fault)
 			     : 0;
+	poller->loading = r == STORE_E_WAIT;
+	if (poller->loading)
+		return RUNNER_LEAVE_SOON;
 	if (r == STORE_E_CORRUPT)
 		committer_damaged(poller->committer, &fault);
 	else if (r && !poller->unreadable)
@@ -83,7 +86,17 @@ static bool may_poll(bool needs_window, void *userdata)
 		log_notice(
 			&poller->source->subject, "its state can be read again; polling resumes");
 	poller->unreadable = r;
-	return !r;
+	return r ? RUNNER_LEAVE_LATER : RUNNER_LEAVE;
+}
+
+/* The dedupe window was read, or cannot be. */
+static void loaded(void *userdata)
+{
+	struct poller *poller = userdata;
+	if (poller->loading)
+		runner_wake(poller->runner);
+	poller->loading = false;
+	errand_wake(poller->errand);
 }
 
 /* Once per source and process; --once ends with a line of its own. */
@@ -227,6 +240,7 @@ int poller_new(struct poller **ret, const struct poller_setup *setup, struct fau
 		.committed = fanout_committed,
 		.userdata = setup->fanout,
 	});
+	intake_on_loaded(poller->intake, loaded, poller);
 	poller->reconciler = reconciler_new(poller);
 	poller->quarantine = quarantine_new(setup->state_directory, &source->subject);
 	r = runner_new(&poller->runner,

@@ -61,6 +61,7 @@ struct poller {
 	uint64_t n_gaps;
 	nsec_t gap_ns[GAP_N_REASONS]; /* how long they are together */
 	bool unreadable; /* what it knows already could not be read from the state: told */
+	bool loading; /* the runner waits until that is read */
 	nsec_t gap_time; /* where the first open gap begins; NSEC_NONE: none is known */
 	struct errand *errand; /* NULL: none is at work */
 	struct reconciler *reconciler; /* NULL: none */

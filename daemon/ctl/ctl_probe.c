@@ -303,7 +303,9 @@ static int load_cursor(struct session *session, const struct config *config)
 	}
 	if (!r && session->store) {
 		session->window = window_new(session->store, probe->source->name);
-		r = window_load(session->window, NSEC_NONE, &fault);
+		do
+			r = window_load(session->window, NSEC_NONE, &fault);
+		while (r == STORE_E_WAIT);
 	}
 	if (r)
 		return ctl_store_failed(r, &fault);

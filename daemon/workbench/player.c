@@ -106,11 +106,11 @@ static void accept(const struct record_batch *batch, void *userdata)
 	}
 }
 
-static bool may_poll(bool needs_window, void *userdata)
+static enum runner_leave may_poll(bool needs_window, void *userdata)
 {
 	(void)needs_window;
 	(void)userdata;
-	return true;
+	return RUNNER_LEAVE;
 }
 
 static void rested(const struct fault *fault, void *userdata)

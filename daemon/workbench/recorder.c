@@ -232,11 +232,11 @@ static bool is_known(const struct record *record, void *userdata)
 	return false;
 }
 
-static bool may_poll(bool needs_window, void *userdata)
+static enum runner_leave may_poll(bool needs_window, void *userdata)
 {
 	(void)needs_window;
 	(void)userdata;
-	return true;
+	return RUNNER_LEAVE;
 }
 
 static void stop(struct recorder *recorder)

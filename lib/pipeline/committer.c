@@ -194,6 +194,11 @@ void committer_free(struct committer *committer)
 	free(committer);
 }
 
+struct ev_loop *committer_loop(const struct committer *committer)
+{
+	return committer->loop;
+}
+
 void committer_on_settled(
 	struct committer *committer, void (*settled)(void *userdata), void *userdata)
 {

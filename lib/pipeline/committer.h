@@ -23,6 +23,7 @@ typedef void (*committer_state_fn)(int outcome, const struct fault *fault, void 
 struct committer *committer_new(
 	struct ev_loop *loop, struct store *store, committer_state_fn state, void *userdata);
 void committer_free(struct committer *committer); /* does not flush */
+struct ev_loop *committer_loop(const struct committer *committer);
 
 /* Called after a commit that left nothing to be committed. */
 void committer_on_settled(

@@ -5,10 +5,11 @@
 #include "pipeline/intake.h"
 
 #include <assert.h>
+#include <ev.h>
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "store/occurrence.h"
+#include "base/timer.h"
 #include "store/window.h"
 
 /* Keys are taken out in steps of this, not at each page. */
@@ -22,9 +23,13 @@ struct intake {
 	commit_done_fn committed;
 	void *userdata;
 	struct window *window;
-	struct idset chain; /* digests met in this chain (or page), with their occurrences */
+	ev_timer load_timer; /* the next slice of the window */
+	nsec_t load_time; /* it is read from here on */
+	void (*loaded)(void *userdata);
+	void *loaded_userdata;
 	char *cursor; /* the last one collected: an idle poll writes nothing */
 	nsec_t expired_time;
+	bool expiring; /* there is more to take out of the window */
 	bool keeps_times;
 	nsec_t kept_time; /* younger keys stay in the state; NSEC_NONE */
 	struct intake *errand; /* reads again what this one has read; NULL: none */
@@ -33,6 +38,25 @@ struct intake {
 	struct buf scratch;
 	struct intake_status status;
 };
+
+static int load_slice(struct intake *intake, struct fault *reterr)
+{
+	int r = window_load(intake->window, intake->load_time, reterr);
+	if (r == STORE_E_WAIT)
+		timer_start(committer_loop(intake->committer), &intake->load_timer, 0);
+	return r;
+}
+
+/* Whoever asks again after a failure gets it. */
+static void load_more(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct intake *intake = timer->data;
+	struct fault fault;
+	(void)loop;
+	(void)events;
+	if (load_slice(intake, &fault) != STORE_E_WAIT && intake->loaded)
+		intake->loaded(intake->loaded_userdata);
+}
 
 struct intake *intake_new(const struct intake_setup *setup)
 {
@@ -45,6 +69,8 @@ struct intake *intake_new(const struct intake_setup *setup)
 	intake->userdata = setup->userdata;
 	intake->window = window_new(setup->store, setup->source);
 	intake->expired_time = intake->kept_time = NSEC_NONE;
+	ev_init(&intake->load_timer, load_more);
+	intake->load_timer.data = intake;
 	return intake;
 }
 
@@ -73,8 +99,8 @@ void intake_free(struct intake *intake)
 	assert(!intake->errand);
 	if (intake->source)
 		intake->source->errand = NULL;
+	ev_timer_stop(committer_loop(intake->committer), &intake->load_timer);
 	window_free(intake->window);
-	idset_deinit(&intake->chain);
 	buf_deinit(&intake->scratch);
 	free(intake->cursor);
 	free(intake->name);
@@ -96,7 +122,16 @@ int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
 {
 	if (window_is_loaded(intake->window))
 		return 0;
-	return window_load(intake->window, intake->source ? intake->from_time : horizon, reterr);
+	if (ev_is_active(&intake->load_timer))
+		return STORE_E_WAIT;
+	intake->load_time = intake->source ? intake->from_time : horizon;
+	return load_slice(intake, reterr);
+}
+
+void intake_on_loaded(struct intake *intake, void (*loaded)(void *userdata), void *userdata)
+{
+	intake->loaded = loaded;
+	intake->loaded_userdata = userdata;
 }
 
 static bool has_id(const struct intake *intake, const struct id *key)
@@ -111,30 +146,28 @@ bool intake_known(const struct record *record, void *userdata)
 }
 
 /* A record is accepted: nobody accepts it again. */
-static void note(struct intake *intake, const struct id *key)
+static void note(struct intake *intake, const struct id *key, nsec_t time)
 {
 	struct intake *other = intake->source ? intake->source : intake->errand;
-	window_add(intake->window, key);
+	window_add(intake->window, key, time);
 	if (other)
-		window_add(other->window, key);
+		window_add(other->window, key, time);
 }
 
-/* Is RECORD new? Notes it in either case where its scope counts. */
+/* Does the scope count equal records, those of a chain or a page? */
+static bool is_counted(const struct record *record, enum record_scope scope)
+{
+	return !record->id_text.data && scope != RECORD_SCOPE_ROWS && scope != RECORD_SCOPE_EXACT;
+}
+
 static bool is_new(struct intake *intake, const struct record *record, enum record_scope scope)
 {
-	if (scope == RECORD_SCOPE_ROWS)
-		return true;
-	if (record->id_text.data)
-		return !has_id(intake, &record->key);
-	if (scope == RECORD_SCOPE_EXACT)
-		return true;
-	unsigned nth = occurrence_count(&intake->chain, &record->key);
-	occurrence_add(&intake->chain, &record->key);
-	return nth >= window_count(intake->window, &record->key);
+	if (is_counted(record, scope))
+		return !window_meet(intake->window, &record->key);
+	return scope == RECORD_SCOPE_ROWS || !record->id_text.data || !has_id(intake, &record->key);
 }
 
-static void take(
-	struct intake *intake, struct batch *batch, const struct record *record, bool keep_key)
+static void take(struct intake *intake, struct batch *batch, const struct record *record)
 {
 	struct slice text = record->text;
 	if (record->spaced) {
@@ -143,8 +176,10 @@ static void take(
 		text = buf_slice(&intake->scratch);
 	}
 	batch_add(batch, text, &record->key, record->id_text, record->time);
-	if (keep_key)
-		note(intake, &record->key);
+	if (batch->keep_ids)
+		note(intake, &record->key,
+			batch->newest_time == NSEC_NONE ? batch->accepted_time
+							: batch->newest_time);
 	intake->status.n_bytes += text.size;
 	if (intake->source)
 		intake->source->status.n_bytes += text.size;
@@ -155,23 +190,23 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	struct batch *batch = batch_new(intake->name, intake->provider, clock_wall());
 	if (accepted->scope == RECORD_SCOPE_PAGE ||
 		(accepted->scope == RECORD_SCOPE_CHAIN && accepted->new_chain))
-		idset_clear(&intake->chain);
+		window_forget_met(intake->window);
 	size_t size = 0;
 	for (size_t i = 0; i < accepted->records.n_items; i++)
 		size += accepted->records.items[i].text.size + 1;
 	batch_reserve(batch, accepted->records.n_items, size);
-	for (size_t i = 0; i < accepted->records.n_items; i++) {
-		const struct record *record = &accepted->records.items[i];
-		bool is_last = i + 1 == accepted->records.n_items;
-		if (is_new(intake, record, accepted->scope))
-			take(intake, batch, record,
-				accepted->scope != RECORD_SCOPE_ROWS ||
-					(is_last && accepted->document_ends));
-		else
-			intake->status.n_duplicates++;
-	}
 	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
 	batch->newest_time = accepted->key_time;
+	for (size_t i = 0; i < accepted->records.n_items; i++) {
+		const struct record *record = &accepted->records.items[i];
+		if (!is_new(intake, record, accepted->scope)) {
+			intake->status.n_duplicates++;
+			continue;
+		}
+		take(intake, batch, record);
+		if (is_counted(record, accepted->scope))
+			window_meet(intake->window, &record->key);
+	}
 	batch->keep_times = intake->keeps_times;
 	intake->status.n_records += batch->n_records;
 	if (intake->source)
@@ -183,16 +218,20 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	return NULL;
 }
 
+/* What the window has not passed yet stays in the state, too. */
 static void expire(struct intake *intake, nsec_t horizon)
 {
 	struct fault fault;
-	if (horizon == NSEC_NONE ||
-		(intake->expired_time != NSEC_NONE && horizon < intake->expired_time + EXPIRY_STEP))
+	nsec_t passed = NSEC_NONE;
+	if (horizon == NSEC_NONE || (!intake->expiring && intake->expired_time != NSEC_NONE &&
+					    horizon < intake->expired_time + EXPIRY_STEP))
 		return;
-	bool kept = intake->kept_time != NSEC_NONE && intake->kept_time < horizon;
-	commit_add_expiry(intake->store, intake->name, kept ? intake->kept_time : horizon);
-	window_expire(intake->window, horizon, &fault);
+	intake->expiring = window_expire(intake->window, horizon, &passed, &fault) != 0;
 	intake->expired_time = horizon;
+	if (intake->kept_time != NSEC_NONE && intake->kept_time < passed)
+		passed = intake->kept_time;
+	if (passed != NSEC_NONE)
+		commit_add_expiry(intake->store, intake->name, passed);
 }
 
 void intake_accept(const struct record_batch *accepted, void *userdata)

@@ -38,10 +38,13 @@ void intake_keep_keys(struct intake *intake, nsec_t time);
 /* From now on the times of records are kept beside their keys. */
 void intake_keep_times(struct intake *intake);
 
-/* Reads the dedupe window, from HORIZON on (NSEC_NONE: all), if that was not done: to be called
- * before a poll whose records have to be looked up. Else STORE_E_*: it cannot be read now, or
- * (STORE_E_CORRUPT) never. */
+/* Is the dedupe window, from HORIZON on (NSEC_NONE: all), in memory? To be called before a poll
+ * whose records have to be looked up. 0: it is. STORE_E_WAIT: it is being read, between other work
+ * of the loop; the function of intake_on_loaded is called when it is time to ask again. Else
+ * STORE_E_*: it cannot be read now, or (STORE_E_CORRUPT) never. */
 int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr);
+/* Who is told. */
+void intake_on_loaded(struct intake *intake, void (*loaded)(void *userdata), void *userdata);
 
 struct intake_status {
 	uint64_t n_records; /* accepted since start */

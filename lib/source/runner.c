@@ -130,16 +130,18 @@ void runner_continue(struct runner *runner, enum poll_verdict verdict)
 	runner_arm(runner, 0);
 }
 
-/* May a request be made whose records need room? Else BLOCKED. */
+/* May a request be made whose records need room? Else it looks again. */
 static bool has_room(struct runner *runner)
 {
 	const struct definition *definition = runner->source->definition;
 	nsec_t wait = runner->source->options.retry_max_ns;
 	bool needs_window = definition->n_records_id > 0 || definition->fetches ||
 			    poll_scope(runner->poll) != RECORD_SCOPE_EXACT;
-	if (runner->callbacks->may_poll(needs_window, runner->userdata))
+	enum runner_leave leave = runner->callbacks->may_poll(needs_window, runner->userdata);
+	if (leave == RUNNER_LEAVE)
 		return true;
-	runner_enter(runner, RUNNER_BLOCKED);
+	if (leave == RUNNER_LEAVE_LATER)
+		runner_enter(runner, RUNNER_BLOCKED);
 	runner_arm(runner, wait < BLOCKED_WAIT ? wait : BLOCKED_WAIT);
 	return false;
 }

@@ -16,6 +16,12 @@ struct buf;
 struct span;
 struct runner;
 
+enum runner_leave {
+	RUNNER_LEAVE, /* it may poll */
+	RUNNER_LEAVE_SOON, /* what it needs is being read: it stays as it is, runner_wake follows */
+	RUNNER_LEAVE_LATER, /* back-pressure; runner_wake when that ends */
+};
+
 struct runner_callbacks {
 	/* Copies what it needs; called in order. */
 	void (*accept)(const struct record_batch *batch, void *userdata);
@@ -24,10 +30,9 @@ struct runner_callbacks {
 	/* Keeps what cannot be records; 0, or FAULT_STORE: then the page is read again later. NULL:
 	 * they are only counted. */
 	int (*set_apart)(const struct bad_elements *bad, void *userdata, struct fault *reterr);
-	/* May it poll now? False: back-pressure; runner_wake when that ends (it also looks again by
-	 * itself from time to time). NEEDS_WINDOW: known records will have to be told from new
-	 * ones. */
-	bool (*may_poll)(bool needs_window, void *userdata);
+	/* May it poll now? If not, it also looks again by itself from time to time. NEEDS_WINDOW:
+	 * known records will have to be told from new ones. */
+	enum runner_leave (*may_poll)(bool needs_window, void *userdata);
 	/* A poll caught up (FAULT NULL), or with give_up set an attempt was given up. */
 	void (*rested)(const struct fault *fault, void *userdata);
 	/* Times for metrics. May be NULL. */

@@ -146,9 +146,15 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_KEYS_COUNT] = "SELECT coalesce(sum(n_keys), 0) FROM batch_keys WHERE"
 				 " source = (SELECT id FROM sources WHERE name = ?1)"
 				 " AND newest_time >= ?2",
-	[STATEMENT_KEYS_LIST] = "SELECT keys FROM batch_keys WHERE"
-				" source = (SELECT id FROM sources WHERE name = ?1)"
-				" AND newest_time >= ?2",
+	[STATEMENT_KEYS_GUESS] =
+		"SELECT coalesce(sum(n_keys), 0) FROM (SELECT n_keys FROM batch_keys WHERE"
+		" source = (SELECT id FROM sources WHERE name = ?1) AND newest_time >= ?2"
+		" LIMIT 50000)",
+	[STATEMENT_KEYS_LIST] =
+		"SELECT newest_time, n_keys, number, keys FROM batch_keys WHERE"
+		" source = (SELECT id FROM sources WHERE name = ?1)"
+		" AND (newest_time, n_keys, number) > (?2, ?3, ?4)"
+		" AND newest_time <= ?5 AND number <= ?6 ORDER BY newest_time, n_keys, number",
 	[STATEMENT_PAGE_COUNT] = "PRAGMA page_count",
 	[STATEMENT_FREE_COUNT] = "PRAGMA freelist_count",
 	[STATEMENT_REPLAY_GET] =

@@ -88,6 +88,7 @@ enum statement {
 	STATEMENT_GAP_PUT,
 	STATEMENT_GAP_REFILL,
 	STATEMENT_KEYS_COUNT,
+	STATEMENT_KEYS_GUESS,
 	STATEMENT_KEYS_LIST,
 	STATEMENT_PAGE_COUNT,
 	STATEMENT_FREE_COUNT,
@@ -260,6 +261,7 @@ struct store {
 	struct catalog catalog;
 	struct buf scratch; /* for encoding */
 	struct batch_pool pool;
+	unsigned n_loading; /* windows that are being read: see window.c */
 };
 
 /* --- database.c --- */

@@ -1,28 +1,69 @@
 /*
  * The dedupe window in memory: one idset, in which a provider's ID occurs once and an equal digest
- * as often as such a record was accepted (occurrence.h).
+ * as often as such a record was accepted (occurrence.h). It holds exactly the keys of the rows from
+ * one time on, and of what is to become such rows.
  *
- * There is no removal of single keys: keys that expiry has passed stay until they are the larger
- * part of the set, then it is built anew from the rows.
+ * A pass over rows, to read or to remove their keys, is done in slices. Meanwhile others may
+ * come: those have higher numbers than the pass looks at, and window_add takes care of them.
  */
 #include "store/window.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "store/cursors.h"
 #include "store/occurrence.h"
 #include "store/spool.h"
 #include "store/store_internal.h"
 
-#define REBUILD_SIZE_MIN 1024 /* a smaller set is never built anew */
+#define SLICE_KEYS 10000 /* some ms, also where each key is the first of a page of memory */
+#define ROW_KEYS 50 /* a row costs as much as these, besides its keys */
 #define N_BELIEVED (INT64_C(1) << 26)
+#define AHEAD 16 /* keys whose slots are on their way from memory */
+
+enum window_state {
+	WINDOW_UNREAD,
+	WINDOW_LOADING,
+	WINDOW_LOADED,
+	WINDOW_EXPIRING,
+};
+
+/* Rows up to UNTIL_TIME and LAST_NUMBER, in the order of the index; the last one done. */
+struct pass {
+	nsec_t time;
+	int64_t n_keys;
+	int64_t number;
+	nsec_t until_time;
+	int64_t last_number;
+};
 
 struct window {
 	struct store *store;
 	char *source;
 	struct idset set;
-	bool loaded;
+	enum window_state state;
+	nsec_t from_time; /* the set has the keys from here on */
+	nsec_t passed_time; /* expiring: it still has some from here on */
+	struct pass pass;
 };
+
+/* Rows have numbers as they are committed. */
+static struct pass pass_begin(const struct window *window, nsec_t from_time, nsec_t until_time)
+{
+	return (struct pass){
+		.time = from_time,
+		.n_keys = -1,
+		.until_time = until_time,
+		.last_number = window->store->last_number,
+	};
+}
+
+static void set_state(struct window *window, enum window_state state)
+{
+	unsigned *n_loading = &window->store->n_loading;
+
+	*n_loading += state == WINDOW_LOADING;
+	*n_loading -= window->state == WINDOW_LOADING;
+	window->state = state;
+}
 
 struct window *window_new(struct store *store, const char *source)
 {
@@ -38,111 +79,153 @@ void window_free(struct window *window)
 {
 	if (!window)
 		return;
+	set_state(window, WINDOW_UNREAD);
 	idset_deinit(&window->set);
 	free(window->source);
 	free(window);
 }
 
-static int add_row(
-	struct store *store, sqlite3_stmt *statement, struct idset *set, struct fault *reterr)
+static void change_keys(struct window *window, const struct id *keys, size_t n)
 {
-	const char *keys = sqlite3_column_blob(statement, 0);
-	size_t size = (size_t)sqlite3_column_bytes(statement, 0);
-	struct id key;
-
-	if (size % sizeof(key) != 0)
-		return statement_damaged(store, reterr, "keys of a batch are cut");
-	for (size_t at = 0; at < size; at += sizeof(key)) {
-		memcpy(&key, keys + at, sizeof(key));
-		occurrence_add(set, &key);
+	for (size_t i = 0; i < n + AHEAD; i++) {
+		if (i < n)
+			idset_prefetch(&window->set, &keys[i]);
+		if (i < AHEAD)
+			continue;
+		if (window->state == WINDOW_EXPIRING)
+			occurrence_remove(&window->set, &keys[i - AHEAD]);
+		else
+			occurrence_add(&window->set, &keys[i - AHEAD]);
 	}
+}
+
+/* The keys of the row that STATEMENT is at. */
+static int pass_row(
+	struct window *window, sqlite3_stmt *statement, size_t *ret_size, struct fault *reterr)
+{
+	const void *keys = sqlite3_column_blob(statement, 3);
+	size_t size = (size_t)sqlite3_column_bytes(statement, 3);
+
+	if (size % sizeof(struct id) != 0)
+		return statement_damaged(window->store, reterr, "keys of a batch are cut");
+	change_keys(window, keys, size / sizeof(struct id));
+	window->pass.time = sqlite3_column_int64(statement, 0);
+	window->pass.n_keys = sqlite3_column_int64(statement, 1);
+	window->pass.number = sqlite3_column_int64(statement, 2);
+	*ret_size = size / sizeof(struct id) + ROW_KEYS;
 	return 0;
 }
 
-/* The rows from TIME on into the empty SET. */
-static int read_rows(
-	const struct window *window, nsec_t time, struct idset *set, struct fault *reterr)
+/* A slice of the pass. 0: it was the last one. */
+static int pass_slice(struct window *window, struct fault *reterr)
 {
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	unsigned n_loading = window->store->n_loading;
+	size_t budget = SLICE_KEYS / (n_loading ? n_loading : 1), size = 0;
 	bool row = false;
-	int64_t n_keys = 0;
-	int r = cursors_count_keys(window->store, window->source, time, &n_keys, reterr);
+	int r = statement_get(window->store, STATEMENT_KEYS_LIST, &statement, reterr);
 
-	if (!r)
-		r = statement_get(window->store, STATEMENT_KEYS_LIST, &statement, reterr);
 	if (r)
 		return r;
-	if (n_keys > 0 && n_keys < N_BELIEVED) /* a damaged state may say anything */
-		idset_reserve(set, (size_t)n_keys);
 	statement_bind_text(statement, 1, window->source);
-	sqlite3_bind_int64(statement, 2, time);
-	while (!r) {
+	sqlite3_bind_int64(statement, 2, window->pass.time);
+	sqlite3_bind_int64(statement, 3, window->pass.n_keys);
+	sqlite3_bind_int64(statement, 4, window->pass.number);
+	sqlite3_bind_int64(statement, 5, window->pass.until_time);
+	sqlite3_bind_int64(statement, 6, window->pass.last_number);
+	for (;;) {
 		r = statement_step(window->store, statement, &row, reterr);
 		if (r || !row)
-			break;
-		r = add_row(window->store, statement, set, reterr);
+			return r;
+		if (budget < size)
+			return STORE_E_WAIT;
+		budget -= size;
+		r = pass_row(window, statement, &size, reterr);
+		if (r)
+			return r;
 	}
-	return r;
 }
 
-/* Is PAGE collected for commit, and will its keys be rows of this window? */
-static bool is_pending(const struct window *window, const struct pending_page *page)
+static nsec_t row_time(const struct batch *batch)
 {
-	return page->batch && page->batch->keep_ids &&
-	       strcmp(page->source->name, window->source) == 0;
+	return batch->newest_time == NSEC_NONE ? batch->accepted_time : batch->newest_time;
 }
 
-/* Calls EACH for the batches whose keys are not rows yet. */
-static void each_pending(const struct window *window,
-	void (*each)(const struct batch *batch, void *userdata), void *userdata)
+/* The keys of the batches that are not rows yet, with a time in [FROM, UNTIL]. */
+static void change_pending(struct window *window, nsec_t from_time, nsec_t until_time)
 {
 	const struct uncommitted *sets[] = {&window->store->under_way, &window->store->collected};
 
 	for (size_t i = 0; i < 2; i++) {
 		if (i == 0 && window->store->progress == UNDER_WAY_SETTLED)
 			continue;
-		for (size_t k = 0; k < sets[i]->n_pages; k++)
-			if (is_pending(window, &sets[i]->pages[k]))
-				each(sets[i]->pages[k].batch, userdata);
+		for (size_t k = 0; k < sets[i]->n_pages; k++) {
+			const struct pending_page *page = &sets[i]->pages[k];
+			const struct batch *batch = page->batch;
+
+			if (batch && batch->keep_ids && row_time(batch) >= from_time &&
+				row_time(batch) <= until_time &&
+				strcmp(page->source->name, window->source) == 0)
+				change_keys(window, batch->ids, batch->n_records);
+		}
 	}
 }
 
-static void count_pending(const struct batch *batch, void *userdata)
+/* Makes room for the rows from TIME on. */
+static int reserve(struct window *window, nsec_t time, struct fault *reterr)
 {
-	size_t *n = userdata;
+	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
+	bool row = false;
+	int r = statement_get(window->store, STATEMENT_KEYS_GUESS, &statement, reterr);
 
-	*n += batch->n_records;
+	if (r)
+		return r;
+	statement_bind_text(statement, 1, window->source);
+	sqlite3_bind_int64(statement, 2, time);
+	r = statement_step(window->store, statement, &row, reterr);
+	int64_t n_keys = row ? sqlite3_column_int64(statement, 0) : 0;
+	if (!r && n_keys > 0 && n_keys < N_BELIEVED) /* a damaged state may say anything */
+		idset_reserve(&window->set, (size_t)n_keys);
+	return r;
 }
 
-static void add_pending(const struct batch *batch, void *userdata)
+static int begin_load(struct window *window, nsec_t time, struct fault *reterr)
 {
-	for (size_t i = 0; i < batch->n_records; i++)
-		occurrence_add(userdata, &batch->ids[i]);
+	int r = reserve(window, time, reterr);
+
+	if (r)
+		return r;
+	set_state(window, WINDOW_LOADING);
+	window->from_time = time;
+	window->pass = pass_begin(window, time, INT64_MAX);
+	change_pending(window, time, INT64_MAX);
+	return 0;
 }
 
 int window_load(struct window *window, nsec_t time, struct fault *reterr)
 {
-	struct idset set = IDSET_NULL;
-	int r;
+	int r = 0;
 
-	if (window->loaded)
+	if (window_is_loaded(window))
 		return 0;
 	bool began = spool_read_begin(window->store);
-	r = read_rows(window, time, &set, reterr);
+	if (window->state == WINDOW_UNREAD)
+		r = begin_load(window, time, reterr);
+	if (!r)
+		r = pass_slice(window, reterr);
 	spool_read_end(window->store, began);
-	if (r) {
-		idset_deinit(&set);
-		return r;
+	if (!r) {
+		set_state(window, WINDOW_LOADED);
+	} else if (r != STORE_E_WAIT) {
+		idset_clear(&window->set);
+		set_state(window, WINDOW_UNREAD);
 	}
-	each_pending(window, add_pending, &set);
-	window->set = set;
-	window->loaded = true;
-	return 0;
+	return r;
 }
 
 bool window_is_loaded(const struct window *window)
 {
-	return window->loaded;
+	return window->state == WINDOW_LOADED || window->state == WINDOW_EXPIRING;
 }
 
 bool window_has(const struct window *window, const struct id *key)
@@ -155,36 +238,47 @@ unsigned window_count(const struct window *window, const struct id *digest)
 	return occurrence_count(&window->set, digest);
 }
 
-void window_add(struct window *window, const struct id *key)
+bool window_meet(struct window *window, const struct id *digest)
 {
-	if (window->loaded)
+	return occurrence_mark(&window->set, digest);
+}
+
+void window_forget_met(struct window *window)
+{
+	idset_unmark_all(&window->set);
+}
+
+void window_add(struct window *window, const struct id *key, nsec_t time)
+{
+	if (window->state != WINDOW_UNREAD && time >= window->from_time)
 		occurrence_add(&window->set, key);
 }
 
-int window_expire(struct window *window, nsec_t time, struct fault *reterr)
+int window_expire(struct window *window, nsec_t time, nsec_t *ret_time, struct fault *reterr)
 {
-	struct idset set = IDSET_NULL;
-	int64_t n_live = 0;
-	size_t n_pending = 0;
 	int r;
 
-	if (window_size(window) < REBUILD_SIZE_MIN)
+	*ret_time = time;
+	if (window->state == WINDOW_UNREAD)
 		return 0;
-	r = cursors_count_keys(window->store, window->source, time, &n_live, reterr);
+	*ret_time = window->state == WINDOW_EXPIRING ? window->passed_time : window->from_time;
+	if (window->state == WINDOW_LOADING)
+		return STORE_E_WAIT;
+	if (window->state == WINDOW_LOADED) {
+		if (time <= window->from_time)
+			return 0;
+		set_state(window, WINDOW_EXPIRING);
+		window->pass = pass_begin(window, window->from_time, time - 1);
+		window->passed_time = window->from_time;
+		window->from_time = time;
+		change_pending(window, window->passed_time, time - 1);
+	}
+	r = pass_slice(window, reterr);
 	if (r)
 		return r;
-	each_pending(window, count_pending, &n_pending);
-	if (window_size(window) / 2 <= (size_t)n_live + n_pending)
-		return 0;
-	r = read_rows(window, time, &set, reterr);
-	if (r) {
-		idset_deinit(&set);
-		return r;
-	}
-	each_pending(window, add_pending, &set);
-	idset_deinit(&window->set);
-	window->set = set;
-	return 0;
+	set_state(window, WINDOW_LOADED);
+	*ret_time = window->from_time;
+	return time > window->from_time ? STORE_E_WAIT : 0;
 }
 
 size_t window_size(const struct window *window)

@@ -32,14 +32,14 @@ static bool known(const struct record *record, void *userdata)
 	return false;
 }
 
-static bool may_poll(bool needs_window, void *userdata)
+static enum runner_leave may_poll(bool needs_window, void *userdata)
 {
 	struct seen *seen = userdata;
 	ck_assert(!needs_window);
 	seen->n_asked++;
 	if (!seen->may_poll)
 		ev_break(seen->loop, EVBREAK_ALL);
-	return seen->may_poll;
+	return seen->may_poll ? RUNNER_LEAVE : RUNNER_LEAVE_LATER;
 }
 
 static void rested(const struct fault *fault, void *userdata)

@@ -23,7 +23,23 @@ static void load(void)
 {
 	struct fault fault = FAULT_NULL;
 
-	ck_assert_msg(window_load(window, NSEC_NONE, &fault) == 0, "%s", fault.text);
+	int r;
+
+	do
+		r = window_load(window, NSEC_NONE, &fault);
+	while (r == STORE_E_WAIT);
+	ck_assert_msg(r == 0, "%s", fault.text);
+}
+
+/* The time before which rows may go. */
+static nsec_t expire(nsec_t time)
+{
+	struct fault fault = FAULT_NULL;
+	nsec_t passed = 0;
+	int r = window_expire(window, time, &passed, &fault);
+
+	ck_assert_msg(r == 0, "%d: %s", r, fault.text);
+	return passed;
 }
 
 /* As after a restart. */
@@ -39,9 +55,11 @@ static void add_repeated(const char *text, size_t n, nsec_t time)
 	struct batch *batch = batch_new("s", "p", 1000);
 	struct id key = digest_id(slice_of(text));
 
+	batch->newest_time = time;
+
 	for (size_t i = 0; i < n; i++) {
 		batch_add(batch, slice_of(text), &key, SLICE_NULL, time);
-		window_add(window, &key);
+		window_add(window, &key, time);
 	}
 	commit_add_page(store, "s", batch, NULL, NULL, NULL);
 	batch_unref(batch);
@@ -53,7 +71,7 @@ static void add_new(int number, size_t n, nsec_t time)
 	for (size_t i = 0; i < n; i++) {
 		struct id key = fixture_key(number, i);
 
-		window_add(window, &key);
+		window_add(window, &key, time == NSEC_NONE ? 1000 : time + (nsec_t)n - 1);
 	}
 }
 
@@ -72,7 +90,7 @@ START_TEST(it_is_lazy)
 	ck_assert(!window_is_loaded(window));
 	ck_assert(!has(1, 0)); /* the add was ignored */
 	ck_assert_uint_eq(window_count(window, &key), 0);
-	ck_assert_int_eq(window_expire(window, 100, NULL), 0);
+	ck_assert_int_eq(expire(100), 100);
 	ck_assert_uint_eq(window_size(window), 0);
 	fixture_run();
 	load();
@@ -116,7 +134,7 @@ START_TEST(equal_digests_are_counted)
 	load();
 	ck_assert_msg(window_count(window, &key) == n, "%zu after", n);
 	ck_assert_uint_eq(window_size(window), n + 1);
-	window_add(window, &key);
+	window_add(window, &key, 5);
 	ck_assert_msg(window_count(window, &key) == n + 1, "%zu and one", n);
 	ck_assert(window_has(window, &key));
 }
@@ -197,23 +215,191 @@ START_TEST(a_waiting_batch_keeps_its_keys)
 }
 END_TEST
 
-START_TEST(it_is_built_anew_when_most_is_stale)
+START_TEST(expiry_takes_keys_out)
 {
 	load();
 	for (int i = 0; i < 10; i++)
 		add_new(i, 300, 1000 * (nsec_t)i);
 	fixture_run();
-	add_repeated("{\"same\":1}", 3, 500000); /* collected only */
-	ck_assert_uint_eq(window_size(window), 3003);
-	ck_assert_int_eq(window_expire(window, 4000, NULL), 0);
-	ck_assert_uint_eq(window_size(window), 3003); /* 1,803 of 3,003 live */
-	ck_assert_int_eq(window_expire(window, 8000, NULL), 0);
-	ck_assert_uint_eq(window_size(window), 603);
+	add_repeated("{\"same\":1}", 3, 4500); /* collected only */
+	add_repeated("{\"same\":1}", 2, 9500);
+	ck_assert_uint_eq(window_size(window), 3005);
+	ck_assert_int_eq(expire(4000), 4000);
+	ck_assert_uint_eq(window_size(window), 6 * 300 + 5);
+	ck_assert(!has(3, 299) && has(4, 0));
+	ck_assert_int_eq(expire(2000), 4000); /* it never comes back */
+	add_new(100, 10, 3000); /* too late */
+	ck_assert(!has(100, 0));
+	ck_assert_int_eq(expire(8000), 8000);
+	ck_assert_uint_eq(window_size(window), 2 * 300 + 2);
 	ck_assert(!has(7, 299) && has(8, 0) && has(9, 299));
-	ck_assert_uint_eq(window_count(window, &(struct id){0}), 0);
+	commit_add_expiry(store, "s", 8000);
 	fixture_run();
-	ck_assert_int_eq(window_expire(window, 600000, NULL), 0);
-	ck_assert_uint_eq(window_size(window), 603); /* too small to bother */
+	ck_assert_int_eq(expire(600000), 600000);
+	ck_assert_uint_eq(window_size(window), 0);
+}
+END_TEST
+
+/* A key that two rows have is there until the second one expires. */
+START_TEST(each_row_counts)
+{
+	struct id key = fixture_key(1, 0);
+
+	add_new(1, 3, 100);
+	add_new(1, 3, 200);
+	fixture_run();
+	load();
+	ck_assert_int_eq(expire(150), 150);
+	ck_assert(has(1, 0) && window_count(window, &key) == 1);
+	ck_assert_int_eq(expire(300), 300);
+	ck_assert(!has(1, 0));
+}
+END_TEST
+
+#define N_LARGE 50000 /* some slices */
+
+static void add_large(void)
+{
+	for (int i = 0; i < N_LARGE / 1000; i++) {
+		struct batch *batch = fixture_batch("s", i, 1000, NSEC_NONE);
+
+		batch->newest_time = 100;
+		commit_add_page(store, "s", batch, NULL, NULL, NULL);
+		batch_unref(batch);
+	}
+	fixture_run();
+}
+
+START_TEST(large_ones_are_read_in_slices)
+{
+	struct window *small = window_new(store, "t");
+	struct fault fault;
+	unsigned n_slices = 1;
+
+	add_large();
+	fixture_add("t", 1, 3, 5, NULL);
+	add_new(1000, 10, 100); /* not committed yet */
+	for (int i = 0; window_load(window, NSEC_NONE, &fault) == STORE_E_WAIT; i++) {
+		ck_assert(!window_is_loaded(window));
+		n_slices++;
+		if (i == 0)
+			fixture_run(); /* it is now: it counts once */
+		if (i == 1)
+			ck_assert_int_eq(window_load(small, NSEC_NONE, &fault), 0);
+		if (i < 2) /* an errand's */
+			add_new(1001 + i, 10, 100);
+	}
+	ck_assert_uint_ge(n_slices, 3);
+	ck_assert_uint_eq(window_size(window), N_LARGE + 30);
+	for (int i = 0; i < 3; i++) {
+		struct id key = fixture_key(1000 + i, 9);
+
+		ck_assert_uint_eq(window_count(window, &key), 1);
+	}
+	ck_assert(has(0, 0) && has(N_LARGE / 1000 - 1, 999));
+	window_free(small);
+}
+END_TEST
+
+START_TEST(large_ones_expire_in_slices)
+{
+	struct fault fault;
+	nsec_t passed = 0;
+	unsigned n_slices = 1;
+
+	add_large();
+	add_new(1000, 10, 1000);
+	fixture_run();
+	add_new(1001, 10, 100); /* not committed yet */
+	load();
+	ck_assert_uint_eq(window_size(window), N_LARGE + 20);
+	for (int i = 0; window_expire(window, 500, &passed, &fault) == STORE_E_WAIT; i++) {
+		ck_assert(passed <= 100); /* no row may go yet */
+		n_slices++;
+		if (i == 0)
+			fixture_run();
+		add_new(2000 + i, 10, 100); /* expired already */
+		add_new(3000 + i, 10, 1000);
+	}
+	ck_assert_int_eq(passed, 500);
+	ck_assert_uint_ge(n_slices, 3);
+	ck_assert_uint_eq(window_size(window), 10 * n_slices);
+	ck_assert(has(1000, 0) && has(3000, 0) && !has(2000, 0));
+}
+END_TEST
+
+/* A row that cannot be read: nothing is half there, and nothing is forgotten when it can be. */
+START_TEST(a_failure_begins_anew)
+{
+	struct fault fault = FAULT_NULL;
+
+	add_large();
+	int r = window_load(window, NSEC_NONE, &fault);
+	ck_assert_int_eq(r, STORE_E_WAIT);
+	ck_assert_int_eq(
+		statement_exec(store,
+			"UPDATE batch_keys SET keys = CAST(keys || x'00' AS BLOB) WHERE number = 40",
+			&fault),
+		0);
+	while (r == STORE_E_WAIT)
+		r = window_load(window, NSEC_NONE, &fault);
+	ck_assert_int_eq(r, STORE_E_CORRUPT);
+	ck_assert(!window_is_loaded(window));
+	ck_assert_uint_eq(window_size(window), 0);
+	ck_assert_int_eq(
+		statement_exec(store,
+			"UPDATE batch_keys SET keys = substr(keys, 1, 16000) WHERE number = 40",
+			&fault),
+		0);
+	load();
+	ck_assert_uint_eq(window_size(window), N_LARGE);
+}
+END_TEST
+
+/* --- against a model: what a new window reads --- */
+
+static void compare(nsec_t from)
+{
+	struct window *fresh = window_new(store, "s");
+	struct fault fault = FAULT_NULL;
+
+	ck_assert_int_eq(window_load(fresh, from, &fault), 0);
+	ck_assert_uint_eq(window_size(fresh), window_size(window));
+	for (int number = 0; number < 40; number++)
+		for (size_t i = 0; i < 5; i++) {
+			struct id key = fixture_key(number, i);
+
+			ck_assert_uint_eq(window_count(fresh, &key), window_count(window, &key));
+		}
+	window_free(fresh);
+}
+
+START_TEST(it_is_always_as_one_that_is_read_now)
+{
+	nsec_t horizon = 0, passed = 0;
+
+	srand((unsigned)_i + 1);
+	add_new(1, 5, 10);
+	if (_i % 2)
+		fixture_run();
+	load();
+	for (int k = 0; k < 300; k++) {
+		switch (rand() % 4) {
+		case 0:
+			fixture_run();
+			break;
+		case 1:
+			horizon += rand() % 30;
+			passed = expire(horizon);
+			ck_assert_int_eq(passed, horizon);
+			if (rand() % 2)
+				commit_add_expiry(store, "s", passed - rand() % 20);
+			break;
+		default:
+			add_new(rand() % 40, (size_t)(rand() % 5) + 1, horizon - 20 + rand() % 100);
+		}
+		compare(horizon);
+	}
 }
 END_TEST
 
@@ -250,7 +436,12 @@ static void add_cases(Suite *suite)
 	tcase_add_test(windows, keys_not_kept_are_not_in_it);
 	tcase_add_test(windows, expiry_takes_the_rows_before);
 	tcase_add_test(windows, a_waiting_batch_keeps_its_keys);
-	tcase_add_test(windows, it_is_built_anew_when_most_is_stale);
+	tcase_add_test(windows, expiry_takes_keys_out);
+	tcase_add_test(windows, each_row_counts);
+	tcase_add_test(windows, large_ones_are_read_in_slices);
+	tcase_add_test(windows, large_ones_expire_in_slices);
+	tcase_add_test(windows, a_failure_begins_anew);
+	tcase_add_loop_test(windows, it_is_always_as_one_that_is_read_now, 0, 8);
 	tcase_add_test(windows, keys_that_are_cut_are_corrupt);
 	tcase_add_test(windows, free_takes_null);
 	suite_add_tcase(suite, windows);
