@@ -62,8 +62,16 @@ static bool is_hex(char c)
 
 static bool check_escape(struct parse *parse)
 {
+	static const bool plain[256] = {['"'] = true,
+		['\\'] = true,
+		['/'] = true,
+		['b'] = true,
+		['f'] = true,
+		['n'] = true,
+		['r'] = true,
+		['t'] = true};
 	const char *p = parse->p + 1;
-	if (p < parse->end && *p && strchr("\"\\/bfnrt", *p)) {
+	if (p < parse->end && plain[(unsigned char)*p]) {
 		parse->p += 2;
 		return true;
 	}
