@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,7 @@ int main(int argc, char **argv)
 {
 	if (argc != 3)
 		return 64;
+	signal(SIGPIPE, SIG_IGN); /* a client that had waited for too long */
 	n_sources = atol(argv[1]);
 	every = atol(argv[2]);
 	sources = calloc((size_t)n_sources, sizeof(struct source));

@@ -76,14 +76,17 @@ class Bytes(Case):
         self.assertIn("checks whether", holder.text())
         self.assert_once()
 
-    def start(self, name, says):
+    def is_running(self, name):
         """As systemd does: who was too slow for its lease starts again."""
-        daemon = self.node(name)
-        wait_until(lambda: says in daemon.text() or not daemon.reader.is_alive(), says, 60)
-        while daemon.process.poll() == 75:
-            daemon = self.node(name)
-            wait_until(lambda: says in daemon.text() or not daemon.reader.is_alive(), says, 60)
-        return daemon
+        if self.daemons[name].process.poll() is not None:
+            self.assertEqual(self.daemons[name].wait(), 75, self.daemons[name].text())
+            self.node(name)
+        return True
+
+    def start(self, name, says):
+        self.node(name)
+        wait_until(lambda: self.is_running(name) and says in self.daemons[name].text(), says, 60)
+        return self.daemons[name]
 
     def half(self, n):
         """The pause after N bytes of a commit."""
@@ -122,7 +125,7 @@ class Bytes(Case):
         self.n_visible = 1
         self.begin(10000, visible=1)
         self.start("a", "holding shard 0")
-        self.wait_acknowledged(1)
+        wait_until(lambda: self.is_running("a") and self.is_acknowledged(1), "the first record", 60)
         pauses = [self.half(n) for n in cuts]
         self.assertEqual(self.daemons[self.order[0]].stop(), 0)
         self.count = self.n_visible
