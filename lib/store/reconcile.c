@@ -139,7 +139,7 @@ static int put_result(
 	int r = statement_prepare(store,
 		"INSERT INTO reconciled(source, delay, until_time, shape, late)"
 		" VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE"
-		" SET until_time = excluded.until_time, late = max(late, excluded.late)",
+		" SET until_time = excluded.until_time, late = max(coalesce(late, 0), excluded.late)",
 		&statement, reterr);
 
 	if (r)

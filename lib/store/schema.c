@@ -179,8 +179,9 @@ static const char step_13[] = "CREATE TABLE replays("
 /* See moved.h. */
 static const char step_14[] = "CREATE TABLE moved(id INTEGER PRIMARY KEY, moved_to TEXT NOT NULL);";
 
-/* How late records came that the reconciliation has found: see reconcile.h. */
-static const char step_15[] = "ALTER TABLE reconciled ADD COLUMN late INTEGER NOT NULL DEFAULT 0;";
+/* How late records came that the reconciliation has found, see reconcile.h. NULL is 0: rows of
+ * PostgreSQL that were there before have no value. */
+static const char step_15[] = "ALTER TABLE reconciled ADD COLUMN late INTEGER;";
 
 static const char *const steps[] = {
 	step_1,
