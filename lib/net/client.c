@@ -270,9 +270,9 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, vo
 static CURLSH *sessions_new(void)
 {
 	CURLSH *sessions = curl_share_init();
+	CURLSHcode code = curl_share_setopt(sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 
-	assert(sessions);
-	curl_share_setopt(sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	assert(sessions && code == CURLSHE_OK);
 	return sessions;
 }
 
@@ -326,6 +326,13 @@ CURLSH *client_sessions(const struct http_client *client)
 	return client->sessions;
 }
 
+/* Every libcurl has these options: only a wrong call fails. */
+#define MULTI_SET(client, option, value)                                                           \
+	do {                                                                                       \
+		CURLMcode code = curl_multi_setopt((client)->multi, option, value);                \
+		assert(code == CURLM_OK);                                                          \
+	} while (0)
+
 struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent)
 {
 	struct http_client *client = MEM_NEW(struct http_client);
@@ -341,11 +348,11 @@ struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent
 	client->timer.data = client;
 	ev_init(&client->kick, on_kick);
 	client->kick.data = client;
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, N_IDLE_CONNECTIONS);
+	MULTI_SET(client, CURLMOPT_SOCKETFUNCTION, set_socket);
+	MULTI_SET(client, CURLMOPT_SOCKETDATA, client);
+	MULTI_SET(client, CURLMOPT_TIMERFUNCTION, set_timer);
+	MULTI_SET(client, CURLMOPT_TIMERDATA, client);
+	MULTI_SET(client, CURLMOPT_MAXCONNECTS, N_IDLE_CONNECTIONS);
 	return client;
 }
 

@@ -66,7 +66,6 @@ struct poll {
 	size_t n_tail;
 	size_t n_repeated; /* records that the accepted page begins with and the one before ended
 			      with: not to be handed on again */
-	bool reread; /* this chain goes over ground that may be known */
 	unsigned notices; /* POLL_NOTICE_*: to be told, each once; the caller clears them */
 	struct poll_gap gaps[POLL_MAX_GAPS]; /* to be reported; the caller empties it */
 	size_t n_gaps;
