@@ -93,12 +93,16 @@ START_TEST(kinds_are_found)
 	char *hint = sinks_hint("flie");
 	ck_assert_str_eq(hint, ": did you mean `file`?");
 	free(hint);
-	for (size_t i = 0; i < n_sink_kinds; i++)
-		ck_assert_msg(sink_kinds[i]->name && sink_kinds[i]->summary &&
-				      sink_kinds[i]->promise && sink_kinds[i]->create &&
-				      sink_kinds[i]->deliver && sink_kinds[i]->cancel &&
-				      sink_kinds[i]->destroy,
+	for (size_t i = 0; i < n_sink_kinds; i++) {
+		const struct sink_kind *kind = sink_kinds[i];
+		/* of Kafka, a build without librdkafka has what refuses to make one */
+		bool absent = kind == sinks_find("kafka") && !kind->deliver;
+
+		ck_assert_msg(kind->name && kind->summary && kind->promise && kind->create,
 			"kind %zu", i);
+		ck_assert_msg(
+			absent || (kind->deliver && kind->cancel && kind->destroy), "kind %zu", i);
+	}
 }
 END_TEST
 
