@@ -239,7 +239,7 @@ class Case(unittest.TestCase):
         (path or self.conf).write_text(text + "\n".join(sections))
 
     def environment(self):
-        keep = ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LD_LIBRARY_PATH")
+        keep = ("PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_LIBRARY_PATH")
         kept = {name: os.environ[name] for name in keep if name in os.environ}
         return {**kept, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
