@@ -106,14 +106,14 @@ class Bytes(Case):
         if holder.process.poll() is not None:
             relay.release()
             heir.wait_log("holding shard 0", seconds=60)
-            self.wait_acknowledged(self.n_visible, 60)
             self.order.reverse()
             return None
         holder.signal(signal.SIGSTOP)
         began = time.monotonic()
         heir.wait_log("holding shard 0", seconds=60)
         pause = time.monotonic() - began
-        self.wait_acknowledged(self.n_visible, 60)  # no lock of the first is left
+        # no lock of the first is left
+        wait_until(lambda: self.is_running(self.order[1]) and self.is_acknowledged(self.n_visible), "the record", 60)
         relay.release()  # the rest comes, to nobody
         holder.signal(signal.SIGCONT)
         self.assertEqual(holder.wait(60), 75, holder.text())
