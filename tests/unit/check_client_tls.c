@@ -5,6 +5,7 @@
 #include "http_peer.h"
 
 #include "base/cleanup.h"
+#include "net/auth/auth.h"
 
 static char directory[] = "/tmp/check_client_tls.XXXXXX";
 static char *cert_file;
@@ -190,6 +191,80 @@ START_TEST(a_key_that_is_encrypted)
 }
 END_TEST
 
+/* The password is as that of a source whose options are gone after the call. */
+static struct auth *token_of(const char *key, const char *password)
+{
+	CLEANUP_FREE char *url =
+		mem_printf("https://127.0.0.1:%d/oauth/tls?life=3600", peer.strict_port);
+	CLEANUP_FREE char *gone = mem_strdup(password);
+	struct option_pair pairs[] = {{.name = (char *)"token_url", .value = url},
+		{.name = (char *)"client_id", .value = (char *)"the id"},
+		{.name = (char *)"client_secret", .value = (char *)"the secret"}};
+	struct auth_setup setup = {.type = "oauth2_client",
+		.settings = pairs,
+		.n_settings = sizeof(pairs) / sizeof(pairs[0]),
+		.client = peer.client,
+		.transport = {.ca_file = cert_file,
+			.client_cert = cert_file,
+			.client_key = key,
+			.client_key_password = gone}};
+	struct fault fault = FAULT_NULL;
+	struct auth *auth = NULL;
+
+	ck_assert_msg(auth_new(&auth, &setup, &fault) == 0, "%s", fault.text);
+	memset(gone, 'x', strlen(gone));
+	return auth;
+}
+
+struct waiting {
+	bool done;
+	struct fault fault;
+};
+
+static void on_ready(const struct fault *fault, void *userdata)
+{
+	struct waiting *waiting = userdata;
+
+	waiting->done = true;
+	waiting->fault = fault ? *fault : FAULT_NULL;
+}
+
+static struct fault fetch(struct auth *auth)
+{
+	struct waiting waiting = {0};
+
+	ck_assert_ptr_nonnull(auth_prepare(auth, on_ready, &waiting));
+	while (!waiting.done)
+		ev_run(peer.loop, EVRUN_ONCE);
+	return waiting.fault;
+}
+
+/* Credentials are shared where the passwords are equal, and outlive the source they came from. */
+START_TEST(the_password_of_a_shared_credential)
+{
+	CLEANUP_FREE char *encrypted = in_directory("encrypted.pem");
+	CLEANUP_FREE char *command =
+		mem_printf("pkcs8 -topk8 -in %s -passout pass:right -out %s", key_file, encrypted);
+	struct auth *wrong, *first, *second;
+	struct fault fault;
+
+	openssl(command);
+	wrong = token_of(encrypted, "wrong");
+	first = token_of(encrypted, "right");
+	second = token_of(encrypted, "right");
+	ck_assert_ptr_ne(wrong, first);
+	ck_assert_ptr_eq(first, second);
+	auth_free(first);
+	fault = fetch(second);
+	ck_assert_msg(fault.class == FAULT_NONE, "%s", fault.text);
+	fault = fetch(wrong);
+	ck_assert_ptr_nonnull(strstr(fault.text, "client_key_password"));
+	auth_free(second);
+	auth_free(wrong);
+	unlink(encrypted);
+}
+END_TEST
+
 /* The server ends each connection when its second request arrives. */
 START_TEST(connections_that_end_meanwhile)
 {
@@ -219,6 +294,7 @@ int main(void)
 	tcase_add_test(cases, sessions_are_resumed);
 	tcase_add_test(cases, a_client_certificate_that_is_missing);
 	tcase_add_test(cases, a_key_that_is_encrypted);
+	tcase_add_test(cases, the_password_of_a_shared_credential);
 	tcase_add_test(cases, connections_that_end_meanwhile);
 	suite_add_tcase(suite, cases);
 	runner = srunner_create(suite);

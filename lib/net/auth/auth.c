@@ -202,6 +202,7 @@ static struct id identify(const struct auth_kind *kind, const struct auth_setup 
 	identify_text(&key, "ca_file", setup->transport.ca_file);
 	identify_text(&key, "client_cert", setup->transport.client_cert);
 	identify_text(&key, "client_key", setup->transport.client_key);
+	identify_text(&key, "client_key_password", setup->transport.client_key_password);
 	identify_text(&key, "proxy", setup->transport.proxy);
 	return digest_id(buf_slice(&key));
 }

@@ -366,6 +366,9 @@ static void copy_transport(struct auth_token *self, const struct http_transport 
 	self->transport.ca_file = mem_strdup(transport->ca_file);
 	self->transport.client_cert = mem_strdup(transport->client_cert);
 	self->transport.client_key = mem_strdup(transport->client_key);
+	if (transport->client_key_password)
+		secret_set(&self->client_key_password, slice_of(transport->client_key_password));
+	self->transport.client_key_password = self->client_key_password.text;
 	self->transport.proxy = mem_strdup(transport->proxy);
 	self->transport.origin = NULL; /* credentials are not carried to where a redirect says */
 	self->transport.max_body = ANSWER_SIZE_MAX;
@@ -421,5 +424,6 @@ void auth_token_deinit(struct auth_token *self)
 	free((char *)self->transport.ca_file);
 	free((char *)self->transport.client_cert);
 	free((char *)self->transport.client_key);
+	secret_deinit(&self->client_key_password);
 	free((char *)self->transport.proxy);
 }

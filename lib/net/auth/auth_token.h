@@ -43,6 +43,7 @@ struct auth_token {
 	const struct auth_token_source *source;
 	struct http_client *client;
 	struct http_transport transport; /* its strings are ours */
+	struct secret client_key_password; /* of TRANSPORT */
 	char *header; /* that carries the token */
 	bool is_bearer; /* `Bearer ` stands before it */
 
