@@ -91,6 +91,8 @@ static enum runner_leave may_poll(bool needs_window, void *userdata)
 		errand->poller->intake, runner_horizon(errand->poller->runner), &fault);
 	if (!r)
 		r = intake_ready(errand->intake, NSEC_NONE, &fault);
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(errand->poller->committer, &fault);
 	return !r ? RUNNER_LEAVE : r == STORE_E_WAIT ? RUNNER_LEAVE_SOON : RUNNER_LEAVE_LATER;
 }
 

@@ -25,6 +25,8 @@ struct intake {
 	struct window *window;
 	ev_timer load_timer; /* the next slice of the window */
 	nsec_t load_time; /* it is read from here on */
+	int load_error; /* of a slice after the first; 0: whoever asks next was told */
+	struct fault load_fault;
 	void (*loaded)(void *userdata);
 	void *loaded_userdata;
 	char *cursor; /* the last one collected: an idle poll writes nothing */
@@ -47,14 +49,17 @@ static int load_slice(struct intake *intake, struct fault *reterr)
 	return r;
 }
 
-/* Whoever asks again after a failure gets it. */
+/* Whoever asks next gets a failure. */
 static void load_more(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct intake *intake = timer->data;
-	struct fault fault;
 	(void)loop;
 	(void)events;
-	if (load_slice(intake, &fault) != STORE_E_WAIT && intake->loaded)
+	int r = load_slice(intake, &intake->load_fault);
+	if (r == STORE_E_WAIT)
+		return;
+	intake->load_error = r;
+	if (intake->loaded)
 		intake->loaded(intake->loaded_userdata);
 }
 
@@ -124,6 +129,12 @@ int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
 		return 0;
 	if (ev_is_active(&intake->load_timer))
 		return STORE_E_WAIT;
+	if (intake->load_error) {
+		int r = intake->load_error;
+		*reterr = intake->load_fault;
+		intake->load_error = 0;
+		return r;
+	}
 	intake->load_time = intake->source ? intake->from_time : horizon;
 	return load_slice(intake, reterr);
 }

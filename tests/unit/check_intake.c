@@ -4,6 +4,7 @@
 
 #include <ev.h>
 
+#include "store/store_internal.h"
 #include "store_fixture.h"
 #include "check_unit.h"
 
@@ -192,6 +193,46 @@ START_TEST(the_window_is_read_from_its_horizon)
 }
 END_TEST
 
+static void loaded(void *userdata)
+{
+	(void)userdata;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void run_sql(const char *sql)
+{
+	struct fault fault = FAULT_NULL;
+	ck_assert_msg(!statement_exec(store, sql, &fault), "%s", fault.text);
+}
+
+/* Of a window of some slices, a row of the last one cannot be read: whoever asks again is told,
+ * and again later, and nothing is forgotten when it can be read. */
+START_TEST(a_slice_that_cannot_be_read_is_told)
+{
+	struct fault fault = FAULT_NULL;
+	for (int i = 0; i < 300; i++) {
+		deliver("a", RECORD_SCOPE_EXACT, false, NULL);
+		ck_assert(committer_flush(committer));
+	}
+	restart();
+	run_sql("UPDATE batch_keys SET keys = CAST(keys || x'00' AS BLOB) WHERE number = 300");
+	intake_on_loaded(intake, loaded, NULL);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(intake_ready(intake, NSEC_NONE, &fault), STORE_E_WAIT);
+		ev_run(loop, 0);
+		ck_assert_int_eq(intake_ready(intake, NSEC_NONE, &fault), STORE_E_CORRUPT);
+		ck_assert_msg(strstr(fault.text, "keys"), "%s", fault.text);
+	}
+	run_sql("UPDATE batch_keys SET keys = substr(keys, 1, 16) WHERE number = 300");
+	ck_assert_int_eq(intake_ready(intake, NSEC_NONE, &fault), STORE_E_WAIT);
+	ev_run(loop, 0);
+	ck_assert_int_eq(intake_ready(intake, NSEC_NONE, &fault), 0);
+	struct intake_status status;
+	intake_status(intake, &status);
+	ck_assert_uint_eq(status.window_size, 300);
+}
+END_TEST
+
 START_TEST(equal_records_behind_an_exact_place_are_new)
 {
 	ck_assert_uint_eq(deliver("aab", RECORD_SCOPE_EXACT, true, "1"), 3);
@@ -248,7 +289,8 @@ int main(void)
 		equal_records_behind_an_exact_place_are_new, pages_that_overlap_count_by_themselves,
 		an_idle_poll_writes_nothing, records_are_one_line,
 		an_errand_and_its_source_know_each_others_records, keys_are_kept_for_an_errand,
-		a_rewind_drops_no_older_keys, the_window_is_read_from_its_horizon};
+		a_rewind_drops_no_older_keys, the_window_is_read_from_its_horizon,
+		a_slice_that_cannot_be_read_is_told};
 	Suite *suite = suite_create("intake");
 	TCase *tcase = tcase_create("intake");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
