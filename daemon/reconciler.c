@@ -203,14 +203,20 @@ static void add_late(
 	tally_late(&reconciler->poller->tally, now_time - time);
 }
 
+static void sort(struct records_list *list)
+{
+	if (list->n_items > 0)
+		qsort(list->items, list->n_items, sizeof(*list->items), compare);
+}
+
 static void find_difference(struct reconciler *reconciler, nsec_t now_time, struct difference *ret)
 {
 	struct records_list *old = &reconciler->accepted, *new = &reconciler->received;
 	bool by_id = source_of(reconciler)->definition->n_records_id > 0;
 	size_t i = 0, k = 0;
 	*ret = (struct difference){.oldest_late = NSEC_NONE};
-	qsort(old->items, old->n_items, sizeof(*old->items), compare);
-	qsort(new->items, new->n_items, sizeof(*new->items), compare);
+	sort(old);
+	sort(new);
 	while (i < old->n_items || k < new->n_items) {
 		int order = i == old->n_items   ? 1
 			    : k == new->n_items ? -1
