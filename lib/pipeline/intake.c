@@ -178,7 +178,8 @@ static bool is_new(struct intake *intake, const struct record *record, enum reco
 	return scope == RECORD_SCOPE_ROWS || !record->id_text.data || !has_id(intake, &record->key);
 }
 
-static void take(struct intake *intake, struct batch *batch, const struct record *record)
+static void take(
+	struct intake *intake, struct batch *batch, const struct record *record, nsec_t key_time)
 {
 	struct slice text = record->text;
 	if (record->spaced) {
@@ -188,9 +189,7 @@ static void take(struct intake *intake, struct batch *batch, const struct record
 	}
 	batch_add(batch, text, &record->key, record->id_text, record->time);
 	if (batch->keep_ids)
-		note(intake, &record->key,
-			batch->newest_time == NSEC_NONE ? batch->accepted_time
-							: batch->newest_time);
+		note(intake, &record->key, key_time);
 	intake->status.n_bytes += text.size;
 	if (intake->source)
 		intake->source->status.n_bytes += text.size;
@@ -207,17 +206,19 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 		size += accepted->records.items[i].text.size + 1;
 	batch_reserve(batch, accepted->records.n_items, size);
 	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
-	batch->newest_time = accepted->key_time;
+	nsec_t key_time =
+		accepted->key_time == NSEC_NONE ? batch->accepted_time : accepted->key_time;
 	for (size_t i = 0; i < accepted->records.n_items; i++) {
 		const struct record *record = &accepted->records.items[i];
 		if (!is_new(intake, record, accepted->scope)) {
 			intake->status.n_duplicates++;
 			continue;
 		}
-		take(intake, batch, record);
+		take(intake, batch, record, key_time);
 		if (is_counted(record, accepted->scope))
 			window_meet(intake->window, &record->key);
 	}
+	batch->newest_time = accepted->key_time; /* not that of its records */
 	batch->keep_times = intake->keeps_times;
 	intake->status.n_records += batch->n_records;
 	if (intake->source)
