@@ -238,12 +238,15 @@ static void expire(struct intake *intake, nsec_t horizon)
 	if (horizon == NSEC_NONE || (!intake->expiring && intake->expired_time != NSEC_NONE &&
 					    horizon < intake->expired_time + EXPIRY_STEP))
 		return;
-	intake->expiring = window_expire(intake->window, horizon, &passed, &fault) != 0;
+	int r = window_expire(intake->window, horizon, &passed, &fault);
+	intake->expiring = r;
 	intake->expired_time = horizon;
 	if (intake->kept_time != NSEC_NONE && intake->kept_time < passed)
 		passed = intake->kept_time;
 	if (passed != NSEC_NONE)
 		commit_add_expiry(intake->store, intake->name, passed);
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(intake->committer, &fault);
 }
 
 void intake_accept(const struct record_batch *accepted, void *userdata)

@@ -230,6 +230,20 @@ START_TEST(a_late_time_keeps_no_keys)
 }
 END_TEST
 
+START_TEST(an_expiry_that_finds_damage_tells)
+{
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
+	ck_assert(committer_flush(committer));
+	run_sql("UPDATE batch_keys SET keys = x'001122'");
+	intake_accept(&(struct record_batch){.scope = RECORD_SCOPE_CHAIN,
+			      .cursor = "later",
+			      .key_time = NSEC_PER_DAY,
+			      .horizon = NSEC_PER_DAY},
+		intake);
+	ck_assert(damaged);
+}
+END_TEST
+
 static void loaded(void *userdata)
 {
 	(void)userdata;
