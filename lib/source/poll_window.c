@@ -59,10 +59,20 @@ static bool server_is_slow(const struct poll *poll, const struct clocks *now)
 	return cursor->watermark_time > credible || cursor->newest_time > credible;
 }
 
+/* The server's clock shows a time before what is to be read next, so it cannot tell up to when
+ * records are to be requested: no request at all would follow, and so no other Date. */
+static bool server_is_behind(const struct poll *poll, const struct clocks *now)
+{
+	const struct cursor *cursor = &poll->cursor;
+	nsec_t done =
+		cursor->watermark_time != NSEC_NONE ? cursor->watermark_time : cursor->started_time;
+	return !server_is_known(now) || done > now->server_time + CLOCKS_DOUBT;
+}
+
 /* Up to when records are requested, but for the lag. */
 static nsec_t request_until(const struct poll *poll, const struct clocks *now)
 {
-	bool by_server = server_is_known(now) && (poll->no_future || clocks_agree(now));
+	bool by_server = !server_is_behind(poll, now) && (poll->no_future || clocks_agree(now));
 	return by_server ? now->server_time : clocks_late(now);
 }
 
@@ -343,7 +353,7 @@ void poll_window_answered(struct poll *poll, const struct page *page, const stru
 bool poll_window_refused(struct poll *poll, const struct clocks *now)
 {
 	bool future = definition_of(poll)->resume.window && poll->open && poll->n_pages == 0 &&
-		      now->server_time != NSEC_NONE && !clocks_agree(now) &&
+		      !server_is_behind(poll, now) && !clocks_agree(now) &&
 		      poll->slice.end_time > now->server_time + CLOCKS_DOUBT;
 	if (!future || poll->no_future)
 		return false;
