@@ -85,6 +85,13 @@ static json_t *poll_all(struct trawld *trawld)
 	return value;
 }
 
+/* Another shard may have it. */
+static json_t *mark_unknown(json_t *refusal)
+{
+	json_object_set_new(refusal, "unknown", json_true());
+	return refusal;
+}
+
 static json_t *unknown_source(const struct pollers *pollers, const char *name)
 {
 	const char **names CLEANUP_FREE = mem_array(pollers->n_items + 1, sizeof(char *));
@@ -92,7 +99,7 @@ static json_t *unknown_source(const struct pollers *pollers, const char *name)
 		names[i] = pollers->items[i]->source->name;
 	char *hint CLEANUP_FREE = str_hint(name, names, pollers->n_items);
 	char *text CLEANUP_FREE = mem_printf("the running trawld has no source `%s`%s", name, hint);
-	return control_refusal(EX_USAGE, text);
+	return mark_unknown(control_refusal(EX_USAGE, text));
 }
 
 static json_t *poll_one(struct control_caller *caller, const char *name)
@@ -314,6 +321,8 @@ static json_t *pause_or_resume(struct control_caller *caller, const json_t *requ
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
 	int code = trawld_pause(caller->trawld, name, paused, by, &result, &fault);
+	if (code == EX_USAGE)
+		return mark_unknown(control_refusal(code, fault.text));
 	return code ? control_refusal(code, fault.text)
 		    : json_pack("{s:b, s:b, s:b, s:b, s:s}", "ok", 1, "source", result.source,
 			      "sink", result.sink, "disabled", result.disabled, "loss",

@@ -34,6 +34,8 @@ static void add_member(json_t *all, const char *name, json_t *value)
 	json_t *there = json_object_get(all, name);
 	if (json_is_integer(there) && json_is_integer(value))
 		json_integer_set(there, json_integer_value(there) + json_integer_value(value));
+	else if (json_is_array(there) && json_is_array(value))
+		json_array_extend(there, value);
 	else if (!there || !json_is_true(there))
 		json_object_set(all, name, value);
 }
@@ -48,9 +50,9 @@ static void add_answer(json_t *all, const json_t *answer)
 struct verdict {
 	json_t *all; /* what those say that have done it */
 	size_t n_done;
-	int code; /* of the first that has not; 0: none */
-	int unknown_code; /* there is no such source, as some shard says */
-	char *unknown;
+	int code; /* of the first that refused; 0: none */
+	bool silent; /* some have not answered */
+	char *unknown; /* there is no such source, as some shard says */
 };
 
 static void fail(struct verdict *verdict, int code)
@@ -76,6 +78,7 @@ static void print_silence(const struct cluster_answer *item, const char *patienc
 			shard, patience);
 }
 
+/* NAMED: the source may be in any shard, so those that do not know it need not do anything. */
 static void judge(struct verdict *verdict, const struct cluster_answer *item, bool named,
 	const char *patience)
 {
@@ -84,12 +87,11 @@ static void judge(struct verdict *verdict, const struct cluster_answer *item, bo
 	int code = (int)json_integer_value(json_object_get(answer, "code"));
 	if (!answer) {
 		print_silence(item, patience);
-		fail(verdict, EX_TEMPFAIL);
+		verdict->silent = true;
 	} else if (json_is_true(json_object_get(answer, "ok"))) {
 		add_answer(verdict->all, answer);
 		verdict->n_done++;
-	} else if (named && code == EX_USAGE) {
-		verdict->unknown_code = code;
+	} else if (named && json_is_true(json_object_get(answer, "unknown"))) {
 		free(verdict->unknown);
 		verdict->unknown = mem_strdup(error);
 	} else {
@@ -109,13 +111,14 @@ static int judge_all(
 	timestamp_print_duration(patience_ns, &patience);
 	for (size_t i = 0; i < answers->n_items; i++)
 		judge(&verdict, &answers->items[i], named, buf_text(&patience));
-	if (!verdict.n_done && verdict.unknown) {
+	bool sink = json_is_true(json_object_get(verdict.all, "sink"));
+	/* another shard has the source, so those that do not answer need not; a sink is in all */
+	if (verdict.silent && (!named || !verdict.n_done || answers->sure || sink))
+		fail(&verdict, EX_TEMPFAIL);
+	if (!verdict.n_done && !verdict.code && verdict.unknown) {
 		fprintf(stderr, "trawlctl: %s\n", verdict.unknown);
-		fail(&verdict, verdict.unknown_code);
+		fail(&verdict, EX_USAGE);
 	}
-	/* another shard has it, so those that do not answer need not */
-	if (named && verdict.n_done && !answers->sure)
-		verdict.code = 0;
 	free(verdict.unknown);
 	*ret = verdict.all;
 	return verdict.code;

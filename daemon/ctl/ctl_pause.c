@@ -17,16 +17,27 @@ static void print_done(const char *kind, const char *name, bool paused, bool dis
 		printf("It is still not polled, because the configuration says enabled = no.\n");
 }
 
-/* In a cluster every shard has every sink. */
+static int ask_for(
+	const struct config *config, const char *name, bool paused, bool sink, json_t **ret)
+{
+	json_t *request =
+		json_pack("{s:s, s:s}", "command", paused ? "pause" : "resume", "name", name);
+	return ctl_ask(config, sink ? NULL : name, request, ret);
+}
+
+/* In a cluster every shard has every sink, also one that this host does not know. */
 static int ask(const struct config *config, const char *name, bool paused)
 {
 	json_t *answer = NULL;
 	bool sink = false;
 	for (size_t i = 0; i < config->n_sinks; i++)
 		sink |= strcmp(config->sinks[i]->name, name) == 0;
-	json_t *request =
-		json_pack("{s:s, s:s}", "command", paused ? "pause" : "resume", "name", name);
-	int code = ctl_ask(config, sink ? NULL : name, request, &answer);
+	int code = ask_for(config, name, paused, sink, &answer);
+	if (code == 0 && !sink && config->daemon.state == STATE_POSTGRESQL &&
+		json_is_true(json_object_get(answer, "sink"))) {
+		json_decref(answer);
+		code = ask_for(config, name, paused, true, &answer);
+	}
 	if (code == 0 && json_is_true(json_object_get(answer, "source")))
 		print_done(
 			"source", name, paused, json_is_true(json_object_get(answer, "disabled")));
