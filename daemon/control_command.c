@@ -255,27 +255,66 @@ static json_t *reload(struct control_caller *caller, struct routes_change *chang
 
 /* --- gaps --- */
 
-static void count_gap(const struct coverage_gap *gap, void *userdata)
+struct gaps_seen {
+	nsec_t asked_time, now_time;
+	json_int_t n_open;
+	json_t *list;
+};
+
+static void see_gap(const struct coverage_gap *gap, void *userdata)
 {
-	(void)gap;
-	++*(json_int_t *)userdata;
+	struct gaps_seen *seen = userdata;
+	bool open = gap->acknowledged_time == NSEC_NONE && gap->refilled_time == NSEC_NONE;
+	if (open && gap->found_time > seen->asked_time && gap->found_time <= seen->now_time)
+		return;
+	seen->n_open += open;
+	json_array_append_new(seen->list,
+		json_pack("{s:o, s:I, s:I, s:o, s:I, s:I, s:o, s:I}", "source",
+			json_value_text(gap->source), "start", (json_int_t)gap->start_time, "end",
+			(json_int_t)gap->end_time, "reason", json_value_text(gap->reason), "found",
+			(json_int_t)gap->found_time, "acknowledged",
+			(json_int_t)gap->acknowledged_time, "acknowledged_by",
+			gap->acknowledged_by ? json_value_text(gap->acknowledged_by) : json_null(),
+			"refilled", (json_int_t)gap->refilled_time));
 }
 
-static json_t *acknowledge_gaps(struct control_caller *caller, const char *source)
+static json_t *acknowledge_seen(
+	struct control_caller *caller, const char *source, const struct gaps_seen *seen)
 {
-	struct fault fault = FAULT_NULL;
-	json_int_t n = 0;
 	const struct parts *parts = caller->parts;
 	char *by CLEANUP_FREE = control_caller_name(caller);
-	if (coverage_each_gap(parts->store, source, false, count_gap, &n, &fault))
-		return control_refusal(EX_TEMPFAIL, fault.text);
-	coverage_acknowledge(parts->store, source, by);
+	/* one that left the configuration may still have gaps */
+	if (source && seen->n_open == 0 && !pollers_find(&parts->pollers, source))
+		return unknown_source(&parts->pollers, source);
+	coverage_acknowledge(parts->store, source, seen->asked_time, by);
 	if (!committer_flush(parts->committer))
 		return control_refusal(EX_TEMPFAIL,
 			"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
 	log_notice(NULL, "gaps of %s%s acknowledged by %s", source ? "source " : "all sources",
 		source ? source : "", by);
-	return json_pack("{s:b, s:I}", "ok", 1, "gaps", n);
+	return json_pack("{s:b, s:I, s:O}", "ok", 1, "gaps", seen->n_open, "list", seen->list);
+}
+
+/* What is found while the request waits for a holder is nothing that the person has asked about.
+ * The answer lists what was acknowledged, so what waits for a commit has to be in the state. */
+static json_t *acknowledge_gaps(
+	struct control_caller *caller, const json_t *request, const char *source)
+{
+	const struct parts *parts = caller->parts;
+	const json_t *asked = json_object_get(request, "asked_time");
+	struct fault fault = FAULT_NULL;
+	struct gaps_seen seen = {.now_time = clock_wall()};
+	seen.asked_time = json_is_integer(asked) ? json_integer_value(asked) : seen.now_time;
+	if (!committer_flush(parts->committer))
+		return control_refusal(
+			EX_TEMPFAIL, "the state cannot be written now: nothing was changed");
+	seen.list = json_array();
+	int r = coverage_each_gap(parts->store, source,
+		json_is_true(json_object_get(request, "all")), see_gap, &seen, &fault);
+	json_t *value = r ? control_refusal(EX_TEMPFAIL, fault.text)
+			  : acknowledge_seen(caller, source, &seen);
+	json_decref(seen.list);
+	return value;
 }
 
 static json_t *refill(struct control_caller *caller, const char *source)
@@ -513,7 +552,7 @@ json_t *control_command(struct control_caller *caller, struct slice line)
 	else if (strcmp(command, "reload") == 0)
 		value = reload(caller, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
-		value = acknowledge_gaps(caller, source);
+		value = acknowledge_gaps(caller, request, source);
 	else if (strcmp(command, "refill") == 0)
 		value = refill(caller, source);
 	else if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)

@@ -21,6 +21,8 @@ struct gap_listing {
 	const char *source; /* NULL: all */
 	bool all; /* also those that are acknowledged */
 	bool json;
+	nsec_t asked_time;
+	bool unlisted; /* a holder that ended has acknowledged them */
 	size_t n_open;
 	struct buf out;
 };
@@ -85,77 +87,106 @@ static void add(const struct coverage_gap *gap, void *userdata)
 		add_text(listing, gap);
 }
 
-/* What is listed is what was acknowledged. */
 static int list(struct store *store, void *userdata, struct fault *reterr)
 {
 	const struct gap_listing *listing = userdata;
 	return coverage_each_gap(store, listing->source, listing->all, add, userdata, reterr);
 }
 
-/* The daemon has the state: it notes who asks. */
-static int acknowledge_by_daemon(const struct ctl_arguments *arguments, size_t *ret_n)
+static nsec_t time_of(const json_t *gap, const char *name)
 {
-	json_t *answer = NULL;
+	return json_integer_value(json_object_get(gap, name));
+}
+
+static void add_answered(struct gap_listing *listing, const json_t *gap)
+{
+	const char *source = json_string_value(json_object_get(gap, "source"));
+	const char *reason = json_string_value(json_object_get(gap, "reason"));
+	add(
+		&(struct coverage_gap){
+			.source = source ? source : "",
+			.start_time = time_of(gap, "start"),
+			.end_time = time_of(gap, "end"),
+			.reason = reason ? reason : "",
+			.found_time = time_of(gap, "found"),
+			.acknowledged_time = time_of(gap, "acknowledged"),
+			.acknowledged_by =
+				json_string_value(json_object_get(gap, "acknowledged_by")),
+			.refilled_time = time_of(gap, "refilled"),
+		},
+		listing);
+}
+
+/* The daemon has the state: it notes who asks. What it answers is what it has acknowledged, and
+ * what is listed: in a cluster, this host may know none of the gaps. */
+static int acknowledge_by_daemon(const struct ctl_arguments *arguments, struct gap_listing *listing)
+{
+	json_t *answer = NULL, *gap;
+	size_t i;
 	int code = ctl_ask_running(arguments,
-		json_pack("{s:s, s:s*}", "command", "acknowledge-gaps", "source", arguments->name),
+		json_pack("{s:s, s:s*, s:I, s:b}", "command", "acknowledge-gaps", "source",
+			arguments->name, "asked_time", (json_int_t)listing->asked_time, "all",
+			listing->all),
 		&answer);
-	*ret_n = (size_t)json_integer_value(json_object_get(answer, "gaps"));
+	const char *text = json_string_value(json_object_get(answer, "text"));
+	buf_clear(&listing->out);
+	listing->n_open = 0;
+	json_array_foreach(json_object_get(answer, "list"), i, gap) add_answered(listing, gap);
+	listing->unlisted = text != NULL;
+	if (code == 0 && text)
+		fputs(text, stderr);
 	json_decref(answer);
 	return code;
 }
 
-static int acknowledge(const struct config *config, const struct ctl_arguments *arguments)
+static int acknowledge(const struct config *config, const struct ctl_arguments *arguments,
+	struct gap_listing *listing)
 {
 	struct fault fault = FAULT_NULL;
 	struct store *store = NULL;
 	char *by CLEANUP_FREE = ctl_user();
-	size_t n;
 	int r = ctl_open_state(&store, config, STORE_OWN, &fault);
 	if (r == STORE_E_LOCKED)
-		return acknowledge_by_daemon(arguments, &n);
+		return acknowledge_by_daemon(arguments, listing);
 	if (!r) {
-		coverage_acknowledge(store, arguments->name, by);
+		coverage_acknowledge(store, arguments->name, listing->asked_time, by);
 		r = commit_run(store, &fault);
 	}
 	store_close(store);
 	return r ? ctl_store_failed(r, &fault) : 0;
 }
 
-/* The holders of the shards know the gaps, this host perhaps none of them. */
-static int acknowledge_in_cluster(const struct ctl_arguments *arguments)
+static int list_and_acknowledge(const struct config *config, const struct ctl_arguments *arguments,
+	struct gap_listing *listing)
 {
-	size_t n;
-	int code = acknowledge_by_daemon(arguments, &n);
-	if (code == 0 && !arguments->json)
-		printf("%zu gap%s acknowledged\n", n, str_plural(n));
-	return code;
-}
-
-static int list_gaps(const struct config *config, const struct ctl_arguments *arguments)
-{
-	struct gap_listing listing = {
-		.source = arguments->name, .all = arguments->all, .json = arguments->json};
-	int code = ctl_read_state(config, list, &listing);
-	if (code == 0 && arguments->acknowledge && listing.n_open > 0)
-		code = acknowledge(config, arguments);
-	if (code == 0)
-		fputs(buf_text(&listing.out), stdout);
-	if (code == 0 && !arguments->json && listing.n_open == 0 && listing.out.size == 0)
-		puts("no open gaps");
-	else if (code == 0 && !arguments->json && arguments->acknowledge)
-		printf("%zu gap%s acknowledged\n", listing.n_open, str_plural(listing.n_open));
-	buf_deinit(&listing.out);
-	return code;
+	if (arguments->acknowledge && config->daemon.state == STATE_POSTGRESQL)
+		return acknowledge_by_daemon(arguments, listing);
+	int code = ctl_read_state(config, list, listing);
+	return code == 0 && arguments->acknowledge && listing->n_open > 0
+		       ? acknowledge(config, arguments, listing)
+		       : code;
 }
 
 int ctl_gaps(const struct ctl_arguments *arguments)
 {
 	struct config *config = ctl_config(arguments);
+	struct gap_listing listing = {
+		.source = arguments->name,
+		.all = arguments->all,
+		.json = arguments->json,
+		.asked_time = clock_wall(),
+	};
 	if (!config)
 		return EX_CONFIG;
-	int code = arguments->acknowledge && config->daemon.state == STATE_POSTGRESQL
-			   ? acknowledge_in_cluster(arguments)
-			   : list_gaps(config, arguments);
+	int code = list_and_acknowledge(config, arguments, &listing);
+	fputs(buf_text(&listing.out), stdout);
+	if (listing.unlisted && listing.n_open == 0)
+		; /* it has said what is known */
+	else if (code == 0 && !arguments->json && arguments->acknowledge)
+		printf("%zu gap%s acknowledged\n", listing.n_open, str_plural(listing.n_open));
+	else if (code == 0 && !arguments->json && listing.out.size == 0)
+		puts("no open gaps");
+	buf_deinit(&listing.out);
 	config_free(config);
 	return code;
 }

@@ -36,10 +36,12 @@ void coverage_add_gap(struct store *store, const char *source, nsec_t start_time
 	catalog_source(store, source)->n_open_gaps++; /* counted exactly by the commit */
 }
 
-void coverage_acknowledge(struct store *store, const char *source, const char *by)
+void coverage_acknowledge(
+	struct store *store, const char *source, nsec_t asked_time, const char *by)
 {
 	*add_note(store) = (struct pending_note){
 		.kind = NOTE_ACKNOWLEDGEMENT,
+		.end_time = asked_time,
 		.source = mem_strdup(source),
 		.by = mem_strdup(by),
 		.time = clock_wall(),
@@ -114,6 +116,7 @@ static void bind_note(sqlite3_stmt *statement, const struct pending_note *note)
 		break;
 	case NOTE_ACKNOWLEDGEMENT:
 		statement_bind_text(statement, 3, note->by);
+		sqlite3_bind_int64(statement, 4, note->end_time);
 		break;
 	case NOTE_COVERED:
 		sqlite3_bind_int64(statement, 3, note->start_time);

@@ -44,8 +44,10 @@ void coverage_add(
 void coverage_retract(struct store *store, const char *source, nsec_t time);
 
 /* For the next commit_run: a person, BY, has seen every open gap of SOURCE (NULL: of all sources)
- * that is committed now. */
-void coverage_acknowledge(struct store *store, const char *source, const char *by);
+ * but those that were found after ASKED_TIME. A gap that is said to be found in the future was
+ * found by a wrong clock: it counts. */
+void coverage_acknowledge(
+	struct store *store, const char *source, nsec_t asked_time, const char *by);
 
 /* For the next commit_run: SOURCE was asked again for START_TIME to END_TIME, and read to the end:
  * it was read, and what is open of gaps there is closed. */

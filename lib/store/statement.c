@@ -115,7 +115,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
 				" VALUES(?1, ?2, ?3, ?4, ?5)",
 	[STATEMENT_GAP_ACKNOWLEDGE] =
 		"UPDATE coverage SET acknowledged_time = ?2,"
-		" acknowledged_by = ?3 WHERE " IS_OPEN_GAP " AND (?1 IS NULL OR source = ?1)",
+		" acknowledged_by = ?3 WHERE " IS_OPEN_GAP " AND (?1 IS NULL OR source = ?1)"
+		" AND NOT (found_time > ?4 AND found_time <= ?2)",
 	[STATEMENT_GAP_COUNT] =
 		"SELECT source, count(*) FROM coverage WHERE " IS_OPEN_GAP " GROUP BY source",
 	[STATEMENT_GAP_EXTEND] =

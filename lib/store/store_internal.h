@@ -165,7 +165,8 @@ struct sink_mark {
 
 enum note_kind {
 	NOTE_GAP,
-	NOTE_ACKNOWLEDGEMENT, /* of the open gaps of SOURCE (NULL: of all), BY a person */
+	NOTE_ACKNOWLEDGEMENT, /* of the open gaps of SOURCE (NULL: of all), BY a person who asked at
+				  END_TIME */
 	NOTE_COVERED, /* START_TIME to END_TIME was read */
 	NOTE_RETRACTION, /* what is after START_TIME was not read after all */
 	NOTE_REFILL, /* START_TIME to END_TIME was read again: no gap is open there */

@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 """Commands of a person to the holders of shards, from any host: rows of the table requests."""
 
+import http.server
 import json
 import subprocess
+import threading
+import time
+import uuid
 
 from holders import LEASE, Case  # first: it finds the next ones
 
 import harness
 from harness import TOKEN, wait_until
+from test_gaps import Capped
 
 PATIENCE = 2 * LEASE + 30  # of trawlctl
 
@@ -75,7 +80,7 @@ class Requests(Case):
             self.assertIn("cannot be refilled", self.on("admin", "refill", name, expect=64))
         self.assertIn("polling 2 sources", self.on("admin", "poll"))
         self.assertIn("sink net: paused", self.on("admin", "pause", "net"))
-        self.assertEqual([shard for shard, event in self.events("pause") if event.get("sink") == "net"], [0, 1])
+        self.assertEqual(sorted(shard for shard, event in self.events("pause") if event.get("sink") == "net"), [0, 1])
         self.assertIn("sink net: resumed", self.on("admin", "resume", "net"))
         self.assertIn("0 gaps acknowledged", self.on("admin", "gaps", "--acknowledge"))
         self.assertIn("sink net: no dead letters", self.on("admin", "dead-letters", "resend", "net"))
@@ -102,6 +107,75 @@ class Requests(Case):
             self.assertIn("source s%d is in shard %d, which node %s holds" % (nodes[other], nodes[other], other),
                           self.on(node, "status", "s%d" % nodes[other], expect=64))
         self.assertIn("holds shard", self.on("admin", "status"))
+
+    def gapped(self):
+        """Source gapped of shard 1, with gaps; source new of shard 0, which was never polled."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Capped)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        settings = {"shards": 2, "sources": [
+            "[source gapped]\nprovider = custom\nrequest.url = http://127.0.0.1:%d/log\nrate = off\n"
+            "request.query.from = ${window.start:epoch_s}\nrequest.query.to = ${window.end:epoch_s}\n"
+            "records.at = /items\nrecords.id = /id\nresume.window = yes\npage.cap = 2\n"
+            "page.total = /total\nstart = -2s\ninterval = 1h\nshard = 1\n" % server.server_port,
+            self.source("http://127.0.0.1:1/", "new", more="enabled = no\nshard = 0")]}
+        self.write("admin", **settings)
+        path = self.dir / "admin.conf"
+        path.write_text(path.read_text().replace("[sink net]", "[sink other]"))  # not what the nodes have
+        self.more_sinks = "[sink gapped]\ntype = file\npath = %s/more-%%{node}-%%{shard}.ndjson\n" % self.dir
+        for name in "ab":
+            self.node(name, **settings)
+        wait_until(lambda: len(self.holders()) == 2, "two holders", 60)
+        self.holders()[1].wait_log("up to date", seconds=60)
+
+    def holders(self):
+        """{shard: daemon}"""
+        return {shard: daemon for daemon in self.daemons.values() for shard in range(2) if "holding shard %d" % shard in daemon.text()}
+
+    def n_open(self):
+        return self.server.rows("SELECT count(*) FROM trawld.coverage WHERE state = 'gap' AND acknowledged_time IS NULL"
+                                " AND refilled_time IS NULL")[0][0]
+
+    def test_gaps(self):
+        """What is acknowledged is listed; nothing is, that no shard has, or that was found after the question."""
+        self.gapped()
+        n_gaps = self.n_open()
+        self.assertGreater(n_gaps, 0)
+        self.assertIn("no source `gaped`", self.on("admin", "gaps", "gaped", "--acknowledge", expect=64))
+        self.assertEqual(self.events("acknowledge-gaps"), [])
+        asked, text = str(uuid.uuid4()), {"command": "acknowledge-gaps", "source": "gapped", "asked_time": time.time_ns() - 10**12}
+        self.server.rows("INSERT INTO trawld.requests(id, cluster, shard, expires, asked_by, request)"
+                         " VALUES(%s, 'test', 1, clock_timestamp() + interval '1 minute', 'me', %s)", (asked, json.dumps(text)))
+        self.server.rows("SELECT pg_notify('trawld_test_1', '')")
+        answer = wait_until(lambda: self.server.rows("SELECT answer FROM trawld.requests WHERE id = %s", (asked,))[0][0], "an answer", 60)
+        answer = json.loads(answer)
+        self.assertEqual((answer["ok"], answer["gaps"]), (True, 0))
+        self.assertEqual(self.n_open(), n_gaps)
+        lines = self.on("admin", "gaps", "gapped", "--acknowledge").splitlines()
+        self.assertRegex(lines[-1], "^%d gaps? acknowledged$" % n_gaps)
+        self.assertEqual(len(lines), n_gaps + 1)
+        for line in lines[:-1]:
+            self.assertRegex(line, r"^source gapped: \S+Z to \S+Z, capped, found \S+Z$")
+        self.assertEqual(self.n_open(), 0)
+
+    def test_some(self):
+        """A shard that does not answer may have the source, and has every sink; a refusal is one, whoever else answers."""
+        self.gapped()
+        self.assertIn("cannot be refilled", self.on("admin", "refill", "new", expect=64))
+        for name in "net", "gapped":  # sources, as far as this host knows; the second one is both
+            self.assertIn("sink %s: paused" % name, self.on("admin", "pause", name))
+            self.assertEqual({shard for shard, event in self.events("pause") if event.get("sink") == name}, {0, 1})
+        self.holders()[1].kill()
+        asking = [self.start("admin", *arguments) for arguments in (("gaps", "gaped", "--acknowledge"), ("resume", "net"))]
+        for process in asking:
+            said = process.communicate(timeout=120)[0]
+            self.assertEqual(process.returncode, 75, said)
+            self.assertIn("shard 1: no process holds it", said)
+            self.assertNotIn("0 gaps acknowledged", said)
+            self.assertNotIn("sink net: resumed", said)
 
     def test_nobody(self):
         """Nothing is done later that trawlctl has given up."""
