@@ -254,11 +254,11 @@ START_TEST(the_password_of_a_shared_credential)
 	second = token_of(encrypted, "right");
 	ck_assert_ptr_ne(wrong, first);
 	ck_assert_ptr_eq(first, second);
+	fault = fetch(wrong);
+	ck_assert_ptr_nonnull(strstr(fault.text, "client_key_password"));
 	auth_free(first);
 	fault = fetch(second);
 	ck_assert_msg(fault.class == FAULT_NONE, "%s", fault.text);
-	fault = fetch(wrong);
-	ck_assert_ptr_nonnull(strstr(fault.text, "client_key_password"));
 	auth_free(second);
 	auth_free(wrong);
 	unlink(encrypted);
