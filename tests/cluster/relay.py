@@ -24,6 +24,8 @@ class Relay:
         self.reached = set()  # directions whose limit was met
         self.next = None  # (bytes, limits that begin with the request that contains them)
         self.n_marked = 0  # how long that request was
+        self.mark = None  # (bytes, direction): as below, from the request that contains them
+        self.muted = set()  # sockets from which nothing passes any more, though it is read
         self.refusing = False
         self.rate = None  # bytes a second of requests, over each connection
         self.sockets = set()
@@ -46,6 +48,11 @@ class Relay:
         with self.changed:
             self.next = (text, direction, count)
             self.reached.discard(direction)
+
+    def mute_at(self, text, direction):
+        """From the request on that contains TEXT, what follows in that one connection is lost for ever. Others work."""
+        with self.changed:
+            self.mark = (text, direction)
 
     def _limit(self, direction, count, drop):
         with self.changed:
@@ -112,16 +119,21 @@ class Relay:
             for pair in ((client, server, REQUESTS), (server, client, ANSWERS)):
                 threading.Thread(target=self._pass, args=pair, daemon=True).start()
 
-    def _take(self, direction, data, source):
+    def _take(self, direction, data, source, sink):
         """(how many bytes may pass now, how many are dropped); waits while it is none. None: the connection was cut."""
         wanted = len(data)
         with self.changed:
             if direction == REQUESTS and self.next and self.next[0] in data:
                 self.limits[self.next[1]] = (self.next[2], False)
                 self.next, self.n_marked = None, wanted
+            if direction == REQUESTS and self.mark and self.mark[0] in data:
+                self.muted.add(source if self.mark[1] == REQUESTS else sink)
+                self.mark = None
             while True:
                 if source not in self.sockets:
                     return None
+                if source in self.muted:
+                    return 0, wanted
                 left, drop = self.limits.get(direction, (wanted, False))
                 n = min(left, wanted)
                 if direction in self.limits:
@@ -137,7 +149,7 @@ class Relay:
         try:
             while data := source.recv(65536):
                 while data:
-                    taken = self._take(direction, data, source)
+                    taken = self._take(direction, data, source, sink)
                     if taken is None:
                         return
                     n, dropped = taken

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""A state that takes longer to send than a lease lasts; and what a crash leaves on its host."""
+"""A state that takes longer to send than a lease lasts, a commit that is never answered, and what a crash leaves on its host."""
 
 import os
 import signal
+import socket
 
 from holders import LEASE, Case  # first: it finds the next ones
-from relay import Relay
+from relay import ANSWERS, REQUESTS, Relay
 
 import harness
 from harness import wait_until
@@ -13,6 +14,7 @@ from harness import wait_until
 STANDBYS = 5
 ROUNDS = 6
 ROWS = 32  # of a megabyte
+BEGIN = b"BEGIN\0"  # a commit's first statement
 RATE = 4 << 20  # bytes a second: ten seconds for the transaction, and 3 s for the lease
 
 
@@ -44,6 +46,41 @@ class Large(Case):
         self.assertEqual(self.server.rows("SELECT format FROM trawld.shards"), [(format + 1,)])
         self.assertEqual(self.server.rows("SELECT count(*) FROM trawld.batch_keys WHERE number < 0"), [(ROWS,)])
         self.assertEqual(second.stop(), 0, second.text())
+
+    def unanswered(self, direction):
+        """From a commit on, nothing passes in its connection, while a new one to the same server works: it renews the lease
+        for a time."""
+        self.begin(60, visible=40)
+        relay = self.own(Relay(self.server.port))
+        other = socket.socket()  # a host that refuses at first, and would not answer later
+        self.addCleanup(other.close)
+        other.bind(("127.0.0.1", 0))
+        hosts = "target_session_attrs=read-write host=127.0.0.1,127.0.0.1 port=%d," % other.getsockname()[1]
+        holder = self.node("a", address=self.server.address(relay).replace("host=127.0.0.1 port=", hosts))
+        self.wait_acknowledged(40)
+        other.listen()
+        heir = self.node("b")
+        heir.wait_log("standing by", seconds=60)
+        relay.mute_at(BEGIN, direction)
+        self.cloud.control(visible=60)
+        holder.wait_log("has not answered a commit for 3 s", seconds=60)
+        self.assertEqual(self.server.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%:lease'"), [(1,)])
+        self.assertNotIn("holding shard 0", heir.text())
+        self.assertEqual(holder.wait(90), 75, holder.text())
+        self.assertIn("could not be renewed in time: the database does not answer a commit", holder.text())
+        heir.wait_log("holding shard 0", seconds=60)
+        self.wait_acknowledged(60)
+        self.assertEqual(heir.stop(), 0, heir.text())
+        self.recover("a", "b")
+        self.assert_once(1, self.count)
+
+    def test_unanswered(self):
+        """The commit was made, and nobody says so."""
+        self.unanswered(ANSWERS)
+
+    def test_half(self):
+        """The server waits for the rest of the commit."""
+        self.unanswered(REQUESTS)
 
     def test_left_copy(self):
         """After kill -9, the working copy is not taken for the state: neither beside nothing nor beside a standby."""

@@ -31,14 +31,16 @@ static void ignore_notice(void *userdata, const PGresult *result)
 	(void)result;
 }
 
-PGconn *connection_start(const struct postgresql *postgresql, const char *name)
+PGconn *connection_start(
+	const struct postgresql *postgresql, const char *name, const PGconn *beside)
 {
-	/* the first is taken apart; what follows it counts more */
+	/* the first is taken apart; what follows it counts more, unless it is NULL */
 	const char *const keys[] = {"dbname", "application_name", "client_encoding",
 		"keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-		postgresql->password ? "password" : NULL, NULL};
+		"host", "hostaddr", "port", "password", NULL};
 	const char *const values[] = {postgresql->connect, name, "UTF8", "5", "2", "3", "10000",
-		postgresql->password, NULL};
+		beside ? PQhost(beside) : NULL, beside ? PQhostaddr(beside) : NULL,
+		beside ? PQport(beside) : NULL, postgresql->password, NULL};
 	PGconn *connection = PQconnectStartParams(keys, values, 1);
 
 	if (connection)
@@ -74,7 +76,7 @@ static void wait_for(PGconn *connection, bool writable, nsec_t until_at)
 
 PGconn *connection_open(const struct postgresql *postgresql, const char *name, struct fault *reterr)
 {
-	PGconn *connection = connection_start(postgresql, name);
+	PGconn *connection = connection_start(postgresql, name, NULL);
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 	nsec_t until_at = clock_monotonic() + ANSWER_PATIENCE;
 	PGresult *result;

@@ -78,7 +78,7 @@ static void reconnect(struct postgresql *postgresql)
 	postgresql->phase = PHASE_CONNECTING;
 	postgresql->polling = PGRES_POLLING_WRITING;
 	postgresql->retry_at = clock_monotonic() + PATIENCE(postgresql->lease_ns);
-	postgresql->connection = connection_start(postgresql, name);
+	postgresql->connection = connection_start(postgresql, name, NULL);
 	postgresql->n_sockets++;
 	if (!postgresql->connection || PQstatus(postgresql->connection) == CONNECTION_BAD) {
 		connection_fault(postgresql->connection, NULL, &postgresql->fault);

@@ -62,6 +62,9 @@ struct postgresql {
 	bool unflushed;
 	bool committing; /* the pipeline is CHANGE; else a renewal */
 	nsec_t sent_boot; /* before the first byte of it was */
+	nsec_t moved_boot; /* the last sign of life of a commit */
+	uint64_t n_acknowledged; /* bytes, by the peer's TCP: the same */
+	bool still_said; /* that there has been no such sign for long */
 	bool committed; /* the server has said so */
 	bool astray; /* a row was not there */
 	char sqlstate[6]; /* of its first error */
@@ -92,8 +95,10 @@ struct postgresql {
 /* --- connection.c --- */
 
 nsec_t boot_clock(void);
-/* Begins a connection under the name NAME of the session. */
-PGconn *connection_start(const struct postgresql *postgresql, const char *name);
+/* Begins a connection under the name NAME of the session. BESIDE (may be NULL): to the same server,
+ * whose name is not looked up again. */
+PGconn *connection_start(
+	const struct postgresql *postgresql, const char *name, const PGconn *beside);
 /* The same, and waits. NULL: *RETERR says why. */
 PGconn *connection_open(
 	const struct postgresql *postgresql, const char *name, struct fault *reterr);
@@ -140,6 +145,8 @@ void around_deinit(struct postgresql *postgresql);
 
 /* --- side.c --- */
 
+/* The commit goes on: a row was sent, or answered. */
+void side_moved(struct postgresql *postgresql);
 /* Begins, continues or ends a renewal beside a commit that takes long. */
 void side_step(struct postgresql *postgresql);
 nsec_t side_wake_at(const struct postgresql *postgresql);

@@ -146,6 +146,7 @@ static void send_row(const struct backend_row *row, void *userdata)
 
 	if (sending->failed)
 		return;
+	side_moved(postgresql);
 	side_step(postgresql);
 	switch (row->kind) {
 	case BACKEND_INSERT:
@@ -182,7 +183,8 @@ static bool begin(struct postgresql *postgresql, bool committing)
 	postgresql->committing = committing;
 	postgresql->committed = postgresql->astray = false;
 	postgresql->sqlstate[0] = '\0';
-	postgresql->sent_boot = boot_clock();
+	postgresql->sent_boot = postgresql->moved_boot = boot_clock();
+	postgresql->still_said = false;
 	postgresql->sent_at = clock_monotonic();
 	postgresql->phase = PHASE_PIPELINE;
 	return PQpipelineStatus(postgresql->connection) == PQ_PIPELINE_ON ||
@@ -305,6 +307,7 @@ bool pipeline_step(struct postgresql *postgresql, bool *ret_over)
 			continue;
 		}
 		n_silent = 0;
+		side_moved(postgresql);
 		if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
 			*ret_over = true;
 			return true;
