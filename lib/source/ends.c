@@ -24,7 +24,8 @@ static bool has_pages(const struct definition *definition)
 	return definition->page_cursor.kind != CURSOR_NONE || counts_pages(definition);
 }
 
-/* Records of PAGE are there twice, by their IDs. Of those that were left out it is not known. */
+/* Records of PAGE are there twice, by their IDs. Of what was left out (excluded, known, no record)
+ * it is not known. */
 static bool has_doubles(const struct page *page)
 {
 	struct idset seen CLEANUP(idset_deinit) = IDSET_NULL;
@@ -35,7 +36,7 @@ static bool has_doubles(const struct page *page)
 			return true;
 		idset_add(&seen, &page->records[i].key);
 	}
-	return page->n_excluded > 0;
+	return page->n_records < page->n_elements;
 }
 
 int64_t ends_counted(const struct poll *poll, const struct page *page)

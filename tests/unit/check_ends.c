@@ -1,5 +1,7 @@
 /* Ends of chains: a small API that caps pages, lies about totals or has a limit of depth, read by
  * the poll; what was received, in how many requests, and what is told. */
+#include "source/ends.h"
+#include "source/newest.h"
 #include "source/poll_internal.h"
 #include "source/request.h"
 
@@ -270,6 +272,53 @@ START_TEST(errors_that_are_no_end)
 }
 END_TEST
 
+#define LIST                                                                                       \
+	"request.url = https://h/x\nrequest.query.o = ${page.offset}\n"                            \
+	"request.query.s = ${page.size}\nrecords.at = /l\nrecords.id = /i\n"                       \
+	"page.offset = yes\npage.size = 100\nresume.newest = yes\n"
+
+static bool known(const struct record *record, void *userdata)
+{
+	(void)record;
+	return *(const bool *)userdata;
+}
+
+/* 150 elements where 100 were requested: the API counts them as 100 where some are there twice,
+ * also where a walk that was interrupted left them known. */
+START_TEST(known_doubles_move_the_offset_no_further)
+{
+	static const struct {
+		int times; /* that each element is there */
+		bool known;
+		int64_t counted;
+	} rows[] = {{1, false, 150}, {2, false, 100}, {2, true, 100}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct source_fixture fixture;
+		struct poll poll;
+		struct page page;
+		struct fault fault;
+		struct buf body = BUF_NULL;
+		bool is_known = rows[i].known;
+		source_fixture_good(&fixture, LIST);
+		poll_init(&poll, fixture.source);
+		ck_assert(poll_begin(&poll, &now));
+		buf_append_text(&body, "{\"l\":[");
+		for (int k = 0; k < 150; k++)
+			buf_printf(&body, "%s{\"i\":%d}", k ? "," : "", k / rows[i].times);
+		buf_append_text(&body, "]}");
+		ck_assert_int_eq(
+			source_fixture_page(&fixture, &page, buf_text(&body), "u", &fault), 0);
+		newest_drop_known(&poll, &page, known, &is_known);
+		ck_assert_msg(ends_counted(&poll, &page) == rows[i].counted, "row %zu: %lld", i,
+			(long long)ends_counted(&poll, &page));
+		page_deinit(&page);
+		poll_deinit(&poll);
+		source_fixture_deinit(&fixture);
+		buf_deinit(&body);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ends");
@@ -277,6 +326,7 @@ int main(void)
 	tcase_add_loop_test(tcase, chains_end_on_proof, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tcase, the_proof_survives_a_restart);
 	tcase_add_test(tcase, errors_that_are_no_end);
+	tcase_add_test(tcase, known_doubles_move_the_offset_no_further);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }
