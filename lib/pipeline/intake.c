@@ -125,7 +125,8 @@ void intake_keep_times(struct intake *intake)
 
 int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
 {
-	if (window_is_loaded(intake->window))
+	nsec_t time = intake->source ? intake->from_time : horizon;
+	if (window_reaches(intake->window, time))
 		return 0;
 	if (ev_is_active(&intake->load_timer))
 		return STORE_E_WAIT;
@@ -135,7 +136,8 @@ int intake_ready(struct intake *intake, nsec_t horizon, struct fault *reterr)
 		intake->load_error = 0;
 		return r;
 	}
-	intake->load_time = intake->source ? intake->from_time : horizon;
+	intake->load_time = time;
+	intake->expired_time = NSEC_NONE; /* the horizon may have gone back */
 	return load_slice(intake, reterr);
 }
 

@@ -189,16 +189,18 @@ static int reserve(struct window *window, nsec_t time, struct fault *reterr)
 	return r;
 }
 
+/* All from TIME on, or what is missing from there to where the set begins. */
 static int begin_load(struct window *window, nsec_t time, struct fault *reterr)
 {
+	nsec_t until_time = window->state == WINDOW_LOADED ? window->from_time - 1 : INT64_MAX;
 	int r = reserve(window, time, reterr);
 
 	if (r)
 		return r;
 	set_state(window, WINDOW_LOADING);
 	window->from_time = time;
-	window->pass = pass_begin(window, time, INT64_MAX);
-	change_pending(window, time, INT64_MAX);
+	window->pass = pass_begin(window, time, until_time);
+	change_pending(window, time, until_time);
 	return 0;
 }
 
@@ -206,10 +208,10 @@ int window_load(struct window *window, nsec_t time, struct fault *reterr)
 {
 	int r = 0;
 
-	if (window_is_loaded(window))
+	if (window_reaches(window, time))
 		return 0;
 	bool began = spool_read_begin(window->store);
-	if (window->state == WINDOW_UNREAD)
+	if (window->state != WINDOW_LOADING)
 		r = begin_load(window, time, reterr);
 	if (!r)
 		r = pass_slice(window, reterr);
@@ -223,9 +225,11 @@ int window_load(struct window *window, nsec_t time, struct fault *reterr)
 	return r;
 }
 
-bool window_is_loaded(const struct window *window)
+/* While it expires, that comes first. */
+bool window_reaches(const struct window *window, nsec_t time)
 {
-	return window->state == WINDOW_LOADED || window->state == WINDOW_EXPIRING;
+	return window->state == WINDOW_EXPIRING ||
+	       (window->state == WINDOW_LOADED && (time == NSEC_NONE || time >= window->from_time));
 }
 
 bool window_has(const struct window *window, const struct id *key)

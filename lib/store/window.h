@@ -25,7 +25,9 @@ void window_free(struct window *window);
  * begins anew with the next call. Everything collected from the first call on must be added with
  * window_add, too. */
 int window_load(struct window *window, nsec_t time, struct fault *reterr);
-bool window_is_loaded(const struct window *window);
+/* Is all read from TIME on (NSEC_NONE: what has not expired)? Where TIME is before what has
+ * expired, a clock was wrong: window_load then reads what the rows still have of it. */
+bool window_reaches(const struct window *window, nsec_t time);
 
 /* Has the window this key (provider ID)? */
 bool window_has(const struct window *window, const struct id *key);

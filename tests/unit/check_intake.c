@@ -144,16 +144,21 @@ START_TEST(an_errand_and_its_source_know_each_others_records)
 }
 END_TEST
 
+static void accept_until(nsec_t horizon)
+{
+	intake_accept(&(struct record_batch){.scope = RECORD_SCOPE_CHAIN,
+			      .cursor = "later",
+			      .key_time = horizon,
+			      .horizon = horizon},
+		intake);
+}
+
 /* What is older than TIME is never requested again, every sink has it, and the process starts anew.
  */
 static void forget(nsec_t time)
 {
 	commit_add_release(store, "s", INT64_MAX);
-	intake_accept(&(struct record_batch){.scope = RECORD_SCOPE_CHAIN,
-			      .cursor = "later",
-			      .key_time = time,
-			      .horizon = time},
-		intake);
+	accept_until(time);
 	restart();
 }
 
@@ -218,15 +223,29 @@ START_TEST(a_late_time_keeps_no_keys)
 	ck_assert_uint_eq(deliver("AbBb", RECORD_SCOPE_CHAIN, true, "1"), 4);
 	ck_assert(committer_flush(committer));
 	commit_add_release(store, "s", INT64_MAX);
-	intake_accept(&(struct record_batch){.scope = RECORD_SCOPE_CHAIN,
-			      .cursor = "later",
-			      .key_time = NSEC_PER_DAY,
-			      .horizon = NSEC_PER_DAY},
-		intake);
+	accept_until(NSEC_PER_DAY);
 	intake_status(intake, &status);
 	ck_assert_uint_eq(status.window_size, 0);
 	restart();
 	ck_assert_uint_eq(deliver("AbBb", RECORD_SCOPE_CHAIN, true, "2"), 4);
+}
+END_TEST
+
+/* A clock was ahead, and is corrected: what is accepted then is known, and expires again. */
+START_TEST(a_horizon_that_goes_back_repeats_nothing)
+{
+	struct intake_status status;
+	struct fault fault;
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
+	accept_until(365 * NSEC_PER_DAY);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(intake_ready(intake, 99 * NSEC_PER_SEC, &fault), 0);
+		ck_assert_uint_eq(deliver("ABcc", RECORD_SCOPE_CHAIN, true, "2"), i ? 0 : 3);
+		accept_until(100 * NSEC_PER_SEC);
+	}
+	accept_until(NSEC_PER_DAY);
+	intake_status(intake, &status);
+	ck_assert_uint_eq(status.window_size, 0);
 }
 END_TEST
 
@@ -235,11 +254,7 @@ START_TEST(an_expiry_that_finds_damage_tells)
 	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
 	ck_assert(committer_flush(committer));
 	run_sql("UPDATE batch_keys SET keys = x'001122'");
-	intake_accept(&(struct record_batch){.scope = RECORD_SCOPE_CHAIN,
-			      .cursor = "later",
-			      .key_time = NSEC_PER_DAY,
-			      .horizon = NSEC_PER_DAY},
-		intake);
+	accept_until(NSEC_PER_DAY);
 	ck_assert(damaged);
 }
 END_TEST
@@ -336,7 +351,7 @@ int main(void)
 		an_errand_and_its_source_know_each_others_records, keys_are_kept_for_an_errand,
 		a_rewind_drops_no_older_keys, the_window_is_read_from_its_horizon,
 		a_slice_that_cannot_be_read_is_told, a_late_time_keeps_no_keys,
-		an_expiry_that_finds_damage_tells};
+		an_expiry_that_finds_damage_tells, a_horizon_that_goes_back_repeats_nothing};
 	Suite *suite = suite_create("intake");
 	TCase *tcase = tcase_create("intake");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);

@@ -87,14 +87,14 @@ START_TEST(it_is_lazy)
 	struct id key = fixture_key(1, 0);
 
 	add_new(1, 3, 5);
-	ck_assert(!window_is_loaded(window));
+	ck_assert(!window_reaches(window, NSEC_NONE));
 	ck_assert(!has(1, 0)); /* the add was ignored */
 	ck_assert_uint_eq(window_count(window, &key), 0);
 	ck_assert_int_eq(expire(100), 100);
 	ck_assert_uint_eq(window_size(window), 0);
 	fixture_run();
 	load();
-	ck_assert(window_is_loaded(window));
+	ck_assert(window_reaches(window, NSEC_NONE));
 	ck_assert_uint_eq(window_size(window), 3);
 	ck_assert(has(1, 0) && has(1, 2) && !has(1, 3));
 	load(); /* once only */
@@ -280,7 +280,7 @@ START_TEST(large_ones_are_read_in_slices)
 	fixture_add("t", 1, 3, 5, NULL);
 	add_new(1000, 10, 100); /* not committed yet */
 	for (int i = 0; window_load(window, NSEC_NONE, &fault) == STORE_E_WAIT; i++) {
-		ck_assert(!window_is_loaded(window));
+		ck_assert(!window_reaches(window, NSEC_NONE));
 		n_slices++;
 		if (i == 0)
 			fixture_run(); /* it is now: it counts once */
@@ -328,6 +328,43 @@ START_TEST(large_ones_expire_in_slices)
 }
 END_TEST
 
+/* The horizon goes back, because a clock was wrong: the window has again what the rows still have,
+ * once each, and what comes. */
+START_TEST(a_horizon_goes_back)
+{
+	struct fault fault = FAULT_NULL;
+	struct id key = fixture_key(0, 0);
+	unsigned n_slices = 1;
+
+	add_large(); /* of 100 ns */
+	load();
+	add_new(1000, 10, 1000);
+	ck_assert(window_reaches(window, 100));
+	while (window_expire(window, 500, &(nsec_t){0}, &fault) == STORE_E_WAIT)
+		;
+	ck_assert_uint_eq(window_size(window), 10);
+	add_new(1001, 10, 300); /* too old for the window yet */
+	add_new(1002, 10, 50);
+	ck_assert(window_reaches(window, 500) && !window_reaches(window, 100));
+	for (; window_load(window, 100, &fault) == STORE_E_WAIT; n_slices++)
+		if (n_slices == 1) {
+			fixture_run();
+			add_new(1003, 10, 200);
+			add_new(1004, 10, 2000);
+		}
+	ck_assert_uint_ge(n_slices, 3);
+	ck_assert(window_reaches(window, 100));
+	ck_assert_uint_eq(window_size(window), N_LARGE + 40);
+	ck_assert_uint_eq(window_count(window, &key), 1);
+	ck_assert(has(1001, 0) && !has(1002, 0) && has(1003, 0) && has(1004, 0));
+	add_new(1005, 10, 100);
+	ck_assert(has(1005, 0));
+	while (window_expire(window, 1000, &(nsec_t){0}, &fault) == STORE_E_WAIT)
+		;
+	ck_assert_uint_eq(window_size(window), 20);
+}
+END_TEST
+
 /* A row that cannot be read: nothing is half there, and nothing is forgotten when it can be. */
 START_TEST(a_failure_begins_anew)
 {
@@ -344,7 +381,7 @@ START_TEST(a_failure_begins_anew)
 	while (r == STORE_E_WAIT)
 		r = window_load(window, NSEC_NONE, &fault);
 	ck_assert_int_eq(r, STORE_E_CORRUPT);
-	ck_assert(!window_is_loaded(window));
+	ck_assert(!window_reaches(window, NSEC_NONE));
 	ck_assert_uint_eq(window_size(window), 0);
 	ck_assert_int_eq(
 		statement_exec(store,
@@ -383,10 +420,16 @@ START_TEST(it_is_always_as_one_that_is_read_now)
 	if (_i % 2)
 		fixture_run();
 	load();
+	expire(horizon);
 	for (int k = 0; k < 300; k++) {
-		switch (rand() % 4) {
+		switch (rand() % 7) {
 		case 0:
 			fixture_run();
+			break;
+		case 4: /* a clock was wrong; rows that are to go are gone before that is known */
+			fixture_run();
+			horizon -= rand() % 40;
+			ck_assert_int_eq(window_load(window, horizon, NULL), 0);
 			break;
 		case 1:
 			horizon += rand() % 30;
@@ -412,7 +455,7 @@ START_TEST(keys_that_are_cut_are_corrupt)
 	ck_assert_int_eq(
 		statement_exec(store, "UPDATE batch_keys SET keys = x'001122'", &fault), 0);
 	ck_assert_int_eq(window_load(window, NSEC_NONE, &fault), STORE_E_CORRUPT);
-	ck_assert(!window_is_loaded(window));
+	ck_assert(!window_reaches(window, NSEC_NONE));
 	ck_assert_msg(strstr(fault.text, "keys"), "%s", fault.text);
 }
 END_TEST
@@ -440,6 +483,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(windows, each_row_counts);
 	tcase_add_test(windows, large_ones_are_read_in_slices);
 	tcase_add_test(windows, large_ones_expire_in_slices);
+	tcase_add_test(windows, a_horizon_goes_back);
 	tcase_add_test(windows, a_failure_begins_anew);
 	tcase_add_loop_test(windows, it_is_always_as_one_that_is_read_now, 0, 8);
 	tcase_add_test(windows, keys_that_are_cut_are_corrupt);
