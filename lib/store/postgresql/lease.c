@@ -134,22 +134,36 @@ static int check_synchronous(struct postgresql *postgresql, struct fault *reterr
 	return STORE_E_FULL;
 }
 
-/* Two that see the same free shard take turns, or the second one would end the session of the
- * first, which has it by then. *RET: this one may take it. The transaction stays open. */
-static int begin_taking(struct postgresql *postgresql, bool *ret, struct fault *reterr)
+static int is_true(
+	struct postgresql *postgresql, const struct buf *sql, bool *ret, struct fault *reterr)
 {
-	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
-	CLEANUP(result_clear) PGresult *result = NULL;
+	CLEANUP(result_clear)
+	PGresult *result =
+		connection_query(postgresql->connection, buf_text(sql), 0, NULL, NULL, reterr);
 
-	buf_printf(&sql,
-		"BEGIN; SELECT pg_try_advisory_xact_lock(hashtext('trawld:%s'), %s)"
-		" AND EXISTS(SELECT FROM %s.shards WHERE cluster = '%s' AND shard = %s"
-		" AND expires < clock_timestamp())",
-		postgresql->cluster, postgresql->shard_text, postgresql->schema,
-		postgresql->cluster, postgresql->shard_text);
-	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, reterr);
 	*ret = result && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
 	return result ? 0 : STORE_E_FULL;
+}
+
+/* Two that see the same free shard take turns, or the second one would end the session of the
+ * first, which has it by then. So the second statement must see what the first of the two has
+ * committed. *RET: this one may take it. The transaction stays open. */
+static int begin_taking(struct postgresql *postgresql, bool *ret, struct fault *reterr)
+{
+	CLEANUP(buf_deinit) struct buf lock = BUF_NULL;
+	CLEANUP(buf_deinit) struct buf look = BUF_NULL;
+	int r;
+
+	buf_printf(&lock,
+		"BEGIN ISOLATION LEVEL READ COMMITTED;"
+		" SELECT pg_try_advisory_xact_lock(hashtext('trawld:%s'), %s)",
+		postgresql->cluster, postgresql->shard_text);
+	buf_printf(&look,
+		"SELECT EXISTS(SELECT FROM %s.shards WHERE cluster = '%s' AND shard = %s"
+		" AND expires < clock_timestamp())",
+		postgresql->schema, postgresql->cluster, postgresql->shard_text);
+	r = is_true(postgresql, &lock, ret, reterr);
+	return r || !*ret ? r : is_true(postgresql, &look, ret, reterr);
 }
 
 static int end_sessions(struct postgresql *postgresql, struct fault *reterr)
