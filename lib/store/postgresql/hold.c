@@ -211,6 +211,20 @@ static void start_commit(struct postgresql *postgresql)
 	reconnect(postgresql);
 }
 
+/* What else is in its transaction may fail, and with it the renewal. */
+static void tell_renewal(struct postgresql *postgresql, bool renewed)
+{
+	if (postgresql->renewal_failed == !renewed)
+		return;
+	postgresql->renewal_failed = !renewed;
+	if (renewed)
+		log_notice(NULL, "the database accepts renewals of the lease again");
+	else
+		log_warning(NULL,
+			"the database refused a renewal of the lease; trawld keeps trying, and does not take requests from other hosts meanwhile: %s",
+			postgresql->fault.text);
+}
+
 static void finish_pipeline(struct postgresql *postgresql)
 {
 	bool renewed = !postgresql->committing && postgresql->sqlstate[0] == '\0';
@@ -237,6 +251,8 @@ static void finish_pipeline(struct postgresql *postgresql)
 		lose(postgresql, &postgresql->fault);
 		return;
 	}
+	if (!postgresql->committing)
+		tell_renewal(postgresql, renewed);
 	if (renewed) {
 		lease_renewed(postgresql, postgresql->sent_boot);
 		return;

@@ -64,6 +64,7 @@ struct postgresql {
 	nsec_t sent_boot; /* before the first byte of it was */
 	nsec_t moved_boot; /* the last sign of life of a commit */
 	uint64_t n_acknowledged; /* bytes, by the peer's TCP: the same */
+	bool renewal_failed; /* the last one, and the log says so */
 	bool still_said; /* that there has been no such sign for long */
 	bool committed; /* the server has said so */
 	bool astray; /* a row was not there */
