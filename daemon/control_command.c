@@ -22,8 +22,6 @@
 #include "store/routes.h"
 #include "trawld.h"
 
-#define WAIT_MAX (30 * NSEC_PER_SEC) /* a person is not kept waiting for longer */
-
 char *control_caller_name(const struct control_caller *caller)
 {
 	return caller->by ? mem_strdup(caller->by) : control_socket_peer(caller->client->fd);
@@ -161,7 +159,7 @@ static json_t *poll_waits(const struct poller *poller, const struct runner_statu
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	bool waits = runner->state == RUNNER_WAITING_BUDGET ||
 		     runner->state == RUNNER_WAITING_CREDENTIAL;
-	if (!waits || runner->next_poll_ns <= WAIT_MAX)
+	if (!waits || runner->next_poll_ns <= CONTROL_WAIT_MAX)
 		return NULL;
 	buf_printf(&text, "%s: it waits for ", runner_state_to_string(runner->state));
 	runner_print_wait(poller->runner, &text);

@@ -14,6 +14,7 @@
 
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_REQUEST_MAX 4096
+#define CONTROL_WAIT_MAX (30 * NSEC_PER_SEC) /* a person is not kept waiting for longer */
 
 /* A poll that a client waits for: how the counters stood when it began. */
 struct control_wait {

@@ -124,6 +124,16 @@ static json_t *begin(struct control_requests *requests, const struct postgresql_
 	return control_command(&requests->caller, slice_of(asked->text));
 }
 
+/* Requests are carried out one after the other, and a backlog may take hours. NULL: it waits. */
+static json_t *wait_over(struct control_requests *requests)
+{
+	json_t *value = control_wait_over(&requests->caller);
+	if (value || clock_monotonic() - requests->caller.wait.begun_at < CONTROL_WAIT_MAX)
+		return value;
+	return control_refusal(
+		EX_TEMPFAIL, "the poll continues; `trawlctl status` shows how far it is");
+}
+
 static void look(struct ev_loop *loop, ev_prepare *prepare, int events)
 {
 	struct control_requests *requests = prepare->data;
@@ -134,8 +144,7 @@ static void look(struct ev_loop *loop, ev_prepare *prepare, int events)
 	(void)events;
 	if (!asked)
 		return;
-	value = requests->caller.wait.poller ? control_wait_over(&requests->caller)
-					     : begin(requests, asked);
+	value = requests->caller.wait.poller ? wait_over(requests) : begin(requests, asked);
 	if (value)
 		answer(requests, value);
 }

@@ -216,6 +216,29 @@ class Requests(Case):
         self.assertIn("run the command again", asking.communicate(timeout=120)[0])
         self.assertEqual(asking.returncode, 75)
 
+    def test_long_poll(self):
+        """A poll that takes long ends for the person who asked, and another command need not wait for it."""
+        self.node("a").wait_log("up to date", seconds=60)
+        self.cloud.control(faults=[{"kind": "hang"}])
+        polling = self.start("a", "poll", "acme")
+        self.wait_taken()
+        self.assertIn("source acme: paused", self.on("a", "pause", "acme"))
+        self.assertIn("the poll continues", polling.communicate(timeout=120)[0])
+        self.assertEqual(polling.returncode, 75)
+        self.assertEqual([n_taken for _, n_taken, _ in self.asked()], [1, 1])
+
+    def test_no_right(self):
+        """A holder that cannot read the requests says so once, keeps the shard, and says when it can again."""
+        holder = self.node("a")
+        holder.wait_log("up to date", seconds=60)
+        self.server.rows("REVOKE UPDATE ON trawld.requests FROM trawld")
+        holder.wait_log("refused a renewal of the lease", seconds=60)
+        self.assertIn("permission denied for table requests", holder.text())
+        self.server.rows("GRANT UPDATE ON trawld.requests TO trawld")
+        holder.wait_log("accepts renewals of the lease again", seconds=60)
+        self.assertEqual(holder.text().count("refused a renewal"), 1)
+        self.assertIn("source acme: 0 new records", self.on("a", "poll", "acme"))
+
 
 if __name__ == "__main__":
     harness.main()
