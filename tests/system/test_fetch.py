@@ -137,13 +137,20 @@ class Fetch(harness.Case):
         self.assert_output(self.expected())
 
     def test_known_records_damaged(self):
-        """A state that does not tell what is known ends the daemon, before a poll."""
-        self.begin(4)
+        """A state that does not tell what is known ends the daemon, before a poll, also where only the last row of
+        several slices is damaged."""
+        self.begin(400)
         self.once()
         before = self.sim.stats()["requests"]
         state = sqlite3.connect(self.state / "trawld.db")
         with state:
-            state.execute("UPDATE batch_keys SET keys = substr(keys, 1, length(keys) - 1)")
+            n = state.execute("SELECT count(*) FROM batch_keys WHERE source > 0").fetchone()[0]
+            self.assertGreaterEqual(n, 250)  # of which 200 are a slice
+            state.execute(
+                "UPDATE batch_keys SET keys = substr(keys, 1, length(keys) - 1)"
+                " WHERE number = (SELECT number FROM batch_keys"
+                " ORDER BY newest_time DESC, n_keys DESC, number DESC LIMIT 1)"
+            )
         state.close()
         for result in (self.once(73), self.trawld("-c", str(self.conf))):
             self.assertEqual(result.code, 73, result.err)
