@@ -99,6 +99,20 @@ static void check_anchor(struct verification *verification)
 		&verification->report);
 }
 
+/* Of a file that was named, is not there and has no seals, nothing can be said. */
+static int check_gone(struct verification *verification)
+{
+	const struct str_list *gone = &verification->set.gone;
+	for (size_t i = 0; i < gone->n_items; i++) {
+		if (verify_chains_speak_of(&verification->chains, verify_set_name(gone->items[i])))
+			continue;
+		if (verification->report.problems.n_items == 0)
+			return verification_failed(gone->items[i], -ENOENT);
+		verify_note(&verification->report, "%s is not there", gone->items[i]);
+	}
+	return 0;
+}
+
 /* Files in which no seal's records were found, and runs that no file has: they are the same, but
  * changed at the beginning. */
 static int pair(
@@ -262,9 +276,9 @@ int verification_run(struct verification *verification, const struct verificatio
 		return code;
 	if (verification->anchored)
 		check_anchor(verification);
-	if (set->gone.n_items > 0 && verification->report.problems.n_items == 0 &&
-		verification->chains.n_items == 0)
-		return verification_failed(set->gone.items[0], -ENOENT);
+	code = check_gone(verification);
+	if (code)
+		return code;
 	verify_runs_find(&verification->runs, &verification->chains);
 	code = request->events ? check_events(verification, request->events) : 0;
 	if (!code)

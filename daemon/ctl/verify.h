@@ -101,6 +101,8 @@ void verify_keys_deinit(struct verify_keys *keys);
 int verify_chains_read(struct verify_chains *chains, const char *path, bool mixed,
 	const struct verify_keys *keys, struct verify_report *report);
 struct verify_chain *verify_chains_find(const struct verify_chains *chains, const char *id);
+/* Is one of their seals of FILE (a base name)? */
+bool verify_chains_speak_of(const struct verify_chains *chains, const char *file);
 /* Once it is checked; NULL: there is none. */
 const struct verify_seal *verify_chain_seal(const struct verify_chain *chain, int64_t number);
 /* Sorts by number, drops repeats; numbers and digests must join. */

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 /* An anchor may lag: what is sealed later than its last seal by more than this is not anchored. */
-#define ANCHOR_LAG NSEC_PER_DAY
+#define ANCHOR_LAG_MS (NSEC_PER_DAY / NSEC_PER_MSEC)
 
 static bool speaks_of(const struct verify_chain *anchor, const struct str_list *files)
 {
@@ -15,6 +15,22 @@ static bool speaks_of(const struct verify_chain *anchor, const struct str_list *
 		if (str_list_has(files, anchor->seals[i].file))
 			return true;
 	return false;
+}
+
+/* How much later than LAST the newest seal was made, in milliseconds; a clock that is set back
+ * makes it no shorter. */
+static int64_t lag_after(const struct verify_seal *last, const struct verify_chain *chain)
+{
+	int64_t lag_ms = 0, time_ms = last->time / NSEC_PER_MSEC;
+	for (size_t i = 0; i < chain->n_seals && lag_ms <= ANCHOR_LAG_MS; i++) {
+		int64_t next_ms = chain->seals[i].time / NSEC_PER_MSEC;
+		if (chain->seals[i].number <= last->number)
+			continue;
+		if (next_ms > time_ms)
+			lag_ms += next_ms - time_ms;
+		time_ms = next_ms;
+	}
+	return lag_ms;
 }
 
 static void compare(const struct verify_chain *chain, const struct verify_chain *anchor,
@@ -50,7 +66,7 @@ static void compare(const struct verify_chain *chain, const struct verify_chain 
 		"that seals after number %" PRId64
 		" of chain %.8s are the only ones there were: the anchor ends there",
 		last->number, chain->id);
-	if (newest->time - last->time > ANCHOR_LAG)
+	if (lag_after(last, chain) > ANCHOR_LAG_MS)
 		report->weak = true;
 }
 

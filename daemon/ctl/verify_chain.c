@@ -242,6 +242,15 @@ struct verify_chain *verify_chains_find(const struct verify_chains *chains, cons
 	return NULL;
 }
 
+bool verify_chains_speak_of(const struct verify_chains *chains, const char *file)
+{
+	for (size_t i = 0; i < chains->n_items; i++)
+		for (size_t j = 0; j < chains->items[i].n_seals; j++)
+			if (strcmp(chains->items[i].seals[j].file, file) == 0)
+				return true;
+	return false;
+}
+
 const struct verify_seal *verify_chain_seal(const struct verify_chain *chain, int64_t number)
 {
 	size_t low = 0, high = chain->n_seals;
@@ -300,6 +309,13 @@ static void check(const struct verify_chain *chain, struct verify_report *report
 			" of chain %.8s: the seals before it were not given",
 			seals[0].number, chain->id);
 	for (size_t i = 1; i < chain->n_seals; i++) {
+		int64_t back_ms = seals[i - 1].time / NSEC_PER_MSEC - seals[i].time / NSEC_PER_MSEC;
+		if (back_ms >= 1000)
+			verify_note(report,
+				"seal %" PRId64
+				" of chain %.8s has an earlier time than seal %" PRId64
+				", by %" PRId64 " seconds: the clock was set back",
+				seals[i].number, chain->id, seals[i - 1].number, back_ms / 1000);
 		int64_t missing = seals[i].number - seals[i - 1].number - 1;
 		if (missing > 0)
 			verify_problem(report,

@@ -7,10 +7,12 @@ import base64
 import gzip
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 
@@ -419,6 +421,120 @@ class Tamper(Sealed):
         anchor.write_bytes(b"".join(self.anchor.read_bytes().splitlines(keepends=True)[:2]))
         found = self.verify(self.out, "--key", self.public, "--anchor", anchor, expect=GOOD)
         self.assertIn("the anchor ends there", str(found["not_proven"]))
+
+
+class Clock(Sealed):
+    """Seals follow each other by number, so a clock that is set back changes nothing, and is told."""
+
+    DAYS = (0, 3, 0)  # how far the clock is ahead when each seal is made
+
+    def setUp(self):
+        super().setUp()
+        if any(name in pathlib.Path(harness.TRAWLD).read_bytes() for name in (b"__asan_init", b"__tsan_init")):
+            self.skipTest("a preloaded library would come before the sanitizers'")
+        source = harness.SOURCE_ROOT / "tests" / "cluster" / "skew.c"
+        self.library, self.ahead = self.dir / "skew.so", self.dir / "ahead"
+        subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", self.library, source], check=True)
+        simulator = self.cloudscale(300)
+        self.sealed(simulator.url)
+        for i, days in enumerate(self.DAYS):
+            self.ahead.write_bytes(struct.pack("@l", days * 86400))
+            simulator.control(visible=100 * (i + 1))
+            self.once()
+
+    def environment(self):
+        return {**super().environment(), "LD_PRELOAD": str(self.library), "TRAWLD_TEST_SKEW": str(self.ahead)}
+
+    def test_set_back(self):
+        for arguments in ((), ("--anchor", self.anchor)):
+            found = self.verify(self.out, "--key", self.public, *arguments, expect=GOOD)
+            self.assertEqual((found["problems"], found["sealed"]), ([], 300))
+            (note,) = found["notes"]
+            self.assertRegex(note, r"seal \d of chain \w+ has an earlier time than seal \d, by 25\d{4} seconds")
+        # of the three days between the anchor's end and the last seal, the clock hides all
+        self.anchor.write_bytes(self.anchor.read_bytes().splitlines(keepends=True)[0])
+        found = self.verify(self.out, "--key", self.public, "--anchor", self.anchor, expect=WEAK)
+        self.assertIn("the anchor ends there", str(found["not_proven"]))
+
+
+class Folder(Sealed):
+    """Two chains in one folder, and one anchor for both: what is done to one is told, and says nothing of the other."""
+
+    def setUp(self):
+        super().setUp()
+        simulator = self.simulator("--project", "%s=1:300" % TOKEN, "--project", "other-token-77=2:300")
+        self.sealed(simulator.url)
+        seal = "seal = 1h\nseal_key = ${file:%s}\nseal_to = anchor\nretry_max = 1s\n" % self.key
+        self.other = self.dir / "other.ndjson"
+        text = self.conf.read_text() + self.file_sink("second", self.other, more=seal)
+        self.conf.write_text(text + self.source(simulator.url, "beta", "other-token-77", "sinks = second\n"))
+        for visible in (100, 200, 300):
+            simulator.control(visible=visible)
+            self.once()
+        self.kept = {path: path.read_bytes() for path in sorted(self.dir.glob("o*.ndjson*"))}
+        self.assertEqual(len(self.kept), 4)
+
+    def both(self, change, without, with_anchor):
+        """Each of the two by turns: CHANGE it, and verify it, both, and the other."""
+        for path, other in ((self.out, self.other), (self.other, self.out)):
+            change(path, other)
+            for expect, arguments in ((without, ()), (with_anchor, ("--anchor", self.anchor))):
+                arguments = ("--key", self.public, *arguments)
+                with self.subTest(change.__name__, changed=path.name, anchor=len(arguments) > 2):
+                    self.verify(path, *arguments, expect=expect)
+                    self.verify(path, other, *arguments, expect=expect)
+                    self.verify(other, *arguments, expect=GOOD)
+            for kept, data in self.kept.items():
+                kept.write_bytes(data)
+
+    def seals_of(self, path):
+        return path.with_name(path.name + ".seals")
+
+    def test_nothing(self):
+        found = self.verify(self.out, self.other, "--key", self.public, "--anchor", self.anchor, expect=GOOD)
+        self.assertEqual((found["problems"], found["notes"], found["not_proven"]), ([], [], []))
+        self.assertEqual((len(found["chains"]), found["records"], found["sealed"]), (2, 600, 600))
+
+    def test_changed(self):
+        def deleted(path, other):
+            lines = path.read_bytes().splitlines(keepends=True)
+            path.write_bytes(b"".join(lines[:50] + lines[51:]))
+
+        def cut_off(path, other):
+            lines = self.seals_of(path).read_bytes().splitlines(keepends=True)
+            self.seals_of(path).write_bytes(b"".join(lines[:-1]))
+            cut = json.loads(json.loads(lines[-1])["body"])["bytes"]
+            os.truncate(path, path.stat().st_size - cut)
+
+        def other_seals(path, other):
+            shutil.copy(self.seals_of(other), self.seals_of(path))
+
+        self.both(deleted, CHANGED, CHANGED)
+        self.both(cut_off, GOOD, CHANGED)
+        self.both(other_seals, CHANGED, CHANGED)
+
+    def test_other_in_its_place(self):
+        """A copy of the other chain fits its records: only the anchor knows which chain was there."""
+        shutil.copy(self.other, self.out)
+        shutil.copy(self.seals_of(self.other), self.seals)
+        arguments = ("--key", self.public)
+        self.verify(self.out, *arguments, expect=GOOD)
+        self.verify(self.out, *arguments, "--anchor", self.anchor, expect=CHANGED)
+        self.verify(self.out, self.other, *arguments, expect=CHANGED)  # each record is sealed once
+
+    def test_removed(self):
+        """A file that was named and is not there is not good because the other is."""
+        self.out.unlink()
+        self.seals.unlink()
+        arguments = ("verify", str(self.out), str(self.other), "--key", str(self.public))
+        result = self.trawld(*arguments, program=harness.TRAWLCTL)
+        self.assertEqual(result.code, 75, result.out)
+        self.assertIn(str(self.out), result.err)
+        self.verify(self.out, self.other, *arguments[3:], "--anchor", self.anchor, expect=CHANGED)
+        # nor are seals alone that name another file
+        shutil.copy(self.seals_of(self.other), self.seals_of(self.dir / "copy.ndjson"))
+        result = self.trawld("verify", str(self.dir / "copy.ndjson"), program=harness.TRAWLCTL)
+        self.assertEqual(result.code, 75, result.out)
 
 
 class Prove(Sealed):
