@@ -18,6 +18,7 @@ from harness import wait_until
 
 KILLS = 50 if LONG else 20
 STOPS = 40 if LONG else 4
+BEGIN = b"BEGIN\0"  # a commit's first statement; a renewal has none
 
 
 class Cluster(Case):
@@ -138,7 +139,7 @@ class Cluster(Case):
         holder.wait_log("holding shard 0", seconds=60)
         for n in range(8):
             # the commit arrives and its answer does not; or it does not arrive
-            relay.drop_after(*((ANSWERS, 0) if n % 2 == 0 else (REQUESTS, 400)))
+            relay.stop_at(BEGIN, *((ANSWERS, 0) if n % 2 == 0 else (REQUESTS, 400)))
             mark = holder.mark()
             self.cloud.control(visible=(n + 1) * 50)
             relay.wait_reached(ANSWERS if n % 2 == 0 else REQUESTS)
