@@ -55,8 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!path)
 		open_trawld();
 	struct control_client client = {.control = &control, .fd = -1};
-	json_t *answer = control_command(&client, fuzz_input(data, size));
-	assert(answer || client.wait.poller);
+	client.caller = (struct control_caller){
+		.trawld = trawld, .parts = control.parts, .client = &client};
+	json_t *answer = control_command(&client.caller, fuzz_input(data, size));
+	assert(answer || client.caller.wait.poller);
 	if (answer) {
 		assert(json_is_boolean(json_object_get(answer, "ok")));
 		json_decref(answer);
