@@ -49,6 +49,7 @@ struct http_request {
 	bool content_encoded;
 	struct decoding *decoding; /* once its body has begun */
 	bool headers_done;
+	bool sent; /* at least once */
 	size_t headers_size;
 	char error[CURL_ERROR_SIZE];
 };

@@ -69,6 +69,7 @@ struct http_response {
 	nsec_t server_time; /* Date header; NSEC_NONE */
 	nsec_t elapsed_ns;
 	uint64_t wire_size;
+	bool resent; /* a connection ended without its answer: the server may have it twice */
 };
 
 #endif

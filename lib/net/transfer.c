@@ -348,6 +348,21 @@ static bool set_headers(struct http_request *request, const struct http_message 
 	return true;
 }
 
+/* A connection is there, and the request goes out. libcurl itself sends it again if a connection
+ * that was used before turns out to be closed. */
+static int on_send(void *userdata, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+	struct http_request *request = userdata;
+
+	(void)peer_ip;
+	(void)own_ip;
+	(void)peer_port;
+	(void)own_port;
+	request->response.resent = request->sent;
+	request->sent = true;
+	return CURL_PREREQFUNC_OK;
+}
+
 static void set_all(
 	struct http_request *request, const struct http_message *message, const char *user_agent)
 {
@@ -369,6 +384,8 @@ static void set_all(
 	SET(request, CURLOPT_URL, request->url);
 	SET(request, CURLOPT_PRIVATE, (void *)request);
 	SET(request, CURLOPT_ERRORBUFFER, request->error);
+	SET(request, CURLOPT_PREREQFUNCTION, on_send);
+	SET(request, CURLOPT_PREREQDATA, (void *)request);
 	SET(request, CURLOPT_HEADERFUNCTION, on_header);
 	SET(request, CURLOPT_HEADERDATA, (void *)request);
 	SET(request, CURLOPT_WRITEFUNCTION, on_body);
@@ -464,6 +481,7 @@ static enum transfer_next follow(struct http_request *request, const char *targe
 	free(request->url);
 	request->url = mem_strdup(target);
 	request->n_redirects++;
+	request->sent = false; /* what follows is another request */
 	SET(request, CURLOPT_URL, request->url);
 	return send_again(request);
 }

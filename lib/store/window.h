@@ -22,7 +22,7 @@ void window_free(struct window *window);
 
 /* Reads a slice of the rows from TIME on (NSEC_NONE: all); the first call also takes what is to
  * become rows. 0: all is read; STORE_E_WAIT: call it again, with the same TIME; else STORE_E_*: it
- * begins anew with the next call. Everything collected from the first call on must be added with
+ * starts over with the next call. Everything collected from the first call on must be added with
  * window_add, too. */
 int window_load(struct window *window, nsec_t time, struct fault *reterr);
 /* Is all read from TIME on (NSEC_NONE: what has not expired)? Where TIME is before what has

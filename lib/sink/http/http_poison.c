@@ -48,6 +48,12 @@ enum http_poison http_poison_failed(
 	return HTTP_POISON_SEARCH;
 }
 
+void http_poison_unanswered(struct http_suspicion *suspicion)
+{
+	suspicion->n_failures = 0;
+	suspicion->searching = false;
+}
+
 void http_poison_name(struct fault *fault, const struct sink_record *record)
 {
 	CLEANUP(buf_deinit) struct buf id = BUF_NULL;

@@ -38,6 +38,10 @@ enum http_poison {
 /* The part in hand, N records, has failed with FAULT. */
 enum http_poison http_poison_failed(
 	struct http_suspicion *suspicion, const struct fault *fault, size_t n);
+/* An answer was lost, so the part in hand may have been taken. Its halves would be requests that
+ * the receiver does not know: only as many failures in the same words as at first show that it was
+ * not. */
+void http_poison_unanswered(struct http_suspicion *suspicion);
 /* FAULT, that of RECORD alone, names it. */
 void http_poison_name(struct fault *fault, const struct sink_record *record);
 /* A part is decided, or TAKEN even; ALL: and with it the request that it was cut from. */

@@ -430,6 +430,8 @@ static void sink_http_done(
 	size_t n_decided = http->parts.n_taken + http->parts.n_refused;
 	enum http_verdict verdict = HTTP_LATER;
 
+	if (response && (response->fault.class != FAULT_NONE || response->resent))
+		http_poison_unanswered(&http->parts.lanes[flight->lane].suspicion);
 	if (response)
 		verdict = http_verdict(http->encoding, &flight->part, response, fault);
 	flight->advanced = http->parts.n_taken + http->parts.n_refused > n_decided;
