@@ -96,7 +96,7 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		"UPDATE coverage SET found_time = ?2, end_time = max(end_time, ?4)"
 		" WHERE source = ?1 AND state = ?5 AND start_time <= ?4 AND end_time >= ?3",
 	[STATEMENT_COVER_EXTEND_BACK] =
-		"UPDATE coverage SET start_time = ?3 WHERE source = ?1 AND ?2 AND state = ?5"
+		"UPDATE coverage SET start_time = ?3 WHERE source = ?1 AND state = ?5"
 		" AND start_time > ?3 AND start_time <= ?4",
 	[STATEMENT_COVER_LIST] = "SELECT source, start_time, end_time, state FROM coverage"
 				 " WHERE state <> 'gap' AND (?1 IS NULL OR source = ?1)"
@@ -104,7 +104,7 @@ static const char *const statement_texts[N_STATEMENTS] = {
 	[STATEMENT_COVER_PUT] =
 		"INSERT INTO coverage(source, found_time, start_time, end_time, state,"
 		" reason) SELECT ?1, ?2, ?3, ?4, ?5, ''",
-	[STATEMENT_COVER_REMOVE] = "DELETE FROM coverage WHERE source = ?1 AND ?2 AND state = ?5"
+	[STATEMENT_COVER_REMOVE] = "DELETE FROM coverage WHERE source = ?1 AND state = ?5"
 				   " AND start_time <= ?4 AND end_time >= ?3",
 	[STATEMENT_COVER_UNTIL] = "SELECT source, max(end_time) FROM coverage"
 				  " WHERE state <> 'gap' GROUP BY source",

@@ -121,7 +121,8 @@ def run(arguments, codes=(0,), out=None):
     return took, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
-def run_trawld(program, folder, port, out, more=""):
+def configure(folder, port, sink):
+    """The configuration of a run that begins without a state, and its path. SINK: the keys of one."""
     shutil.rmtree(folder / "state", ignore_errors=True)
     conf = folder / "trawld.conf"
     conf.write_text(
@@ -129,8 +130,13 @@ def run_trawld(program, folder, port, out, more=""):
         "provider_directory = %s/conf/providers\n"
         "[source bench]\nprovider = cloudscale\ntoken = %s\nstart = earliest\n"
         "endpoint = http://127.0.0.1:%d\nrate = off\n"
-        "[sink file]\ntype = file\npath = %s\n%s" % (folder, ROOT, TOKEN, port, out, more)
+        "[sink out]\n%s" % (folder, ROOT, TOKEN, port, sink)
     )
+    return conf
+
+
+def run_trawld(program, folder, port, out, more=""):
+    conf = configure(folder, port, "type = file\npath = %s\n%s" % (out, more))
     return run([program, "-c", conf, "--once"])
 
 
@@ -185,10 +191,18 @@ def measure(folder, options, pad, others):
             cpu[name] / cpu["trawld"], memory[name]), flush=True)
 
 
-def arguments(description):
+def print_beside_file(kind, seconds, total, size):
+    """TOTAL records of SIZE bytes went into a sink of KIND and into a file; SECONDS has the runs of both."""
+    wall = {name: statistics.median(times) for name, times in seconds.items()}
+    print("%d records of %.0f bytes: file %.0f records/s, %s %.0f records/s, %s : file %.2f" % (
+        total, size / total, total / wall["file"], kind, total / wall[kind], kind,
+        wall["file"] / wall[kind]), flush=True)
+
+
+def arguments(description, pages=500):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("trawld", type=os.path.abspath)
-    parser.add_argument("--pages", type=int, default=500)
+    parser.add_argument("--pages", type=int, default=pages)
     parser.add_argument("--records", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pad", type=int, nargs="*", default=[0, 800],
