@@ -143,6 +143,9 @@ class Flow(Case):
             if ends != "trawld":
                 self.collector.kill()
             if ends == "collector":
+                # all records before may have arrived
+                visible += 100
+                self.cloud.control(visible=visible)
                 daemon.wait_log("sink far")
                 self.collector.start()
                 wait_until(lambda: len(set(self.hop.bodies())) >= len(

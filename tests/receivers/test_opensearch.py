@@ -188,9 +188,11 @@ class Records(Search):
             if ends != "trawld":
                 self.node.kill()
             if ends == "node":
+                # all records before may have arrived
+                self.cloud.control(visible=visible + 100)
                 daemon.wait_log("sink far")
                 self.node.start()
-                wait_until(lambda: self.node.count("audit") == visible, "the rest", 120)
+                wait_until(lambda: self.node.count("audit") == visible + 100, "the rest", 120)
             daemon.kill()
         self.node.start()
         self.cloud.control(visible=4000)
