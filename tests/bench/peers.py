@@ -40,6 +40,7 @@ TELEGRAF = """\
 [[inputs.http]]
   urls = [%s]
   headers = {"Authorization" = "Bearer %s"}
+  timeout = "300s"
   data_format = "json_v2"
   [[inputs.http.json_v2]]
     measurement_name = "log"
