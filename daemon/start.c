@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "keeper.h"
 #include "cluster.h"
+#include "net/permit.h"
 #include "notify.h"
 #include "signals.h"
 #include "store/events.h"
@@ -77,9 +78,15 @@ static int adopt(struct trawld *trawld, struct fault *reterr)
 	return r;
 }
 
+static bool may_send(void *userdata)
+{
+	return store_may_deliver(userdata);
+}
+
 static void make_pipeline(struct trawld *trawld)
 {
 	const struct daemon_options *options = &trawld->parts.setup->config->daemon;
+	permit_set(may_send, trawld->parts.store);
 	trawld->parts.committer =
 		committer_new(trawld->parts.loop, trawld->parts.store, trawld_store_state, trawld);
 	committer_hurry(trawld->parts.committer, trawld_hurries(trawld));
@@ -101,6 +108,7 @@ static void take_apart(struct trawld *trawld)
 	if (trawld->parts.client)
 		http_client_free(trawld->parts.client);
 	committer_free(trawld->parts.committer);
+	permit_set(NULL, NULL);
 	store_close(trawld->parts.store);
 	trawld_pauses_deinit(&trawld->pauses);
 	trawld->parts.fanout = NULL;

@@ -16,6 +16,7 @@
 #include "control_requests.h"
 #include "control.h"
 #include "countdown.h"
+#include "net/permit.h"
 #include "notify.h"
 #include "once.h"
 #include "progress.h"
@@ -232,6 +233,7 @@ void trawld_close(struct trawld *trawld)
 	if (settled) /* acknowledgements; pages would be handed to a fan-out that is gone */
 		committer_finish(trawld->parts.committer);
 	committer_free(trawld->parts.committer);
+	permit_set(NULL, NULL);
 	store_close(trawld->parts.store);
 	cluster_close(trawld);
 	if (trawld->parts.loop) {

@@ -36,8 +36,9 @@ void http_client_answer(struct http_client *client, http_answer_fn answer, void 
  * must not be used or cancelled again. */
 typedef void (*http_done_fn)(struct http_response *response, void *userdata);
 
-/* Sends MESSAGE (copied as far as needed). TRANSPORT is copied, its strings are borrowed until
- * done. Always returns a handle: what cannot be started ends through DONE. */
+/* Sends MESSAGE (copied as far as needed), if permit.h allows it once there is a connection.
+ * TRANSPORT is copied, its strings are borrowed until done. Always returns a handle: what cannot be
+ * started ends through DONE. */
 struct http_request *http_request_start(struct http_client *client,
 	const struct http_message *message, const struct http_transport *transport,
 	http_done_fn done, void *userdata);

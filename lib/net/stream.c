@@ -19,6 +19,7 @@
 #include "base/timer.h"
 
 #include "net/client_internal.h"
+#include "net/permit.h"
 
 #define NO_BUFFERS_WAIT (5 * NSEC_PER_MSEC) /* the kernel gives no event for it */
 
@@ -273,6 +274,8 @@ ssize_t http_stream_send(struct http_stream *stream, struct slice bytes)
 
 	if (stream->state != HTTP_STREAM_OPEN)
 		return stream->state == HTTP_STREAM_FAILED ? HTTP_STREAM_E_FAILED : 0;
+	if (permit_check(&stream->fault))
+		return stream_fail(stream);
 	if (stream->setup.kind == HTTP_STREAM_TLS) {
 		size_t sent = 0;
 		CURLcode result =

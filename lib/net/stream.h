@@ -54,7 +54,8 @@ const struct fault *http_stream_fault(const struct http_stream *stream);
 bool http_stream_is_datagram(const struct http_stream *stream);
 
 /* Bytes taken; 0: no room now, an event comes, until then the same bytes at the same address must
- * be offered again; or one of the above. */
+ * be offered again; or one of the above. Without a permit (permit.h) nothing is sent, and it fails.
+ */
 ssize_t http_stream_send(struct http_stream *stream, struct slice bytes);
 /* Bytes received, at most SIZE; 0: none now; HTTP_STREAM_E_FAILED, also when the peer has closed.
  */

@@ -15,6 +15,7 @@
 
 #include "net/decoding.h"
 #include "net/outcome.h"
+#include "net/permit.h"
 #include "net/url.h"
 
 #define TIMEOUT_NS (60 * NSEC_PER_SEC)
@@ -358,6 +359,8 @@ static int on_send(void *userdata, char *peer_ip, char *own_ip, int peer_port, i
 	(void)own_ip;
 	(void)peer_port;
 	(void)own_port;
+	if (permit_check(&request->response.fault))
+		return CURL_PREREQFUNC_ABORT;
 	request->response.resent = request->sent;
 	request->sent = true;
 	return CURL_PREREQFUNC_OK;

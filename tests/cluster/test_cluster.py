@@ -2,9 +2,11 @@
 """A state in PostgreSQL, and two processes of which one holds it."""
 
 import collections
+import os
 import random
 import re
 import signal
+import subprocess
 import time
 
 from holders import LEASE, LONG, Case  # first: it finds the next ones
@@ -15,6 +17,7 @@ import cloudscale
 import harness
 import syslog_peer
 from harness import wait_until
+from http_sink import got
 
 KILLS = 50 if LONG else 20
 STOPS = 40 if LONG else 4
@@ -130,6 +133,36 @@ class Cluster(Case):
         self.finish(holder)
         self.recover("a", "b")
         self.assert_once(STOPS, STOPS * 100)
+
+    def test_silent(self):
+        """What waits for a connection when the shard is lost is not sent once the connection is there."""
+        key, certificate = self.dir / "key.pem", self.dir / "certificate.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                        "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        os.environ["SSL_CERT_FILE"] = str(certificate)
+        self.addCleanup(os.environ.pop, "SSL_CERT_FILE")
+        secure = self.simulator("--tls-cert=%s" % certificate, "--tls-key=%s" % key, name="http_receiver")
+        receiver, database = (self.own(Relay(port)) for port in (int(secure.url.rsplit(":", 1)[1]), self.server.port))
+        self.more_sinks = "[sink more]\ntype = http\nurl = https://127.0.0.1:%d/ndjson\nencoding = ndjson\nca_file = %s\n" % (
+            receiver.port, certificate)
+        receiver.stop_after(ANSWERS)  # TLS does not come about
+        self.begin(100, visible=50)
+        holder = self.node("a", address=self.server.address(database), lease=60)
+        receiver.wait_reached(ANSWERS, 60)
+        self.server.rows("UPDATE trawld.shards SET holder = gen_random_uuid() RETURNING 1")
+        database.stop_at(BEGIN, ANSWERS, 0)
+        self.cloud.control(visible=100)
+        database.wait_reached(ANSWERS)
+        # both answers come in one turn of the loop, in which what came last is read first
+        holder.signal(signal.SIGSTOP)
+        for relay in (receiver, database):
+            before = relay.passed(ANSWERS)
+            relay.release()
+            wait_until(lambda: relay.passed(ANSWERS) > before, "the answer")
+        holder.signal(signal.SIGCONT)
+        self.assertEqual(holder.wait(60), 75, holder.text())
+        self.assertIn("is no longer held by this process", holder.text())
+        self.assertEqual(len(got(secure, "ndjson")), 0)
 
     def test_in_doubt(self):
         """The answer to a commit is lost: the holder connects again, and finds that it is there, or is not."""

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/cleanup.h"
+#include "net/permit.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))
 #define MIB (1024 * 1024)
@@ -134,6 +135,42 @@ START_TEST(connections_are_reused)
 		ck_assert_str_eq(buf_text(&answer.body), first);
 		peer_answer_deinit(&answer);
 	}
+}
+END_TEST
+
+static bool answer_number(void *userdata)
+{
+	int *left = userdata;
+
+	return (*left)-- > 0;
+}
+
+/* There is a connection, and the request does not go out; nor does what a redirect asks for. */
+START_TEST(nothing_leaves_without_a_permit)
+{
+	struct http_transport transport = {0};
+	struct peer_answer answer = peer_get("/connection", &transport);
+	int n_allowed = 0;
+
+	peer_answer_deinit(&answer);
+	permit_set(answer_number, &n_allowed);
+	answer = peer_get("/connection", &transport);
+	ck_assert_int_eq(n_allowed, -1);
+	ck_assert_int_eq(answer.status, 0);
+	ck_assert_int_eq(answer.fault.class, FAULT_NETWORK);
+	ck_assert_msg(has(answer.fault.text, "nothing was sent"), "%s", answer.fault.text);
+	peer_answer_deinit(&answer);
+	n_allowed = 1; /* not for what a redirect asks for */
+	transport.origin = peer_url("");
+	answer = peer_get("/redirect?to=/echo", &transport);
+	ck_assert_int_eq(n_allowed, -1);
+	ck_assert_msg(has(answer.fault.text, "nothing was sent"), "%s", answer.fault.text);
+	peer_answer_deinit(&answer);
+	permit_set(NULL, NULL);
+	answer = peer_get("/connection", &transport);
+	ck_assert_int_eq(answer.status, 200);
+	peer_answer_deinit(&answer);
+	free((char *)(uintptr_t)transport.origin);
 }
 END_TEST
 
@@ -464,6 +501,7 @@ int main(void)
 	tcase_add_test(cases, request_as_it_arrives);
 	tcase_add_loop_test(cases, every_method, 0, N(methods));
 	tcase_add_test(cases, connections_are_reused);
+	tcase_add_test(cases, nothing_leaves_without_a_permit);
 	tcase_add_loop_test(cases, bodies_come_whole, 0, N(bodies));
 	tcase_add_loop_test(cases, what_is_refused, 0, N(refusals));
 	tcase_add_test(cases, headers_below_the_ceilings);

@@ -3,6 +3,8 @@
 #include "sink/syslog/relp.h"
 #include "syslog_fixture.h"
 
+#include "net/permit.h"
+
 START_TEST(a_job_that_breaks_off_comes_again)
 {
 	start_tcp("tcp", "", 4096);
@@ -24,6 +26,42 @@ START_TEST(a_job_that_breaks_off_comes_again)
 	}
 	ck_counted(0, 4, 10000);
 	ck_assert_uint_eq(pipeline_status("out").retries, 1);
+}
+END_TEST
+
+static bool may_not_send(void *userdata)
+{
+	(void)userdata;
+	return false;
+}
+
+/* In the middle of a job another process may hold the shard: no byte follows but what the kernels
+ * have, which is far less than the rest, and the job is not delivered. */
+START_TEST(nothing_follows_without_a_permit)
+{
+	start_tcp("tcp", "", 0);
+	pipeline_pages("a", 0, 4, 50000);
+	accept_peer();
+	while (found.size < 100000) {
+		turn();
+		take(50000);
+	}
+	permit_set(may_not_send, NULL);
+	RUN_UNTIL((take(SIZE_MAX), pipeline_status("out").failing));
+	ck_assert_ptr_nonnull(strstr(pipeline_status("out").fault.text, "nothing was sent"));
+	while (take(SIZE_MAX) > 0)
+		;
+	ck_assert_uint_lt(found.size, 15000000);
+	ck_assert_int_eq(pipeline_status("out").acknowledged, 0);
+	permit_set(NULL, NULL);
+	buf_clear(&found);
+	accept_peer();
+	while (!idle()) {
+		turn();
+		take(SIZE_MAX);
+	}
+	ck_assert_uint_gt(found.size, 15000000);
+	ck_counted(0, 4, 50000);
 }
 END_TEST
 
@@ -441,6 +479,7 @@ static void add_tests(Suite *suite)
 	TCase *tcase = add_case(suite, "stream");
 
 	tcase_add_test(tcase, a_job_that_breaks_off_comes_again);
+	tcase_add_test(tcase, nothing_follows_without_a_permit);
 	tcase_add_test(tcase, a_receiver_that_reads_nothing);
 	tcase_add_test(tcase, a_receiver_that_closes_at_once);
 	tcase_add_loop_test(tcase, further_jobs_are_sent_meanwhile, 0, 2);
