@@ -31,6 +31,21 @@ static void append_shown(struct slice text, struct buf *out)
 	mask_url(slice_of(shown), out);
 }
 
+/* Is there a `NAME=` of a secret in a text that is no address, as in `connect` or `command`? */
+static bool has_secret_in_it(const char *value)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	for (const char *at = strchr(value, '='); at; at = strchr(at + 1, '=')) {
+		const char *start = at;
+		while (start > value && strchr(letters, start[-1]))
+			start--;
+		if (secret_is_named_by((struct slice){start, (size_t)(at - start)}))
+			return true;
+	}
+	return false;
+}
+
 static void print_value(const char *key, const char *value, bool secret, const char *origin)
 {
 	struct buf line CLEANUP(buf_deinit) = BUF_NULL;
@@ -89,6 +104,8 @@ static void print_set(const struct ini_section *section, const struct option_tab
 			mem_printf("%s:%u", slash ? slash + 1 : entry->file, entry->line);
 		bool secret = entry->secret || (option && option->type == OPTION_SECRET) ||
 			      (parameter && parameter->secret) ||
+			      (option && !strstr(entry->value, "://") &&
+				      has_secret_in_it(entry->value)) ||
 			      (!option && !parameter && !str_ends(entry->key, ".type") &&
 				      secret_is_named_by(slice_of(entry->key)));
 		print_value(entry->key, entry->value, secret, origin);

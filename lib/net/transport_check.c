@@ -11,6 +11,8 @@
 #include "base/secret.h"
 #include "base/str.h"
 
+#include "net/url.h"
+
 #define FILE_MAX ((size_t)16 << 20)
 
 /* PEM: a line that begins with `-----BEGIN` and ends with one of ENDS. */
@@ -56,11 +58,13 @@ static void check_proxy(
 	const char *proxy, const struct ini_section *section, struct findings *findings)
 {
 	static const char *const schemes[] = {"http://", "https://", "socks5h://", NULL};
-	for (size_t i = 0; schemes[i]; i++)
-		if (str_starts(proxy, schemes[i]) && proxy[strlen(schemes[i])])
-			return;
+	if (url_is_proxy(proxy, schemes))
+		return;
 	findings_add_at(findings, section, "proxy",
-		"proxy: expected http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT");
+		"proxy: expected http://HOST:PORT, https://HOST:PORT or socks5h://HOST:PORT%s",
+		strchr(proxy, '@')
+			? "; in a user and a password, write `/`, `?`, `#`, `@` and `:` as %2F, %3F, %23, %40 and %3A"
+			: "");
 }
 
 void transport_check(const struct http_transport *transport, const struct ini_section *section,

@@ -171,6 +171,35 @@ void url_password(const char *url, struct buf *out)
 		decode_percent((struct slice){colon + 1, (size_t)(host - colon - 1)}, false, out);
 }
 
+bool url_is_proxy(const char *url, const char *const *schemes)
+{
+	CLEANUP(cleanup_handle) CURLU *handle = curl_url();
+	CLEANUP(cleanup_curl) char *path = NULL;
+	const char *rest = NULL;
+
+	for (size_t i = 0; schemes[i] && !rest; i++)
+		if (str_starts(url, schemes[i]))
+			rest = url + strlen(schemes[i]);
+	if (!handle)
+		mem_exhausted();
+	/* what follows a `/` would be a part of a password that is not encoded */
+	return rest && *rest && !strpbrk(rest, " \t?#") &&
+	       strchr(rest, '@') == strrchr(rest, '@') &&
+	       curl_url_set(handle, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	       (curl_url_get(handle, CURLUPART_PATH, &path, 0) != CURLUE_OK || strlen(path) <= 1);
+}
+
+void url_append_shown(const char *url, struct buf *out)
+{
+	const char *start = strstr(url, "://");
+	const char *at = strrchr(url, '@');
+
+	if (start && at && at > start)
+		buf_printf(out, "%.*s***%s", (int)(start + 3 - url), url, at);
+	else
+		buf_append_text(out, url);
+}
+
 /* RFC 3986 section 5.2.4: `.` goes, `..` takes the segment before it along. OUT begins at START. */
 static void append_without_dots(struct buf *out, struct slice path)
 {

@@ -41,6 +41,14 @@ int url_split(const char *url, struct url_parts *ret);
 /* Appends the password before the host of URL, decoded; nothing where there is none. */
 void url_password(const char *url, struct buf *out);
 
+/* A proxy: one of SCHEMES (with `://`, NULL ends them), a user and a password if it has any, a host
+ * and a port; no path. */
+bool url_is_proxy(const char *url, const char *const *schemes);
+
+/* Appends URL, which cannot be used, for a message: all that could belong to a user and a password
+ * is `***`. */
+void url_append_shown(const char *url, struct buf *out);
+
 /* The target of the first link with the relation REL in a Link header's value (RFC 8288) of the
  * answer from BASE; *RET is NULL when there is none. Links whose anchor is not BASE are another
  * resource's. URL_E_SYNTAX when any part of VALUE cannot be read: it might be that link. */

@@ -61,8 +61,9 @@ static void fault_at(struct findings *findings, const struct ini_section *sectio
 	const char *wanted)
 {
 	const struct ini_entry *entry = ini_section_find(section, key);
-	findings_add_at(
-		findings, section, key, "%s = %s: %s", key, entry ? entry->value : "", wanted);
+	struct buf shown CLEANUP(buf_deinit) = BUF_NULL;
+	url_append_shown(entry ? entry->value : "", &shown);
+	findings_add_at(findings, section, key, "%s = %s: %s", key, buf_text(&shown), wanted);
 }
 
 /* Column numbers of a plan are handed out in the order in which the pointers are added. */
@@ -232,9 +233,14 @@ static void find_origin(
 		return;
 	}
 	if (!source->origin && url_origin(message.url, &source->origin)) {
+		struct buf shown CLEANUP(buf_deinit) = BUF_NULL;
+		url_append_shown(message.url, &shown);
 		findings_add_at(findings, section, NULL,
-			"[source %s]: the request's address is not an http:// or https:// URL: %s",
-			source->name, message.url);
+			"[source %s]: the request's address is not an http:// or https:// URL%s: %s",
+			source->name,
+			strchr(message.url, '@') ? " without user and password (see auth.type)"
+						 : "",
+			buf_text(&shown));
 		return;
 	}
 	if (url_is_in_clear(message.url) && !options->insecure_http)

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/slice.h"
 #include "base/str.h"
@@ -60,16 +61,30 @@ static int check_own(const PQconninfoOption *options, struct fault *reterr)
 	return 0;
 }
 
+/* What libpq says of a text that it cannot read, in one line. It quotes the text, and a password
+ * may be in it: only the names of keys are shown. */
+static void append_reason(const char *why, struct buf *out)
+{
+	bool names_a_key = str_starts(why, "invalid connection option") ||
+			   str_starts(why, "invalid URI query parameter");
+	size_t size = strcspn(why, "\n");
+	if (!names_a_key && memchr(why, '"', size))
+		buf_append_text(out, "it cannot be read");
+	else
+		buf_append(out, why, size);
+}
+
 int conninfo_check(const char *connect, struct fault *reterr)
 {
 	char *why = NULL;
 	size_t n_hosts;
 	PQconninfoOption *options CLEANUP(options_free) = PQconninfoParse(connect, &why);
 	if (!options) {
-		size_t size = why ? strcspn(why, "\n") : 0;
+		struct buf reason CLEANUP(buf_deinit) = BUF_NULL;
+		append_reason(why ? why : "", &reason);
 		fault_set(reterr, FAULT_CONFIG,
-			"connect: %.*s (expected as in `host=pg1 dbname=trawld user=trawld`)",
-			(int)size, why ? why : "");
+			"connect: %s (expected as in `host=pg1 dbname=trawld user=trawld`)",
+			buf_text(&reason));
 		PQfreemem(why);
 		return FAULT_CONFIG;
 	}

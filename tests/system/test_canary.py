@@ -6,6 +6,7 @@ import base64
 import html
 import http.server
 import json
+import os
 import socket
 import sqlite3
 import threading
@@ -200,6 +201,47 @@ class Canary(harness.Case):
                 done = self.trawld("-c", str(self.conf), *arguments, program=program)
                 self.assertEqual(done.code, 78, done.err)
                 self.assert_clean(done.err + done.out.decode(), line)
+
+    def test_in_the_wrong_place(self):
+        """A password where none belongs, or written as it cannot be read: said without it."""
+        cluster = "[cluster]\nname = prod\nconnect = %s\n"
+        sink = "[sink siem]\ntype = %s\n%s\n"
+        good, error = 0, 78
+        for code, daemon, section, key in (
+            (error, "state = postgresql", cluster % "postgresql://trawld:NotToBeShown@127.0.0.1/db", ""),
+            (error, "state = postgresql", cluster % "postgresql://trawld:Not%zzToBeShown@127.0.0.1/db", ""),
+            (error, "state = postgresql", cluster % "postgresql://trawld:Not[ToBeShown@[::1/db", ""),
+            (error, "state = postgresql", cluster % "host=127.0.0.1 password=x NotToBeShown dbname=db", ""),
+            (error, "state = postgresql", cluster % "host=127.0.0.1 password='NotToBeShown", ""),
+            (good, "state = postgresql", cluster % "host=127.0.0.1 dbname=db sslpassword='NotToBeShown'", ""),
+            (good, "state = postgresql", cluster % "postgresql://trawld@127.0.0.1/db?sslpassword=NotToBeShown", ""),
+            (error, "", "", "request.url = https://me:NotToBeShown@api.example/${window.start}"),
+            (error, "", "", "request.url = https://me:Not/To?Be@Shown@api.example/${window.start}"),
+            (error, "", "", "endpoint = https://me:NotToBeShown@api.example"),
+            (error, "", "", "allow_origins = https://me:NotToBeShown@api.example"),
+            (error, "", "", "proxy = http://me:Not/ToBeShown@proxy.example:80"),
+            (error, "", "", "proxy = http://me:12/NotToBeShown@proxy.example:80"),
+            (error, "", "", "proxy = me:NotToBeShown@proxy.example:80"),
+            (good, "", "", "proxy = http://me:NotToBeShown@proxy.example:80"),
+            (error, "", "", "auth.type = oauth2_client\nauth.token_url = https://me:NotToBeShown@api.example\n"
+                            "auth.client_id = a\nauth.client_secret = NotToBeShown"),
+            (error, "", sink % ("http", "url = https://me:NotToBeShown@siem.example/"), ""),
+            (good, "", sink % ("http", "url = https://siem.example/?token=NotToBeShown"), ""),
+            (error, "", sink % ("http", "url = https://siem.example/\nproxy = http://me:Not#ToBeShown@proxy.example"), ""),
+            (error, "", sink % ("syslog", "address = tls://me:NotToBeShown@siem.example:6514"), ""),
+            (good, "", sink % ("exec", "command = /bin/true --token=NotToBeShown"), ""),
+            (error, "", sink % ("kafka", "topic = t\nbrokers = me:NotToBeShown@bus.example:9092"), ""),
+        ):  # fmt: skip
+            if "kafka" in section and os.environ.get("TRAWLD_KAFKA") == "no":
+                continue
+            source = self.custom("acme", key).replace("request.url = %s/log\n" % self.echo.url, "" if "request.url" in key else
+                                                      "request.url = https://api.example/log\n")  # fmt: skip
+            self.configure(section, source, self.file_sink(path="%s/%%{source}.ndjson" % self.dir), daemon=daemon)
+            for program, arguments in ((harness.TRAWLD, ("--check",)), (harness.TRAWLCTL, ("check",)), (harness.TRAWLCTL, ("config",))):
+                done = self.trawld("-c", str(self.conf), *arguments, program=program)
+                self.assertEqual(done.code, code, done.err)
+                for part in ("NotToBeShown", "ToBeShown", "BeShown", "Shown"):
+                    self.assertNotIn(part, done.err + done.out.decode(), (arguments, key or section))
 
 
 if __name__ == "__main__":

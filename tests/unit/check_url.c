@@ -1,6 +1,7 @@
 /* lib/net/url.c and link_header.c: origins, resolution (RFC 3986 5.4), Link headers. */
 #include <check.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 
 #include "net/url.h"
@@ -199,6 +200,40 @@ END_TEST
 
 static const struct {
 	const char *url;
+	bool is_proxy;
+	const char *shown;
+} proxies[] = {
+	{"http://h", true, "http://h"},
+	{"http://h:3128/", true, "http://h:3128/"},
+	{"socks5h://me:p%2Fw@h:1080", true, "socks5h://***@h:1080"},
+	{"http://me:p/w@h:80", false, "http://***@h:80"},
+	{"http://me:1/w@h:80", false, "http://***@h:80"},
+	{"http://me:p?w@h:80", false, "http://***@h:80"},
+	{"http://me:p#w@h:80", false, "http://***@h:80"},
+	{"http://me:p w@h:80", false, "http://***@h:80"},
+	{"http://me:a@b@h:80", false, "http://***@h:80"},
+	{"http://h:80/path", false, "http://h:80/path"},
+	{"http://h:x", false, "http://h:x"},
+	{"ftp://h", false, "ftp://h"},
+	{"http://", false, "http://"},
+	{"h:80", false, "h:80"},
+	{"me@h", false, "me@h"},
+};
+
+START_TEST(proxy_url)
+{
+	static const char *const schemes[] = {"http://", "socks5h://", NULL};
+	CLEANUP(buf_deinit) struct buf shown = BUF_NULL;
+
+	ck_assert_msg(
+		url_is_proxy(proxies[_i].url, schemes) == proxies[_i].is_proxy, "case %d", _i);
+	url_append_shown(proxies[_i].url, &shown);
+	ck_assert_str_eq(buf_text(&shown), proxies[_i].shown);
+}
+END_TEST
+
+static const struct {
+	const char *url;
 	const char *parts[4]; /* scheme, authority, path, query; scheme NULL: refused */
 } splits[] = {
 	{"https://h:1/p/q?a=b&c#f", {"https", "h:1", "/p/q", "a=b&c"}},
@@ -329,6 +364,7 @@ int main(void)
 	tcase_add_loop_test(cases, resolve_a_reference, 0, N(resolutions));
 	tcase_add_loop_test(cases, replace_the_origin, 0, N(replacements));
 	tcase_add_loop_test(cases, kind_of_a_url, 0, N(kinds));
+	tcase_add_loop_test(cases, proxy_url, 0, N(proxies));
 	tcase_add_loop_test(cases, split_a_url, 0, N(splits));
 	tcase_add_loop_test(cases, next_in_a_link_header, 0, N(links));
 	tcase_add_test(cases, nul_in_a_link_header);

@@ -136,11 +136,15 @@ static bool is_broker(const char *text)
 static void check_brokers(const struct kafka_options *options, const struct ini_section *section,
 	struct findings *findings)
 {
-	for (size_t i = 0; i < options->brokers.n_items; i++)
-		if (!is_broker(options->brokers.items[i]))
+	for (size_t i = 0; i < options->brokers.n_items; i++) {
+		const char *broker = options->brokers.items[i];
+		if (strchr(broker, '@')) /* not quoted */
 			findings_add_at(findings, section, "brokers",
-				"brokers: expected HOST:PORT instead of `%s`",
-				options->brokers.items[i]);
+				"brokers: expected HOST:PORT, without user and password (see username, password)");
+		else if (!is_broker(broker))
+			findings_add_at(findings, section, "brokers",
+				"brokers: expected HOST:PORT instead of `%s`", broker);
+	}
 }
 
 /* Keys that the chosen security would leave unread. */
