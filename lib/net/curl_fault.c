@@ -138,7 +138,8 @@ static void fault_verify(struct http_request *request, CURLcode result, const ch
 					   : "");
 }
 
-/* What came is not a TLS record: OpenSSL to 3.1, from 3.2 on. */
+/* What came is not a TLS record: OpenSSL to 3.1; from 3.2 on it looks at the length first, and that
+ * of `HTTP/` is 20,527. */
 static bool is_not_tls(const char *why)
 {
 	return strstr(why, "wrong version number") || strstr(why, "packet length too long");

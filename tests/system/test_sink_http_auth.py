@@ -181,8 +181,8 @@ class Roads(Ways):
             # the server's name, what it demands, the sink's keys, the word of the refusal
             ("DNS:localhost", "", ca, None),
             ("DNS:localhost", "", {}, "certificate"),
-            ("DNS:elsewhere.example.net", "", ca, "the TLS certificate of"),
-            ("IP:127.0.0.1", "", ca, "the TLS certificate of"),
+            ("DNS:elsewhere.example.net", "", ca, "subject name"),
+            ("IP:127.0.0.1", "", ca, "subject name"),
             ("DNS:localhost", demand, {**ca, **pair}, None),
             ("DNS:localhost", demand, ca, "certificate"),
         )
