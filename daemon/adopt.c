@@ -4,6 +4,7 @@
  */
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "cluster.h"
 #include "config_event.h"
 #include "pipeline/deadletter.h"
 #include "roster.h"
@@ -110,7 +111,9 @@ static void on_news(enum routes_news news, const char *name, const char *before,
 				n == 1 ? "es" : ""));
 		break;
 	case ROUTES_SOURCE_GONE:
-		note_gone(adoption, name);
+		/* else it is of another shard, whose holder tells what is to be done */
+		if (!setup_find_source(adoption->setup, name))
+			note_gone(adoption, name);
 		break;
 	case ROUTES_SOURCE_START:
 		add_notice(adoption, &setup_find_source(adoption->setup, name)->subject,
@@ -217,6 +220,42 @@ static void note_configuration(struct trawld *trawld, const char *text, const ch
 	committer_touch(trawld->parts.committer);
 }
 
+struct own_sources {
+	const struct trawld *trawld;
+	const struct setup *setup;
+};
+
+static bool is_own(const char *name, void *userdata)
+{
+	const struct own_sources *own = userdata;
+	const struct source *source = setup_find_source(own->setup, name);
+
+	return !source || cluster_polls(own->trawld, own->setup, source);
+}
+
+/* The state of a shard knows its own sources only. */
+static int check_rename(
+	const struct own_sources *own, const struct routes_change *change, struct fault *reterr)
+{
+	const struct source *to;
+
+	if (!own->trawld->shard || !change || change->command != ROUTES_RENAME_SOURCE)
+		return 0;
+	to = setup_find_source(own->setup, change->to);
+	if (!to || (cluster_polls(own->trawld, own->setup, to) &&
+			   !setup_find_source(own->setup, change->name)))
+		return 0;
+	if (setup_find_source(own->setup, change->name))
+		fault_set(reterr, FAULT_CONFIG,
+			"the configuration still has [source %s]: give the section its new name there first",
+			change->name);
+	else
+		fault_set(reterr, FAULT_CONFIG,
+			"the configuration gives [source %s] to another shard than %s, where `%s` has its state: set `shard = %s` in it first",
+			change->to, own->trawld->shard, change->name, own->trawld->shard);
+	return STORE_E_REFUSED;
+}
+
 int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes_change *change,
 	const char *by, struct findings *findings, struct fault *reterr)
 {
@@ -228,12 +267,15 @@ int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes
 		.state_is_new = store_is_new(trawld->parts.store),
 	};
 	struct routes_report report = {on_stranded, on_news, on_route, &adoption};
+	struct own_sources own = {trawld, setup};
 	char *text CLEANUP_FREE = NULL;
-	int r = config_event_compare(trawld->parts.store, setup, &text, reterr);
+	int r = check_rename(&own, change, reterr);
 
+	if (!r)
+		r = config_event_compare(trawld->parts.store, setup, &text, reterr);
 	if (r)
 		return r;
-	roster_init(&roster, setup->config);
+	roster_init(&roster, setup->config, is_own, &own);
 	r = routes_adopt(trawld->parts.store, &roster.configuration, change, &report, reterr);
 	if (!r) {
 		note_configuration(trawld, text, by);

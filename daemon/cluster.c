@@ -262,7 +262,7 @@ static int check_elsewhere(struct trawld *trawld, struct fault *reterr)
 	struct fault fault;
 	int r = cluster_look_elsewhere(trawld, reterr);
 	for (size_t i = 0; i < setup->n_sources && !r; i++) {
-		if (!cluster_polls(trawld, setup->sources[i]) ||
+		if (!cluster_polls(trawld, setup, setup->sources[i]) ||
 			!cluster_is_elsewhere(trawld, setup->sources[i], &fault))
 			continue;
 		log_error(&setup->sources[i]->subject, "%s", fault.text);
@@ -314,10 +314,13 @@ void cluster_close(struct trawld *trawld)
 	trawld->shard = NULL;
 }
 
-bool cluster_polls(const struct trawld *trawld, const struct source *source)
+/* The number of shards is not changed by a reload. */
+bool cluster_polls(
+	const struct trawld *trawld, const struct setup *setup, const struct source *source)
 {
+	int64_t n_shards = trawld->parts.setup->config->cluster.n_shards;
 	return !trawld->cluster || !trawld->cluster->held ||
-	       setup_shard_of(trawld->parts.setup, source) == trawld->cluster->shard;
+	       setup_shard_of(setup, source, n_shards) == trawld->cluster->shard;
 }
 
 struct postgresql *cluster_database(const struct trawld *trawld)

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 
 struct cluster;
+struct setup;
 struct store;
 struct trawld;
 struct source;
@@ -20,8 +21,9 @@ int cluster_open_store(struct trawld *trawld, bool *ret_stopped, struct fault *r
 /* Gives the lease back, if there is one. Not before the store is closed. */
 void cluster_close(struct trawld *trawld);
 
-/* Is SOURCE polled by this process? */
-bool cluster_polls(const struct trawld *trawld, const struct source *source);
+/* Is SOURCE polled by this process? SETUP has it, and may be one that is not in use yet. */
+bool cluster_polls(
+	const struct trawld *trawld, const struct setup *setup, const struct source *source);
 
 /* Asks the database which sources another shard has read by now; it may wait some seconds. 0 or
  * STORE_E_FULL. */

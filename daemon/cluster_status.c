@@ -50,9 +50,9 @@ char *cluster_status_where(const struct trawld *trawld, const char *name)
 	const struct postgresql *database = cluster_database(trawld);
 	const struct setup *setup = trawld_parts(trawld)->setup;
 	const struct source *source = name ? setup_find_source(setup, name) : NULL;
-	if (!database || !source || cluster_polls(trawld, source))
+	if (!database || !source || cluster_polls(trawld, setup, source))
 		return NULL;
-	long long shard = (long long)setup_shard_of(setup, source);
+	long long shard = (long long)setup_shard_of(setup, source, setup->config->cluster.n_shards);
 	size_t n;
 	const struct postgresql_shard *shards = postgresql_shards(database, &n);
 	for (size_t i = 0; i < n; i++)

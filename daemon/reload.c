@@ -123,7 +123,7 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 			polled[at] = true;
 	for (size_t i = 0; i < setup->n_sources; i++) {
 		const struct source *source = setup->sources[i];
-		if (polled[i] || !cluster_polls(trawld, source))
+		if (polled[i] || !cluster_polls(trawld, setup, source))
 			continue;
 		if (look_elsewhere(trawld, source, &looked, &fault) == 0 &&
 			!cluster_is_elsewhere(trawld, source, &fault) &&

@@ -27,9 +27,10 @@ static void add_seals(struct roster *roster, const struct ini_section *sink)
 	roster->configuration.n_sources++;
 }
 
-void roster_init(struct roster *ret, const struct config *config)
+void roster_init(struct roster *ret, const struct config *config,
+	bool (*has)(const char *source, void *userdata), void *userdata)
 {
-	size_t n = config->n_sources + config->n_sinks;
+	size_t n = config->n_sources + config->n_sinks, n_sources = 0;
 	*ret = (struct roster){
 		.sources = mem_array(n, sizeof(*ret->sources)),
 		.sinks = mem_array(config->n_sinks, sizeof(*ret->sinks)),
@@ -38,15 +39,18 @@ void roster_init(struct roster *ret, const struct config *config)
 	};
 	for (size_t i = 0; i < config->n_sources; i++) {
 		const struct ini_section *section = config->sources[i];
-		str_list_split(&ret->lists[i], slice_of(value_of(section, "sinks", "")), ',');
-		ret->sources[i] = (struct routes_source){
-			section->name, value_of(section, "start", "-1h"), &ret->lists[i]};
+		if (has && !has(section->name, userdata))
+			continue;
+		struct str_list *list = &ret->lists[n_sources];
+		str_list_split(list, slice_of(value_of(section, "sinks", "")), ',');
+		ret->sources[n_sources++] = (struct routes_source){
+			section->name, value_of(section, "start", "-1h"), list};
 	}
 	for (size_t i = 0; i < config->n_sinks; i++)
 		ret->sinks[i] = (struct routes_sink){
 			config->sinks[i]->name, value_of(config->sinks[i], "type", "")};
-	ret->configuration = (struct routes_configuration){
-		ret->sources, config->n_sources, ret->sinks, config->n_sinks};
+	ret->configuration =
+		(struct routes_configuration){ret->sources, n_sources, ret->sinks, config->n_sinks};
 	for (size_t i = 0; i < config->n_sinks; i++)
 		add_seals(ret, config->sinks[i]);
 }

@@ -20,8 +20,9 @@ struct roster {
 	size_t n_names;
 };
 
-/* Borrows from CONFIG. */
-void roster_init(struct roster *ret, const struct config *config);
+/* Borrows from CONFIG. HAS (NULL: yes): is the source with this name one of them? */
+void roster_init(struct roster *ret, const struct config *config,
+	bool (*has)(const char *source, void *userdata), void *userdata);
 void roster_deinit(struct roster *roster);
 
 /* Adds a finding that says what is stranded and what a person can do. WORKS: the sink is running

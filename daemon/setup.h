@@ -42,9 +42,10 @@ void setup_route(
 
 /* setup_cluster.c: what is wrong with a state in PostgreSQL, or with keys that need one. */
 void setup_check_cluster(const struct setup *setup, struct findings *findings);
-/* The shard that polls SOURCE, in a cluster: its `shard =`, or by its credential as it is written
- * in the configuration, so that its limits and what is known of it are in one process. */
-int64_t setup_shard_of(const struct setup *setup, const struct source *source);
+/* The shard of N_SHARDS that polls SOURCE, in a cluster: its `shard =`, or by its credential as it
+ * is written in the configuration, so that its limits and what is known of it are in one process.
+ */
+int64_t setup_shard_of(const struct setup *setup, const struct source *source, int64_t n_shards);
 
 /* Where provider definitions are looked for; the strings live as long as CONFIG. */
 struct setup_path {

@@ -163,15 +163,14 @@ static struct id group_of(const struct config *config, const struct source *sour
 	return id;
 }
 
-int64_t setup_shard_of(const struct setup *setup, const struct source *source)
+int64_t setup_shard_of(const struct setup *setup, const struct source *source, int64_t n_shards)
 {
-	const struct config *config = setup->config;
 	int64_t shard = config_shard(source->options.shard);
 	uint64_t number = 0;
 	if (shard >= 0)
 		return shard;
-	struct id id = group_of(config, source);
+	struct id id = group_of(setup->config, source);
 	for (size_t i = 0; i < sizeof(number); i++)
 		number = number << 8 | id.bytes[i];
-	return (int64_t)(number % (uint64_t)config->cluster.n_shards);
+	return (int64_t)(number % (uint64_t)n_shards);
 }

@@ -101,7 +101,7 @@ static int add_pollers(struct trawld *trawld)
 	struct setup *setup = trawld->parts.setup;
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < setup->n_sources; i++)
-		if (cluster_polls(trawld, setup->sources[i]) &&
+		if (cluster_polls(trawld, setup, setup->sources[i]) &&
 			trawld_add_poller(trawld, setup->sources[i], &fault)) {
 			log_error(&setup->sources[i]->subject, "%s", fault.text);
 			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;

@@ -92,7 +92,7 @@ static int change_state(const struct config *config, struct routes_change *chang
 		return failed(r, &fault);
 	char *by CLEANUP_FREE = ctl_user();
 	change->by = by;
-	roster_init(&roster, config);
+	roster_init(&roster, config, NULL, NULL);
 	r = routes_change(store, &roster.configuration, change, &fault);
 	store_close(store);
 	change->by = NULL;

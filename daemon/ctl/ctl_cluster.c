@@ -208,7 +208,8 @@ void ctl_cluster_plan(const struct setup *setup, struct cluster_plan *ret)
 	};
 	for (size_t i = 0; i < setup->n_sources; i++) {
 		ret->names[i] = setup->sources[i]->name;
-		ret->shards[i] = setup_shard_of(setup, setup->sources[i]);
+		ret->shards[i] =
+			setup_shard_of(setup, setup->sources[i], setup->config->cluster.n_shards);
 	}
 }
 

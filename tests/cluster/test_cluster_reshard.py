@@ -138,6 +138,41 @@ class Reshard(nodes.Case):
         self.assertEqual(self.shards_of(), {**found, name: 0})
         self.run_until(COUNT + 20, 2)
 
+    def names_in(self, shard):
+        """The sources that have a row there, with or without a cursor, and those that have a route."""
+        return tuple({name for name, in self.server.rows("SELECT convert_from(s.name, 'UTF8') FROM trawld.sources s" + join +
+                                                         " WHERE s.shard = %s", (shard,))}
+                     for join in ("", " JOIN trawld.routes r ON r.shard = s.shard AND r.source = s.id"))
+
+    def test_own_sources(self):
+        """A shard has rows of its own sources, and of no others, also after a reload that cannot change the number of shards.
+        A source is not renamed to one of another shard, nor while the configuration has both."""
+        self.reshard_from_one(2)
+        for n in range(2):
+            self.sections[n] = self.source(self.cloud.url, "s%d" % n, self.tokens[n], "interval = 200ms\nshard = %d" % n)
+        self.reshard_to(2)
+        running = [self.node("node-%d" % n) for n in range(2)]
+        holders = [self.holder(running, shard) for shard in range(2)]
+        for holder in holders:
+            holder.wait_log("%d sources, 1 sink" % N)
+        own = [{name for name, shard in self.shards_of().items() if shard == at} for at in range(2)]
+        self.assertEqual([self.names_in(shard) for shard in range(2)], [(names, names) for names in own])
+        renamed = [section.replace("[source s0]", "[source t0]") for section in self.sections]
+        self.write(holders[0].name, *renamed, shards=5)
+        self.ctl_of(holders[0].name, "rename", "s0", "t0")
+        own[0] = own[0] - {"s0"} | {"t0"}
+        self.assertEqual([self.names_in(shard) for shard in range(2)], [(names, names) for names in own])
+        self.write(holders[0].name, *renamed, renamed[0].replace("t0", "u0").replace("shard = 0", "shard = 1"))
+        self.assertIn("still has [source t0]", self.ctl_of(holders[0].name, "rename", "t0", "u0", expect=78).err)
+        self.write(holders[0].name, *renamed[1:], renamed[0].replace("t0", "u0").replace("shard = 0", "shard = 1"))
+        self.assertIn("gives [source u0] to another shard than 0", self.ctl_of(holders[0].name, "rename", "t0", "u0", expect=78).err)
+        self.assertEqual([self.names_in(shard) for shard in range(2)], [(names, names) for names in own])
+        self.stop_all(running)
+
+    def reshard_to(self, count):
+        self.write("node-0")
+        self.reshard(count)
+
     def reshard_from_one(self, count):
         self.run_until(COUNT, 1)
         self.reshard(count)

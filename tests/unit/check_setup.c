@@ -101,7 +101,7 @@ START_TEST(as_roster)
 	struct roster roster;
 	struct setup *setup = load_good(SOURCE("a", "start = now\n") SOURCE("b", "sinks = two\n")
 			SINK("one", "") SINK("two", ""));
-	roster_init(&roster, setup->config);
+	roster_init(&roster, setup->config, NULL, NULL);
 	const struct routes_configuration *configuration = &roster.configuration;
 	ck_assert_uint_eq(configuration->n_sources, 2);
 	ck_assert_str_eq(configuration->sources[0].start, "now");
