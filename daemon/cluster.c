@@ -323,6 +323,18 @@ bool cluster_polls(
 	       setup_shard_of(setup, source, n_shards) == trawld->cluster->shard;
 }
 
+void cluster_away(struct trawld *trawld)
+{
+	if (trawld->cluster && trawld->cluster->held)
+		postgresql_away_begin(trawld->cluster->postgresql);
+}
+
+void cluster_back(struct trawld *trawld)
+{
+	if (trawld->cluster && trawld->cluster->held)
+		postgresql_away_end(trawld->cluster->postgresql);
+}
+
 struct postgresql *cluster_database(const struct trawld *trawld)
 {
 	return trawld->cluster && trawld->cluster->held ? trawld->cluster->postgresql : NULL;

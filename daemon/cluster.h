@@ -33,6 +33,11 @@ int cluster_look_elsewhere(struct trawld *trawld, struct fault *reterr);
 bool cluster_is_elsewhere(
 	const struct trawld *trawld, const struct source *source, struct fault *reterr);
 
+/* The loop does not run until cluster_back(): the lease is renewed without it. So it is from
+ * cluster_open_store() on. */
+void cluster_away(struct trawld *trawld);
+void cluster_back(struct trawld *trawld);
+
 /* Tells the other nodes of this process, with its next renewal. */
 void cluster_say(struct trawld *trawld);
 

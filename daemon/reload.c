@@ -242,7 +242,9 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, const cha
 	struct findings *findings, struct fault *reterr)
 {
 	notify_reloading();
+	cluster_away(trawld);
 	int code = reload(trawld, change, by, findings, reterr);
+	cluster_back(trawld);
 	if (code) /* what is tried again and again is told once */
 		log_write(trawld->reload_due && strcmp(reterr->text, trawld->reload_fault.text) == 0
 				  ? LOG_LEVEL_DEBUG

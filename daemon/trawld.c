@@ -189,6 +189,7 @@ int trawld_run(struct trawld *trawld)
 	if (!trawld->parts.store) /* stopped before it could start */
 		return trawld->exit_code;
 	notify_ready(&trawld->parts);
+	cluster_back(trawld);
 	ev_run(trawld->parts.loop, 0);
 	if (!trawld->stopping)
 		notify_stopping(

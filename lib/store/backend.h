@@ -87,8 +87,9 @@ struct backend_functions {
 	bool (*is_lost)(struct store_backend *backend, struct fault *reterr);
 	void (*step)(struct store_backend *backend);
 	void (*wants)(const struct store_backend *backend, struct backend_wants *ret);
-	/* Is it sure that nobody else holds the state? Else nothing may leave this process. */
-	bool (*may_deliver)(const struct store_backend *backend);
+	/* Is it sure that nobody else holds the state? Else nothing may leave this process, from
+	 * then on, and the hold is lost with the next step. */
+	bool (*may_deliver)(struct store_backend *backend);
 };
 
 struct store_backend {

@@ -228,7 +228,7 @@ static inline void fake_wants(const struct store_backend *backend, struct backen
 		.wake_at = NSEC_NONE};
 }
 
-static inline bool fake_may_deliver(const struct store_backend *backend)
+static inline bool fake_may_deliver(struct store_backend *backend)
 {
 	(void)backend;
 	return fake.mode != FAKE_IS_LOST;

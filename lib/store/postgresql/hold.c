@@ -308,7 +308,8 @@ static void hold_step(struct store_backend *backend)
 	struct postgresql *postgresql = of(backend);
 
 	side_step(postgresql);
-	if (postgresql->phase != PHASE_LOST && boot_clock() >= postgresql->until_boot)
+	if (postgresql->phase != PHASE_LOST &&
+		(postgresql->silent || boot_clock() >= lease_until_boot(postgresql)))
 		lose_by_time(postgresql);
 	if ((postgresql->phase == PHASE_CONNECTING || postgresql->phase == PHASE_RESOLVING) &&
 		clock_monotonic() >= postgresql->retry_at)
@@ -396,7 +397,9 @@ static void hold_wants(const struct store_backend *backend, struct backend_wants
 	}
 	if (postgresql->connection)
 		want_io(postgresql, ret);
-	ret->wake_at = now_at + postgresql->until_boot - boot_clock();
+	ret->wake_at = now_at;
+	if (!postgresql->silent)
+		ret->wake_at += lease_until_boot(postgresql) - boot_clock();
 	if (postgresql->phase == PHASE_PIPELINE && postgresql->committing &&
 		side_wake_at(postgresql) < ret->wake_at)
 		ret->wake_at = side_wake_at(postgresql);
@@ -409,11 +412,15 @@ static void hold_wants(const struct store_backend *backend, struct backend_wants
 		ret->wake_at = postgresql->retry_at;
 }
 
-static bool hold_may_deliver(const struct store_backend *backend)
+/* Whoever is told no waits for the end of this process, so a renewal that is answered late does not
+ * put it off. */
+static bool hold_may_deliver(struct store_backend *backend)
 {
-	const struct postgresql *postgresql = (const struct postgresql *)backend;
+	struct postgresql *postgresql = of(backend);
 
-	return postgresql->phase != PHASE_LOST && boot_clock() < postgresql->until_boot;
+	if (postgresql->phase == PHASE_LOST || boot_clock() >= lease_until_boot(postgresql))
+		postgresql->silent = true;
+	return !postgresql->silent;
 }
 
 static const struct backend_functions hold_functions = {
@@ -434,7 +441,7 @@ void hold_begin(struct postgresql *postgresql)
 
 void postgresql_status(const struct postgresql *postgresql, struct postgresql_status *ret)
 {
-	nsec_t left_ns = postgresql->until_boot - boot_clock();
+	nsec_t left_ns = lease_until_boot(postgresql) - boot_clock();
 
 	*ret = (struct postgresql_status){
 		.shard = postgresql->held ? postgresql->shard : -1,

@@ -33,6 +33,8 @@ struct side {
 	nsec_t sent_boot, retry_at;
 };
 
+struct away;
+
 struct postgresql {
 	struct store_backend backend; /* first */
 	char *cluster, *connect, *password, *schema, *node;
@@ -48,11 +50,13 @@ struct postgresql {
 	char shard_text[24];
 	char holder[UUID_SIZE]; /* of this holding: the fencing token, with the version */
 	int64_t epoch, version, last_number;
-	nsec_t until_boot; /* of CLOCK_BOOTTIME: nothing leaves this process from then on */
+	nsec_t until_boot; /* lease_until_boot(), but for what is renewed while the loop is away */
 	nsec_t renew_at; /* monotonic, as those that follow */
 	nsec_t retry_at; /* PHASE_CONNECTING, PHASE_RESOLVING: a new connection is made */
 	uint64_t n_sockets; /* at most so many were made */
 	struct fault lost;
+	bool silent; /* somebody was told that nothing may be sent: it stays so */
+	struct away *away; /* NULL: the loop is at work */
 
 	/* what is under way */
 	enum phase phase;
@@ -128,6 +132,8 @@ void lease_print_end(const struct postgresql *postgresql, struct buf *sql);
 void lease_print_renew(const struct postgresql *postgresql, const char *more, struct buf *sql);
 /* The lease was renewed by what was sent at SENT_BOOT. */
 void lease_renewed(struct postgresql *postgresql, nsec_t sent_boot);
+/* Of CLOCK_BOOTTIME: from then on nothing may leave this process. */
+nsec_t lease_until_boot(const struct postgresql *postgresql);
 void lease_release(struct postgresql *postgresql);
 char *lease_session_name(const struct postgresql *postgresql);
 
@@ -152,6 +158,11 @@ void side_moved(struct postgresql *postgresql);
 void side_step(struct postgresql *postgresql);
 nsec_t side_wake_at(const struct postgresql *postgresql);
 void side_close(struct postgresql *postgresql);
+
+/* --- away.c --- */
+
+/* Before the last renewal that succeeded since the loop is away; 0: there was none. */
+nsec_t away_sent_boot(const struct postgresql *postgresql);
 
 /* --- pipeline.c --- */
 

@@ -53,6 +53,14 @@ void lease_renewed(struct postgresql *postgresql, nsec_t sent_boot)
 		postgresql->until_boot = until_boot;
 }
 
+nsec_t lease_until_boot(const struct postgresql *postgresql)
+{
+	nsec_t sent_boot = away_sent_boot(postgresql);
+	nsec_t until_boot = sent_boot ? sent_boot + SILENT_AFTER(postgresql->lease_ns) : 0;
+
+	return until_boot > postgresql->until_boot ? until_boot : postgresql->until_boot;
+}
+
 void lease_release(struct postgresql *postgresql)
 {
 	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
@@ -257,6 +265,7 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 		postgresql->backend.format = store_schema_version();
 	postgresql->renew_at = clock_monotonic(); /* what is around it is to be known soon */
 	hold_begin(postgresql);
+	postgresql_away_begin(postgresql);
 	*ret = &postgresql->backend;
 	*ret_shard = shard;
 	return 0;
@@ -342,6 +351,7 @@ void postgresql_close(struct postgresql *postgresql)
 {
 	if (!postgresql)
 		return;
+	postgresql_away_end(postgresql);
 	finish_renewal(postgresql);
 	if (postgresql->held && postgresql->phase == PHASE_READY && !postgresql->change &&
 		postgresql->connection)

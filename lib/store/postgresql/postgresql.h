@@ -32,6 +32,12 @@ int postgresql_each_elsewhere(struct postgresql *postgresql,
 	void (*each)(const char *source, int64_t shard, void *userdata), void *userdata,
 	struct fault *reterr);
 
+/* With the lease: the loop does not run for a while, as while a configuration is read, and a thread
+ * renews the lease meanwhile, for some minutes at most. It is so from postgresql_acquire to the
+ * first end. */
+void postgresql_away_begin(struct postgresql *postgresql);
+void postgresql_away_end(struct postgresql *postgresql);
+
 /* Before the lease: readable when one may have become free; postgresql_heard takes note of that. */
 int postgresql_fd(const struct postgresql *postgresql);
 void postgresql_heard(struct postgresql *postgresql);

@@ -25,6 +25,16 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 	return STORE_E_UNUSABLE;
 }
 
+void postgresql_away_begin(struct postgresql *postgresql)
+{
+	(void)postgresql;
+}
+
+void postgresql_away_end(struct postgresql *postgresql)
+{
+	(void)postgresql;
+}
+
 int postgresql_fd(const struct postgresql *postgresql)
 {
 	(void)postgresql;
