@@ -236,6 +236,7 @@ int poller_new(struct poller **ret, const struct poller_setup *setup, struct fau
 		.store = setup->store,
 		.committer = setup->committer,
 		.source = source->name,
+		.subject = &source->subject,
 		.provider = source->definition->name,
 		.committed = fanout_committed,
 		.userdata = setup->fanout,

@@ -19,6 +19,7 @@ struct intake {
 	struct store *store;
 	struct committer *committer;
 	char *name; /* of the source */
+	const struct log_subject *subject;
 	char *provider;
 	commit_done_fn committed;
 	void *userdata;
@@ -32,6 +33,7 @@ struct intake {
 	char *cursor; /* the last one collected: an idle poll writes nothing */
 	nsec_t expired_time;
 	bool expiring; /* there is more to take out of the window */
+	bool expiry_fails;
 	bool keeps_times;
 	nsec_t kept_time; /* younger keys stay in the state; NSEC_NONE */
 	struct intake *errand; /* reads again what this one has read; NULL: none */
@@ -69,6 +71,7 @@ struct intake *intake_new(const struct intake_setup *setup)
 	intake->store = setup->store;
 	intake->committer = setup->committer;
 	intake->name = mem_strdup(setup->source);
+	intake->subject = setup->subject;
 	intake->provider = mem_strdup(setup->provider);
 	intake->committed = setup->committed;
 	intake->userdata = setup->userdata;
@@ -85,6 +88,7 @@ struct intake *intake_new_errand(struct intake *source, nsec_t from_time)
 		.store = source->store,
 		.committer = source->committer,
 		.source = source->name,
+		.subject = source->subject,
 		.provider = source->provider,
 		.committed = source->committed,
 		.userdata = source->userdata,
@@ -232,6 +236,18 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	return NULL;
 }
 
+/* A failure that may pass is told when it begins and when it ends: each page tries again. */
+static void tell_expiry(struct intake *intake, bool fails, const struct fault *fault)
+{
+	if (fails && !intake->expiry_fails)
+		log_warning(intake->subject,
+			"dedupe keys that are no longer needed cannot be removed: %s", fault->text);
+	if (!fails && intake->expiry_fails)
+		log_notice(intake->subject,
+			"dedupe keys that are no longer needed can be removed again");
+	intake->expiry_fails = fails;
+}
+
 /* What the window has not passed yet stays in the state, too. */
 static void expire(struct intake *intake, nsec_t horizon)
 {
@@ -249,6 +265,8 @@ static void expire(struct intake *intake, nsec_t horizon)
 		commit_add_expiry(intake->store, intake->name, passed);
 	if (r == STORE_E_CORRUPT)
 		committer_damaged(intake->committer, &fault);
+	else
+		tell_expiry(intake, r && r != STORE_E_WAIT, &fault);
 }
 
 void intake_accept(const struct record_batch *accepted, void *userdata)

@@ -6,6 +6,7 @@
 #ifndef TRAWLD_PIPELINE_INTAKE_H
 #define TRAWLD_PIPELINE_INTAKE_H
 
+#include "base/log.h"
 #include "base/record.h"
 #include "pipeline/committer.h"
 #include "store/commit.h"
@@ -16,6 +17,7 @@ struct intake_setup {
 	struct store *store;
 	struct committer *committer;
 	const char *source;
+	const struct log_subject *subject; /* the source's; outlives the intake */
 	const char *provider;
 	commit_done_fn committed; /* each batch once it is durable (fanout_committed) */
 	void *userdata;

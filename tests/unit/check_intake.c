@@ -2,6 +2,7 @@
  * restarts. */
 #include "pipeline/intake.h"
 
+#include <errno.h>
 #include <ev.h>
 
 #include "store/store_internal.h"
@@ -11,6 +12,7 @@
 static struct ev_loop *loop;
 static struct committer *committer;
 static struct intake *intake;
+static const struct log_subject subject = {.kind = "source", .name = "s"};
 static size_t n_records; /* committed since the test began */
 static bool damaged; /* the committer said so: nothing is committed any more */
 static nsec_t record_time; /* of all that is delivered */
@@ -34,6 +36,7 @@ static void open_intake(void)
 	intake = intake_new(&(struct intake_setup){.store = store,
 		.committer = committer,
 		.source = "s",
+		.subject = &subject,
 		.provider = "p",
 		.committed = committed});
 }
@@ -259,6 +262,61 @@ START_TEST(an_expiry_that_finds_damage_tells)
 }
 END_TEST
 
+static ssize_t read_nothing(int fd, void *data, size_t size, off_t offset)
+{
+	(void)fd;
+	(void)data;
+	(void)size;
+	(void)offset;
+	errno = ETIMEDOUT; /* EIO would be damage */
+	return -1;
+}
+
+/* From now on SQLite has nothing of the state in memory, and its reads go through CALL; NULL: the
+ * system's. */
+static void set_reads(ssize_t (*call)(int, void *, size_t, off_t))
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	sqlite3_db_release_memory(store->db);
+	vfs->xSetSystemCall(vfs, "pread", (sqlite3_syscall_ptr)call);
+	vfs->xSetSystemCall(vfs, "pread64", (sqlite3_syscall_ptr)call);
+}
+
+static char told[1024];
+
+static void tell(enum log_level level, const struct log_subject *about, struct slice text)
+{
+	size_t size = strlen(told);
+	ck_assert_ptr_eq(about, &subject);
+	snprintf(told + size, sizeof(told) - size, "%d %.*s\n", (int)level, (int)text.size,
+		text.data);
+}
+
+START_TEST(an_expiry_that_fails_tells_when_it_begins_and_ends)
+{
+	struct intake_status status;
+	ck_assert_uint_eq(deliver("A", RECORD_SCOPE_CHAIN, true, "1"), 1);
+	ck_assert(committer_flush(committer));
+	*told = '\0';
+	log_divert(tell);
+	set_reads(read_nothing);
+	for (int i = 0; i < 3; i++)
+		accept_until(NSEC_PER_DAY);
+	ck_assert_msg(strstr(told, "4 ") == told && strstr(told, "timed out"), "%s", told);
+	ck_assert_ptr_eq(strchr(told, '\n'), strrchr(told, '\n'));
+	*told = '\0';
+	set_reads(NULL);
+	for (int i = 0; i < 3; i++)
+		accept_until(NSEC_PER_DAY);
+	log_divert(NULL);
+	ck_assert_msg(strstr(told, "5 ") == told && strstr(told, "again"), "%s", told);
+	ck_assert_ptr_eq(strchr(told, '\n'), strrchr(told, '\n'));
+	intake_status(intake, &status);
+	ck_assert_uint_eq(status.window_size, 0);
+	ck_assert(!damaged);
+}
+END_TEST
+
 static void loaded(void *userdata)
 {
 	(void)userdata;
@@ -351,7 +409,9 @@ int main(void)
 		an_errand_and_its_source_know_each_others_records, keys_are_kept_for_an_errand,
 		a_rewind_drops_no_older_keys, the_window_is_read_from_its_horizon,
 		a_slice_that_cannot_be_read_is_told, a_late_time_keeps_no_keys,
-		an_expiry_that_finds_damage_tells, a_horizon_that_goes_back_repeats_nothing};
+		an_expiry_that_finds_damage_tells,
+		an_expiry_that_fails_tells_when_it_begins_and_ends,
+		a_horizon_that_goes_back_repeats_nothing};
 	Suite *suite = suite_create("intake");
 	TCase *tcase = tcase_create("intake");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
