@@ -130,6 +130,14 @@ static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+/* What sinks and sources need at their worst moments is spread over the heap, and would stay. */
+static void give_memory_back(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)events;
+	mem_give_back();
+	timer_start(loop, timer, NSEC_PER_MIN);
+}
+
 static int listen_at(struct trawld *trawld)
 {
 	const char *address = trawld->parts.setup->config->daemon.listen;
@@ -151,6 +159,9 @@ int trawld_open(struct trawld **ret, const struct trawld_options *options, struc
 	trawld->parts.loop = ev_loop_new(EVFLAG_AUTO);
 	trawld->stop_timer = MEM_NEW(struct ev_timer);
 	ev_init(trawld->stop_timer, stop_timeout);
+	trawld->memory_timer = MEM_NEW(struct ev_timer);
+	ev_init(trawld->memory_timer, give_memory_back);
+	timer_start(trawld->parts.loop, trawld->memory_timer, NSEC_PER_MIN);
 	/* a standby says that it is one */
 	int r = setup->config->daemon.state == STATE_POSTGRESQL && !options->once
 			? listen_at(trawld)
@@ -239,9 +250,11 @@ void trawld_close(struct trawld *trawld)
 	cluster_close(trawld);
 	if (trawld->parts.loop) {
 		ev_timer_stop(trawld->parts.loop, trawld->stop_timer);
+		ev_timer_stop(trawld->parts.loop, trawld->memory_timer);
 		ev_loop_destroy(trawld->parts.loop);
 	}
 	free(trawld->stop_timer);
+	free(trawld->memory_timer);
 	trawld_pauses_deinit(&trawld->pauses);
 	setup_free(trawld->parts.setup);
 	free(trawld);

@@ -50,7 +50,7 @@ struct trawld {
 	bool reload_due; /* the last one failed because the state cannot be written */
 	struct fault reload_fault; /* why, as it was told */
 	bool stopping; /* draining, or about to end */
-	struct ev_timer *stop_timer;
+	struct ev_timer *stop_timer, *memory_timer;
 	int exit_code;
 };
 

@@ -37,6 +37,13 @@ void mem_keep_small(void)
 #endif
 }
 
+void mem_give_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 void *mem_alloc(size_t size)
 {
 	void *memory = calloc(1, size ? size : 1);
