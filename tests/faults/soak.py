@@ -171,8 +171,8 @@ class Soak(harness.Case):
             flush=True,
         )
         self.assertLess(descriptors[1], descriptors[0] + 100)
-        if MINUTES >= 10:
-            self.assertLess(memory[1], memory[0] * 1.02 + 512)
+        if MINUTES >= 10:  # in a shorter third, what sinks and sources happen to hold is not evened out
+            self.assertLess(memory[1], memory[0] * 1.02 + (0 if MINUTES >= 60 else 512))
 
 
 if __name__ == "__main__":
