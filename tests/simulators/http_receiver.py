@@ -131,6 +131,7 @@ class Receiver(simlib.Simulator):
         return {
             "violations": self.violations[:20],
             "taken": {name: sum(len(r["records"]) for r in self.got[name]) for name in self.names},
+            "new": {name: sum(len(r["records"]) for r in self.got[name] if not r["repeat"]) for name in self.names},
             "repeats": {name: sum(r["repeat"] for r in self.got[name]) for name in self.names},
             "documents": len(self.documents),
             "conflicts": self.conflicts,
