@@ -12,6 +12,7 @@ import tarfile
 
 from container import IMAGE, ROOT, USER, Image, harness, podman
 from harness import TOKEN, wait_until
+from papers import blocks, replaced
 
 import cloudscale
 
@@ -86,6 +87,30 @@ class Contents(Image):
         self.assertIn(b"trawld", self.run_trawld("--version").stdout)
         done = self.run_trawld("providers", options=("--entrypoint", "/usr/bin/trawlctl"))
         self.assertIn(b"cloudscale", done.stdout)
+
+
+class Readme(Image):
+    def test_commands(self):
+        """As printed there, with the folders of this test."""
+        simulator = self.cloudscale(300)
+        self.configure(simulator.url)
+        self.conf.write_text(self.conf.read_text().replace("/run/secrets/trawld", "/etc/trawld/secrets"))
+        self.secrets = self.etc / "secrets"
+        self.secrets.mkdir()
+        self.secret("acme", TOKEN)
+        (commands,) = blocks("README.md", "sh", "podman build")
+        limits = "--ulimit nofile=1024:1024 --ulimit nproc=1000:1000"
+        commands = replaced(commands, [
+            ("podman build -t trawld ", "podman build -t %s:readme --network host %s " % (self.name, limits)),
+            ("podman run -d --name trawld ", "podman run -d --network host --name %s " % self.name),
+            ("trawld-state:", self.name + ":"), ("-v /etc/trawld:", "-v %s:" % self.etc),
+            ("/var/log/trawld:/var/log/trawld trawld\n", "%s:/var/log/trawld %s:readme\n" % (self.logs, self.name)),
+        ])  # fmt: skip
+        self.addCleanup(podman, "rmi", "--force", self.name + ":readme", expect=None)
+        done = subprocess.run(["sh", "-euc", commands], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 300)))
+        self.assert_output(cloudscale.expected_lines(1, 0, 300))
 
 
 class Once(Image):

@@ -8,7 +8,6 @@ script/test-receivers put the receivers.
 import json
 import os
 import pathlib
-import re
 import shutil
 import socket
 import subprocess
@@ -22,9 +21,9 @@ sys.path.append(str(ROOT / "tests" / "system"))
 
 import harness
 from harness import PATIENCE, wait_until
+from papers import blocks, replaced  # for the tests
 
 CACHE = pathlib.Path(os.environ["RECEIVERS"])
-DOCS = ROOT / "docs" / "receivers"
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -84,23 +83,6 @@ class Child:
     def remove(self):
         self.kill()
         shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def blocks(page, language):
-    """The blocks of LANGUAGE in docs/receivers/PAGE."""
-    found = re.findall(r"^```%s\n(.*?)^```$" % language, (DOCS / page).read_text(), re.M | re.S)
-    if not found:
-        raise AssertionError("%s has no block of %s" % (page, language))
-    return found
-
-
-def replaced(text, pairs):
-    """TEXT with each old string of PAIRS, which must be there, replaced by the new one."""
-    for old, new in pairs:
-        if old not in text:
-            raise AssertionError("%r is not in\n%s" % (old, text))
-        text = text.replace(old, new)
-    return text
 
 
 class Case(harness.Case):

@@ -14,7 +14,7 @@ import cloudscale
 import harness
 from harness import wait_until
 
-PAGE = "opentelemetry.md"
+PAGE = "docs/receivers/opentelemetry.md"
 RECORDS = 2000
 
 

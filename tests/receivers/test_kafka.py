@@ -11,7 +11,7 @@ import cloudscale
 import harness
 from harness import TOKEN, wait_until
 
-PAGE = "kafka.md"
+PAGE = "docs/receivers/kafka.md"
 
 
 class One(Case):
@@ -146,7 +146,7 @@ class Three(Case):
 
     def configure_page(self, url):
         """As the page says."""
-        for command in [text for text in blocks(PAGE, "sh") if text.startswith("kafka-topics.sh")]:
+        for command in blocks(PAGE, "sh", "kafka-topics.sh"):
             self.cluster.tool(replaced(command, [
                 ("k1.example.net:9092", self.cluster.addresses[0]), ("--partitions 6", "--partitions 1")]
                 if "--partitions 6" in command else
@@ -161,7 +161,7 @@ class Three(Case):
         cloud = self.cloudscale(6000, "--page-size", "50")
         cloud.control(visible=0)
         self.configure_page(cloud.url)
-        (command,) = [text for text in blocks(PAGE, "sh") if text.startswith("trawlctl")]
+        (command,) = blocks(PAGE, "sh", "trawlctl")
         said = self.ctl(*command.split()[1:]).text
         self.assertIn("topic audit: replicas 3, min.insync.replicas 2\n", said)
         self.assertIn("topic trawld.places: replicas 3, min.insync.replicas 2\n", said)

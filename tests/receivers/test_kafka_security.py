@@ -55,7 +55,7 @@ class Security(Case):
     def use(self, pairs, more=""):
         """The sink of the page, with its replacements."""
         (self.dir / "password").write_text(PASSWORD)
-        sink = replaced(blocks("kafka.md", "ini")[1], [
+        sink = replaced(blocks("docs/receivers/kafka.md", "ini")[1], [
             ("k1.example.net:9093, k2.example.net:9093, k3.example.net:9093",
              "127.0.0.1:%d" % self.ports["SASL_SSL"]),
             ("${credential:kafka-password}", "${file:%s}" % (self.dir / "password")),
@@ -100,7 +100,7 @@ class Security(Case):
             "super.users": "User:ANONYMOUS",
         })
         acls = [replaced(text, [("k1.example.net:9092", cluster.addresses[0])])
-                for text in blocks("kafka.md", "sh") if text.startswith("kafka-acls.sh")]
+                for text in blocks("docs/receivers/kafka.md", "sh", "kafka-acls.sh")]
         deny = "kafka-acls.sh --bootstrap-server %s %%s --deny-principal User:trawld --operation Write --topic audit" % (
             cluster.addresses[0])
         records, places, transactions = acls

@@ -14,7 +14,7 @@ from opensearch import shared_node
 
 RECORDS = 300
 ADDRESS = "https://search.example.net:9200"
-PAGE = "opensearch.md"
+PAGE = "docs/receivers/opensearch.md"
 # every record fits: no member of it is looked at
 OPEN = {"settings": {"index.mapping.depth.limit": 128}, "mappings": {"dynamic": False}}
 
@@ -210,7 +210,9 @@ class Tutorial(Search):
     def run_part(self, number):
         (self.dir / "search").write_text("s3cret")
         here = [(ADDRESS, self.node.url)]
-        command = replaced(blocks(PAGE, "sh")[number], here)
+        parts = blocks(PAGE, "sh")
+        self.assertEqual(len(parts), 2)  # each of them is run by a test
+        command = replaced(parts[number], here)
         subprocess.run(["sh", "-euc", command], check=True, stdout=subprocess.DEVNULL,
             env={**self.environment(), "no_proxy": "127.0.0.1"})
         self.records(RECORDS)

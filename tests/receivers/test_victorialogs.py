@@ -14,7 +14,7 @@ import cloudscale
 import harness
 from harness import wait_until
 
-PAGE = "victorialogs.md"
+PAGE = "docs/receivers/victorialogs.md"
 ADDRESS = "127.0.0.1:9428"
 RECORDS = 2000
 

@@ -16,6 +16,7 @@ import machine
 import rsyslog
 from harness import TOKEN, wait_until
 from package import PackageCase, flowing
+from papers import blocks, replaced
 
 import cloudscale
 
@@ -125,7 +126,7 @@ class Package(PackageCase):
         self.acme.control(visible=200)
         self.other.control(visible=300)
         for step, *arguments in (
-            (self.installed, package), (self.configured,), (self.asked,), (self.every_sink,),
+            (self.installed, package), (self.as_readme_says,), (self.configured,), (self.asked,), (self.every_sink,),
             (self.relaxed,), (self.reloaded,), (self.killed,), (self.frozen,), (self.rotated,),
             (self.instance,), (self.flooded,), (self.powered_off,), (self.upgraded, higher), (self.purged,),
             (self.from_older, older, package),
@@ -156,6 +157,36 @@ class Package(PackageCase):
         modes = self.box.run("stat", "-c", "%U %a", "/etc/trawld", "/etc/trawld/trawld.conf",
                              "/etc/trawld/conf.d", "/etc/trawld/secrets").out
         self.assertEqual(modes, "root 755\nroot 644\nroot 755\nroot 700\n")
+
+    def as_readme_says(self):
+        """Its first source and first sink, and what it shows then; nothing of them stays."""
+        api = self.simulator("--project", "%s=6:60" % TOKEN, "--base", "now", "--step-ms", "1")
+        api.control(visible=40)
+        siem = rsyslog.Receiver(self.dir / "siem", "relp")
+        self.addCleanup(siem.stop)
+        first, second = blocks("README.md", "ini")
+        first = replaced(first, [("provider = cloudscale\n", "provider = cloudscale\nendpoint = %s\n" % api.url)])
+        second = replaced(second, [("relp://logs.example.net:2514", siem.address())])
+        archive = self.box.path(LOGS + "acme-prod.ndjson")
+        self.box.write("/etc/trawld/secrets/acme-token", TOKEN + "\n", 0o600)
+        self.box.write("/etc/trawld/trawld.conf", first)
+        (commands,) = blocks("README.md", "sh", "trawld --check")
+        said = [self.box.run("sh", "-c", line).out for line in commands.splitlines()]
+        self.assertIn("200", said[1])
+        self.assertEqual(len(archive.read_text().splitlines()), 40)  # by --once
+        self.box.write("/etc/trawld/trawld.conf", first + second)
+        (commands,) = blocks("README.md", "sh", "trawlctl status")
+        watch, reload, journal = commands.splitlines()
+        self.box.run("sh", "-c", reload)
+        api.control(visible=60)
+        self.box.run("trawlctl", "poll", "acme-prod")
+        siem.wait_count(20)
+        self.assertEqual([m.msg for m in siem.messages()], archive.read_text().splitlines()[40:])
+        # without an end: until it has shown the source
+        self.assertIn("acme-prod", self.box.run("sh", "-c", "(%s\n) | sed /acme-prod/q" % watch).out)
+        self.assertIn("source acme-prod", self.box.run("sh", "-c", journal).out)
+        self.box.run("systemctl", "stop", "trawld")
+        self.box.run("sh", "-c", "rm -r /var/lib/trawld/* /var/log/trawld/*")
 
     def configured(self):
         self.box.write("/etc/trawld/secrets/acme-token", TOKEN + "\n", 0o600)

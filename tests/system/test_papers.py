@@ -12,15 +12,17 @@ import time
 
 import harness
 from harness import PROVIDERS, SOURCE_ROOT, TRAWLCTL, TRAWLD, wait_until
+from papers import FENCE, blocks_by_page, fences
 
 import vendors
 
-PAPERS = sorted((SOURCE_ROOT / "docs").glob("*.md"))
-TUTORIALS = sorted((SOURCE_ROOT / "docs/providers").glob("[a-z]*.md"))
-EVERYTHING = [*PAPERS, *sorted((SOURCE_ROOT / "docs/providers").glob("*.md"))]
+COMMANDS = blocks_by_page("docs/*.md", "sh")
+STEPS = blocks_by_page("docs/providers/[a-z]*.md", "sh")
+SOURCES = {page: "".join(texts) for page, texts in blocks_by_page("docs/providers/[a-z]*.md", "ini").items()}
+EVERYTHING = [*blocks_by_page("docs/*.md", ""), *blocks_by_page("docs/providers/*.md", "")]
 KEY = SOURCE_ROOT / "tests/keys/rfc7515-a2.pem"
 CREDENTIAL = re.compile(r"\$\{credential:([\w-]+)\}")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
+SIZING = "meson setup build && ninja -C build daemon/trawld\ntests/bench/sizing.py build/daemon/trawld\n"
 COUNT = 40
 SHIMS = {
     "trawlctl": 'exec "%s" -c "$CONF" "$@"' % TRAWLCTL,
@@ -30,11 +32,6 @@ SHIMS = {
     "install": 'while [ "$1" = -o ] || [ "$1" = -g ] || [ "$1" = -d ]; do'
     ' if [ "$1" = -d ]; then d=-d; shift; else shift 2; fi; done; exec /usr/bin/install $d "$@"',
 }
-
-
-def fenced(paper, wanted):
-    """The lines of the paper's fences of a kind."""
-    return [line for kind, text in FENCE.findall(paper.read_text()) if kind == wanted for line in text.splitlines()]
 
 
 def header(name):
@@ -112,26 +109,40 @@ class Papers(harness.Case):
 
     def test_commands(self):
         n = 0
-        for paper in PAPERS:
-            lines = fenced(paper, "sh")
+        for page, texts in COMMANDS.items():
+            lines = "".join(text for text in texts if text != SIZING).splitlines()
             if not lines:
                 continue
-            with self.subTest(paper.name):
+            with self.subTest(page):
                 self.setUp()
                 self.begin()
                 for line in lines:
-                    self.run_line(line, paper.name)
+                    self.run_line(line, page)
                 n += len(lines)
                 wait_until(lambda: len(self.out.read_bytes().splitlines()) == COUNT, "each record once")
                 self.stop()
         self.assertGreater(n, 40)
 
-    def vendor_source(self, name, vendor):
+    def test_sizing(self):
+        """The program that measures, with fewer records, of the build that is tested."""
+        self.assertIn(SIZING, COMMANDS["docs/sizing.md"])
+        command = SIZING.splitlines()[1].replace("build/daemon/trawld", TRAWLD)
+        done = subprocess.run(
+            [*command.split(), "--records", "2000", "--sources", "1", "3"],
+            cwd=SOURCE_ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120 * harness.PATIENCE,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def vendor_source(self, page, vendor):
         """The tutorial's source with what the simulator knows, and {secret's name: secret}."""
         values = vendor.source.format(url=self.sim.url, keys=SOURCE_ROOT / "tests/keys")
         values = dict(line.split(" = ", 1) for line in values.splitlines())
         lines, secrets = ["endpoint = " + self.sim.url], {}
-        for line in fenced(SOURCE_ROOT / "docs/providers" / (name + ".md"), "ini"):
+        for line in SOURCES[page].splitlines():
             key, _, value = line.partition(" = ")
             credential = CREDENTIAL.fullmatch(value)
             if credential:
@@ -144,16 +155,18 @@ class Papers(harness.Case):
         lines[:2] = lines[1::-1]  # the section's name first
         return "\n".join(lines + ["%s = %s" % item for item in values.items()]) + "\n", secrets
 
-    def follow(self, name, vendor):
+    def follow(self, page):
         """Does what the tutorial says, in its order."""
+        name = pathlib.Path(page).stem
+        vendor = vendors.apis()[name]
         self.sim = self.simulator(
             "--api", name, "--first", str(int(time.time()) - 3600 - vendor.span_us // 10**6), "--count", str(COUNT),
             name="vendors",
         )  # fmt: skip
         self.folders()
-        source, secrets = self.vendor_source(name, vendor)
+        source, secrets = self.vendor_source(page, vendor)
         self.configure(source, self.file_sink(), control=self.dir / "control")
-        lines = fenced(SOURCE_ROOT / "docs/providers" / (name + ".md"), "sh")
+        lines = "".join(STEPS[page]).splitlines()
         for line in lines:
             if line == "systemctl restart trawld":
                 self.running = self.daemon()
@@ -171,23 +184,23 @@ class Papers(harness.Case):
         return lines
 
     def test_tutorials(self):
-        for paper in TUTORIALS:
-            with self.subTest(paper.name):
+        for page in STEPS:
+            with self.subTest(page):
                 self.setUp()
-                lines = self.follow(paper.stem, vendors.apis()[paper.stem])
+                lines = self.follow(page)
                 for command in ("trawld --check", "trawlctl probe ", "systemctl restart trawld"):
                     self.assertTrue(any(line.startswith(command) for line in lines), command)
-        self.assertEqual(len(TUTORIALS), 12)
+        self.assertEqual(len(STEPS), 12)
 
     def test_tutorials_and_definitions_agree(self):
         """The source is that of --example; retention, delay and rate are those of the header."""
-        for paper in TUTORIALS:
-            fields, example = header(paper.stem)
-            with self.subTest(paper.name):
+        for page, source in SOURCES.items():
+            fields, example = header(pathlib.Path(page).stem)
+            with self.subTest(page):
                 secret = re.compile(r"\$\{(file:/etc/trawld/secrets/|credential:)[^}]*\}")
-                self.assertEqual([secret.sub("SECRET", line) for line in fenced(paper, "ini")],
+                self.assertEqual([secret.sub("SECRET", line) for line in source.splitlines()],
                                  [secret.sub("SECRET", line) for line in example])  # fmt: skip
-                text = " ".join(paper.read_text().split())
+                text = " ".join((SOURCE_ROOT / page).read_text().split())
                 for field in ("Retention", "Delay", "Rate", "Confidence"):
                     self.assertIn("| %s | %s |" % (field.lower(), fields[field]), text)
                 self.assertIn(fields["Documentation"], text)
@@ -196,13 +209,13 @@ class Papers(harness.Case):
         """Each setting that a tutorial suggests beside its source passes the check with it."""
         (self.dir / "etc/secrets").mkdir(parents=True)
         n = 0
-        for paper in TUTORIALS:
-            source = fenced(paper, "ini")
-            self.write_secrets("\n".join(source))
-            prose = " ".join(FENCE.sub("", paper.read_text()).split())
+        for page, text in SOURCES.items():
+            source = text.splitlines()
+            self.write_secrets(text)
+            prose = " ".join(FENCE.sub("", (SOURCE_ROOT / page).read_text()).split())
             for key, value in re.findall(r"`([a-z][a-z._]*) = ([^`]+)`", prose):
                 n += 1
-                with self.subTest(paper.name, key=key, value=value):
+                with self.subTest(page, key=key, value=value):
                     if key == "provider":  # another definition, whose parameters differ
                         self.assertTrue((SOURCE_ROOT / PROVIDERS / (value + ".conf")).exists())
                         continue
@@ -215,22 +228,22 @@ class Papers(harness.Case):
 
     def test_fences(self):
         """No fenced text escapes these tests."""
-        for paper in EVERYTHING:
-            for kind, text in FENCE.findall(paper.read_text()):
-                self.assertIn(kind, ("sh", "ini"), "%s: %s" % (paper.name, text))
+        for page in EVERYTHING:
+            for kind, text in fences(page):
+                self.assertIn(kind, ("sh", "ini"), "%s: %s" % (page, text))
 
     def test_configurations(self):
         self.etc, self.log = self.dir / "etc", self.dir / "log"
         (self.etc / "secrets").mkdir(parents=True)
-        for paper in EVERYTHING:
-            for kind, text in FENCE.findall(paper.read_text()):
+        for page in EVERYTHING:
+            for kind, text in fences(page):
                 if kind != "ini":
                     continue
                 self.write_secrets(text)
                 if "[sink" not in text:
                     text += self.file_sink()
                 self.configure(self.local(text))
-                with self.subTest(paper.name):
+                with self.subTest(page):
                     self.check(0)
 
     def test_messages(self):
@@ -253,11 +266,12 @@ class Papers(harness.Case):
                 self.assertTrue(part in program, "no message says: " + part)
 
     def test_links(self):
-        for paper in EVERYTHING:
-            for target in re.findall(r"\]\(([^)#]+)\)", paper.read_text()):
+        for page in ["README.md", *EVERYTHING]:
+            path = SOURCE_ROOT / page
+            for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
                 if target.startswith("https://"):
                     continue
-                self.assertTrue((paper.parent / target).exists(), "%s: %s" % (paper.name, target))
+                self.assertTrue((path.parent / target).exists(), "%s: %s" % (page, target))
 
 
 if __name__ == "__main__":

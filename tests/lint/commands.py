@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+"""Every block of commands in README.md and docs/ is named by a test, which runs it as it is printed.
+usage: commands.py ROOT"""
+
+import ast
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(ROOT / "tests/system"))
+
+from papers import fences
+
+PAGES = "README.md docs/*.md docs/*/*.md".split()
+# (page, first line): why no test runs it
+NOT_RUN = {
+    ("README.md", "script/demo "): ".ci/run runs both scripts; a test of theirs would run itself",
+}
+PROGRAMS = (
+    "apt curl dpkg-buildpackage install journalctl kafka-acls.sh kafka-topics.sh meson ninja podman rm sudo systemctl "
+    "trawlctl trawld victoria-logs"
+).split()
+COMMAND = re.compile(r"(\$ |script/\w|tests/\w|(%s)\s)" % "|".join(map(re.escape, PROGRAMS)))
+
+
+def pages(pattern):
+    return [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob(pattern))]
+
+
+def named(path):
+    """(pages, kind, start) of each call of blocks and blocks_by_page in a test."""
+    tree = ast.parse(path.read_text())
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+    }
+    for call in ast.walk(tree):
+        name = isinstance(call, ast.Call) and getattr(call.func, "id", None)
+        if name not in ("blocks", "blocks_by_page") or not call.args:
+            continue
+        words = [constants.get(getattr(arg, "id", None), getattr(arg, "value", None)) for arg in call.args]
+        if not all(isinstance(word, str) for word in words):
+            yield None, call.lineno, None
+            continue
+        yield pages(words[0]), words[1], words[2] if len(words) > 2 else ""
+
+
+def main():
+    found, calls, unused = [], [], dict(NOT_RUN)
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for where, kind, start in named(path):
+            if where is None:
+                found.append("%s:%d: the page and the block are not literal" % (path.relative_to(ROOT), kind))
+            elif kind == "sh":
+                calls += [(page, start) for page in where]
+    n = 0
+    for page in [page for pattern in PAGES for page in pages(pattern)]:
+        text = (ROOT / page).read_text()
+        for line in re.findall(r"^    (.*)$", re.sub(r"(?ms)^```.*?^```$", "", text), re.M):
+            if COMMAND.match(line):
+                found.append("%s: a command outside of a block ```sh: %s" % (page, line))
+        for kind, block in fences(page):
+            if kind != "sh":
+                if COMMAND.match(block):
+                    found.append("%s: commands in a block of %s: %s" % (page, kind or "no kind", block.splitlines()[0]))
+                continue
+            n += 1
+            reasons = [key for key in NOT_RUN if key[0] == page and block.startswith(key[1])]
+            runs = any(page == other and block.startswith(start) for other, start in calls)
+            if bool(reasons) == runs:
+                what = "is run by a test, but is in NOT_RUN" if runs else "is run by no test"
+                found.append("%s: `%s` %s" % (page, block.splitlines()[0], what))
+            for key in reasons:
+                unused.pop(key, None)
+    found += ["%s: there is no block that begins with %s" % key for key in unused]
+    if n < 50:
+        found.append("README.md, docs: found only %d blocks of commands" % n)
+    print("\n".join(found))
+    sys.exit(1 if found else 0)
+
+
+main()
