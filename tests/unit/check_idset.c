@@ -161,10 +161,10 @@ struct model {
 	bool crowded;
 };
 
-static uint64_t draw(struct model *model, uint64_t n)
+static size_t draw(struct model *model, size_t n)
 {
 	model->random = model->random * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return (model->random >> 33) % n;
+	return (size_t)(model->random >> 33) % n;
 }
 
 static struct id model_id(const struct model *model, size_t i)
