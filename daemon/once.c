@@ -3,6 +3,8 @@
 #include "once.h"
 #include "trawld_internal.h"
 
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "store/commit.h"
 
@@ -56,8 +58,13 @@ static void report_sink(const struct sink_status *status, void *userdata)
 	const struct trawld *trawld = userdata;
 	const struct setup_sink *sink = setup_find_sink(trawld->parts.setup, status->name);
 	struct log_subject subject = {"sink", status->name, sink ? sink->location : NULL};
-	log_info(&subject, "%llu record%s delivered", (unsigned long long)status->delivered_records,
-		str_plural(status->delivered_records));
+	char *dropped CLEANUP_FREE = status->filtered_records
+					     ? mem_printf(", %llu dropped by filter",
+						       (unsigned long long)status->filtered_records)
+					     : NULL;
+	log_info(&subject, "%llu record%s delivered%s",
+		(unsigned long long)status->delivered_records,
+		str_plural(status->delivered_records), dropped ? dropped : "");
 	if (status->refused_records)
 		log_warning(&subject, "%llu record%s rejected; see the dead letters",
 			(unsigned long long)status->refused_records,

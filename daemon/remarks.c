@@ -11,12 +11,13 @@
 #include "base/str.h"
 #include "setup.h"
 
-/* May every user do with the file what BIT (S_IROTH, S_IWOTH) says? The folders count, too. */
-static bool is_open(const char *path, mode_t bit)
+/* May every user do with the file or directory (TYPE) what BIT (S_IROTH, S_IWOTH) says? The folders
+ * count, too. */
+static bool is_open(const char *path, mode_t type, mode_t bit)
 {
 	char *real CLEANUP_FREE = realpath(path, NULL);
 	struct stat status;
-	if (!real || stat(real, &status) != 0 || !S_ISREG(status.st_mode) ||
+	if (!real || stat(real, &status) != 0 || (status.st_mode & S_IFMT) != type ||
 		!(status.st_mode & bit))
 		return false;
 	for (char *slash = strrchr(real, '/'); slash && slash != real; slash = strrchr(real, '/')) {
@@ -29,7 +30,7 @@ static bool is_open(const char *path, mode_t bit)
 
 static void remark_secret(const char *path)
 {
-	if (is_open(path, S_IROTH))
+	if (is_open(path, S_IFREG, S_IROTH))
 		log_warning(NULL,
 			"every user of this host can read the secret in %s (`chmod o-rwx %s`)",
 			path, path);
@@ -54,6 +55,55 @@ static void remark_keys(const struct ini_section *section)
 			remark_secret(section->entries[i].value);
 }
 
+/* The first secret of a source that is written in FILE itself, or NULL. */
+static const struct ini_entry *secret_in(const struct setup *setup, const char *file)
+{
+	for (size_t i = 0; i < setup->n_sources; i++) {
+		const struct definition *definition = setup->sources[i]->definition;
+		for (size_t j = 0; j < definition->n_parameters; j++) {
+			const struct parameter *parameter = &definition->parameters[j];
+			const struct ini_entry *entry =
+				ini_section_find(setup->config->sources[i], parameter->name);
+			if (parameter->secret && entry && !entry->secret && entry->file == file)
+				return entry;
+		}
+	}
+	return NULL;
+}
+
+static void remark_written(const struct setup *setup)
+{
+	const struct ini *ini = &setup->config->ini;
+	for (size_t i = 0; i < ini->n_files; i++) {
+		const struct ini_entry *entry = is_open(ini->files[i], S_IFREG, S_IROTH)
+							? secret_in(setup, ini->files[i])
+							: NULL;
+		if (entry)
+			log_warning(NULL,
+				"every user of this host can read `%s` in line %u of %s (`chmod o-r %s`, or keep it in /etc/trawld/secrets/NAME and write `%s = ${credential:NAME}`)",
+				entry->key, entry->line, entry->file, entry->file, entry->key);
+	}
+}
+
+/* They look as if they worked: most programs use them. */
+static void remark_environment(const struct ini *ini)
+{
+	static const char *const names[] = {
+		"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", NULL};
+	for (size_t i = 0; i < ini->n_sections; i++)
+		if (ini_section_find(&ini->sections[i], "proxy"))
+			return;
+	for (const char *const *name = names; *name; name++) {
+		const char *value = getenv(*name);
+		if (value && *value) {
+			log_notice(NULL,
+				"`%s` of the environment is not used (to use a proxy, set `proxy` in the source or sink)",
+				*name);
+			return;
+		}
+	}
+}
+
 static void remark_files(const struct config *config)
 {
 	const struct ini *ini = &config->ini;
@@ -62,10 +112,15 @@ static void remark_files(const struct config *config)
 	for (size_t i = 0; i < ini->n_sections; i++)
 		remark_keys(&ini->sections[i]);
 	for (size_t i = 0; i < ini->n_files; i++)
-		if (is_open(ini->files[i], S_IWOTH))
+		if (is_open(ini->files[i], S_IFREG, S_IWOTH))
 			log_warning(NULL,
 				"every user of this host can change %s, and so decide where trawld sends credentials and records (`chmod o-w %s`)",
 				ini->files[i], ini->files[i]);
+	const char *state = config->daemon.state_directory;
+	if (is_open(state, S_IFDIR, S_IWOTH))
+		log_warning(NULL,
+			"every user of this host can change the state in %s (`chmod 0700 %s`)",
+			state, state);
 }
 
 /* A source that lists no sinks uses all. */
@@ -100,7 +155,10 @@ static void remark_sink(const struct config *config, const struct setup_sink *si
 
 void remarks_log(const struct setup *setup)
 {
-	remark_files(setup->config);
+	const struct config *config = setup->config;
+	remark_files(config);
+	remark_environment(&config->ini);
+	remark_written(setup);
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		remark_sink(setup->config, setup->sinks[i]);
 }

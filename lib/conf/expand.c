@@ -77,7 +77,7 @@ static const char *value_error(struct slice value)
 	if (memchr(value.data, '\0', value.size))
 		return "contains NUL bytes";
 	if (str_trim(value).size != value.size)
-		return "the content begins or ends with white space or empty lines";
+		return "the content begins or ends with white space or empty lines; remove them";
 	return NULL;
 }
 

@@ -87,7 +87,7 @@ static char *parse_duration(const struct option *option, const char *text, void 
 		return NULL;
 	}
 	size_t n_digits = strspn(text, "0123456789");
-	if (n_digits > 0 && n_digits < 10 && !text[n_digits])
+	if (text[0] != '0' && n_digits > 0 && n_digits < 10 && !text[n_digits])
 		return mem_printf("a duration with a unit (try %ss, %sm)", text, text);
 	if (!bounded(option) || number_parse_duration(slice_of(text), 0, INT64_MAX, &value) != 0)
 		return mem_strdup("a duration (try 90s, 15m, 2h, 1d)");

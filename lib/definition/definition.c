@@ -15,6 +15,8 @@
 #include "definition/definition_internal.h"
 
 #define CUSTOM "custom"
+#define HINT_MIN 3 /* shorter names are in too many others */
+#define HINT_NAMES 4 /* that a message lists */
 
 /* Sections of a definition. Variants add a name in the header: [auth token]. */
 const char *const definition_sections[] = {"request.resume", "request.first", "request.next",
@@ -199,16 +201,34 @@ static char *find_file(const char *name, const struct definition_path *path)
 	return NULL;
 }
 
+/* What the user may have meant: a name that is spelt like NAME, or those that contain it. */
+static char *hint_of(const char *name, const struct str_list *names)
+{
+	char *hint = str_hint(name, (const char *const *)names->items, names->n_items);
+	struct buf out = BUF_NULL;
+	size_t n = 0;
+	if (*hint)
+		return hint;
+	free(hint);
+	for (size_t i = 0; i < names->n_items && strlen(name) >= HINT_MIN; i++)
+		if (strstr(names->items[i], name) && n++ < HINT_NAMES)
+			buf_printf(
+				&out, "%s`%s`", n > 1 ? ", " : ": did you mean ", names->items[i]);
+	buf_append_text(&out,
+		n ? n > HINT_NAMES ? " or another of those that `trawlctl providers` lists?" : "?"
+		  : ": `trawlctl providers` lists those that are installed");
+	return buf_take(&out);
+}
+
 static void fault_unknown(const char *name, const struct definition_path *path,
 	struct ini_section *source, struct findings *findings)
 {
 	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
 	struct ini_entry *entry = source ? ini_section_find(source, "provider") : NULL;
 	definition_names(path, &names);
-	char *hint CLEANUP_FREE = str_hint(name, (const char *const *)names.items, names.n_items);
+	char *hint CLEANUP_FREE = hint_of(name, &names);
 	findings_add(findings, entry ? entry->file : NULL, entry ? entry->line : 0,
-		"unknown provider `%s`%s", name,
-		*hint ? hint : ": `trawlctl providers` lists those that are installed");
+		"unknown provider `%s`%s", name, hint);
 }
 
 static void check_sections(struct definition_reader *reader)

@@ -134,8 +134,9 @@ static void fault_verify(struct http_request *request, CURLcode result, const ch
 {
 	fault_set(&request->response.fault, FAULT_NETWORK,
 		"the TLS certificate of %s is not accepted: %s%s", host, reason(request, result),
-		is_issuer_unknown(request) ? " (a certificate of a private CA needs that CA's file)"
-					   : "");
+		is_issuer_unknown(request)
+			? " (a certificate of a private CA needs that CA's file: set ca_file)"
+			: "");
 }
 
 /* What came is not a TLS record: OpenSSL to 3.1; from 3.2 on it looks at the length first, and that
@@ -263,7 +264,8 @@ void curl_fault(struct http_request *request, CURLcode result)
 		return;
 	switch ((int)result) {
 	case CURLE_COULDNT_RESOLVE_HOST:
-		fault_set(fault, FAULT_NETWORK, "the name of %s cannot be resolved", host);
+		fault_set(fault, FAULT_NETWORK, "the name %.*s cannot be resolved",
+			(int)strcspn(host, ":"), host);
 		break;
 	case CURLE_COULDNT_CONNECT:
 		fault_connect(request, host);

@@ -44,8 +44,11 @@ char *sinks_hint(const char *name)
 	for (size_t i = 0; i < n_sink_kinds; i++)
 		names[i] = sink_kinds[i]->name;
 	for (size_t i = 0; http_encoding_names[i]; i++) {
-		if (strcmp(http_encoding_names[i], name) == 0)
-			return mem_printf(": write type = http and encoding = %s", name);
+		size_t n = strlen(name);
+		if (strncmp(http_encoding_names[i], name, n) == 0 &&
+			(!http_encoding_names[i][n] || http_encoding_names[i][n] == '_'))
+			return mem_printf(
+				": write type = http and encoding = %s", http_encoding_names[i]);
 	}
 	hint = str_hint(name, names, n_sink_kinds);
 	if (*hint)

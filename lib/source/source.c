@@ -228,15 +228,15 @@ static void find_origin(
 		return;
 	}
 	if (source_request(source, &values, NULL, &message, &fault)) {
-		findings_add_at(
-			findings, section, NULL, "[source %s]: %s", source->name, fault.text);
+		findings_add_at(findings, section, "request.url", "[source %s]: %s", source->name,
+			fault.text);
 		return;
 	}
 	if (!source->origin && url_origin(message.url, &source->origin)) {
 		struct buf shown CLEANUP(buf_deinit) = BUF_NULL;
 		url_append_shown(message.url, &shown);
-		findings_add_at(findings, section, NULL,
-			"[source %s]: the request's address is not an http:// or https:// URL%s: %s",
+		findings_add_at(findings, section, "request.url",
+			"[source %s]: the request's address is not a valid http:// or https:// URL%s: %s",
 			source->name,
 			strchr(message.url, '@') ? " without user and password (see auth.type)"
 						 : "",

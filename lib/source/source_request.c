@@ -9,6 +9,9 @@
 #include "base/mem.h"
 #include "net/url.h"
 
+/* Beside TEMPLATE_E_*: what was rendered is not an address. */
+#define REQUEST_E_ADDRESS (TEMPLATE_E_VALUE + 1)
+
 static struct template_value value_time(nsec_t time)
 {
 	return (struct template_value){
@@ -92,7 +95,7 @@ static int write_url(const struct request_definition *request, struct lookup *lo
 	if (r)
 		return r;
 	if (endpoint && url_replace_origin(buf_text(&url), endpoint, &ret->url))
-		return TEMPLATE_E_VALUE;
+		return REQUEST_E_ADDRESS;
 	if (!endpoint)
 		ret->url = buf_take(&url);
 	return 0;
@@ -173,8 +176,9 @@ static int request_fault(int r, struct http_message *message, struct fault *rete
 		return 0;
 	http_message_deinit(message);
 	return fault_set(reterr, FAULT_CONFIG,
-		r == TEMPLATE_E_ABSENT
-			? "the request's address needs a parameter that has no value"
+		r == TEMPLATE_E_ABSENT ? "the request's address needs a parameter that has no value"
+		: r == REQUEST_E_ADDRESS
+			? "the request's address is not a valid http:// or https:// URL (check request.url and the parameters in it)"
 			: "a value does not fit the request: a parameter that is declared as list, numbers, json or bool, or a cursor without the member that the request sends");
 }
 

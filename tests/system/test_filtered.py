@@ -26,6 +26,15 @@ class Filtered(Listen):
         sinks = {sink["name"]: sink for sink in self.ask("/status").json()["sinks"]}
         self.assertEqual((sinks["archive"]["filtered"], sinks["archive"]["delivered"]), (RECORDS, 0))
 
+    def test_once_tells(self):
+        """The last lines of a run with --once say why an archive is empty."""
+        sim = self.cloudscale(RECORDS, "--page-size", "500")
+        self.configure(self.source(sim.url), self.file_sink(more="include = /action = nonsense"))
+        (line,) = self.once().lines("0 records delivered")
+        self.assertTrue(line.endswith(": 0 records delivered, %d dropped by filter" % RECORDS), line)
+        self.configure(self.source(sim.url, "other"), self.file_sink())
+        self.assertEqual(len(self.once().lines("%d records delivered" % RECORDS)), 1)
+
 
 if __name__ == "__main__":
     harness.main()

@@ -30,7 +30,7 @@ MISTAKES = (
     ("$TOKEN", "= TOKEN", "= $TOKEN", 9, "expected ${env:NAME}", None),
     ("an empty secret file", "= TOKEN", "= ${file:STATE.empty}", 9, "the file is empty", "needs"),
     ("blanks in a secret file", "= TOKEN", "= ${file:STATE.blank}", 9, "white space", None),
-    ("two line ends", "= TOKEN", "= ${file:STATE.lines}", 9, "empty lines", None),
+    ("two line ends", "= TOKEN", "= ${file:STATE.lines}", 9, "empty lines; remove them", None),
     ("~ in a path", "= TOKEN", "= ${file:~/x}", 9, "expected an absolute path", None),
     ("a relative secret file", "= TOKEN", "= ${file:x}", 9, "expected an absolute path", None),
     ("Bearer in the token", "= TOKEN", "= Bearer TOKEN", 7, "begins with `Bearer `", None),
@@ -54,6 +54,11 @@ MISTAKES = (
     ("a proxy without a scheme", "interval = 1m", "proxy = h:3128", 11, "expected http://HOST:PORT", None),
     ("a socks5 proxy", "interval = 1m", "proxy = socks5://h:1080", 11, "socks5h://HOST:PORT", None),
     ("links in clear text", "interval = 1m", "allow_origins = http://h", 11, "expected https://", None),
+    ("an address without a host", "interval = 1m", "request.url = /v1/x", 11, "not a valid http:// or https:// URL", "does not fit"),
+    ("no interval", "interval = 1m", "interval = 0", 11, "not a duration from 1ms to 30d", "try 0s"),
+    ("part of a provider's name", "= cloudscale", "= aws", 8, "did you mean `aws-cloudtrail`?", "lists"),
+    ("part of several names", "= cloudscale", "= azure", 8, "did you mean `azure-activity`, `azure-devops`?", "lists"),
+    ("part of an encoding", "type = file", "type = splunk", 14, "write type = http and encoding = splunk_hec", None),
     ("UTF-16", None, None, 1, "UTF-16", "NUL"),
 )
 # Two keys are missing; a line that is not read sets nothing.

@@ -27,6 +27,17 @@ class Remarks(harness.Case):
         for mode, wanted in ((0o644, 0), (0o664, 0), (0o666, 1)):
             self.conf.chmod(mode)
             self.assertEqual(len(self.told("can change %s" % self.conf)), wanted, oct(mode))
+        token = "secret-token-of-acme"
+        self.configure(self.source("http://127.0.0.1:9", token=token), self.file_sink())
+        line = next(i for i, text in enumerate(self.conf.read_text().splitlines(), 1) if token in text)
+        for mode, wanted in ((0o600, 0), (0o640, 0), (0o644, 1)):
+            self.conf.chmod(mode)
+            self.assertEqual(len(self.told("can read `token` in line %d of %s" % (line, self.conf))), wanted, oct(mode))
+        self.state.mkdir()
+        for mode, wanted in ((0o700, 0), (0o755, 0), (0o777, 1)):
+            self.state.chmod(mode)
+            self.assertEqual(len(self.told("can change the state in %s (`chmod 0700 " % self.state)), wanted, oct(mode))
+        self.configure(self.acme, self.file_sink())
         # a folder that others cannot enter protects what is in it
         self.dir.chmod(0o750)
         self.assertEqual(self.told("every user"), [])
@@ -48,6 +59,19 @@ class Remarks(harness.Case):
         self.conf.write_text(text.replace("sinks = run # a", "sinks = run ; a"))
         daemon.signal(harness.signal.SIGHUP)
         daemon.wait_log("not part of `sinks`")
+
+    def test_proxy_of_the_environment(self):
+        self.secret.chmod(0o600)
+        for more, environment, wanted in (
+            ("", {}, 0),
+            ("", {"https_proxy": "http://h:1"}, 1),
+            ("", {"HTTP_PROXY": "http://h:1", "https_proxy": ""}, 0),
+            ("proxy = http://h:2", {"https_proxy": "http://h:1"}, 0),
+        ):
+            self.configure(self.source("http://127.0.0.1:9", token="${file:%s}" % self.secret, more=more), self.file_sink())
+            result = self.trawld("-c", str(self.conf), "--check", environment=environment)
+            self.assertEqual(result.code, 0, result.err)
+            self.assertEqual(len(result.lines("`https_proxy` of the environment is not used")), wanted, result.err)
 
     def test_unused_sink(self):
         self.secret.chmod(0o600)

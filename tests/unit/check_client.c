@@ -291,7 +291,7 @@ static const struct {
 	{"http://127.0.0.1:1/p?key=QUERYSECRET", FAULT_NETWORK,
 		"cannot connect to 127.0.0.1:1: Connection refused"},
 	{"http://no-such-host.invalid/p?key=QUERYSECRET", FAULT_NETWORK,
-		"the name of no-such-host.invalid:80 cannot be resolved"},
+		"the name no-such-host.invalid cannot be resolved"},
 	{"ftp://127.0.0.1/QUERYSECRET", FAULT_CONFIG, "not an absolute http or https URL"},
 	{"http://user:QUERYSECRET@127.0.0.1/", FAULT_CONFIG, "not an absolute http or https URL"},
 	{"http://127.0.0.1/a b", FAULT_CONFIG, "not an absolute http or https URL"},

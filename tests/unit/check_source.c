@@ -153,7 +153,7 @@ START_TEST(faults)
 		const char *text, *words;
 	} cases[] = {
 		{RECORDS "request.url = http://h.example/${window.start}\n", "insecure_http"},
-		{RECORDS "request.url = ftp://h.example/${window.start}\n", "not an http"},
+		{RECORDS "request.url = ftp://h.example/${window.start}\n", "not a valid http"},
 		{RECORDS "request.url = https://h/${window.start}\nstart = soon\n", "not a time"},
 		{RECORDS "request.url = https://h/${window.start}\nendpoint = x\n",
 			"http:// or https://"},
