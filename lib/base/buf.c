@@ -5,13 +5,15 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/spare.h"
 
 #define CAPACITY_MIN 64
+#define SLACK 4 /* a part of a large block that is not worth giving back */
 #define PRINTED_SIZE 127 /* most texts that are printed are not longer */
 
 void buf_deinit(struct buf *buf)
 {
-	free(buf->data);
+	spare_put(buf->data, buf->capacity);
 	*buf = (struct buf){.limit = buf->limit};
 }
 
@@ -29,6 +31,23 @@ char *buf_take(struct buf *buf)
 	return text;
 }
 
+/* Moves the text into a block of CAPACITY or more. */
+static void move(struct buf *buf, size_t capacity)
+{
+	char *data = spare_get(capacity, &capacity);
+	if (buf->size)
+		memcpy(data, buf->data, buf->size);
+	spare_put(buf->data, buf->capacity);
+	buf->data = data;
+	buf->capacity = capacity;
+}
+
+static void resize(struct buf *buf, size_t capacity)
+{
+	buf->data = mem_resize(buf->data, capacity);
+	buf->capacity = capacity;
+}
+
 char *buf_reserve(struct buf *buf, size_t size)
 {
 	if (size > SIZE_MAX / 2 - buf->size - 1 ||
@@ -41,8 +60,10 @@ char *buf_reserve(struct buf *buf, size_t size)
 			capacity = needed;
 		if (buf->limit && capacity > buf->limit + 1)
 			capacity = buf->limit + 1;
-		buf->data = mem_resize(buf->data, capacity);
-		buf->capacity = capacity;
+		if (capacity >= SPARE_SIZE_MIN && buf->capacity < SPARE_SIZE_MIN)
+			move(buf, capacity);
+		else
+			resize(buf, capacity);
 		buf->data[buf->size] = '\0';
 	}
 	return buf->data + buf->size;
@@ -50,12 +71,11 @@ char *buf_reserve(struct buf *buf, size_t size)
 
 void buf_trim(struct buf *buf)
 {
-	if (buf->size == 0) {
+	size_t wanted = spare_size(buf->size + 1);
+	if (buf->size == 0)
 		buf_deinit(buf);
-	} else if (buf->capacity > buf->size + 1) {
-		buf->capacity = buf->size + 1;
-		buf->data = mem_resize(buf->data, buf->capacity);
-	}
+	else if (buf->capacity > wanted + (wanted < SPARE_SIZE_MIN ? 0 : wanted / SLACK))
+		resize(buf, wanted);
 }
 
 int buf_append(struct buf *buf, const void *data, size_t size)

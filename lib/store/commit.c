@@ -15,26 +15,13 @@
 #include "base/mem.h"
 #include "store/store_internal.h"
 
-/* An encoding buffer that grew past this is given back. */
-#define SCRATCH_KEPT ((size_t)1 << 20)
-
 /* The file gives pages back to the file system, some with each commit, while more than these and
  * more than half of it are free: below that they serve the next burst. */
 #define FREE_BYTES_KEPT ((int64_t)16 << 20)
 
 static size_t page_memory(const struct pending_page *page)
 {
-	return page->batch ? batch_memory(page->batch) + page->encoded_size : 0;
-}
-
-static void encode_page(struct store *store, struct pending_page *page)
-{
-	buf_clear(&store->scratch);
-	batch_encode(page->batch, &store->scratch);
-	page->encoded = mem_dup(store->scratch.data, store->scratch.size);
-	page->encoded_size = store->scratch.size;
-	if (store->scratch.capacity > SCRATCH_KEPT)
-		buf_deinit(&store->scratch);
+	return page->batch ? batch_memory(page->batch) + page->encoded.capacity : 0;
 }
 
 void commit_add_page(struct store *store, const char *source, struct batch *batch,
@@ -55,8 +42,9 @@ void commit_add_page(struct store *store, const char *source, struct batch *batc
 		.userdata = userdata,
 	};
 	if (batch)
-		encode_page(store, page);
-	set->pages_encoded += page->encoded_size;
+		batch_encode(batch, &page->encoded);
+	buf_trim(&page->encoded);
+	set->pages_encoded += page->encoded.size;
 	set->pages_memory += page_memory(page);
 }
 
@@ -180,10 +168,10 @@ static int put_body(struct store *store, struct pending_page *page, struct fault
 	statement_bind_text(statement, 2, page->batch->provider);
 	sqlite3_bind_int64(statement, 3, page->batch->accepted_time);
 	sqlite3_bind_int64(statement, 4, (int64_t)page->batch->n_records);
-	sqlite3_bind_int64(statement, 5, (int64_t)page->encoded_size);
+	sqlite3_bind_int64(statement, 5, (int64_t)page->encoded.size);
 	if (!page->batch->keep_ids)
 		bind_keys(statement, 6, page->batch);
-	sqlite3_bind_blob64(statement, 7, page->encoded, page->encoded_size, SQLITE_STATIC);
+	sqlite3_bind_blob64(statement, 7, page->encoded.data, page->encoded.size, SQLITE_STATIC);
 	r = statement_finish(store, statement, reterr);
 	if (!r)
 		page->number = sqlite3_last_insert_rowid(store->db);

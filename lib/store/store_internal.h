@@ -133,8 +133,7 @@ struct catalog {
 struct pending_page {
 	struct store_source *source;
 	struct batch *batch; /* a reference, or NULL */
-	void *encoded; /* of batch */
-	size_t encoded_size;
+	struct buf encoded; /* of batch */
 	char *cursor; /* NULL: stays */
 	commit_done_fn done;
 	void *userdata;
@@ -260,7 +259,6 @@ struct store {
 	char *node; /* whose positions are used; "" without a backend */
 	struct merkle events_tree; /* of the lines that are committed */
 	struct catalog catalog;
-	struct buf scratch; /* for encoding */
 	struct batch_pool pool;
 	unsigned n_loading; /* windows that are being read: see window.c */
 };

@@ -16,7 +16,7 @@ bool uncommitted_is_empty(const struct uncommitted *set)
 static void page_deinit(struct pending_page *page)
 {
 	batch_unref(page->batch);
-	free(page->encoded);
+	buf_deinit(&page->encoded);
 	free(page->cursor);
 }
 
