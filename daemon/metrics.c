@@ -346,7 +346,7 @@ static double resident_bytes(void)
 	FILE *file = fopen("/proc/self/statm", "re");
 	if (!file)
 		return (double)NAN;
-	if (fscanf(file, "%*d %ld", &pages) != 1)
+	if (fscanf(file, "%*d %ld", &pages) != 1) /* NOLINT(cert-err34-c): the kernel writes it */
 		pages = -1;
 	fclose(file);
 	return pages < 0 ? (double)NAN : (double)pages * (double)sysconf(_SC_PAGESIZE);

@@ -120,7 +120,7 @@ static void report_foreign_keys(
 	for (size_t i = 0; i < section->n_entries; i++) {
 		struct ini_entry *entry = &section->entries[i];
 		const struct sink_kind *owner = entry->used ? NULL : sinks_with_key(entry->key);
-		const char *auth = entry->used || strcmp(kind->name, "http")
+		const char *auth = entry->used || strcmp(kind->name, "http") != 0
 					   ? NULL
 					   : auth_kind_with_key(entry->key);
 		if (owner)

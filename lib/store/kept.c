@@ -346,7 +346,7 @@ int kept_each(struct store *store, const struct kept_span *span,
 		/* EACH may take long (a pager): an open statement would keep the log from being
 		 * emptied */
 		sqlite3_reset(statement);
-		if (r)
+		if (!batch)
 			break;
 		last = batch->number;
 		r = each(&(struct kept_batch){batch, waits}, userdata);
