@@ -2,6 +2,7 @@
 """`remove =` cuts members out of what a sink gets, whatever its kind; the rest stays byte for byte."""
 
 import json
+import os
 import pathlib
 import sys
 
@@ -35,6 +36,7 @@ HTTP = {
     "otlp": "/v1/logs",
 }
 CHILD = pathlib.Path(__file__).parent / "exec_child.py"
+PROGRAMS = "valgrind" not in os.environ["TRAWLD"]  # that of Debian 12 does not know pidfd_open(2)
 LINES = [line for _, line, _ in RECORDS]
 
 
@@ -61,7 +63,7 @@ class Remove(harness.Case):
             self.file_sink("raw", self.dir / "raw", REMOVE),
             self.file_sink("whole", self.dir / "whole"),
             self.file_sink("wrapped", self.dir / "wrapped", REMOVE + "\nformat = envelope"),
-            "[sink exec]\ntype = exec\ncommand = %s\n%s\n" % (keep, REMOVE),
+            *["[sink exec]\ntype = exec\ncommand = %s\n%s\n" % (keep, REMOVE)] * PROGRAMS,
             "[sink stdout]\ntype = stdout\n%s\n" % REMOVE,
             "[sink syslog]\ntype = syslog\naddress = %s\n%s\n" % (peer.address(), REMOVE),
         ] + [
@@ -74,7 +76,8 @@ class Remove(harness.Case):
         self.assertEqual(receiver.stats()["violations"], [])
         lines = "".join(line + "\n" for line in LINES)
         self.assertEqual(self.out_file("raw"), lines)
-        self.assertEqual(self.out_file("exec/taken"), lines)
+        if PROGRAMS:
+            self.assertEqual(self.out_file("exec/taken"), lines)
         self.assertEqual(result.out.decode(), lines)
         self.assertEqual(self.out_file("whole").count(SECRET), 8)
         self.assertEqual([m.decode().split("] ", 1)[1].removeprefix("\ufeff")
