@@ -120,6 +120,7 @@ int buf_vprintf(struct buf *buf, const char *format, va_list args)
 	va_end(again);
 	if (size < 0) {
 		if (room)
+			/* data is set: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 			buf->data[buf->size] = '\0';
 		return BUF_E_LIMIT;
 	}

@@ -281,6 +281,7 @@ void idset_reserve(struct idset *set, size_t n_ids)
 		struct idset_part *part = &set->parts[i];
 		/* divided ones have half as many */
 		bool whole = i < bit && i + bit >= set->n_parts;
+		/* n_parts is not 0: NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
 		size_t n = n_ids / bit / (whole ? 1 : 2);
 		part->n_homes = homes_for((uint32_t)(n + n / 64));
 		part->n_slots = part->n_homes + part->n_homes / 256 + 2;
