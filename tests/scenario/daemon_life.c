@@ -2,7 +2,9 @@
 #include "daemon_life.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -13,6 +15,7 @@
 #define ARGUMENTS_MAX 8
 
 static struct str_list extra;
+static bool begun; /* standard error is the log */
 
 void daemon_life_arguments(const char *text)
 {
@@ -40,6 +43,21 @@ int daemon_life_open_log(void)
 	return open(daemon_life_log(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
+/* The folder may be gone, if somebody cleans up meanwhile (then trawld ends with 73). */
+void daemon_life_print_log(void)
+{
+	static char text[4096];
+	struct stat status;
+	int log = begun ? open("/proc/self/fd/2", O_RDONLY | O_CLOEXEC) : -1;
+	if (log < 0 || fstat(log, &status) != 0)
+		return;
+	off_t from = status.st_size - (off_t)sizeof(text);
+	ssize_t size = pread(log, text, sizeof(text), from > 0 ? from : 0);
+	printf("the end of its log%s:\n%.*s\n", status.st_nlink ? "" : ", which was removed",
+		(int)(size > 0 ? size : 0), text);
+	close(log);
+}
+
 /* Jitter at its longest, so that a wait can be told beforehand. */
 static uint64_t largest(uint64_t bound)
 {
@@ -54,6 +72,7 @@ int daemon_life_run(void)
 	int log = daemon_life_open_log();
 	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
 		world_fail("a log", "%s", daemon_life_log());
+	begun = true;
 	for (size_t i = 0; i < extra.n_items && argc < ARGUMENTS_MAX - 1; i++)
 		argv[argc++] = extra.items[i];
 	random_set_source(largest);

@@ -11,6 +11,9 @@ int daemon_life_run(void);
 /* Path of what all lives have logged. */
 const char *daemon_life_log(void);
 int daemon_life_open_log(void);
+/* The end of the log of the daemon that runs, or has run, in this process; also if the file was
+ * removed. Nothing before. */
+void daemon_life_print_log(void);
 /* Path of the configuration. */
 const char *daemon_life_configuration(void);
 

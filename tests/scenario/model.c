@@ -99,6 +99,7 @@ void world_fail(const char *expected, const char *got, ...)
 	vprintf(got, args);
 	va_end(args);
 	putchar('\n');
+	daemon_life_print_log();
 	fflush(stdout);
 	_exit(LIFE_FAILED);
 }
