@@ -2,8 +2,8 @@
 """Power failures: whatever of the unsynced writes the disk holds, trawld continues, and each record is in the archives once.
 
 Runs are recorded (write_log.c). Then the power fails after some operation, the folder is made to hold what a disk may hold
-then (disk.py), and trawld runs to the end. TRAWLD_FAULTS says after how many operations, or all; chance selects
-them. TRAWLD_TEST_SEED repeats a run.
+then (disk.py), and trawld runs to the end. TRAWLD_FAULTS says after how many operations, which chance selects, or all, or
+FIRST-LAST, for several processes that share the work. TRAWLD_TEST_SEED repeats a run.
 """
 
 import hashlib
@@ -23,6 +23,9 @@ class PowerLoss(OnDisk):
         number = os.environ.get("TRAWLD_FAULTS", str(POINTS))
         if number == "all":
             return points
+        if "-" in number:
+            first, last = map(int, number.split("-"))
+            return range(first, min(last + 1, len(points)))
         archives = {o.inode for o in disk.operations if o.kind == "C" and "ndjson" in o.name}
         writes = [n + 1 for n, o in enumerate(disk.operations) if o.kind == "W" and o.inode in archives]
         half = min(int(number) // 2, len(writes))
@@ -47,7 +50,7 @@ class PowerLoss(OnDisk):
                 with self.subTest(after=count, failure=failure.__name__):
                     disk.put(*found)
                     self.assert_archives(self.once().err)
-            if len(points) > 100 and count % 100 == 0:
+            if len(points) > 100 and count % 50 == 0:
                 print("%d of %d operations" % (count, len(disk.operations)), flush=True)
         print(
             "campaign: %d power failures after %d of %d operations left %d disks"
