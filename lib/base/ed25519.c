@@ -1,8 +1,6 @@
 /* See ed25519.h. */
 #include "base/ed25519.h"
 
-#include <errno.h>
-
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -78,7 +76,7 @@ int ed25519_sign(const struct ed25519 *key, struct slice data, struct buf *out)
 
 	EVP_MD_CTX_free(context);
 	if (!done)
-		return -EIO;
+		return -1;
 	buf_append(out, (const char *)signature, size);
 	return 0;
 }

@@ -25,7 +25,7 @@ void ed25519_free(struct ed25519 *key); /* NULL allowed */
  * sha256sum` prints it. */
 const char *ed25519_fingerprint(const struct ed25519 *key);
 
-/* Appends the signature of DATA. 0, or -EIO where OpenSSL refuses. */
+/* Appends the signature of DATA. 0, or -1 where OpenSSL refuses. */
 int ed25519_sign(const struct ed25519 *key, struct slice data, struct buf *out);
 bool ed25519_verify(const struct ed25519 *key, struct slice data, struct slice signature);
 

@@ -1,8 +1,6 @@
 /* See merkle.h. */
 #include "base/merkle.h"
 
-#include <errno.h>
-
 struct merkle_hash merkle_leaf(struct slice data)
 {
 	struct merkle_hash hash;
@@ -112,11 +110,11 @@ int merkle_parse(struct merkle *ret, uint64_t n_leaves, struct slice text)
 			continue;
 		if (text.size - at < size || !digest_parse_hex((struct slice){text.data + at, size},
 						     tree.nodes[i].bytes, DIGEST_SIZE))
-			return -EINVAL;
+			return -1;
 		at += size;
 	}
 	if (at != text.size)
-		return -EINVAL;
+		return -1;
 	*ret = tree;
 	return 0;
 }

@@ -33,7 +33,7 @@ void merkle_path(const struct merkle_hash *leaves, uint64_t n, uint64_t index, s
 
 /* The nodes that count as hexadecimal digits, the largest subtree first. Appends. */
 void merkle_print(const struct merkle *tree, struct buf *out);
-/* From what was printed of a tree of N_LEAVES. 0, or -EINVAL. */
+/* From what was printed of a tree of N_LEAVES. 0 or -1. */
 int merkle_parse(struct merkle *ret, uint64_t n_leaves, struct slice text);
 
 #endif

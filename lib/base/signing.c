@@ -1,8 +1,6 @@
 /* See signing.h. */
 #include "base/signing.h"
 
-#include <errno.h>
-
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -38,7 +36,7 @@ int signing_algorithm_parse(struct slice name, enum signing_algorithm *ret)
 			return 0;
 		}
 	}
-	return -EINVAL;
+	return -1;
 }
 
 const char *signing_algorithm_to_string(enum signing_algorithm algorithm)
@@ -105,7 +103,7 @@ static int sign_evp(const struct signing_key *key, struct slice data, struct buf
 		       context, signature, &size, (const unsigned char *)data.data, data.size) == 1;
 	EVP_MD_CTX_free(context);
 	if (!done)
-		return -EIO;
+		return -1;
 	buf_append(out, (const char *)signature, size);
 	return 0;
 }
@@ -122,7 +120,7 @@ static int append_raw(struct slice der, struct buf *out)
 
 	ECDSA_SIG_free(pair);
 	if (!done)
-		return -EIO;
+		return -1;
 	buf_append(out, (const char *)raw, sizeof(raw));
 	return 0;
 }
@@ -147,5 +145,5 @@ int signing_key_sign(const struct signing_key *key, struct slice data, struct bu
 		r = sign_evp(key, data, &der);
 		return r ? r : append_raw(buf_slice(&der), out);
 	}
-	return -EIO;
+	return -1;
 }

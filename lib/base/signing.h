@@ -15,7 +15,7 @@ enum signing_algorithm {
 	SIGNING_HS256, /* HMAC with SHA-256 */
 };
 
-/* By its name, such as `RS256`. 0, or -EINVAL. */
+/* By its name, such as `RS256`. 0 or -1. */
 int signing_algorithm_parse(struct slice name, enum signing_algorithm *ret);
 const char *signing_algorithm_to_string(enum signing_algorithm algorithm);
 
@@ -32,7 +32,7 @@ enum {
 int signing_key_new(struct signing_key **ret, enum signing_algorithm algorithm, struct slice text);
 void signing_key_free(struct signing_key *key);
 
-/* Appends the signature of DATA to OUT. 0, or -EIO where OpenSSL refuses. */
+/* Appends the signature of DATA to OUT. 0, or -1 where OpenSSL refuses. */
 int signing_key_sign(const struct signing_key *key, struct slice data, struct buf *out);
 
 #endif

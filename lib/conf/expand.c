@@ -86,7 +86,7 @@ static void put_file(
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_LIMITED(VALUE_MAX);
 	file_watch_look(expansion->files, path); /* before: what comes meanwhile is a change */
-	int r = path[0] == '/' ? file_read(&text, path) : -EINVAL;
+	int r = path[0] == '/' ? file_read(&text, path) : 0;
 	struct slice value = buf_slice(&text);
 	struct passwd *user = r == -EACCES ? getpwuid(geteuid()) : NULL;
 	if (value.size && value.data[value.size - 1] == '\n')

@@ -408,6 +408,6 @@ int ini_read(struct ini *ini, const char *path, struct findings *findings)
 	else if (r)
 		findings_add(findings, path, 0, "cannot be read: %s", strerror(-r));
 	if (r)
-		return r;
+		return -1;
 	return ini_read_text(ini, path, buf_text(&text), text.size, findings);
 }

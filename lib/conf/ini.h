@@ -55,7 +55,7 @@ struct ini {
 
 /* Appends the sections of the file at PATH. The same section twice in one file is one section; in
  * two files (conf.d) it is one, too: keys add up, a key given twice is a finding that names the
- * first place. Unreadable: a finding and -errno; 1: it was read with findings. */
+ * first place. Unreadable: a finding and -1; 1: it was read with findings. */
 int ini_read(struct ini *ini, const char *path, struct findings *findings);
 /* The same from text; NAME stands for the file in findings (tests, fuzzing, built-in definitions).
  */

@@ -107,8 +107,11 @@ int deadletter_close_line(int fd)
 		return -errno;
 	if (file.st_size == 0)
 		return 0;
-	if (pread(fd, &last, 1, file.st_size - 1) != 1)
-		return -EIO;
+	ssize_t n = pread(fd, &last, 1, file.st_size - 1);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return deadletter_close_line(fd); /* it was cut meanwhile */
 	if (last == '\n' || write(fd, "\n", 1) == 1)
 		return 0;
 	return -errno;
@@ -254,9 +257,8 @@ static int deadletter_store(const char *state_directory, const char *file,
 		r = deadletter_open(directory, file, &fd);
 	if (!r && fstat(fd, &before) < 0)
 		r = -errno;
-	if (!r && !S_ISREG(before.st_mode))
-		r = -EINVAL;
-	if (!r) {
+	bool regular = !r && S_ISREG(before.st_mode);
+	if (regular) {
 		r = deadletter_close_line(fd);
 		if (!r)
 			r = deadletter_append(fd, lines);
@@ -267,12 +269,12 @@ static int deadletter_store(const char *state_directory, const char *file,
 		close(fd);
 	if (directory >= 0)
 		close(directory);
-	if (!r)
+	if (!r && regular)
 		return 0;
 	buf_printf(&path, "%s/dead-letters/%s.ndjson", state_directory, file);
 	denied_explain(buf_text(&path), state_directory, -r, &why);
 	return fault_set(reterr, FAULT_STORE, "cannot write %s: %s%s", buf_text(&path),
-		strerror(-r), buf_text(&why));
+		r ? strerror(-r) : "it is not a regular file", buf_text(&why));
 }
 
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,

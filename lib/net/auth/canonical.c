@@ -1,7 +1,6 @@
 /* See canonical.h. */
 #include "net/auth/canonical.h"
 
-#include <errno.h>
 #include <strings.h>
 #include <time.h>
 
@@ -135,7 +134,7 @@ int canonical_request(const struct canonical_rules *rules, const char *method, c
 	char hex[DIGEST_HEX_SIZE];
 
 	if (url_split(url, &parts) != 0)
-		return -EINVAL;
+		return -1;
 	buf_printf(out, "%s\n", method);
 	rules->append_path(parts.path, out);
 	buf_append_char(out, '\n');

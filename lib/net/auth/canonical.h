@@ -32,7 +32,7 @@ void canonical_names(
 	const struct canonical_rules *rules, const struct http_headers *headers, struct buf *out);
 
 /* The canonical request: method, path, query, headers called NAMES, NAMES, hash of BODY. 0, or
- * -EINVAL for a URL that cannot be split. */
+ * -1 for a URL that cannot be split. */
 int canonical_request(const struct canonical_rules *rules, const char *method, const char *url,
 	const struct http_headers *headers, struct slice names, struct slice body, struct buf *out);
 
