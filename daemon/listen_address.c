@@ -119,7 +119,7 @@ int listen_address_open(
 		fault_set(reterr, FAULT_NETWORK, "%s", strerror(errno));
 		if (fd >= 0)
 			close(fd);
-		return FAULT_NETWORK;
+		return -1;
 	}
 	*ret_fd = fd;
 	/* the port stands at the same place in both kinds */

@@ -410,7 +410,7 @@ int recorder_run(const struct source *source, const struct ini_section *section,
 	buf_deinit(&recorder.answer);
 	buf_deinit(&recorder.facts);
 	free(recorder.cursor);
-	return (int)reterr->class;
+	return reterr->class == FAULT_NONE ? 0 : -1;
 }
 
 void recorded_deinit(struct recorded *recorded)

@@ -14,7 +14,7 @@ struct recorded {
 };
 #define RECORDED_NULL ((struct recorded){0})
 
-/* SECTION: the source's, whose keys the conversation begins with. 0, or an outcome of the poll. */
+/* SECTION: the source's, whose keys the conversation begins with. 0, or -1: the poll failed. */
 int recorder_run(const struct source *source, const struct ini_section *section, bool raw,
 	struct recorded *ret, struct fault *reterr);
 void recorded_deinit(struct recorded *recorded);

@@ -43,7 +43,7 @@ bool fault_may_pass(enum fault_class class)
 int fault_set(struct fault *fault, enum fault_class class, const char *format, ...)
 {
 	if (!fault)
-		return (int)class;
+		return -1;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	va_list args;
 	va_start(args, format);
@@ -56,5 +56,5 @@ int fault_set(struct fault *fault, enum fault_class class, const char *format, .
 	*fault = (struct fault){.class = class};
 	memcpy(fault->text, buf_text(&text), size);
 	fault->text[size] = '\0';
-	return (int)class;
+	return -1;
 }

@@ -17,7 +17,7 @@ struct http_sender {
 };
 
 struct http_call_kind {
-	/* 0, or a fault outcome, which ends the call. */
+	/* 0, or -1, which ends the call. */
 	int (*write)(struct http_call *call, struct http_message *message, struct fault *reterr);
 	/* Once a start, also inside it. RESPONSE is NULL when nothing was sent: FAULT says why. The
 	 * call may be started again. */

@@ -316,7 +316,7 @@ int delivery_replay(struct delivery *delivery, struct replay *replay, const char
 	}
 	if (r) {
 		replay_free(replay);
-		return FAULT_STORE;
+		return -1;
 	}
 	replay_free(delivery->replay);
 	delivery->replay = replay;

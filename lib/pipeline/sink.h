@@ -78,10 +78,10 @@ struct sink_kind {
 		const void *options, const struct ini_section *section, struct findings *findings);
 	/* What no two sinks may write to: OPTIONS with the same text are a fault. NULL: none. */
 	const char *(*target)(const void *options);
-	/* 0, or a fault outcome with *RETERR filled. Must not wait for the receiver. */
+	/* 0, or -1 with *RETERR filled. Must not wait for the receiver. */
 	int (*create)(struct sink **ret, const struct sink_setup *setup, struct fault *reterr);
 	/* POSITION is what the last acknowledged job reported (NULL: nothing yet). Called before
-	 * the first deliver, and again with back-off after a fault outcome: nothing is delivered
+	 * the first deliver, and again with back-off after a -1: nothing is delivered
 	 * before. May be NULL. */
 	int (*recover)(struct sink *sink, const char *position, struct fault *reterr);
 	/* Takes JOB in hand, which stays the pipeline's and valid until it is answered or
@@ -103,7 +103,7 @@ struct sink_kind {
 	 * false; NULL: all is done. May be NULL. */
 	const struct fault *(*undone)(const struct sink *sink);
 	/* Checks the receiver for `trawlctl test` without leaving a record in it: appends lines to
-	 * OUT, for the records of SOURCES. Waits. 0, or a fault outcome. NULL: a test record is
+	 * OUT, for the records of SOURCES. Waits. 0 or -1. NULL: a test record is
 	 * delivered. */
 	int (*test)(const struct sink_setup *setup, const struct str_list *sources, struct buf *out,
 		struct fault *reterr);

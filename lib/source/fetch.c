@@ -319,10 +319,9 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 	}
 	if (whole && !proves && response->status >= 300)
 		buf_clear(&response->body); /* may repeat parts of the link */
-	int r = proves ? page_outcome(fetch->source, response, now_time, reterr)
-		       : (int)http_outcome(response, SLICE_NULL, now_time, reterr);
-	if (r)
-		return r;
+	if (proves ? page_outcome(fetch->source, response, now_time, reterr) != 0
+		   : http_outcome(response, SLICE_NULL, now_time, reterr) != FAULT_NONE)
+		return -1;
 	fetch->body = response->body;
 	response->body = BUF_NULL;
 	fetch->gunzip = gunzip_new(buf_slice(&fetch->body));

@@ -216,7 +216,7 @@ static int read_cursor(const struct page *page, const struct source *source,
 		break;
 	case CURSOR_LINK:
 		if (read_links(page, response, url, &link, reterr))
-			return FAULT_BODY;
+			return -1;
 		header = slice_of(link);
 		break;
 	}

@@ -64,7 +64,7 @@ bool page_read_id(const struct slice *values, size_t n, struct buf *out, struct 
 	struct buf *scratch);
 
 /* What an answer's status means (outcome.h), in the API's own words; with [errors] retry also what
- * its body means. 0, or the class of the fault. */
+ * its body means. 0 or -1. */
 int page_outcome(const struct source *source, const struct http_response *response, nsec_t now_time,
 	struct fault *reterr);
 

@@ -40,12 +40,12 @@ int page_outcome(const struct source *source, const struct http_response *respon
 	enum fault_class said = FAULT_NONE;
 	if (response->status >= 300)
 		said = read_error(source, buf_slice(&response->body), &words);
-	int r = (int)http_outcome(
+	enum fault_class class = http_outcome(
 		response, words.size ? buf_slice(&words) : SLICE_NULL, now_time, reterr);
 	/* retrying a refused credential may lock it: a 401 is never taken as temporary */
 	if (said == FAULT_NONE || response->fault.class != FAULT_NONE || response->status == 401)
-		return r;
+		return class == FAULT_NONE ? 0 : -1;
 	reterr->class = said;
 	reterr->decided = true;
-	return (int)said;
+	return -1;
 }

@@ -21,7 +21,7 @@ bool request_gathers(const struct source *source);
 int request_write(const struct poll *poll, struct http_message *ret, struct fault *reterr);
 
 /* The answer to POLL's request for URL, read as page_read does; NOW_TIME is the server's now.
- * 0, or the class of what is wrong with it: then *PAGE holds nothing to be used. */
+ * 0, or -1: then *PAGE holds nothing to be used. */
 int request_read(const struct poll *poll, struct http_response *response, const char *url,
 	nsec_t now_time, struct page *page, struct fault *reterr);
 

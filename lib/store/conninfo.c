@@ -86,7 +86,7 @@ int conninfo_check(const char *connect, struct fault *reterr)
 			"connect: %s (expected as in `host=pg1 dbname=trawld user=trawld`)",
 			buf_text(&reason));
 		PQfreemem(why);
-		return FAULT_CONFIG;
+		return -1;
 	}
 	int r = check_own(options, reterr);
 	if (r)

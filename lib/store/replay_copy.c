@@ -70,7 +70,7 @@ int replay_copy_new(struct replay_copy **ret, const char *state_directory, const
 	}
 	failed(copy->path, error, reterr);
 	replay_copy_free(copy, false);
-	return FAULT_STORE;
+	return -1;
 }
 
 static int write_out(struct replay_copy *copy, struct fault *reterr)

@@ -1,6 +1,6 @@
 /* lib/net/auth/auth.c and auth_simple.c: the array of kinds, the check of keys, the constant
  * proofs. */
-#include <check.h>
+#include "check_unit.h"
 
 #include "base/mem.h"
 
@@ -146,7 +146,8 @@ START_TEST(what_is_refused)
 	struct fault fault = FAULT_NULL;
 	struct auth *auth = NULL;
 
-	ck_assert_msg(make(&auth, faults[_i].type, faults[_i].settings, &fault) == FAULT_CONFIG,
+	ck_assert_msg(unit_class(make(&auth, faults[_i].type, faults[_i].settings, &fault),
+			      &fault) == FAULT_CONFIG,
 		"case %d", _i);
 	ck_assert_ptr_null(auth);
 	ck_assert_msg(strstr(fault.text, faults[_i].text), "case %d: %s", _i, fault.text);

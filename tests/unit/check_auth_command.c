@@ -2,7 +2,7 @@
  * lib/net/auth/auth_command.c: what programs print, how long it is used, when they run again, what
  * their failures say, and what is not a program.
  */
-#include <check.h>
+#include "check_unit.h"
 #include <ev.h>
 #include <stdio.h>
 #include <time.h>
@@ -302,8 +302,7 @@ START_TEST(programs_that_fail)
 		waiting.fault.text);
 	ck_assert_msg(!strstr(waiting.fault.text, "s3cr3t"), "%s", waiting.fault.text);
 	ck_assert_int_eq(
-		auth_apply(auth, &(struct http_message){.url = (char *)"https://a/"}, 0, NULL),
-		FAULT_AUTH);
+		auth_apply(auth, &(struct http_message){.url = (char *)"https://a/"}, 0, NULL), -1);
 	auth_free(auth);
 }
 END_TEST
@@ -362,7 +361,9 @@ START_TEST(what_is_not_a_program)
 	struct auth *auth = NULL;
 
 	ck_assert_int_eq(
-		make(&auth, mistakes[_i].command, mistakes[_i].settings, 0, &fault), FAULT_CONFIG);
+		unit_class(make(&auth, mistakes[_i].command, mistakes[_i].settings, 0, &fault),
+			&fault),
+		FAULT_CONFIG);
 	ck_assert_msg(
 		strstr(fault.text, mistakes[_i].words) != NULL, "case %d: %s", _i, fault.text);
 }

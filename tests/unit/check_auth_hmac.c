@@ -174,7 +174,8 @@ START_TEST(what_is_refused)
 	struct fault fault = FAULT_NULL;
 	struct auth *auth = NULL;
 
-	ck_assert_msg(make(&auth, faults[_i].settings, &fault) == FAULT_CONFIG, "case %d", _i);
+	ck_assert_msg(unit_class(make(&auth, faults[_i].settings, &fault), &fault) == FAULT_CONFIG,
+		"case %d", _i);
 	ck_assert_msg(strstr(fault.text, faults[_i].text), "case %d: %s", _i, fault.text);
 	ck_assert_msg(!strstr(fault.text, "HUSH"), "case %d: %s", _i, fault.text);
 }

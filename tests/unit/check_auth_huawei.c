@@ -3,7 +3,7 @@
  * Request Signing Guide"; the others were computed independently from the rules of that guide and
  * of the vendor's SDKs (signer.go, signer.py).
  */
-#include <check.h>
+#include "check_unit.h"
 #include <time.h>
 
 #include "base/cleanup.h"

@@ -238,7 +238,8 @@ START_TEST(what_is_refused)
 	struct fault fault = FAULT_NULL;
 	struct auth *auth = NULL;
 
-	ck_assert_msg(make(&auth, faults[_i].settings, &fault) == FAULT_CONFIG, "case %d", _i);
+	ck_assert_msg(unit_class(make(&auth, faults[_i].settings, &fault), &fault) == FAULT_CONFIG,
+		"case %d", _i);
 	ck_assert_msg(strstr(fault.text, faults[_i].text), "case %d: %s", _i, fault.text);
 	ck_assert_msg(!strstr(fault.text, "HUSH"), "case %d: %s", _i, fault.text);
 }
@@ -254,7 +255,7 @@ START_TEST(a_key_of_lines)
 	struct fault fault = FAULT_NULL;
 
 	auth_free(auth);
-	ck_assert_int_eq(make(&auth, bad, &fault), FAULT_CONFIG);
+	ck_assert_int_eq(unit_class(make(&auth, bad, &fault), &fault), FAULT_CONFIG);
 	ck_assert_ptr_nonnull(strstr(fault.text, "expected an RSA key of 2048 bits or more"));
 }
 END_TEST

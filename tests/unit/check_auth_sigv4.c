@@ -368,7 +368,7 @@ START_TEST(message_after_apply)
 	nsec_t now_time = parse_date(s3.date);
 
 	message.url = mem_strdup("https://h/p?b=2&a=1 "); /* not a URL */
-	ck_assert_int_eq(auth_apply(auth, &message, now_time, NULL), FAULT_CONFIG);
+	ck_assert_int_eq(auth_apply(auth, &message, now_time, NULL), -1);
 	free(message.url);
 	message.url = mem_strdup("https://h:443/p?b=2&a=x+y&c#f");
 	ck_assert_int_eq(auth_apply(auth, &message, now_time, NULL), 0);

@@ -144,7 +144,7 @@ START_TEST(oauth2_asks_and_keeps)
 	struct peer_answer answer;
 
 	message.url = mem_strdup("https://example.com/");
-	ck_assert_int_eq(auth_apply(auth, &message, 0, &fault), FAULT_AUTH);
+	ck_assert_int_eq(unit_class(auth_apply(auth, &message, 0, &fault), &fault), FAULT_AUTH);
 	http_message_deinit(&message);
 	ck_assert(!prepare(auth, &waiting));
 	ck_assert_msg(waiting.fault.class == FAULT_NONE, "%s", waiting.fault.text);

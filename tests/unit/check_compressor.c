@@ -1,7 +1,6 @@
 /* What is compressed is the same each time, and Debian's own programs get it back. */
 #include "sink/compressor.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -155,7 +155,8 @@ START_TEST(a_full_disk_leaves_it_as_it_was)
 	small = before;
 	small.rlim_cur = 100000;
 	setrlimit(RLIMIT_FSIZE, &small);
-	ck_assert_int_eq(deadletter_write(state, "out", many, &two, &fault), FAULT_STORE);
+	ck_assert_int_eq(unit_class(deadletter_write(state, "out", many, &two, &fault), &fault),
+		FAULT_STORE);
 	setrlimit(RLIMIT_FSIZE, &before);
 	text_after = pipeline_read(path, &size_after);
 	ck_assert_uint_eq(size_after, size);
@@ -181,9 +182,12 @@ START_TEST(no_place_is_a_fault)
 	FILE *file = fopen(path, "w");
 
 	fclose(file);
-	ck_assert_int_eq(deadletter_write(state, "out", job, &one, &fault), FAULT_STORE);
+	ck_assert_int_eq(
+		unit_class(deadletter_write(state, "out", job, &one, &fault), &fault), FAULT_STORE);
 	ck_assert_ptr_nonnull(strstr(fault.text, "dead-letters/out.ndjson"));
-	ck_assert_int_eq(deadletter_write("/dev/null", "out", job, &one, &fault), FAULT_STORE);
+	ck_assert_int_eq(
+		unit_class(deadletter_write("/dev/null", "out", job, &one, &fault), &fault),
+		FAULT_STORE);
 	free(path);
 	job_free(job);
 }
@@ -203,7 +207,9 @@ START_TEST(whose_place_it_is_is_told)
 		ck_assert_int_eq(mkdir(path, 0700), 0);
 		ck_assert_int_eq(chown(state, NOBODY, NOBODY), 0);
 		ck_assert_int_eq(seteuid(NOBODY), 0);
-		ck_assert_int_eq(deadletter_write(state, "out", job, &one, &fault), FAULT_STORE);
+		ck_assert_int_eq(
+			unit_class(deadletter_write(state, "out", job, &one, &fault), &fault),
+			FAULT_STORE);
 		ck_assert_int_eq(seteuid(0), 0);
 		ck_assert_int_eq(prctl(PR_SET_DUMPABLE, 1), 0);
 		ck_assert_msg(strstr(fault.text, "dead-letters belongs to root (mode 0700)") &&

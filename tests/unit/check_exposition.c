@@ -88,8 +88,9 @@ START_TEST(addresses)
 		ck_assert_int_eq(listen_address_is_local(&address), i != 3);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_msg(listen_address_parse(&address, bad[i], &fault) == FAULT_CONFIG, "%s",
-			bad[i]);
+		ck_assert_msg(unit_class(listen_address_parse(&address, bad[i], &fault), &fault) ==
+				      FAULT_CONFIG,
+			"%s", bad[i]);
 	ck_assert_int_eq(listen_address_parse(&address, "off", &fault), 0);
 	ck_assert_uint_eq(address.size, 0);
 }

@@ -351,7 +351,8 @@ START_TEST(conditions_are_checked)
 	ck_assert_uint_eq(findings.items[0].line, 3);
 	ck_assert_ptr_nonnull(strstr(findings.items[0].text, "include: `nonsense`"));
 	ck_assert_int_eq(
-		fanout_add_sink(fanout, &fake_plain, &setup, &common, &fault), FAULT_CONFIG);
+		unit_class(fanout_add_sink(fanout, &fake_plain, &setup, &common, &fault), &fault),
+		FAULT_CONFIG);
 	ck_assert(!fake_find("s")->alive);
 	findings_deinit(&findings);
 	options_deinit(&table);

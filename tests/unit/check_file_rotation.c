@@ -460,7 +460,7 @@ START_TEST(names_and_numbers)
 	write_text("x.999999.gz", "w", "");
 	ck_assert_int_eq(file_rotation_name(&name, path, &fault), 0);
 	ck_assert_msg(str_ends(name, "/out/x.1000000"), "%s", name);
-	ck_assert_int_eq(file_rotation_move(path, name, &fault), FAULT_STORE);
+	ck_assert_int_eq(unit_class(file_rotation_move(path, name, &fault), &fault), FAULT_STORE);
 	write_text("x", "w", "");
 	write_text("x.1000000", "w", "mine");
 	ck_assert_int_eq(file_rotation_move(path, name, &fault), FILE_ROTATION_E_TAKEN);

@@ -2,8 +2,6 @@
  */
 #include "sink/http/http_encoding.h"
 
-#include <check.h>
-
 #include "base/digest.h"
 #include "base/mem.h"
 #include "check_unit.h"

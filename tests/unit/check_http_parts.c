@@ -1,8 +1,6 @@
 /* How a job is cut into requests, and which follow from what a receiver answers. */
 #include "sink/http/http_parts.h"
 
-#include <check.h>
-
 #include "base/buf.h"
 #include "base/mem.h"
 #include "check_unit.h"

@@ -1,8 +1,6 @@
 /* When a request that fails is halved to find the record to blame. */
 #include "sink/http/http_poison.h"
 
-#include <check.h>
-
 #include "check_unit.h"
 
 static enum http_poison failed(struct http_suspicion *suspicion)

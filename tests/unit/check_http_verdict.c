@@ -1,8 +1,6 @@
 /* What an answer leads to, by status, body and encoding. */
 #include "sink/http/http_verdict.h"
 
-#include <check.h>
-
 #include "check_unit.h"
 
 #define N(array) (int)(sizeof(array) / sizeof((array)[0]))

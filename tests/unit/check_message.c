@@ -1,5 +1,5 @@
 /* lib/net/message.c: headers by name, replacing, removing, what is wiped. */
-#include <check.h>
+#include "check_unit.h"
 
 #include "base/mem.h"
 

@@ -1,5 +1,5 @@
 /* lib/net/outcome.c: every status, every way to ask for a pause, excerpts without secrets. */
-#include <check.h>
+#include "check_unit.h"
 #include <stdio.h>
 
 #include "base/mem.h"

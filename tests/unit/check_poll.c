@@ -273,7 +273,7 @@ static bool one_page(struct run *run)
 	enum record_scope scope = poll_scope(poll);
 	cursor_copy(&before, &poll->cursor);
 	int r = poll_page(poll, &page, asked, &clocks, &verdict, &fault);
-	ck_assert_msg(r == 0 || r == FAULT_INCOMPLETE, "%s", fault.text);
+	ck_assert_msg(!r || unit_class(r, &fault) == FAULT_INCOMPLETE, "%s", fault.text);
 	take_gaps(run);
 	bool more = r || verdict != POLL_CAUGHT_UP;
 	if (run->restart_of && roll(run->model, run->restart_of) == 0) {

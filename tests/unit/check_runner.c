@@ -182,7 +182,7 @@ START_TEST(foreign_state_is_refused)
 		.cursor = "nonsense",
 		.callbacks = &callbacks,
 		.userdata = &f.seen};
-	ck_assert_int_eq(runner_new(&runner, &setup, &fault), FAULT_STORE);
+	ck_assert_int_eq(unit_class(runner_new(&runner, &setup, &fault), &fault), FAULT_STORE);
 	tear_down(&f);
 }
 END_TEST

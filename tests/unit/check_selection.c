@@ -60,9 +60,11 @@ START_TEST(bad_condition_is_named)
 
 	str_list_add(&bad, "/a = fine");
 	str_list_add(&bad, "a = b");
-	ck_assert_int_eq(selection_new(&selection, &none, &bad, &fault), FAULT_CONFIG);
+	ck_assert_int_eq(
+		unit_class(selection_new(&selection, &none, &bad, &fault), &fault), FAULT_CONFIG);
 	ck_assert_ptr_nonnull(strstr(fault.text, "exclude: `a = b`"));
-	ck_assert_int_eq(selection_new(&selection, &bad, &none, &fault), FAULT_CONFIG);
+	ck_assert_int_eq(
+		unit_class(selection_new(&selection, &bad, &none, &fault), &fault), FAULT_CONFIG);
 	ck_assert_ptr_nonnull(strstr(fault.text, "include: `a = b`"));
 	str_list_deinit(&bad);
 }

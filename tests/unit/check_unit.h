@@ -5,6 +5,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
+
 static inline int unit_run(Suite *suite)
 {
 	SRunner *runner = srunner_create(suite);
@@ -12,6 +14,13 @@ static inline int unit_run(Suite *suite)
 	int n_failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
 	return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* What failed, where a function that fills FAULT returned R; FAULT_NONE: nothing. */
+static inline enum fault_class unit_class(int r, const struct fault *fault)
+{
+	ck_assert(r == 0 || r == -1);
+	return r ? fault->class : FAULT_NONE;
 }
 
 /* main() of a program with one test case. */

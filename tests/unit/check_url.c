@@ -1,5 +1,5 @@
 /* lib/net/url.c and link_header.c: origins, resolution (RFC 3986 5.4), Link headers. */
-#include <check.h>
+#include "check_unit.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"

@@ -6,7 +6,7 @@
 #ifndef TRAWLD_TESTS_FAKE_BACKEND_H
 #define TRAWLD_TESTS_FAKE_BACKEND_H
 
-#include <check.h>
+#include "check_unit.h"
 #include <sqlite3.h>
 #include <unistd.h>
 

@@ -5,7 +5,7 @@
 #ifndef TRAWLD_TESTS_HTTP_PEER_H
 #define TRAWLD_TESTS_HTTP_PEER_H
 
-#include <check.h>
+#include "check_unit.h"
 #include <ev.h>
 #include <signal.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef TRAWLD_TESTS_KEY_FIXTURE_H
 #define TRAWLD_TESTS_KEY_FIXTURE_H
 
-#include <check.h>
+#include "check_unit.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -43,7 +43,8 @@ static inline void tear_down(struct steps *s)
 	source_fixture_deinit(&s->fixture);
 }
 
-/* The answer BODY to what the poll asks now, by these clocks. */
+/* The answer BODY to what the poll asks now, by these clocks; what was wrong with it, by its class.
+ */
 static inline int answer_at(struct steps *s, const char *body, struct clocks clocks)
 {
 	struct page page;
@@ -54,7 +55,7 @@ static inline int answer_at(struct steps *s, const char *body, struct clocks clo
 	int r = poll_page(&s->poll, &page, url, &clocks, &s->verdict, &s->fault);
 	page_deinit(&page);
 	free(url);
-	return r;
+	return (int)unit_class(r, &s->fault);
 }
 
 static inline int answer(struct steps *s, const char *body, nsec_t server_time)

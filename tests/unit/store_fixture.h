@@ -5,7 +5,7 @@
 #ifndef TRAWLD_TESTS_STORE_FIXTURE_H
 #define TRAWLD_TESTS_STORE_FIXTURE_H
 
-#include <check.h>
+#include "check_unit.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

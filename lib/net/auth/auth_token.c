@@ -183,7 +183,7 @@ static void on_answer(struct http_response *response, void *userdata)
 	int r;
 
 	self->request = NULL;
-	r = (int)http_outcome(response, SLICE_NULL, clock_wall(), &fault);
+	r = http_outcome(response, SLICE_NULL, clock_wall(), &fault) == FAULT_NONE ? 0 : -1;
 	if (r && fault.status == 400)
 		fault.class = FAULT_AUTH; /* how OAuth 2.0 says: wrong secret (RFC 6749, 5.2) */
 	if (!r)

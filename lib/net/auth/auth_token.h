@@ -23,11 +23,11 @@ struct auth_token;
 /* What differs between the kinds. */
 struct auth_token_source {
 	/* Gets the token without a request, and says so by auth_token_answer, not inside this call.
-	 * 0 or a fault class. NULL: RENDER and READ are used. */
+	 * 0 or -1. NULL: RENDER and READ are used. */
 	int (*run)(struct auth_token *self, struct fault *reterr);
-	/* Fills OUT, which is HTTP_MESSAGE_NULL. 0 or a fault class. */
+	/* Fills OUT, which is HTTP_MESSAGE_NULL. 0 or -1. */
 	int (*render)(struct auth_token *self, struct http_message *out, struct fault *reterr);
-	/* Reads an answer of class FAULT_NONE. 0 or a fault class. */
+	/* Reads an answer of class FAULT_NONE. 0 or -1. */
 	int (*read)(struct auth_token *self, const struct http_response *response,
 		struct token_answer *ret, struct fault *reterr);
 	bool signs; /* what is sent holds our time: a wrong clock may be why it is refused */

@@ -38,8 +38,8 @@ int file_closed_is_at(
 	const struct file_closed *closed, const char *path, bool *ret, struct fault *reterr);
 
 enum {
-	FILE_CLOSED_E_GONE = -1, /* somebody else has moved, changed or removed it */
-	FILE_CLOSED_E_TAKEN = -2, /* the name is taken: choose another */
+	FILE_CLOSED_E_GONE = 1, /* somebody else has moved, changed or removed it */
+	FILE_CLOSED_E_TAKEN, /* the name is taken: choose another */
 };
 
 /* Gives it its last name, if that is still to be done; may be called again after a crash. 0, one of

@@ -109,7 +109,7 @@ static int file_closer_settle(struct file_closer *closer, struct file_closed *cl
 			char *name;
 
 			if (file_rotation_name(&name, closed->path, reterr) != 0)
-				return FAULT_STORE;
+				return -1;
 			free(closed->to);
 			closed->to = name;
 			closer->stored = false;

@@ -14,8 +14,8 @@
 struct file_compress;
 
 enum {
-	FILE_COMPRESS_E_GONE = -1, /* another file, or none, is at the path: nothing to do */
-	FILE_COMPRESS_E_MORE = -2, /* another step is needed */
+	FILE_COMPRESS_E_GONE = 1, /* another file, or none, is at the path: nothing to do */
+	FILE_COMPRESS_E_MORE, /* another step is needed */
 };
 
 /* Begins with the file at PATH, whose inode is INODE. 0, FILE_COMPRESS_E_GONE or FAULT_STORE. */

@@ -13,7 +13,7 @@
 int file_rotation_name(char **ret, const char *path, struct fault *reterr);
 
 enum {
-	FILE_ROTATION_E_TAKEN = -1, /* there is a file of that name */
+	FILE_ROTATION_E_TAKEN = 1, /* there is a file of that name */
 };
 
 /* Renames durably, never over another file. 0, FILE_ROTATION_E_TAKEN or FAULT_STORE. */

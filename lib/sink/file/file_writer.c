@@ -89,7 +89,7 @@ static bool file_writer_is_full(
 }
 
 enum {
-	FILE_WRITER_E_PART = -1, /* the part ends before this batch */
+	FILE_WRITER_E_PART = 1, /* the part ends before this batch */
 };
 
 static void file_writer_touch(

@@ -194,7 +194,7 @@ static int stamps_read(struct seal_stamps *stamps, const struct http_response *r
 	int r = 0;
 
 	if (http_outcome(response, SLICE_NULL, now, reterr) != FAULT_NONE)
-		return (int)reterr->class;
+		return -1;
 	if (token_request_check(stamps->query, body, &time, &reason) != 0)
 		r = fault_set(reterr, FAULT_BODY, "no valid token: %s", buf_text(&reason));
 	buf_deinit(&reason);

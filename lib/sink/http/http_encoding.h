@@ -34,7 +34,7 @@ struct http_encoding {
 	void (*check)(const struct http_options *options, const struct ini_section *section,
 		struct findings *findings);
 	/* What an answer of 200 to 299 says. 0: every record is decided, those that are refused
-	 * through http_parts_refuse. A fault outcome: the part is to be sent again, but for what is
+	 * through http_parts_refuse. -1: the part is to be sent again, but for what is
 	 * refused or was taken (http_parts_take). NULL: any such answer means that all is taken. */
 	int (*read)(
 		struct http_part *part, const struct http_response *response, struct fault *reterr);

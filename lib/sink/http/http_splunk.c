@@ -130,7 +130,7 @@ static int splunk_read(
 		fault_set(reterr, FAULT_CONFIG,
 			"the response has no ackId: switch on indexer acknowledgement for the token, or set ack = no");
 		reterr->wait_ns = HTTP_PATIENCE;
-		return FAULT_CONFIG;
+		return -1;
 	}
 	return 0;
 }
