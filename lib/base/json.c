@@ -136,7 +136,7 @@ int json_encode(struct slice text, struct buf *out)
 {
 	const unsigned char *p = (const unsigned char *)text.data, *end = p + text.size;
 	int r = buf_append_char(out, '"');
-	while (p < end && r == 0) {
+	while (p < end && !r) {
 		const unsigned char *start = p;
 		size_t n = 1;
 		while (p < end && *p >= 0x20 && *p != '"' && *p != '\\' &&

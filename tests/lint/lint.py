@@ -97,14 +97,8 @@ def layer_of(path):
 def arrows():
     """A folder includes from the folders that LAYERS allows; foreign libraries only where they
     belong. The source side and the delivery side never meet in lib/."""
-    homes = {
-        "sqlite3.h": ("store",),
-        "libpq-fe.h": ("store",),
-        "curl/curl.h": ("net",),
-        "zstd.h": ("store", "net", "sink"),
-        "zlib.h": ("net", "source", "sink"),
-        "microhttpd.h": (),
-    }
+    homes = {"sqlite3.h": ("store",), "libpq-fe.h": ("store",), "curl/curl.h": ("net",), "microhttpd.h": ()}
+    homes |= {"zstd.h": ("store", "net", "sink"), "zlib.h": ("net", "source", "sink")}
     for path in sources("lib", "daemon"):
         own = layer_of(path)
         for number, line in enumerate(lines_of(path), 1):
@@ -254,13 +248,26 @@ def style():
             yield line.split(" error:")[0].rstrip(":"), "clang-format would change this"
 
 
+# What a result is not, but in functions of these "FILE TYPE".
+NOT_RESULTS = (
+    (r"(?<![>.])\b(r|rc) [!=]= 0\b", r"(?!)", "compares a result with 0: write `if (r)` or `if (!r)`"),
+    (r"\breturn (?:[^;=()]*[?:] )?(FAULT_(?!NULL)|\(int\)[^;]*\bclass;)|\b(r|rc) [!=]?= FAULT_", r".* enum fault_class",
+     "returns a class: return -1, the class is in the struct fault"),
+    (r"(\breturn\b|\br =)[^=;]* -(errno|E[A-Z]{3,})\b",
+     r"lib/(base|sink/file|pipeline/(resend|dead)|store/backup)|daemon/ctl/veri", "is an errno: return -1"),
+    (r"\b(?!HTTP_STREAM)[A-Z_]+_E_[A-Z]+ = -", r"(?!)", "is an outcome of its own: it is positive, -1 is a failure"),
+)  # fmt: skip
+
+
 def results():
-    """A result is asked for in one way."""
+    """A failure is -1, and its class is in the struct fault; a result is asked for in one way."""
     for path in sources("lib", "daemon"):
-        text = re.sub(r'/\*.*?\*/|"(?:\\.|[^"\\])*"', lambda m: "\n" * m[0].count("\n"), path.read_text(), flags=re.S)
+        kind, text = "", re.sub(r"""/\*.*?\*/|'\\?.'|"(?:\\.|[^"\\])*\"""", lambda m: "\n" * m[0].count("\n"), path.read_text(), flags=re.S)
         for number, line in enumerate(text.splitlines(), 1):
-            if re.search(r"(?<![>.])\b(r|rc) [!=]= 0\b", line):
-                yield place(path, number), "compares a result with 0: write `if (r)` or `if (!r)`"
+            kind = line if re.match(r"\w.*\(", line) else kind
+            for pattern, where, what in NOT_RESULTS:
+                if re.search(pattern, line) and not re.match(where, "%s %s" % (place(path), kind)):
+                    yield place(path, number), what
 
 
 def providers():
