@@ -78,15 +78,19 @@ class Bytes(Case):
 
     def is_running(self, name):
         """As systemd does: who was too slow for its lease starts again."""
-        if self.daemons[name].process.poll() is not None:
+        if name not in self.daemons:
+            self.node(name)
+        elif self.daemons[name].process.poll() is not None:
             self.assertEqual(self.daemons[name].wait(), 75, self.daemons[name].text())
             self.node(name)
         return True
 
-    def start(self, name, says):
-        self.node(name)
-        wait_until(lambda: self.is_running(name) and says in self.daemons[name].text(), says, 60)
-        return self.daemons[name]
+    def pair(self):
+        """(name of the holder, of the one that stands by), or None. Whoever is too slow for its lease loses it to the other one."""
+        texts = {name: self.daemons[name].text() for name in "ab" if self.is_running(name)}
+        holding = [name for name in "ab" if "holding shard 0" in texts[name]]
+        waiting = [name for name in "ab" if name not in holding and "standing by" in texts[name]]
+        return (*holding, *waiting) if len(holding) == len(waiting) == 1 else None
 
     def half(self, n):
         """The pause after N bytes of a commit."""
@@ -97,37 +101,36 @@ class Bytes(Case):
     def try_half(self, n):
         """Nothing follows after N bytes of a commit, and the holder stands still. Afterwards, the other node holds the shard.
         None: the holder was too slow for its lease before it had sent so much."""
-        holder, relay = self.daemons[self.order[0]], self.relays[self.order[0]]
-        heir = self.start(self.order[1], "standing by")
+        names = wait_until(self.pair, "a holder and a standby", 60)
+        holder, heir = (self.daemons[name] for name in names)
+        relay = self.relays[names[0]]
         relay.stop_at(BEGIN, REQUESTS, n)
         self.n_visible += 1
         self.cloud.control(visible=self.n_visible)
-        wait_until(lambda: REQUESTS in relay.reached or holder.process.poll() is not None, "the byte", 60)
-        if holder.process.poll() is not None:
+        wait_until(lambda: REQUESTS in relay.reached or "holding shard 0" in heir.text(), "the byte", 60)
+        if "holding shard 0" in heir.text():
             relay.release()
-            heir.wait_log("holding shard 0", seconds=60)
-            self.order.reverse()
+            self.assertEqual(holder.wait(60), 75, holder.text())
             return None
         holder.signal(signal.SIGSTOP)
         began = time.monotonic()
         heir.wait_log("holding shard 0", seconds=60)
         pause = time.monotonic() - began
         # no lock of the first is left
-        wait_until(lambda: self.is_running(self.order[1]) and self.is_acknowledged(self.n_visible), "the record", 60)
+        wait_until(lambda: self.is_running(names[1]) and self.is_acknowledged(self.n_visible), "the record", 60)
         relay.release()  # the rest comes, to nobody
         holder.signal(signal.SIGCONT)
         self.assertEqual(holder.wait(60), 75, holder.text())
-        self.order.reverse()
         return pause
 
     def halves(self, cuts):
-        self.order = ["a", "b"]
         self.n_visible = 1
         self.begin(10000, visible=1)
-        self.start("a", "holding shard 0")
+        self.node("a")
         wait_until(lambda: self.is_running("a") and self.is_acknowledged(1), "the first record", 60)
         pauses = [self.half(n) for n in cuts]
-        self.assertEqual(self.daemons[self.order[0]].stop(), 0)
+        for name in wait_until(self.pair, "a holder and a standby", 60):
+            self.assertEqual(self.daemons[name].stop(), 0)
         self.count = self.n_visible
         self.recover("a", "b")
         self.assert_once(self.count, self.count)

@@ -97,7 +97,8 @@ struct postgresql {
 	bool request_answering; /* the answer is under way */
 };
 
-/* --- connection.c --- */
+/* --- connection.c: what a daemon, whose lease runs, does with the server. Commands of a person
+ * wait as long as it takes (pg_session.h). --- */
 
 nsec_t boot_clock(void);
 /* Begins a connection under the name NAME of the session. BESIDE (may be NULL): to the same server,

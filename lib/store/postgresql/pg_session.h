@@ -1,6 +1,8 @@
 /*
- * A connection to the database of a cluster on which each call waits for its answer: for commands
- * of a person, and for a daemon before it is at work.
+ * A connection for the commands of a person (move, reshard, status, requests): each call waits for
+ * its answer as long as it takes, and its error is judged for an exit status. What a daemon does
+ * with the database is in internal.h (connection.c): it waits 10 s at most, since a lease runs
+ * meanwhile.
  */
 #ifndef TRAWLD_STORE_PG_SESSION_H
 #define TRAWLD_STORE_PG_SESSION_H
