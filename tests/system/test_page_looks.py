@@ -47,6 +47,21 @@ def estate(n):
     return status([*special, *calm], sinks)
 
 
+# Cells of a row whose text is wider than they are, or broken within a number; names that begin left of their first line.
+BROKEN = """
+const found = [];
+for (const cell of document.querySelectorAll("tbody td.number, tbody .state"))
+    if (cell.scrollWidth > cell.clientWidth + 1 || (cell.matches(".number") && cell.clientHeight > 30))
+        found.push(cell.className + ": " + cell.textContent);
+for (const name of document.querySelectorAll("tbody .name")) {
+    const lefts = [...name.querySelector("b").getClientRects(), ...name.querySelector("small").getClientRects()].map((box) => box.left);
+    if (lefts.some((left) => left < lefts[0] - 1))
+        found.push("name: " + name.textContent);
+}
+return found;
+"""
+
+
 class Looks(Page):
     def words_of(self, selector):
         return self.browser.run(
@@ -67,7 +82,7 @@ class Looks(Page):
             self.assertEqual((self.row("globex")["behind"], self.row("globex")["newest"]), ("0", "1 m"))
             self.assertIn("next now", self.row("siem", "sinks")["note"])
             self.assertEqual(self.row("archive", "sinks")["success"], "now")
-            self.assertIn("full in 1 h 30 m", self.words_of("#spool small")[0])
+            self.assertIn("full\u00a0in\u00a01\u00a0h\u00a030\u00a0m", self.words_of("#spool small")[0])
             self.assertEqual(self.browser.run("return bar.dataset.level"), "warn")
             self.assertEqual(self.words_of("#unsent")[0].split(), ["1,540", "for", "siem"])
             self.each_look("estate-%d" % n, ("phone", "desk") if n == 1000 else tuple(SCREENS))
@@ -94,6 +109,29 @@ class Looks(Page):
         self.browser.run("calmShown = false; scrollTo(0, 0); arrange()")
         self.browser.screen(*DESK)
         self.browser.wait(visible + " == %d" % n, "all sources on a desk")
+
+    def test_large(self):
+        """Long names, large numbers and long words are whole, and where they belong."""
+        found = estate(5)
+        name = "denied-with-a-long-name-of-a-project-in-zurich"
+        found["sources"] += [
+            source(name, "access denied", "HTTP 401 Unauthorized", failing_since=ago(90000), attempts=310, records=123456789,
+                   behind_seconds=90000.0, lag_seconds=90000.0),
+            source("initech-test", "waiting for credential", behind_seconds=90000.0, waits_for=name),
+        ]  # fmt: skip
+        found["sinks"].append(sink("lake", "paused", type="kafka", pending_records=9123456, oldest_pending_age=200000.0,
+                                   delivered=1234567890))  # fmt: skip
+        found["spool"].update(bytes=(1 << 30) - 4096)
+        self.begin_doctored(found)
+        self.assertIn("1 of 3 sinks is paused, 9,123,456 records unsent", "\n".join(self.words_of("#also b")))
+        self.assertEqual(self.words_of("#spool b"), ["1 GiB"])
+        for width in (1152, 1280, 2560):
+            self.browser.screen(width, 900)
+            self.browser.wait("return innerWidth == arguments[0]", "the screen", width)
+            self.assertEqual(self.browser.run(BROKEN), [], width)
+            self.browser.picture("large-%d" % width)
+        self.browser.screen(*PHONE)
+        self.assert_fits("large")
 
     def test_axe(self):
         self.begin_doctored(estate(60))
