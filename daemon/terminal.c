@@ -2,6 +2,7 @@
 #include "terminal.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/utf8.h"
 
 struct terminal terminal_of(int fd)
@@ -34,32 +36,12 @@ static size_t character(const char *text)
 	return n ? n : 1;
 }
 
-/* The code point of the N bytes at TEXT; what is no UTF-8 is its byte. */
-static uint32_t code_point(const char *text, size_t n)
-{
-	static const unsigned char firsts[] = {0, 0xff, 0x1f, 0x0f, 0x07};
-	uint32_t code = (unsigned char)text[0] & firsts[n];
-	for (size_t i = 1; i < n; i++)
-		code = code << 6 | ((unsigned char)text[i] & 0x3f);
-	return code;
-}
-
-/* Characters that steer a terminal, or change the direction or the line in which others are shown.
- */
-static bool is_control(const char *text, size_t n)
-{
-	uint32_t code = code_point(text, n);
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (n == 1 && code >= 0x80) ||
-	       code == 0x61c || code == 0x200e || code == 0x200f ||
-	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-}
-
 size_t terminal_append(struct buf *out, const char *text, size_t columns)
 {
 	size_t n_done = 0;
 	while (*text && (columns == 0 || n_done < columns)) {
 		size_t n = character(text);
-		if (is_control(text, n))
+		if (utf8_is_control(text, n))
 			buf_append_char(out, '?');
 		else
 			buf_append(out, text, n);
@@ -74,12 +56,30 @@ void terminal_append_json(struct buf *out, struct slice text)
 	char *copy CLEANUP_FREE = mem_strndup(text.data, text.size);
 	for (const char *p = copy; *p;) {
 		size_t n = character(p);
-		if (is_control(p, n))
-			buf_printf(out, "\\u%04x", (unsigned)code_point(p, n));
+		if (utf8_is_control(p, n))
+			buf_printf(out, "\\u%04x", utf8_decode(p, n));
 		else
 			buf_append(out, p, n);
 		p += n;
 	}
+}
+
+void terminal_write(struct slice text)
+{
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	bool is_terminal = isatty(STDOUT_FILENO) == 1;
+	struct slice line;
+	if (text.size && text.data[text.size - 1] == '\n')
+		text.size--;
+	while (is_terminal && str_next_part(&text, '\n', &line)) {
+		terminal_append_json(&out, line);
+		buf_append_char(&out, '\n');
+	}
+	if (!is_terminal) {
+		buf_append_slice(&out, text);
+		buf_append_char(&out, '\n');
+	}
+	fwrite(buf_text(&out), 1, out.size, stdout);
 }
 
 size_t terminal_columns(const char *text)

@@ -9,6 +9,7 @@
 #include "base/timestamp.h"
 #include "pipeline/sink.h"
 #include "store/kept.h"
+#include "terminal.h"
 
 #define PIECE ((size_t)64 << 10)
 
@@ -21,7 +22,7 @@ struct printing {
 
 static void flush_out(struct printing *printing)
 {
-	fwrite(buf_text(&printing->out), 1, printing->out.size, stdout);
+	terminal_write(buf_slice(&printing->out));
 	buf_clear(&printing->out);
 }
 

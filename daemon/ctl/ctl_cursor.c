@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cursor_text.h"
 #include "store/cursors.h"
+#include "terminal.h"
 
 struct row {
 	char *source;
@@ -65,7 +66,7 @@ static void print_none(const struct config *config, const char *name, bool json)
 		buf_printf(
 			&out, "source %s\n  no saved cursor: starts from start = %s", name, start);
 	}
-	puts(buf_text(&out));
+	terminal_write(buf_slice(&out));
 }
 
 static void describe(
@@ -77,7 +78,7 @@ static void describe(
 	cursor_describe(cursor, 2, &out);
 	buf_printf(&out, "  %-15s  ", "saved at");
 	cursor_describe_time(row->updated_time - row->updated_time % NSEC_PER_SEC, &out);
-	puts(buf_text(&out));
+	terminal_write(buf_slice(&out));
 }
 
 static void describe_json(const struct row *row, const struct cursor *cursor)
@@ -90,7 +91,7 @@ static void describe_json(const struct row *row, const struct cursor *cursor)
 	buf_append_text(&out, "\",\"place\":");
 	cursor_describe_json(cursor, &out);
 	buf_append_char(&out, '}');
-	puts(buf_text(&out));
+	terminal_write(buf_slice(&out));
 }
 
 static int print_row(const struct config *config, const struct row *row, bool json)

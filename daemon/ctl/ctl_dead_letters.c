@@ -19,6 +19,7 @@
 #include "pipeline/resend.h"
 #include "store/commit.h"
 #include "store/events.h"
+#include "terminal.h"
 
 static bool is_configured(const struct config *config, const char *name)
 {
@@ -33,9 +34,10 @@ static bool is_configured(const struct config *config, const char *name)
 static void print_slice(struct slice text)
 {
 	/* as in JSON: nothing in it can move the cursor of a terminal */
-	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
+	struct buf out CLEANUP(buf_deinit) = BUF_NULL, shown CLEANUP(buf_deinit) = BUF_NULL;
 	json_encode(text, &out);
-	fwrite(out.data + 1, 1, out.size - 2, stdout);
+	terminal_append_json(&shown, (struct slice){out.data + 1, out.size - 2});
+	fputs(buf_text(&shown), stdout);
 }
 
 static void print_letter(const struct deadletter *letter)
@@ -51,8 +53,7 @@ static void print_letter(const struct deadletter *letter)
 	printf("\n    ");
 	print_slice(letter->reason);
 	printf("\n    ");
-	fwrite(letter->record.data, 1, letter->record.size, stdout);
-	putchar('\n');
+	terminal_write(letter->record);
 }
 
 /* What is sent again and acknowledged is no longer one of them. */
@@ -81,7 +82,7 @@ static unsigned long long print_letters(FILE *file, bool json)
 			continue;
 		n++;
 		if (json)
-			printf("%.*s\n", (int)text.size, text.data);
+			terminal_write(text);
 		else if (deadletter_read(reader, text, &letter))
 			print_letter(&letter);
 		else

@@ -20,6 +20,7 @@
 #include "pipeline/deadletter.h"
 #include "pipeline/sink.h"
 #include "store/kept.h"
+#include "terminal.h"
 
 #define COLONS_MAX 6
 #define KEYS_MAX ((1 << COLONS_MAX) + 1)
@@ -268,7 +269,7 @@ int ctl_find(const struct ctl_arguments *arguments)
 	int code = ctl_read_state(config, read_places, &search);
 	if (code == 0)
 		read_all_letters(&search);
-	fwrite(buf_text(&search.out), 1, search.out.size, stdout);
+	terminal_write(buf_slice(&search.out));
 	buf_deinit(&search.out);
 	if (code == 0 && search.n_found == 0 && search.unreadable) {
 		fprintf(stderr,

@@ -6,6 +6,7 @@
 #include "mask.h"
 #include "cursor_text.h"
 #include "pipeline/selection.h"
+#include "terminal.h"
 
 static void add_text(struct buf *out, const char *name, const char *text)
 {
@@ -109,5 +110,5 @@ void probe_print_json(const struct probe *probe)
 	if (good)
 		add_page(&out, probe);
 	buf_append_char(&out, '}');
-	puts(buf_text(&out));
+	terminal_write(buf_slice(&out));
 }

@@ -50,7 +50,7 @@ static bool print_record(struct slice line, void *userdata)
 		fprintf(stderr, "trawlctl: %lld record%s left out: this end is too slow\n",
 			(long long)n, n == 1 ? " was" : "s were");
 	else if (tail->json)
-		printf("%.*s\n", (int)line.size, line.data);
+		terminal_write(line);
 	else
 		print_text(line, envelope);
 	if (!left_out && tail->left > 0)

@@ -13,6 +13,7 @@
 #include "base/line_writer.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
 static bool prefixes;
 static void (*divert)(enum log_level level, const struct log_subject *subject, struct slice text);
@@ -56,14 +57,16 @@ bool log_enabled(enum log_level level)
 
 static void append_escaped(struct buf *line, struct slice text)
 {
-	for (size_t i = 0; i < text.size; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-		if (c == '\n')
+	for (size_t i = 0, n; i < text.size; i += n) {
+		const char *at = text.data + i;
+		n = utf8_size(at, text.size - i);
+		n = n ? n : 1;
+		if (*at == '\n')
 			buf_append_text(line, "\\n");
-		else if (c < 0x20 || c == 0x7f)
-			buf_printf(line, "\\x%02x", c);
+		else if (!utf8_is_control(at, n))
+			buf_append(line, at, n);
 		else
-			buf_append_char(line, (char)c);
+			buf_printf(line, n == 1 ? "\\x%02x" : "\\u%04x", utf8_decode(at, n));
 	}
 }
 

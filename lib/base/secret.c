@@ -14,6 +14,7 @@
 #include "base/encode.h"
 #include "base/escape.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #define SIZE_MIN 4 /* shorter ones would mask ordinary words */
 #define N_LAYERS 3 /* an escape inside an escape inside an escape */
@@ -426,9 +427,12 @@ void secret_mask(struct buf *buf)
 void secret_mask_line(struct buf *buf)
 {
 	secret_mask(buf);
-	for (size_t i = 0; i < buf->size; i++)
-		if ((unsigned char)buf->data[i] < 0x20 || buf->data[i] == 0x7f)
-			buf->data[i] = '?';
+	for (size_t i = 0, n; i < buf->size; i += n) {
+		n = utf8_size(buf->data + i, buf->size - i);
+		n = n ? n : 1;
+		if (utf8_is_control(buf->data + i, n) && (n > 1 || (buf->data[i] & 0x80) == 0))
+			memset(buf->data + i, '?', n);
+	}
 }
 
 void secret_set(struct secret *secret, struct slice text)

@@ -64,6 +64,25 @@ bool utf8_is_valid(struct slice text)
 	return true;
 }
 
+unsigned utf8_decode(const char *text, size_t size)
+{
+	static const unsigned char firsts[] = {0, 0xff, 0x1f, 0x0f, 0x07};
+	unsigned code = (unsigned char)text[0] & firsts[size];
+
+	for (size_t i = 1; i < size; i++)
+		code = code << 6 | ((unsigned char)text[i] & 0x3f);
+	return code;
+}
+
+bool utf8_is_control(const char *text, size_t size)
+{
+	unsigned code = utf8_decode(text, size);
+
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (size == 1 && code >= 0x80) ||
+	       code == 0x61c || code == 0x200e || code == 0x200f ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 size_t utf8_cut(const char *text, size_t size)
 {
 	while (size && ((unsigned char)text[size] & 0xc0) == 0x80)

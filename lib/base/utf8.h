@@ -12,6 +12,13 @@ size_t utf8_size(const char *text, size_t size);
 /* Is TEXT made of valid sequences only? */
 bool utf8_is_valid(struct slice text);
 
+/* Is the character of SIZE bytes at TEXT one that steers a terminal, or that changes the direction
+ * or the line in which others are shown? A single byte that is no character counts as one, too. */
+bool utf8_is_control(const char *text, size_t size);
+
+/* Its number. */
+unsigned utf8_decode(const char *text, size_t size);
+
 /* The largest size up to SIZE at which TEXT, which is longer, can be cut without leaving a part of
  * a character. */
 size_t utf8_cut(const char *text, size_t size);

@@ -227,22 +227,15 @@ static bool is_throttling(const struct http_response *response)
 		       slice_is(any_header(response, remaining_headers), "0"));
 }
 
-/* U+0080 to U+009F are control characters, too: terminals obey some of them. */
-static bool is_control(const unsigned char *at, size_t size)
-{
-	return (size == 1 && (at[0] < 0x20 || at[0] == 0x7f)) ||
-	       (size == 2 && at[0] == 0xc2 && at[1] < 0xa0);
-}
-
 static void append_printable(struct slice text, size_t limit, struct buf *out)
 {
-	const unsigned char *at = (const unsigned char *)text.data;
+	const char *at = text.data;
 	size_t i = 0;
 	size_t written = 0;
 
 	while (i < text.size) {
-		size_t size = utf8_size(text.data + i, text.size - i);
-		bool bad = size == 0 || is_control(at + i, size);
+		size_t size = utf8_size(at + i, text.size - i);
+		bool bad = size == 0 || utf8_is_control(at + i, size);
 
 		if (size == 0)
 			size = 1;
