@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 from holders import LEASE, Case  # first: it finds the next ones
+from relay import REQUESTS, Relay
 
 import harness
 from harness import wait_until
@@ -41,9 +42,19 @@ class Slow(Case):
 
     def test_start(self):
         """The state is opened after the lease was taken."""
+        self.start_slowly()
+
+    def test_connection(self):
+        """The same, and the server does not answer the connection that is to renew the lease: without it, nothing is taken."""
+        relay = self.own(Relay(self.server.port))
+        relay.mute_at(b":lease\0", REQUESTS)
+        self.start_slowly(address=self.server.address(relay))
+        self.assertIn("the database does not answer", self.daemons["a"].text())
+
+    def start_slowly(self, **settings):
         (self.dir / "state-a").mkdir(mode=0o700)
         held = self.hold(self.dir / "state-a" / "shard-0.commits")
-        holder = self.node("a")
+        holder = self.node("a", **settings)
         wait_until(self.is_taken, "a holder", 60)
         heir = self.node("b")
         heir.wait_log("standing by", seconds=60)

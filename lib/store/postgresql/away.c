@@ -59,6 +59,7 @@ static bool finish_connecting(const struct away *away)
 static bool take_results(const struct away *away, bool *ret_renewed)
 {
 	*ret_renewed = false;
+	PQflush(away->connection);
 	while (!PQisBusy(away->connection)) {
 		CLEANUP(result_clear) PGresult *result = PQgetResult(away->connection);
 
@@ -118,27 +119,42 @@ static void away_free(struct away *away)
 	free(away);
 }
 
-void postgresql_away_begin(struct postgresql *postgresql)
+static char *session_name(const struct postgresql *postgresql)
 {
-	CLEANUP_FREE char *name =
-		mem_printf("trawld:%s:%s:lease", postgresql->cluster, postgresql->shard_text);
-	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
-	struct away *away;
+	return mem_printf("trawld:%s:%s:lease", postgresql->cluster, postgresql->shard_text);
+}
 
-	if (postgresql->away || !postgresql->held || !postgresql->connection)
-		return;
-	away = MEM_NEW(struct away);
+PGconn *away_connect(const struct postgresql *postgresql, struct fault *reterr)
+{
+	CLEANUP_FREE char *name = session_name(postgresql);
+
+	return connection_open(postgresql, name, reterr);
+}
+
+void away_begin(struct postgresql *postgresql, PGconn *connection)
+{
+	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
+	struct away *away = MEM_NEW(struct away);
+
 	buf_printf(&sql, "%s; ", connection_settings);
 	lease_print_renew(postgresql, "", &sql);
 	away->renew = mem_strdup(buf_text(&sql));
 	away->every_ns = postgresql->lease_ns / 3;
-	away->connection = connection_start(postgresql, name, postgresql->connection);
+	away->connection = connection;
 	away->ended = eventfd(0, EFD_CLOEXEC);
 	/* without it, a start that takes long may lose the lease: that is told, and tried again */
 	if (!away->connection || away->ended < 0 || thread_start(&away->thread, run, away))
 		away_free(away);
 	else
 		postgresql->away = away;
+}
+
+void postgresql_away_begin(struct postgresql *postgresql)
+{
+	CLEANUP_FREE char *name = session_name(postgresql);
+
+	if (!postgresql->away && postgresql->held && postgresql->connection)
+		away_begin(postgresql, connection_start(postgresql, name, postgresql->connection));
 }
 
 void postgresql_away_end(struct postgresql *postgresql)

@@ -162,6 +162,11 @@ void side_close(struct postgresql *postgresql);
 
 /* --- away.c --- */
 
+/* The connection that away_begin takes over: made before a lease is taken, since that may take long
+ * as well. NULL: *RETERR says why. */
+PGconn *away_connect(const struct postgresql *postgresql, struct fault *reterr);
+void away_begin(struct postgresql *postgresql, PGconn *connection);
+
 /* Before the last renewal that succeeded since the loop is away; 0: there was none. */
 nsec_t away_sent_boot(const struct postgresql *postgresql);
 

@@ -234,11 +234,26 @@ static int name_session(struct postgresql *postgresql, struct fault *reterr)
 	return result ? 0 : STORE_E_FULL;
 }
 
+/* Sets held, if nobody else was faster. */
+static int take_free(struct postgresql *postgresql, struct fault *reterr)
+{
+	bool free, taken;
+	int r = begin_taking(postgresql, &free, reterr);
+
+	if (!r && free)
+		r = end_sessions(postgresql, reterr);
+	taken = !r && free && take(postgresql, &r, reterr);
+	if (!r)
+		r = end_taking(postgresql, taken ? "COMMIT" : "ROLLBACK", reterr);
+	postgresql->held = !r && taken;
+	return r;
+}
+
 int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret,
 	int64_t *ret_shard, struct fault *reterr)
 {
+	PGconn *beside;
 	int64_t shard;
-	bool free, taken;
 	int r = look(postgresql, &shard, reterr);
 
 	*ret = NULL;
@@ -249,15 +264,15 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 		return r;
 	postgresql->shard = shard;
 	snprintf(postgresql->shard_text, sizeof(postgresql->shard_text), "%lld", (long long)shard);
-	r = begin_taking(postgresql, &free, reterr);
-	if (!r && free)
-		r = end_sessions(postgresql, reterr);
-	taken = !r && free && take(postgresql, &r, reterr);
-	if (!r)
-		r = end_taking(postgresql, taken ? "COMMIT" : "ROLLBACK", reterr);
-	postgresql->held = !r && taken;
-	if (r || !taken)
+	beside = away_connect(postgresql, reterr);
+	if (!beside)
+		return STORE_E_FULL;
+	r = take_free(postgresql, reterr);
+	if (r || !postgresql->held) {
+		PQfinish(beside);
 		return r;
+	}
+	away_begin(postgresql, beside);
 	r = name_session(postgresql, reterr);
 	if (r)
 		return r;
@@ -265,7 +280,6 @@ int postgresql_acquire(struct postgresql *postgresql, struct store_backend **ret
 		postgresql->backend.format = store_schema_version();
 	postgresql->renew_at = clock_monotonic(); /* what is around it is to be known soon */
 	hold_begin(postgresql);
-	postgresql_away_begin(postgresql);
 	*ret = &postgresql->backend;
 	*ret_shard = shard;
 	return 0;
