@@ -157,7 +157,7 @@ class Soak(harness.Case):
         self.wait_size(self.folder / "taken", total, PATIENCE)
         for receiver in self.receivers:
             wait_until(lambda: self.n_new(receiver) >= SOURCES * RECORDS, "all at a collector", PATIENCE)
-        self.daemon_.stop()
+        self.assertEqual(self.daemon_.stop(), 0, self.daemon_.text())
         for name, lines in expected.items():
             self.assert_output(lines, size(name))
         everything = sorted(b"".join(expected.values()).splitlines())
@@ -175,6 +175,8 @@ class Soak(harness.Case):
             flush=True,
         )
         self.assertLess(descriptors[1], descriptors[0] + 100)
+        if "ASAN_OPTIONS" in os.environ:  # it keeps what was freed
+            return
         if MINUTES >= 10:  # in a shorter third, what sinks and sources happen to hold is not evened out
             self.assertLess(memory[1], memory[0] * 1.02 + (0 if MINUTES >= 60 else 512))
 
