@@ -85,11 +85,11 @@ static unsigned level_of(
 {
 	static const nsec_t parts[] = {2, 4, 10};
 	nsec_t retention = poller->source->definition->resume.retention_ns;
-	nsec_t left = status->deadline_time - now;
 	nsec_t since = status->failing ? status->failing_time : status->state_time;
-	unsigned level = now - since >= PATIENCE;
 	if (status->deadline_time == NSEC_NONE || is_read(status))
 		return 0;
+	nsec_t left = status->deadline_time - now;
+	unsigned level = now - since >= PATIENCE;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (left < retention / parts[i])
 			level = (unsigned)i + 2;
