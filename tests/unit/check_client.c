@@ -248,6 +248,13 @@ START_TEST(what_is_refused)
 		.timeout_ns = refusals[_i].timeout_ms * NSEC_PER_MSEC};
 	struct peer_answer answer = peer_get(refusals[_i].path, &transport);
 
+	/* on a busy machine, even connecting can take longer */
+	while (refusals[_i].timeout_ms && !has(answer.fault.text, refusals[_i].text) &&
+		transport.timeout_ns < 30 * NSEC_PER_SEC) {
+		peer_answer_deinit(&answer);
+		transport.timeout_ns *= 2;
+		answer = peer_get(refusals[_i].path, &transport);
+	}
 	ck_assert_msg(answer.fault.class == refusals[_i].class, "case %d: class %d %s", _i,
 		answer.fault.class, answer.fault.text);
 	ck_assert_msg(
