@@ -143,7 +143,7 @@ static int pair(
 			n_records, str_plural((unsigned long long)n_records), path);
 	else
 		verify_problem(&verification->report,
-			"%s: no seal that was given covers anything of it (was its .seals file removed?)",
+			"%s: no seal that was given covers anything of it (was its .seals file removed? a sink without `seal` writes none)",
 			path);
 	return 0;
 }

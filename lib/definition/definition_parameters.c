@@ -231,7 +231,9 @@ static void bind(struct definition_reader *reader, struct ini_section *section,
 	bool needed = parameter->required && definition_uses(reader->definition, parameter->name);
 	if (needed && !parameter->value && !(entry && entry->value[0]))
 		findings_add_at(reader->findings, source, parameter->name,
-			"[source %s] needs `%s`: %s requires it", source->name, parameter->name,
+			entry ? "[source %s]: `%s` is empty: %s requires it"
+			      : "[source %s] needs `%s`: %s requires it",
+			source->name, parameter->name,
 			reader->definition->title ? reader->definition->title
 						  : reader->definition->name);
 	else if (parameter->with && !parameter->value &&

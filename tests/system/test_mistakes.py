@@ -12,6 +12,7 @@ HTTP = "type = http\nurl = http://127.0.0.1:9/"
 # What is replaced, by what, and at which line trawld says what; what it must not say (as it did).
 MISTAKES = (
     ("a mistyped required key", "token = ", "tokn = ", 9, "did you mean `token`", "needs `token`"),
+    ("an empty required key", "token = TOKEN", "token =", 9, "[source acme]: `token` is empty", "needs"),
     ("a key given twice", "interval = 1m", "token = x", 11, "duplicate key `token`", "unknown key"),
     ("a header without ]", "[source acme]", "[source acme", 7, "not a section header", "unknown"),
     ("YAML", "provider = ", "provider: ", 8, "nor `key = value`; write `=` for the `:`", "cloudscale"),

@@ -285,7 +285,7 @@ START_TEST(faults_of_the_source)
 		const char *words;
 	} cases[] = {
 		{"[source a]\nregion = x\n", 1, "needs `token`"},
-		{"[source a]\ntoken =\n", 2, "needs `token`"},
+		{"[source a]\ntoken =\n", 2, "`token` is empty"},
 		{"[source a]\ntoken = tttt\noverlap = 5\n", 3, "try 5s, 5m"},
 		{"[source a]\ntoken = tttt\nrecords.id = x\n", 3, "not a JSON Pointer"},
 		{"[source a]\ntoken = tttt\npage.sizes = 5\n", 3, "did you mean `size`"},
