@@ -13,7 +13,10 @@
 
 void buf_deinit(struct buf *buf)
 {
-	spare_put(buf->data, buf->capacity);
+	if (buf->capacity < SPARE_SIZE_MIN)
+		free(buf->data);
+	else
+		spare_put(buf->data, buf->capacity);
 	*buf = (struct buf){.limit = buf->limit};
 }
 

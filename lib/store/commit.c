@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/spare.h"
 #include "store/store_internal.h"
 
 /* The file gives pages back to the file system, some with each commit, while more than these and
@@ -22,6 +23,22 @@
 static size_t page_memory(const struct pending_page *page)
 {
 	return page->batch ? batch_memory(page->batch) + page->encoded.capacity : 0;
+}
+
+/* One buffer serves all small bodies; a large one keeps the block into which it was encoded. */
+static void encode_page(struct store *store, struct pending_page *page)
+{
+	struct buf *scratch = &store->scratch;
+
+	buf_clear(scratch);
+	batch_encode(page->batch, scratch);
+	if (scratch->size < SPARE_SIZE_MIN) {
+		buf_append_slice(&page->encoded, buf_slice(scratch));
+	} else {
+		page->encoded = *scratch;
+		*scratch = BUF_NULL;
+	}
+	buf_trim(&page->encoded);
 }
 
 void commit_add_page(struct store *store, const char *source, struct batch *batch,
@@ -42,8 +59,7 @@ void commit_add_page(struct store *store, const char *source, struct batch *batc
 		.userdata = userdata,
 	};
 	if (batch)
-		batch_encode(batch, &page->encoded);
-	buf_trim(&page->encoded);
+		encode_page(store, page);
 	set->pages_encoded += page->encoded.size;
 	set->pages_memory += page_memory(page);
 }

@@ -548,6 +548,7 @@ void store_close(struct store *store)
 		copy_remove(store);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd); /* after the database: the next owner finds it at rest */
+	buf_deinit(&store->scratch);
 	batch_pool_deinit(&store->pool);
 	mirror_free(store->mirror);
 	free(store->node);

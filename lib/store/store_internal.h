@@ -259,6 +259,7 @@ struct store {
 	char *node; /* whose positions are used; "" without a backend */
 	struct merkle events_tree; /* of the lines that are committed */
 	struct catalog catalog;
+	struct buf scratch; /* for encoding */
 	struct batch_pool pool;
 	unsigned n_loading; /* windows that are being read: see window.c */
 };
