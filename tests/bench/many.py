@@ -22,13 +22,6 @@ import serve
 PATIENCE = 1800  # seconds
 
 
-def build(folder):
-    library = folder / "loop_watch.so"
-    source = pathlib.Path(__file__).parents[1] / "faults" / "loop_watch.c"
-    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
 def wait(process, question, what):
     began = time.monotonic()
     while not question():
@@ -36,11 +29,6 @@ def wait(process, question, what):
             sys.exit("no " + what)
         time.sleep(0.05)
     return time.monotonic() - began
-
-
-def cpu(process):
-    fields = pathlib.Path("/proc/%d/stat" % process.pid).read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def lines(path):
@@ -62,15 +50,15 @@ def main():
             serve.source("s%d" % i, "%s/tick/s%d" % (server.url, i), "interval = %ds" % seconds) for i in range(number)))
         process = subprocess.Popen(
             [trawld, "-c", conf], stderr=subprocess.DEVNULL,
-            env={**os.environ, "LD_PRELOAD": str(build(folder)), "LOOP_TURNS": str(turns)})
+            env={**os.environ, "LD_PRELOAD": str(serve.library(folder, "../faults/loop_watch.c")), "LOOP_TURNS": str(turns)})
         try:
             wait(process, lambda: server.asked >= number, "first polls")
             start_turn = turns.read_text()
             time.sleep(seconds)
-            away, before = server.asked, cpu(process)
+            away, before = server.asked, serve.cpu(process.pid)
             out.rmdir()
             took = wait(process, lambda: lines(out) >= away, "records")
-            work = cpu(process) - before
+            work = serve.cpu(process.pid) - before
             process.send_signal(signal.SIGTERM)
             began = time.monotonic()
             code = process.wait(PATIENCE)

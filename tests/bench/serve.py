@@ -7,6 +7,9 @@
 `asked` counts the requests."""
 
 import asyncio
+import os
+import pathlib
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -99,11 +102,25 @@ def source(name, url, more=""):
         "resume.overlap = 1h\nrate = off\n%s\n" % (name, url, more))
 
 
-def daemon(folder, *sections):
+def library(folder, source):
+    """Builds the C file SOURCE (beside this one) into FOLDER, to be preloaded into trawld."""
+    path = folder / (pathlib.Path(source).stem + ".so")
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-O2", "-o", path,
+                    pathlib.Path(__file__).parent / source, "-ldl"], check=True)
+    return path
+
+
+def cpu(pid):
+    """Seconds of processor time."""
+    fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def daemon(folder, *sections, listen="off"):
     """trawld.conf in FOLDER, with one file sink."""
     conf = folder / "trawld.conf"
     conf.write_text(
-        "[daemon]\nstate_directory = %s/state\nlisten = off\ncontrol = off\n"
+        "[daemon]\nstate_directory = %s/state\nlisten = %s\ncontrol = off\n"
         "[sink file]\ntype = file\npath = %s/out\nretry_max = 1s\n%s"
-        % (folder, folder, "".join(sections)))
+        % (folder, listen, folder, "".join(sections)))
     return conf

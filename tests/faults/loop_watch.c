@@ -4,8 +4,8 @@
  *
  * LOOP_WATCH: a file that gets the longest time in ms whenever that grows. The thread's work and
  * its waits for a processor are not part of it: others use the machine, too. LOOP_TURNS: the same
- * with the thread's work. LOOP_NAMES: a file of
- * one word, read at each look-up: "fail", "hang" (for three seconds, then fail), "both" (::1, then
+ * with the thread's work. Whoever removes such a file begins anew. LOOP_NAMES: a file of one word,
+ * read at each look-up: "fail", "hang" (for three seconds, then fail), "both" (::1, then
  * 127.0.0.1), "moved" (127.0.0.2), or another word: 127.0.0.1. LOOP_LATER: a file with a number of
  * seconds by which the monotonic clock and time() are ahead. LOOP_PEERS: a file that gets a line
  * for each name that is looked up and each IP address and port that is connected to. LOOP_MEMORY: a
@@ -93,6 +93,8 @@ static void note(const char *variable, int64_t ns, int64_t *most)
 	char text[32];
 	int fd, size;
 
+	if (path && access(path, F_OK) != 0)
+		*most = -1;
 	if (ns <= *most || !path)
 		return;
 	*most = ns;
