@@ -9,6 +9,7 @@
 #include "base/json_value.h"
 #include "base/mem.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "conf/findings.h"
 #include "cluster_status.h"
 #include "errand.h"
@@ -284,12 +285,17 @@ static json_t *acknowledge_seen(
 	/* one that left the configuration may still have gaps */
 	if (source && seen->n_open == 0 && !pollers_find(&parts->pollers, source))
 		return unknown_source(&parts->pollers, source);
-	coverage_acknowledge(parts->store, source, seen->asked_time, by);
-	if (!committer_flush(parts->committer))
-		return control_refusal(EX_TEMPFAIL,
-			"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
-	log_notice(NULL, "gaps of %s%s acknowledged by %s", source ? "source " : "all sources",
-		source ? source : "", by);
+	size_t n = (size_t)seen->n_open;
+	if (n > 0) {
+		coverage_acknowledge(parts->store, source, seen->asked_time, n, by);
+		if (!committer_flush(parts->committer))
+			return control_refusal(EX_TEMPFAIL,
+				"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
+		log_notice(NULL,
+			"%zu gap%s of %s%s acknowledged by %s; not requested again from now on", n,
+			str_plural(n), source ? "source " : "all sources", source ? source : "",
+			by);
+	}
 	return json_pack("{s:b, s:I, s:O}", "ok", 1, "gaps", seen->n_open, "list", seen->list);
 }
 

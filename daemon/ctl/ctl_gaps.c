@@ -149,7 +149,8 @@ static int acknowledge(const struct config *config, const struct ctl_arguments *
 	if (r == STORE_E_LOCKED)
 		return acknowledge_by_daemon(arguments, listing);
 	if (!r) {
-		coverage_acknowledge(store, arguments->name, listing->asked_time, by);
+		coverage_acknowledge(
+			store, arguments->name, listing->asked_time, listing->n_open, by);
 		r = commit_run(store, &fault);
 	}
 	store_close(store);

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "store/events.h"
 #include "store/store_internal.h"
 
@@ -37,8 +38,10 @@ void coverage_add_gap(struct store *store, const char *source, nsec_t start_time
 }
 
 void coverage_acknowledge(
-	struct store *store, const char *source, nsec_t asked_time, const char *by)
+	struct store *store, const char *source, nsec_t asked_time, size_t n, const char *by)
 {
+	char *text CLEANUP_FREE = mem_printf(
+		"%zu gap%s acknowledged; not requested again from now on", n, str_plural(n));
 	*add_note(store) = (struct pending_note){
 		.kind = NOTE_ACKNOWLEDGEMENT,
 		.end_time = asked_time,
@@ -46,10 +49,9 @@ void coverage_acknowledge(
 		.by = mem_strdup(by),
 		.time = clock_wall(),
 	};
-	events_add(store, &(struct event){.kind = EVENT_ACKNOWLEDGE,
-				  .source = source,
-				  .by = by,
-				  .text = "all open gaps acknowledged"});
+	events_add(store,
+		&(struct event){
+			.kind = EVENT_ACKNOWLEDGE, .source = source, .by = by, .text = text});
 }
 
 void coverage_add(

@@ -17,6 +17,8 @@
 
 #include "store/database.h"
 
+#include <stddef.h>
+
 #include "base/gap.h"
 
 struct coverage_gap {
@@ -43,11 +45,11 @@ void coverage_add(
  * wrong. */
 void coverage_retract(struct store *store, const char *source, nsec_t time);
 
-/* For the next commit_run: a person, BY, has seen every open gap of SOURCE (NULL: of all sources)
- * but those that were found after ASKED_TIME. A gap that is said to be found in the future was
- * found by a wrong clock: it counts. */
+/* For the next commit_run: a person, BY, acknowledges every open gap of SOURCE (NULL: of all
+ * sources) but those that were found after ASKED_TIME; they are N, for the event. A gap that is
+ * said to be found in the future was found by a wrong clock: it counts. */
 void coverage_acknowledge(
-	struct store *store, const char *source, nsec_t asked_time, const char *by);
+	struct store *store, const char *source, nsec_t asked_time, size_t n, const char *by);
 
 /* For the next commit_run: SOURCE was asked again for START_TIME to END_TIME, and read to the end:
  * it was read, and what is open of gaps there is closed. */

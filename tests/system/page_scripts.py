@@ -60,4 +60,17 @@ judge(get("find"), getComputedStyle(get("find")).borderTopColor, 3, "edge of the
 return [n, pale];
 """
 
+# Options of commands, such as --acknowledge, in which a line ends.
+BROKEN = """
+const found = [], range = document.createRange(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+for (let node; (node = walker.nextNode());)
+	for (const one of node.data.matchAll(/--[a-z-]{1,20}/g)) {
+		range.setStart(node, one.index);
+		range.setEnd(node, one.index + one[0].length);
+		if (range.getClientRects().length > 1)
+			found.push(one[0]);
+	}
+return found;
+"""
+
 WIDTH = "return document.documentElement.scrollWidth"

@@ -71,7 +71,10 @@ class Gaps(harness.Case):
         source = json.loads(self.ctl("status", "--json").text)["sources"][0]
         self.assertGreater(source["gaps"], 0)
         self.gaps("s", "--acknowledge")
-        daemon.wait_log("gaps of source s acknowledged by ")
+        self.assertIn("not requested again from now on", daemon.wait_log(" of source s acknowledged by "))
+        (event,) = [json.loads(line) for line in self.ctl("events", "--json").text.splitlines() if "acknowledge-gaps" in line]
+        self.assertRegex(event["text"], r"^%d gaps? acknowledged; " % source["gaps"])
+        self.assertEqual(self.gaps("s", "--acknowledge"), ["0 gaps acknowledged"])
         self.assertNotIn("open gap", self.ctl("status").text)
         self.assertEqual(self.gaps(), ["no open gaps"])
 

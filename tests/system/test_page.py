@@ -20,7 +20,7 @@ import harness
 from harness import TOKEN, wait_until
 from listen_http import ask
 from page_front import Front
-from page_scripts import PALE, SHOWN, WIDTH
+from page_scripts import BROKEN, PALE, SHOWN, WIDTH
 
 RECORDS = 1500
 PHONE, TABLET, DESK, WALL = (390, 844), (768, 1024), (1280, 800), (2560, 1440)
@@ -151,6 +151,7 @@ class Page(harness.Case):
                     "the screen", screen[0], theme == "dark",
                 )  # fmt: skip
                 self.assert_fits(what)
+                self.assertEqual(self.browser.run(BROKEN), [], what)
                 n, pale = self.browser.run(PALE)
                 self.assertGreater(n, 40, what)
                 self.assertEqual(pale, [], what)

@@ -284,7 +284,7 @@ static void change_everything(void)
 	commit_add_release(store, "s", 1);
 	coverage_add(store, "s", 40, 50, true);
 	coverage_refill(store, "s", 12, 15);
-	coverage_acknowledge(store, "s", clock_wall(), "me");
+	coverage_acknowledge(store, "s", clock_wall(), 1, "me");
 	commit();
 	ck_assert_int_eq(cursors_rewind(store,
 				 &(struct cursors_rewind){.source = "s",

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "store/coverage.h"
 #include "daemon_fixture.h"
 
 static int fd;
@@ -104,9 +105,12 @@ START_TEST(obeys)
 	assert_fine("{\"command\":\"pause\",\"name\":\"out\"}\n");
 	assert_fine("{\"command\":\"resume\",\"name\":\"out\"}\n");
 	assert_fine("{\"command\":\"acknowledge-gaps\",\"source\":\"a\"}\n");
+	ck_assert(!daemon_logged("acknowledged by")); /* there was none */
+	coverage_add_gap(trawld_parts(trawld)->store, "a", 1, 2, GAP_RETENTION);
+	assert_fine("{\"command\":\"acknowledge-gaps\",\"source\":\"a\"}\n");
+	ck_assert(daemon_logged("1 gap of source a acknowledged by"));
 	assert_fine("{\"command\":\"rewind\",\"source\":\"a\",\"to\":\"-1h\"}\n");
 	assert_fine("{\"command\":\"reload\"}\n");
-	ck_assert(daemon_logged("gaps of source a acknowledged by"));
 	trawld_stop(trawld);
 	assert_refused("{\"command\":\"reload\"}\n", EX_TEMPFAIL, "trawld is stopping");
 }

@@ -58,7 +58,7 @@ START_TEST(acknowledged_gaps_are_kept)
 	coverage_add_gap(store, "a", 10, 20, GAP_RETENTION);
 	coverage_add_gap(store, "b", 10, 20, GAP_SKIPPED);
 	fixture_run();
-	coverage_acknowledge(store, "a", clock_wall(), "alice");
+	coverage_acknowledge(store, "a", clock_wall(), 1, "alice");
 	fixture_run();
 	ck_assert_str_eq(list(NULL, false), "b 10-20 skipped\n");
 	ck_assert_str_eq(list(NULL, true), "a 10-20 retention by alice\nb 10-20 skipped\n");
@@ -67,7 +67,7 @@ START_TEST(acknowledged_gaps_are_kept)
 	coverage_add_gap(store, "a", 20, 30, GAP_RETENTION);
 	fixture_run();
 	ck_assert_str_eq(list("a", true), "a 10-20 retention by alice\na 20-30 retention\n");
-	coverage_acknowledge(store, NULL, clock_wall(), "bob");
+	coverage_acknowledge(store, NULL, clock_wall(), 1, "bob");
 	fixture_run();
 	ck_assert_str_eq(list(NULL, false), "");
 	fixture_reopen();
@@ -167,7 +167,7 @@ START_TEST(a_gap_is_not_read)
 	coverage_add(store, "a", 0, 30, false);
 	coverage_add_gap(store, "a", 10, 20, GAP_CAPPED);
 	fixture_run();
-	coverage_acknowledge(store, NULL, clock_wall(), "alice");
+	coverage_acknowledge(store, NULL, clock_wall(), 1, "alice");
 	fixture_run();
 	ck_assert_str_eq(list("a", true), "a 10-20 capped by alice\n");
 	ck_assert_str_eq(list_spans("a"), "a 0-30 full\n");
@@ -205,7 +205,7 @@ START_TEST(a_refill_closes_its_part_of_a_gap)
 	ck_assert_uint_eq(coverage_open_gaps(store, "a"), 0);
 	/* one that is found again there is another one */
 	coverage_add_gap(store, "a", 15, 35, GAP_CAPPED);
-	coverage_acknowledge(store, "b", clock_wall(), "alice");
+	coverage_acknowledge(store, "b", clock_wall(), 1, "alice");
 	coverage_refill(store, "b", 0, 100);
 	fixture_run();
 	ck_assert_str_eq(list(NULL, false), "a 15-35 capped\n");

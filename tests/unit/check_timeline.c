@@ -44,7 +44,7 @@ START_TEST(gaps_are_cut_out)
 	coverage_add_gap(store, "a", 20, 30, GAP_CAPPED);
 	coverage_add_gap(store, "a", 50, 50, GAP_DOCUMENT);
 	fixture_run();
-	coverage_acknowledge(store, "a", clock_wall(), "me");
+	coverage_acknowledge(store, "a", clock_wall(), 1, "me");
 	coverage_add_gap(store, "a", 90, 120, GAP_RETENTION);
 	fixture_run();
 	ck_assert_str_eq(list("a", 0, 1000),
