@@ -3,6 +3,7 @@
 
 import collections
 import os
+import pathlib
 import random
 import re
 import signal
@@ -38,6 +39,17 @@ class Cluster(Case):
         for daemon in holders:
             self.assertEqual(daemon.stop(), 0, daemon.text())
 
+    def assert_no_password(self, *daemons):
+        """That of the database is in nothing that anybody can read."""
+        texts = [daemon.text() for daemon in daemons]
+        texts += [pathlib.Path("/proc/%d/cmdline" % daemon.pid).read_text() for daemon in daemons]
+        for command in ("status", "status --json", "config", "config --defaults", "cluster status", "events"):
+            texts.append(self.on("a", *command.split()))
+        texts += [self.ask(daemons[0], path) for path in ("/", "/status", "/metrics")]
+        texts += [path.read_bytes().decode(errors="replace") for path in self.dir.glob("state-*/*") if path.is_file()]
+        for part in ("pa55", "w\u00f6rd", "w\\u00f6rd"):
+            self.assertNotIn(part, "\0".join(texts))
+
     def test_one(self):
         """One node: start, stop, start again elsewhere. Nothing is lost, nothing given twice."""
         self.begin(400, visible=100)
@@ -50,6 +62,7 @@ class Cluster(Case):
         self.assertIn('trawld_shard_held{cluster="test"} 0', self.ask(second, "/metrics"))
         self.assertEqual(self.ask(first, "/readyz"), "ready\n")
         self.assertIn("acme", self.on("a", "coverage"))
+        self.assert_no_password(first, second)
         self.on("a", "gaps", "--acknowledge")
         self.assertIn("trawlctl cluster status", self.on("b", "coverage", expect=73))
         self.cloud.control(visible=200)

@@ -9,6 +9,7 @@ environment of any process. They do reach the server that they are for. TRAWLD_F
 
 import base64
 import html
+import json
 import os
 import pathlib
 import random
@@ -144,7 +145,23 @@ class Secrets(Sealed):
         yield self.custom("proxy", "request.url = https://api.invalid/log", "proxy = " + proxy % self.mark("proxy of a source", False))
         yield self.custom("plain-proxy", "proxy = " + proxy % self.mark("plain proxy", False))
         yield self.custom("command", "auth.type = command", "auth.command = " + shlex.join(self.program("command")))
+        secure = self.server.url.replace("http:", "https:") + "/log"
+        for name in ("own-key", "wrong-password"):
+            keys = self.client_key("key of source " + name, wrong=name.startswith("wrong"))
+            yield self.custom(name, "request.url = " + secure, *keys.splitlines())
         yield self.custom("good", "start = earliest", path="good")
+
+    def client_key(self, where, wrong=False):
+        """The keys for a client certificate whose key is encrypted, with its password or another one."""
+        password, name = self.way(where, False), where.replace(" ", "-")
+        certificate, config = self.dir / (name + ".crt"), "client_cert = %s\nclient_key = %s\nclient_key_password = %s"
+        right = self.mark(where + ", right", False) if wrong else self.marks[where]
+        key = self.pem(name, "RSA", "-pkeyopt", "rsa_keygen_bits:2048", password=right)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-key", key, "-passin", "pass:" + right, "-subj", "/CN=x", "-out", certificate],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return config % (certificate, key, password)
 
     def program(self, where):
         """A program that prints a secret, and on its standard error another one."""
@@ -160,11 +177,7 @@ class Secrets(Sealed):
         yield http % ("url", self.server.url + "/log/" + self.way("sink url", False, ("file", "env")), "")
         proxy = self.server.url.replace("http://", "http://me:%s@" % self.mark("proxy of a sink", False))
         yield http % ("proxy", "https://siem.invalid/log", "proxy = " + proxy)
-        certificate = self.dir / "certificate.pem"
-        password = self.way("key password", False)
-        encrypted = self.pem("encrypted", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", password=self.marks["key password"])
-        subprocess.run(["openssl", "req", "-x509", "-key", self.rsa, "-subj", "/CN=x", "-out", certificate], check=True, capture_output=True)
-        keys = "client_cert = %s\nclient_key = %s\nclient_key_password = %s" % (certificate, encrypted, password)
+        keys = self.client_key("key of sinks")
         yield http % ("client-key", self.server.url.replace("http:", "https:") + "/log", keys)
         yield "[sink tls]\ntype = syslog\naddress = tls://127.0.0.1:%d\nretry_max = 1s\n%s\n" % (self.server.server_address[1], keys)
         if os.environ.get("TRAWLD_KAFKA", "yes") == "yes":
@@ -199,6 +212,17 @@ class Secrets(Sealed):
         done = self.trawld("-c", str(self.conf), *arguments, program=harness.TRAWLCTL, environment=self.environment())
         return done.err + done.out.decode(errors="replace")
 
+    def raw(self, command):
+        """What the control socket itself answers."""
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(str(self.control_))
+            peer.sendall(command.encode(errors="surrogateescape") + b"\n")
+            peer.settimeout(10 * harness.PATIENCE)
+            text = b""
+            while not text.endswith(b"\n") and (part := peer.recv(65536)):
+                text += part
+            return text.decode(errors="replace")
+
     def get(self, path):
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(self.web))
@@ -227,13 +251,17 @@ class Secrets(Sealed):
         daemon = self.daemon()
         wait_until(lambda: self.server.turns >= responses // 2, "responses", 120)
         commands = [("status",), ("status", "--json"), ("cursor",), ("gaps",), ("events",), ("check",), ("coverage",)]
-        commands += [("config",), ("config", "--defaults")]
+        commands += [("config",), ("config", "--defaults"), ("events", "--json"), ("cat", "good"), ("find", "7")]
+        commands += [("verify", str(self.out)), ("replay", "archive", "--source", "good", "--from", "-1d", "--to", "now", "--dry-run")]
+        commands += [("report", "--from", "-1d", "--to", "now", "--format", kind) for kind in ("json", "md", "html")]
         commands += [("definition", "record", "good", str(self.dir / "recorded")), ("backup", str(self.dir / "copy"))]
         more = [(verb, name) for name in sources for verb in ("status", "probe", "poll")]
         more += [(verb, name) for name in sinks for verb in ("status", "test")] + [("dead-letters", "list", name) for name in sinks]
         commands += more if os.environ.get("TRAWLD_FAULTS") == "all" else self.dice.sample(more, COMMANDS)
         for arguments in commands:
             self.assert_clean(self.ctl_output(*arguments), " ".join(arguments))
+        for command in ({"command": "status"}, {"command": "nonsense"}, *({"command": "status", "source": name} for name in self.dice.sample(sources + sinks, 5))):
+            self.assert_clean(self.raw(json.dumps(command)), "control socket: %s" % command)
         for path in ["/", "/status", "/metrics", "/healthz", *("/source/" + name for name in sources)]:
             self.assert_clean(self.get(path), path)
         for what, text in self.processes(daemon.pid):

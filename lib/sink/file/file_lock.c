@@ -34,6 +34,7 @@ static int64_t file_lock_holder(const struct stat *status)
 		unsigned major, minor;
 		int64_t pid;
 
+		/* the kernel writes it: NOLINTNEXTLINE(cert-err34-c) */
 		if (sscanf(line, "%*[^:]: FLOCK %*s %*s %" SCNd64 " %x:%x:%" SCNu64, &pid, &major,
 			    &minor, &inode) != 4 ||
 			inode != (uint64_t)status->st_ino || pid <= 0)
