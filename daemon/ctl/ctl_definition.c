@@ -272,7 +272,7 @@ static int propose(const struct ctl_arguments *arguments)
 	struct http_transport transport = {.timeout_ns = 60 * NSEC_PER_SEC};
 	int r = arguments->headers ? read_headers(arguments->headers, &state.headers) : 0;
 	if (!r && state.headers.n_items && url_is_in_clear(state.url)) {
-		fputs("trawlctl: the credential would go over the network in clear: the address is not https\n",
+		fputs("trawlctl: the credential would be sent unencrypted: the address is not https\n",
 			stderr);
 		r = EX_USAGE;
 	}

@@ -37,7 +37,7 @@ const struct option source_option_rows[] = {
 		.max = NSEC_PER_DAY, .help = "longest wait between attempts"),
 	ROW(max_page, "max_page", OPTION_SIZE, .default_text = "64MiB", .min = 1024,
 		.max = OPTION_MEMORY_MAX(INT64_C(4) << 30),
-		.help = "ceiling of one answer, after decompression"),
+		.help = "maximum size of one response, after decompression"),
 	ROW(ca_file, "ca_file", OPTION_STRING,
 		.help = "certificates to trust instead of the system's"),
 	ROW(client_cert, "client_cert", OPTION_STRING, .help = "client certificate, PEM"),
@@ -245,7 +245,7 @@ static void find_origin(
 	}
 	if (url_is_in_clear(message.url) && !options->insecure_http)
 		fault_at(findings, section, "endpoint",
-			"this address is not https: the credential would go over the network in clear; set insecure_http = yes to allow that");
+			"this address is not https: the credential would be sent unencrypted; set insecure_http = yes to allow it");
 	str_list_add(&source->origins, source->origin);
 	for (size_t i = 0; i < options->allow_origins.n_items; i++) {
 		char *origin CLEANUP_FREE = NULL;
@@ -254,7 +254,7 @@ static void find_origin(
 				"expected https://host[:port], several separated by commas");
 		else if (url_is_in_clear(origin) && !options->insecure_http)
 			findings_add_at(findings, section, "allow_origins",
-				"allow_origins: %s is not https: the credential would go over the network in clear text; expected https://",
+				"allow_origins: %s is not https: the credential would be sent unencrypted; expected https://",
 				origin);
 		else
 			str_list_add(&source->origins, origin);
@@ -286,7 +286,7 @@ static void check_login(const struct source *source, const struct source_login *
 			message.url ? message.url : "");
 	else if (url_is_in_clear(message.url) && !source->options.insecure_http)
 		findings_add_at(findings, section, NULL,
-			"[source %s]: the login at %s is not https: the password would go over the network in clear; set insecure_http = yes to allow that",
+			"[source %s]: the login at %s is not https: the password would be sent unencrypted; set insecure_http = yes to allow it",
 			source->name, origin);
 }
 

@@ -157,7 +157,7 @@ static int check_token_url(const struct source *source, const struct option_pair
 		if (strcmp(settings[i].name, "token_url") == 0 &&
 			url_is_in_clear(settings[i].value) && !source->options.insecure_http)
 			return fault_set(reterr, FAULT_CONFIG,
-				"token_url is not https: the secret would go over the network in clear; set insecure_http = yes to allow that");
+				"token_url is not https: the secret would be sent unencrypted; set insecure_http = yes to allow it");
 	return 0;
 }
 

@@ -255,7 +255,7 @@ int source_may_request(const struct source *source, const char *url, struct faul
 			reterr, FAULT_ORIGIN, "the API's link is not an http or https address");
 	if (url_is_in_clear(origin) && !source->options.insecure_http)
 		return fault_set(reterr, FAULT_ORIGIN,
-			"the API's link leads to %s, which is not https: not followed, because the credential would go over the network in clear text",
+			"the API's link leads to %s, which is not https: not followed, because the credential would be sent unencrypted",
 			origin);
 	if (str_list_has(&source->origins, origin))
 		return 0;

@@ -198,7 +198,7 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 		fault_set(reterr, FAULT_STORE,
-			"%s cannot be written (%s): nothing is lost and trawld retries; look at the mount and the owner of the state directory",
+			"%s cannot be written (%s): nothing is lost and trawld retries; check that the state directory is mounted and who owns it",
 			store->path, sqlite3_errstr(code));
 		return STORE_E_FULL;
 	case SQLITE_BUSY:

@@ -234,7 +234,7 @@ now 2026-11-28T12:01:00Z
         headers = self.dir / "headers"
         headers.write_text("Authorization: Bearer %s\n" % harness.TOKEN)
         options = ("--headers", str(headers))
-        self.assertIn("in clear", self.ctl("definition", "new", "http://x.example/", *options, expect=64).err)
+        self.assertIn("unencrypted", self.ctl("definition", "new", "http://x.example/", *options, expect=64).err)
         headers.write_text(harness.TOKEN)
         self.assertIn("expected lines", self.ctl("definition", "new", api.url, *options, expect=64).err)
         self.assertIn("unexpected option", self.ctl("definition", "lint", *options, expect=64).err)

@@ -54,7 +54,7 @@ static void check_url(const struct http_options *options, const struct ini_secti
 			"expected an http:// or https:// URL, without user and password (see auth.type)");
 	else if (is_in_clear(options, options->url))
 		fault_at(findings, section, entry,
-			"this address is not https: records and credential would go over the network in clear; set insecure_http = yes to allow that");
+			"this address is not https: records and credential would be sent unencrypted; set insecure_http = yes to allow it");
 	else if (encoding->check)
 		encoding->check(options, section, findings);
 	free(origin);
@@ -107,7 +107,7 @@ static void check_token_address(const struct http_options *options,
 
 		if (entry && is_in_clear(options, entry->value))
 			fault_at(findings, section, entry,
-				"this address is not https: the secret would go over the network in clear; set insecure_http = yes to allow that");
+				"this address is not https: the secret would be sent unencrypted; set insecure_http = yes to allow it");
 	}
 }
 
@@ -362,7 +362,7 @@ const struct option http_option_rows[] = {
 		.default_text = "1",
 		.min = 1,
 		.max = HTTP_IN_FLIGHT_MAX,
-		.help = "requests under way at once, at most; of one source always one",
+		.help = "requests in flight at once, at most; of one source always one",
 	},
 	{
 		.name = "timeout",
