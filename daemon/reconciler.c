@@ -345,7 +345,7 @@ static void take_result(struct reconciler *reconciler, const struct reconcile_re
 	runner_set_overlap(reconciler->poller->runner, reconciler_overlap(reconciler));
 }
 
-/* What was read whole is compared. 0 or STORE_E_*. */
+/* What was read whole is compared. 0, -1 or STORE_E_*. */
 static int settle(
 	struct reconciler *reconciler, const struct errand_result *result, struct fault *reterr)
 {

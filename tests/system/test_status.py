@@ -2,6 +2,7 @@
 """trawlctl status of one source or sink, for monitoring, and trawlctl tail."""
 
 import json
+import re
 import subprocess
 
 import harness
@@ -39,10 +40,9 @@ class Status(ControlCase):
         self.assertIn("did you mean `acme`?", self.ctl("status", "acne", expect=64).err)
         self.sim.faults({"kind": "status", "status": 503})
         self.ctl("poll", "acme", expect=75)
-        self.assertRegex(
-            self.ctl("status", "acme").text,
-            r"\Asource acme \(trawld.conf:\d+\): failing for \S+, \d+ attempts?, next in \S+\n",
-        )
+        failing = r"\Asource acme \(trawld.conf:\d+\): failing for \S+, \d+ attempts?, next in \S+\n"
+        # not while an attempt is made
+        wait_until(lambda: re.match(failing, self.ctl("status", "acme").text), "the time of the next attempt")
 
     def test_monitoring(self):
         """One line and an exit status: 0 fine, 1 failing, 2 cannot tell."""
@@ -55,7 +55,10 @@ class Status(ControlCase):
         self.assertRegex(
             self.ctl("status", "--check", expect=1).text, r"\Afailing: source acme: HTTP 503.*\n\Z"
         )
-        self.assertRegex(self.ctl("status", "--failing").text, r"(?m)^acme +backing off")
+        wait_until(
+            lambda: re.search(r"(?m)^acme +backing off", self.ctl("status", "--failing").text),
+            "the wait between two attempts",
+        )
         self.assertNotIn("archive", self.ctl("status", "--failing").text)
         daemon.stop()
         self.ctl("status", "--check", expect=2)
