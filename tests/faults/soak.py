@@ -7,6 +7,7 @@ Kills end with the first third, so that the second and the last are of one proce
 SOAK_MINUTES, SOAK_SOURCES: how much; TRAWLD_TEST_SEED repeats the choices.
 """
 
+import collections
 import os
 import pathlib
 import random
@@ -166,7 +167,10 @@ class Soak(harness.Case):
         everything = sorted(b"".join(expected.values()).splitlines())
         self.assertTrue(sorted((self.folder / "taken").read_bytes().splitlines()) == everything, "program")
         for receiver in self.receivers:
-            self.assertTrue(sorted(text.encode() for text in self.taken(receiver)) == everything, "collector")
+            found = collections.Counter(text.encode() for text in self.taken(receiver))
+            expected = collections.Counter(everything)
+            lost, more = expected - found, found - expected
+            self.assertFalse(lost or more, "%s: %d lost, %d too many" % (receiver.url, lost.total(), more.total()))
 
     def report(self, samples, length):
         parts = [[s for s in samples if at <= 3 * s[0] / length < at + 1] for at in (1, 2)]
