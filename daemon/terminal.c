@@ -69,7 +69,9 @@ void terminal_write(struct slice text)
 	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	bool is_terminal = isatty(STDOUT_FILENO) == 1;
 	struct slice line;
-	if (text.size && text.data[text.size - 1] == '\n')
+	if (text.size == 0)
+		return;
+	if (text.data[text.size - 1] == '\n')
 		text.size--;
 	while (is_terminal && str_next_part(&text, '\n', &line)) {
 		terminal_append_json(&out, line);

@@ -19,7 +19,7 @@ size_t terminal_append(struct buf *out, const char *text, size_t columns);
 /* Appends JSON, with its control characters as escapes (\u009b), which mean the same. */
 void terminal_append_json(struct buf *out, struct slice text);
 /* Writes lines to standard output, the last one with a line feed: as they are, or to a terminal
- * with their control characters as such escapes. */
+ * with their control characters as such escapes. Empty: nothing. */
 void terminal_write(struct slice text);
 /* As terminal_append, filled up with blanks to COLUMNS: behind TEXT, or before it (RIGHT). What is
  * cut ends with "..". */

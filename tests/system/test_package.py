@@ -242,7 +242,7 @@ class Package(PackageCase):
             "the records behind /dev/log",
         )
         for match in ("PROVIDER=cloudscale", "_TRANSPORT=stdout"):
-            entries = self.journal("_SYSTEMD_UNIT=trawld.service", match)
+            entries = self.journal("_SYSTEMD_UNIT=trawld.service", "_COMM=trawld", match)
             self.assertEqual([e["MESSAGE"] for e in entries], expected, match)
         for kind, receiver in self.syslogs.items():
             receiver.wait_count(200)
