@@ -237,6 +237,7 @@ void delivery_build(struct delivery *delivery)
 	queue_shift(queue, n);
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);
+	delivery->job->resumed = delivery->planned;
 	if (delivery->planned && delivery->plan_requests.n_records > 0)
 		delivery->job->requests = delivery->plan_requests;
 	delivery->plan_first = 0;

@@ -201,6 +201,7 @@ void delivery_replay_take(struct delivery *delivery)
 	if (!r && job->n_items > 0) {
 		delivery->job = job_new(delivery->sink->name, job->items, job->n_items,
 			delivery->selection, &terms);
+		delivery->job->resumed = plan[0] == job->end;
 		if (plan[0] == job->end && plan[1] > 0)
 			delivery->job->requests = (struct sink_requests){
 				(size_t)plan[1], (size_t)plan[2], plan[3] != 0};

@@ -163,6 +163,7 @@ struct sink_job {
 	enum record_format format;
 	struct sink_requests requests; /* as it was when the job was first sent: a retry, also by a
 				sink with other options, sends the same requests */
+	bool resumed; /* it was sent, or was to be, before this process or this sink began */
 	char *sink; /* its name */
 	char id[33]; /* "": not asked for yet; see job_id */
 };

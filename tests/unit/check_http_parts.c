@@ -363,6 +363,72 @@ START_TEST(lanes_go_on_where_they_were_left)
 }
 END_TEST
 
+/* Whatever halves of it were tried, until one is taken. */
+START_TEST(what_may_have_been_taken_is_tried_whole)
+{
+	static const size_t sizes[] = {1, 1, 1, 1, 1, 1, 1, 1};
+	struct http_parts parts = HTTP_PARTS_NULL;
+	struct sink_job *job = job_of(sizes, 8, "a");
+	size_t first, n;
+
+	http_parts_begin(&parts, job);
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
+	http_parts_doubt(&parts, 0);
+	ck_assert(http_parts_halve(&parts, 0));
+	ck_assert(http_parts_halve(&parts, 0));
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(first == 0 && n == 2);
+	http_parts_again(&parts, 0);
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(first == 0 && n == 8);
+	/* a half, whose answer is lost in turn */
+	ck_assert(http_parts_halve(&parts, 0));
+	http_parts_doubt(&parts, 0);
+	ck_assert(http_parts_halve(&parts, 0));
+	http_parts_again(&parts, 0);
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(first == 0 && n == 4);
+	/* taken: so the whole was not, and what follows is known */
+	http_parts_done(&parts, 0);
+	ck_assert(http_parts_halve(&parts, 0));
+	http_parts_again(&parts, 0);
+	ck_assert(next(&parts, 0, 10, 100, &first, &n));
+	ck_assert(first == 4 && n == 2);
+	http_parts_deinit(&parts);
+	job_drop(job);
+}
+END_TEST
+
+/* Any part may be what an earlier process has sent. */
+START_TEST(a_resumed_job_is_in_doubt)
+{
+	static const size_t sizes[] = {1, 1, 1, 1, 1, 1, 1, 1};
+	struct http_parts parts = HTTP_PARTS_NULL;
+	struct sink_job *job = job_of(sizes, 8, "a");
+	size_t first, n;
+
+	job->resumed = true;
+	http_parts_begin(&parts, job);
+	ck_assert(next(&parts, 0, 4, 100, &first, &n));
+	http_parts_done(&parts, 0);
+	ck_assert(next(&parts, 0, 4, 100, &first, &n));
+	ck_assert(first == 4 && n == 4);
+	ck_assert(http_parts_halve(&parts, 0));
+	http_parts_again(&parts, 0);
+	ck_assert(next(&parts, 0, 4, 100, &first, &n));
+	ck_assert(first == 4 && n == 4);
+	/* halved because it was too large: a half of it is what may be known */
+	ck_assert(http_parts_halve(&parts, 0));
+	http_parts_know(&parts, 0);
+	ck_assert(http_parts_halve(&parts, 0));
+	http_parts_again(&parts, 0);
+	ck_assert(next(&parts, 0, 4, 100, &first, &n));
+	ck_assert(first == 4 && n == 2);
+	http_parts_deinit(&parts);
+	job_drop(job);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("http_parts");
@@ -374,6 +440,8 @@ int main(void)
 	tcase_add_test(tcase, none_taken);
 	tcase_add_test(tcase, lanes);
 	tcase_add_test(tcase, lanes_go_on_where_they_were_left);
+	tcase_add_test(tcase, what_may_have_been_taken_is_tried_whole);
+	tcase_add_test(tcase, a_resumed_job_is_in_doubt);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

@@ -145,6 +145,7 @@ bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, 
 		if (own->next == own->end)
 			return false;
 		own->ends[own->n_ends++] = parts_measure(parts, own, max_records, max_bytes);
+		http_parts_know(parts, lane);
 	}
 	end = own->ends[own->n_ends - 1];
 	*ret_places = mem_array(end - own->next, sizeof(**ret_places));
@@ -208,6 +209,7 @@ void http_parts_done(struct http_parts *parts, size_t lane)
 		!parts->reasons || !parts->reasons[parts_index(parts, own->next)],
 		own->n_ends == 0);
 	own->next = end;
+	http_parts_know(parts, lane);
 	parts_refresh(own);
 }
 
@@ -226,6 +228,30 @@ bool http_parts_halve(struct http_parts *parts, size_t lane)
 	own->ends[own->n_ends++] = middle;
 	parts_refresh(own);
 	return true;
+}
+
+void http_parts_doubt(struct http_parts *parts, size_t lane)
+{
+	struct http_lane *own = &parts->lanes[lane];
+
+	own->n_doubted = own->n_ends;
+	http_poison_forget(&own->suspicion);
+}
+
+/* What was sent of a job before it was resumed can be any of the parts. */
+void http_parts_know(struct http_parts *parts, size_t lane)
+{
+	struct http_lane *own = &parts->lanes[lane];
+
+	own->n_doubted = parts->job->resumed ? own->n_ends : 0;
+}
+
+void http_parts_again(struct http_parts *parts, size_t lane)
+{
+	struct http_lane *own = &parts->lanes[lane];
+
+	if (own->n_doubted > 0)
+		own->n_ends = own->n_doubted;
 }
 
 void http_parts_refuse(

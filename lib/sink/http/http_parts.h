@@ -30,6 +30,9 @@ struct http_lane {
 	size_t ends[HTTP_PARTS_DEPTH]; /* the part in hand ends at the last of these, its right
 					  neighbours at those before */
 	size_t n_ends;
+	/* The part that ends at the last of so many may have been taken, since an answer to it was
+	 * lost: it is tried as it is. 0: there is none. */
+	size_t n_doubted;
 	/* for the owner's use, as new after a begin */
 	bool busy; /* its part in hand is under way */
 	nsec_t rest_until_at; /* it is not sent before; 0: it may be */
@@ -82,6 +85,13 @@ void http_parts_take(struct http_parts *parts, size_t place);
 void http_parts_done(struct http_parts *parts, size_t lane);
 /* The part in hand becomes the left half of what is not decided. False: that is a single record. */
 bool http_parts_halve(struct http_parts *parts, size_t lane);
+/* An answer to the part in hand was lost: the receiver may have taken it, and knows it by its key.
+ * Until an answer tells, each try begins with this part, whatever halves of it were tried. */
+void http_parts_doubt(struct http_parts *parts, size_t lane);
+/* Answers have told what was taken of all that was sent up to the part in hand. */
+void http_parts_know(struct http_parts *parts, size_t lane);
+/* The part in hand is tried again later. */
+void http_parts_again(struct http_parts *parts, size_t lane);
 /* The receiver will never take the record at PLACE. REASON is copied; WORDS is what is the same in
  * refusals that say the same (NULL: all of REASON). */
 void http_parts_refuse(

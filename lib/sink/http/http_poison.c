@@ -26,31 +26,37 @@ static struct id poison_words(const struct fault *fault)
 }
 
 enum http_poison http_poison_failed(
-	struct http_suspicion *suspicion, const struct fault *fault, size_t n)
+	struct http_suspicion *suspicion, const struct fault *fault, size_t n, bool doubted)
 {
 	struct id words;
 
-	if (!poison_is_possible(fault))
+	if (!poison_is_possible(fault)) {
+		/* the receiver speaks of itself, and so did the failures before, perhaps */
+		if (doubted)
+			http_poison_forget(suspicion);
 		return HTTP_POISON_NONE;
+	}
 	words = poison_words(fault);
 	if (memcmp(&words, &suspicion->words, sizeof(words)) != 0)
 		*suspicion = (struct http_suspicion){words, .accepted = suspicion->accepted};
-	suspicion->n_failures++;
 	if (n == 1)
-		return suspicion->n_failures <
-				       (suspicion->accepted ? HTTP_POISON_TRIES : HTTP_POISON_ALONE)
+		return ++suspicion->n_alone < (suspicion->accepted && !doubted
+							      ? HTTP_POISON_TRIES
+							      : HTTP_POISON_TRIES_MORE)
 			       ? HTTP_POISON_NONE
 			       : HTTP_POISON_FOUND;
-	if (!suspicion->searching && suspicion->n_failures < HTTP_POISON_TRIES)
+	suspicion->n_failures++;
+	if (!suspicion->searching &&
+		suspicion->n_failures < (doubted ? HTTP_POISON_TRIES_MORE : HTTP_POISON_TRIES))
 		return HTTP_POISON_NONE;
 	suspicion->searching = true;
-	suspicion->n_failures = 0;
 	return HTTP_POISON_SEARCH;
 }
 
-void http_poison_unanswered(struct http_suspicion *suspicion)
+void http_poison_forget(struct http_suspicion *suspicion)
 {
 	suspicion->n_failures = 0;
+	suspicion->n_alone = 0;
 	suspicion->searching = false;
 }
 
@@ -70,6 +76,7 @@ void http_poison_name(struct fault *fault, const struct sink_record *record)
 void http_poison_decided(struct http_suspicion *suspicion, bool taken, bool all)
 {
 	suspicion->n_failures = 0;
+	suspicion->n_alone = 0;
 	suspicion->accepted = taken;
 	if (all)
 		*suspicion = HTTP_SUSPICION_NULL;

@@ -12,6 +12,22 @@ void http_verdict_be_patient(struct fault *fault)
 		fault->wait_ns = HTTP_PATIENCE;
 }
 
+unsigned http_verdict_strikes(const struct fault *fault, unsigned most)
+{
+	if (most == HTTP_STRIKES)
+		return most; /* there is no other request to tell by */
+	switch (fault->class) {
+	case FAULT_THROTTLED:
+	case FAULT_SERVER:
+		return 1;
+	case FAULT_NETWORK:
+	case FAULT_TIMEOUT:
+		return HTTP_STRIKES;
+	default:
+		return most; /* a person is needed */
+	}
+}
+
 /* The address, or what it names, is wrong. */
 static bool verdict_blames_address(int status)
 {

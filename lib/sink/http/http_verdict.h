@@ -28,6 +28,12 @@ enum http_verdict http_verdict(const struct http_encoding *encoding, struct http
  * run of 16 or more letters, digits, '-' and '_' that has both letters and digits) left out. */
 void http_verdict_words(const char *text, struct buf *out);
 
+/* So many failures for each request that may be under way, without one that is answered well, mean
+ * that the receiver fails, and not the requests. */
+#define HTTP_STRIKES 2
+/* How many of MOST strikes FAULT is: how much it says of the receiver as a whole. */
+unsigned http_verdict_strikes(const struct fault *fault, unsigned most);
+
 /* Only a person can help: no try for HTTP_PATIENCE. */
 void http_verdict_be_patient(struct fault *fault);
 

@@ -29,9 +29,6 @@
  * is taken; the next looks further. */
 #define HTTP_DOUBT_LEAST ((size_t)256)
 #define HTTP_DOUBT_FACTOR 4
-/* So many failures for each request that may be under way, without one that is answered well, mean
- * that the receiver fails, and not the requests. */
-#define HTTP_STRIKES 2
 _Static_assert(HTTP_DOUBT_LEAST >= SINK_BLAME_LEAST, "SINK_NONE_TAKEN");
 
 /* A request under way, from its taking to the verdict on its records. */
@@ -202,17 +199,20 @@ static void sink_http_on_rested(struct ev_loop *loop, ev_timer *timer, int event
 	sink_http_step(timer->data);
 }
 
-/* The last thing that is done with a flight: the job may be over with it. */
-static void sink_http_land(struct http_flight *flight)
+static void sink_http_drop(struct http_flight *flight)
 {
-	struct sink_http *http = flight->http;
-
 	flight->under_way = false;
 	free(flight->part.places);
 	flight->part.places = NULL;
-	http->n_under_way--;
-	http->parts.lanes[flight->lane].busy = false;
-	sink_http_step(http);
+	flight->http->n_under_way--;
+	flight->http->parts.lanes[flight->lane].busy = false;
+}
+
+/* The last thing that is done with a flight: the job may be over with it. */
+static void sink_http_land(struct http_flight *flight)
+{
+	sink_http_drop(flight);
+	sink_http_step(flight->http);
 }
 
 /* The receiver has done something with a request. */
@@ -237,25 +237,6 @@ static unsigned sink_http_most_strikes(const struct sink_http *http)
 	return HTTP_STRIKES * (unsigned)(n < http->parts.n_lanes ? n : http->parts.n_lanes);
 }
 
-/* How much a failure says of the receiver as a whole. */
-static unsigned sink_http_strikes(const struct sink_http *http, const struct fault *fault)
-{
-	unsigned most = sink_http_most_strikes(http);
-
-	if (most == HTTP_STRIKES)
-		return most; /* there is no other request to tell by */
-	switch (fault->class) {
-	case FAULT_THROTTLED:
-	case FAULT_SERVER:
-		return 1;
-	case FAULT_NETWORK:
-	case FAULT_TIMEOUT:
-		return HTTP_STRIKES;
-	default:
-		return most; /* a person is needed */
-	}
-}
-
 /* Was some of the part taken, or does the receiver take other requests? Then the part is sent again
  * after a pause of its own, while the others go on. */
 static bool sink_http_again(struct http_flight *flight, const struct fault *fault)
@@ -269,7 +250,7 @@ static bool sink_http_again(struct http_flight *flight, const struct fault *faul
 		sink_http_works(http);
 		backoff_reset(&lane->backoff);
 	} else {
-		http->n_strikes += sink_http_strikes(http, fault);
+		http->n_strikes += http_verdict_strikes(fault, sink_http_most_strikes(http));
 	}
 	if (http->n_strikes >= sink_http_most_strikes(http))
 		return false;
@@ -284,6 +265,7 @@ static void sink_http_later(struct http_flight *flight, const struct fault *faul
 {
 	struct sink_http *http = flight->http;
 
+	http_parts_again(&http->parts, flight->lane);
 	if (sink_http_again(flight, fault))
 		return;
 	if (!http->failing)
@@ -359,6 +341,7 @@ static void sink_http_halve(struct http_flight *flight, const struct fault *faul
 	if (fault->status == 413)
 		sink_http_tell_size(flight);
 	if (http_parts_halve(parts, flight->lane)) {
+		http_parts_know(parts, flight->lane);
 		sink_http_land(flight);
 		return;
 	}
@@ -386,11 +369,12 @@ static void sink_http_name_poison(struct http_flight *flight, struct fault *faul
 static bool sink_http_is_poison(struct http_flight *flight, struct fault *fault)
 {
 	struct sink_http *http = flight->http;
-	size_t n = flight->part.n_records;
+	struct http_lane *lane = &http->parts.lanes[flight->lane];
 
 	if (http->failing || flight->advanced)
 		return false;
-	switch (http_poison_failed(&http->parts.lanes[flight->lane].suspicion, fault, n)) {
+	switch (http_poison_failed(
+		&lane->suspicion, fault, flight->part.n_records, lane->n_doubted > 0)) {
 	case HTTP_POISON_NONE:
 		return false;
 	case HTTP_POISON_SEARCH:
@@ -431,10 +415,12 @@ static void sink_http_done(
 	enum http_verdict verdict = HTTP_LATER;
 
 	if (response && (response->fault.class != FAULT_NONE || response->resent))
-		http_poison_unanswered(&http->parts.lanes[flight->lane].suspicion);
+		http_parts_doubt(&http->parts, flight->lane);
 	if (response)
 		verdict = http_verdict(http->encoding, &flight->part, response, fault);
 	flight->advanced = http->parts.n_taken + http->parts.n_refused > n_decided;
+	if (flight->advanced)
+		http_parts_know(&http->parts, flight->lane);
 	switch (verdict) {
 	case HTTP_TAKEN:
 		if (http->largest < flight->size)
@@ -466,6 +452,7 @@ static void sink_http_acknowledged(
 
 	while (&flight->part != part)
 		flight++;
+	http_parts_doubt(&http->parts, flight->lane);
 	if (fault)
 		sink_http_later(flight, fault);
 	else
@@ -556,12 +543,12 @@ static void sink_http_cancel(struct sink *sink)
 	ev_timer_stop(http->loop, &http->rest);
 	http_receipts_cancel(&http->receipts);
 	for (size_t i = 0; i < (size_t)http->options->in_flight; i++) {
+		if (!http->flights[i].under_way)
+			continue;
 		http_call_cancel(&http->flights[i].call);
-		free(http->flights[i].part.places);
-		http->flights[i].part.places = NULL;
-		http->flights[i].under_way = false;
+		http_parts_doubt(&http->parts, http->flights[i].lane);
+		sink_http_drop(&http->flights[i]);
 	}
-	http->n_under_way = 0;
 }
 
 static void sink_http_destroy(struct sink *sink)
