@@ -37,10 +37,14 @@ void mem_keep_small(void)
 #endif
 }
 
+#define UNUSED_SIZE (4 << 20) /* less is not worth the walk over it */
+
 void mem_give_back(void)
 {
-#ifdef __GLIBC__
-	malloc_trim(0);
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+	struct mallinfo2 info = mallinfo2();
+	if (info.fordblks > UNUSED_SIZE && info.fordblks > info.uordblks / 2)
+		malloc_trim(0);
 #endif
 }
 
