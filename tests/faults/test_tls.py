@@ -185,7 +185,7 @@ class Tls(harness.Case):
         other = Authority(self.dir / "other")
         # the reason is in the words of libcurl and OpenSSL, those of 3.0 or of 3.2 and later
         rejected, refused = r"the TLS certificate of \S+ is not accepted: ", r"TLS with \S+ failed: "
-        unknown = r" \(a certificate of a private CA needs that CA's file\)"
+        unknown = r" \(a certificate of a private CA needs that CA's file: set ca_file\)"
         for name, certificate, prepare, says in (
             ("expired", self.authority.sign("expired", end="20210101000000Z"), None, rejected + "certificate has expired"),
             ("not yet", self.authority.sign("future", start="20480101000000Z"), None, rejected + "certificate is not yet valid"),

@@ -80,7 +80,7 @@ class ClusterConfig(harness.Case):
     def test_connect(self):
         def connect(text, phrase):
             self.assert_error(phrase, "connect = ", cluster="[cluster]\nname = prod\nconnect = %s\n" % text)
-        connect("pg1 dbname", "missing \"=\" after \"pg1\"")
+        connect("pg1 dbname", "connect: it cannot be read (expected as in `host=pg1 ")
         connect("hosst=pg1", "hosst")
         connect("host=127.0.0.1 password=open-sesame", "write `password = ${credential:NAME}`")
         connect("host=127.0.0.1 application_name=x", "trawld sets application_name itself")
