@@ -10,7 +10,7 @@ import threading
 
 from receivers import CACHE, Case as ReceiverCase, Child  # first: it finds the next ones
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from harness import PATIENCE, wait_until
 
@@ -137,24 +137,30 @@ class Cluster:
 
     def read(self, topic, isolation="read_committed"):
         """All messages up to the end, by partition."""
-        consumer = Consumer({**self.common, "group.id": "test", "isolation.level": isolation,
-                             "enable.partition.eof": True, "enable.auto.commit": False})
+        settings = {**self.common, "group.id": "test", "enable.partition.eof": True, "enable.auto.commit": False}
+        consumer = Consumer({**settings, "isolation.level": isolation})
+        every = Consumer({**settings, "isolation.level": "read_uncommitted"})
         try:
             partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+            high = {number: every.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1]
+                    for number in partitions}
             consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
             found = {number: [] for number in partitions}
-            ended = set()
-            while len(ended) < len(found):
-                message = consumer.poll(60 * PATIENCE)
+            ends = {}
+            # a commit is answered before it is in each partition; what was never committed has no end
+            while any(ends.get(number, -1) < high[number] for number in partitions):
+                message = consumer.poll((10 if len(ends) == len(found) else 60) * PATIENCE)
                 if message is None:
+                    if len(ends) == len(found):
+                        break
                     raise AssertionError("no end of %s" % topic)
-                if message.error():
-                    ended.add(message.partition())
-                else:
-                    ended.discard(message.partition())
+                if not message.error():
                     found[message.partition()].append(message)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    ends[message.partition()] = message.offset()
             return found
         finally:
+            every.close()
             consumer.close()
 
 
