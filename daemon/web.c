@@ -79,17 +79,14 @@ static void rest_add(struct rest *rest, struct slice plain)
 		rest->failed = rest->last = true;
 }
 
-/* What the compressor keeps to itself is no piece yet. */
+/* The piece is empty if the compressor keeps it to itself. */
 static void rest_next(struct rest *rest)
 {
 	struct buf plain CLEANUP(buf_deinit) = BUF_NULL;
 	buf_clear(&rest->piece);
 	rest->piece_at = 0;
-	while (rest->piece.size == 0 && !rest->last) {
-		buf_clear(&plain);
-		rest->last = !metrics_next(&rest->metrics, &plain);
-		rest_add(rest, buf_slice(&plain));
-	}
+	rest->last = !metrics_next(&rest->metrics, &plain);
+	rest_add(rest, buf_slice(&plain));
 }
 
 static ssize_t read_rest(void *userdata, uint64_t position, char *to, size_t size)
@@ -104,7 +101,8 @@ static ssize_t read_rest(void *userdata, uint64_t position, char *to, size_t siz
 	if (rest->failed)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (rest->piece_at == rest->piece.size)
-		return MHD_CONTENT_READER_END_OF_STREAM;
+		/* 0: libmicrohttpd asks again, after the loop has had its turn */
+		return rest->last ? MHD_CONTENT_READER_END_OF_STREAM : 0;
 	if (size > rest->piece.size - rest->piece_at)
 		size = rest->piece.size - rest->piece_at;
 	memcpy(to, rest->piece.data + rest->piece_at, size);
