@@ -33,8 +33,8 @@ int cluster_look_elsewhere(struct trawld *trawld, struct fault *reterr);
 bool cluster_is_elsewhere(
 	const struct trawld *trawld, const struct source *source, struct fault *reterr);
 
-/* The loop does not run until cluster_back(): the lease is renewed without it. So it is from
- * cluster_open_store() on. */
+/* The loop does not run until cluster_back(): the lease is renewed without it. This also holds from
+ * cluster_open_store() to the first cluster_back(). */
 void cluster_away(struct trawld *trawld);
 void cluster_back(struct trawld *trawld);
 

@@ -32,8 +32,7 @@ struct terminal terminal_of(int fd)
 /* The bytes of the character at TEXT, which is not its end; 1 for what is not UTF-8. */
 static size_t character(const char *text)
 {
-	size_t n = utf8_size(text, strnlen(text, 4));
-	return n ? n : 1;
+	return utf8_step(text, strnlen(text, 4));
 }
 
 size_t terminal_append(struct buf *out, const char *text, size_t columns)
@@ -66,22 +65,21 @@ void terminal_append_json(struct buf *out, struct slice text)
 
 void terminal_write(struct slice text)
 {
-	struct buf out CLEANUP(buf_deinit) = BUF_NULL;
 	bool is_terminal = isatty(STDOUT_FILENO) == 1;
 	struct slice line;
 	if (text.size == 0)
 		return;
 	if (text.data[text.size - 1] == '\n')
 		text.size--;
-	while (is_terminal && str_next_part(&text, '\n', &line)) {
-		terminal_append_json(&out, line);
-		buf_append_char(&out, '\n');
-	}
 	if (!is_terminal) {
-		buf_append_slice(&out, text);
-		buf_append_char(&out, '\n');
+		fwrite(text.data, 1, text.size, stdout);
+		putchar('\n');
 	}
-	fwrite(buf_text(&out), 1, out.size, stdout);
+	while (is_terminal && str_next_part(&text, '\n', &line)) {
+		struct buf shown CLEANUP(buf_deinit) = BUF_NULL;
+		terminal_append_json(&shown, line);
+		puts(buf_text(&shown));
+	}
 }
 
 size_t terminal_columns(const char *text)

@@ -31,11 +31,14 @@ static void append_shown(struct slice text, struct buf *out)
 	mask_url(slice_of(shown), out);
 }
 
-/* Is there a `NAME=` of a secret in a text that is no address, as in `connect` or `command`? */
+/* Is there a `NAME=` of a secret in a text such as `connect` or `command`? Of a URL alone, only the
+ * secrets in it are hidden, which is not asked here. */
 static bool has_secret_in_it(const char *value)
 {
 	static const char letters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	if (strstr(value, "://") && !strpbrk(value, " \t\n"))
+		return false;
 	for (const char *at = strchr(value, '='); at; at = strchr(at + 1, '=')) {
 		const char *start = at;
 		while (start > value && strchr(letters, start[-1]))
@@ -104,8 +107,7 @@ static void print_set(const struct ini_section *section, const struct option_tab
 			mem_printf("%s:%u", slash ? slash + 1 : entry->file, entry->line);
 		bool secret = entry->secret || (option && option->type == OPTION_SECRET) ||
 			      (parameter && parameter->secret) ||
-			      (option && !strstr(entry->value, "://") &&
-				      has_secret_in_it(entry->value)) ||
+			      (option && has_secret_in_it(entry->value)) ||
 			      (!option && !parameter && !str_ends(entry->key, ".type") &&
 				      secret_is_named_by(slice_of(entry->key)));
 		print_value(entry->key, entry->value, secret, origin);

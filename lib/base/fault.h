@@ -45,7 +45,7 @@ const char *fault_class_to_string(
 /* May a later attempt succeed although nobody changes anything? */
 bool fault_may_pass(enum fault_class class);
 
-/* Fills *FAULT anew, without status and wait (NULL allowed: nothing happens). Control characters in
+/* Replaces *FAULT, without status and wait (NULL allowed: nothing happens). Control characters in
  * the text become '?', registered secrets `***`. Returns -1, for `return fault_set(...)`. Where a
  * header says "0 or FAULT_STORE", the function returns 0, or -1 and a fault of that class. */
 int fault_set(struct fault *fault, enum fault_class class, const char *format, ...)

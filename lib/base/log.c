@@ -59,8 +59,7 @@ static void append_escaped(struct buf *line, struct slice text)
 {
 	for (size_t i = 0, n; i < text.size; i += n) {
 		const char *at = text.data + i;
-		n = utf8_size(at, text.size - i);
-		n = n ? n : 1;
+		n = utf8_step(at, text.size - i);
 		if (*at == '\n')
 			buf_append_text(line, "\\n");
 		else if (!utf8_is_control(at, n))

@@ -428,8 +428,7 @@ void secret_mask_line(struct buf *buf)
 {
 	secret_mask(buf);
 	for (size_t i = 0, n; i < buf->size; i += n) {
-		n = utf8_size(buf->data + i, buf->size - i);
-		n = n ? n : 1;
+		n = utf8_step(buf->data + i, buf->size - i);
 		if (utf8_is_control(buf->data + i, n) && (n > 1 || (buf->data[i] & 0x80) == 0))
 			memset(buf->data + i, '?', n);
 	}

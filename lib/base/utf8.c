@@ -46,6 +46,13 @@ static const char *skip_ascii(const char *p, const char *end)
 	return p;
 }
 
+size_t utf8_step(const char *text, size_t size)
+{
+	size_t n = utf8_size(text, size);
+
+	return n ? n : 1;
+}
+
 bool utf8_is_valid(struct slice text)
 {
 	const char *p = text.data, *end = p + text.size;

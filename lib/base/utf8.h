@@ -9,11 +9,15 @@
  */
 size_t utf8_size(const char *text, size_t size);
 
+/* The same, but 1 for a byte that is not a character: how far to go to the next one. */
+size_t utf8_step(const char *text, size_t size);
+
 /* Is TEXT made of valid sequences only? */
 bool utf8_is_valid(struct slice text);
 
 /* Is the character of SIZE bytes at TEXT one that steers a terminal, or that changes the direction
- * or the line in which others are shown? A single byte that is no character counts as one, too. */
+ * or the line in which others are shown? A single byte that is not a character counts as one, too.
+ */
 bool utf8_is_control(const char *text, size_t size);
 
 /* Its number. */

@@ -13,7 +13,7 @@
 
 /* MAY_SEND answers from now on, for the whole process. NULL: it may, as at the beginning. */
 void permit_set(bool (*may_send)(void *userdata), void *userdata);
-/* 0, or FAULT_NETWORK: no. */
+/* 0: yes. -1: no, a fault of class FAULT_NETWORK. */
 int permit_check(struct fault *reterr);
 
 #endif

@@ -19,17 +19,6 @@ import time
 
 import serve
 
-PATIENCE = 1800  # seconds
-
-
-def wait(process, question, what):
-    began = time.monotonic()
-    while not question():
-        if process.poll() is not None or time.monotonic() - began > PATIENCE:
-            sys.exit("no " + what)
-        time.sleep(0.05)
-    return time.monotonic() - began
-
 
 def lines(path):
     return path.read_bytes().count(b"\n") if path.is_file() else 0
@@ -52,16 +41,16 @@ def main():
             [trawld, "-c", conf], stderr=subprocess.DEVNULL,
             env={**os.environ, "LD_PRELOAD": str(serve.library(folder, "../faults/loop_watch.c")), "LOOP_TURNS": str(turns)})
         try:
-            wait(process, lambda: server.asked >= number, "first polls")
+            serve.wait(process, lambda: server.asked >= number, "first polls")
             start_turn = turns.read_text()
             time.sleep(seconds)
             away, before = server.asked, serve.cpu(process.pid)
             out.rmdir()
-            took = wait(process, lambda: lines(out) >= away, "records")
+            took = serve.wait(process, lambda: lines(out) >= away, "records")
             work = serve.cpu(process.pid) - before
             process.send_signal(signal.SIGTERM)
             began = time.monotonic()
-            code = process.wait(PATIENCE)
+            code = process.wait(1800)
             end = time.monotonic() - began
             found, asked = lines(out), server.asked
             if code or found < asked - number or found > asked:

@@ -15,23 +15,14 @@ import time
 import serve
 
 FEW = 50
-PATIENCE = 600  # seconds
-
-
-def wait(process, question, what):
-    began = time.monotonic()
-    while not question():
-        if process.poll() is not None or time.monotonic() - began > PATIENCE:
-            sys.exit("no " + what)
-        time.sleep(0.05)
 
 
 def at_rest(process, server, folder, number):
     """All sources are polled at once; waits until a record of each is delivered, and no work for a second."""
     asked, out = server.asked, folder / "out"
-    wait(process, lambda: server.asked > asked, "polls")
+    serve.wait(process, lambda: server.asked > asked, "polls")
     process.send_signal(signal.SIGUSR2)
-    wait(process, lambda: out.exists() and out.read_bytes().count(b"\n") == number, "records")
+    serve.wait(process, lambda: out.exists() and out.read_bytes().count(b"\n") == number, "records")
     before = None
     while before != (before := serve.cpu(process.pid)):
         time.sleep(1)
@@ -50,7 +41,7 @@ def measure(trawld, server, library, folder, number):
         at_rest(process, server, folder, number)
         rollup = pathlib.Path("/proc/%d/smaps_rollup" % process.pid).read_text()
         process.send_signal(signal.SIGRTMIN)
-        wait(process, lambda: told.exists() and told.read_text().endswith("\n"), "answer")
+        serve.wait(process, lambda: told.exists() and told.read_text().endswith("\n"), "answer")
     finally:
         process.kill()
         process.wait()

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 import serve
 
@@ -33,11 +32,7 @@ def sample(pid):
 
 
 def wait_lines(process, path, wanted):
-    began = time.monotonic()
-    while not path.exists() or path.read_bytes().count(b"\n") < wanted:
-        if process.poll() is not None or time.monotonic() - began > PATIENCE:
-            sys.exit("trawld delivers nothing")
-        time.sleep(0.02)
+    serve.wait(process, lambda: path.exists() and path.read_bytes().count(b"\n") >= wanted, "records", PATIENCE)
 
 
 def start(trawld, server, folder, *before):

@@ -10,6 +10,7 @@ import asyncio
 import os
 import pathlib
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -114,6 +115,16 @@ def cpu(pid):
     """Seconds of processor time."""
     fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait(process, question, what, patience=1800):
+    """Until QUESTION is true; the seconds that took."""
+    began = time.monotonic()
+    while not question():
+        if process.poll() is not None or time.monotonic() - began > patience:
+            sys.exit("no " + what)
+        time.sleep(0.02)
+    return time.monotonic() - began
 
 
 def daemon(folder, *sections, listen="off"):

@@ -230,6 +230,8 @@ class Canary(harness.Case):
             (error, "", sink % ("http", "url = https://siem.example/\nproxy = http://me:Not#ToBeShown@proxy.example"), ""),
             (error, "", sink % ("syslog", "address = tls://me:NotToBeShown@siem.example:6514"), ""),
             (good, "", sink % ("exec", "command = /bin/true --token=NotToBeShown"), ""),
+            (good, "", sink % ("exec", "command = /bin/true --to=https://siem.example/ --token=NotToBeShown"), ""),
+            (good, "", sink % ("exec", "command = /bin/true https://siem.example/ 'password=x NotToBeShown'"), ""),
             (error, "", sink % ("kafka", "topic = t\nbrokers = me:NotToBeShown@bus.example:9092"), ""),
         ):  # fmt: skip
             if "kafka" in section and os.environ.get("TRAWLD_KAFKA") == "no":

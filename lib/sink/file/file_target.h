@@ -63,7 +63,7 @@ struct file_modes {
 };
 
 enum {
-	FILE_TARGET_E_MOVED = 1, /* another file, or none, is at the path now: open it anew. Of
+	FILE_TARGET_E_MOVED = 1, /* another file, or none, is at the path now: open it again. Of
 					one that is known to be moved: it is removed altogether */
 };
 

@@ -31,7 +31,7 @@ enum http_poison http_poison_failed(
 	struct id words;
 
 	if (!poison_is_possible(fault)) {
-		/* the receiver speaks of itself, and so did the failures before, perhaps */
+		/* the receiver has a problem of its own, and may have had it before */
 		if (doubted)
 			http_poison_forget(suspicion);
 		return HTTP_POISON_NONE;

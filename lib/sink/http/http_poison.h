@@ -43,7 +43,7 @@ enum http_poison {
 /* The part in hand, N records, has failed with FAULT. DOUBTED: it may have been taken before. */
 enum http_poison http_poison_failed(
 	struct http_suspicion *suspicion, const struct fault *fault, size_t n, bool doubted);
-/* The failures before say nothing any more. */
+/* Earlier failures no longer count. */
 void http_poison_forget(struct http_suspicion *suspicion);
 /* FAULT, that of RECORD alone, names it. */
 void http_poison_name(struct fault *fault, const struct sink_record *record);

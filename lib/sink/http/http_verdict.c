@@ -15,7 +15,7 @@ void http_verdict_be_patient(struct fault *fault)
 unsigned http_verdict_strikes(const struct fault *fault, unsigned most)
 {
 	if (most == HTTP_STRIKES)
-		return most; /* there is no other request to tell by */
+		return most; /* no other request can tell */
 	switch (fault->class) {
 	case FAULT_THROTTLED:
 	case FAULT_SERVER:

@@ -452,11 +452,12 @@ static void sink_http_acknowledged(
 
 	while (&flight->part != part)
 		flight++;
-	http_parts_doubt(&http->parts, flight->lane);
-	if (fault)
+	if (fault) {
+		http_parts_doubt(&http->parts, flight->lane);
 		sink_http_later(flight, fault);
-	else
+	} else {
 		sink_http_decided(flight);
+	}
 }
 
 static const struct http_call_kind sink_http_call = {

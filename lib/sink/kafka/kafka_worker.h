@@ -23,7 +23,7 @@ struct kafka_worker_setup {
 	void *userdata;
 };
 
-/* Starts the thread. 0, or what kafka_producer_new returns, or FAULT_INTERNAL. */
+/* Starts the thread. 0, or -1: as kafka_producer_new, or FAULT_INTERNAL. */
 int kafka_worker_new(struct kafka_worker **ret, const struct kafka_worker_setup *setup,
 	const struct kafka_producer_setup *producer, struct fault *reterr);
 /* Waits some seconds for the thread to end; one that does not frees itself later. NULL allowed. */

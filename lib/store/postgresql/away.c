@@ -55,7 +55,7 @@ static bool finish_connecting(const struct away *away)
 	return true;
 }
 
-/* RESULT is the answer to a renewal: whether it was one. */
+/* false: more of the answer is to come. *RET_RENEWED: what it says of the renewal. */
 static bool take_results(const struct away *away, bool *ret_renewed)
 {
 	*ret_renewed = false;
