@@ -45,6 +45,9 @@ class Reshard(nodes.Case):
     def reshard(self, count, expect=0):
         return self.ctl_of("node-0", "cluster", "reshard", str(count), expect=expect)
 
+    def environment(self):
+        return {**super().environment(), "CREDENTIALS_DIRECTORY": str(self.dir)}
+
     def shards_of(self):
         """{source: shard} of those with a cursor."""
         rows = self.server.rows("SELECT convert_from(name, 'UTF8'), shard FROM trawld.sources WHERE cursor IS NOT NULL")
@@ -180,10 +183,11 @@ class Reshard(nodes.Case):
 
     def test_one_credential_one_shard(self):
         """Sources with one credential are in one shard, and a new secret moves none of them."""
-        secrets = [self.dir / name for name in ("a", "b", "c")]
+        # not ${file:}: a path of this run would give them other shards each time, some of them the same
+        secrets = [self.dir / name for name in ("first", "second", "third")]
         for path, token in zip(secrets, self.tokens):
             path.write_text(token)
-        self.sections = [self.source(self.cloud.url, "s%d" % n, "${file:%s}" % secrets[n % 3], "interval = 200ms")
+        self.sections = [self.source(self.cloud.url, "s%d" % n, "${credential:%s}" % secrets[n % 3].name, "interval = 200ms")
                          for n in range(N)] + [self.node_sink("%{source}.ndjson")]
         self.run_once(COUNT)
         self.reshard(64)
