@@ -5,26 +5,20 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "base/secret_name.h"
 #include "base/str.h"
+#include "secret_entry.h"
 #include "store/events.h"
 
-/* That of an auth, if it was written into the file, is known to the masking only while its source
- * is polled here. */
-static bool is_secret(const struct ini_section *section, const struct ini_entry *entry)
+/* A template is a part of a definition, without a secret in it. What is a secret only in part
+ * counts without that part, if the masking knows it. */
+static bool is_hidden(enum secret_entry secret)
 {
-	const char *key = entry->key;
-	bool of_auth = strcmp(section->kind, "auth") == 0;
-	if (str_starts(key, "auth.")) {
-		of_auth = true;
-		key += strlen("auth.");
-	}
-	return entry->secret ||
-	       (of_auth && secret_is_named_by(slice_of(key)) && !strstr(entry->value, "${"));
+	return secret == SECRET_ENTRY_READ || secret == SECRET_ENTRY_WRITTEN;
 }
 
 /* SHARED: only what is the same on all nodes of a cluster. */
-static void print_sections(const struct ini *ini, bool shared, struct buf *out)
+static void print_sections(
+	const struct setup *setup, const struct ini *ini, bool shared, struct buf *out)
 {
 	for (size_t i = 0; i < ini->n_sections; i++) {
 		const struct ini_section *section = &ini->sections[i];
@@ -35,7 +29,8 @@ static void print_sections(const struct ini *ini, bool shared, struct buf *out)
 		for (size_t k = 0; k < section->n_entries; k++) {
 			const struct ini_entry *entry = &section->entries[k];
 			buf_printf(out, "%s=%s\n", entry->key,
-				is_secret(section, entry) ? "***" : entry->value);
+				is_hidden(secret_entry(setup, section, entry)) ? "***"
+									       : entry->value);
 		}
 	}
 }
@@ -49,7 +44,7 @@ static void print_definitions(const struct setup *setup, struct buf *out)
 		if (names_add(&seen, definition->name) < n)
 			continue;
 		buf_printf(out, "definition %s\n", definition->name);
-		print_sections(&definition->ini, false, out);
+		print_sections(setup, &definition->ini, false, out);
 	}
 	names_deinit(&seen);
 }
@@ -59,7 +54,7 @@ static void print_digest(const struct setup *setup, bool shared, char ret[DIGEST
 {
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	uint8_t digest[DIGEST_SIZE];
-	print_sections(&setup->config->ini, shared, &text);
+	print_sections(setup, &setup->config->ini, shared, &text);
 	print_definitions(setup, &text);
 	secret_mask(&text);
 	digest_sha256(buf_slice(&text), digest);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "setup.h"
+#include "secret_entry.h"
 
 /* May every user do with the file or directory (TYPE) what BIT (S_IROTH, S_IWOTH) says? The folders
  * count, too. */
@@ -55,34 +55,44 @@ static void remark_keys(const struct ini_section *section)
 			remark_secret(section->entries[i].value);
 }
 
-/* The first secret of a source that is written in FILE itself, or NULL. */
-static const struct ini_entry *secret_in(const struct setup *setup, const char *file)
+/* The first secret that is written in FILE itself, in sections of INI, or NULL. */
+static const struct ini_entry *secret_in(
+	const struct setup *setup, const struct ini *ini, const char *file)
 {
-	for (size_t i = 0; i < setup->n_sources; i++) {
-		const struct definition *definition = setup->sources[i]->definition;
-		for (size_t j = 0; j < definition->n_parameters; j++) {
-			const struct parameter *parameter = &definition->parameters[j];
-			const struct ini_entry *entry =
-				ini_section_find(setup->config->sources[i], parameter->name);
-			if (parameter->secret && entry && !entry->secret && entry->file == file)
+	for (size_t i = 0; i < ini->n_sections; i++)
+		for (size_t k = 0; k < ini->sections[i].n_entries; k++) {
+			const struct ini_entry *entry = &ini->sections[i].entries[k];
+			enum secret_entry secret = secret_entry(setup, &ini->sections[i], entry);
+			if (strcmp(entry->file, file) == 0 &&
+				(secret == SECRET_ENTRY_WRITTEN || secret == SECRET_ENTRY_PART))
 				return entry;
 		}
-	}
 	return NULL;
 }
 
-static void remark_written(const struct setup *setup)
+static void remark_written(const struct setup *setup, const struct ini *ini)
 {
-	const struct ini *ini = &setup->config->ini;
 	for (size_t i = 0; i < ini->n_files; i++) {
 		const struct ini_entry *entry = is_open(ini->files[i], S_IFREG, S_IROTH)
-							? secret_in(setup, ini->files[i])
+							? secret_in(setup, ini, ini->files[i])
 							: NULL;
 		if (entry)
 			log_warning(NULL,
 				"every user of this host can read `%s` in line %u of %s (`chmod o-r %s`, or keep it in /etc/trawld/secrets/NAME and write `%s = ${credential:NAME}`)",
 				entry->key, entry->line, entry->file, entry->file, entry->key);
 	}
+}
+
+static void remark_definitions(const struct setup *setup)
+{
+	struct names seen = NAMES_NULL;
+	for (size_t i = 0; i < setup->n_sources; i++) {
+		const struct definition *definition = setup->sources[i]->definition;
+		size_t n = seen.n_items;
+		if (names_add(&seen, definition->name) == n)
+			remark_written(setup, &definition->ini);
+	}
+	names_deinit(&seen);
 }
 
 /* They look as if they worked: most programs use them. */
@@ -158,7 +168,8 @@ void remarks_log(const struct setup *setup)
 	const struct config *config = setup->config;
 	remark_files(config);
 	remark_environment(&config->ini);
-	remark_written(setup);
+	remark_written(setup, &config->ini);
+	remark_definitions(setup);
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		remark_sink(setup->config, setup->sinks[i]);
 }

@@ -10,8 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "base/secret_name.h"
 #include "mask.h"
+#include "secret_entry.h"
 
 #define COLUMN 48 /* of what says where a value is from */
 
@@ -29,24 +29,6 @@ static void append_shown(struct slice text, struct buf *out)
 	*colon = '\0';
 	char *shown CLEANUP_FREE = mem_printf("%s:***%s", copy, at);
 	mask_url(slice_of(shown), out);
-}
-
-/* Is there a `NAME=` of a secret in a text such as `connect` or `command`? Of a URL alone, only the
- * secrets in it are hidden, which is not asked here. */
-static bool has_secret_in_it(const char *value)
-{
-	static const char letters[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-	if (strstr(value, "://") && !strpbrk(value, " \t\n"))
-		return false;
-	for (const char *at = strchr(value, '='); at; at = strchr(at + 1, '=')) {
-		const char *start = at;
-		while (start > value && strchr(letters, start[-1]))
-			start--;
-		if (secret_is_named_by((struct slice){start, (size_t)(at - start)}))
-			return true;
-	}
-	return false;
 }
 
 static void print_value(const char *key, const char *value, bool secret, const char *origin)
@@ -76,41 +58,23 @@ static void print_default(const char *key, const char *value, const char *origin
 	print_value(comment, value, false, origin);
 }
 
-static const struct option *find_option(
-	const struct option_table *tables, size_t n_tables, const char *key)
+/* Of an address alone, only the secrets in it are hidden. */
+static bool is_hidden(enum secret_entry secret, const char *value)
 {
-	for (size_t i = 0; i < n_tables; i++)
-		for (size_t k = 0; k < tables[i].n_options; k++)
-			if (strcmp(tables[i].options[k].name, key) == 0)
-				return &tables[i].options[k];
-	return NULL;
-}
-
-static const struct parameter *find_parameter(const struct definition *definition, const char *key)
-{
-	for (size_t i = 0; definition && i < definition->n_parameters; i++)
-		if (strcmp(definition->parameters[i].name, key) == 0)
-			return &definition->parameters[i];
-	return NULL;
+	bool is_address = strstr(value, "://") && !strpbrk(value, " \t\n");
+	return secret != SECRET_ENTRY_NO && !(secret == SECRET_ENTRY_PART && is_address);
 }
 
 /* SECTION may be NULL: nothing is set. */
-static void print_set(const struct ini_section *section, const struct option_table *tables,
-	size_t n_tables, const struct definition *definition)
+static void print_set(const struct setup *setup, const struct ini_section *section)
 {
 	for (size_t i = 0; section && i < section->n_entries; i++) {
 		const struct ini_entry *entry = &section->entries[i];
-		const struct option *option = find_option(tables, n_tables, entry->key);
-		const struct parameter *parameter = find_parameter(definition, entry->key);
 		const char *slash = strrchr(entry->file, '/');
 		char *origin CLEANUP_FREE =
 			mem_printf("%s:%u", slash ? slash + 1 : entry->file, entry->line);
-		bool secret = entry->secret || (option && option->type == OPTION_SECRET) ||
-			      (parameter && parameter->secret) ||
-			      (option && has_secret_in_it(entry->value)) ||
-			      (!option && !parameter && !str_ends(entry->key, ".type") &&
-				      secret_is_named_by(slice_of(entry->key)));
-		print_value(entry->key, entry->value, secret, origin);
+		bool hidden = is_hidden(secret_entry(setup, section, entry), entry->value);
+		print_value(entry->key, entry->value, hidden, origin);
 	}
 }
 
@@ -136,10 +100,11 @@ static void print_defaults(const struct ini_section *section, const struct optio
 	}
 }
 
-static void print_section(const struct ctl_arguments *arguments, const struct ini_section *section,
-	const struct option_table *tables, size_t n_tables, const struct definition *definition)
+static void print_section(const struct ctl_arguments *arguments, const struct setup *setup,
+	const struct ini_section *section, const struct option_table *tables, size_t n_tables,
+	const struct definition *definition)
 {
-	print_set(section, tables, n_tables, definition);
+	print_set(setup, section);
 	if (arguments->defaults)
 		print_defaults(section, tables, n_tables, definition);
 }
@@ -152,7 +117,7 @@ static void print_daemon(const struct ctl_arguments *arguments, struct setup *se
 	if (!section && !arguments->defaults)
 		return;
 	puts("[daemon]");
-	print_section(arguments, section, &table, 1, NULL);
+	print_section(arguments, setup, section, &table, 1, NULL);
 	putchar('\n');
 }
 
@@ -164,7 +129,7 @@ static void print_cluster(const struct ctl_arguments *arguments, struct setup *s
 	if (!section)
 		return;
 	puts("[cluster]");
-	print_section(arguments, section, &table, 1, NULL);
+	print_section(arguments, setup, section, &table, 1, NULL);
 	putchar('\n');
 }
 
@@ -173,8 +138,8 @@ static void print_source(
 {
 	struct option_table table = {source_option_rows, n_source_option_rows, &source->options};
 	printf("[source %s]\n", source->name);
-	print_section(arguments, ini_find(&setup->config->ini, "source", source->name), &table, 1,
-		source->definition);
+	print_section(arguments, setup, ini_find(&setup->config->ini, "source", source->name),
+		&table, 1, source->definition);
 }
 
 static void print_sink(
@@ -185,8 +150,8 @@ static void print_sink(
 		{sink_common_option_rows, n_sink_common_option_rows, &sink->common},
 	};
 	printf("\n[sink %s]\n", sink->name);
-	print_section(
-		arguments, ini_find(&setup->config->ini, "sink", sink->name), tables, 2, NULL);
+	print_section(arguments, setup, ini_find(&setup->config->ini, "sink", sink->name), tables,
+		2, NULL);
 }
 
 int ctl_show_config(const struct ctl_arguments *arguments)

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """What is allowed but probably not meant is logged at start and by --check, and stops nothing."""
 
+import re
 import subprocess
 
 import harness
+
+WRITTEN = "w4itten-in-the-file"
 
 
 class Remarks(harness.Case):
@@ -41,6 +44,67 @@ class Remarks(harness.Case):
         # a folder that others cannot enter protects what is in it
         self.dir.chmod(0o750)
         self.assertEqual(self.told("every user"), [])
+
+    def readable(self, more, sink="", extra="", secret=WRITTEN):
+        """The key that every user can read, or None: with MORE in the source, SINK in a sink of its own."""
+        source = self.source("http://127.0.0.1:9", token="${file:%s}" % self.secret, more=more)
+        self.configure(source, self.file_sink(), sink, extra)
+        result = self.check(0)
+        self.assertNotIn(secret, result.err)
+        found = re.findall(r"every user of this host can read `([\w.-]+)` in line (\d+) of %s " % self.conf, result.err)
+        shown = self.ctl("config").text
+        self.assertNotIn(secret, shown)
+        if not found:
+            return None
+        ((key, line),) = found
+        self.assertIn(key + " =", self.conf.read_text().splitlines()[int(line) - 1])
+        return key
+
+    def test_written_secrets(self):
+        """Whatever kind of entry a secret is in; what is in a file of its own, or is none, is not told."""
+        self.secret.chmod(0o600)
+        self.dir.chmod(0o755)
+        self.conf.touch()
+        self.conf.chmod(0o644)
+        http = "[sink far]\ntype = http\nurl = https://logs.example/x\n%s\n"
+        for more, sink, key in (
+            ("", "", None),
+            ("proxy = http://proxy.example:3128", "", None),
+            ("proxy = http://u:%s@proxy.example:3128" % WRITTEN, "", "proxy"),
+            ("", http % "header.X-Team = sales", None),
+            ("", http % ("header.X-Api-Key = " + WRITTEN), "header.X-Api-Key"),
+            ("", http % ("header.Authorization = Bearer " + WRITTEN), "header.Authorization"),
+            ("", http % ("auth.type = bearer\nauth.token = " + WRITTEN), "auth.token"),
+            ("", http % ("auth.type = header\nauth.name = X-Who\nauth.value = " + WRITTEN), "auth.value"),
+            ("", http % ("auth.type = basic\nauth.user = u\nauth.password = " + WRITTEN), "auth.password"),
+            ("", http % ("auth.type = bearer\nauth.token = ${file:%s}" % self.secret), None),
+            ("", http % ("auth.type = login\nlogin.url = https://logs.example/in\nlogin.token = /token\n"
+                         'login.body = {"user": "u", "password": "%s"}' % WRITTEN), "login.body"),
+            ("", http % ("auth.type = login\nlogin.url = https://logs.example/in\nlogin.token = /token\n"
+                         'login.body = {"user": "u"}'), None),
+            ("", "[sink run]\ntype = exec\ncommand = /bin/cat --token=%s\n" % WRITTEN, "command"),
+            ("", "[sink run]\ntype = exec\ncommand = /bin/cat --limit=7\n", None),
+        ):  # fmt: skip
+            with self.subTest(more + sink):
+                self.assertEqual(self.readable(more, sink), key)
+
+    def test_written_in_a_definition(self):
+        self.secret.chmod(0o600)
+        self.dir.chmod(0o755)
+        providers = self.dir / "providers"
+        providers.mkdir()
+        text = (harness.SOURCE_ROOT / harness.PROVIDERS / "cloudscale.conf").read_text()
+        own = providers / "own.conf"
+        own.write_text(text.replace("[request]\n", "[request]\nheader.X-Api-Key = %s\n" % WRITTEN, 1))
+        own.chmod(0o644)
+        self.configure(
+            "".join(self.source("http://127.0.0.1:9", token="${file:%s}" % self.secret).replace("acme", name).replace("cloudscale", "own")
+                    for name in ("one", "two")), self.file_sink(), providers=providers)  # fmt: skip
+        (line,) = self.told("can read `header.X-Api-Key` in line")
+        self.assertIn(str(own), line)
+        self.assertNotIn(WRITTEN, line)
+        own.chmod(0o640)
+        self.assertEqual(self.told("can read"), [])
 
     def test_cut_values(self):
         """A comment ends a value; where it looks like a part of the value, that is told, but not shown."""

@@ -156,8 +156,18 @@ START_TEST(fingerprints)
 		SOURCE("a", "auth.type = bearer\nauth.token = abcdefgh\n") SINK("one", ""),
 		SOURCE("a", "auth.type = bearer\nauth.token = ijklmnop\n") SINK("one", ""),
 		SOURCE("a", "auth.type = bearer\nauth.token = ijklmnop\n") SINK("two", ""),
+		SOURCE("a", "auth.type = header\nauth.name = X\nauth.value = abcdefgh\n")
+			SINK("two", ""),
+		SOURCE("a", "auth.type = header\nauth.name = X\nauth.value = ijklmnop\n")
+			SINK("two", ""),
+		SOURCE("a", "auth.type = header\nauth.name = Y\nauth.value = ijklmnop\n")
+			SINK("two", ""),
+		SOURCE("a", "request.header.X-Api-Key = abcdefgh\n") SINK("two", ""),
+		SOURCE("a", "request.header.X-Api-Key = ijklmnop\n") SINK("two", ""),
+		SOURCE("a", "request.header.X-Team = ijklmnop\n") SINK("two", ""),
 	};
-	static const bool as_before[] = {false, true, false, false, false, true, false};
+	static const bool as_before[] = {false, true, false, false, false, true, false, false, true,
+		false, false, true, false};
 	char before[DIGEST_HEX_SIZE] = "", now[DIGEST_HEX_SIZE];
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		struct setup *setup = load_good(texts[i]);
