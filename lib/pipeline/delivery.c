@@ -238,8 +238,11 @@ void delivery_build(struct delivery *delivery)
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);
 	delivery->job->resumed = delivery->planned;
-	if (delivery->planned && delivery->plan_requests.n_records > 0)
+	if (delivery->planned && delivery->plan_requests.n_records > 0) {
 		delivery->job->requests = delivery->plan_requests;
+		splits_copy(&delivery->job->splits, &delivery->plan_splits);
+	}
+	splits_deinit(&delivery->plan_splits);
 	delivery->plan_first = 0;
 	delivery->plan_last = 0;
 }
@@ -504,6 +507,7 @@ void delivery_free(struct delivery *delivery)
 	resend_deinit(&delivery->resend);
 	replay_free(delivery->replay);
 	sink_answer_deinit(&delivery->answer);
+	splits_deinit(&delivery->plan_splits);
 	free(delivery->position);
 	free(delivery->location);
 	free(delivery);

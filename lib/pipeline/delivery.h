@@ -99,12 +99,14 @@ const struct fault *delivery_undone(const struct delivery *delivery);
 bool delivery_is_retrying(const struct delivery *delivery);
 void delivery_status(const struct delivery *delivery, struct sink_status *ret);
 
-/* For sink.c: the sink's answer to the job it has; its position without an answer. */
+/* For sink.c: the sink's answer to the job it has; its position, or the job's splits, without an
+ * answer. */
 void delivery_answer(struct delivery *delivery, struct sink_answer *answer);
 bool delivery_sent(struct delivery *delivery);
 void delivery_confirmed(struct delivery *delivery);
 void delivery_recovered(struct delivery *delivery, const struct fault *fault);
 bool delivery_store_position(struct delivery *delivery, const char *position);
+bool delivery_store_splits(struct delivery *delivery, struct fault *reterr);
 void delivery_publish(
 	struct delivery *delivery, const char *source, struct slice text, const char *id);
 struct sink_job *delivery_take_job(struct delivery *delivery);

@@ -61,6 +61,7 @@ struct delivery {
 	int64_t plan_first, plan_last; /* bounds that were planned before a restart or reload; 0:
 					  none */
 	struct sink_requests plan_requests; /* with them */
+	struct splits plan_splits; /* of these */
 	struct sink_answer answer; /* with DELIVERY_REJECT and DELIVERY_NONE_TAKEN; its error is
 				      kept until the next */
 	bool none_taken_waited; /* with DELIVERY_NONE_TAKEN: a back-off is over */
@@ -146,8 +147,11 @@ void delivery_sent_lost(struct delivery *delivery);
 
 /* --- delivery_plan.c --- */
 
-/* The N numbers of a plan; those that are not there are 0. False: it is none. */
-bool delivery_plan_parse(const char *text, int64_t *numbers, size_t n);
+/* The N numbers of a plan; those that are not there are 0; and the splits after them. False: it is
+ * none. */
+bool delivery_plan_parse(const char *text, int64_t *numbers, size_t n, struct splits *ret_splits);
+/* Appends how the job in hand is divided into requests, after its bounds; nothing if it is not. */
+void delivery_plan_print_requests(const struct delivery *delivery, struct buf *out);
 /* What was planned before a restart or reload. */
 void delivery_plan_read(struct delivery *delivery);
 /* Before the job in hand is sent; false: it may not be sent now. */

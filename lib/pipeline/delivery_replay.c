@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "store/commit.h"
 #include "store/events.h"
@@ -50,7 +51,7 @@ bool delivery_replay_is_due(const struct delivery *delivery, bool idle)
 {
 	if (!replay_runs(delivery))
 		return false;
-	return idle ? !delivery->hurried : *delivery->replay->progress.plan != '\0';
+	return idle ? !delivery->hurried : delivery->replay->progress.plan.size > 0;
 }
 
 /* --- a job --- */
@@ -145,7 +146,7 @@ static void replay_over(struct delivery *delivery, enum replay_state state, cons
 	struct buf text = BUF_NULL;
 
 	progress->state = state;
-	*progress->plan = '\0';
+	buf_clear(&progress->plan);
 	buf_printf(&text, "replay %s: %" PRIu64 " record%s delivered",
 		state == REPLAY_DONE ? "done" : "stopped", n, str_plural(n));
 	if (progress->n_rejected > 0)
@@ -192,19 +193,22 @@ void delivery_replay_take(struct delivery *delivery)
 	const struct job_terms terms = delivery_terms(delivery);
 	struct replay_job *job = MEM_NEW(struct replay_job);
 	struct fault fault = FAULT_NULL;
+	CLEANUP(splits_deinit) struct splits splits = SPLITS_NULL;
 	int64_t plan[4] = {0};
 	int r;
 
-	if (*delivery->replay->progress.plan)
-		delivery_plan_parse(delivery->replay->progress.plan, plan, 4);
+	if (delivery->replay->progress.plan.size > 0)
+		delivery_plan_parse(buf_text(&delivery->replay->progress.plan), plan, 4, &splits);
 	r = replay_read(delivery, plan[0], job, &fault);
 	if (!r && job->n_items > 0) {
 		delivery->job = job_new(delivery->sink->name, job->items, job->n_items,
 			delivery->selection, &terms);
 		delivery->job->resumed = plan[0] == job->end;
-		if (plan[0] == job->end && plan[1] > 0)
+		if (plan[0] == job->end && plan[1] > 0) {
 			delivery->job->requests = (struct sink_requests){
 				(size_t)plan[1], (size_t)plan[2], plan[3] != 0};
+			splits_copy(&delivery->job->splits, &splits);
+		}
 		delivery->replay_end = job->end;
 		delivery->replaying = true;
 		job->n_items = 0;
@@ -228,14 +232,15 @@ void delivery_replay_take(struct delivery *delivery)
 bool delivery_replay_plan(struct delivery *delivery, struct fault *reterr)
 {
 	struct replay_progress *progress = &delivery->replay->progress;
-	const struct sink_requests *requests = &delivery->job->requests;
-	char before[sizeof(progress->plan)];
+	CLEANUP(buf_deinit) struct buf before = progress->plan;
+	bool same;
 
-	memcpy(before, progress->plan, sizeof(before));
-	snprintf(progress->plan, sizeof(progress->plan), "%" PRId64 "-%zu-%zu-%d",
-		delivery->replay_end, requests->n_records, requests->bytes, requests->by_source);
+	progress->plan = BUF_NULL;
+	buf_printf(&progress->plan, "%" PRId64, delivery->replay_end);
+	delivery_plan_print_requests(delivery, &progress->plan);
+	same = strcmp(buf_text(&before), buf_text(&progress->plan)) == 0;
 	/* an equal plan may be of an attempt whose commit failed */
-	if (strcmp(before, progress->plan) == 0 && !commit_pending(delivery->setup.store) &&
+	if (same && !commit_pending(delivery->setup.store) &&
 		!committer_failing(delivery->setup.committer))
 		return true;
 	commit_add_replay(delivery->setup.store, delivery->sink->name, progress);
@@ -268,7 +273,7 @@ void delivery_replay_acknowledge(
 	progress->n_rejected += n_rejected + job->n_unfit;
 	progress->n_filtered += n_all - job->n_records - job->n_unfit;
 	progress->after = delivery->replay_end;
-	*progress->plan = '\0';
+	buf_clear(&progress->plan);
 	if (position)
 		delivery_keep(delivery, position);
 	replay_forget_job(delivery);

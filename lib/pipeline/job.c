@@ -142,6 +142,7 @@ void job_free(struct sink_job *job)
 	free(job->records);
 	free(job->unfit);
 	buf_deinit(&job->cut);
+	splits_deinit(&job->splits);
 	free(job->sink);
 	free(job);
 }

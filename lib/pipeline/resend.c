@@ -25,7 +25,7 @@
 
 #define RESEND_JOB_BYTES ((size_t)1 << 20) /* one line is always taken */
 #define RESEND_JOB_RECORDS ((size_t)1000)
-#define RESEND_NOTE_MAX 128
+#define RESEND_NOTE_MAX ((size_t)128 + RESEND_JOB_RECORDS * 5) /* a split at each record */
 
 static int resend_failed(const char *path, int error, struct fault *reterr)
 {
@@ -51,6 +51,7 @@ void resend_deinit(struct resend *resend)
 	free(resend->letters);
 	free(resend->note);
 	buf_deinit(&resend->stay);
+	splits_deinit(&resend->plan_splits);
 	*resend = RESEND_NULL;
 }
 
@@ -136,10 +137,12 @@ static int note_write(const struct resend *resend)
 
 	buf_printf(&text, "%" PRIu64 " %" PRIu64 " %" PRIu64, resend->inode, resend->offset,
 		resend->end);
-	if (resend->plan_end > 0)
+	if (resend->plan_end > 0) {
 		buf_printf(&text, " %" PRIu64 " %zu %zu %d", resend->plan_end,
 			resend->plan_requests.n_records, resend->plan_requests.bytes,
 			resend->plan_requests.by_source);
+		splits_print(&resend->plan_splits, ' ', &text);
+	}
 	buf_append_char(&text, '\n');
 	return replace_file(resend->note, buf_slice(&text), -1, 0);
 }
@@ -167,8 +170,10 @@ static bool note_read(struct resend *resend)
 	resend->plan_end = (uint64_t)values[3];
 	resend->plan_requests =
 		(struct sink_requests){(size_t)values[4], (size_t)values[5], values[6] != 0};
-	if (n == 7 && (resend->plan_end <= resend->offset || resend->plan_end > resend->end))
+	if (n == 7 && (resend->plan_end <= resend->offset || resend->plan_end > resend->end ||
+			      !splits_read(rest, ' ', &resend->plan_splits)))
 		return false;
+	resend->noted = n == 7;
 	return stat(resend->letters, &file) == 0 && file.st_ino == resend->inode &&
 	       resend->offset <= resend->end && resend->end <= (uint64_t)file.st_size;
 }
@@ -394,6 +399,8 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
 		(*ret)->resumed = resend->plan_end == resend->next;
 		if (resend->plan_end == resend->next && resend->plan_requests.n_records > 0)
 			(*ret)->requests = resend->plan_requests;
+		if ((*ret)->resumed)
+			splits_copy(&(*ret)->splits, &resend->plan_splits);
 		return 0;
 	}
 	for (size_t i = 0; i < batches->n_items; i++)
@@ -405,15 +412,15 @@ int resend_plan(struct resend *resend, const struct sink_job *job, struct fault 
 {
 	int r = 0;
 
-	if (resend->plan_end == resend->next)
+	if (resend->noted && resend->plan_end == resend->next &&
+		splits_are_equal(&resend->plan_splits, &job->splits))
 		return 0;
 	resend->plan_end = resend->next;
 	resend->plan_requests = job->requests;
+	splits_copy(&resend->plan_splits, &job->splits);
 	r = note_write(resend);
-	if (!r)
-		return 0;
-	resend->plan_end = 0;
-	return resend_failed(resend->note, -r, reterr);
+	resend->noted = !r;
+	return !r ? 0 : resend_failed(resend->note, -r, reterr);
 }
 
 /* --- after a job --- */
@@ -427,6 +434,7 @@ int resend_done(struct resend *resend, struct fault *reterr)
 	buf_clear(&resend->stay);
 	resend->offset = resend->next;
 	resend->plan_end = 0;
+	splits_deinit(&resend->plan_splits);
 	if (resend->offset == resend->end && !r)
 		return resend_stop(resend, reterr);
 	if (!r)

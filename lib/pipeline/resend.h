@@ -19,6 +19,8 @@ struct resend {
 	uint64_t next; /* where the job in hand ends */
 	uint64_t plan_end; /* where the job at OFFSET ends that was sent before; 0: none was */
 	struct sink_requests plan_requests; /* how that was divided into requests */
+	struct splits plan_splits; /* of these */
+	bool noted; /* the note has this plan */
 	struct buf stay; /* lines of the job that are not dead letters: they stay in the file */
 };
 
@@ -46,8 +48,8 @@ void resend_deinit(struct resend *resend);
  * the same for other records. 0, or FAULT_STORE. */
 int resend_job(struct resend *resend, const char *sink, const struct job_terms *terms,
 	struct sink_job **ret, struct fault *reterr);
-/* Before JOB is sent: notes what it is made of, so that it is the same after a reload or a restart,
- * whatever else is queued by then. 0, or FAULT_STORE. */
+/* Before JOB is sent, and when its splits have changed: notes what it is made of, so that it is the
+ * same after a reload or a restart, whatever else is queued by then. 0, or FAULT_STORE. */
 int resend_plan(struct resend *resend, const struct sink_job *job, struct fault *reterr);
 /* The job is acknowledged, and what was rejected of it is a new dead letter. After the last one the
  * file is written anew. On FAULT_STORE the note is behind: a crash would repeat records. */

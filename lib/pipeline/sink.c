@@ -15,6 +15,11 @@ bool sink_store_position(struct sink *sink, const char *position)
 	return delivery_store_position(sink->delivery, position);
 }
 
+bool sink_store_splits(struct sink *sink, struct fault *reterr)
+{
+	return delivery_store_splits(sink->delivery, reterr);
+}
+
 void sink_publish(struct sink *sink, const char *source, struct slice text, const char *id)
 {
 	delivery_publish(sink->delivery, source, text, id);

@@ -7,6 +7,7 @@
 #define TRAWLD_PIPELINE_SINK_H
 
 #include "conf/option.h"
+#include "pipeline/splits.h"
 #include "store/batch.h"
 
 struct ev_loop;
@@ -163,6 +164,7 @@ struct sink_job {
 	enum record_format format;
 	struct sink_requests requests; /* as it was when the job was first sent: a retry, also by a
 				sink with other options, sends the same requests */
+	struct splits splits; /* the kind's: of these requests, see sink_store_splits */
 	bool resumed; /* it was sent, or was to be, before this process or this sink began */
 	char *sink; /* its name */
 	char id[33]; /* "": not asked for yet; see job_id */
@@ -190,6 +192,11 @@ void sink_confirmed(struct sink *sink);
  * it writes where the last reported position says nothing of. False: the state cannot be written; a
  * job in hand must be answered with SINK_RETRY. */
 bool sink_store_position(struct sink *sink, const char *position);
+
+/* Makes the splits of the job in hand durable now: before a request is sent that is not as those
+ * that are stored say. False: the state cannot be written; the job must be answered with
+ * SINK_RETRY. */
+bool sink_store_splits(struct sink *sink, struct fault *reterr);
 
 /* The source SINK.seals, whose records are the seals of a file sink. */
 #define SINK_SEALS_SUFFIX ".seals"

@@ -39,7 +39,16 @@ void replay_free(struct replay *replay)
 	free(replay->sink);
 	free(replay->source);
 	free(replay->copy);
+	buf_deinit(&replay->progress.plan);
 	free(replay);
+}
+
+void replay_progress_free(struct replay_progress *progress)
+{
+	if (!progress)
+		return;
+	buf_deinit(&progress->plan);
+	free(progress);
 }
 
 /* --- measuring --- */
@@ -189,7 +198,7 @@ static struct replay *read_replay(sqlite3_stmt *statement, const char *sink)
 			  : strcmp(state, state_names[REPLAY_DONE]) == 0  ? REPLAY_DONE
 									  : REPLAY_STOPPED;
 	progress->after = sqlite3_column_int64(statement, 7);
-	read_text(statement, 8, progress->plan, sizeof(progress->plan));
+	buf_append_text(&progress->plan, (const char *)sqlite3_column_text(statement, 8));
 	progress->n_delivered = (uint64_t)sqlite3_column_int64(statement, 9);
 	progress->n_rejected = (uint64_t)sqlite3_column_int64(statement, 10);
 	progress->n_filtered = (uint64_t)sqlite3_column_int64(statement, 11);
@@ -220,9 +229,11 @@ void commit_add_replay(
 {
 	struct sink_mark *mark = uncommitted_sink(store, catalog_sink(store, name));
 
-	if (!mark->replay)
-		mark->replay = MEM_NEW(struct replay_progress);
+	replay_progress_free(mark->replay);
+	mark->replay = MEM_NEW(struct replay_progress);
 	*mark->replay = *progress;
+	mark->replay->plan = BUF_NULL;
+	buf_append_slice(&mark->replay->plan, buf_slice(&progress->plan));
 }
 
 int replays_write(struct store *store, const struct sink_mark *mark, struct fault *reterr)
@@ -236,7 +247,7 @@ int replays_write(struct store *store, const struct sink_mark *mark, struct faul
 	statement_bind_text(statement, 1, mark->sink->name);
 	statement_bind_text(statement, 2, state_names[progress->state]);
 	sqlite3_bind_int64(statement, 3, progress->after);
-	statement_bind_text(statement, 4, progress->plan);
+	statement_bind_text(statement, 4, buf_text(&progress->plan));
 	sqlite3_bind_int64(statement, 5, (int64_t)progress->n_delivered);
 	sqlite3_bind_int64(statement, 6, (int64_t)progress->n_rejected);
 	sqlite3_bind_int64(statement, 7, (int64_t)progress->n_filtered);

@@ -21,7 +21,7 @@ const char *replay_state_to_string(enum replay_state state);
 struct replay_progress {
 	enum replay_state state;
 	int64_t after; /* done up to here: the number of a batch, or an offset in the files' copy */
-	char plan[96]; /* the job that is sent next was to have this end; "": none was sent */
+	struct buf plan; /* the job that is sent next was to have this end; empty: none was sent */
 	uint64_t n_delivered, n_rejected, n_filtered; /* records */
 	char text[256]; /* why it was stopped, or delivered less than there was; "": nothing to say
 			 */
@@ -39,6 +39,7 @@ struct replay {
 };
 
 void replay_free(struct replay *replay); /* NULL allowed */
+void replay_progress_free(struct replay_progress *progress); /* likewise */
 
 /* What is there of a span for a sink: what waits for it, which it gets anyway, is left out. */
 struct replay_measure {

@@ -6,6 +6,7 @@
 #include "store/store_internal.h"
 
 #include "base/mem.h"
+#include "store/replays.h"
 
 bool uncommitted_is_empty(const struct uncommitted *set)
 {
@@ -28,7 +29,7 @@ void uncommitted_deinit(struct uncommitted *set)
 		note_deinit(&set->notes[i]);
 	for (size_t i = 0; i < set->n_sinks; i++) {
 		free(set->sinks[i].position);
-		free(set->sinks[i].replay);
+		replay_progress_free(set->sinks[i].replay);
 	}
 	events_drop(set, 0);
 	free(set->pages);

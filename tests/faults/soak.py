@@ -170,7 +170,14 @@ class Soak(harness.Case):
             found = collections.Counter(text.encode() for text in self.taken(receiver))
             expected = collections.Counter(everything)
             lost, more = expected - found, found - expected
-            self.assertFalse(lost or more, "%s: %d lost, %d too many" % (receiver.url, lost.total(), more.total()))
+            self.assertFalse(lost or more, "%s: %d lost, %d too many%s" % (
+                receiver.url, lost.total(), more.total(), self.requests_with(receiver, next(iter(more), None))))
+
+    def requests_with(self, receiver, text):
+        """The requests that the record came with, for who looks for the reason."""
+        return "".join("\n request %d, %d records%s, key %s: the record is number %d" % (
+            n, len(request["records"]), " (repeated)" if request["repeat"] else "", request["key"], request["records"].index(text.decode()))
+            for n, request in enumerate(got(receiver, "ndjson")) if text and text.decode() in request["records"])
 
     def report(self, samples, length):
         parts = [[s for s in samples if at <= 3 * s[0] / length < at + 1] for at in (1, 2)]

@@ -44,7 +44,7 @@ class Replay(Http):
         return self.run_daemon()
 
     def run_daemon(self):
-        daemon = self.daemon()
+        self.daemon_ = daemon = self.daemon()
         wait_until(self.socket.exists, "the control socket")
         daemon.wait_log("up to date for the first time")
         return daemon
@@ -216,6 +216,25 @@ class Replay(Http):
                 self.assertEqual(self.places(), before)
                 self.assertEqual(self.receiver.stats()["violations"], [])
                 self.assertEqual(daemon.stop(), 0)
+
+    def test_killed_split(self):
+        """A request that was too large comes in the same halves after a kill, though the receiver takes it whole by then."""
+        self.begin()
+        whole = len("\n".join(self.expected[:300]))
+        self.receiver.control(max_body=whole * 2 // 3)
+        hangs = self.hang(6)  # three are too large, their halves are not
+        process = self.start_replay()
+        wait_until(hangs, "the request that hangs")
+        before = len(self.again())
+        self.assertTrue(all(len(r["records"]) == 150 for r in self.got("array")[self.n_before :]))
+        process.kill()
+        self.daemon_.kill()
+        self.receiver.faults()
+        self.receiver.control(max_body=1 << 30)
+        self.run_daemon().wait_log("continues its replay")
+        self.wait_replay()
+        self.assertGreater(before, 0)
+        self.assert_records(self.again(), self.expected[:HALF])
 
     def test_killed_often(self):
         """A file has the span exactly once, wherever trawld is killed, also with something new in between."""

@@ -95,6 +95,31 @@ START_TEST(kept_until_acknowledged)
 }
 END_TEST
 
+/* Where its requests were split, it is split again. */
+START_TEST(split_as_before)
+{
+	struct fake *fake = with_dead_letters(&fake_stable, 4);
+
+	fake->base.requests = (struct sink_requests){10, 1000, false};
+	fake->script = "/";
+	resend();
+	RUN_UNTIL(fake->held);
+	ck_assert_uint_eq(fake->splits.n, 0);
+	pipeline_close();
+	pipeline_open();
+	fake->script = "h";
+	pipeline_simple(&fake_stable);
+	RUN_UNTIL(fake->held);
+	ck_assert_uint_eq(fake->splits.n, 1);
+	ck_assert_uint_eq(fake->splits.places[0], 1);
+	fake_release(fake, 'd');
+	pipeline_settle();
+	ck_resent(fake, 0, 4);
+	ck_no_files();
+	splits_deinit(&fake->splits);
+}
+END_TEST
+
 START_TEST(rejected_again)
 {
 	struct fake *fake = with_dead_letters(&fake_plain, 10);
@@ -278,6 +303,7 @@ static void add_tests(Suite *suite)
 	tcase_add_checked_fixture(tcase, pipeline_setup, pipeline_teardown);
 	tcase_add_loop_test(tcase, once_in_order, 0, 4);
 	tcase_add_loop_test(tcase, kept_until_acknowledged, 0, 4);
+	tcase_add_test(tcase, split_as_before);
 	tcase_add_test(tcase, rejected_again);
 	tcase_add_test(tcase, none_taken);
 	tcase_add_test(tcase, only_what_was_there);

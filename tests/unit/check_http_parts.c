@@ -21,6 +21,7 @@ static struct sink_job *job_of(const size_t *sizes, size_t n, const char *id)
 static void job_drop(struct sink_job *job)
 {
 	free(job->records);
+	splits_deinit(&job->splits);
 	free(job);
 }
 
@@ -429,6 +430,44 @@ START_TEST(a_resumed_job_is_in_doubt)
 }
 END_TEST
 
+/* It begins with the halves that an earlier process had made, and splits them further. */
+START_TEST(a_resumed_job_is_split_as_it_was)
+{
+	static const size_t sizes[] = {1, 1, 1, 1, 1, 1, 1, 1};
+	struct http_parts parts = HTTP_PARTS_NULL;
+	struct sink_job *job = job_of(sizes, 8, "a");
+	struct sink_job *again = job_of(sizes, 8, "a");
+	struct buf out = BUF_NULL;
+	size_t first, n;
+
+	http_parts_begin(&parts, job);
+	ck_assert(!parts.resplit);
+	play(&parts, 5, 100, 2, &out);
+	ck_assert_str_eq(buf_text(&out), "0+5/ 0+2. 2+3/ 2+1. 3+2. 5+3/ 5+1. 6+2. ");
+	ck_assert(parts.resplit);
+	http_parts_deinit(&parts);
+	splits_copy(&again->splits, &job->splits);
+	again->resumed = true;
+	http_parts_begin(&parts, again);
+	ck_assert(!parts.resplit);
+	ck_assert(next(&parts, 0, 5, 100, &first, &n));
+	ck_assert(first == 0 && n == 2);
+	ck_assert(http_parts_halve(&parts, 0));
+	ck_assert(parts.resplit);
+	parts.resplit = false;
+	/* but not beyond what it begins with, and back to that */
+	http_parts_again(&parts, 0);
+	ck_assert(parts.resplit);
+	buf_clear(&out);
+	play(&parts, 5, 100, 10, &out);
+	ck_assert_str_eq(buf_text(&out), "0+2. 2+1. 3+2. 5+1. 6+2. ");
+	http_parts_deinit(&parts);
+	buf_deinit(&out);
+	job_drop(job);
+	job_drop(again);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("http_parts");
@@ -442,6 +481,7 @@ int main(void)
 	tcase_add_test(tcase, lanes_go_on_where_they_were_left);
 	tcase_add_test(tcase, what_may_have_been_taken_is_tried_whole);
 	tcase_add_test(tcase, a_resumed_job_is_in_doubt);
+	tcase_add_test(tcase, a_resumed_job_is_split_as_it_was);
 	suite_add_tcase(suite, tcase);
 	return unit_run(suite);
 }

@@ -7,6 +7,7 @@
  *   x  rejected, all of it               p  rejected in part: every second record
  *   n  none taken: each record rejected with the same words
  *   h  held: the test answers by itself
+ *   /  likewise; the job is split after its first record
  *   s  sent: the next job comes, sink_confirmed() is the test's (or the job is held)
  * After its end every job is delivered. Answers come at the next turn of the loop.
  */
@@ -55,6 +56,7 @@ struct fake {
 	size_t n_cancels;
 	size_t n_reopens;
 	char ids[FAKE_JOBS][33];
+	struct splits splits; /* of the last job, as it came */
 	size_t n_batches[FAKE_JOBS];
 	struct buf delivered; /* text of what was delivered */
 	bool alive;
@@ -206,9 +208,13 @@ static inline void fake_deliver(struct sink *sink, struct sink_job *job)
 	ck_assert_uint_lt(fake->n_calls, FAKE_JOBS);
 	memcpy(fake->ids[fake->n_calls], job_id(job), sizeof(job->id));
 	fake->n_batches[fake->n_calls++] = job->n_batches;
+	splits_copy(&fake->splits, &job->splits);
 	fake->held = job;
 	fake->answer = *fake->script ? *fake->script++ : 'd';
-	if (fake->answer != 'h')
+	if (fake->answer == '/') {
+		splits_add(&job->splits, 1);
+		ck_assert(sink_store_splits(sink, NULL));
+	} else if (fake->answer != 'h')
 		timer_start(loop, &fake->turn, 0);
 }
 

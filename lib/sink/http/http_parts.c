@@ -88,6 +88,9 @@ void http_parts_begin(struct http_parts *parts, struct sink_job *job)
 	if (anew)
 		http_parts_deinit(parts);
 	parts->job = job;
+	/* of one that came to its end nothing was taken */
+	if (anew && !job->resumed && splits_forget(&job->splits, 0, job->n_records))
+		parts->resplit = true;
 	parts->n_records = job->n_records;
 	memcpy(parts->id, id, sizeof(parts->id));
 	if (anew && by_source) {
@@ -134,6 +137,12 @@ static bool parts_is_decided(const struct http_parts *parts, size_t place)
 	return (parts->taken && parts->taken[index]) || (parts->reasons && parts->reasons[index]);
 }
 
+/* Where the part in hand ends. */
+static size_t parts_end(const struct http_parts *parts, const struct http_lane *lane)
+{
+	return splits_next(&parts->job->splits, lane->next, lane->bound);
+}
+
 bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, size_t max_bytes,
 	size_t **ret_places, size_t *ret_n)
 {
@@ -141,13 +150,13 @@ bool http_parts_next(struct http_parts *parts, size_t lane, size_t max_records, 
 	size_t n = 0;
 	size_t end;
 
-	if (own->n_ends == 0) {
+	if (own->bound == 0) {
 		if (own->next == own->end)
 			return false;
-		own->ends[own->n_ends++] = parts_measure(parts, own, max_records, max_bytes);
+		own->bound = parts_measure(parts, own, max_records, max_bytes);
 		http_parts_know(parts, lane);
 	}
-	end = own->ends[own->n_ends - 1];
+	end = parts_end(parts, own);
 	*ret_places = mem_array(end - own->next, sizeof(**ret_places));
 	for (size_t place = own->next; place < end; place++) {
 		if (!parts_is_decided(parts, place))
@@ -201,14 +210,16 @@ static void parts_refresh(struct http_lane *lane)
 void http_parts_done(struct http_parts *parts, size_t lane)
 {
 	struct http_lane *own = &parts->lanes[lane];
-	size_t end = own->ends[--own->n_ends];
+	size_t end = parts_end(parts, own);
+	bool all = end == own->bound;
 
 	for (size_t place = own->next; place < end && !parts->accepted; place++)
 		parts->accepted = !parts->reasons || !parts->reasons[parts_index(parts, place)];
 	http_poison_decided(&own->suspicion,
-		!parts->reasons || !parts->reasons[parts_index(parts, own->next)],
-		own->n_ends == 0);
+		!parts->reasons || !parts->reasons[parts_index(parts, own->next)], all);
 	own->next = end;
+	if (all)
+		own->bound = 0;
 	http_parts_know(parts, lane);
 	parts_refresh(own);
 }
@@ -224,8 +235,8 @@ bool http_parts_halve(struct http_parts *parts, size_t lane)
 	free(places);
 	if (n < 2)
 		return false;
-	assert(own->n_ends < HTTP_PARTS_DEPTH);
-	own->ends[own->n_ends++] = middle;
+	splits_add(&parts->job->splits, middle);
+	parts->resplit = true;
 	parts_refresh(own);
 	return true;
 }
@@ -234,7 +245,7 @@ void http_parts_doubt(struct http_parts *parts, size_t lane)
 {
 	struct http_lane *own = &parts->lanes[lane];
 
-	own->n_doubted = own->n_ends;
+	own->doubted = parts_end(parts, own);
 	http_poison_forget(&own->suspicion);
 }
 
@@ -243,15 +254,15 @@ void http_parts_know(struct http_parts *parts, size_t lane)
 {
 	struct http_lane *own = &parts->lanes[lane];
 
-	own->n_doubted = parts->job->resumed ? own->n_ends : 0;
+	own->doubted = parts->job->resumed && own->bound > 0 ? parts_end(parts, own) : 0;
 }
 
 void http_parts_again(struct http_parts *parts, size_t lane)
 {
 	struct http_lane *own = &parts->lanes[lane];
 
-	if (own->n_doubted > 0)
-		own->n_ends = own->n_doubted;
+	if (own->doubted > 0 && splits_forget(&parts->job->splits, own->next, own->doubted))
+		parts->resplit = true;
 }
 
 void http_parts_refuse(

@@ -3,8 +3,9 @@
  * or each source has its own. Each request takes the next records of a lane up to the configured
  * bounds; one that the receiver finds too large, or refuses without saying which record is to
  * blame, is halved, left half first, so that the order in a lane stays. Of one that is taken in
- * part only the rest is sent again, before what follows. The cuts depend on the job, the bounds and
- * the receiver's answers only: a retry, also after a crash, sends the same requests.
+ * part only the rest is sent again, before what follows. The halves are splits of the job, which
+ * the owner makes durable before they are sent: a retry, also after a crash, sends the same
+ * requests.
  *
  * What is decided stays decided while the same job is tried again.
  *
@@ -18,8 +19,6 @@
 #include "pipeline/sink.h"
 #include "sink/http/http_poison.h"
 
-#define HTTP_PARTS_DEPTH 64 /* more halvings than a job can have */
-
 /* Pauses of one part while others are delivered. */
 #define HTTP_PARTS_BACKOFF                                                                         \
 	((struct backoff){.min_ns = 100 * NSEC_PER_MSEC, .max_ns = 10 * NSEC_PER_SEC})
@@ -27,12 +26,11 @@
 struct http_lane {
 	size_t next; /* the first place without a verdict */
 	size_t end; /* the first place of another lane */
-	size_t ends[HTTP_PARTS_DEPTH]; /* the part in hand ends at the last of these, its right
-					  neighbours at those before */
-	size_t n_ends;
-	/* The part that ends at the last of so many may have been taken, since an answer to it was
-	 * lost: it is tried as it is. 0: there is none. */
-	size_t n_doubted;
+	size_t bound; /* where the request in hand would end that is not split; 0: not known yet.
+			 The part in hand is all of it up to the next split */
+	/* All up to here may have been taken, since an answer to it was lost: it is tried as it is.
+	 * 0: there is none. */
+	size_t doubted;
 	/* for the owner's use, as new after a begin */
 	bool busy; /* its part in hand is under way */
 	nsec_t rest_until_at; /* it is not sent before; 0: it may be */
@@ -43,7 +41,8 @@ struct http_lane {
 
 /* A place is where a record stands when the lanes are laid end to end. */
 struct http_parts {
-	const struct sink_job *job;
+	struct sink_job *job;
+	bool resplit; /* its splits are not those that were last made durable */
 	char id[33]; /* of the job; "": none yet */
 	size_t n_records; /* as the job's, which may be gone after its end */
 	struct http_lane *lanes;
@@ -83,10 +82,11 @@ void http_parts_key(const struct http_parts *parts, size_t place, struct slice b
 void http_parts_take(struct http_parts *parts, size_t place);
 /* The part in hand is decided. What of it is not refused is accepted. */
 void http_parts_done(struct http_parts *parts, size_t lane);
-/* The part in hand becomes the left half of what is not decided. False: that is a single record. */
+/* The part in hand becomes the left half of what is not decided: a split of the job. False: that is
+ * a single record. */
 bool http_parts_halve(struct http_parts *parts, size_t lane);
 /* An answer to the part in hand was lost: the receiver may have taken it, and knows it by its key.
- * Until an answer tells, each try begins with this part, whatever halves of it were tried. */
+ * Until an answer tells, each try begins with this part, and no longer with halves of it. */
 void http_parts_doubt(struct http_parts *parts, size_t lane);
 /* Answers have told what was taken of all that was sent up to the part in hand. */
 void http_parts_know(struct http_parts *parts, size_t lane);

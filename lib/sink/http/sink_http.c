@@ -175,6 +175,22 @@ static bool sink_http_rest(struct sink_http *http)
 	return true;
 }
 
+/* Is the plan of the job so that requests may be sent? Else it is to be tried again. */
+static bool sink_http_is_planned(struct sink_http *http)
+{
+	if (http->parts.resplit && !sink_store_splits(&http->base, &http->fault))
+		http->failing = true;
+	else
+		http->parts.resplit = false;
+	return !http->failing;
+}
+
+/* May requests be begun? */
+static bool sink_http_goes_on(struct sink_http *http)
+{
+	return !http->failing && !sink_http_is_in_doubt(http) && sink_http_is_planned(http);
+}
+
 static void sink_http_step(struct sink_http *http)
 {
 	struct http_flight *flight;
@@ -182,7 +198,7 @@ static void sink_http_step(struct sink_http *http)
 	if (http->stepping)
 		return;
 	http->stepping = true;
-	while (!http->failing && !sink_http_is_in_doubt(http) && (flight = sink_http_take(http)))
+	while (sink_http_goes_on(http) && (flight = sink_http_take(http)))
 		http_call_start(&flight->call);
 	http->stepping = false;
 	if (!http->failing && !sink_http_is_in_doubt(http) && sink_http_rest(http))
@@ -374,7 +390,7 @@ static bool sink_http_is_poison(struct http_flight *flight, struct fault *fault)
 	if (http->failing || flight->advanced)
 		return false;
 	switch (http_poison_failed(
-		&lane->suspicion, fault, flight->part.n_records, lane->n_doubted > 0)) {
+		&lane->suspicion, fault, flight->part.n_records, lane->doubted > 0)) {
 	case HTTP_POISON_NONE:
 		return false;
 	case HTTP_POISON_SEARCH:
