@@ -57,13 +57,13 @@ static void print_letter(const struct deadletter *letter)
 }
 
 /* What is sent again and acknowledged is no longer one of them. */
-static long acknowledged(const char *directory, const char *name)
+static off_t acknowledged(const char *directory, const char *name)
 {
 	struct resend resend;
-	long offset = 0;
+	off_t offset = 0;
 	resend_peek(&resend, directory, name);
 	if (resend.active)
-		offset = (long)resend.offset;
+		offset = (off_t)resend.offset;
 	resend_deinit(&resend);
 	return offset;
 }
@@ -103,7 +103,7 @@ static int list(const struct config *config, const char *name, bool json)
 		return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
 	}
 	if (file) {
-		fseek(file, acknowledged(directory, name), SEEK_SET);
+		fseeko(file, acknowledged(directory, name), SEEK_SET);
 		n = print_letters(file, json);
 		fclose(file);
 	}

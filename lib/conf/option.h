@@ -65,7 +65,7 @@ struct option {
 /* The greatest size of what is held in memory whole: SIZE, but no more than 1 GiB on a system of 32
  * bits. */
 #define OPTION_MEMORY_MAX(size)                                                                    \
-	((size) < (int64_t)(SIZE_MAX / 4 + 1) ? (size) : (int64_t)(SIZE_MAX / 4 + 1))
+	(SIZE_MAX > UINT32_MAX || (size) < INT64_C(1) << 30 ? (size) : INT64_C(1) << 30)
 
 /* A table and the struct that its offsets point into. */
 struct option_table {

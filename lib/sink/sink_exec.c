@@ -409,6 +409,7 @@ static const struct option sink_exec_rows[] = {
 		.name = "max_record",
 		.type = OPTION_SIZE,
 		.offset = offsetof(struct sink_exec_options, max_record),
+		.max = OPTION_MEMORY_MAX(INT64_MAX),
 		.help = "longer records are dead letters; default: no limit",
 	},
 };

@@ -3,10 +3,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../clock_symbols.h"
 
 static const volatile long *ahead;
 
@@ -24,7 +25,7 @@ __attribute__((constructor)) static void begin(void)
 
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
-	int r = (int)syscall(SYS_clock_gettime, clock, time);
+	int r = (int)syscall(KERNEL_CLOCK_GETTIME, clock, time);
 
 	if (!r && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) && ahead)
 		time->tv_sec += *ahead;

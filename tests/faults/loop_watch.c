@@ -22,9 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../clock_symbols.h"
 
 #define NSEC_PER_MSEC 1000000
 
@@ -46,7 +47,7 @@ static int64_t now(void)
 
 int clock_gettime(clockid_t id, struct timespec *ret)
 {
-	int r = (int)syscall(SYS_clock_gettime, id, ret);
+	int r = (int)syscall(KERNEL_CLOCK_GETTIME, id, ret);
 
 	if (r == 0 && (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE))
 		ret->tv_sec += later;

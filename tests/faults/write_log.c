@@ -129,9 +129,9 @@ static bool fails_partly(size_t size)
 	return true;
 }
 
-static int real_truncate(int fd, off_t size)
+static int real_truncate(int fd, off64_t size)
 {
-	typedef int (*ftruncate_fn)(int, off_t);
+	typedef int (*ftruncate_fn)(int, off64_t);
 	REAL(ftruncate64, ftruncate_fn);
 	return real(fd, size);
 }
@@ -170,7 +170,7 @@ static void add_change(
 
 static void apply_change(int fd, const struct change *change)
 {
-	typedef ssize_t (*pwrite_fn)(int, const void *, size_t, off_t);
+	typedef ssize_t (*pwrite_fn)(int, const void *, size_t, off64_t);
 	REAL(pwrite64, pwrite_fn);
 
 	if (change->truncates ? real_truncate(fd, change->offset) != 0
@@ -461,9 +461,9 @@ int __dprintf_chk(int fd, int flag, const char *format, ...)
 	return size;
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
 {
-	typedef ssize_t (*pwrite_fn)(int, const void *, size_t, off_t);
+	typedef ssize_t (*pwrite_fn)(int, const void *, size_t, off64_t);
 	REAL(pwrite64, pwrite_fn);
 	uint64_t inode = watched_fd(fd);
 	ssize_t done;
@@ -483,7 +483,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 	return done;
 }
 
-int ftruncate64(int fd, off_t size)
+int ftruncate64(int fd, off64_t size)
 {
 	uint64_t inode = watched_fd(fd);
 	int r;
@@ -533,9 +533,9 @@ int fdatasync(int fd)
 	return sync_logged(fd, real);
 }
 
-int posix_fadvise64(int fd, off_t offset, off_t size, int advice)
+int posix_fadvise64(int fd, off64_t offset, off64_t size, int advice)
 {
-	typedef int (*fadvise_fn)(int, off_t, off_t, int);
+	typedef int (*fadvise_fn)(int, off64_t, off64_t, int);
 	REAL(posix_fadvise64, fadvise_fn);
 	uint64_t inode = watched_fd(fd);
 

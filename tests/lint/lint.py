@@ -35,7 +35,7 @@ FUNCTION_LINES = 60
 FILE_LINES = 600
 BANNED = (
     "atoi atol atoll atof strtok sprintf vsprintf strcpy strcat strncpy strncat gets system popen "
-    "alloca mktime localtime"
+    "alloca mktime localtime fseek ftell"
 ).split()
 PROVIDERS = re.compile(r"outscale|huawei|ovh|cloudscale", re.I)
 SIGNATURE = re.compile(r"huawei_aksk|auth_huawei", re.I)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../clock_symbols.h"
 #include "sink/file/file_worker.h"
 #include "world.h"
 
@@ -49,7 +50,7 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 		*ret = to_timespec(world->monotonic);
 		return 0;
 	}
-	return (int)syscall(SYS_clock_gettime, clock, ret);
+	return (int)syscall(KERNEL_CLOCK_GETTIME, clock, ret);
 }
 
 int gettimeofday(struct timeval *restrict ret, void *restrict zone)

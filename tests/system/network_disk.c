@@ -13,9 +13,3 @@ int statfs(const char *path, struct statfs *status)
 		status->f_type = (__typeof__(status->f_type))strtoul(type, NULL, 0);
 	return 0;
 }
-
-int statfs64(const char *path, struct statfs64 *status);
-int statfs64(const char *path, struct statfs64 *status)
-{
-	return statfs(path, (struct statfs *)status);
-}

@@ -123,7 +123,7 @@ START_TEST(values)
 	ck_assert(json_is_null(json_value_time(NSEC_NONE)));
 	ck_assert(json_is_null(json_value_text(NULL)));
 	value = json_value_seconds(1234567890);
-	ck_assert(json_real_value(value) == 1.234);
+	ck_assert_double_eq(json_real_value(value), 1.234);
 	json_decref(value);
 }
 END_TEST

@@ -58,6 +58,9 @@ static const struct {
 	{"option.partitioner = random\n", "would change their order"},
 	{"option.test.mock.num.brokers = 3\n", "keeps no records"},
 	{"option.max.in.flight = 6\n", "could change the order"},
+	{"max_record = 1GiB\n", NULL},
+	/* more than memory has is not cut to its last bits */
+	{"max_record = 4GiB\n", SIZE_MAX > UINT32_MAX ? NULL : "max_record"},
 };
 
 START_TEST(faults)

@@ -2,9 +2,9 @@
 #include "refresh.h"
 
 #include <ev.h>
-#include <sys/syscall.h>
-#include <time.h>
+#include <unistd.h>
 
+#include "../clock_symbols.h"
 #include "daemon_fixture.h"
 #include "http_peer.h"
 #include "trawld_internal.h"
@@ -16,7 +16,7 @@ static time_t ahead_s; /* of the monotonic clock */
 /* In place of the library's: the loop's timers are due when a test says so. */
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
-	int r = (int)syscall(SYS_clock_gettime, clock, ret);
+	int r = (int)syscall(KERNEL_CLOCK_GETTIME, clock, ret);
 	if (clock == CLOCK_MONOTONIC)
 		ret->tv_sec += ahead_s;
 	return r;

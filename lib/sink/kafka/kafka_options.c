@@ -322,6 +322,7 @@ const struct option kafka_option_rows[] = {
 		.name = "max_record",
 		.type = OPTION_SIZE,
 		.offset = KAFKA_OPTION(max_record),
+		.max = OPTION_MEMORY_MAX(INT64_MAX),
 		.help = "longer records are dead letters; default: no limit",
 	},
 	{
