@@ -8,7 +8,9 @@
 
 #include <inttypes.h>
 
+#include "base/cleanup.h"
 #include "base/mem.h"
+#include "ctl/verify_set.h"
 #include "sink/file/file_lines.h"
 
 /* A run that the file has. */
@@ -29,7 +31,7 @@ struct probe {
 
 struct walk {
 	struct verify_runs *runs;
-	const char *path;
+	const char *path, *name; /* of the file, and without folder, rotation and compression */
 	struct verify_run *forced;
 	struct verify_proof *proof;
 	struct verify_report *report;
@@ -222,22 +224,43 @@ static void begin_probe(struct walk *walk)
 	walk->probes[walk->n_probes++] = probe;
 }
 
+/* Does the first seal of RUN have the lines of PROBE, whose root is ROOT? */
+static bool fits(const struct walk *walk, const struct verify_run *run, const struct probe *probe,
+	const struct merkle_hash *root)
+{
+	if (!is_open(walk, run) || run->start != probe->start)
+		return false;
+	const struct verify_seal *seal = &run->chain->seals[skip_empty(run, run->begin)];
+	return (uint64_t)seal->n_records == probe->tree.n_leaves &&
+	       memcmp(&seal->root, root, sizeof(*root)) == 0;
+}
+
+/* Two archives may hold the same records: is one of the runs that fit of a file with this name? */
+static bool named(
+	const struct walk *walk, const struct probe *probe, const struct merkle_hash *root)
+{
+	for (size_t i = 0; i < walk->runs->n_items; i++) {
+		const struct verify_run *run = &walk->runs->items[i];
+		if (fits(walk, run, probe, root) && strcmp(run->file, walk->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The first run whose first seal has the lines of PROBE; one of each chain at most. */
 static void compare_probe(struct walk *walk, const struct probe *probe)
 {
 	struct merkle_hash root = merkle_root(&probe->tree);
 	const struct verify_chain *taken = NULL;
+	bool by_name = named(walk, probe, &root);
 	for (size_t i = 0; i < walk->runs->n_items; i++) {
 		struct verify_run *run = &walk->runs->items[i];
-		if (!is_open(walk, run) || run->start != probe->start || run->chain == taken)
+		if (!fits(walk, run, probe, &root) || run->chain == taken ||
+			(by_name && strcmp(run->file, walk->name) != 0))
 			continue;
 		size_t index = skip_empty(run, run->begin);
-		const struct verify_seal *seal = &run->chain->seals[index];
-		if ((uint64_t)seal->n_records != probe->tree.n_leaves ||
-			memcmp(&seal->root, &root, sizeof(root)) != 0)
-			continue;
 		follow(walk, run, index + 1, walk->line + 1);
-		cover(walk, seal, probe->first, walk->line);
+		cover(walk, &run->chain->seals[index], probe->first, walk->line);
 		taken = run->chain;
 	}
 }
@@ -336,9 +359,12 @@ static void walk_deinit(struct walk *walk)
 int verify_file(struct verify_runs *runs, const char *path, struct verify_run *run,
 	struct verify_proof *proof, struct verify_report *report, bool *ret_found)
 {
+	bool rotated;
+	char *base CLEANUP_FREE = verify_set_base(path, &rotated);
 	struct walk walk = {
 		.runs = runs,
 		.path = path,
+		.name = verify_set_name(base),
 		.forced = run,
 		.proof = proof,
 		.report = report,
