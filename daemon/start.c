@@ -101,8 +101,40 @@ static void make_pipeline(struct trawld *trawld)
 	committer_on_settled(trawld->parts.committer, trawld_progress, trawld);
 }
 
+/* *RETERR, as it is said of a sink or source. R. */
+static int failed_of(
+	const char *what, const char *name, const char *location, int r, struct fault *reterr)
+{
+	struct fault fault = *reterr;
+	fault_set(reterr, fault.class, "%s %s (%s): %s", what, name, location, fault.text);
+	return r;
+}
+
+static int add_all(struct trawld *trawld, struct fault *reterr)
+{
+	struct setup *setup = trawld->parts.setup;
+	for (size_t i = 0; i < setup->n_sinks; i++) {
+		const struct setup_sink *sink = setup->sinks[i];
+		int r = trawld_add_sink(trawld, sink, reterr);
+		if (r)
+			return failed_of("sink", sink->name, sink->location, r, reterr);
+	}
+	fanout_start(trawld->parts.fanout);
+	for (size_t i = 0; i < setup->n_sources; i++) {
+		const struct source *source = setup->sources[i];
+		int r = cluster_polls(trawld, setup, source)
+				? trawld_add_poller(trawld, source, reterr)
+				: 0;
+		if (r)
+			return failed_of(
+				"source", source->name, source->subject.location, r, reterr);
+	}
+	return 0;
+}
+
 static void take_apart(struct trawld *trawld)
 {
+	pollers_deinit(&trawld->parts.pollers);
 	if (trawld->parts.fanout)
 		fanout_free(trawld->parts.fanout);
 	if (trawld->parts.client)
@@ -142,6 +174,8 @@ static int try_state(struct trawld *trawld, bool *ret_stopped, struct fault *ret
 	directory = config->daemon.state_directory;
 	make_pipeline(trawld);
 	r = adopt(trawld, reterr);
+	if (!r)
+		r = add_all(trawld, reterr);
 	if (r) {
 		take_apart(trawld);
 		return r;
@@ -211,7 +245,7 @@ int start_state(struct trawld *trawld)
 	while ((r = try_state(trawld, &stopped, &fault)) == STORE_E_FULL && !trawld->options.once) {
 		if (strcmp(fault.text, told.text) != 0)
 			log_error(NULL,
-				"%s; trawld waits, and starts as soon as the state can be written",
+				"%s; trawld waits, and starts as soon as the state can be used",
 				fault.text);
 		told = fault;
 		if (!wait_some(trawld))
@@ -220,6 +254,6 @@ int start_state(struct trawld *trawld)
 	if (r)
 		log_error(NULL, "%s", fault.text);
 	else if (told.class != FAULT_NONE)
-		log_notice(NULL, "the state can be written again; starting");
+		log_notice(NULL, "the state can be used again; starting");
 	return r ? exit_code_of(r, &fault) : 0;
 }

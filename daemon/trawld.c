@@ -83,44 +83,6 @@ int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct
 	return 0;
 }
 
-static int add_sinks(struct trawld *trawld)
-{
-	struct setup *setup = trawld->parts.setup;
-	struct fault fault = FAULT_NULL;
-	for (size_t i = 0; i < setup->n_sinks; i++)
-		if (trawld_add_sink(trawld, setup->sinks[i], &fault)) {
-			log_error(NULL, "sink %s (%s): %s", setup->sinks[i]->name,
-				setup->sinks[i]->location, fault.text);
-			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
-		}
-	return 0;
-}
-
-static int add_pollers(struct trawld *trawld)
-{
-	struct setup *setup = trawld->parts.setup;
-	struct fault fault = FAULT_NULL;
-	for (size_t i = 0; i < setup->n_sources; i++)
-		if (cluster_polls(trawld, setup, setup->sources[i]) &&
-			trawld_add_poller(trawld, setup->sources[i], &fault)) {
-			log_error(&setup->sources[i]->subject, "%s", fault.text);
-			return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_CANTCREAT;
-		}
-	return 0;
-}
-
-static int build(struct trawld *trawld)
-{
-	int r = start_state(trawld);
-	if (r || !trawld->parts.store)
-		return r;
-	r = add_sinks(trawld);
-	if (r)
-		return r;
-	fanout_start(trawld->parts.fanout);
-	return add_pollers(trawld);
-}
-
 static void stop_timeout(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)timer;
@@ -167,7 +129,7 @@ int trawld_open(struct trawld **ret, const struct trawld_options *options, struc
 			? listen_at(trawld)
 			: 0;
 	if (!r)
-		r = build(trawld);
+		r = start_state(trawld);
 	if (r || !trawld->parts.store)
 		return r;
 	setup = trawld->parts.setup; /* another one, if the start had to wait */

@@ -81,9 +81,9 @@ void trawld_look_at_spool(struct trawld *trawld);
 
 /* --- start.c --- */
 
-/* Opens the state, and lets the configuration take effect in it. What may pass, such as a full
- * disk, is waited for; not with --once. 0, or an exit code after the reason was logged; 0 without a
- * store: a signal ended the wait. */
+/* Opens the state, lets the configuration take effect in it, and makes sinks and sources. What may
+ * pass, such as a full disk, is waited for; not with --once. 0, or an exit code after the reason
+ * was logged; 0 without a store: a signal ended the wait. */
 int start_state(struct trawld *trawld);
 /* Reads the configuration again, before anything was made of it. */
 void start_read_again(struct trawld *trawld);

@@ -57,30 +57,38 @@ static void print_letter(const struct deadletter *letter)
 }
 
 /* What is sent again and acknowledged is no longer one of them. */
-static off_t acknowledged(const char *directory, const char *name)
+static int acknowledged(const char *directory, const char *name, off_t *ret)
 {
-	struct resend resend;
-	off_t offset = 0;
-	resend_peek(&resend, directory, name);
-	if (resend.active)
-		offset = (off_t)resend.offset;
-	resend_deinit(&resend);
-	return offset;
+	struct resend resend CLEANUP(resend_deinit) = RESEND_NULL;
+	struct fault fault = FAULT_NULL;
+	if (resend_peek(&resend, directory, name, &fault) != 0) {
+		fprintf(stderr, "trawlctl: %s\n", fault.text);
+		return EX_TEMPFAIL;
+	}
+	*ret = resend.active ? (off_t)resend.offset : 0;
+	return 0;
 }
 
-static unsigned long long print_letters(FILE *file, bool json)
+static int cannot_read(const char *path, int error)
+{
+	fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
+	return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
+}
+
+/* 0, or an errno: what was printed is not all. */
+static int print_letters(FILE *file, bool json, unsigned long long *ret_n)
 {
 	struct deadletter_reader *reader CLEANUP(deadletter_reader_free) = deadletter_reader_new();
 	char *line CLEANUP_FREE = NULL;
 	size_t capacity = 0;
 	ssize_t size;
-	unsigned long long n = 0;
+	errno = 0;
 	while ((size = getline(&line, &capacity, file)) > 0) {
 		struct slice text = str_trim((struct slice){line, (size_t)size});
 		struct deadletter letter;
 		if (text.size == 0)
 			continue;
-		n++;
+		++*ret_n;
 		if (json)
 			terminal_write(text);
 		else if (deadletter_read(reader, text, &letter))
@@ -88,7 +96,7 @@ static unsigned long long print_letters(FILE *file, bool json)
 		else
 			puts("(a line that is not a dead letter)");
 	}
-	return n;
+	return ferror(file) ? (errno ? errno : EIO) : 0;
 }
 
 static int list(const struct config *config, const char *name, bool json)
@@ -98,14 +106,16 @@ static int list(const struct config *config, const char *name, bool json)
 	FILE *file = fopen(path, "re");
 	int error = errno;
 	unsigned long long n = 0;
-	if (!file && error != ENOENT) {
-		fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
-		return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
-	}
+	off_t offset = 0;
+	if (!file && error != ENOENT)
+		return cannot_read(path, error);
 	if (file) {
-		fseeko(file, acknowledged(directory, name), SEEK_SET);
-		n = print_letters(file, json);
+		int code = acknowledged(directory, name, &offset);
+		fseeko(file, offset, SEEK_SET);
+		error = code ? 0 : print_letters(file, json, &n);
 		fclose(file);
+		if (code || error)
+			return code ? code : cannot_read(path, error);
 	}
 	if (!json)
 		printf("sink %s: %llu dead letter%s\n", name, n, str_plural(n));

@@ -30,6 +30,7 @@ static void count_reason(json_t *reasons, struct slice text)
 	json_decref(reason);
 }
 
+/* NULL: they cannot all be read (errno). */
 static json_t *count_letters(const struct report *report, FILE *file)
 {
 	struct deadletter_reader *reader CLEANUP(deadletter_reader_free) = deadletter_reader_new();
@@ -38,6 +39,7 @@ static json_t *count_letters(const struct report *report, FILE *file)
 	size_t capacity = 0;
 	ssize_t size;
 	json_int_t n = 0;
+	errno = 0;
 	while ((size = getline(&line, &capacity, file)) > 0) {
 		struct deadletter letter;
 		char *source CLEANUP_FREE = NULL;
@@ -50,6 +52,10 @@ static json_t *count_letters(const struct report *report, FILE *file)
 		n++;
 		count_reason(reasons, letter.reason);
 	}
+	if (ferror(file)) {
+		json_decref(reasons);
+		return NULL;
+	}
 	return json_pack("{s:I, s:o}", "records", n, "reasons", reasons);
 }
 
@@ -59,16 +65,18 @@ static int read_letters(struct report *report, json_t *one, const char *key, con
 	char *path CLEANUP_FREE = mem_printf(
 		"%s/dead-letters/%s.ndjson", report->config->daemon.state_directory, name);
 	FILE *file = fopen(path, "re");
-	if (!file && errno != ENOENT && errno != ENOTDIR) {
-		int error = errno;
+	bool none = !file && (errno == ENOENT || errno == ENOTDIR);
+	json_t *letters = none   ? json_pack("{s:i, s:{}}", "records", 0, "reasons")
+			  : file ? count_letters(report, file)
+				 : NULL;
+	int error = letters ? 0 : errno ? errno : EIO;
+	if (file)
+		fclose(file);
+	if (error) {
 		fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
 		return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
 	}
-	json_object_set_new(one, key,
-		file ? count_letters(report, file)
-		     : json_pack("{s:i, s:{}}", "records", 0, "reasons"));
-	if (file)
-		fclose(file);
+	json_object_set_new(one, key, letters);
 	return 0;
 }
 

@@ -311,6 +311,8 @@ static void delivery_take(struct delivery *delivery)
 			delivery_replay_take(delivery);
 		return;
 	}
+	if (delivery->resend.unread && !delivery_resend_reads(delivery))
+		return;
 	if (delivery->resend.active) {
 		if (delivery->n_sent == 0)
 			delivery_resend_take(delivery);
@@ -484,7 +486,7 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	delivery->timer.data = delivery;
 	sink->delivery = delivery;
 	delivery_plan_read(delivery);
-	resend_load(&delivery->resend, setup->state_directory, sink->name);
+	(void)resend_load(&delivery->resend, setup->state_directory, sink->name, NULL);
 	delivery_replay_load(delivery);
 	*ret = delivery;
 	return 0;

@@ -172,6 +172,8 @@ void delivery_replay_rejected(struct delivery *delivery, const struct fault *rea
 
 /* --- delivery_resend.c --- */
 
+/* The note that could not be read. False: it still cannot, and that is told. */
+bool delivery_resend_reads(struct delivery *delivery);
 /* A step: the next job of the dead letters that are sent again. */
 void delivery_resend_take(struct delivery *delivery);
 /* Such a job is done: N_REJECTED of its records are new dead letters. */

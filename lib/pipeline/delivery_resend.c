@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 
+#include "base/cleanup.h"
 #include "pipeline/deadletter.h"
 
 static void resend_over(struct delivery *delivery)
@@ -28,7 +29,6 @@ static void resend_over(struct delivery *delivery)
 void delivery_resend_acknowledge(
 	struct delivery *delivery, const char *position, uint64_t n_rejected)
 {
-	struct log_subject subject = delivery_subject(delivery);
 	struct fault fault = FAULT_NULL;
 	uint64_t n_taken = delivery->job ? delivery->job->n_records - n_rejected : 0;
 
@@ -37,10 +37,7 @@ void delivery_resend_acknowledge(
 	n_rejected += delivery->job ? delivery->job->n_unfit : 0;
 	delivery->resent_rejected += n_rejected;
 	delivery->refused_records += n_rejected;
-	if (resend_done(&delivery->resend, &fault) != 0)
-		log_warning(&subject,
-			"%s; dead letters that were sent again may be sent once more after a restart",
-			fault.text);
+	int r = resend_done(&delivery->resend, &fault);
 	if (!delivery->resend.active)
 		resend_over(delivery);
 	if (position)
@@ -51,7 +48,36 @@ void delivery_resend_acknowledge(
 	delivery->resending = false;
 	delivery->state = DELIVERY_READY;
 	delivery_changed(delivery);
-	delivery_schedule(delivery);
+	if (r) /* nothing follows before this is noted: after a restart it would be sent again */
+		delivery_fail(delivery, &fault);
+	else
+		delivery_schedule(delivery);
+}
+
+/* False: what is acknowledged still cannot be noted. */
+static bool resend_notes(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+
+	if (resend_note(&delivery->resend, &fault) != 0) {
+		delivery_fail(delivery, &fault);
+		return false;
+	}
+	delivery_works(delivery);
+	if (!delivery->resend.active)
+		resend_over(delivery);
+	return true;
+}
+
+bool delivery_resend_reads(struct delivery *delivery)
+{
+	struct fault fault = FAULT_NULL;
+
+	if (resend_load(&delivery->resend, delivery->setup.state_directory, delivery->sink->name,
+		    &fault) == 0)
+		return true;
+	delivery_fail(delivery, &fault);
+	return false;
 }
 
 void delivery_resend_take(struct delivery *delivery)
@@ -59,6 +85,12 @@ void delivery_resend_take(struct delivery *delivery)
 	const struct job_terms terms = delivery_terms(delivery);
 	struct fault fault = FAULT_NULL;
 
+	if (delivery->resend.behind && !resend_notes(delivery))
+		return;
+	if (!delivery->resend.active) {
+		delivery_schedule(delivery);
+		return;
+	}
 	if (resend_job(&delivery->resend, delivery->sink->name, &terms, &delivery->job, &fault) !=
 		0) {
 		delivery_fail(delivery, &fault);
@@ -112,15 +144,16 @@ int delivery_resend(struct delivery *delivery, uint64_t *ret_n, struct fault *re
 	if (r || *ret_n == 0)
 		return r;
 	if (resend->active) { /* as it is, but to the end of what is there now */
-		struct resend now;
+		CLEANUP(resend_deinit) struct resend now = RESEND_NULL;
 
-		resend_load(&now, directory, sink->name);
-		resend->end = now.end;
-		resend_deinit(&now);
+		r = resend_load(&now, directory, sink->name, reterr);
+		if (!r)
+			resend->end = now.end;
 	} else {
-		resend_deinit(resend);
-		resend_load(resend, directory, sink->name);
+		r = resend_load(resend, directory, sink->name, reterr);
 	}
+	if (r)
+		return r;
 	delivery_retry_now(delivery);
 	delivery_schedule(delivery);
 	delivery_changed(delivery);
@@ -138,8 +171,7 @@ int delivery_discard(struct delivery *delivery, uint64_t *ret_n, struct fault *r
 		sink_answer_deinit(&delivery->answer);
 	resend_forget(delivery);
 	r = deadletter_discard(directory, delivery->sink->name, ret_n, reterr);
-	resend_deinit(&delivery->resend);
-	resend_load(&delivery->resend, directory, delivery->sink->name);
+	(void)resend_load(&delivery->resend, directory, delivery->sink->name, NULL);
 	delivery_retry_now(delivery);
 	delivery_schedule(delivery);
 	delivery_changed(delivery);

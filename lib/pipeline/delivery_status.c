@@ -26,7 +26,7 @@ bool delivery_is_idle(const struct delivery *delivery)
 	const struct sink_kind *kind = delivery->sink->kind;
 
 	return delivery->started && delivery->state == DELIVERY_READY && !delivery->waiting &&
-	       delivery->n_sent == 0 && !delivery->resend.active &&
+	       delivery->n_sent == 0 && !delivery->resend.active && !delivery->resend.unread &&
 	       queue_is_empty(&delivery->queue) && !(kind->busy && kind->busy(delivery->sink));
 }
 

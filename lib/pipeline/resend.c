@@ -39,13 +39,6 @@ static int resend_failed(const char *path, int error, struct fault *reterr)
 		strerror(error), buf_text(&why));
 }
 
-static void resend_init(struct resend *resend, const char *state_directory, const char *sink)
-{
-	*resend = RESEND_NULL;
-	resend->letters = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
-	resend->note = mem_printf("%s/dead-letters/%s.resend", state_directory, sink);
-}
-
 void resend_deinit(struct resend *resend)
 {
 	free(resend->letters);
@@ -53,6 +46,13 @@ void resend_deinit(struct resend *resend)
 	buf_deinit(&resend->stay);
 	splits_deinit(&resend->plan_splits);
 	*resend = RESEND_NULL;
+}
+
+static void resend_init(struct resend *resend, const char *state_directory, const char *sink)
+{
+	resend_deinit(resend);
+	resend->letters = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
+	resend->note = mem_printf("%s/dead-letters/%s.resend", state_directory, sink);
 }
 
 /* --- files --- */
@@ -147,23 +147,24 @@ static int note_write(const struct resend *resend)
 	return replace_file(resend->note, buf_slice(&text), -1, 0);
 }
 
-/* False: there is none, or it is not of the file that is there. */
-static bool note_read(struct resend *resend)
+/* 1: it was read. 0: there is none, or it is not of the file that is there. Or -errno. */
+static int note_read(struct resend *resend)
 {
 	CLEANUP(buf_deinit) struct buf text = BUF_LIMITED(RESEND_NOTE_MAX);
 	int64_t values[7] = {0};
 	size_t n = 0;
 	struct slice rest, part;
 	struct stat file;
+	int r = file_read(&text, resend->note);
 
-	if (file_read(&text, resend->note) != 0)
-		return false;
+	if (r)
+		return r == -ENOENT || r == -EFBIG ? 0 : r;
 	rest = str_trim(buf_slice(&text));
 	for (; n < 7 && str_next_part(&rest, ' ', &part); n++)
 		if (number_parse(part, 0, INT64_MAX, &values[n]) != 0)
-			return false;
+			return 0;
 	if (n != 3 && n != 7)
-		return false;
+		return 0;
 	resend->inode = (uint64_t)values[0];
 	resend->offset = (uint64_t)values[1];
 	resend->end = (uint64_t)values[2];
@@ -172,25 +173,33 @@ static bool note_read(struct resend *resend)
 		(struct sink_requests){(size_t)values[4], (size_t)values[5], values[6] != 0};
 	if (n == 7 && (resend->plan_end <= resend->offset || resend->plan_end > resend->end ||
 			      !splits_read(rest, ' ', &resend->plan_splits)))
-		return false;
+		return 0;
 	resend->noted = n == 7;
 	return stat(resend->letters, &file) == 0 && file.st_ino == resend->inode &&
 	       resend->offset <= resend->end && resend->end <= (uint64_t)file.st_size;
 }
 
-void resend_peek(struct resend *resend, const char *state_directory, const char *sink)
+int resend_peek(
+	struct resend *resend, const char *state_directory, const char *sink, struct fault *reterr)
 {
 	resend_init(resend, state_directory, sink);
-	resend->active = note_read(resend);
+	int r = note_read(resend);
+
+	resend->active = r > 0;
+	resend->unread = r < 0;
+	return r < 0 ? resend_failed(resend->note, -r, reterr) : 0;
 }
 
-void resend_load(struct resend *resend, const char *state_directory, const char *sink)
+int resend_load(
+	struct resend *resend, const char *state_directory, const char *sink, struct fault *reterr)
 {
-	resend_peek(resend, state_directory, sink);
+	if (resend_peek(resend, state_directory, sink, reterr) != 0)
+		return -1;
 	if (!resend->active)
 		unlink(resend->note);
 	else if (resend->offset == resend->end)
 		(void)resend_stop(resend, NULL);
+	return 0;
 }
 
 /* Lines from OFFSET on; one without a line feed counts. */
@@ -256,7 +265,8 @@ int resend_count(
 	CLEANUP(resend_deinit) struct resend resend = RESEND_NULL;
 	int r;
 
-	resend_peek(&resend, state_directory, sink);
+	if (resend_peek(&resend, state_directory, sink, reterr) != 0)
+		return -1;
 	if (!resend.active)
 		resend.offset = 0;
 	r = resend_measure(&resend, ret_n);
@@ -269,7 +279,8 @@ int resend_request(
 	CLEANUP(resend_deinit) struct resend resend = RESEND_NULL;
 	int r;
 
-	resend_load(&resend, state_directory, sink);
+	if (resend_load(&resend, state_directory, sink, reterr) != 0)
+		return -1;
 	if (!resend.active)
 		resend.offset = 0;
 	r = append_lines(&resend, SLICE_NULL);
@@ -425,39 +436,55 @@ int resend_plan(struct resend *resend, const struct sink_job *job, struct fault 
 
 /* --- after a job --- */
 
-int resend_done(struct resend *resend, struct fault *reterr)
-{
-	int r = 0;
-
-	if (resend->stay.size > 0) /* what is no dead letter is not for trawld to remove */
-		r = append_lines(resend, buf_slice(&resend->stay));
-	buf_clear(&resend->stay);
-	resend->offset = resend->next;
-	resend->plan_end = 0;
-	splits_deinit(&resend->plan_splits);
-	if (resend->offset == resend->end && !r)
-		return resend_stop(resend, reterr);
-	if (!r)
-		r = note_write(resend);
-	return !r ? 0 : resend_failed(resend->note, -r, reterr);
-}
-
-int resend_stop(struct resend *resend, struct fault *reterr)
+static int resend_end(struct resend *resend, struct fault *reterr)
 {
 	int fd = open(resend->letters, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat file = {0};
 	int r = fd < 0 || fstat(fd, &file) < 0 ? -errno : 0;
 
-	resend->active = false;
 	if (!r && file.st_ino == resend->inode && resend->offset > 0)
 		r = replace_file(resend->letters, SLICE_NULL, fd, (off_t)resend->offset);
 	if (fd >= 0)
 		close(fd);
 	if (r && r != -ENOENT)
 		return resend_failed(resend->letters, -r, reterr);
+	resend->active = resend->behind = false;
 	/* in this order: a new file might get the inode of the old one */
 	unlink(resend->note);
 	if (stat(resend->letters, &file) == 0 && file.st_size == 0)
 		unlink(resend->letters);
 	return 0;
+}
+
+int resend_done(struct resend *resend, struct fault *reterr)
+{
+	resend->offset = resend->next;
+	resend->plan_end = 0;
+	splits_deinit(&resend->plan_splits);
+	resend->behind = true;
+	return resend_note(resend, reterr);
+}
+
+int resend_note(struct resend *resend, struct fault *reterr)
+{
+	int r = 0;
+
+	if (resend->stay.size > 0) /* what is no dead letter is not for trawld to remove */
+		r = append_lines(resend, buf_slice(&resend->stay));
+	if (r)
+		return resend_failed(resend->letters, -r, reterr);
+	buf_clear(&resend->stay);
+	if (resend->offset == resend->end)
+		return resend_end(resend, reterr);
+	r = note_write(resend);
+	if (r)
+		return resend_failed(resend->note, -r, reterr);
+	resend->behind = false;
+	return 0;
+}
+
+int resend_stop(struct resend *resend, struct fault *reterr)
+{
+	resend->active = resend->behind = false;
+	return resend_end(resend, reterr);
 }

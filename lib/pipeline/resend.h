@@ -11,6 +11,8 @@
 
 struct resend {
 	bool active;
+	bool behind; /* the note is: OFFSET is further */
+	bool unread; /* the note could not be read: nothing is to be sent before it is */
 	char *letters; /* the file of dead letters */
 	char *note;
 	uint64_t inode; /* of the file that the offsets count in */
@@ -36,11 +38,13 @@ int resend_request(
 int resend_count(
 	const char *state_directory, const char *sink, uint64_t *ret_n, struct fault *reterr);
 
-/* Reads the note. A note of another file, of which a person has moved the dead letters away, is
- * removed. */
-void resend_load(struct resend *resend, const char *state_directory, const char *sink);
+/* Reads the note, over what RESEND had. A note of another file, of which a person has moved the
+ * dead letters away, is removed. 0, or FAULT_STORE: it cannot be read, and RESEND is not active. */
+int resend_load(
+	struct resend *resend, const char *state_directory, const char *sink, struct fault *reterr);
 /* The same for another process: changes no file. */
-void resend_peek(struct resend *resend, const char *state_directory, const char *sink);
+int resend_peek(
+	struct resend *resend, const char *state_directory, const char *sink, struct fault *reterr);
 void resend_deinit(struct resend *resend);
 
 /* The next job, the same at each call until resend_done: same records, numbers and ID, in another
@@ -52,8 +56,10 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
  * same after a reload or a restart, whatever else is queued by then. 0, or FAULT_STORE. */
 int resend_plan(struct resend *resend, const struct sink_job *job, struct fault *reterr);
 /* The job is acknowledged, and what was rejected of it is a new dead letter. After the last one the
- * file is written anew. On FAULT_STORE the note is behind: a crash would repeat records. */
+ * file is written anew. On FAULT_STORE the note is behind: a crash would repeat records, and
+ * resend_note is to be called before the next job. */
 int resend_done(struct resend *resend, struct fault *reterr);
+int resend_note(struct resend *resend, struct fault *reterr);
 /* Ends it: what is acknowledged leaves the file, the rest stays. 0, or FAULT_STORE: both stay. */
 int resend_stop(struct resend *resend, struct fault *reterr);
 

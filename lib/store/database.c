@@ -117,24 +117,26 @@ static int make_file(const char *directory, const char *path, struct fault *rete
 	return sync_directory(directory, reterr);
 }
 
-/* A crash interrupted the first transaction of a new file: SQLite empties it again. The journal
- * says so (its magic, and at byte 16 the pages that the file had). */
-static bool began_empty(const struct store *store)
+/* *RET: a crash interrupted the first transaction of a new file, and SQLite empties it again. The
+ * journal says so (its magic, and at byte 16 the pages that the file had). */
+static int began_empty(
+	const struct store *store, const char *directory, bool *ret, struct fault *reterr)
 {
 	static const uint8_t magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
 	static const uint8_t no_pages[4];
 	CLEANUP_FREE char *journal = mem_printf("%s-journal", store->path);
 	int fd = open(journal, O_RDONLY | O_CLOEXEC);
 	uint8_t header[20];
-	bool found;
 
+	*ret = false;
 	if (fd < 0)
-		return false;
-	found = pread(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
-		memcmp(header, magic, sizeof(magic)) == 0 &&
-		memcmp(header + 16, no_pages, sizeof(no_pages)) == 0;
+		return 0;
+	ssize_t size = pread(fd, header, sizeof(header), 0);
+	int r = size < 0 ? store_refused(directory, journal, errno, reterr) : 0;
+	*ret = size == (ssize_t)sizeof(header) && memcmp(header, magic, sizeof(magic)) == 0 &&
+	       memcmp(header + 16, no_pages, sizeof(no_pages)) == 0;
 	close(fd);
-	return found;
+	return r;
 }
 
 /* Each file of the state that is there can be used. SQLite would say of its log only that it cannot
@@ -183,10 +185,16 @@ static int check_file(struct store *store, const char *directory, bool *ret_clea
 		return r;
 	/* SQLite takes one byte for an empty file and fills up a last page that is cut. That page
 	 * may be cut for good reason only while there is a log that has it, too. */
-	if (((status.st_size > 0 && status.st_size < 512) ||
-		    (status.st_size % 512 != 0 && log_size <= 0)) &&
-		!began_empty(store))
-		return statement_damaged(store, reterr, "the file is cut short");
+	if ((status.st_size > 0 && status.st_size < 512) ||
+		(status.st_size % 512 != 0 && log_size <= 0)) {
+		bool empty;
+
+		r = began_empty(store, directory, &empty, reterr);
+		if (r)
+			return r;
+		if (!empty)
+			return statement_damaged(store, reterr, "the file is cut short");
+	}
 	if (status.st_size == 0 && log_size > 0)
 		return statement_damaged(store, reterr,
 			"the file is missing or empty, its log trawld.db-wal is not");
@@ -324,7 +332,10 @@ static int load_totals(struct store *store, struct fault *reterr)
 static int look_at_witness(struct store *store, const char *directory, enum schema_state state,
 	off_t size, struct fault *reterr)
 {
-	witness_open(store, directory);
+	int r = witness_open(store, directory, reterr);
+
+	if (r)
+		return r;
 	if (state == SCHEMA_FRESH && store->n_witnessed > 0 && size >= 0)
 		return statement_damaged(
 			store, reterr, "it is empty, and its log trawld.db-wal is missing");
@@ -411,10 +422,10 @@ static int open_copy(struct store *store, const char *directory, const struct sc
 
 	if (!r)
 		r = copy_fill(store, schema, reterr);
-	if (r)
-		return r;
-	witness_open(store, directory);
-	r = load_all(store, reterr);
+	if (!r)
+		r = witness_open(store, directory, reterr);
+	if (!r)
+		r = load_all(store, reterr);
 	return r ? r : copy_send(store, schema, reterr);
 }
 
@@ -484,7 +495,7 @@ struct store *database_new(enum store_mode mode, const char *directory, const ch
 int database_open_new(struct store **ret, struct store *store, const char *directory,
 	const struct schema *schema, struct fault *reterr)
 {
-	int r = open_all(store, directory, schema, reterr);
+	int r = statement_judge(store, open_all(store, directory, schema, reterr), reterr);
 
 	if (r) {
 		store_close(store);

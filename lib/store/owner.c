@@ -21,13 +21,14 @@ static char *owner_file(const char *directory)
 	return mem_printf("%s/trawld.configuration", directory);
 }
 
-/* The path in FILE, or NULL. */
-static char *read_owner(const char *file)
+/* The path in FILE, or NULL: there is none. *RET_ERROR: an errno, of a disk that cannot be read. */
+static char *read_owner(const char *file, int *ret_error)
 {
 	char text[PATH_MAX + 1];
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text));
 
+	*ret_error = fd >= 0 && size < 0 && errno == EIO ? EIO : 0;
 	if (fd >= 0)
 		close(fd);
 	/* the line feed comes last: without it, a full disk has cut the path */
@@ -39,9 +40,12 @@ static char *read_owner(const char *file)
 int owner_check(const char *directory, const char *path, char **ret_former, struct fault *reterr)
 {
 	CLEANUP_FREE char *file = owner_file(directory);
-	CLEANUP_FREE char *owner = read_owner(file);
+	int error;
+	CLEANUP_FREE char *owner = read_owner(file, &error);
 
 	*ret_former = NULL;
+	if (error)
+		return store_refused(directory, file, error, reterr);
 	if (!owner || strcmp(owner, path) == 0)
 		return 0;
 	if (access(owner, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
@@ -58,11 +62,11 @@ void owner_claim(const char *directory, const char *path)
 {
 	CLEANUP_FREE char *file = owner_file(directory);
 	CLEANUP_FREE char *part = mem_printf("%s.part", file);
-	CLEANUP_FREE char *owner = read_owner(file);
+	int fd, error;
+	CLEANUP_FREE char *owner = read_owner(file, &error);
 	bool done;
-	int fd;
 
-	if (owner && strcmp(owner, path) == 0)
+	if (error || (owner && strcmp(owner, path) == 0))
 		return;
 	unlink(part);
 	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

@@ -182,13 +182,54 @@ int statement_damaged(const struct store *store, struct fault *reterr, const cha
 	return STORE_E_CORRUPT;
 }
 
+static int statement_unreadable(const struct store *store, const char *why, struct fault *reterr)
+{
+	fault_set(reterr, FAULT_STORE,
+		"cannot read or write %s (%s): nothing is lost and trawld retries; look at the disk and its quota",
+		store->path, why);
+	return STORE_E_FULL;
+}
+
+/* The errno of a read of the file behind OPERATION that failed; 0: none did. It is forgotten then,
+ * as by any read beyond the end. */
+static int take_error(const struct store *store, int operation)
+{
+	const sqlite3_int64 beyond = (sqlite3_int64)1 << 40;
+	sqlite3_file *file = NULL;
+	int error = 0;
+	char byte;
+
+	if (!store->db || sqlite3_file_control(store->db, "main", operation, &file) != SQLITE_OK ||
+		!file || !file->pMethods)
+		return 0;
+	file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+	if (error)
+		file->pMethods->xRead(file, &byte, 1, beyond);
+	return error;
+}
+
+/* Of the file or its log. SQLite says of a page that the disk could not read that it is damaged. */
+static int take_read_error(const struct store *store)
+{
+	int error = take_error(store, SQLITE_FCNTL_FILE_POINTER);
+	int of_log = take_error(store, SQLITE_FCNTL_JOURNAL_POINTER);
+
+	return error ? error : of_log;
+}
+
+int statement_judge(const struct store *store, int r, struct fault *reterr)
+{
+	int error = r == STORE_E_CORRUPT ? take_read_error(store) : 0;
+
+	return error ? statement_unreadable(store, strerror(error), reterr) : r;
+}
+
 int statement_fault(const struct store *store, int code, struct fault *reterr)
 {
-	int error = store->db ? sqlite3_system_errno(store->db) : 0;
+	int read_error = take_read_error(store);
+	int error = read_error ? read_error : store->db ? sqlite3_system_errno(store->db) : 0;
 	const char *why = error ? strerror(error) : sqlite3_errstr(code);
 
-	if (code == SQLITE_IOERR_CORRUPTFS)
-		return statement_damaged(store, reterr, "the file system reports damage");
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		fault_set(reterr, FAULT_STORE,
@@ -212,11 +253,10 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 	case SQLITE_CANTOPEN:
 	case SQLITE_NOMEM:
 	case SQLITE_INTERRUPT:
-		fault_set(reterr, FAULT_STORE,
-			"cannot read or write %s (%s): nothing is lost and trawld retries; look at the disk and its quota",
-			store->path, why);
-		return STORE_E_FULL;
+		return statement_unreadable(store, why, reterr);
 	default: /* foreign codes: an open set */
+		if (read_error)
+			return statement_unreadable(store, why, reterr);
 		return statement_damaged(store, reterr,
 			store->db && sqlite3_extended_errcode(store->db) == code
 				? sqlite3_errmsg(store->db)

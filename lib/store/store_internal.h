@@ -307,6 +307,9 @@ int statement_fault(const struct store *store, int code, struct fault *reterr);
 
 /* The words for "this file is damaged", WHY being what was found. Answers STORE_E_CORRUPT. */
 int statement_damaged(const struct store *store, struct fault *reterr, const char *why);
+/* R, of opening the file: where SQLite calls a page damaged that it could not read, STORE_E_FULL.
+ */
+int statement_judge(const struct store *store, int r, struct fault *reterr);
 
 /* Runs SQL text (several statements allowed). 0 or STORE_E_*. */
 int statement_exec(struct store *store, const char *sql, struct fault *reterr);
@@ -347,8 +350,8 @@ void statement_deinit(struct store *store);
 /* --- witness.c --- */
 
 /* Opens the witness in DIRECTORY: store->n_witnessed is how many commits it knows. Without a
- * witness (or space for one) nothing is known. */
-void witness_open(struct store *store, const char *directory);
+ * witness (or space for one) nothing is known. 0, or STORE_E_*: it cannot be read. */
+int witness_open(struct store *store, const char *directory, struct fault *reterr);
 /* As committed. */
 void witness_write(const struct store *store);
 

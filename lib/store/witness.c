@@ -6,6 +6,7 @@
  */
 #include "store/store_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 
 #define WITNESS_SIZE 20
 
-void witness_open(struct store *store, const char *directory)
+int witness_open(struct store *store, const char *directory, struct fault *reterr)
 {
 	const char *slash = strrchr(store->path, '/');
 	CLEANUP_FREE char *path =
@@ -30,11 +31,14 @@ void witness_open(struct store *store, const char *directory)
 
 	store->witness_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (store->witness_fd < 0)
-		return;
+		return 0;
 	size = pread(store->witness_fd, text, sizeof(text), 0);
+	if (size < 0) /* the next commit would write over what it knows */
+		return store_refused(directory, path, errno, reterr);
 	if (size > 0)
 		number_parse(str_trim((struct slice){text, (size_t)size}), 0, INT64_MAX,
 			&store->n_witnessed);
+	return 0;
 }
 
 void witness_write(const struct store *store)

@@ -52,9 +52,9 @@ class FullDisk(harness.Case):
         for n in (100, 200):
             self.api.control(visible=n)
             daemon = self.limited()
-            daemon.wait_log("trawld waits, and starts as soon as the state can be written")
+            daemon.wait_log("trawld waits, and starts as soon as the state can be used")
             daemon.limit()
-            daemon.wait_log("the state can be written again; starting")
+            daemon.wait_log("the state can be used again; starting")
             self.expect(n)
             self.assertEqual(daemon.stop(), 0, daemon.text())
             self.assertEqual(daemon.text().count("trawld waits"), 1, daemon.text())

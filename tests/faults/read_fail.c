@@ -1,0 +1,181 @@
+/*
+ * Preloaded into trawld and trawlctl: a disk from which something cannot be read. Reads of files
+ * below READ_FAIL_ROOT are counted, and each adds the name of its file to READ_FAIL_LOG. What
+ * READ_FAIL says, "N once" or "N always", fails with EIO: the Nth of them, or that and all later
+ * ones, until there is a file READ_FAIL_LOG.over. READ_FAIL_LOG.failed gets their names.
+ *
+ * SQLite and zlib read with pread64 and read as trawld does. The C library's own files do not: for
+ * those, fopen returns one that reads with read(). A small state would be read once, so SQLite gets
+ * a cache of ten pages.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef ssize_t (*read_fn)(int, void *, size_t);
+typedef ssize_t (*pread_fn)(int, void *, size_t, off_t);
+typedef FILE *(*fopen_fn)(const char *, const char *);
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const char *root, *log_name;
+static long fails_at, count;
+static bool always;
+
+static void find_real(void *ret, const char *name)
+{
+	void *symbol = dlsym(RTLD_NEXT, name);
+
+	if (!symbol)
+		abort();
+	memcpy(ret, &symbol, sizeof(symbol));
+}
+
+#define REAL(name, type)                                                                           \
+	static type real;                                                                          \
+	if (!real)                                                                                 \
+	find_real(&real, #name)
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *fault = getenv("READ_FAIL");
+	char how[8] = "";
+
+	root = getenv("READ_FAIL_ROOT");
+	log_name = getenv("READ_FAIL_LOG");
+	if (fault && sscanf(fault, "%ld %7s", &fails_at, how) != 2)
+		abort();
+	always = how[0] == 'a';
+}
+
+static void append(const char *suffix, const char *text)
+{
+	char name[PATH_MAX], line[PATH_MAX + 1];
+	int fd, size = snprintf(line, sizeof(line), "%s\n", text);
+
+	snprintf(name, sizeof(name), "%s%s", log_name, suffix);
+	fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, line, (size_t)size) != size)
+		abort();
+	close(fd);
+}
+
+static bool is_over(void)
+{
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof(name), "%s.over", log_name);
+	return access(name, F_OK) == 0;
+}
+
+/* Whether this read of FD fails; errno is set then, and is as it was otherwise. */
+static bool fails(int fd)
+{
+	char link[64], path[PATH_MAX];
+	struct stat status;
+	ssize_t size;
+	int error = errno;
+	bool failed;
+
+	if (!root || !log_name || fd < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	size = readlink(link, path, sizeof(path) - 1);
+	if (size <= 0 || strncmp(path, root, strlen(root)) != 0 || fstat(fd, &status) != 0 ||
+		!S_ISREG(status.st_mode)) {
+		errno = error;
+		return false;
+	}
+	path[size] = '\0';
+	pthread_mutex_lock(&lock);
+	count++;
+	append("", path);
+	failed = fails_at > 0 && (always ? count >= fails_at && !is_over() : count == fails_at);
+	if (failed)
+		append(".failed", path);
+	pthread_mutex_unlock(&lock);
+	errno = failed ? EIO : error;
+	return failed;
+}
+
+ssize_t read(int fd, void *to, size_t size)
+{
+	REAL(read, read_fn);
+	return fails(fd) ? -1 : real(fd, to, size);
+}
+
+ssize_t __read_chk(int fd, void *to, size_t size, size_t room);
+ssize_t __read_chk(int fd, void *to, size_t size, size_t room)
+{
+	if (size > room)
+		abort();
+	return read(fd, to, size);
+}
+
+ssize_t pread64(int fd, void *to, size_t size, off_t offset)
+{
+	REAL(pread64, pread_fn);
+	return fails(fd) ? -1 : real(fd, to, size, offset);
+}
+
+ssize_t __pread64_chk(int fd, void *to, size_t size, off_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *to, size_t size, off_t offset, size_t room)
+{
+	if (size > room)
+		abort();
+	return pread64(fd, to, size, offset);
+}
+
+static ssize_t read_file(void *cookie, char *to, size_t size)
+{
+	return read(fileno(cookie), to, size);
+}
+
+static int seek_file(void *cookie, off64_t *offset, int whence)
+{
+	off_t at = lseek(fileno(cookie), *offset, whence);
+
+	*offset = at;
+	return at < 0 ? -1 : 0;
+}
+
+static int close_file(void *cookie)
+{
+	return fclose(cookie);
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+	REAL(fopen64, fopen_fn);
+	cookie_io_functions_t functions = {
+		.read = read_file, .seek = seek_file, .close = close_file};
+	FILE *file = real(path, mode);
+
+	if (!file || mode[0] != 'r' || !root || strncmp(path, root, strlen(root)) != 0)
+		return file;
+	return fopencookie(file, "r", functions);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+	return fopen64(path, mode);
+}
+
+int sqlite3_exec(void *db, const char *sql, void *callback, void *userdata, char **ret_text);
+int sqlite3_exec(void *db, const char *sql, void *callback, void *userdata, char **ret_text)
+{
+	typedef int (*exec_fn)(void *, const char *, void *, void *, char **);
+	REAL(sqlite3_exec, exec_fn);
+	int code = real(db, sql, callback, userdata, ret_text);
+
+	if (code == 0 && root && strstr(sql, "PRAGMA cache_size"))
+		code = real(db, "PRAGMA cache_size = 10", NULL, NULL, NULL);
+	return code;
+}

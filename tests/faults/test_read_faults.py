@@ -1,0 +1,284 @@
+#!/usr/bin/python3
+"""A disk from which something cannot be read: one read of the state, the archives, the dead letters or the seals fails, or
+all from then on, in a run with --once, in a daemon, and in commands of trawlctl.
+
+Nothing is lost or repeated. A run that ends with 0 has done everything; one that does not says which file cannot be read,
+and the next one does the rest. A daemon never ends: it retries, and once the disk can be read again, everything is
+delivered. A command either prints what it would have printed, or says that it cannot; the seals of a file that cannot be
+read are never called changed. Chance selects the reads; TRAWLD_FAULTS=all tries each. TRAWLD_TEST_SEED repeats a run.
+"""
+
+import gzip
+import json
+import os
+import pathlib
+import shlex
+import shutil
+import sys
+
+from on_disk import RECORDS, OnDisk, harness
+from harness import wait_until
+from sealed import GOOD
+
+ONCE, DAEMON, COMMAND = 8, 2, 1  # points of each in the short form
+
+
+class ReadFaults(OnDisk):
+    """A state with a batch that was refused, records that wait, and 200 that are still to be read."""
+
+    def setUp(self):
+        super().setUp()
+        self.log, self.kept, self.folder = self.dir / "reads", self.dir / "kept", self.root / "program"
+        self.folder.mkdir()
+        child = [sys.executable, harness.SOURCE_ROOT / "tests/system/exec_child.py", self.folder]
+        seal = "seal = 1s\nseal_key = ${file:%s}\n" % self.key
+        self.configure(
+            self.source(self.simulator.url, more="interval = 50ms"),
+            self.file_sink(more=seal),
+            self.file_sink("rotated", self.rotated, "max_size = 64KiB\ncompress = gzip\n" + seal),
+            "[sink program]\ntype = exec\ncommand = %s\nretry_max = 1s\n"
+            % shlex.join(map(str, child)),
+            daemon="keep = 1d",
+        )
+        self.prepare()
+
+    def prepare(self):
+        for visible, words, code in ((100, "refuse", 75), (200, "ok", 0), (400, "retry " * 100, 75)):
+            self.simulator.control(visible=visible)
+            (self.folder / "script").write_text(words)
+            self.once(code)
+        (self.folder / "script").unlink()
+        self.simulator.control(visible=RECORDS)
+        shutil.copytree(self.root, self.kept)
+
+    def restore(self):
+        shutil.rmtree(self.root)
+        shutil.copytree(self.kept, self.root)
+        self.ctl("dead-letters", "resend", "program")  # the note of that names the inode of their file
+        for suffix in ("", ".failed", ".over"):
+            self.log.with_name(self.log.name + suffix).unlink(missing_ok=True)
+
+    def environment_of(self, fault=None):
+        environment = {
+            "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"],
+            "READ_FAIL_ROOT": str(self.root),
+            "READ_FAIL_LOG": str(self.log),
+        }
+        return {**environment, "READ_FAIL": fault} if fault else environment
+
+    def run_once(self, fault=None):
+        return self.trawld("-c", str(self.conf), "--once", environment=self.environment_of(fault))
+
+    def failed(self):
+        """The files of which a read failed."""
+        path = self.log.with_name(self.log.name + ".failed")
+        return path.read_text().splitlines() if path.exists() else []
+
+    def points(self, least):
+        """Which reads of a run fail; each file of which something was read has some."""
+        reads = self.log.read_text().splitlines()
+        if os.environ.get("TRAWLD_FAULTS") == "all":
+            return range(1, len(reads) + 1)
+        by_file = {}
+        for number, path in enumerate(reads, 1):
+            by_file.setdefault(path, []).append(number)
+        found = {self.dice.choice(numbers) for numbers in by_file.values()}
+        found = set(self.dice.sample(sorted(found), min(least, len(found))))
+        while len(found) < min(least, len(reads)):
+            found.add(self.dice.randrange(len(reads)) + 1)
+        return sorted(found)
+
+    def assert_told(self, log):
+        """The log names a file of those that could not be read."""
+        names = {pathlib.Path(path).name.removesuffix("-wal").removesuffix("-journal") for path in self.failed()}
+        self.assertTrue(any(name in log for name in names), "%s\n%s" % (names, log))
+
+    def assert_complete(self, log):
+        self.assert_archives(log)
+        taken = (self.folder / "taken").read_bytes().splitlines()
+        self.assertEqual(sorted(taken), sorted(self.expected.splitlines()), log)
+        self.assertFalse((self.state / "dead-letters" / "program.ndjson").exists(), log)
+
+    # --- trawld ---
+
+    def test_once(self):
+        self.restore()
+        done = self.run_once()
+        self.assertEqual(done.code, 0, done.err)
+        self.assert_complete(done.err)
+        codes = {}
+        for point in self.points(ONCE):
+            for how in ("once", "always"):
+                with self.subTest(read=point, how=how):
+                    code = self.run_case("%d %s" % (point, how))
+                    codes[code] = codes.get(code, 0) + 1
+        print("campaign: reads: --once: %d failures, exit statuses %s" % (sum(codes.values()), codes), flush=True)
+
+    def run_case(self, fault):
+        self.restore()
+        done = self.run_once(fault)
+        self.assertIn(done.code, (0, 75), done.err)
+        if done.code == 0:
+            self.assert_complete(done.err)
+        else:
+            self.assert_told(done.err)
+        again = self.once()
+        self.assert_complete(done.err + again.err)
+        return done.code
+
+    def test_daemon(self):
+        self.restore()
+        daemon = self.start()
+        self.wait_complete(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        n = 0
+        for point in self.points(DAEMON):
+            for how in ("once", "always"):
+                with self.subTest(read=point, how=how):
+                    n += self.run_daemon("%d %s" % (point, how))
+        print("campaign: reads: daemon: %d failures" % n, flush=True)
+
+    def start(self, fault=None):
+        daemon = harness.Daemon(["-c", str(self.conf)], {**self.environment(), **self.environment_of(fault)})
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def is_complete(self, daemon):
+        self.assertIsNone(daemon.process.poll(), daemon.text())
+        taken = self.folder / "taken"
+        return (
+            self.out.exists()
+            and self.out.read_bytes().count(b"\n") == RECORDS
+            and taken.read_bytes().count(b"\n") == RECORDS
+            and not (self.state / "dead-letters" / "program.ndjson").exists()
+        )
+
+    def wait_complete(self, daemon):
+        try:
+            wait_until(lambda: self.is_complete(daemon), "all records", 90)
+        except AssertionError as error:
+            raise AssertionError("%s\n%s" % (error, daemon.text())) from None
+
+    def run_daemon(self, fault):
+        self.restore()
+        daemon = self.start(fault)
+        if fault.endswith("always"):
+            # until it has said so, or has everything that it may still read
+            wait_until(lambda: self.failed() or self.is_complete(daemon), "a read that fails")
+            if self.failed() and not self.is_complete(daemon):
+                wait_until(lambda: daemon.process.poll() is not None or "Input/output" in daemon.text(), "a word of it", 10)
+            self.log.with_name(self.log.name + ".over").touch()
+        self.wait_complete(daemon)
+        self.assertEqual(daemon.stop(), 0, daemon.text())
+        self.assert_complete(daemon.text())
+        return bool(self.failed())
+
+    # --- trawlctl ---
+
+    def commands(self):
+        archives = [self.out, *sorted(self.root.glob("rotated.ndjson.0*"))]
+        letter = json.loads((self.kept / "state/dead-letters/program.ndjson").read_text().splitlines()[0])
+        span = ("--from", "2020-01-01T00:00:00Z", "--to", "now")
+        reading = (
+            ("cursor",),
+            ("coverage", "--json"),
+            ("gaps", "--json"),
+            ("events", "--json"),
+            ("dead-letters", "list", "program"),
+            ("dead-letters", "list", "program", "--json"),
+            ("cat", "acme"),
+            ("find", letter["record_id"] if "record_id" in letter else letter["id"]),
+            ("report", *span, "--format", "json", "--seal-key", self.public, self.out),
+            ("replay", "program", "--source", "acme", *span, "--dry-run"),
+            ("replay", "program", "--file", *archives, "--source", "acme", "--key", self.public, "--dry-run"),
+            ("prove", self.out, "--line", "7"),
+            ("rewind", "acme", "--to", "earliest", "--dry-run"),
+        )
+        sealed = (
+            ("verify", self.out, "--key", self.public),
+            ("verify", self.rotated, "--key", self.public, "--anchor", str(self.rotated) + ".seals"),
+        )
+        writing = (
+            ("backup", self.root / "copy.db"),
+            ("dead-letters", "discard", "program"),
+            ("pause", "program"),
+        )
+        return reading, sealed, writing
+
+    def command(self, arguments, fault=None):
+        done = self.trawld(
+            "-c", str(self.conf), *map(str, arguments), program=harness.TRAWLCTL, environment=self.environment_of(fault)
+        )
+        done.text = done.out.decode()
+        return done
+
+    def text_of(self, done):
+        """What a command prints, without the time at which it did."""
+        try:
+            value = json.loads(done.text)
+        except ValueError:
+            return done.text
+        body = json.loads(value["body"]) if isinstance(value, dict) and "body" in value else value
+        if isinstance(body, dict):
+            body.pop("made", None)
+        return body
+
+    def test_commands(self):
+        reading, sealed, writing = self.commands()
+        n = 0
+        for arguments in reading + sealed:
+            self.restore()
+            good = self.command(arguments)
+            self.assertEqual(good.code, 0, (arguments, good.err))
+            for point in self.points(COMMAND):
+                for how in ("once", "always"):
+                    with self.subTest(arguments=arguments, read=point, how=how):
+                        self.restore()
+                        self.assert_reads(arguments, self.command(arguments, "%d %s" % (point, how)), good)
+                        n += 1
+        self.restore()
+        self.whole = ("cursor",), ("cat", "acme"), ("coverage", "--json")
+        self.kept_whole = [self.command(read).text for read in self.whole]
+        for arguments in writing:
+            self.restore()
+            good = self.command(arguments)
+            self.assertEqual(good.code, 0, (arguments, good.err))
+            for point in self.points(COMMAND):
+                for how in ("once", "always"):
+                    with self.subTest(arguments=arguments, read=point, how=how):
+                        self.restore()
+                        self.assert_writes(arguments, self.command(arguments, "%d %s" % (point, how)))
+                        n += 1
+        print("campaign: reads: commands: %d failures" % n, flush=True)
+
+    def assert_reads(self, arguments, done, good):
+        """Either all of it, or that something cannot be read."""
+        if done.code == good.code:
+            self.assertEqual(self.text_of(done), self.text_of(good))
+            return
+        self.assertEqual(done.code, 75, done.err + done.text)
+        self.assert_told(done.err)
+
+    def assert_writes(self, arguments, done):
+        if done.code != 0:
+            self.assertEqual(done.code, 75, done.err)
+            self.assert_told(done.err)
+        if arguments[0] == "backup" and done.code != 0:
+            self.assertFalse(arguments[1].exists(), done.err)
+            self.assertEqual(self.command(arguments).code, 0)
+        if arguments[0] == "backup":
+            state = self.root / "restored"
+            state.mkdir()
+            arguments[1].rename(state / "trawld.db")
+            self.conf.write_text(self.conf.read_text().replace(str(self.state), str(state), 1))
+            try:
+                self.assertEqual([self.command(read).text for read in self.whole], self.kept_whole)
+            finally:
+                self.conf.write_text(self.conf.read_text().replace(str(state), str(self.state), 1))
+        elif arguments[0] == "pause":
+            self.command(("resume", "program"))
+            self.assert_complete(done.err + self.once().err)
+
+
+if __name__ == "__main__":
+    harness.main()
