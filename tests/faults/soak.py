@@ -170,8 +170,8 @@ class Soak(harness.Case):
             found = collections.Counter(text.encode() for text in self.taken(receiver))
             expected = collections.Counter(everything)
             lost, more = expected - found, found - expected
-            self.assertFalse(lost or more, "%s: %d lost, %d too many%s" % (
-                receiver.url, lost.total(), more.total(), self.requests_with(receiver, next(iter(more), None))))
+            self.assertEqual((lost.total(), more.total()), (0, 0), "lost, or too many at %s%s" % (
+                receiver.url, self.requests_with(receiver, next(iter(more), None))))
 
     def requests_with(self, receiver, text):
         """The requests that the record came with, for who looks for the reason."""
