@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
@@ -391,19 +393,46 @@ static void print_written(const struct new_source *new_source)
 		printf("wrote %s\n", new_source->written.items[i]);
 }
 
+static bool systemctl(const char *verb, const char *option)
+{
+	const char *argv[] = {"systemctl", verb, option, "trawld", NULL};
+	pid_t pid;
+	int status = 0;
+	fflush(stdout);
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+		return false;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* systemd gives a service new credentials only when it starts. */
+static int restart(void)
+{
+	bool may = geteuid() == 0 && access("/run/systemd/system", F_OK) == 0;
+	if (may && systemctl("is-active", "--quiet")) {
+		puts("restarting trawld, which gets the new secret when it starts");
+		if (systemctl("restart", "--quiet"))
+			return 0;
+		fputs("trawlctl: trawld was not restarted; it gets the new secret with `systemctl restart trawld`\n",
+			stderr);
+		return EX_TEMPFAIL;
+	}
+	puts("trawld gets the new secret when it is restarted:\n  systemctl restart trawld");
+	return 0;
+}
+
 /* Lets the trawld that runs, if one does, have the new source. */
 static int bring_into_force(const struct new_source *new_source)
 {
 	char *control CLEANUP_FREE = ctl_control_path(new_source->arguments);
 	bool runs = control && ctl_control_answers(control);
 	print_written(new_source);
-	if (runs && !new_source->restart)
-		return ctl_reload(new_source->arguments);
+	if (runs)
+		return new_source->restart ? restart() : ctl_reload(new_source->arguments);
 	if (is_standard(new_source))
-		printf("%s\n  systemctl %s trawld\n",
-			runs ? "trawld gets the new secret when it is restarted:"
-			     : "Start trawld with:",
-			runs ? "restart" : "enable --now");
+		puts("Start trawld with:\n  systemctl enable --now trawld");
 	else
 		printf("Start trawld with:\n  trawld -c %s\n", new_source->arguments->path);
 	return 0;

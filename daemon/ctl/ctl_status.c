@@ -122,14 +122,14 @@ struct list {
 static const struct list sources = {
 	.key = "sources",
 	.word = "source",
-	.headings = {"SOURCE", "STATE", "LAG", "RECORDS", "LAST SUCCESS", "LAST ERROR"},
+	.headings = {"SOURCE", "STATE", "LAG", "SINCE START", "LAST SUCCESS", "LAST ERROR"},
 	.cells = source_cells,
 };
 
 static const struct list sinks = {
 	.key = "sinks",
 	.word = "sink",
-	.headings = {"SINK", "STATE", "UNSENT", "RECORDS", "LAST SUCCESS", "LAST ERROR"},
+	.headings = {"SINK", "STATE", "UNSENT", "SINCE START", "LAST SUCCESS", "LAST ERROR"},
 	.cells = sink_cells,
 };
 

@@ -200,7 +200,7 @@ static void print_sources(const struct printer *printer)
 	printer->form->heading(printer->out, 2, "Sources");
 	printer->form->paragraph(printer->out,
 		*text_of(printer->report->model, "counted_since")
-			? "Numbers of records, requests and errors count since the start of trawld, not for the period (see \"Not proven\")."
+			? "Numbers of records, requests and errors count from the start of trawld, or from the reload that last changed the source or sink, not for the period (see \"Not proven\")."
 			: "Numbers of records, requests and errors are not known: no running trawld answered.");
 	json_array_foreach(sources, i, source) print_source(printer, source);
 }

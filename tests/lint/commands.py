@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Every block of commands in README.md and docs/ is named by a test, which runs it as it is printed.
+"""Every block of commands in README.md and docs/, and every display in the EXAMPLES of a manual page, is named by a
+test, which runs it as it is printed.
 usage: commands.py ROOT"""
 
 import ast
@@ -10,9 +11,10 @@ import sys
 ROOT = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(ROOT / "tests/system"))
 
-from papers import fences
+from papers import displays, fences
 
 PAGES = "README.md docs/*.md docs/*/*.md".split()
+MANUAL = "man/*.[1-8]"
 # (page, first line): why no test runs it
 NOT_RUN = {
     ("README.md", "script/demo "): ".ci/run runs both scripts; a test of theirs would run itself",
@@ -29,9 +31,9 @@ def pages(pattern):
 
 
 def named(path):
-    """(pages, kind, start) of each call of blocks and blocks_by_page in a test."""
+    """(pages, kind, start) of each call of blocks and blocks_by_page in a test, and (page, None, start) of examples."""
     text = path.read_text()
-    tree = ast.parse(text if "blocks" in text else "")
+    tree = ast.parse(text if "blocks" in text or "examples" in text else "")
     constants = {
         node.targets[0].id: node.value.value
         for node in tree.body
@@ -39,23 +41,42 @@ def named(path):
     }
     for call in ast.walk(tree):
         name = isinstance(call, ast.Call) and getattr(call.func, "id", None)
-        if name not in ("blocks", "blocks_by_page") or not call.args:
+        if name not in ("blocks", "blocks_by_page", "examples") or not call.args:
             continue
         words = [constants.get(getattr(arg, "id", None), getattr(arg, "value", None)) for arg in call.args]
         if not all(isinstance(word, str) for word in words):
             yield None, call.lineno, None
             continue
+        if name == "examples":
+            words.insert(1, None)
         yield pages(words[0]), words[1], words[2] if len(words) > 2 else ""
 
 
+def in_manual(calls):
+    """What is wrong in the EXAMPLES of manual pages, and how many displays they have."""
+    n = 0
+    for page in pages(MANUAL):
+        section = (ROOT / page).read_text().partition("\n.Sh EXAMPLES\n")[2].partition("\n.Sh ")[0]
+        for line in re.findall(r"^\.D[1l] (.*)$", section, re.M):
+            yield "%s: an example outside of .Bd -literal: %s" % (page, line)
+        for text in displays(page):
+            n += 1
+            if not any(page == other and text.startswith(start) for other, start in calls):
+                yield "%s: the example `%s` is run by no test" % (page, text.splitlines()[0])
+    if n < 10:
+        yield "%s: found only %d examples" % (MANUAL, n)
+
+
 def main():
-    found, calls, unused = [], [], dict(NOT_RUN)
+    found, calls, examples, unused = [], [], [], dict(NOT_RUN)
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for where, kind, start in named(path):
             if where is None:
                 found.append("%s:%d: the page and the block are not literal" % (path.relative_to(ROOT), kind))
             elif kind == "sh":
                 calls += [(page, start) for page in where]
+            elif kind is None:
+                examples += [(page, start) for page in where]
     n = 0
     for page in [page for pattern in PAGES for page in pages(pattern)]:
         text = (ROOT / page).read_text()
@@ -75,6 +96,7 @@ def main():
                 found.append("%s: `%s` %s" % (page, block.splitlines()[0], what))
             for key in reasons:
                 unused.pop(key, None)
+    found += in_manual(examples)
     found += ["%s: there is no block that begins with %s" % key for key in unused]
     if n < 50:
         found.append("README.md, docs: found only %d blocks of commands" % n)

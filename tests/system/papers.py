@@ -1,10 +1,12 @@
-"""The blocks of README.md and docs/, which tests run as they are printed. tests/lint/commands.py fails if no
-test names a block of commands, so the arguments are literal strings or constants of the test's file."""
+"""The blocks of README.md and docs/, and those of the EXAMPLES of manual pages, which tests run as they are printed.
+tests/lint/commands.py fails if no test names a block, so the arguments are literal strings or constants of the test's
+file."""
 
 import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+MDOC = (("\\&", ""), ("\\e", "\\"), ("\\(rs", "\\"), ("\\-", "-"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 
@@ -18,6 +20,22 @@ def blocks(page, kind, start=""):
     found = [text for own, text in fences(page) if own == kind and text.startswith(start)]
     if not found:
         raise AssertionError("%s has no block of %s: %s" % (page, kind, start))
+    return found
+
+
+def displays(page, section="EXAMPLES"):
+    """The literal displays of SECTION of PAGE, a manual page, as a reader sees them."""
+    text = (ROOT / page).read_text().partition("\n.Sh %s\n" % section)[2].partition("\n.Sh ")[0]
+    for old, new in MDOC:
+        text = text.replace(old, new)
+    return re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", text, re.M | re.S)
+
+
+def examples(page, start):
+    """The displays of the EXAMPLES of PAGE that begin with START; there is one at least."""
+    found = [text for text in displays(page) if text.startswith(start)]
+    if not found:
+        raise AssertionError("the EXAMPLES of %s have no display: %s" % (page, start))
     return found
 
 

@@ -63,7 +63,7 @@ class Control(ControlCase):
         self.assertEqual((sink["state"], sink["delivered"], sink["refused"]), ("idle", 100, 0))
         text = self.ctl("status").text
         self.assertRegex(text, r"(?m)^trawld \S+, up \S+, spool .* of 1.0 GiB$")
-        self.assertRegex(text, r"(?m)^SOURCE +STATE +LAG +RECORDS +LAST SUCCESS +LAST ERROR$")
+        self.assertRegex(text, r"(?m)^SOURCE +STATE +LAG +SINCE START +LAST SUCCESS +LAST ERROR$")
         self.assertRegex(text, r"(?m)^acme +up to date +\S+ +100 +\d+m?s ago$")
         self.assertRegex(text, r"(?m)^archive +idle +0 +100 +\d+m?s ago$")
         self.assertNotIn("\033", text)
@@ -104,7 +104,7 @@ class Control(ControlCase):
         self.assertIn("\033[32mup to date\033[0m", text)
         # each line is drawn over the one that stood there
         self.assertEqual(text.count("\r\n"), text.count("\033[K\r\n"))
-        for line in re.sub(r"\033\[\w*[mHJ]", "", text).splitlines():
+        for line in re.sub(r"\033\[\w*[mHJK]", "", text).splitlines():
             self.assertLessEqual(len(line), 40, line)
         child.terminate()
         child.wait()

@@ -185,8 +185,18 @@ class Package(PackageCase):
         # without an end: until it has shown the source
         self.assertIn("acme-prod", self.box.run("sh", "-c", "(%s\n) | sed /acme-prod/q" % watch).out)
         self.assertIn("source acme-prod", self.box.run("sh", "-c", journal).out)
+        self.another(api)
         self.box.run("systemctl", "stop", "trawld")
         self.box.run("sh", "-c", "rm -r /var/lib/trawld/* /var/log/trawld/*")
+
+    def another(self, api):
+        """trawlctl setup: the service runs with the new secret, and can be reloaded."""
+        line = "echo %s | trawlctl setup added --provider cloudscale --set endpoint=%s --set token=-" % (TOKEN, api.url)
+        self.assertIn("restarting trawld", self.box.run("sh", "-c", line).out)
+        self.assertIn("source added: ", self.box.run("trawlctl", "poll", "added").out)
+        self.box.run("systemctl", "reload", "trawld")
+        self.box.path("/etc/trawld/conf.d/added.conf").unlink()
+        self.box.path("/etc/trawld/secrets/added-token").unlink()
 
     def configured(self):
         self.box.write("/etc/trawld/secrets/acme-token", TOKEN + "\n", 0o600)

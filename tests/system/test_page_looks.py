@@ -47,7 +47,8 @@ def estate(n):
     return status([*special, *calm], sinks)
 
 
-# Cells of a row whose text is wider than they are, or broken within a number; names that begin left of their first line.
+# Cells of a row whose text is wider than they are, or broken within a number; names that begin left of their first line;
+# triangles that open a detail and are outside of their row, or on another line than the name's beginning.
 BROKEN = """
 const found = [];
 for (const cell of document.querySelectorAll("tbody td.number, tbody .state"))
@@ -57,6 +58,10 @@ for (const name of document.querySelectorAll("tbody .name")) {
     const lefts = [...name.querySelector("b").getClientRects(), ...name.querySelector("small").getClientRects()].map((box) => box.left);
     if (lefts.some((left) => left < lefts[0] - 1))
         found.push("name: " + name.textContent);
+    const [first] = name.querySelector("b").getClientRects(), row = name.parentNode.getBoundingClientRect();
+    const [opener] = name.querySelector("button").getClientRects();
+    if (opener.left < row.left || opener.bottom < first.top + 1 || first.left - opener.left < 10)
+        found.push("triangle: " + name.textContent);
 }
 return found;
 """
@@ -82,7 +87,8 @@ class Looks(Page):
             self.assertEqual((self.row("globex")["behind"], self.row("globex")["newest"]), ("0", "1 m"))
             self.assertIn("next now", self.row("siem", "sinks")["note"])
             self.assertEqual(self.row("archive", "sinks")["success"], "now")
-            self.assertIn("full\u00a0in\u00a01\u00a0h\u00a030\u00a0m", self.words_of("#spool small")[0])
+            self.assertIn("full in\u00a01\u00a0h\u00a030\u00a0m", self.words_of("#spool small")[0])
+            self.assertIn("Delivered, rejected and retries since start, ", self.words_of(".since")[0])
             self.assertEqual(self.browser.run("return bar.dataset.level"), "warn")
             self.assertEqual(self.words_of("#unsent")[0].split(), ["1,540", "for", "siem"])
             self.each_look("estate-%d" % n, ("phone", "desk") if n == 1000 else tuple(SCREENS))

@@ -10,23 +10,21 @@ import time
 
 import harness
 import small_api
+from papers import examples
 
-PAGE = harness.SOURCE_ROOT / "man" / "trawld-provider.5"
 HOST = "https://api.lighthouse.example"
 TOKEN = "lighthouse-t0ken"
 
 
 def session():
-    """[(command, what it prints)] of the literal blocks of the section."""
-    text = PAGE.read_text().partition(".Ss A definition for an API that no file describes\n")[2]
-    text = text.partition("\n.Sh ")[0]
+    """[(command, what it prints)] of the two displays of the section."""
     found = []
-    for block in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", text, re.M | re.S):
-        for line in block.replace("\\&", "").replace("\\e", "\\").splitlines():
-            if line.startswith("$ "):
-                found.append([line[2:], ""])
-            else:
-                found[-1][1] += line + "\n"
+    page = examples("man/trawld-provider.5", "$ cat headers") + examples("man/trawld-provider.5", "$ mkdir providers")
+    for line in "".join(page).splitlines():
+        if line.startswith("$ "):
+            found.append([line[2:], ""])
+        else:
+            found[-1][1] += line + "\n"
     return found
 
 
