@@ -60,7 +60,7 @@ for (const name of document.querySelectorAll("tbody .name")) {
         found.push("name: " + name.textContent);
     const [first] = name.querySelector("b").getClientRects(), row = name.parentNode.getBoundingClientRect();
     const [opener] = name.querySelector("button").getClientRects();
-    if (opener.left < row.left || opener.bottom < first.top + 1 || first.left - opener.left < 10)
+    if (opener.left < row.left || Math.abs(opener.top - first.top) > 6 || first.left - opener.left < 10)
         found.push("triangle: " + name.textContent);
 }
 return found;
