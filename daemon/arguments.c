@@ -3,6 +3,11 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/str.h"
 
 #define DEFAULT_PATH TRAWLD_SYSCONFDIR "/trawld/trawld.conf"
 
@@ -35,11 +40,35 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
+/* What getopt_long did not accept. */
+static void refuse(int code, char **argv)
+{
+	const char *names[sizeof(long_options) / sizeof(long_options[0])];
+	const char *given = argv[optind - 1];
+	size_t n = 0;
+	for (; long_options[n].name; n++)
+		names[n] = long_options[n].name;
+	char *written CLEANUP_FREE = mem_printf("%.*s", (int)strcspn(given, "="), given);
+	bool is_long = str_starts(written, "--");
+	const char *nearest = is_long ? str_nearest(written + strlen("--"), names, n) : NULL;
+	if (code == ':')
+		fprintf(stderr, "trawld: option `%s` needs a value\n", written);
+	else if (optopt && is_long)
+		fprintf(stderr, "trawld: option `%s` takes no value\n", written);
+	else if (optopt)
+		fprintf(stderr, "trawld: there is no option `-%c`\n", optopt);
+	else
+		fprintf(stderr, "trawld: there is no option `%s`%s%s%s\n", written,
+			nearest ? ": did you mean `--" : "", nearest ? nearest : "",
+			nearest ? "`?" : "");
+}
+
 enum arguments_result arguments_parse(struct arguments *ret, int argc, char **argv)
 {
 	int code;
 	*ret = (struct arguments){.path = DEFAULT_PATH};
-	while ((code = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1) {
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, ":c:h", long_options, NULL)) != -1) {
 		switch (code) {
 		case 'c':
 			ret->path = optarg;
@@ -58,6 +87,7 @@ enum arguments_result arguments_parse(struct arguments *ret, int argc, char **ar
 			printf("%s%s", usage_text, help_text);
 			return ARGUMENTS_DONE;
 		default:
+			refuse(code, argv);
 			fputs(usage_text, stderr);
 			return ARGUMENTS_USAGE;
 		}

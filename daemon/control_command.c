@@ -37,14 +37,7 @@ json_t *control_refusal(int code, const char *text)
 
 static json_t *unknown_name(const struct setup *setup, const char *name)
 {
-	size_t n = 0;
-	const char **names CLEANUP_FREE =
-		mem_array(setup->n_sources + setup->n_sinks + 1, sizeof(char *));
-	for (size_t i = 0; i < setup->n_sources; i++)
-		names[n++] = setup->sources[i]->name;
-	for (size_t i = 0; i < setup->n_sinks; i++)
-		names[n++] = setup->sinks[i]->name;
-	char *hint CLEANUP_FREE = str_hint(name, names, n);
+	char *hint CLEANUP_FREE = setup_hint(setup, name);
 	char *text CLEANUP_FREE =
 		mem_printf("the running trawld has no source or sink `%s`%s", name, hint);
 	return control_refusal(EX_USAGE, text);

@@ -1,12 +1,14 @@
 /* See ctl/ctl_arguments.h. Options may stand anywhere; the first operand is the command. */
 #include "ctl/ctl_arguments.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -15,6 +17,7 @@
 #define N_COMMANDS_MAX 64
 
 #define CODE_OWN 256 /* of the first row of own_options */
+#define HELP_COLUMNS 79
 
 /* The options that some commands take. A row without a member of text is a member that is true. */
 static const struct own_option {
@@ -67,15 +70,62 @@ static const struct option general_options[] = {
 
 #define N_GENERAL_OPTIONS (sizeof(general_options) / sizeof(general_options[0]))
 
+/* TEXT in lines that fit on a terminal, after what is in the first one already; an option and its
+ * value, as in [--to TIME], stay together. */
+static void print_wrapped(const char *text, size_t column, size_t indent)
+{
+	while (*text) {
+		size_t size = strcspn(text, " ");
+		if (*text == '[')
+			size = strcspn(text, "]") + 1 + strcspn(text + strcspn(text, "]") + 1, " ");
+		if (column > indent && column + 1 + size > HELP_COLUMNS) {
+			printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)size, text);
+		column += size;
+		text += size + (text[size] == ' ');
+	}
+	putchar('\n');
+}
+
+/* Each form in a line of its own. */
+static void print_usage(FILE *out, const struct ctl_command *command)
+{
+	const char *form = command->usage, *head = "usage:";
+	while (form) {
+		const char *end = strstr(form, " | ");
+		int size = end ? (int)(end - form) : (int)strlen(form);
+		fprintf(out, "%s trawlctl [-c FILE] %s%s%.*s\n", head, command->name,
+			size ? " " : "", size, form);
+		form = end ? end + strlen(" | ") : NULL;
+		head = "      ";
+	}
+}
+
+static void print_command(const struct ctl_command *command)
+{
+	print_usage(stdout, command);
+	putchar('\n');
+	print_wrapped(command->help, 0, 0);
+	puts("\nmanual: trawlctl(1)");
+}
+
 static void print_help(const struct ctl_command *commands)
 {
 	puts("usage: trawlctl [-c FILE] COMMAND [...]\n"
+	     "       trawlctl help [COMMAND]\n"
 	     "       trawlctl --version | --help\n"
 	     "\n"
 	     "Queries and controls a running trawld, and examines its configuration and state.\n");
 	for (const struct ctl_command *command = commands; command->name; command++) {
-		printf("  %s%s%s\n", command->name, *command->usage ? " " : "", command->usage);
-		printf("      %s\n", command->help);
+		size_t size = (size_t)printf("  %s", command->name);
+		print_wrapped(command->usage, size, 4);
+		printf("%*s", 6, "");
+		print_wrapped(command->help, 6, 6);
 	}
 	puts("\n"
 	     "  -c, --config FILE  read FILE instead of " DEFAULT_PATH "\n"
@@ -90,9 +140,10 @@ static void print_help(const struct ctl_command *commands)
 static int usage(const struct ctl_command *command)
 {
 	if (command)
-		fprintf(stderr, "usage: trawlctl [-c FILE] %s %s\n", command->name, command->usage);
+		print_usage(stderr, command);
 	else
-		fputs("usage: trawlctl [-c FILE] COMMAND [...], see trawlctl --help\n", stderr);
+		fputs("usage: trawlctl [-c FILE] COMMAND [...]; `trawlctl help` lists the commands\n",
+			stderr);
 	return EX_USAGE;
 }
 
@@ -110,13 +161,21 @@ static const struct ctl_command *find(const struct ctl_command *commands, const 
 	return NULL;
 }
 
-/* What the usage calls the operand INDEX (0 or 1). */
-static void find_operand_name(const struct ctl_command *command, int index, char ret[32])
+/* What the usage calls the operand INDEX (0 or 1): of several forms, the first words of all, which
+ * are what a person has to choose from. */
+static char *operand_name(const struct ctl_command *command, int index)
 {
-	struct slice rest = slice_of(command->usage), part = SLICE_NULL;
+	const char *form = command->usage;
+	struct slice rest = slice_of(form), part = SLICE_NULL;
+	struct buf name = BUF_NULL;
 	for (int i = 0; i <= index; i++)
 		str_next_part(&rest, ' ', &part);
-	snprintf(ret, 32, "%.*s", (int)part.size, part.data);
+	buf_append_slice(&name, part);
+	while (index == 0 && islower((unsigned char)*form) && (form = strstr(form, " | "))) {
+		form += strlen(" | ");
+		buf_printf(&name, "|%.*s", (int)strcspn(form, " "), form);
+	}
+	return buf_take(&name);
 }
 
 static int fail(const struct ctl_command *command, const char *wrong, const char *what)
@@ -144,8 +203,7 @@ static int check(const struct ctl_command *command, struct ctl_arguments *argume
 	if (n_operands > n_allowed && !(takes & CTL_NAMES))
 		return fail(command, "unexpected argument", operands[n_allowed]);
 	if (n_operands < n_needed) {
-		char missing[32];
-		find_operand_name(command, n_operands, missing);
+		char *missing CLEANUP_FREE = operand_name(command, n_operands);
 		return fail(command, "missing argument", missing);
 	}
 	for (size_t i = 0; i < N_OWN_OPTIONS; i++) {
@@ -191,17 +249,67 @@ static bool take_option(struct ctl_arguments *ret, const struct own_option *opti
 	return true;
 }
 
+/* The first word that is a command, or NULL. */
+static const struct ctl_command *find_given(
+	const struct ctl_command *commands, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		for (const struct ctl_command *command = commands; command->name; command++)
+			if (strcmp(argv[i], command->name) == 0)
+				return command;
+	return NULL;
+}
+
+/* The nearest of the options that COMMAND takes, or of all. */
+static char *hint_option(const struct ctl_command *command, const char *name)
+{
+	const char *names[N_OWN_OPTIONS + N_GENERAL_OPTIONS];
+	size_t n = 0;
+	for (size_t i = 0; i < N_GENERAL_OPTIONS; i++)
+		names[n++] = general_options[i].name;
+	for (size_t i = 0; i < N_OWN_OPTIONS; i++)
+		if (!command || command->takes & own_options[i].takes)
+			names[n++] = own_options[i].name;
+	const char *nearest = str_nearest(name, names, n);
+	return nearest ? mem_printf(": did you mean `--%s`?", nearest) : mem_strdup("");
+}
+
+/* What getopt_long did not accept. A value is not shown. */
+static int refuse_option(const struct ctl_command *command, int code, char **argv)
+{
+	const char *given = argv[optind - 1];
+	int size = (int)strcspn(given, "=");
+	bool is_long = str_starts(given, "--");
+	const char *name = command ? command->name : "";
+	const char *colon = command ? ": " : "";
+	if (code == ':') {
+		fprintf(stderr, "trawlctl: %s%soption `%.*s` needs a value\n", name, colon, size,
+			given);
+	} else if (optopt && is_long) {
+		fprintf(stderr, "trawlctl: %s%soption `%.*s` takes no value\n", name, colon, size,
+			given);
+	} else if (optopt) {
+		fprintf(stderr, "trawlctl: %s%sthere is no option `-%c`\n", name, colon, optopt);
+	} else {
+		char *written CLEANUP_FREE = mem_printf("%.*s", size, given);
+		char *hint CLEANUP_FREE = hint_option(command, written + strlen("--"));
+		fprintf(stderr, "trawlctl: %s%sthere is no option `%s`%s\n", name, colon, written,
+			hint);
+	}
+	return usage(command);
+}
+
 /* False: *RET_CODE says how to end. */
 static bool read_options(struct ctl_arguments *ret, const struct ctl_command *commands, int argc,
 	char **argv, int *ret_code)
 {
-	static char own_name[] = "trawlctl"; /* for getopt's messages */
 	struct option options[N_OWN_OPTIONS + N_GENERAL_OPTIONS + 1];
+	const struct ctl_command *command = find_given(commands, argc, argv);
 	int code;
 	list_options(options);
-	if (argc > 0)
-		argv[0] = own_name;
-	while ((code = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	opterr = 0;
+	*ret_code = EX_OK;
+	while ((code = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
 		switch (code) {
 		case 'c':
 			ret->path = optarg;
@@ -209,14 +317,16 @@ static bool read_options(struct ctl_arguments *ret, const struct ctl_command *co
 			break;
 		case 'V':
 			puts("trawlctl " TRAWLD_VERSION);
-			*ret_code = EX_OK;
 			return false;
 		case 'h':
-			print_help(commands);
-			*ret_code = EX_OK;
+			if (command)
+				print_command(command);
+			else
+				print_help(commands);
 			return false;
 		case '?':
-			*ret_code = usage(NULL);
+		case ':':
+			*ret_code = refuse_option(command, code, argv);
 			return false;
 		default:
 			if (!take_option(ret, &own_options[code - CODE_OWN])) {
@@ -228,6 +338,19 @@ static bool read_options(struct ctl_arguments *ret, const struct ctl_command *co
 	return true;
 }
 
+/* `trawlctl help [COMMAND]`; NAME may be NULL. */
+static int help(const struct ctl_command *commands, const char *name)
+{
+	const struct ctl_command *command = name ? find(commands, name) : NULL;
+	if (name && !command)
+		return usage(NULL);
+	if (command)
+		print_command(command);
+	else
+		print_help(commands);
+	return EX_OK;
+}
+
 const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 	const struct ctl_command *commands, int argc, char **argv, int *ret_code)
 {
@@ -235,8 +358,7 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 	if (!read_options(ret, commands, argc, argv, ret_code))
 		return NULL;
 	if (optind == argc || strcmp(argv[optind], "help") == 0) {
-		print_help(commands);
-		*ret_code = EX_OK;
+		*ret_code = help(commands, optind + 1 < argc ? argv[optind + 1] : NULL);
 		return NULL;
 	}
 	const struct ctl_command *command = find(commands, argv[optind]);

@@ -177,6 +177,10 @@ int ctl_ask_running(const struct ctl_arguments *arguments, json_t *request, json
 	struct config *config;
 	int code = EX_CONFIG;
 	*ret = NULL;
+	if (!ctl_control_is_known(arguments)) {
+		json_decref(request);
+		return EX_CONFIG;
+	}
 	/* the daemon may have a configuration that is faulty by now */
 	config_load(&config, arguments->path, &findings);
 	if (config->daemon.state == STATE_POSTGRESQL && !config->cluster.connect)

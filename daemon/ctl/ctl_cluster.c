@@ -290,8 +290,12 @@ int ctl_cluster_status(const struct ctl_arguments *arguments)
 int ctl_cluster(const struct ctl_arguments *arguments)
 {
 	bool status = strcmp(arguments->name, "status") == 0;
-	if ((!status && strcmp(arguments->name, "reshard") != 0) || arguments->third ||
-		(status && arguments->new_name) || (!status && arguments->json)) {
+	if (!status && strcmp(arguments->name, "reshard") != 0) {
+		fprintf(stderr, "trawlctl: there is no `cluster %s`; expected status or reshard\n",
+			arguments->name);
+		return EX_USAGE;
+	}
+	if (arguments->third || (status && arguments->new_name) || (!status && arguments->json)) {
 		fputs("usage: trawlctl [-c FILE] cluster status [--json] | reshard N\n", stderr);
 		return EX_USAGE;
 	}

@@ -30,10 +30,20 @@ void ctl_control_tell_off(const struct ctl_arguments *arguments)
 		arguments->path);
 }
 
+bool ctl_control_is_known(const struct ctl_arguments *arguments)
+{
+	if (!arguments->path_given || access(arguments->path, R_OK) == 0)
+		return true;
+	fprintf(stderr, "trawlctl: cannot read %s: %s\n", arguments->path, strerror(errno));
+	return false;
+}
+
 char *ctl_control_path(const struct ctl_arguments *arguments)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct config *config;
+	if (!ctl_control_is_known(arguments))
+		return NULL;
 	config_load(&config, arguments->path, &findings);
 	char *path = mem_strdup(config->daemon.control);
 	config_free(config);

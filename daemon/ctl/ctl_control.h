@@ -7,8 +7,13 @@
 #include "base/slice.h"
 #include "ctl/ctl_arguments.h"
 
+/* False: the configuration that -c names cannot be read, which was printed. Without it, a command
+ * could be about another trawld than the one that is meant. */
+bool ctl_control_is_known(const struct ctl_arguments *arguments);
+
 /* The path of the socket, as far as the configuration can be read: the daemon may have one that is
- * faulty by now. NULL: it is off, which was printed. The caller frees it. */
+ * faulty by now. NULL: it is off, or the file that -c names cannot be read, which was printed. The
+ * caller frees it. */
 char *ctl_control_path(const struct ctl_arguments *arguments);
 
 /* Prints that it is off. */

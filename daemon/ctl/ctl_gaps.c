@@ -23,6 +23,7 @@ struct gap_listing {
 	bool json;
 	nsec_t asked_time;
 	bool unlisted; /* a holder that ended has acknowledged them */
+	bool known; /* the state has a gap of SOURCE, if only an old one */
 	size_t n_open;
 	struct buf out;
 };
@@ -87,10 +88,21 @@ static void add(const struct coverage_gap *gap, void *userdata)
 		add_text(listing, gap);
 }
 
+static void note(const struct coverage_gap *gap, void *userdata)
+{
+	struct gap_listing *listing = userdata;
+	(void)gap;
+	listing->known = true;
+}
+
 static int list(struct store *store, void *userdata, struct fault *reterr)
 {
 	const struct gap_listing *listing = userdata;
-	return coverage_each_gap(store, listing->source, listing->all, add, userdata, reterr);
+	int r = listing->source
+			? coverage_each_gap(store, listing->source, true, note, userdata, reterr)
+			: 0;
+	return r ? r
+		 : coverage_each_gap(store, listing->source, listing->all, add, userdata, reterr);
 }
 
 static nsec_t time_of(const json_t *gap, const char *name)
@@ -163,6 +175,9 @@ static int list_and_acknowledge(const struct config *config, const struct ctl_ar
 	if (arguments->acknowledge && config->daemon.state == STATE_POSTGRESQL)
 		return acknowledge_by_daemon(arguments, listing);
 	int code = ctl_read_state(config, list, listing);
+	if (code == 0 && listing->source && !listing->known &&
+		!ctl_find_source(config, listing->source))
+		return ctl_unknown_source(listing->source, config, NULL, 0);
 	return code == 0 && arguments->acknowledge && listing->n_open > 0
 		       ? acknowledge(config, arguments, listing)
 		       : code;

@@ -172,6 +172,8 @@ static int keep_secret(
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	if (mkdir(directory, 0700) == 0)
 		give_to_daemon(new_source, directory);
+	else if (errno != EEXIST)
+		return cannot_write(directory, errno);
 	buf_append_slice(&text, value);
 	buf_append_char(&text, '\n');
 	int code = write_new(new_source, path, buf_slice(&text), 0600);

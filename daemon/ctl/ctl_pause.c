@@ -50,7 +50,22 @@ static int ask(const struct config *config, const char *name, bool paused)
 	return code;
 }
 
-static int pause_in(struct store *store, const char *name, bool paused)
+/* The state has the sources and sinks that trawld was started with. */
+static int unknown(const struct config *config, const char *name)
+{
+	size_t n = 0;
+	const char **all CLEANUP_FREE =
+		mem_array(config->n_sources + config->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < config->n_sources; i++)
+		all[n++] = config->sources[i]->name;
+	for (size_t i = 0; i < config->n_sinks; i++)
+		all[n++] = config->sinks[i]->name;
+	char *hint CLEANUP_FREE = str_hint(name, all, n);
+	fprintf(stderr, "trawlctl: the state has no source or sink `%s`%s\n", name, hint);
+	return EX_USAGE;
+}
+
+static int pause_in(struct store *store, const struct config *config, const char *name, bool paused)
 {
 	static const char *const words[] = {[PAUSE_SOURCE] = "source", [PAUSE_SINK] = "sink"};
 	struct fault fault = FAULT_NULL;
@@ -64,12 +79,7 @@ static int pause_in(struct store *store, const char *name, bool paused)
 			return ctl_store_failed(r, &fault);
 		any |= !r;
 	}
-	if (any)
-		return 0;
-	fprintf(stderr,
-		"trawlctl: the state has no source or sink `%s` (it has those that trawld was started with)\n",
-		name);
-	return EX_USAGE;
+	return any ? 0 : unknown(config, name);
 }
 
 static int pause_state(const struct config *config, const char *name, bool paused)
@@ -78,7 +88,7 @@ static int pause_state(const struct config *config, const char *name, bool pause
 	int code = ctl_own_state(&store, config);
 	if (code)
 		return code;
-	code = pause_in(store, name, paused);
+	code = pause_in(store, config, name, paused);
 	store_close(store);
 	return code;
 }

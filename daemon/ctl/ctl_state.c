@@ -82,18 +82,20 @@ static int move(const struct setup *setup, bool to_postgresql)
 	return EX_OK;
 }
 
-static int usage(void)
-{
-	fputs("usage: trawlctl [-c FILE] state move --to postgresql|sqlite\n", stderr);
-	return EX_USAGE;
-}
-
 int ctl_state(const struct ctl_arguments *arguments)
 {
 	bool to_postgresql = strcmp(arguments->to, "postgresql") == 0;
-	if (strcmp(arguments->name, "move") != 0 ||
-		(!to_postgresql && strcmp(arguments->to, "sqlite") != 0))
-		return usage();
+	if (strcmp(arguments->name, "move") != 0) {
+		fprintf(stderr, "trawlctl: there is no `state %s`; expected move\n",
+			arguments->name);
+		return EX_USAGE;
+	}
+	if (!to_postgresql && strcmp(arguments->to, "sqlite") != 0) {
+		fprintf(stderr,
+			"trawlctl: state move: --to: expected postgresql or sqlite, not `%s`\n",
+			arguments->to);
+		return EX_USAGE;
+	}
 	struct setup *setup = ctl_setup(arguments);
 	if (!setup)
 		return EX_CONFIG;

@@ -92,6 +92,13 @@ static char *find_obstacle(const char *path)
 	return mem_strdup(stat(path, &status) == 0 ? path : last);
 }
 
+/* A command of a person: what belongs to root is root's, and is not given away for it. */
+static bool is_for_root(uid_t owner)
+{
+	return owner == 0 && geteuid() != 0 &&
+	       strcmp(program_invocation_short_name, "trawlctl") == 0;
+}
+
 /* What root (or, where it says so, this user) has to run. */
 static void append_cure(const char *obstacle, const struct stat *owner, const char *directory,
 	const char *user, struct buf *out)
@@ -107,6 +114,8 @@ static void append_cure(const char *obstacle, const struct stat *owner, const ch
 	} else if (!exists) {
 		buf_printf(out, "install -d -m 0700 -o %s ", user);
 		append_word(out, directory);
+	} else if (is_for_root(status.st_uid)) {
+		append_own_command(out);
 	} else if (status.st_uid != geteuid() && status.st_uid != 0) {
 		CLEANUP_FREE char *name = user_name(status.st_uid);
 

@@ -22,7 +22,7 @@ const char *signing_algorithm_to_string(enum signing_algorithm algorithm);
 struct signing_key;
 
 enum {
-	SIGNING_E_PEM = 1, /* TEXT is no unencrypted private key in PEM form */
+	SIGNING_E_PEM = 1, /* TEXT is not an unencrypted private key in PEM form */
 	SIGNING_E_KIND, /* the key is not one for ALGORITHM: RSA of 2048 bits or more, P-256 */
 };
 

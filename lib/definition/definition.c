@@ -83,6 +83,9 @@ void reader_fault(struct definition_reader *reader, const struct ini_section *se
 	const char *key, const char *format, ...)
 {
 	const struct ini_entry *entry = section && key ? ini_section_find(section, key) : NULL;
+	/* provider = custom: the section of the source is all there is */
+	if (!section && !reader->definition->file)
+		section = reader->source;
 	const char *file = entry ? entry->file : section ? section->file : reader->definition->file;
 	unsigned line = entry ? entry->line : section ? section->line : 0;
 	va_list args;

@@ -10,8 +10,8 @@ struct definition_reader {
 	const struct ini_section *source; /* NULL: none, and parameters need no values */
 };
 
-/* A finding at KEY of SECTION (at the section when KEY is not there, at the file when SECTION is
- * NULL). */
+/* A finding at KEY of SECTION (at the section when KEY is not there, at the file or the source when
+ * SECTION is NULL). */
 void reader_fault(struct definition_reader *reader, const struct ini_section *section,
 	const char *key, const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -75,7 +75,7 @@ void delivery_fail(struct delivery *delivery, const struct fault *fault)
 		delivery->failing_since_at = clock_monotonic();
 		delivery->failing_time = clock_wall();
 		log_recent(&subject, &delivery->recent_told_at);
-		log_warning(&subject, "%s; nothing is lost, retrying in %s and then until it works",
+		log_warning(&subject, "%s; nothing is lost, retrying in %s and until it succeeds",
 			fault->text, buf_text(&wait));
 	} else {
 		log_debug(&subject, "%s; retrying in %s", fault->text, buf_text(&wait));

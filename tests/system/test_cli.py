@@ -31,6 +31,70 @@ class CommandLine(harness.Case):
                 self.assertEqual(result.out, b"")
                 self.assertNotEqual(result.err, "")
 
+    def test_what_is_wrong(self):
+        """Names what was not understood, never a value, and what was probably meant."""
+        for arguments, words in (
+            (["--chekc"], "trawld: there is no option `--chekc`: did you mean `--check`?"),
+            (["--once=s3cret"], "trawld: option `--once` takes no value"),
+            (["-c"], "trawld: option `-c` needs a value"),
+            (["-x"], "trawld: there is no option `-x`"),
+            (["extra"], "trawld: unexpected argument `extra`"),
+        ):
+            with self.subTest(arguments=arguments):
+                err = self.trawld(*arguments).err
+                self.assertEqual(err.splitlines()[0], words)
+                self.assertNotIn("s3cret", err)
+        self.configure(self.source("http://127.0.0.1:9"), self.file_sink(), control=self.dir / "control")
+        for line, words in (
+            ("satus", "there is no command `satus`: did you mean `status`?"),
+            ("help satus", "there is no command `satus`: did you mean `status`?"),
+            ("status --jsno", "status: there is no option `--jsno`: did you mean `--json`?"),
+            ("status --limt", "status: there is no option `--limt`"),
+            ("tail --limt", "tail: there is no option `--limt`: did you mean `--limit`?"),
+            ("setup --sett=s3cret", "setup: there is no option `--sett`: did you mean `--set`?"),
+            ("status --json=s3cret", "status: option `--json` takes no value"),
+            ("rewind acme --to", "rewind: option `--to` needs a value"),
+            ("status -x", "status: there is no option `-x`"),
+            ("poll --json", "poll: unexpected option `--json`"),
+            ("poll acme other", "poll: unexpected argument `other`"),
+            ("poll --verison", "poll: there is no option `--verison`: did you mean `--version`?"),
+            ("rewind acme", "rewind: missing option `--to`"),
+            ("definition", "definition: missing argument `new|lint|record|test`"),
+            ("cluster", "cluster: missing argument `status|reshard`"),
+            ("cluster stauts", "there is no `cluster stauts`; expected status or reshard"),
+            ("state mov --to sqlite", "there is no `state mov`; expected move"),
+            ("state move --to sqlit", "state move: --to: expected postgresql or sqlite, not `sqlit`"),
+            ("gaps acm", "there is no source `acm`: did you mean `acme`?"),
+            ("gaps acm --acknowledge", "there is no source `acm`: did you mean `acme`?"),
+            ("coverage acm", "there is no source `acm`: did you mean `acme`?"),
+            ("test archiv", "there is no sink `archiv`: did you mean `archive`?"),
+        ):
+            with self.subTest(line=line):
+                err = self.ctl(*line.split(), expect=64).err
+                self.assertEqual(err.splitlines()[0], "trawlctl: " + words)
+                self.assertNotIn("s3cret", err)
+
+    def test_help_of_a_command(self):
+        whole = self.ctl("help").text
+        self.assertEqual(whole, self.ctl("--help").text)
+        self.assertEqual([line for line in whole.splitlines() if len(line) > 88], [])
+        names = [line.split()[0] for line in whole.splitlines() if line.startswith("  ") and line[2].isalpha()]
+        self.assertGreater(len(names), 30)
+        for name in names:
+            text = self.ctl("help", name).text
+            self.assertEqual(text, self.ctl(name, "--help").text)
+            self.assertTrue(text.startswith("usage: trawlctl [-c FILE] %s" % name), text)
+            self.assertGreater(len(text.splitlines()), 3, text)
+        text = self.ctl("help", "cluster").text
+        self.assertIn("usage: trawlctl [-c FILE] cluster status [--json]\n       trawlctl [-c FILE] cluster reshard N\n", text)
+
+    def test_another_configuration(self):
+        """A file that is named and missing is said: the default socket is another trawld's."""
+        for command, code in (("status", 78), ("poll", 78), ("reload", 78), ("gaps", 78)):
+            result = self.trawld("-c", str(self.dir / "none.conf"), command, program=harness.TRAWLCTL)
+            self.assertEqual(result.code, code, result.err)
+            self.assertIn("none.conf", result.err)
+
     def test_no_such_file(self):
         for mode in ([], ["--check"], ["--once"]):
             result = self.trawld("-c", str(self.dir / "missing.conf"), *mode)

@@ -55,7 +55,7 @@ class Gaps(harness.Case):
             self.assertRegex(line, r"^source s: \S+Z to \S+Z, capped, found \S+Z$")
         listed = [json.loads(line) for line in self.gaps("s", "--json")]
         self.assertEqual({gap["reason"] for gap in listed}, {"capped"})
-        self.assertEqual(self.gaps("other"), ["no open gaps"])
+        self.assertIn("there is no source `other`", self.ctl("gaps", "other", expect=64).err)
         self.assertRegex(self.gaps("--acknowledge")[-1], r"^%d gaps? acknowledged$" % len(found))
         self.assertEqual(self.gaps(), ["no open gaps"])
         for line in self.gaps("--all"):

@@ -105,7 +105,7 @@ class Pause(harness.Case):
         self.once()
         self.ctl("pause", "acme")
         self.ctl("pause", "other")
-        self.assertIn("no source or sink `x`", self.ctl("pause", "x", expect=64).err)
+        self.assertIn("no source or sink `acm`: did you mean `acme`?", self.ctl("pause", "acm", expect=64).err)
         self.assertIn("missing argument `SOURCE|SINK`", self.ctl("resume", expect=64).err)
         self.acme.control(visible=200)
         self.once()
@@ -117,7 +117,7 @@ class Pause(harness.Case):
         self.once()
         self.expect(200, self.other)
         daemon = self.begin()
-        self.assertIn("no source or sink `x`", self.ctl("pause", "x", expect=64).err)
+        self.assertIn("no source or sink `acm`: did you mean `acme`?", self.ctl("pause", "acm", expect=64).err)
         self.assertEqual(daemon.stop(), 0)
 
     def test_enabled(self):

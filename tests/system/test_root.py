@@ -95,6 +95,18 @@ class Root(harness.Case):
                 subprocess.run(cure.group(2).split(), check=True)
         self.once()
 
+    def test_a_person(self):
+        """What root owns is not given to a person who only asks trawlctl; the command has to be run by root."""
+        os.chown(self.state, 0, 0)
+        for secret in (self.conf, self.dir / "token"):
+            secret.chmod(0o644)
+        (self.state / "trawld.db").touch(0o600)
+        done = subprocess.run(["runuser", "-u", "nobody", "--", harness.TRAWLCTL, "-c", self.conf, "gaps"],
+                              env=self.environment(), capture_output=True, text=True)  # fmt: skip
+        self.assertEqual(done.returncode, 73, done.stderr)
+        self.assertIn("belongs to root (mode 0700), and trawlctl runs as nobody; as root, run `%s -c %s gaps`"
+                      % (harness.TRAWLCTL, self.conf), done.stderr)  # fmt: skip
+
 
 if __name__ == "__main__":
     harness.main()

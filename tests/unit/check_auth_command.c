@@ -347,7 +347,7 @@ static const struct {
 	{"echo x", {0}, "absolute path"},
 	{"/bin/echo 'x", {0}, "a quote does not end"},
 	{"/nonexistent/program", {0}, "cannot run /nonexistent/program: No such file"},
-	{"/bin/echo x", {"for", "login"}, "none of bearer, header"},
+	{"/bin/echo x", {"for", "login"}, "expected bearer, header"},
 	{"/bin/echo x", {"for", "header"}, "needs `name`"},
 	{"/bin/echo x", {"for", "bearer", "name", "X"}, "does not take `name`"},
 	{"/bin/echo x", {"for", "sigv4", "provider", "aws"}, "requires service:"},

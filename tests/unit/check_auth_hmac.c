@@ -159,12 +159,12 @@ static const struct {
 	struct setting settings[N_PAIRS];
 	const char *text;
 } faults[] = {
-	{{{"key", "HUSHHUSH"}, {"hash", "md5"}, {"sign", "x"}}, "is hmac-sha1, hmac-sha256"},
+	{{{"key", "HUSHHUSH"}, {"hash", "md5"}, {"sign", "x"}}, "expected hmac-sha1, hmac-sha256"},
 	{{{"key", "HUSHHUSH"}, {"hash", "sha1"}}, "needs `sign`"},
-	{{KEY}, "sends ${signature}"},
-	{{KEY, {"header.X-A", "b"}}, "sends ${signature}"},
+	{{KEY}, "does not send ${signature}"},
+	{{KEY, {"header.X-A", "b"}}, "does not send ${signature}"},
 	{{KEY, {"header.X A", V("signature")}}, "is not a header name"},
-	{{KEY, {"user", "a:b"}}, "cannot contain a ':'"},
+	{{KEY, {"user", "a:b"}}, "cannot contain a `:`"},
 	{{KEY, {"user", "a"}, {"encode", "hexa"}}, "is `hex` or `base64`"},
 	{{KEY, {"user", "a"}, {"header.X-A", V("jwt")}}, "uses ${jwt}, which"},
 };

@@ -177,7 +177,7 @@ START_TEST(faults)
 		{RECORDS "request.url = https://h/${window.start}\nauth.type = sigv4\n"
 			 "auth.provider = gcp\nauth.service = s\nauth.region = r\n"
 			 "auth.access_key = a\nauth.secret_key = b\n",
-			"is osc, aws, acs3 or tc3"},
+			"expected osc, aws, acs3 or tc3"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct source_fixture f;

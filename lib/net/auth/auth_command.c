@@ -292,7 +292,7 @@ static int read_kind(struct command *command, const struct auth_setup *setup, st
 			return 0;
 		}
 	return fault_set(reterr, FAULT_CONFIG,
-		"auth key `for` is none of bearer, header, basic, sigv4 and huawei_aksk");
+		"auth key `for`: expected bearer, header, basic, sigv4 or huawei_aksk");
 }
 
 static int read_program(
@@ -314,7 +314,7 @@ static int read_program(
 	if (life.size && number_parse_duration(life, 10 * NSEC_PER_SEC, 365 * NSEC_PER_DAY,
 				 &command->life_ns) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"auth key `life`: not a duration of 10s to 365d, such as 15m");
+			"auth key `life`: expected a duration from 10s to 365d, such as 15m");
 	return 0;
 }
 

@@ -296,7 +296,7 @@ static int read_hash(struct hmac_auth *hmac, struct slice name, struct fault *re
 		return 0;
 	}
 	return fault_set(reterr, FAULT_CONFIG,
-		"hash of auth type `hmac` is hmac-sha1, hmac-sha256, hmac-sha512 or sha1");
+		"hash of auth type `hmac`: expected hmac-sha1, hmac-sha256, hmac-sha512 or sha1");
 }
 
 /* `\n` is written for a line break, since empty lines matter. */
@@ -338,7 +338,7 @@ static int read_headers(
 	}
 	return sends ? 0
 		     : fault_set(reterr, FAULT_CONFIG,
-			       "nothing of auth type `hmac` sends ${signature}: set user, or header.NAME with it");
+			       "auth type `hmac` does not send ${signature}: set user, or a header.NAME that contains it");
 }
 
 static int hmac_create(struct auth **ret, const struct auth_setup *setup, struct fault *reterr)
@@ -356,7 +356,7 @@ static int hmac_create(struct auth **ret, const struct auth_setup *setup, struct
 			reterr, FAULT_CONFIG, "encode of auth type `hmac` is `hex` or `base64`");
 	if (!r && hmac->user && strchr(hmac->user, ':'))
 		r = fault_set(
-			reterr, FAULT_CONFIG, "the user of auth type `hmac` cannot contain a ':'");
+			reterr, FAULT_CONFIG, "the user of auth type `hmac` cannot contain a `:`");
 	if (!r)
 		r = read_headers(hmac, setup, reterr);
 	if (r) {

@@ -194,7 +194,7 @@ static int read_key(struct jwt *jwt, const struct auth_setup *setup, struct faul
 
 	if (signing_algorithm_parse(name, &jwt->algorithm) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"algorithm of auth type `jwt` is RS256, RS512, PS256, ES256 or HS256");
+			"algorithm of auth type `jwt`: expected RS256, RS512, PS256, ES256 or HS256");
 	switch (signing_key_new(&jwt->key, jwt->algorithm, auth_setting(setup, "key"))) {
 	case SIGNING_E_PEM:
 		return fault_set(reterr, FAULT_CONFIG,
@@ -218,7 +218,7 @@ static int read_claims(struct jwt *jwt, const struct auth_setup *setup, struct f
 	if (lifetime.size > 0 && number_parse_duration(lifetime, 10 * NSEC_PER_SEC, LIFETIME_MAX,
 					 &jwt->lifetime_ns) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"claim.lifetime of auth type `jwt` is a duration of 10s to 1d");
+			"claim.lifetime of auth type `jwt`: expected a duration from 10s to 1d");
 	fields_read(&jwt->claims, setup, "claim.");
 	fields_read(&jwt->jose, setup, "jose.");
 	if (find_field(&jwt->claims, "iat") || find_field(&jwt->claims, "exp"))
@@ -242,7 +242,7 @@ static int read_form(struct jwt *jwt, const struct auth_setup *setup, struct fau
 		return jwt->form.n_items == 0
 			       ? 0
 			       : fault_set(reterr, FAULT_CONFIG,
-					 "form. of auth type `jwt` requires token_url");
+					 "form.NAME of auth type `jwt` requires token_url");
 	jwt->token_url = mem_strndup(url.data, url.size);
 	if (url_origin(jwt->token_url, &origin) != 0)
 		return fault_set(reterr, FAULT_CONFIG,
@@ -256,7 +256,7 @@ static int read_form(struct jwt *jwt, const struct auth_setup *setup, struct fau
 		sends |= strchr(jwt->form.items[i].value, AUTH_MARK) != NULL;
 	return sends ? 0
 		     : fault_set(reterr, FAULT_CONFIG,
-			       "no form. of auth type `jwt` sends ${jwt}, the assertion");
+			       "auth type `jwt` does not send ${jwt}, the assertion: set a form.NAME that contains it");
 }
 
 static const struct auth_token_source jwt_source = {

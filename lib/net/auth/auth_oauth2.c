@@ -93,7 +93,7 @@ static int oauth2_create(struct auth **ret, const struct auth_setup *setup, stru
 			"token_url of auth type `oauth2_client` is not an absolute http or https URL");
 	if (way.data && !slice_is(way, "form") && !slice_is(way, "basic"))
 		return fault_set(reterr, FAULT_CONFIG,
-			"client_auth of auth type `oauth2_client` is `form` or `basic`");
+			"client_auth of auth type `oauth2_client`: expected form or basic");
 	oauth2 = MEM_NEW(struct oauth2);
 	oauth2->token_url = mem_strdup(url);
 	oauth2->client_id = copy_setting(setup, "client_id");

@@ -47,11 +47,11 @@ static int sigv4_create(struct auth **ret, const struct auth_setup *setup, struc
 
 	if (!scheme)
 		return fault_set(reterr, FAULT_CONFIG,
-			"the provider of auth type `sigv4` is osc, aws, acs3 or tc3");
+			"provider of auth type `sigv4`: expected osc, aws, acs3 or tc3");
 	bool good_service = !scheme->terminator || is_word(service);
 	if (!good_service || (scheme->has_region && !is_word(region)))
 		return fault_set(reterr, FAULT_CONFIG,
-			"auth type `sigv4` with provider %s requires %s: letters, digits, '-', '_' and '.'",
+			"auth type `sigv4` with provider %s requires %s: letters, digits, `-`, `_` and `.`",
 			scheme->provider, good_service ? "region" : "service");
 	if (token.data && !scheme->token_header)
 		return fault_set(reterr, FAULT_CONFIG,

@@ -69,7 +69,7 @@ static int bearer_create(struct auth **ret, const struct auth_setup *setup, stru
 
 	if (token.size > 7 && strncasecmp(token.data, "Bearer ", 7) == 0)
 		return fault_set(reterr, FAULT_CONFIG,
-			"the token of auth type `bearer` begins with `Bearer `, which trawld adds itself");
+			"the token of auth type `bearer` begins with `Bearer `, which trawld adds itself (remove it)");
 	buf_append_text(&value, "Bearer ");
 	buf_append_slice(&value, token);
 	return simple_create(ret, "Authorization", token, &value);
@@ -84,7 +84,7 @@ static int basic_create(struct auth **ret, const struct auth_setup *setup, struc
 
 	if (memchr(user.data, ':', user.size))
 		return fault_set(
-			reterr, FAULT_CONFIG, "the user of auth type `basic` cannot contain a ':'");
+			reterr, FAULT_CONFIG, "the user of auth type `basic` cannot contain a `:`");
 	buf_append_slice(&pair, user);
 	buf_append_char(&pair, ':');
 	if (password.data) /* empty is allowed: many APIs take their key as the user */

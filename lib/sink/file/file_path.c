@@ -72,7 +72,7 @@ int file_path_check(const char *pattern, struct fault *reterr)
 		c++;
 		if (*c == '\0' || (*c != '%' && !strchr(file_path_conversions, *c)))
 			return fault_set(reterr, FAULT_CONFIG,
-				"path: '%%%c' is not one of %%{source}, %%{provider}, %%{node}, %%{shard}, %%%% and the strftime conversions %s",
+				"path: `%%%c` is not one of %%{source}, %%{provider}, %%{node}, %%{shard}, %%%% and the strftime conversions %s",
 				*c ? *c : ' ', file_path_conversions);
 	}
 	return 0;

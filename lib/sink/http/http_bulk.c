@@ -71,7 +71,7 @@ static void bulk_check(const struct http_options *options, const struct ini_sect
 	path = mem_strndup(parts.path.data, parts.path.size);
 	if (entry && (!str_ends(path, "/_bulk") || strcmp(path, "/_bulk") == 0))
 		findings_add_at(findings, section, "url",
-			"url: encoding = elasticsearch wants https://host:port/INDEX/_bulk");
+			"url: encoding = elasticsearch: expected https://host:port/INDEX/_bulk");
 }
 
 /* --- the answer --- */

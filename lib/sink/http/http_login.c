@@ -90,7 +90,7 @@ static int login_check(const struct http_options *options, struct fault *reterr)
 	}
 	if (!url || url_origin(url, &origin) != 0)
 		r = fault_set(reterr, FAULT_CONFIG,
-			"auth.type = login needs login.url, an http:// or https:// address");
+			"auth.type = login needs login.url, an http:// or https:// URL");
 	else if (!login_find(options, "token"))
 		r = fault_set(reterr, FAULT_CONFIG,
 			"auth.type = login needs login.token: header:NAME or a JSON Pointer");

@@ -84,7 +84,7 @@ static void loki_check(const struct http_options *options, const struct ini_sect
 
 		if (loki_label_parse(&label, options->labels.items[i]) != 0)
 			findings_add(findings, entry->file, entry->line,
-				"labels: `%s` is not a label (expected name=/pointer or name=text; the name of letters, digits and '_', but not source or provider)",
+				"labels: `%s` is not a label (expected name=/pointer or name=text; the name of letters, digits and `_`, but not source or provider)",
 				options->labels.items[i]);
 		loki_label_deinit(&label);
 	}
