@@ -60,6 +60,8 @@ static void print_text(const struct verification *verification, int code)
 	}
 	print_list("not proven", &report->unproven);
 	puts(code == VERIFY_CHANGED ? "result: changed"
+		: code == VERIFY_WEAK && verification->chains.n_items == 0
+			? "result: nothing is proven, as there are no seals"
 		: code == VERIFY_WEAK
 			? "result: nothing changed as far as can be told, but a proof is missing"
 			: "result: good");

@@ -113,6 +113,15 @@ static int check_gone(struct verification *verification)
 	return 0;
 }
 
+/* Were no seals made for the file that BASE names? The same is left where they were removed. */
+static bool was_never_sealed(const struct verification *verification, const char *base)
+{
+	const struct verify_set *set = &verification->set;
+	char *seals CLEANUP_FREE = mem_printf("%s.seals", base);
+	return !set->seals_named && !str_list_has(&set->seals, seals) &&
+	       !verify_chains_speak_of(&verification->chains, verify_set_name(base));
+}
+
 /* Files in which no seal's records were found, and runs that no file has: they are the same, but
  * changed at the beginning. */
 static int pair(
@@ -120,6 +129,13 @@ static int pair(
 {
 	bool rotated, found;
 	char *base CLEANUP_FREE = verify_set_base(path, &rotated);
+	if (was_never_sealed(verification, base)) {
+		verification->report.weak = true;
+		verify_unproven(&verification->report,
+			"anything about %s: there are no seals to verify it against (`seal` in its sink makes them; if it had some, %s.seals was removed)",
+			path, base);
+		return 0;
+	}
 	if (n_records == 0) { /* a file that was just begun is empty, one that is done is not */
 		if (rotated)
 			verify_problem(&verification->report, "%s is empty", path);
@@ -143,8 +159,7 @@ static int pair(
 			n_records, str_plural((unsigned long long)n_records), path);
 	else
 		verify_problem(&verification->report,
-			"%s: no seal that was given covers anything of it (was its .seals file removed? a sink without `seal` writes none)",
-			path);
+			"%s: no seal that was given covers anything of it", path);
 	return 0;
 }
 

@@ -150,6 +150,7 @@ void verify_set_find(struct verify_set *ret, char *const *names, int n_names)
 	for (int i = 0; i < n_names; i++)
 		if (is_seals(names[i]))
 			add_new(&ret->seals, names[i]);
+	ret->seals_named = ret->seals.n_items > 0;
 	for (int i = 0; i < n_names; i++)
 		if (!is_seals(names[i]))
 			add_file(ret, names[i]);

@@ -8,6 +8,7 @@
 struct verify_set {
 	struct str_list files; /* of records, those of one path in the order of their numbers */
 	struct str_list seals;
+	bool seals_named; /* a person named some: they may be of any of the files */
 	struct str_list bases; /* base names of paths that are looked at with all their files */
 	struct str_list gone; /* named, but not there */
 	struct str_list twins; /* compressed files whose original is still there, among the files */
