@@ -1,0 +1,301 @@
+#!/usr/bin/python3
+"""Hostile clients on this host: of the control socket, of the status endpoint on a port and on a socket, from trawld's own
+user and from another one, while records flow.
+
+They send garbage, half requests, requests without end and descriptors, do not read what they are sent, go in the middle of
+it, and come by thousands. Records arrive meanwhile, the event loop is never blocked for 100 ms, and at the end trawld has
+the descriptors and about the memory that it had before, and answers trawlctl. Another user is let in nowhere. TRAWLD_FAULTS
+says how many attacks there are; TRAWLD_TEST_SEED repeats a run.
+"""
+
+import array
+import http.client
+import json
+import os
+import random
+import re
+import resource
+import select
+import socket
+import struct
+import subprocess
+import unittest
+
+from on_disk import harness
+from harness import wait_until
+from listen_http import UnixConnection
+
+RECORDS = 24000
+ATTACKS = 40
+CROWD = 5000 if "TRAWLD_FAULTS" in os.environ else 1000
+STEP = 20  # new records for each attack
+BLOCKED_MS = 100
+MEMORY_KB, GROWTH_KB = 128 << 10, 24 << 10
+QUESTIONS = ("status", "poll", "tail", "config", "nothing", "resume", "gaps")
+
+
+class Clients(harness.Case):
+    def setUp(self):
+        super().setUp()
+        seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
+        print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
+        self.dice = random.Random(seed)
+        self.blocked, self.control = self.dir / "blocked", self.dir / "control"
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.api = self.cloudscale(RECORDS, "--page-size", "20")
+        self.visible, self.kept, self.done = 0, [], {}
+        self.addCleanup(self.let_go)
+
+    def environment(self):
+        return {**super().environment(), "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"], "LOOP_WATCH": str(self.blocked)}
+
+    def begin(self, listen):
+        self.configure(
+            self.source(self.api.url, more="interval = 20ms"), self.file_sink(), listen=listen, control=self.control
+        )
+        self.running = self.daemon()
+        if listen.startswith("unix:"):
+            self.address = listen.removeprefix("unix:")
+        else:
+            line = self.running.wait_log("status and metrics at http://127.0.0.1:")
+            self.address = ("127.0.0.1", int(re.search(r":(\d+)/", line)[1]))
+        wait_until(self.control.exists, "the control socket")
+
+    def records(self):
+        """More records arrive."""
+        self.visible += STEP
+        self.api.control(visible=self.visible)
+        wait_until(lambda: self.out.exists() and self.out.read_bytes().count(b"\n") >= self.visible, "%d records" % self.visible)
+
+    # --- clients ---
+
+    def connect(self, address, wait=True):
+        client = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+        client.settimeout(30 * harness.PATIENCE if wait else 0)
+        self.kept.append(client)
+        client.connect(address)
+        return client
+
+    def let_go(self):
+        while self.kept:
+            self.kept.pop().close()
+
+    def request(self, address):
+        """Of what is there, or nearly."""
+        if address == str(self.control):
+            value = {"command": self.dice.choice(QUESTIONS), "name": self.dice.choice(("acme", "x" * 3000, "\0", 7, None))}
+            return json.dumps(value).encode() + b"\n"
+        path = self.dice.choice(("/", "/metrics", "/status", "/status?name=acme", "/healthz", "/%00", "/" + "x" * 3000))
+        more = self.dice.choice((b"", b"Accept-Encoding: gzip\r\n", b"Content-Length: 100000000\r\n", b"Transfer-Encoding: chunked\r\n"))
+        return b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (path.encode(), more)
+
+    def send(self, client, data):
+        """As much as is taken at once; False: the connection is over."""
+        try:
+            client.setblocking(False)
+            while data:
+                data = data[client.send(data[: 1 << 16]) :]
+        except BlockingIOError:
+            select.select([], [client], [], 0.05)
+        except OSError:
+            return False
+        return True
+
+    # --- attacks ---
+
+    def silence(self, address):
+        self.connect(address)
+
+    def garbage(self, address):
+        client = self.connect(address)
+        for _ in range(20):
+            noise = self.dice.randbytes(self.dice.choice((1, 100, 5000)))
+            self.send(client, noise + self.dice.choice((b"", b"\n", b"\r\n\r\n", b"\0")))
+
+    def half(self, address):
+        request = self.request(address)
+        self.send(self.connect(address), request[: self.dice.randrange(len(request))])
+
+    def without_end(self, address):
+        client = self.connect(address)
+        start = self.request(address)[:-2]
+        piece, sent = b"x" * (1 << 16), 0
+        while sent < 10 << 20 and self.send(client, (b"" if sent else start) + piece):
+            sent += len(piece)
+
+    def nested(self, address):
+        self.send(self.connect(address), b'{"command":' + b"[" * 4000 + b"\n")
+
+    def unread(self, address):
+        """Many requests, and nobody takes the answers."""
+        client = self.connect(address)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(2000):
+            if not self.send(client, self.request(address)):
+                break
+
+    def gone(self, address):
+        """In the middle of the answer, with a reset where there is one."""
+        for _ in range(30):
+            client = self.connect(address)
+            self.send(client, self.request(address))
+            if self.dice.random() < 0.5:
+                try:
+                    client.settimeout(0.05)
+                    client.recv(self.dice.choice((1, 100)))
+                except OSError:
+                    pass
+            if isinstance(address, tuple):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.kept.remove(client)
+            client.close()
+
+    def descriptors(self, address):
+        """A gift of descriptors, with and without a request."""
+        if isinstance(address, tuple):
+            return self.silence(address)
+        with open("/dev/null") as null:
+            rights = array.array("i", [null.fileno()] * 200)
+            client = self.connect(address)
+            for _ in range(5):
+                try:
+                    client.sendmsg(
+                        [self.dice.choice((b"x", b"\n", self.request(address)))],
+                        [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
+                    )
+                except OSError:
+                    break
+
+    def follower(self, address):
+        """Records that nobody reads."""
+        if address == str(self.control):
+            self.send(self.connect(address), b'{"command":"tail"}\n')
+
+    def crowd(self, address):
+        """As many as there can be, or one after another where they have to wait."""
+        for _ in range(CROWD):
+            try:
+                self.connect(address, wait=False)
+            except BlockingIOError:
+                if not isinstance(address, tuple):
+                    self.kept.pop().close()
+            except OSError:
+                self.kept.pop().close()
+
+    ATTACKS = (silence, garbage, half, without_end, nested, unread, gone, descriptors, follower, crowd)
+
+    # --- the campaign ---
+
+    def status_of(self, key):
+        with open("/proc/%d/status" % self.running.pid) as file:
+            return int(re.search(r"%s:\s+(\d+)" % key, file.read())[1])
+
+    def n_descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.running.pid))
+
+    def is_answered(self):
+        done = self.trawld("-c", str(self.conf), "status", "--json", program=harness.TRAWLCTL)
+        return done.code == 0 and json.loads(done.out)["sources"][0]["name"] == "acme"
+
+    def health(self):
+        port = isinstance(self.address, tuple)
+        client = http.client.HTTPConnection(*self.address, timeout=30 * harness.PATIENCE) if port else UnixConnection(self.address)
+        try:
+            client.request("GET", "/healthz")
+            return client.getresponse().status
+        finally:
+            client.close()
+
+    def test_port(self):
+        self.attack("127.0.0.1:0")
+
+    def test_socket(self):
+        self.attack("unix:%s" % (self.dir / "listen"))
+
+    def attack(self, listen):
+        self.begin(listen)
+        self.records()
+        wait_until(self.is_answered, "an answer")
+        self.assertEqual(self.health(), 200)
+        attacks = int(os.environ.get("TRAWLD_FAULTS", str(ATTACKS)).replace("all", "1000"))
+        warm, before = attacks // 4, None
+        for n in range(attacks):
+            if n == warm:  # what a first client needs stays
+                before = self.rest()
+            kind, address = self.dice.choice(self.ATTACKS), self.dice.choice((str(self.control), self.address))
+            kind(self, address)
+            self.done[kind.__name__] = self.done.get(kind.__name__, 0) + 1
+            self.records()
+            if self.dice.random() < 0.3 or len(self.kept) > 20_000:
+                self.let_go()
+        after = self.rest()
+        self.assertEqual(after[0], before[0])
+        self.assertLess(after[1] - before[1], GROWTH_KB)
+        self.assertLess(self.status_of("VmHWM"), MEMORY_KB)
+        self.assertEqual(self.running.stop(), 0, self.running.text())
+        blocked = int(self.blocked.read_text()) if self.blocked.exists() else 0
+        print(
+            "campaign: clients: %d attacks %s; the loop was blocked for %d ms at most; %d KiB more than before"
+            % (attacks, self.done, blocked, after[1] - before[1]),
+            flush=True,
+        )
+        self.assertLess(blocked, BLOCKED_MS * harness.PATIENCE)
+
+    def rest(self):
+        """All have gone: descriptors and KiB of memory."""
+        self.let_go()
+        wait_until(self.is_answered, "an answer once they have gone")
+        self.assertEqual(self.health(), 200)
+        last = [None]
+
+        def is_steady():
+            last.append(self.n_descriptors())
+            return len(last) > 20 and len(set(last[-20:])) == 1
+
+        wait_until(is_steady, "the last client to be gone")
+        return last[-1], self.status_of("VmRSS")
+
+    # --- somebody else ---
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_another_user(self):
+        """Their requests are not read, whatever the mode of the socket is."""
+        self.begin("unix:%s" % (self.dir / "listen"))
+        self.records()
+        self.dir.chmod(0o755)
+        before = self.rest()
+        for mode, expected in ((None, "PermissionError"), (0o666, "permission denied: only root")):
+            if mode:
+                self.control.chmod(mode)
+            program = (
+                "import socket, sys\n"
+                "for n in range(300):\n"
+                "    client = socket.socket(socket.AF_UNIX)\n"
+                "    client.settimeout(60)\n"
+                "    try:\n"
+                "        client.connect(sys.argv[1])\n"
+                "        client.sendall(b'{\"command\":\"status\"}\\n')\n"
+                "        print(client.recv(4096))\n"
+                "    except BrokenPipeError:\n"  # it was told so, and the other side was faster
+                "        print(client.recv(4096))\n"
+                "    except OSError as error:\n"
+                "        print(type(error).__name__)\n"
+            )
+            done = subprocess.run(
+                ["/usr/bin/python3", "-c", program, self.control],
+                user=65534, group=65534, extra_groups=[], capture_output=True, text=True, cwd="/",
+            )
+            lines = done.stdout.splitlines()
+            self.assertEqual(len(lines), 300, done.stderr)
+            for line in lines:
+                self.assertTrue(expected in line or line == "ConnectionResetError", line)
+                self.assertNotIn("acme", line)
+        self.records()
+        self.assertEqual(self.rest()[0], before[0])
+        self.assertEqual(self.running.stop(), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
