@@ -159,7 +159,7 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 	int r = trawld_adopt(trawld, new, change, by, findings, &fault);
 	if (!r && trawld_load_pauses(trawld, &fault)) /* a name that was changed keeps its pause */
 		log_warning(NULL, "%s", fault.text);
-	if (r)
+	if (r && r != STORE_E_UNKNOWN) /* a name that somebody misspelt is told to them */
 		findings_log(findings);
 	switch (r) {
 	case 0:

@@ -2,8 +2,11 @@
 #include "ctl/ctl_control.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -54,14 +57,30 @@ char *ctl_control_path(const struct ctl_arguments *arguments)
 	return NULL;
 }
 
+/* The names are those of the socket, which may be in a folder that nobody else can look into. */
+static int denied(const char *path)
+{
+	struct stat status;
+	bool seen = stat(path, &status) == 0;
+	const struct passwd *user = seen && status.st_uid != 0 ? getpwuid(status.st_uid) : NULL;
+	const struct group *group =
+		seen && status.st_mode & S_IWGRP ? getgrgid(status.st_gid) : NULL;
+	if (!seen)
+		fprintf(stderr,
+			"trawlctl: %s: permission denied: only root, trawld's own user and members of its group may do this\n",
+			path);
+	else
+		fprintf(stderr, "trawlctl: %s: permission denied: only root%s%s%s%s may do this\n",
+			path, user ? (group ? ", user " : " and user ") : "",
+			user ? user->pw_name : "", group ? " and members of group " : "",
+			group ? group->gr_name : "");
+	return EX_NOPERM;
+}
+
 static int no_daemon(const char *path, int error)
 {
-	if (error == EACCES || error == EPERM) {
-		fprintf(stderr,
-			"trawlctl: %s: permission denied: only root, trawld's own user and members of group trawld may do this\n",
-			path);
-		return EX_NOPERM;
-	}
+	if (error == EACCES || error == EPERM)
+		return denied(path);
 	if (error == EAGAIN)
 		fprintf(stderr, "trawlctl: trawld (%s) does not answer: it hangs or is stopped\n",
 			path);

@@ -1,5 +1,5 @@
 /*
- * trawlctl coverage: of which time the records of a source were read, and of which not (see
+ * trawlctl coverage: for which times the records of a source were read, and for which not (see
  * store/timeline.h). Reads the state beside a running daemon.
  */
 #include "ctl/ctl.h"

@@ -59,7 +59,7 @@ static void print_none(const struct config *config, const char *name, bool json)
 	if (json) {
 		buf_append_text(&out, "{\"source\":");
 		json_encode(slice_of(name), &out);
-		buf_append_text(&out, ",\"updated\":null,\"place\":null,\"start\":");
+		buf_append_text(&out, ",\"updated\":null,\"cursor\":null,\"start\":");
 		json_encode(slice_of(start), &out);
 		buf_append_char(&out, '}');
 	} else {
@@ -88,7 +88,7 @@ static void describe_json(const struct row *row, const struct cursor *cursor)
 	json_encode(slice_of(row->source), &out);
 	buf_append_text(&out, ",\"updated\":\"");
 	cursor_describe_time(row->updated_time, &out);
-	buf_append_text(&out, "\",\"place\":");
+	buf_append_text(&out, "\",\"cursor\":");
 	cursor_describe_json(cursor, &out);
 	buf_append_char(&out, '}');
 	terminal_write(buf_slice(&out));

@@ -1,4 +1,4 @@
-"""The blocks of README.md and docs/, and those of the EXAMPLES of manual pages, which tests run as they are printed.
+"""The blocks of README.md and docs/, and the literal displays of manual pages, which tests run as they are printed.
 tests/lint/commands.py fails if no test names a block, so the arguments are literal strings or constants of the test's
 file."""
 
@@ -23,19 +23,22 @@ def blocks(page, kind, start=""):
     return found
 
 
-def displays(page, section="EXAMPLES"):
-    """The literal displays of SECTION of PAGE, a manual page, as a reader sees them."""
-    text = (ROOT / page).read_text().partition("\n.Sh %s\n" % section)[2].partition("\n.Sh ")[0]
-    for old, new in MDOC:
-        text = text.replace(old, new)
-    return re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", text, re.M | re.S)
+def displays(page):
+    """[(section, text)] of the literal displays of PAGE, a manual page, as a reader sees them."""
+    found = []
+    for part in (ROOT / page).read_text().split("\n.Sh ")[1:]:
+        for old, new in MDOC:
+            part = part.replace(old, new)
+        name = part.partition("\n")[0]
+        found += [(name, text) for text in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", part, re.M | re.S)]
+    return found
 
 
 def examples(page, start):
-    """The displays of the EXAMPLES of PAGE that begin with START; there is one at least."""
-    found = [text for text in displays(page) if text.startswith(start)]
+    """The displays of PAGE that begin with START; there is one at least."""
+    found = [text for _, text in displays(page) if text.startswith(start)]
     if not found:
-        raise AssertionError("the EXAMPLES of %s have no display: %s" % (page, start))
+        raise AssertionError("%s has no display: %s" % (page, start))
     return found
 
 

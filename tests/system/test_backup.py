@@ -3,7 +3,6 @@
 their log."""
 
 import os
-import pathlib
 import shutil
 import sqlite3
 import subprocess
@@ -11,18 +10,9 @@ import threading
 
 import harness
 from harness import wait_until
+from papers import examples
 
 import cloudscale
-
-MANUAL = pathlib.Path(__file__).resolve().parents[2] / "man" / "trawld.8"
-
-
-def manual_commands(name):
-    """The lines of the literal display after the sentence with NAME in the section BACKUP."""
-    section = MANUAL.read_text().split(".Sh BACKUP", 1)[1].split(".Sh ", 1)[0]
-    display = section.split(name, 1)[1].split(".Bd -literal", 1)[1].split("\n", 1)[1].split(".Ed", 1)[0]
-    return display.replace("\\-", "-").splitlines()
-
 
 class Backup(harness.Case):
     def setUp(self):
@@ -49,8 +39,9 @@ class Backup(harness.Case):
         database.close()
         return found
 
-    def run_manual(self, name, places):
-        for command in manual_commands(name):
+    def run_manual(self, displays, places):
+        (text,) = displays
+        for command in text.splitlines():
             if command.startswith("systemctl"):
                 continue
             command = command.replace("-o trawld -g trawld ", "").replace("trawlctl ", "%s -c %s " % (
@@ -104,11 +95,12 @@ class Backup(harness.Case):
         """The commands of the manual; what came after the copy is not repeated, and it is said."""
         self.once()
         backup = self.dir / "backup.db"
-        self.run_manual("To make a backup", {"/var/backups/trawld.db": backup})
+        self.run_manual(examples("man/trawld.8", "trawlctl backup"), {"/var/backups/trawld.db": backup})
         self.api.control(visible=200)
         self.once()
         self.expect(200)
-        self.run_manual("To restore", {"/var/backups/trawld.db": backup, "/var/lib/trawld": self.state})
+        self.run_manual(examples("man/trawld.8", "systemctl stop trawld"), {
+            "/var/backups/trawld.db": backup, "/var/lib/trawld": self.state})
         result = self.once()
         self.assertEqual(len(result.lines("is older than the one last used there, by ")), 1, result.err)
         self.assert_output(self.lines(200))
@@ -121,7 +113,8 @@ class Backup(harness.Case):
     def test_move(self):
         self.once()
         backup = self.dir / "backup.db"
-        self.run_manual("To move", {"/var/backups/trawld.db": backup, "/var/lib/trawld": self.dir / "new"})
+        self.run_manual(examples("man/trawld.8", "systemctl disable --now trawld"), {
+            "/var/backups/trawld.db": backup, "/var/lib/trawld": self.dir / "new"})
         shutil.rmtree(self.state)
         (self.dir / "new").rename(self.state)
         self.api.control(visible=200)

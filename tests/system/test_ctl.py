@@ -186,7 +186,7 @@ class Cursor(harness.Case):
         self.assertIn("starts from start = earliest", self.ctl("cursor", "acme").text)
         none = json.loads(self.ctl("cursor", "acme", "--json").text)
         self.assertEqual(
-            none, {"source": "acme", "updated": None, "place": None, "start": "earliest"}
+            none, {"source": "acme", "updated": None, "cursor": None, "start": "earliest"}
         )
         self.assertFalse(self.state.exists())
         self.once()
@@ -198,8 +198,8 @@ class Cursor(harness.Case):
         row = json.loads(self.ctl("cursor", "acme", "--json").text)
         self.assertEqual(row["source"], "acme")
         self.assertRegex(row["updated"], r"^\d{4}-\d\d-\d\dT")
-        self.assertRegex(row["place"]["resume"], "^%s$" % link)
-        self.assertTrue(row["place"]["exact"])
+        self.assertRegex(row["cursor"]["resume"], "^%s$" % link)
+        self.assertTrue(row["cursor"]["exact"])
         rows = [json.loads(line) for line in self.ctl("cursor", "--json").text.splitlines()]
         self.assertEqual([row["source"] for row in rows], ["acme", "later"])
 
@@ -279,19 +279,19 @@ class Rewind(harness.Case):
         simulator = self.cloudscale(60)
         self.configure(self.source(simulator.url), self.file_sink())
         self.once()
-        before = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        before = json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"]
         self.assertIn("not rewound yet", self.ctl("rewind", "acme", "--to", "previous", expect=64).err)
         text = self.ctl("rewind", "acme", "--to", "earliest").text
         self.assertIn("The old cursor was:", text)
         self.assertIn("next request", text.split("The old cursor was:")[1])
         self.assertIn("`trawlctl rewind acme --to previous` restores it", text)
-        rewound = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        rewound = json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"]
         self.assertNotEqual(rewound, before)
         self.assertIn("would be restored", self.ctl("rewind", "acme", "--to", "previous", "--dry-run").text)
         self.ctl("rewind", "acme", "--to", "previous")
-        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], before)
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"], before)
         self.ctl("rewind", "acme", "--to", "previous")
-        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], rewound)
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"], rewound)
 
     def test_dry_run(self):
         """It says how many records are duplicates, changes nothing, and may run beside trawld."""
@@ -316,9 +316,9 @@ class Rewind(harness.Case):
         daemon = self.daemon()
         self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 100)))
         self.wait_acknowledged()
-        before = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        before = json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"]
         self.assertIn("would start", self.ctl("rewind", "acme", "--to", "earliest", "--dry-run").text)
-        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], before)
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"], before)
         self.assertIn("not rewound yet", self.ctl("rewind", "acme", "--to", "previous", expect=64).err)
         self.assertIn("is not a time", self.ctl("rewind", "acme", "--to", "yesterday", expect=64).err)
         self.assertIn("no source `acne`", self.ctl("rewind", "acne", "--to", "now", expect=64).err)
@@ -331,12 +331,12 @@ class Rewind(harness.Case):
         self.wait_size(self.out, len(cloudscale.expected_lines(1, 0, 300)))
         self.assert_output(cloudscale.expected_lines(1, 0, 300))
         self.wait_acknowledged()
-        after = json.loads(self.ctl("cursor", "acme", "--json").text)["place"]
+        after = json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"]
         self.ctl("pause", "acme")
         self.ctl("rewind", "acme", "--to", "previous")
-        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], before)
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"], before)
         self.ctl("rewind", "acme", "--to", "previous")
-        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["place"], after)
+        self.assertEqual(json.loads(self.ctl("cursor", "acme", "--json").text)["cursor"], after)
         self.assertEqual(json.loads(self.ctl("status", "acme", "--json").text)["sources"][0]["state"], "paused")
         self.assertEqual(daemon.stop(), 0)
         events = [line for line in self.ctl("events").text.splitlines() if " rewind " in line]

@@ -12,6 +12,7 @@ import time
 import harness
 import small_api
 from harness import wait_until
+from papers import examples
 from sealed import Sealed
 from small_api import WINDOW, iso, seconds
 
@@ -184,11 +185,12 @@ class Report(Sealed):
 
     def openssl(self, form, path):
         """As the manual says."""
-        cut = ("jq -j .body report.json > body; jq -r .signature report.json | base64 -d > signature"
-               if form == "json" else
-               "head -n -1 report.%s > body; tail -n 1 report.%s | cut -d' ' -f5 | base64 -d > signature" % (form, form))  # fmt: skip
-        command = cut + "; openssl pkeyutl -verify -pubin -inkey seal.pub -rawin -in body -sigfile signature"
-        done = subprocess.run(command, shell=True, cwd=self.dir, capture_output=True, text=True)
+        (command,) = examples("man/trawlctl.1", "head -n -1 report.html")
+        (of_json,) = examples("man/trawlctl.1", "jq -j .body report.json")
+        lines = command.replace("report.html", path.name).splitlines()
+        if form == "json":
+            lines[:2] = of_json.splitlines()
+        done = subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=self.dir, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_bad_arguments(self):

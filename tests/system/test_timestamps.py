@@ -8,6 +8,7 @@ import subprocess
 
 import harness
 from harness import wait_until
+from papers import examples
 from sealed import CHANGED, GOOD, WEAK, Sealed
 from tsa import Tsa
 
@@ -45,6 +46,10 @@ class Timestamps(Sealed):
         self.assertEqual((token["chain"], token["seal"]), (body["chain"], body["seal"]))
         self.assertEqual(self.openssl(token["token"], token["digest"]), 0)
         self.assertNotEqual(self.openssl(token["token"], "00" * 32), 0)
+        (command,) = examples("man/trawlctl.1", "tail -n 1 file.tsr")
+        command = command.replace("file.tsr", self.tokens.name).replace("ca.pem", str(self.tsa.ca))
+        done = subprocess.run(["sh", "-ec", command], cwd=self.dir, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         (chain,) = self.proof("--tsa-ca", self.tsa.ca)["chains"]
         self.assertEqual((chain["tokens"], chain["stamped"], chain["stamped_time"]), (1, body["seal"], token["time"]))
         text = self.trawld("verify", str(self.out), "--key", str(self.public), "--tsa-ca", str(self.tsa.ca),
