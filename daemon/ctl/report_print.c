@@ -169,7 +169,7 @@ static void print_source_facts(const struct printer *printer, const json_t *sour
 	for (size_t i = 0; i < sizeof(terms) / sizeof(terms[0]); i++)
 		fact_number(printer, terms[i][0], counters, terms[i][1]);
 	print_reasons(printer, "Quarantined elements", json_object_get(source, "quarantined"));
-	fact(printer, "Provider's clock less this host's", skew_text);
+	fact(printer, "Provider's clock minus this host's", skew_text);
 	printer->form->facts_end(printer->out);
 }
 
@@ -182,8 +182,8 @@ static void print_source(const struct printer *printer, const json_t *source)
 	char *percent CLEANUP_FREE = percent_of(coverage);
 	char *unknown CLEANUP_FREE = span_of(coverage, "unknown_seconds");
 	char *words CLEANUP_FREE =
-		mem_printf("%s of the period was read, %zu gap%s; of %s nothing is known", percent,
-			n, str_plural(n), unknown);
+		mem_printf("%s of the period was read, %zu gap%s; nothing is known about %s",
+			percent, n, str_plural(n), unknown);
 	printer->form->heading(printer->out, 3, name);
 	printer->form->strip(printer->out, report_timeline(report, name), report->from_time,
 		report->to_time, words);
@@ -193,15 +193,22 @@ static void print_source(const struct printer *printer, const json_t *source)
 	print_source_facts(printer, source);
 }
 
+static void print_counted(const struct printer *printer, const char *numbers)
+{
+	bool known = *text_of(printer->report->model, "counted_since");
+	char *text CLEANUP_FREE = mem_printf(
+		known ? "%s count from the start of trawld, or from the reload that last changed the source or sink, not for the period (see \"Not proven\")."
+		      : "%s are not known: no running trawld answered.",
+		numbers);
+	printer->form->paragraph(printer->out, text);
+}
+
 static void print_sources(const struct printer *printer)
 {
 	const json_t *sources = json_object_get(printer->report->model, "sources"), *source;
 	size_t i;
 	printer->form->heading(printer->out, 2, "Sources");
-	printer->form->paragraph(printer->out,
-		*text_of(printer->report->model, "counted_since")
-			? "Numbers of records, requests and errors count from the start of trawld, or from the reload that last changed the source or sink, not for the period (see \"Not proven\")."
-			: "Numbers of records, requests and errors are not known: no running trawld answered.");
+	print_counted(printer, "Numbers of records, requests and errors");
 	json_array_foreach(sources, i, source) print_source(printer, source);
 }
 
@@ -243,6 +250,7 @@ static void print_sinks(const struct printer *printer)
 	const json_t *sink;
 	size_t i;
 	printer->form->heading(printer->out, 2, "Sinks");
+	print_counted(printer, "Numbers of delivered, dropped and rejected records");
 	json_array_foreach(json_object_get(printer->report->model, "sinks"), i, sink)
 		print_sink(printer, sink);
 }
