@@ -124,6 +124,7 @@ class Looks(Page):
             source(name, "access denied", "HTTP 401 Unauthorized", failing_since=ago(90000), attempts=310, records=123456789,
                    behind_seconds=90000.0, lag_seconds=90000.0),
             source("initech-test", "waiting for credential", behind_seconds=90000.0, waits_for=name),
+            source("w" * 64, "backing off", "HTTP 503", failing_since=ago(-60)),
         ]  # fmt: skip
         found["sinks"].append(sink("lake", "paused", type="kafka", pending_records=9123456, oldest_pending_age=200000.0,
                                    delivered=1234567890))  # fmt: skip
@@ -136,8 +137,10 @@ class Looks(Page):
             self.browser.wait("return innerWidth == arguments[0]", "the screen", width)
             self.assertEqual(self.browser.run(BROKEN), [], width)
             self.browser.picture("large-%d" % width)
+        self.assertRegex(self.row("w" * 64)["note"], "^failing for 1 s, ")
         self.browser.screen(*PHONE)
         self.assert_fits("large")
+        self.assertEqual(self.browser.run(BROKEN), [])
 
     def test_axe(self):
         self.begin_doctored(estate(60))
@@ -162,6 +165,10 @@ class Looks(Page):
         (title,) = self.words_of("#sources title")
         self.assertIn("peak 100,000/min, cut in the plot; trawld was not running before that", title)
         self.assertIn("not running before", self.words_of("#total small")[0])
+        # the number is on one line, however long the words beside it are
+        self.browser.screen(*PHONE)
+        self.browser.wait("return innerWidth == arguments[0]", "the screen", PHONE[0])
+        self.assertLess(self.browser.run("return get('total').querySelector('b').getBoundingClientRect().height"), 30)
 
 
 class Gapped(Page):
