@@ -5,7 +5,8 @@ all from then on, in a run with --once, in a daemon, and in commands of trawlctl
 Nothing is lost or repeated. A run that ends with 0 has done everything; one that does not says which file cannot be read,
 and the next one does the rest. A daemon never ends: it retries, and once the disk can be read again, everything is
 delivered. A command either prints what it would have printed, or says that it cannot; the seals of a file that cannot be
-read are never called changed. Chance selects the reads; TRAWLD_FAULTS says how many of each run, or all. TRAWLD_TEST_SEED repeats a run.
+read are never called changed. Chance selects the reads; TRAWLD_FAULTS says how many of each run, or all.
+TRAWLD_TEST_SEED repeats a run.
 """
 
 import gzip

@@ -48,7 +48,7 @@ START_TEST(answers)
 	} cases[] = {
 		{"GET /", " 200 ", "<!doctype html>"},
 		{"GET /healthz", " 200 ", "\r\n\r\nok\n"},
-		{"GET /readyz", " 503 ", "source a has not succeeded yet\n"},
+		{"GET /readyz", " 503 ", "source a has not succeeded yet"},
 		{"GET /status", " 200 ", "\"name\":\"a\""},
 		{"GET /status?name=b", " 200 ", "\"sources\":[]"},
 		{"GET /metrics", " 200 ", "\ntrawld_source_up{source=\"a\"} 0\n"},
