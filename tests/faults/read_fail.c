@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 typedef ssize_t (*read_fn)(int, void *, size_t);
-typedef ssize_t (*pread_fn)(int, void *, size_t, off_t);
+typedef ssize_t (*pread_fn)(int, void *, size_t, off64_t);
 typedef FILE *(*fopen_fn)(const char *, const char *);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -119,14 +119,14 @@ ssize_t __read_chk(int fd, void *to, size_t size, size_t room)
 	return read(fd, to, size);
 }
 
-ssize_t pread64(int fd, void *to, size_t size, off_t offset)
+ssize_t pread64(int fd, void *to, size_t size, off64_t offset)
 {
 	REAL(pread64, pread_fn);
 	return fails(fd) ? -1 : real(fd, to, size, offset);
 }
 
-ssize_t __pread64_chk(int fd, void *to, size_t size, off_t offset, size_t room);
-ssize_t __pread64_chk(int fd, void *to, size_t size, off_t offset, size_t room)
+ssize_t __pread64_chk(int fd, void *to, size_t size, off64_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *to, size_t size, off64_t offset, size_t room)
 {
 	if (size > room)
 		abort();
@@ -140,7 +140,7 @@ static ssize_t read_file(void *cookie, char *to, size_t size)
 
 static int seek_file(void *cookie, off64_t *offset, int whence)
 {
-	off_t at = lseek(fileno(cookie), *offset, whence);
+	off64_t at = lseek64(fileno(cookie), *offset, whence);
 
 	*offset = at;
 	return at < 0 ? -1 : 0;
