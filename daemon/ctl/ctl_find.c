@@ -166,6 +166,8 @@ static void add_place(const struct kept_place *place, void *userdata)
 	};
 	if (place->has_body && search->r == 0)
 		search->r = kept_get(search->store, place->number, &batch, search->fault);
+	if (search->r) /* that is told, and its text is not gone */
+		return;
 	while (batch && batch_next(batch, &cursor, &view))
 		if (view.index == place->index)
 			found.record = view.text;
