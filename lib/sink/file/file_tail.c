@@ -106,7 +106,7 @@ static int file_tail_compare(struct file_tail_walk *walk, struct slice text, str
 		struct slice part = {
 			text.data, text.size < sizeof(bytes) ? text.size : sizeof(bytes)};
 		bool holes = false;
-		size_t n;
+		size_t n = 0;
 		int r = file_tail_read(walk->target, walk->offset, part.size, bytes, &n, reterr);
 
 		if (r)
