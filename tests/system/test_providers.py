@@ -11,7 +11,6 @@ FIELDS = [
 ]  # fmt: skip
 FOLDER = harness.SOURCE_ROOT / "conf" / "providers"
 KEYS = harness.SOURCE_ROOT / "tests" / "keys"
-SECRETS = "/etc/trawld/secrets/"
 
 
 class Providers(harness.Case):
@@ -35,23 +34,23 @@ class Providers(harness.Case):
                 self.assertLessEqual(len(line), 120, path.name)
 
     def test_examples(self):
-        """Each passes --check, alone, with files where it names some."""
+        """Each passes --check as it is printed, alone, with the credentials that it names."""
         secrets = self.dir / "secrets"
         secrets.mkdir()
+        credentials = {"CREDENTIALS_DIRECTORY": str(secrets)}
         self.configure(self.file_sink(), providers=FOLDER)
         for path in self.definitions():
             text = self.example(path.stem)
             self.assertRegex(text, r"^\[source ")
             self.assertIn("\nprovider = %s\n" % path.stem, text)
-            for name in re.findall(r"\$\{file:%s([^}]*)\}" % SECRETS, text):
+            for name in re.findall(r"\$\{credential:([^}]*)\}", text):
                 key = "rfc7515-a3.pem" if name.endswith(".ec.pem") else "rfc7515-a2.pem"
                 content = (KEYS / key).read_text() if name.endswith(".pem") else "hush-%s" % name
                 (secrets / name).write_text(content)
-            self.assertNotRegex(text.replace("${file:" + SECRETS, ""), r"\$\{")
-            self.configure(
-                text.replace(SECRETS, str(secrets) + "/"), self.file_sink(), providers=FOLDER
-            )
-            self.check(0)
+            self.assertNotIn("${", text.replace("${credential:", ""))
+            self.configure(text, self.file_sink(), providers=FOLDER)
+            result = self.trawld("-c", str(self.conf), "--check", environment=credentials)
+            self.assertEqual(result.code, 0, result.err)
             self.configure(self.file_sink(), providers=FOLDER)
 
     def test_confidence_is_listed(self):
