@@ -451,10 +451,13 @@ class Package(PackageCase):
         letter = self.box.path("/var/lib/trawld/dead-letters/kept.ndjson")
         letter.parent.mkdir(exist_ok=True)
         letter.write_text("{}\n")
+        for name in ("conf.d/mine.conf", "secrets/mine", "instances/three/trawld.conf"):
+            self.box.path("/etc/trawld/" + name).parent.mkdir(parents=True, exist_ok=True)
+            self.box.path("/etc/trawld/" + name).write_text("# mine\n")
         self.box.run("dpkg", "--purge", "trawld")
         self.assertEqual(letter.read_text(), "{}\n")
         self.assertEqual(os.listdir(self.box.path("/var/lib/trawld")), ["dead-letters"])
-        for name in ("/etc/trawld/trawld.conf", "/etc/logrotate.d/trawld",
+        for name in ("/etc/trawld", "/etc/logrotate.d/trawld",
                      "/etc/systemd/system/multi-user.target.wants/trawld.service",
                      "/etc/systemd/system/multi-user.target.wants/trawld@two.service"):
             self.assertFalse(os.path.lexists(self.box.path(name)), name)
