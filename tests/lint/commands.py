@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Every block of commands in README.md and docs/, every literal display of commands in a manual page, and all in its
-EXAMPLES, are named by a test, which runs them as they are printed.
+EXAMPLES, are named by a test, which runs them as they are printed; script/packages installs the programs that they call.
+trawlctl(1) has every command and option of the table in ctl_main.c.
 usage: commands.py ROOT"""
 
 import ast
@@ -27,6 +28,9 @@ PROGRAMS = (
     "tail "
     "trawlctl trawld victoria-logs"
 ).split()
+# Programs in commands of documents that a small Debian does not have, and their packages.
+PACKAGES = {"curl": "curl", "git": "git", "jq": "jq", "meson": "meson", "ninja": "ninja-build", "openssl": "openssl",
+            "podman": "podman", "zstd": "zstd"}  # fmt: skip
 COMMAND = re.compile(r"(\$ |script/\w|tests/\w|(%s)\s)" % "|".join(map(re.escape, PROGRAMS)))
 
 
@@ -78,6 +82,36 @@ def in_manual(calls, unused):
         yield "%s: found only %d displays of commands" % (MANUAL, n)
 
 
+def in_packages():
+    script = (ROOT / "script/packages").read_text()
+    lists = dict(re.findall(r'^(\w+)="([^"]*)"$', script, re.M))
+    installed = " ".join(lists[task] for task in "build test receivers cluster container".split()).split()
+    texts = [(page, text) for pattern in PAGES for page in pages(pattern) for kind, text in fences(page) if kind == "sh"]
+    texts += [(page, text) for page in pages(MANUAL) for _, text in displays(page)]
+    for program, package in PACKAGES.items():
+        called = re.compile(r"(^|[|(] ?|&& |sudo )%s " % program, re.M)
+        for page in sorted({page for page, text in texts if called.search(text)}):
+            if package not in installed:
+                yield "%s: calls %s, but script/packages has no %s" % (page, program, package)
+
+
+def in_table():
+    page = "man/trawlctl.1"
+    table = (ROOT / "daemon/ctl/ctl_main.c").read_text().partition(" commands[] = {")[2].partition("\n};")[0]
+    usage = dict(re.findall(r'^\t\{"([a-z-]+)",\s*"([^"]*)"', table, re.M))
+    items = {}
+    for name, rest in re.findall(r"^\.It Cm ([a-z-]+)(.*(?:\n\.(?:Op|Oo|Ar|Fl).*)*)", (ROOT / page).read_text(), re.M):
+        items[name] = items.get(name, "") + rest
+    for name in sorted(set(usage) ^ set(items)):
+        yield "%s: %s %s" % (page, name, "is no command" if name in items else "is missing")
+    for name in sorted(set(usage) & set(items)):
+        options = set(re.findall(r"--([a-z-]+)", usage[name])) - set(re.findall(r"Fl -([a-z-]+)", items[name]))
+        for option in sorted(options):
+            yield "%s: --%s of %s is missing" % (page, option, name)
+    if len(usage) < 30:
+        yield "%s: found only %d commands" % (page, len(usage))
+
+
 def main():
     found, calls, examples, unused = [], [], [], dict(NOT_RUN)
     for path in sorted((ROOT / "tests").rglob("*.py")):
@@ -107,7 +141,7 @@ def main():
                 found.append("%s: `%s` %s" % (page, block.splitlines()[0], what))
             for key in reasons:
                 unused.pop(key, None)
-    found += in_manual(examples, unused)
+    found += [*in_manual(examples, unused), *in_packages(), *in_table()]
     found += ["%s: there is no block that begins with %s" % key for key in unused]
     if n < 50:
         found.append("README.md, docs: found only %d blocks of commands" % n)
