@@ -61,10 +61,11 @@ static bool read_line(struct buf *ret)
 		if (ret->size < ANSWER_MAX)
 			buf_append_char(ret, (char)c);
 	struct slice line = str_trim(buf_slice(ret));
-	memmove(ret->data ? ret->data : NULL, line.data, line.size);
-	ret->size = line.size;
-	if (ret->data)
+	if (ret->data) {
+		memmove(ret->data, line.data, line.size);
+		ret->size = line.size;
 		ret->data[ret->size] = '\0';
+	}
 	return c != EOF || ret->size > 0;
 }
 

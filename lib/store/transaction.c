@@ -57,15 +57,17 @@ int transaction_begin(struct store *store, struct fault *reterr)
 
 int transaction_send(struct store *store, int r, struct fault *reterr)
 {
-	if (!r && store->backend)
+	struct store_backend *backend = store->backend;
+
+	if (!r && backend)
 		r = mirror_take(store, &store->change, reterr);
 	else if (!r)
 		r = statement_run(store, STATEMENT_COMMIT, reterr);
-	if (r || store->backend)
+	if (r || backend)
 		undo(store);
-	if (r || !store->change)
+	if (r || !backend || !store->change)
 		return r;
-	store->backend->functions->send(store->backend, store->change);
+	backend->functions->send(backend, store->change);
 	return STORE_E_WAIT;
 }
 
