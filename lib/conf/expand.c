@@ -81,6 +81,22 @@ static const char *value_error(struct slice value)
 	return NULL;
 }
 
+static void fault_denied(
+	struct expansion *expansion, const char *what, const char *name, const char *path)
+{
+	const struct passwd *user = getpwuid(geteuid());
+	char *who CLEANUP_FREE = user ? mem_strdup(user->pw_name) : mem_printf("%u", geteuid());
+	if (strcmp(what, "file") == 0)
+		fault(expansion, what, name,
+			"user %s is not permitted to read it (let this user read it, or move it to " TRAWLD_SYSCONFDIR
+			"/trawld/secrets/NAME and write ${credential:NAME})",
+			who);
+	else
+		fault(expansion, what, name,
+			"user %s is not permitted to read %s (run this as root, or let this user read the file and its directory)",
+			who, path);
+}
+
 static void put_file(
 	struct expansion *expansion, const char *what, const char *name, const char *path)
 {
@@ -88,7 +104,6 @@ static void put_file(
 	file_watch_look(expansion->files, path); /* before: what comes meanwhile is a change */
 	int r = path[0] == '/' ? file_read(&text, path) : 0;
 	struct slice value = buf_slice(&text);
-	struct passwd *user = r == -EACCES ? getpwuid(geteuid()) : NULL;
 	if (value.size && value.data[value.size - 1] == '\n')
 		value.size--;
 	if (value.size && value.data[value.size - 1] == '\r')
@@ -98,8 +113,8 @@ static void put_file(
 		error = "expected an absolute path";
 	if (error)
 		fault(expansion, what, name, "%s", error);
-	else if (user)
-		fault(expansion, what, name, "user %s is not permitted to read it", user->pw_name);
+	else if (r == -EACCES)
+		fault_denied(expansion, what, name, path);
 	else if (r)
 		fault(expansion, what, name, "%s", strerror(-r));
 	else
@@ -119,6 +134,7 @@ char *expand_credential_path(const char *directory, const char *name)
 static void put_credential(struct expansion *expansion, const char *name)
 {
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	char *denied CLEANUP_FREE = NULL;
 	if (!*name || strchr(name, '/')) {
 		fault(expansion, "credential", name,
 			"expected the name of a credential, without `/`");
@@ -126,7 +142,12 @@ static void put_credential(struct expansion *expansion, const char *name)
 	}
 	for (size_t i = 0; !directory && expand_directories[i]; i++) {
 		char *path CLEANUP_FREE = mem_printf("%s/%s", expand_directories[i], name);
-		if (access(path, F_OK) == 0 || !expand_directories[i + 1])
+		bool there = access(path, F_OK) == 0;
+		if (!there && errno == EACCES) {
+			free(denied);
+			denied = mem_strdup(path);
+		}
+		if (there || !expand_directories[i + 1])
 			directory = expand_directories[i];
 	}
 	char *path CLEANUP_FREE = expand_credential_path(directory, name);
@@ -138,6 +159,8 @@ static void put_credential(struct expansion *expansion, const char *name)
 			"/trawld/secrets and restart the service (an instance needs LoadCredential=%s:" TRAWLD_SYSCONFDIR
 			"/trawld/secrets/%s)",
 			name, name);
+	else if (denied)
+		fault_denied(expansion, "credential", name, denied);
 	else
 		fault(expansion, "credential", name,
 			"$CREDENTIALS_DIRECTORY is not set, and there is no such file in %s or %s",

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -272,11 +273,57 @@ START_TEST(credentials_outside_the_service)
 }
 END_TEST
 
+/* Is the only error of VALUE that this user, who is not root, cannot read it? In a process of its
+ * own: it gives up root. */
+static bool is_denied(const char *value)
+{
+	pid_t pid = fork();
+	int status;
+	if (pid == 0) {
+		struct findings findings = FINDINGS_NULL;
+		struct ini ini;
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+			_exit(2);
+		expand(&ini, value, &findings);
+		_exit(!(findings.n_items == 1 &&
+			strstr(findings.items[0].text, "is not permitted to read") &&
+			strstr(findings.items[0].text, "let this user read")));
+	}
+	ck_assert_int_gt(pid, 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* A directory that a user cannot search may contain the file: it is not said to be absent. */
+START_TEST(credentials_of_root)
+{
+	char *hidden CLEANUP_FREE = mem_printf("%s/conf.d", directory);
+	char *absent CLEANUP_FREE = mem_printf("%s/absent", directory);
+	char *file CLEANUP_FREE = mem_printf("${file:%s/conf.d/token}", directory);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	write_file("conf.d/token", "t\n");
+	chmod(directory, 0755);
+	for (int i = 0; i < 2; i++) {
+		expand_directories[i] = hidden;
+		expand_directories[1 - i] = absent;
+		chmod(hidden, 0);
+		ck_assert(is_denied("${credential:token}"));
+		ck_assert(is_denied(file));
+		chmod(hidden, 0755);
+		char *token CLEANUP_FREE = mem_printf("%s/token", hidden);
+		chmod(token, 0);
+		ck_assert(is_denied("${credential:token}"));
+		chmod(token, 0600);
+	}
+	remove_file("conf.d/token");
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {reads_conf_d_in_order, one_source_for_each_value, sections,
 		state_of_an_instance, state_directory_of_the_environment, expansion, keys,
-		credentials_outside_the_service};
+		credentials_outside_the_service, credentials_of_root};
 	Suite *suite = suite_create("config");
 	TCase *tcase = tcase_create("config");
 	if (!mkdtemp(directory))
