@@ -47,6 +47,7 @@ struct ctl_arguments {
 	bool no_probe;
 	const char *sets[CTL_SETS_MAX]; /* KEY=VALUE */
 	size_t n_sets;
+	bool adding; /* a probe is a part of setup, which does change something */
 	bool raw;
 	const char *headers; /* definition new */
 };

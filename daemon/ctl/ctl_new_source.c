@@ -386,6 +386,7 @@ static int try_out(const struct new_source *new_source)
 		return EX_CONFIG;
 	setup_free(setup);
 	arguments.name = new_source->name;
+	arguments.adding = true;
 	return arguments.no_probe ? 0 : ctl_probe(&arguments);
 }
 

@@ -434,6 +434,8 @@ int ctl_probe(const struct ctl_arguments *arguments)
 		if (code == 0)
 			code = run(&session);
 		session_deinit(&session);
+		if (code == 0 && !arguments->json && !arguments->adding)
+			puts("Nothing was changed.");
 	} else {
 		code = ctl_unknown_source(arguments->name, setup->config, NULL, 0);
 	}

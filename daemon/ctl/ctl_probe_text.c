@@ -346,5 +346,4 @@ void probe_show_page(const struct probe *probe)
 		puts(probe->verdict == POLL_CAUGHT_UP
 				? "No more pages: trawld would now wait for the poll interval."
 				: "More pages follow: trawld would request the next one at once.");
-	puts("Nothing was changed.");
 }

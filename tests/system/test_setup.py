@@ -43,6 +43,7 @@ class Setup(harness.Case):
             stdin=TOKEN.encode() + b"\n")
         self.assertIn("new records: 50 of 50", text)
         self.assertIn("wrote %s\n" % self.added, text)
+        self.assertNotIn("Nothing was changed", text)
         self.assertIn("trawld -c %s" % self.conf, text)
         self.assertEqual(stat.S_IMODE(self.secret.stat().st_mode), 0o600)
         self.assertEqual(self.secret.read_text(), TOKEN + "\n")
