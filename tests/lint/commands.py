@@ -25,7 +25,7 @@ NOT_RUN = {
 }
 PROGRAMS = (
     "apt curl dpkg-buildpackage head install journalctl jq kafka-acls.sh kafka-topics.sh meson ninja openssl podman rm sudo systemctl "
-    "tail "
+    "tail python3 echo "
     "trawlctl trawld victoria-logs"
 ).split()
 # Programs in commands of documents that a small Debian does not have, and their packages.

@@ -5,11 +5,14 @@ import os
 import pathlib
 import pty
 import select
+import socket
 import stat
 import subprocess
 
 import harness
-from harness import TOKEN, TRAWLCTL, wait_until
+from harness import SOURCE_ROOT, TOKEN, TRAWLCTL, wait_until
+from papers import blocks, replaced
+from rsyslog import free_port
 
 import cloudscale
 
@@ -53,6 +56,24 @@ class Setup(harness.Case):
         self.assertIn("there is a source `acme` already",
             self.run_setup(*self.options("--set", "token=-"), expect=64))
         self.assertTrue(self.added.exists())
+
+    def test_as_readme_says(self):
+        """Without an account: the simulator, and the command that adds it."""
+        (simulator,) = blocks("README.md", "sh", "python3 tests/simulators/")
+        (command,) = blocks("README.md", "sh", "echo demo-token")
+        port = str(free_port(socket.SOCK_STREAM))
+        simulator, command = (replaced(text, [("18080", port)]) for text in (simulator, command))
+        started = subprocess.Popen(["/bin/sh", "-c", "exec " + simulator], cwd=SOURCE_ROOT, stdout=subprocess.PIPE)
+        self.addCleanup(started.stdout.close)
+        self.addCleanup(started.wait)
+        self.addCleanup(started.kill)
+        self.assertIn(port.encode(), started.stdout.readline())
+        self.configure(self.file_sink())
+        command = replaced(command, [("sudo trawlctl", '"%s" -c "%s"' % (TRAWLCTL, self.conf))])
+        done = subprocess.run(["/bin/sh", "-c", command], env=self.environment(), capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.once()
+        self.assertGreater(len(self.out.read_bytes().splitlines()), 0)
 
     def test_secrets_of_other_keys(self):
         """What is no parameter of the provider can be a secret, too."""
