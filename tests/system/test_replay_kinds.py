@@ -4,10 +4,12 @@ order and byte for byte, at most those of one job twice. Envelopes say that they
 anything."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import harness
 import journald
@@ -21,6 +23,15 @@ RECORDS = 2000
 PAGE = 20
 JOB = 64 * PAGE  # JOB_MAX_BATCHES
 REPLAYED = ',"replayed":true,"record":'
+
+
+def rests(pid):
+    """No thread of the process runs, or could, for a moment."""
+    for _ in range(10):
+        if any(path.read_text().rpartition(")")[2].split()[0] != "S" for path in pathlib.Path("/proc/%d/task" % pid).glob("*/stat")):
+            return False
+        time.sleep(0.02)
+    return True
 
 
 class SlowPeer(Peer):
@@ -46,12 +57,13 @@ class Kinds(Http):
         self.cloud = self.cloudscale(RECORDS, "--page-size", str(size))
         self.lines = cloudscale.expected_lines(1, 0, RECORDS)
 
-    def begin(self, sink):
-        """All records are delivered; the daemon runs."""
+    def begin(self, sink, once=True):
+        """The daemon runs, and all records have been delivered before it began (ONCE), or will be."""
         self.configure(
             self.source(self.cloud.url, more="interval = 1h"), sink, self.file_sink(), control=self.socket, daemon="keep = 7d"
         )
-        self.once()
+        if once:
+            self.once()
         return self.run_daemon()
 
     def run_daemon(self):
@@ -145,15 +157,22 @@ class Kinds(Http):
 
         self.read_pages_of(2)  # many jobs, so that the replay is not over at once
         daemon = self.begin(
-            "[sink far]\ntype = kafka\nbrokers = %s\ntopic = audit\nsecurity = plaintext\nformat = envelope\n" % address)
+            "[sink far]\ntype = kafka\nbrokers = %s\ntopic = audit\nsecurity = plaintext\nformat = envelope\n" % address,
+            once=False)  # the first transaction of a process sends the position before it knows where the records go
+        wait_until(lambda: len(messages()) == RECORDS, "all at the broker")
         first = messages()
 
         def hold():
+            """trawld has sent all that it can, and the broker has taken it. Else this one would have the position of a
+            transaction without its records, where a real one shows neither."""
             broker.send_signal(signal.SIGSTOP)
+            wait_until(lambda: rests(daemon.pid), "trawld's rest")
+            daemon.signal(signal.SIGSTOP)
+            broker.send_signal(signal.SIGCONT)
+            wait_until(lambda: rests(broker.pid), "the broker's rest")
             return True
 
         finish = self.replay_and_kill(daemon, hold)
-        broker.send_signal(signal.SIGCONT)
         finish()
         self.assert_again(first, messages()[RECORDS:], 128)
 
