@@ -50,12 +50,18 @@ class ReadFaults(OnDisk):
             self.once(code)
         (self.folder / "script").unlink()
         self.simulator.control(visible=RECORDS)
+        self.ctl("dead-letters", "resend", "program")
         shutil.copytree(self.root, self.kept)
+        shutil.copytree(self.root, self.inodes, copy_function=os.link, dirs_exist_ok=True)
 
     def restore(self):
+        """Every file is as it was, and the same file: positions and notes name inodes."""
         shutil.rmtree(self.root)
-        shutil.copytree(self.kept, self.root)
-        self.ctl("dead-letters", "resend", "program")  # the note of that names the inode of their file
+        for path in sorted(self.kept.rglob("*")):
+            name = path.relative_to(self.kept)
+            if not path.is_dir():
+                (self.inodes / name).write_bytes(path.read_bytes())
+        shutil.copytree(self.inodes, self.root, copy_function=os.link)
         for suffix in ("", ".failed", ".over"):
             self.log.with_name(self.log.name + suffix).unlink(missing_ok=True)
 
@@ -150,8 +156,7 @@ class ReadFaults(OnDisk):
         self.assertIsNone(daemon.process.poll(), daemon.text())
         taken = self.folder / "taken"
         return (
-            self.out.exists()
-            and self.out.read_bytes().count(b"\n") == RECORDS
+            all(self.archived(path).count(b"\n") == RECORDS for path in (self.out, self.rotated))
             and taken.read_bytes().count(b"\n") == RECORDS
             and not (self.state / "dead-letters" / "program.ndjson").exists()
         )
