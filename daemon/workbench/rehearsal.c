@@ -42,8 +42,11 @@ static char *make_key(const char *kind)
 	EVP_PKEY *key = strcmp(kind, "rsa") == 0 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 	BIO *memory = BIO_new(BIO_s_mem());
 	char *data, *text = NULL;
-	if (key && memory && PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL))
-		text = mem_strndup(data, (size_t)BIO_get_mem_data(memory, &data));
+	if (key && memory && PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL)) {
+		long size = BIO_get_mem_data(memory, &data);
+
+		text = mem_strndup(data, (size_t)size);
+	}
 	BIO_free(memory);
 	EVP_PKEY_free(key);
 	return text ? text : mem_strdup("");
