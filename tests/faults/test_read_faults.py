@@ -155,8 +155,12 @@ class ReadFaults(OnDisk):
     def is_complete(self, daemon):
         self.assertIsNone(daemon.process.poll(), daemon.text())
         taken = self.folder / "taken"
+        try:
+            archived = [self.archived(path).count(b"\n") for path in (self.out, self.rotated)]
+        except (OSError, EOFError):  # just now it is rotated or compressed
+            return False
         return (
-            all(self.archived(path).count(b"\n") == RECORDS for path in (self.out, self.rotated))
+            archived == [RECORDS, RECORDS]
             and taken.read_bytes().count(b"\n") == RECORDS
             and not (self.state / "dead-letters" / "program.ndjson").exists()
         )
@@ -170,6 +174,12 @@ class ReadFaults(OnDisk):
     def run_daemon(self, fault):
         self.restore()
         daemon = self.start(fault)
+        try:
+            return self.watch(daemon, fault)
+        finally:
+            daemon.kill()  # the next one has the same lock
+
+    def watch(self, daemon, fault):
         if fault.endswith("always"):
             # until it has said so, or has everything that it may still read
             wait_until(lambda: self.failed() or self.is_complete(daemon), "a read that fails")
