@@ -3,7 +3,7 @@
 user and from another one, while records flow.
 
 They send garbage, half requests, requests without end and descriptors, do not read what they are sent, go in the middle of
-it, and come by thousands. Records arrive meanwhile, the event loop is never blocked for 100 ms, and at the end trawld has
+it, and come by thousands. Records arrive meanwhile, the event loop is never at work for 100 ms, and at the end trawld has
 the descriptors and about the memory that it had before, and answers trawlctl. Another user is let in nowhere. TRAWLD_FAULTS
 says how many attacks there are; TRAWLD_TEST_SEED repeats a run.
 """
