@@ -188,6 +188,7 @@ struct definition {
 
 	struct request_definition first; /* [request] + [request.first]: without a cursor */
 	struct request_definition next; /* [request] + [request.next]: with one */
+	bool first_has_start; /* first sends ${window.start} */
 	struct request_definition resume_request; /* [request] + [request.resume]: with the cursor
 						     of an earlier poll; method NULL: as first */
 

@@ -494,7 +494,8 @@ void reader_consistency(struct definition_reader *reader)
 		reader_fault(reader, ini_find(&definition->ini, "records", NULL), "bad_element",
 			"bad_element = quarantine cannot be combined with %s",
 			definition->fetches ? "[fetch]" : "`ties` in [page]");
-	if (definition->resume.window && !request_uses(&definition->first, "window.start"))
+	definition->first_has_start = request_uses(&definition->first, "window.start");
+	if (definition->resume.window && !definition->first_has_start)
 		reader_fault(reader, resume, "window",
 			"[resume] window = yes, but the request does not use ${window.start}");
 	const struct request_definition *resumed = definition->resume_request.method

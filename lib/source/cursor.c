@@ -44,6 +44,7 @@ void cursor_close_chain(struct cursor *cursor)
 	cursor_set(&cursor->page, SLICE_NULL);
 	cursor->offset = cursor->number = -1;
 	cursor->start_time = cursor->end_time = cursor->until_time = NSEC_NONE;
+	cursor->since_time = NSEC_NONE;
 }
 
 void cursor_rewind(struct cursor *cursor, nsec_t time)
@@ -95,6 +96,7 @@ char *cursor_print(const struct cursor *cursor)
 		print_time(&out, "clock", cursor->clock_time);
 		print_time(&out, "known", cursor->known_time);
 	}
+	print_time(&out, "since", cursor->since_time);
 	print_time(&out, "keys_from", cursor->keys_from_time);
 	print_time(&out, "watermark", cursor->watermark_time);
 	print_time(&out, "newest", cursor->newest_time);
@@ -140,6 +142,7 @@ int cursor_parse(struct cursor *ret, const char *text)
 		    parse_time(root, "until", &cursor.until_time) == 0 &&
 		    parse_time(root, "clock", &cursor.clock_time) == 0 &&
 		    parse_time(root, "known", &cursor.known_time) == 0 &&
+		    parse_time(root, "since", &cursor.since_time) == 0 &&
 		    parse_time(root, "keys_from", &cursor.keys_from_time) == 0 &&
 		    parse_time(root, "watermark", &cursor.watermark_time) == 0 &&
 		    parse_time(root, "newest", &cursor.newest_time) == 0 &&

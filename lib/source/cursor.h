@@ -4,8 +4,8 @@
  *
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
  * cursor as JSON), page (the same, inside an open chain), exact, start, end, until, clock, known
- * (open span), keys_from, watermark, newest, polled, started (RFC 3339 with nanoseconds), offset,
- * number, document, rows, page_size, page_cut, page_shape.
+ * (open span), since, keys_from, watermark, newest, polled, started (RFC 3339 with nanoseconds),
+ * offset, number, document, rows, page_size, page_cut, page_shape.
  */
 #ifndef TRAWLD_SOURCE_CURSOR_H
 #define TRAWLD_SOURCE_CURSOR_H
@@ -26,6 +26,8 @@ struct cursor {
 	nsec_t until_time; /* where the poll that the open span belongs to ends */
 	nsec_t clock_time; /* the earliest clock, and the newest record, when that poll began */
 	nsec_t known_time;
+	nsec_t since_time; /* cursors: from when on everything is read when the open chain has
+			      ended; NSEC_NONE: not known, or none is open */
 	nsec_t keys_from_time; /* dedupe keys are kept of what was read from here on: no poll
 				  reaches further back to read again; NSEC_NONE: of everything */
 	nsec_t watermark_time; /* windows: everything before is done; NSEC_NONE: nothing yet */
@@ -50,6 +52,7 @@ struct cursor {
 		.until_time = NSEC_NONE,                                                           \
 		.clock_time = NSEC_NONE,                                                           \
 		.known_time = NSEC_NONE,                                                           \
+		.since_time = NSEC_NONE,                                                           \
 		.keys_from_time = NSEC_NONE,                                                       \
 		.watermark_time = NSEC_NONE,                                                       \
 		.newest_time = NSEC_NONE,                                                          \

@@ -138,9 +138,10 @@ static bool open_poll(struct poll *poll, const struct clocks *now)
 		cursor_close_chain(cursor);
 	} else if (cursor->page && !cursor->exact) {
 		/* what was read before the restart is known; its count of equal records is not */
-		nsec_t start = cursor->start_time;
+		nsec_t start = cursor->start_time, since = cursor->since_time;
 		cursor_close_chain(cursor);
 		cursor->start_time = start;
+		cursor->since_time = since;
 	}
 	poll->open = true;
 	poll_begin_chain(poll);
@@ -387,18 +388,39 @@ static void set_expired(struct poll *poll, nsec_t now_time, enum gap_reason reas
 	poll->cursor.polled_time = now_time;
 }
 
-/* A chain of cursors ended: until now nothing is left out, by the API's word, since the last one,
- * or since its first page. A quiet source says so once a minute. */
-static void note_chain(struct poll *poll, const struct clocks *now, nsec_t read)
+/* What the first page of a chain was requested from, if it was by time; NSEC_NONE: not. */
+static nsec_t asked_from(const struct poll *poll)
 {
-	nsec_t early = clocks_early(now);
-	nsec_t since = poll->chained_time != NSEC_NONE ? poll->chained_time : read;
-	if (clocks_unset(early))
+	bool first = poll->n_pages == 0 && poll->from_first; /* with a cursor: no start_time */
+	return first && definition_of(poll)->first_has_start ? poll->request.start_time : NSEC_NONE;
+}
+
+/* A page of a chain of cursors came; everything until READ was read before. From when on has
+ * everything been read when the chain has ended? From the end of the last one, or where the first
+ * page was requested from; else since its first page. */
+static nsec_t chained_since(const struct poll *poll, nsec_t read)
+{
+	nsec_t since = poll->cursor.since_time, asked = asked_from(poll);
+	if (since == NSEC_NONE)
+		since = poll->chained_time != NSEC_NONE ? poll->chained_time : read;
+	return asked != NSEC_NONE && (since == NSEC_NONE || asked < since) ? asked : since;
+}
+
+/* A page of a chain of cursors came. With its LAST one, SINCE then until now nothing is left out,
+ * by the API's word, but what it no longer keeps. A quiet source says so once a minute. */
+static void note_chain(struct poll *poll, const struct clocks *now, nsec_t since, bool last)
+{
+	nsec_t early = clocks_early(now), retention = definition_of(poll)->resume.retention_ns;
+	nsec_t oldest = retention ? clocks_late(now) - retention : NSEC_NONE;
+	if (follows_cursors(definition_of(poll)) && !last)
+		poll->cursor.since_time = since;
+	if (!follows_cursors(definition_of(poll)) || !last || clocks_unset(early))
 		return;
-	if (poll->chained_time != NSEC_NONE && early < poll->chained_time + NSEC_PER_MIN &&
-		poll->n_elements == 0)
+	if (poll->chained_time != NSEC_NONE && since >= poll->chained_time &&
+		early < poll->chained_time + NSEC_PER_MIN && poll->n_elements == 0)
 		return;
-	poll_add_cover(poll, since, early, true);
+	if (since != NSEC_NONE)
+		poll_add_cover(poll, since > oldest ? since : oldest, early, true);
 	poll->chained_time = early;
 }
 
@@ -486,7 +508,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 		if (r)
 			return r;
 	}
-	nsec_t read = read_until(cursor);
+	nsec_t read = read_until(cursor), since = chained_since(poll, read);
 	if (last && follows_cursors(definition)) {
 		r = end_by_cursor(poll, page, url, reterr);
 		if (r)
@@ -499,8 +521,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	poll->total = page->total;
 	note_page(poll, page);
 	note_polled(poll, now, read, last);
-	if (last && follows_cursors(definition))
-		note_chain(poll, now, read);
+	note_chain(poll, now, since, last);
 	if (definition->resume.newest)
 		newest_note(poll, page, now, last);
 	note_newest(poll, credible(page->newest_time, now), last);

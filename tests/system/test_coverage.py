@@ -4,6 +4,7 @@ unread records are lost."""
 
 import json
 import re
+import shutil
 import time
 
 import harness
@@ -51,6 +52,31 @@ class Coverage(quiet_api.Case):
         self.assertEqual(rows[0]["reason"], "retention")
         (row,) = self.rows("--since", "-1h")
         self.assertEqual(row["state"], "full")
+
+    def test_chain(self):
+        """The first catch-up by a cursor counts from the start on, however many pages it has; records from
+        before it are not requested, and not claimed."""
+        for size in ("100", "7", "2"):
+            with self.subTest(page_size=size):
+                shutil.rmtree(self.state, ignore_errors=True)
+                self.out.unlink(missing_ok=True)
+                simulator = self.cloudscale(50, "--base", "now", "--step-ms", "20000", "--page-size", size)
+                begun = time.time()
+                text = self.source(simulator.url).replace("start = earliest", "start = -10m")
+                self.configure(text, self.file_sink())
+                self.once()
+                n_lines = len(self.out.read_bytes().splitlines())
+                self.assertTrue(20 <= n_lines <= 45, n_lines)
+                (row,) = self.rows()
+                self.assertEqual((row["source"], row["state"]), ("acme", "chain"))
+                self.assertGreaterEqual(seconds(row["start"]), begun - 600 - 0.001)
+                self.assertLessEqual(seconds(row["start"]), time.time() - 600)
+                self.assertLessEqual(seconds(row["end"]), time.time())
+                self.once()
+                (again,) = self.rows()
+                self.assertEqual(again["start"], row["start"])
+                self.assertGreater(seconds(again["end"]), seconds(row["end"]))
+                simulator.stop()
 
     def detailed(self, port):
         found = ask(port, "/status?name=s").json()["sources"]
