@@ -470,8 +470,7 @@ class Package(PackageCase):
             return
         acme = self.simulator("--project", "%s=4:9000" % TOKEN, "--page-size", "50")
         self.install(older)
-        self.box.run("rm", "-r", "/etc/systemd/system/trawld.service.d",
-                     "/etc/trawld/conf.d/elsewhere.conf")
+        self.box.run("rm", "-r", "/etc/systemd/system/trawld.service.d")
         self.box.run("systemctl", "daemon-reload")
         self.box.write("/etc/trawld/trawld.conf", (
             "[daemon]\nlisten = off\n" + self.source(acme.url, "old", more="interval = 200ms")
