@@ -77,6 +77,20 @@ class Good(Sealed):
             first += body["records"]
         self.assertEqual(self.anchor.read_bytes(), self.seals.read_bytes())
 
+    def test_copied(self):
+        """A copy in the place of the archive, as after a move to another disk, is the same file: no seal says that it ended."""
+        simulator = self.cloudscale(600)
+        self.sealed(simulator.url)
+        for visible in (200, 400, 600):
+            simulator.control(visible=visible)
+            self.once()
+            shutil.copy(self.out, self.dir / "copy")
+            os.rename(self.dir / "copy", self.out)
+        found = self.verify_good()
+        self.assertEqual((found["records"], found["sealed"]), (600, 600))
+        bodies = [json.loads(json.loads(line)["body"]) for line in self.seals.read_text().splitlines()]
+        self.assertEqual([(body["records"], body["closed"]) for body in bodies], [(200, False)] * 3)
+
     def test_seals_that_cannot_be_written(self):
         """The run does not count as done; the next one seals what it left."""
         simulator = self.cloudscale(300)

@@ -320,6 +320,10 @@ static int file_position_parse(json_t *root, struct file_position *position,
 		r = seals_recover(&position->seals, seals, reterr);
 	if (r)
 		return r;
+	for (size_t i = 0; i < position->targets.n_items; i++) {
+		if (!position->targets.items[i]->moved)
+			seals_follow(&position->seals, position->targets.items[i]);
+	}
 	return file_closer_recover(position->closer, closed, reterr);
 }
 

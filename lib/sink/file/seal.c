@@ -301,6 +301,17 @@ static bool seals_is_latest(const struct seals *seals, size_t index)
 	return true;
 }
 
+void seals_follow(struct seals *seals, const struct file_target *target)
+{
+	for (size_t i = 0; i < seals->n_runs; i++) {
+		struct seal_run *run = seals->runs[i];
+
+		if (seals_is_latest(seals, i) && run->end == target->size &&
+			strcmp(run->path, target->path) == 0)
+			run->inode = target->inode;
+	}
+}
+
 /* Is nothing more to be written to the file of run INDEX? */
 static bool seals_is_over(const struct seals *seals, size_t index)
 {

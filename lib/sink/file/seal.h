@@ -75,6 +75,10 @@ void seals_deinit(struct seals *seals);
  * 0 or FAULT_STORE. */
 int seals_enter(struct seals *seals, struct file_target *target, struct fault *reterr);
 
+/* After a start: TARGET is at its path and has what was left there, perhaps in a copy: then its run
+ * is of the copy. */
+void seals_follow(struct seals *seals, const struct file_target *target);
+
 /* Between jobs: seals what is not sealed yet, and says so for a chain that was silent for an hour.
  */
 void seals_make(struct seals *seals, nsec_t now);
