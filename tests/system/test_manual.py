@@ -96,7 +96,7 @@ class Manual(Sealed):
     def bare(self, line):
         """Without numbers, host and the name of the client."""
         line = re.sub(r"https?://[^/ ]+", "URL", line).replace(fjordcloud.CLIENT, "archive-reader")
-        return re.sub(r"\b\d{3,}\b|\d+ms|\.\d+Z", "0", re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "TIME", line))
+        return re.sub(r"\b\d{3,}\b|(less than )?\d+ms|\.\d+Z", "0", re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "TIME", line))
 
 
 if __name__ == "__main__":

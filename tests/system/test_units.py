@@ -185,6 +185,7 @@ class Completion(harness.Case):
     def commands(self):
         """[(command, its arguments)] as trawlctl says them."""
         said = self.trawld("--help", program=harness.TRAWLCTL).out.decode()
+        said = re.sub(r"\n {4}(?=\S)", " ", said)  # arguments that go on in another line
         return re.findall(r"(?m)^  ([a-z][a-z-]+)( .*)?$", said)
 
     def compare(self, shell):
