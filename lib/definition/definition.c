@@ -270,6 +270,7 @@ struct definition *definition_load(const char *name, const struct definition_pat
 	struct definition *definition = MEM_NEW(struct definition);
 	struct definition_reader reader = {definition, findings, source};
 	definition->name = mem_strdup(name);
+	definition->source_file = mem_strdup(source ? source->file : NULL);
 	if (strcmp(name, CUSTOM) != 0) {
 		char *file CLEANUP_FREE = find_file(name, path);
 		if (!file)
@@ -422,6 +423,7 @@ void definition_free(struct definition *definition)
 	for (size_t i = 0; i < definition->n_parameters; i++)
 		parameter_deinit(&definition->parameters[i]);
 	free(definition->parameters);
+	free(definition->source_file);
 	auth_definition_deinit(&definition->auth);
 	request_deinit(&definition->first);
 	request_deinit(&definition->next);

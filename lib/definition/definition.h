@@ -180,6 +180,8 @@ struct definition {
 	char *name; /* "cloud-x", or "custom" */
 	char *title;
 	char *file; /* NULL for custom */
+	char *source_file; /* of the source's section, whose keys are laid over it and give values
+			      to parameters; its own copy, since it outlives the configuration */
 	struct ini ini; /* all text, overlaid; findings point into it */
 	struct parameter *parameters;
 	size_t n_parameters;

@@ -26,10 +26,11 @@ static void section_for(
 {
 	struct ini *ini = &definition->ini;
 	if (!ini_find(ini, kind, NULL))
-		ini_add(ini, kind, NULL, entry->file, entry->line);
+		ini_add(ini, kind, NULL, definition->source_file, entry->line);
 }
 
-static void set_entry(struct ini_section *section, const char *key, const struct ini_entry *from)
+static void set_entry(struct ini_section *section, const char *key, const struct ini_entry *from,
+	const char *file)
 {
 	struct ini_entry *entry = ini_section_find(section, key);
 	if (!entry) {
@@ -40,7 +41,7 @@ static void set_entry(struct ini_section *section, const char *key, const struct
 	}
 	free(entry->value);
 	entry->value = mem_strdup(from->value);
-	entry->file = from->file;
+	entry->file = file;
 	entry->line = from->line;
 	entry->secret = from->secret;
 }
@@ -100,7 +101,8 @@ void definition_overlay(
 		section_for(definition, kind, entry);
 		for (size_t j = 0; j < definition->ini.n_sections; j++)
 			if (strcmp(definition->ini.sections[j].kind, kind) == 0)
-				set_entry(&definition->ini.sections[j], key, entry);
+				set_entry(&definition->ini.sections[j], key, entry,
+					definition->source_file);
 		entry->used = true;
 	}
 }

@@ -218,7 +218,7 @@ static void bind(struct definition_reader *reader, struct ini_section *section,
 	struct ini_entry *entry = ini_section_find(source, parameter->name);
 	if (entry) {
 		entry->used = true;
-		parameter->file = entry->file;
+		parameter->file = reader->definition->source_file;
 		parameter->line = entry->line;
 		if (entry->value[0])
 			set_value(reader, parameter, entry, entry->value, &parameter->value);
