@@ -6,6 +6,7 @@ TRAWLD, the program; TRAWLCTL (default: beside it); TRAWLD_PROVIDERS, the folder
 definitions; TRAWLD_PATIENCE, a factor for all deadlines (slow builds).
 """
 
+import contextlib
 import datetime
 import json
 import os
@@ -115,6 +116,15 @@ class Result:
         return [line for line in self.err.splitlines() if phrase.lower() in line.lower()]
 
 
+def thread_states(pid):
+    """Of the threads of a process, as proc(5) names them."""
+    states = set()
+    for path in pathlib.Path("/proc/%d/task" % pid).glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one that has ended
+            states.add(path.read_text().rpartition(")")[2].split()[0])
+    return states
+
+
 class Daemon:
     """A running trawld, its log kept line by line."""
 
@@ -170,6 +180,8 @@ class Daemon:
 
     def signal(self, number):
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:  # a busy machine lets it run for a moment
+            wait_until(lambda: thread_states(self.pid) <= {"T", "Z"}, "the stop of the process")
 
     def wait(self, seconds=30):
         """The exit code."""

@@ -4,7 +4,6 @@ order and byte for byte, at most those of one job twice. Envelopes say that they
 anything."""
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ REPLAYED = ',"replayed":true,"record":'
 def rests(pid):
     """No thread of the process runs, or could, for a moment."""
     for _ in range(10):
-        if any(path.read_text().rpartition(")")[2].split()[0] != "S" for path in pathlib.Path("/proc/%d/task" % pid).glob("*/stat")):
+        if harness.thread_states(pid) != {"S"}:
             return False
         time.sleep(0.02)
     return True
