@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import time
 
 import harness
 from harness import wait_until
@@ -149,6 +150,11 @@ class Some(Http):
         self.assert_letters(0)
         self.assert_arrived_without([0], 3)
 
+    def rests(self):
+        before = self.receiver.stats()["refused"]
+        time.sleep(0.2)
+        return self.receiver.stats()["refused"] == before
+
     def test_one_by_one(self):
         """Records that come one at a time to a receiver that takes none."""
         self.cloud.control(visible=1)
@@ -159,6 +165,8 @@ class Some(Http):
             self.cloud.control(visible=count)
             wait_until(lambda: self.receiver.stats()["refused"] >= count, "a try")
         self.assertEqual(self.dead_letters(), [])
+        # not amid a try, the records of which it would have refused in part
+        wait_until(self.rests, "a pause between two tries")
         self.receiver.control(refuse={})
         wait_until(lambda: self.taken("array") == 19, "all records")
         self.assertEqual(daemon.stop(), 0)
