@@ -37,7 +37,7 @@ json_t *control_refusal(int code, const char *text)
 
 static json_t *unknown_name(const struct setup *setup, const char *name)
 {
-	char *hint CLEANUP_FREE = setup_hint(setup, name);
+	char *hint CLEANUP_FREE = config_hint(setup->config, name);
 	char *text CLEANUP_FREE =
 		mem_printf("the running trawld has no source or sink `%s`%s", name, hint);
 	return control_refusal(EX_USAGE, text);

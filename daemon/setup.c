@@ -314,18 +314,6 @@ struct setup_sink *setup_find_sink(const struct setup *setup, const char *name)
 	return names_find(&setup->sink_names, name, &at) ? setup->sinks[at] : NULL;
 }
 
-char *setup_hint(const struct setup *setup, const char *name)
-{
-	size_t n = 0;
-	const char **names CLEANUP_FREE =
-		mem_array(setup->n_sources + setup->n_sinks + 1, sizeof(char *));
-	for (size_t i = 0; i < setup->n_sources; i++)
-		names[n++] = setup->sources[i]->name;
-	for (size_t i = 0; i < setup->n_sinks; i++)
-		names[n++] = setup->sinks[i]->name;
-	return str_hint(name, names, n);
-}
-
 void setup_route(const struct setup *setup, const struct source *source, struct str_list *ret_names)
 {
 	const struct str_list *own = &source->options.sinks;

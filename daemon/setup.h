@@ -36,9 +36,6 @@ void setup_free(struct setup *setup);
 struct source *setup_find_source(const struct setup *setup, const char *name);
 struct setup_sink *setup_find_sink(const struct setup *setup, const char *name);
 
-/* As str_hint, for a source or sink of this name. */
-char *setup_hint(const struct setup *setup, const char *name);
-
 /* The sinks that SOURCE goes to: its own list, or all. */
 void setup_route(
 	const struct setup *setup, const struct source *source, struct str_list *ret_names);

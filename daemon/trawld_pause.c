@@ -90,7 +90,7 @@ int trawld_pause(struct trawld *trawld, const char *name, bool paused, const cha
 		.disabled = poller && !poller->source->options.enabled,
 	};
 	if (!poller && !sink) {
-		char *hint CLEANUP_FREE = setup_hint(trawld->parts.setup, name);
+		char *hint CLEANUP_FREE = config_hint(trawld->parts.setup->config, name);
 		fault_set(reterr, FAULT_CONFIG, "the running trawld has no source or sink `%s`%s",
 			name, hint);
 		return EX_USAGE;

@@ -79,6 +79,9 @@ struct ini_section *ctl_find_source(const struct config *config, const char *nam
 /* Where source NAME begins without a state, as it is configured. */
 const char *ctl_start_of(const struct config *config, const char *name);
 
+/* Prints that the file at PATH cannot be read, for the reason ERROR (an errno); the exit code. */
+int ctl_cannot_read(const char *path, int error);
+
 /* Prints that there is no source NAME, with the nearest of the configured ones and NAMES; the exit
  * code. */
 int ctl_unknown_source(

@@ -173,6 +173,12 @@ int ctl_own_state(struct store **ret, const struct config *config)
 	return r ? ctl_store_failed(r, &fault) : 0;
 }
 
+int ctl_cannot_read(const char *path, int error)
+{
+	fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
+	return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
+}
+
 int ctl_unknown_source(
 	const char *name, const struct config *config, const char *const *names, size_t n_names)
 {

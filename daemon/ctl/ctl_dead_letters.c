@@ -69,12 +69,6 @@ static int acknowledged(const char *directory, const char *name, off_t *ret)
 	return 0;
 }
 
-static int cannot_read(const char *path, int error)
-{
-	fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
-	return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
-}
-
 /* 0, or an errno: what was printed is not all. */
 static int print_letters(FILE *file, bool json, unsigned long long *ret_n)
 {
@@ -108,14 +102,14 @@ static int list(const struct config *config, const char *name, bool json)
 	unsigned long long n = 0;
 	off_t offset = 0;
 	if (!file && error != ENOENT)
-		return cannot_read(path, error);
+		return ctl_cannot_read(path, error);
 	if (file) {
 		int code = acknowledged(directory, name, &offset);
 		fseeko(file, offset, SEEK_SET);
 		error = code ? 0 : print_letters(file, json, &n);
 		fclose(file);
 		if (code || error)
-			return code ? code : cannot_read(path, error);
+			return code ? code : ctl_cannot_read(path, error);
 	}
 	if (!json)
 		printf("sink %s: %llu dead letter%s\n", name, n, str_plural(n));

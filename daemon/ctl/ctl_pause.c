@@ -53,14 +53,7 @@ static int ask(const struct config *config, const char *name, bool paused)
 /* The state has the sources and sinks that trawld was started with. */
 static int unknown(const struct config *config, const char *name)
 {
-	size_t n = 0;
-	const char **all CLEANUP_FREE =
-		mem_array(config->n_sources + config->n_sinks + 1, sizeof(char *));
-	for (size_t i = 0; i < config->n_sources; i++)
-		all[n++] = config->sources[i]->name;
-	for (size_t i = 0; i < config->n_sinks; i++)
-		all[n++] = config->sinks[i]->name;
-	char *hint CLEANUP_FREE = str_hint(name, all, n);
+	char *hint CLEANUP_FREE = config_hint(config, name);
 	fprintf(stderr, "trawlctl: the state has no source or sink `%s`%s\n", name, hint);
 	return EX_USAGE;
 }

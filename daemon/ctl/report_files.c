@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/json_value.h"
 #include "base/mem.h"
+#include "ctl/ctl.h"
 #include "ctl/verification.h"
 #include "pipeline/deadletter.h"
 
@@ -72,10 +73,8 @@ static int read_letters(struct report *report, json_t *one, const char *key, con
 	int error = letters ? 0 : errno ? errno : EIO;
 	if (file)
 		fclose(file);
-	if (error) {
-		fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
-		return error == EACCES ? EX_NOPERM : EX_TEMPFAIL;
-	}
+	if (error)
+		return ctl_cannot_read(path, error);
 	json_object_set_new(one, key, letters);
 	return 0;
 }

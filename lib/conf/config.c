@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "conf/each.h"
 #include "conf/expand.h"
 
@@ -240,4 +241,16 @@ void config_free(struct config *config)
 	free(config->directory);
 	free(config->location);
 	free(config);
+}
+
+char *config_hint(const struct config *config, const char *name)
+{
+	size_t n = 0;
+	const char **names CLEANUP_FREE =
+		mem_array(config->n_sources + config->n_sinks + 1, sizeof(char *));
+	for (size_t i = 0; i < config->n_sources; i++)
+		names[n++] = config->sources[i]->name;
+	for (size_t i = 0; i < config->n_sinks; i++)
+		names[n++] = config->sinks[i]->name;
+	return str_hint(name, names, n);
 }

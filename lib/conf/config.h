@@ -75,4 +75,7 @@ void config_read_cluster(struct config *config, struct findings *findings);
  * mounted Kubernetes ConfigMap. */
 char *config_locate(const char *path);
 
+/* As str_hint says it: the source or sink whose name is nearest to NAME. The caller frees it. */
+char *config_hint(const struct config *config, const char *name);
+
 #endif

@@ -469,7 +469,7 @@ int resend_note(struct resend *resend, struct fault *reterr)
 {
 	int r = 0;
 
-	if (resend->stay.size > 0) /* what is no dead letter is not for trawld to remove */
+	if (resend->stay.size > 0) /* a line that is not a dead letter is kept */
 		r = append_lines(resend, buf_slice(&resend->stay));
 	if (r)
 		return resend_failed(resend->letters, -r, reterr);

@@ -1,7 +1,7 @@
 /*
  * Dead letters that go through their sink again. The file keeps them until they are acknowledged:
  * a note beside it, STATE/dead-letters/SINK.resend, holds how far that is, so that a restart
- * continues there. When all of what the command found is dealt with, the file is written anew
+ * continues there. When all of what the command found is dealt with, the file is rewritten
  * without it. What is rejected again was added to the file's end by then, as a new dead letter.
  */
 #ifndef TRAWLD_PIPELINE_RESEND_H
@@ -56,8 +56,8 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
  * same after a reload or a restart, whatever else is queued by then. 0, or FAULT_STORE. */
 int resend_plan(struct resend *resend, const struct sink_job *job, struct fault *reterr);
 /* The job is acknowledged, and what was rejected of it is a new dead letter. After the last one the
- * file is written anew. On FAULT_STORE the note is behind: a crash would repeat records, and
- * resend_note is to be called before the next job. */
+ * file is rewritten without them. On FAULT_STORE the note says less than was acknowledged: a crash
+ * would repeat records, and resend_note is to be called before the next job. */
 int resend_done(struct resend *resend, struct fault *reterr);
 int resend_note(struct resend *resend, struct fault *reterr);
 /* Ends it: what is acknowledged leaves the file, the rest stays. 0, or FAULT_STORE: both stay. */

@@ -12,7 +12,6 @@
  * file that gets at the end how much memory was in use at most, in KiB.
  */
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdbool.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "../clock_symbols.h"
+#include "real_function.h"
 
 #define NSEC_PER_MSEC 1000000
 
@@ -142,15 +142,6 @@ static __attribute__((destructor)) void note_memory(void)
 	out = fopen(path, "w");
 	if (!peak || !out || fprintf(out, "%ld", strtol(peak + 6, NULL, 10)) < 0 || fclose(out))
 		abort();
-}
-
-static void find_real(void *ret, const char *name)
-{
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	if (!symbol)
-		abort();
-	memcpy(ret, &symbol, sizeof(symbol));
 }
 
 int epoll_wait(int fd, struct epoll_event *events, int n, int timeout)

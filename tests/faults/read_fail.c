@@ -8,7 +8,6 @@
  * those, fopen returns one that reads with read(). A small state would be read once, so SQLite gets
  * a cache of ten pages.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "real_function.h"
+
 typedef ssize_t (*read_fn)(int, void *, size_t);
 typedef ssize_t (*pread_fn)(int, void *, size_t, off64_t);
 typedef FILE *(*fopen_fn)(const char *, const char *);
@@ -28,20 +29,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *log_name;
 static long fails_at, count;
 static bool always;
-
-static void find_real(void *ret, const char *name)
-{
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	if (!symbol)
-		abort();
-	memcpy(ret, &symbol, sizeof(symbol));
-}
-
-#define REAL(name, type)                                                                           \
-	static type real;                                                                          \
-	if (!real)                                                                                 \
-	find_real(&real, #name)
 
 __attribute__((constructor)) static void begin(void)
 {

@@ -15,7 +15,6 @@
  * under a lock. Calls that this does not know would be missing from the log: the tests compare the
  * last state that they rebuild with the real one.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -29,6 +28,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "real_function.h"
 
 struct entry {
 	char kind; /* Create, Mkdir, Write, Truncate, Sync, Failed sync, Rename, Unlink */
@@ -45,21 +46,6 @@ static struct {
 	int error;
 	char how[8];
 } fault;
-
-/* The function that trawld would call without this library. */
-static void find_real(void *ret, const char *name)
-{
-	void *symbol = dlsym(RTLD_NEXT, name);
-
-	if (!symbol)
-		abort();
-	memcpy(ret, &symbol, sizeof(symbol));
-}
-
-#define REAL(name, type)                                                                           \
-	static type real;                                                                          \
-	if (!real)                                                                                 \
-	find_real(&real, #name)
 
 typedef ssize_t (*write_fn)(int, const void *, size_t);
 typedef int (*open_fn)(const char *, int, ...);
