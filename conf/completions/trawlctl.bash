@@ -19,7 +19,7 @@ _trawlctl_providers()
 _trawlctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="backup cat check cluster config coverage cursor dead-letters definition drop-sink events find gaps pause poll probe prove providers refill reload rename rename-sink replay report resume rewind setup skip state status tail test top verify"
+	local commands="backup cat check cluster config coverage cursor dead-letters definition drop-sink events find gaps help pause poll probe prove providers refill reload rename rename-sink replay report resume rewind setup skip state status tail test top verify"
 	local options="-c -h --config --help --version"
 	local command= file=/etc/trawld/trawld.conf i
 	COMPREPLY=()
@@ -74,6 +74,7 @@ _trawlctl()
 				--source --from --to --file --key --force --dry-run --stop" -- "$cur")
 		fi
 		;;
+	help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
 	find) mapfile -t COMPREPLY < <(compgen -W "--json" -- "$cur") ;;
 	events) mapfile -t COMPREPLY < <(compgen -W "--since --json" -- "$cur") ;;
 	gaps) mapfile -t COMPREPLY < <(compgen -W "$(_trawlctl_names source "$file") --acknowledge --all --json" -- "$cur") ;;

@@ -149,13 +149,21 @@ static int usage(const struct ctl_command *command)
 
 static const struct ctl_command *find(const struct ctl_command *commands, const char *name)
 {
-	const char *names[N_COMMANDS_MAX];
-	size_t n = 0;
-	for (const struct ctl_command *command = commands; command->name; command++) {
+	for (const struct ctl_command *command = commands; command->name; command++)
 		if (strcmp(command->name, name) == 0)
 			return command;
+	return NULL;
+}
+
+static const struct ctl_command *find_or_hint(const struct ctl_command *commands, const char *name)
+{
+	const struct ctl_command *command = find(commands, name);
+	const char *names[N_COMMANDS_MAX];
+	size_t n = 0;
+	if (command)
+		return command;
+	for (command = commands; command->name; command++)
 		names[n++] = command->name;
-	}
 	char *hint CLEANUP_FREE = str_hint(name, names, n);
 	fprintf(stderr, "trawlctl: there is no command `%s`%s\n", name, hint);
 	return NULL;
@@ -253,10 +261,13 @@ static bool take_option(struct ctl_arguments *ret, const struct own_option *opti
 static const struct ctl_command *find_given(
 	const struct ctl_command *commands, int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		for (const struct ctl_command *command = commands; command->name; command++)
-			if (strcmp(argv[i], command->name) == 0)
-				return command;
+	for (int i = 1; i < argc; i++) {
+		const struct ctl_command *command = find(commands, argv[i]);
+		if (command)
+			return command;
+		if (strcmp(argv[i], "-c") == 0 || strcmp(argv[i], "--config") == 0)
+			i++;
+	}
 	return NULL;
 }
 
@@ -341,7 +352,7 @@ static bool read_options(struct ctl_arguments *ret, const struct ctl_command *co
 /* `trawlctl help [COMMAND]`; NAME may be NULL. */
 static int help(const struct ctl_command *commands, const char *name)
 {
-	const struct ctl_command *command = name ? find(commands, name) : NULL;
+	const struct ctl_command *command = name ? find_or_hint(commands, name) : NULL;
 	if (name && !command)
 		return usage(NULL);
 	if (command)
@@ -361,7 +372,7 @@ const struct ctl_command *ctl_arguments_parse(struct ctl_arguments *ret,
 		*ret_code = help(commands, optind + 1 < argc ? argv[optind + 1] : NULL);
 		return NULL;
 	}
-	const struct ctl_command *command = find(commands, argv[optind]);
+	const struct ctl_command *command = find_or_hint(commands, argv[optind]);
 	if (!command) {
 		*ret_code = usage(NULL);
 		return NULL;

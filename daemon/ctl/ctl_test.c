@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "base/str.h"
 #include "base/timestamp.h"
+#include "base/user.h"
 #include "ctl/ctl.h"
 #include "mask.h"
 #include "net/client.h"
@@ -304,6 +305,22 @@ static int check_directory(const struct setup_sink *sink)
 	return EX_OK;
 }
 
+/* What root may do says nothing about the service. */
+static int test_sink(const struct setup *setup, const struct setup_sink *sink)
+{
+	const char *directory = setup->config->daemon.state_directory;
+	char *user CLEANUP_FREE = NULL;
+	struct fault fault = FAULT_NULL;
+	if (user_become_owner(directory, &user, &fault))
+		return failed(sink, fault.text, fault.class);
+	printf("sink %s (%s), %s%s%s\n", sink->name, sink->location, sink->kind->name,
+		user ? ", as " : "", user ? user : "");
+	if (sink->kind->test)
+		return ask_receiver(setup, sink);
+	return sink->kind->capabilities & SINK_EXACTLY_ONCE ? check_directory(sink)
+							    : send_test(sink);
+}
+
 int ctl_test(const struct ctl_arguments *arguments)
 {
 	struct setup *setup = ctl_setup(arguments);
@@ -314,12 +331,7 @@ int ctl_test(const struct ctl_arguments *arguments)
 	if (!sink) {
 		code = ctl_unknown_sink(arguments->name, setup->config);
 	} else {
-		printf("sink %s (%s), %s\n", sink->name, sink->location, sink->kind->name);
-		if (sink->kind->test)
-			code = ask_receiver(setup, sink);
-		else
-			code = sink->kind->capabilities & SINK_EXACTLY_ONCE ? check_directory(sink)
-									    : send_test(sink);
+		code = test_sink(setup, sink);
 	}
 	setup_free(setup);
 	return code;

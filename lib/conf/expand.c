@@ -230,6 +230,8 @@ static void expand_entry(struct ini_entry *entry, bool is_template, struct file_
 		free(entry->written);
 		entry->written = entry->value;
 		entry->value = buf_take(&out);
+	} else {
+		findings_settle(findings, entry->file, entry->line);
 	}
 	secret_wipe(out.data, out.size);
 	buf_deinit(&out);

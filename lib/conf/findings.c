@@ -12,16 +12,37 @@
 #include "base/secret.h"
 #include "conf/ini.h"
 
+static bool is_at(const struct finding *finding, const char *file, unsigned line)
+{
+	return finding->line == line && finding->file && file && strcmp(finding->file, file) == 0;
+}
+
+static bool is_settled(const struct findings *findings, const char *file, unsigned line)
+{
+	for (size_t i = 0; i < findings->n_items; i++)
+		if (findings->items[i].settles && is_at(&findings->items[i], file, line))
+			return true;
+	return false;
+}
+
+void findings_settle(struct findings *findings, const char *file, unsigned line)
+{
+	for (size_t i = 0; i < findings->n_items; i++)
+		findings->items[i].settles |= is_at(&findings->items[i], file, line);
+}
+
 __attribute__((format(printf, 4, 0))) static void add(struct findings *findings, const char *file,
 	unsigned line, const char *format, va_list args)
 {
 	struct buf text = BUF_NULL;
+	if (is_settled(findings, file, line))
+		return;
 	buf_vprintf(&text, format, args);
 	secret_mask_line(&text);
 	findings->items = mem_grow(
 		findings->items, findings->n_items, &findings->capacity, sizeof(struct finding));
 	findings->items[findings->n_items++] =
-		(struct finding){mem_strdup(file), line, buf_take(&text)};
+		(struct finding){mem_strdup(file), line, buf_take(&text), false};
 }
 
 void findings_add(

@@ -15,6 +15,7 @@ struct finding {
 	char *file; /* NULL: about no file in particular */
 	unsigned line; /* 0: about the file as a whole */
 	char *text;
+	bool settles; /* nothing else about its line is reported */
 };
 
 struct findings {
@@ -30,6 +31,8 @@ void findings_add(struct findings *findings, const char *file, unsigned line, co
 /* At the line of KEY in SECTION, or, where it is not set or NULL, at the section's. */
 void findings_add_at(struct findings *findings, const struct ini_section *section, const char *key,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* What was found so far at LINE makes anything else about that line pointless. */
+void findings_settle(struct findings *findings, const char *file, unsigned line);
 /* Takes back what says that SECTION needs KEY. */
 void findings_drop_needs(
 	struct findings *findings, const struct ini_section *section, const char *key);

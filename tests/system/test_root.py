@@ -57,6 +57,13 @@ class Root(harness.Case):
         self.assertIn("state/dead-letters/far.resend", found)
         self.assertEqual(set(found.values()), {OWNER}, found)
 
+    def test_sinks_are_tested_as_the_owner(self):
+        self.ctl("test", "far")
+        self.assertIn("file, as nobody", self.ctl("test", "archive").text)
+        self.archive.chmod(0o500)
+        said = self.ctl("test", "archive", expect=78)
+        self.assertIn("cannot write to %s as uid %d" % (self.archive, OWNER), said.err)
+
     def test_privileges_are_gone(self):
         """All of them: real, effective and saved, groups, and it is not dumpable."""
         daemon = self.daemon()

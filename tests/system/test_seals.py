@@ -216,6 +216,7 @@ class Good(Sealed):
         cases = (
             ("seal = 1m", "needs seal_key"),
             ("seal = 1m\nseal_key = nonsense", "Ed25519 private key"),
+            ("seal = 1m\nseal_key = ${file:%s}" % (self.dir / "none"), "1 error"),
             ("seal_to = anchor", "no effect without seal"),
             ("seal = 1m\nseal_key = ${file:%s}\nseal_to = archive" % self.key, "expected another sink"),
             ("seal = 1m\nseal_key = ${file:%s}\nseal_to = ankor" % self.key, "did you mean `anchor`?"),

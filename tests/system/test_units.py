@@ -194,7 +194,7 @@ class Completion(harness.Case):
         (self.dir / "conf.d").mkdir()
         (self.dir / "conf.d" / "more.conf").write_text("[source other]\n")
         conf = ("-c", str(self.conf))
-        commands = sorted(command for command, _ in self.commands())
+        commands = sorted([command for command, _ in self.commands()] + ["help"])
         offered = [word for word in shell("") if not word.startswith("-")]
         self.assertEqual(offered, commands)
         self.assertEqual(shell("pr"), [command for command in commands if command.startswith("pr")])

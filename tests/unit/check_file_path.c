@@ -1,6 +1,9 @@
 /* Paths of file sinks, and the list of kinds. */
 #include "sink/file/file_path.h"
 
+#include <errno.h>
+
+#include "sink/file/file_io.h"
 #include "sink/sinks.h"
 #include "store_fixture.h"
 
@@ -107,6 +110,25 @@ START_TEST(kinds_are_found)
 }
 END_TEST
 
+START_TEST(a_service_is_told_what_its_unit_needs)
+{
+	struct fault fault = FAULT_NULL;
+
+	unsetenv("INVOCATION_ID");
+	errno = EROFS;
+	ck_assert_int_eq(file_io_fault("make", "/srv/a", &fault), -1);
+	ck_assert_str_eq(fault.text, "cannot make /srv/a: Read-only file system");
+	setenv("INVOCATION_ID", "1", 1);
+	errno = EROFS;
+	file_io_fault("make", "/srv/a", &fault);
+	ck_assert_str_eq(fault.text,
+		"cannot make /srv/a: Read-only file system; a service of systemd may write there if its unit says so with ReadWritePaths=");
+	errno = EACCES;
+	file_io_fault("open", "/srv/a", &fault);
+	ck_assert_str_eq(fault.text, "cannot open /srv/a: Permission denied");
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("file_path");
@@ -117,6 +139,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, places);
 	tcase_add_test(tcase, a_name_never_leaves_its_directory);
 	tcase_add_test(tcase, kinds_are_found);
+	tcase_add_test(tcase, a_service_is_told_what_its_unit_needs);
 	suite_add_tcase(suite, tcase);
 }
 

@@ -90,7 +90,7 @@ int file_closed_is_at(
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 		return 0;
 	if (fd < 0 || file_io_fstat(fd, &status) < 0)
-		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
+		r = file_io_fault("look at", path, reterr);
 	if (!r && S_ISREG(status.st_mode) && status.st_ino == closed->inode &&
 		status.st_size == closed->size) {
 		r = file_target_sum(fd, path, closed->size, check, reterr);

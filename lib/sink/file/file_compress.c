@@ -34,11 +34,6 @@ static char *file_compress_name(const char *path, enum compression compression, 
 	return mem_printf("%s%s%s", path, compression_suffix(compression), end);
 }
 
-static int file_compress_fault(const char *verb, const char *path, struct fault *reterr)
-{
-	return fault_set(reterr, FAULT_STORE, "cannot %s %s: %s", verb, path, strerror(errno));
-}
-
 static int file_compress_open(struct file_compress *work, ino_t inode, struct fault *reterr)
 {
 	work->in = file_io_open(
@@ -46,19 +41,19 @@ static int file_compress_open(struct file_compress *work, ino_t inode, struct fa
 	if (work->in < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return FILE_COMPRESS_E_GONE;
 	if (work->in < 0)
-		return file_compress_fault("open", work->path, reterr);
+		return file_io_fault("open", work->path, reterr);
 	if (file_io_fstat(work->in, &work->status) < 0)
-		return file_compress_fault("look at", work->path, reterr);
+		return file_io_fault("look at", work->path, reterr);
 	if (work->status.st_ino != inode || !S_ISREG(work->status.st_mode))
 		return FILE_COMPRESS_E_GONE;
 	if (file_io_unlink(work->temporary) < 0 && errno != ENOENT)
-		return file_compress_fault("remove", work->temporary, reterr);
+		return file_io_fault("remove", work->temporary, reterr);
 	work->out = file_io_open(work->temporary,
 		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, work->status.st_mode & 0777);
 	if (work->out < 0)
-		return file_compress_fault("make", work->temporary, reterr);
+		return file_io_fault("make", work->temporary, reterr);
 	if (file_io_fchmod(work->out, work->status.st_mode & 0777) < 0)
-		return file_compress_fault("set the mode of", work->temporary, reterr);
+		return file_io_fault("set the mode of", work->temporary, reterr);
 	return 0;
 }
 
@@ -95,7 +90,7 @@ static int file_compress_write(struct file_compress *work, struct fault *reterr)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return file_compress_fault("write", work->temporary, reterr);
+			return file_io_fault("write", work->temporary, reterr);
 		rest.data += n;
 		rest.size -= (size_t)n;
 	}
@@ -104,7 +99,7 @@ static int file_compress_write(struct file_compress *work, struct fault *reterr)
 		return 0;
 	work->unsynced = 0;
 	if (file_io_fdatasync(work->out) < 0)
-		return file_compress_fault("make durable", work->temporary, reterr);
+		return file_io_fault("make durable", work->temporary, reterr);
 	return 0;
 }
 
@@ -116,19 +111,19 @@ static int file_compress_finish(struct file_compress *work, struct fault *reterr
 	int r;
 
 	if (file_io_futimens(work->out, times) < 0 || file_io_fsync(work->out) < 0)
-		return file_compress_fault("make durable", work->temporary, reterr);
+		return file_io_fault("make durable", work->temporary, reterr);
 	if (file_io_lstat(work->path, &now) < 0 || now.st_ino != work->status.st_ino ||
 		now.st_size != work->n_read)
 		return fault_set(
 			reterr, FAULT_STORE, "%s changed while it was compressed", work->path);
 	if (file_io_rename(work->temporary, work->compressed) < 0)
-		return file_compress_fault("rename", work->temporary, reterr);
+		return file_io_fault("rename", work->temporary, reterr);
 	work->done = true;
 	r = file_path_sync_directory(work->path, reterr);
 	if (r)
 		return r;
 	if (file_io_unlink(work->path) < 0 && errno != ENOENT)
-		return file_compress_fault("remove", work->path, reterr);
+		return file_io_fault("remove", work->path, reterr);
 	return file_path_sync_directory(work->path, reterr);
 }
 
@@ -141,7 +136,7 @@ int file_compress_step(struct file_compress *work, struct fault *reterr)
 		n = file_io_read(work->in, work->slice, sizeof(work->slice));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return file_compress_fault("read", work->path, reterr);
+		return file_io_fault("read", work->path, reterr);
 	work->n_read += n;
 	r = compressor_add(work->compressor, (struct slice){work->slice, (size_t)n}, n == 0,
 		&work->packed, reterr);

@@ -1,8 +1,11 @@
 /* See file_io.h. */
 #include "sink/file/file_io.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -226,4 +229,15 @@ int file_io_fcntl_lock(int fd, int operation, struct flock *lock)
 	r = fcntl(fd, operation, lock);
 	file_worker_call_end();
 	return r;
+}
+
+int file_io_fault(const char *verb, const char *path, struct fault *reterr)
+{
+	const char *hint =
+		errno == EROFS && getenv("INVOCATION_ID")
+			? "; a service of systemd may write there if its unit says so with ReadWritePaths="
+			: "";
+
+	return fault_set(
+		reterr, FAULT_STORE, "cannot %s %s: %s%s", verb, path, strerror(errno), hint);
 }

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/fault.h"
+
 int file_io_open(const char *path, int flags, mode_t mode);
 int file_io_fstat(int fd, struct stat *ret);
 int file_io_lstat(const char *path, struct stat *ret);
@@ -33,5 +35,9 @@ int file_io_chmod(const char *path, mode_t mode);
 int file_io_futimens(int fd, const struct timespec times[2]);
 int file_io_flock(int fd, int operation);
 int file_io_fcntl_lock(int fd, int operation, struct flock *lock); /* F_SETLK, F_GETLK */
+
+/* That one of them failed with errno: "cannot VERB PATH: ...". Where a service may not write, it
+ * says what its unit needs. Returns -1, of FAULT_STORE. */
+int file_io_fault(const char *verb, const char *path, struct fault *reterr);
 
 #endif

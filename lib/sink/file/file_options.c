@@ -27,7 +27,7 @@ static void file_options_check_seals(const struct file_options *options,
 	struct ed25519 *key = NULL;
 	char *origin = NULL;
 
-	if (options->seal_ns > 0 && !text->text)
+	if (options->seal_ns > 0 && !ini_section_find(section, "seal_key"))
 		file_options_fault(section, "seal",
 			"needs seal_key, an Ed25519 private key in PEM form (`openssl genpkey -algorithm ed25519` makes one)",
 			findings);

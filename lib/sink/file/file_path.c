@@ -218,12 +218,10 @@ static int file_path_make(const char *directory, mode_t mode, struct fault *rete
 	if (file_io_mkdir(directory, mode) < 0) {
 		if (errno == EEXIST)
 			return 0;
-		return fault_set(
-			reterr, FAULT_STORE, "cannot make %s: %s", directory, strerror(errno));
+		return file_io_fault("make", directory, reterr);
 	}
 	if (file_io_chmod(directory, mode) < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot set the mode of %s: %s", directory,
-			strerror(errno));
+		return file_io_fault("set the mode of", directory, reterr);
 	return file_path_sync_directory(directory, reterr);
 }
 

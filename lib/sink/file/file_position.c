@@ -214,7 +214,7 @@ static int file_place_search(const struct file_place *place, struct file_targets
 	int r = 0;
 
 	if (!directory && errno != ENOENT)
-		r = fault_set(reterr, FAULT_STORE, "cannot read %s: %s", where, strerror(errno));
+		r = file_io_fault("read", where, reterr);
 	while (!r && directory && !found && (entry = file_io_readdir(directory))) {
 		CLEANUP_FREE char *path = mem_printf("%s/%s", where, entry->d_name);
 

@@ -62,7 +62,7 @@ static int file_rotation_list(
 	struct dirent *entry;
 
 	if (!directory)
-		return fault_set(reterr, FAULT_STORE, "cannot read %s: %s", where, strerror(errno));
+		return file_io_fault("read", where, reterr);
 	while ((entry = file_io_readdir(directory))) {
 		int64_t number = file_rotation_number(entry->d_name, base);
 
@@ -129,8 +129,7 @@ static int file_rotation_remove(const char *plain, struct fault *reterr)
 		char *name CLEANUP_FREE = mem_printf("%s%s", plain, file_rotation_ends[i]);
 
 		if (file_io_unlink(name) < 0 && errno != ENOENT)
-			return fault_set(
-				reterr, FAULT_STORE, "cannot remove %s: %s", name, strerror(errno));
+			return file_io_fault("remove", name, reterr);
 	}
 	return 0;
 }

@@ -30,8 +30,7 @@ static int file_tail_read(const struct file_target *target, int64_t offset, size
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fault_set(reterr, FAULT_STORE, "cannot read %s: %s", target->path,
-				strerror(errno));
+			return file_io_fault("read", target->path, reterr);
 		if (n == 0)
 			break;
 		have += (size_t)n;
@@ -94,8 +93,9 @@ static int file_tail_fill(struct file_tail_walk *walk, struct slice text, struct
 		n = -1;
 	if (n == (ssize_t)text.size)
 		return 0;
-	return fault_set(reterr, FAULT_STORE, "cannot write %s: %s", walk->target->path,
-		n < 0 ? strerror(errno) : "short write");
+	if (n < 0)
+		return file_io_fault("write", walk->target->path, reterr);
+	return fault_set(reterr, FAULT_STORE, "cannot write %s: short write", walk->target->path);
 }
 
 static int file_tail_compare(struct file_tail_walk *walk, struct slice text, struct fault *reterr)

@@ -44,8 +44,7 @@ int file_target_sum(
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fault_set(
-				reterr, FAULT_STORE, "cannot read %s: %s", path, strerror(errno));
+			return file_io_fault("read", path, reterr);
 		if (n == 0)
 			return fault_set(reterr, FAULT_STORE, "%s became shorter", path);
 		have += n;
@@ -63,13 +62,11 @@ static int file_target_end_line(struct file_target *target, struct fault *reterr
 	if (target->size == 0)
 		return 0;
 	if (file_io_pread(target->fd, &last, 1, target->size - 1) != 1)
-		return fault_set(
-			reterr, FAULT_STORE, "cannot read %s: %s", target->path, strerror(errno));
+		return file_io_fault("read", target->path, reterr);
 	if (last == '\n')
 		return 0;
 	if (file_io_write(target->fd, "\n", 1) != 1)
-		return fault_set(
-			reterr, FAULT_STORE, "cannot write %s: %s", target->path, strerror(errno));
+		return file_io_fault("write", target->path, reterr);
 	target->size++;
 	return 0;
 }
@@ -96,8 +93,7 @@ static int file_target_look(
 	const struct file_target *target, struct stat *ret_status, struct fault *reterr)
 {
 	if (file_io_fstat(target->fd, ret_status) < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
-			strerror(errno));
+		return file_io_fault("look at", target->path, reterr);
 	return 0;
 }
 
@@ -153,9 +149,9 @@ int file_target_find(int *ret_fd, const char *path, struct stat *ret_status, str
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot open %s: %s", path, strerror(errno));
+		return file_io_fault("open", path, reterr);
 	if (file_io_fstat(fd, ret_status) < 0)
-		r = fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", path, strerror(errno));
+		r = file_io_fault("look at", path, reterr);
 	if (!r && S_ISREG(ret_status->st_mode))
 		r = file_lock(fd, path, reterr);
 	if (r)
@@ -174,10 +170,9 @@ static int file_target_make(
 		return r;
 	fd = file_io_open(path, FILE_TARGET_FLAGS | O_CREAT | O_EXCL, modes->file);
 	if (fd < 0)
-		return fault_set(reterr, FAULT_STORE, "cannot make %s: %s", path, strerror(errno));
+		return file_io_fault("make", path, reterr);
 	if (file_io_fchmod(fd, modes->file) < 0)
-		r = fault_set(reterr, FAULT_STORE, "cannot set the mode of %s: %s", path,
-			strerror(errno));
+		r = file_io_fault("set the mode of", path, reterr);
 	if (!r)
 		r = file_path_sync_directory(path, reterr);
 	if (!r)
@@ -231,8 +226,7 @@ static int file_target_check_path(
 	if (file_io_lstat(target->path, &at_path) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return FILE_TARGET_E_MOVED;
-		return fault_set(reterr, FAULT_STORE, "cannot look at %s: %s", target->path,
-			strerror(errno));
+		return file_io_fault("look at", target->path, reterr);
 	}
 	return at_path.st_ino == target->inode ? 0 : FILE_TARGET_E_MOVED;
 }
@@ -274,8 +268,7 @@ int file_target_append(
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fault_set(reterr, FAULT_STORE, "cannot write %s: %s", target->path,
-				strerror(errno));
+			return file_io_fault("write", target->path, reterr);
 		target->written += n;
 		while (n_iov > 0 && (size_t)n >= iov->iov_len) {
 			seal_run_feed(target->seal, (struct slice){iov->iov_base, iov->iov_len});

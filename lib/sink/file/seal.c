@@ -109,8 +109,9 @@ static int seals_count_lines(const struct file_target *target, int64_t *ret, str
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return fault_set(reterr, FAULT_STORE, "cannot read %s: %s", target->path,
-				n < 0 ? strerror(errno) : "it became shorter");
+			return n < 0 ? file_io_fault("read", target->path, reterr)
+				     : fault_set(reterr, FAULT_STORE,
+					       "cannot read %s: it became shorter", target->path);
 		for (ssize_t i = 0; i < n; i++)
 			n_lines += bytes[i] == '\n';
 		at += n;

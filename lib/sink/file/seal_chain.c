@@ -48,8 +48,7 @@ static int seal_chain_read(const struct file_target *file, struct buf *ret, stru
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return fault_set(reterr, FAULT_STORE, "cannot read %s: %s", file->path,
-				strerror(errno));
+			return file_io_fault("read", file->path, reterr);
 		if (n == 0)
 			break;
 		ret->size += (size_t)n;
