@@ -189,7 +189,8 @@ static bool doubt_more_waits(const struct delivery *delivery)
 	return delivery->queue.n_items > 0 || delivery->queue.behind;
 }
 
-/* Builds the job anew with as much as a job can hold. 0, or an outcome of the spool. */
+/* Builds the job anew with as much as a job can hold, and keeps it if that is more. 0, or an
+ * outcome of the spool. */
 static int doubt_widen(struct delivery *delivery, bool *ret_wider, struct fault *reterr)
 {
 	struct sink *sink = delivery->sink;
@@ -202,15 +203,19 @@ static int doubt_widen(struct delivery *delivery, bool *ret_wider, struct fault 
 	sink->gather.bytes = 0;
 	queue_restart(&delivery->queue, delivery->acknowledged);
 	r = queue_refill(&delivery->queue, 0, &sink->gather, reterr);
-	if (!r) {
+	if (!r)
 		delivery_build(delivery);
-		*ret_wider = delivery->job->n_batches > job->n_batches;
-		delivery->planned = planned && !*ret_wider;
-		if (delivery->planned)
-			delivery->job->requests = job->requests;
+	*ret_wider = delivery->job->n_batches > job->n_batches;
+	if (*ret_wider) {
 		job_free(job);
-	} else {
+	} else { /* it knows how its requests are split */
+		if (delivery->job != job)
+			job_free(delivery->job);
+		delivery->job = job;
+		delivery->planned = planned;
 		queue_restart(&delivery->queue, job_last(job));
+		if (!r) /* else something seems to wait behind it */
+			r = queue_refill(&delivery->queue, 0, &sink->gather, reterr);
 	}
 	sink->gather = gather;
 	return r;
