@@ -288,19 +288,23 @@ static struct slice id_identity(struct slice value, struct slice content)
 	return lost ? value : content;
 }
 
-/* All values must be scalars that are not null. Parts are joined by ':' for people; the key is the
- * digest of the parts with their lengths, so that no two different IDs meet. A number and a string
- * of the same digits are the same ID: APIs change their mind about that. */
+/* No value may be missing, and not all of them blank or true: that tells no record from another.
+ * Parts are joined by ':' for people; the key is the digest of the parts with their lengths, so
+ * that no two different IDs meet. A number and a string of the same digits are the same ID: APIs
+ * change their mind about that. */
 bool page_read_id(const struct slice *values, size_t n, struct buf *out, struct id *ret_key,
 	struct buf *scratch)
 {
 	size_t start = out->size;
 	struct buf key CLEANUP(buf_deinit) = BUF_NULL;
+	bool tells = false;
 	for (size_t i = 0; i < n; i++) {
 		if (is_nothing(values[i])) {
 			out->size = start;
 			return false;
 		}
+		tells = tells ||
+			(!is_blank(values[i]) && json_kind_of(values[i]) != JSON_KIND_TRUE);
 		struct slice content = json_content(values[i], scratch);
 		struct slice identity = id_identity(values[i], content);
 		if (n > 1)
@@ -310,8 +314,11 @@ bool page_read_id(const struct slice *values, size_t n, struct buf *out, struct 
 			buf_append_char(out, ':');
 		buf_append_slice(out, content);
 	}
-	*ret_key = digest_id(buf_slice(&key));
-	return n > 0;
+	if (!tells)
+		out->size = start;
+	else
+		*ret_key = digest_id(buf_slice(&key));
+	return tells;
 }
 
 /* False: the record has none. */

@@ -59,7 +59,7 @@ void page_empty(struct page *page, const struct http_response *response);
 void page_drop_records(struct page *page, size_t n);
 void page_deinit(struct page *page);
 /* Appends the ID that the N JSON texts VALUES make to OUT; *RET_KEY is what it is known by. False:
- * one of them is nothing, so there is none. */
+ * one of them is nothing, or none of them tells records apart, so there is none. */
 bool page_read_id(const struct slice *values, size_t n, struct buf *out, struct id *ret_key,
 	struct buf *scratch);
 
