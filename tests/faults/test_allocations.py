@@ -3,7 +3,8 @@
 
 trawld never crashes: it ends with an exit status that trawld(8) lists, or nothing is missing. The next run, with memory,
 has every record once in the archive, and at the collector, which recognises repeats by their key. Chance selects
-those that fail: TRAWLD_FAULTS says how many, or all. TRAWLD_TEST_SEED repeats a run.
+those that fail: TRAWLD_FAULTS says how many, or all, or which (1-500: several processes can share them).
+TRAWLD_TEST_SEED repeats a run.
 """
 
 import os
@@ -53,8 +54,14 @@ class Allocations(harness.Case):
         return b"".join(part.read_bytes() for part in parts if part.exists())
 
     def cases(self, count):
-        n = os.environ.get("TRAWLD_FAULTS", POINTS)
-        points = range(1, count + 1) if n == "all" else [self.dice.randrange(count) + 1 for _ in range(int(n))]
+        which = os.environ.get("TRAWLD_FAULTS", str(POINTS))
+        if which == "all":
+            which = "1-%d" % count
+        first, _, last = which.partition("-")
+        if last:
+            points = range(int(first), min(int(last), count) + 1)
+        else:
+            points = [self.dice.randrange(count) + 1 for _ in range(int(which))]
         return [(point, self.dice.choice(("once", "always"))) for point in points]
 
     def test_allocations(self):
