@@ -229,7 +229,7 @@ static void check_targets(const struct setup *setup, struct findings *findings)
 		for (size_t j = 0; target && j < i; j++) {
 			const struct setup_sink *other = setup->sinks[j];
 			if (other->kind != sink->kind ||
-				strcmp(other->kind->target(other->options), target) != 0)
+				strcmp(sink->kind->target(other->options), target) != 0)
 				continue;
 			const struct ini_section *section =
 				ini_find(&setup->config->ini, "sink", sink->name);

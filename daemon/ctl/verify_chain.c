@@ -281,16 +281,16 @@ static void seal_deinit(struct verify_seal *seal)
 /* One seal of each number is kept. */
 static void sort(struct verify_chain *chain, struct verify_report *report)
 {
+	struct verify_seal *seals = chain->seals;
 	size_t n = 0;
-	qsort(chain->seals, chain->n_seals, sizeof(chain->seals[0]), compare_seals);
+	qsort(seals, chain->n_seals, sizeof(seals[0]), compare_seals);
 	for (size_t i = 0; i < chain->n_seals; i++) {
-		struct verify_seal *seal = &chain->seals[i];
-		struct verify_seal *last = n > 0 ? &chain->seals[n - 1] : NULL;
-		if (!last || last->number != seal->number) {
-			chain->seals[n++] = *seal;
+		struct verify_seal *seal = &seals[i];
+		if (n == 0 || seals[n - 1].number != seal->number) {
+			seals[n++] = *seal;
 			continue;
 		}
-		if (strcmp(last->digest, seal->digest) != 0)
+		if (strcmp(seals[n - 1].digest, seal->digest) != 0)
 			verify_problem(report,
 				"chain %.8s has two seals with the number %" PRId64
 				": its history was rewritten, or the state of trawld was restored",

@@ -38,7 +38,7 @@ char *buf_take(struct buf *buf)
 static void move(struct buf *buf, size_t capacity)
 {
 	char *data = spare_get(capacity, &capacity);
-	if (buf->size)
+	if (buf->data)
 		memcpy(data, buf->data, buf->size);
 	spare_put(buf->data, buf->capacity);
 	buf->data = data;

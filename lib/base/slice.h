@@ -21,7 +21,7 @@ static inline struct slice slice_of(const char *text)
 
 static inline bool slice_equal(struct slice a, struct slice b)
 {
-	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+	return a.size == b.size && (b.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
 static inline bool slice_is(struct slice a, const char *text)

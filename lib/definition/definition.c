@@ -305,6 +305,7 @@ static int compare_names(const void *a, const void *b)
 
 void definition_names(const struct definition_path *path, struct str_list *names)
 {
+	str_list_add(names, CUSTOM);
 	for (size_t i = 0; i < path->n_directories; i++) {
 		DIR *directory = opendir(path->directories[i]);
 		struct dirent *entry;
@@ -319,8 +320,6 @@ void definition_names(const struct definition_path *path, struct str_list *names
 		if (directory)
 			closedir(directory);
 	}
-	if (!str_list_has(names, CUSTOM))
-		str_list_add(names, CUSTOM);
 	qsort(names->items, names->n_items, sizeof(char *), compare_names);
 }
 

@@ -376,8 +376,10 @@ void http_client_free(struct http_client *client)
 		drop(client->delivering.first);
 	/* Closing the idle connections calls set_socket, and may call set_timer. */
 	curl_multi_cleanup(client->multi);
-	while (client->watches)
-		watch_free(client->watches);
+	for (struct socket_watch *watch = client->watches, *next; watch; watch = next) {
+		next = watch->next;
+		watch_free(watch);
+	}
 	sessions_free_old(client);
 	free(client->old_sessions);
 	curl_share_cleanup(client->sessions);

@@ -164,7 +164,7 @@ int url_from_link_header(struct slice value, const char *rel, const char *base, 
 {
 	struct parser parser = {value, rel, base, BUF_NULL};
 	struct slice found = SLICE_NULL;
-	bool readable = !value.data || !memchr(value.data, '\0', value.size);
+	bool readable = value.size == 0 || !memchr(value.data, '\0', value.size);
 
 	while (readable && parser.rest.size > 0) {
 		struct link link = {0};

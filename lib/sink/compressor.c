@@ -47,7 +47,8 @@ int compressor_new(struct compressor **ret, enum compression compression, struct
 	}
 	if (!ready) {
 		compressor_free(compressor);
-		return fault_set(reterr, FAULT_INTERNAL, "no memory to compress with");
+		fault_set(reterr, FAULT_INTERNAL, "no memory to compress with");
+		return -1;
 	}
 	*ret = compressor;
 	return 0;

@@ -223,9 +223,10 @@ static void leave_queue(struct rate *rate)
 	struct rate **link = &rate->budget->queue;
 	if (!rate->queued)
 		return;
-	while (*link != rate)
+	while (*link && *link != rate)
 		link = &(*link)->next_queued;
-	*link = rate->next_queued;
+	if (*link)
+		*link = rate->next_queued;
 	rate->queued = false;
 }
 

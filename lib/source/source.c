@@ -290,6 +290,19 @@ static void check_login(const struct source *source, const struct source_login *
 			source->name, origin);
 }
 
+/* Of its first request, and of those for a token. */
+static void check_addresses(
+	struct source *source, struct ini_section *section, struct findings *findings)
+{
+	size_t n_before = findings->n_items;
+	find_origin(source, section, findings);
+	if (findings->n_items != n_before)
+		return;
+	find_logins(source);
+	check_login(source, &source->login, section, findings);
+	check_login(source, &source->caller_login, section, findings);
+}
+
 static void append_entry(struct buf *text, const char *key, const char *value)
 {
 	buf_append_text(text, key);
@@ -471,13 +484,9 @@ struct source *source_new(
 	check_start(source, section, findings);
 	if (source->definition && findings->n_items == n_before)
 		check_reconcile(source, section, findings);
-	if (findings->n_items == n_before)
-		find_origin(source, section, findings);
-	if (findings->n_items == n_before)
-		find_logins(source);
-	check_login(source, &source->login, section, findings);
-	check_login(source, &source->caller_login, section, findings);
-	if (findings->n_items != n_before) {
+	if (source->definition && findings->n_items == n_before)
+		check_addresses(source, section, findings);
+	if (!source->definition || findings->n_items != n_before) {
 		source_free(source);
 		return NULL;
 	}

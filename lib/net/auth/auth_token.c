@@ -56,6 +56,22 @@ static void waiter_remove(struct auth_waiter *waiter)
 	waiter->list = NULL;
 }
 
+/* The first of LIST, which has it no more; NULL: it is empty. */
+static struct auth_waiter *waiter_take(struct auth_waiter_list *list)
+{
+	struct auth_waiter *waiter = list->first;
+
+	if (!waiter)
+		return NULL;
+	list->first = waiter->next;
+	if (waiter->next)
+		waiter->next->previous = NULL;
+	else
+		list->last = NULL;
+	waiter->list = NULL;
+	return waiter;
+}
+
 void auth_prepare_cancel(struct auth_waiter *waiter)
 {
 	if (!waiter || !waiter->list) /* without a list its callback is running */
@@ -72,14 +88,11 @@ static void answer(struct auth_token *self, const struct fault *reported)
 	struct auth_waiter *waiter;
 	bool gone = false;
 
-	while ((waiter = self->waiting.first)) {
-		waiter_remove(waiter);
+	while ((waiter = waiter_take(&self->waiting)))
 		waiter_append(&self->answering, waiter);
-	}
-	while ((waiter = self->answering.first)) {
+	while ((waiter = waiter_take(&self->answering))) {
 		bool *outer = self->gone;
 
-		waiter_remove(waiter);
 		self->gone = &gone;
 		waiter->ready(reported ? &fault : NULL, waiter->userdata);
 		free(waiter);
@@ -402,8 +415,10 @@ int auth_token_init(struct auth_token *self, const struct auth_setup *setup,
 
 static void drop_all(struct auth_waiter_list *list)
 {
-	while (list->first)
-		auth_prepare_cancel(list->first);
+	struct auth_waiter *waiter;
+
+	while ((waiter = waiter_take(list)))
+		free(waiter);
 }
 
 void auth_token_deinit(struct auth_token *self)

@@ -91,8 +91,8 @@ int file_closed_is_at(
 		return 0;
 	if (fd < 0 || file_io_fstat(fd, &status) < 0)
 		r = file_io_fault("look at", path, reterr);
-	if (!r && S_ISREG(status.st_mode) && status.st_ino == closed->inode &&
-		status.st_size == closed->size) {
+	else if (S_ISREG(status.st_mode) && status.st_ino == closed->inode &&
+		 status.st_size == closed->size) {
 		r = file_target_sum(fd, path, closed->size, check, reterr);
 		*ret = !r && strcmp(check, closed->check) == 0;
 	}

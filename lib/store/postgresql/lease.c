@@ -64,7 +64,6 @@ nsec_t lease_until_boot(const struct postgresql *postgresql)
 void lease_release(struct postgresql *postgresql)
 {
 	CLEANUP(buf_deinit) struct buf sql = BUF_NULL;
-	CLEANUP(result_clear) PGresult *result = NULL;
 
 	if (PQpipelineStatus(postgresql->connection) != PQ_PIPELINE_OFF &&
 		!PQexitPipelineMode(postgresql->connection))
@@ -74,7 +73,7 @@ void lease_release(struct postgresql *postgresql)
 		" AND holder = '%s'; NOTIFY \"trawld_%s\", '%s'",
 		postgresql->schema, postgresql->cluster, postgresql->shard_text, postgresql->holder,
 		postgresql->cluster, postgresql->shard_text);
-	result = connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, NULL);
+	PQclear(connection_query(postgresql->connection, buf_text(&sql), 0, NULL, NULL, NULL));
 }
 
 /* --- taking one --- */

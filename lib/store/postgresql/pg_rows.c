@@ -210,10 +210,11 @@ static void write_row(const struct backend_row *row, void *userdata)
 {
 	struct writing *writing = userdata;
 	struct parameters parameters;
-	if (writing->table != row->table)
+	if (writing->table != row->table) {
 		end_copy(writing);
-	if (!writing->r && !writing->table)
-		begin_copy(writing, row->table);
+		if (!writing->r)
+			begin_copy(writing, row->table);
+	}
 	if (writing->r)
 		return;
 	bind_row(&parameters, writing->cluster, writing->shard, row);
