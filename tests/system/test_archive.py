@@ -9,9 +9,11 @@ import gzip
 import http.server
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import threading
+from unittest import mock
 from urllib.parse import parse_qs, urlparse
 
 import harness
@@ -306,6 +308,36 @@ class Shared(Archive):
             envelope = json.loads(line)
             found[envelope["source"]].append(envelope["record"]["n"])
         self.assertEqual(found, {"one": list(range(100)), "two": list(range(100))})
+
+
+class Mounted(Archive):
+    def test_mounted_over(self):
+        """Another disk is mounted over the folder of the archive, and a file there has the same inode number: records go to
+        that file, not to one that nobody sees any more."""
+        if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+            self.skipTest("no mounts here")
+        folder, go, script = self.dir / "disk", self.dir / "go", self.dir / "trawld"
+        folder.mkdir()
+        script.write_text(
+            "#!/bin/sh\nexec unshare -rm sh -c 'mount -t tmpfs tmpfs \"$0\" && shift && {\n"
+            "{ until [ -e \"$0/../go\" ]; do sleep 0.05; done; mount -t tmpfs tmpfs \"$0\"; echo here > \"$0/out.ndjson\"; } &\n"
+            "exec \"$@\"; }' %s - %s \"$@\"\n" % (folder, harness.TRAWLD)
+        )
+        script.chmod(0o755)
+        self.out = folder / "out.ndjson"
+        self.archive()
+        self.api.add(0, 10)
+        with mock.patch.object(harness, "TRAWLD", str(script)):
+            daemon = self.daemon()
+        seen = pathlib.Path("/proc/%d/root%s" % (daemon.pid, self.out))
+        wait_until(lambda: seen.exists() and seen.read_bytes() == lines(0, 10), "the first disk")
+        inode = seen.stat().st_ino
+        go.touch()
+        wait_until(lambda: seen.exists() and seen.read_bytes() == b"here\n", "the other disk")
+        self.assertEqual(seen.stat().st_ino, inode)
+        self.api.add(10, 20)
+        wait_until(lambda: seen.read_bytes() == b"here\n" + lines(10, 20), "what is read now")
+        self.assertEqual(daemon.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -210,7 +210,8 @@ void file_target_free(struct file_target *target)
 	free(target);
 }
 
-/* Is TARGET still at its path? *RET_STATUS is that of the open file. */
+/* Is TARGET still at its path? *RET_STATUS is that of the open file. Another file system may be
+ * mounted over it, with a file of the same inode number. */
 static int file_target_check_path(
 	const struct file_target *target, struct stat *ret_status, struct fault *reterr)
 {
@@ -228,7 +229,9 @@ static int file_target_check_path(
 			return FILE_TARGET_E_MOVED;
 		return file_io_fault("look at", target->path, reterr);
 	}
-	return at_path.st_ino == target->inode ? 0 : FILE_TARGET_E_MOVED;
+	return at_path.st_ino == target->inode && at_path.st_dev == ret_status->st_dev
+		       ? 0
+		       : FILE_TARGET_E_MOVED;
 }
 
 int file_target_check(
