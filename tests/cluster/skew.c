@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../clock_symbols.h"
+#include "../older_clocks.h"
 
 static const volatile long *ahead;
 
@@ -30,24 +30,4 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 	if (!r && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) && ahead)
 		time->tv_sec += *ahead;
 	return r;
-}
-
-int gettimeofday(struct timeval *restrict time, void *restrict zone)
-{
-	struct timespec now;
-
-	(void)zone;
-	clock_gettime(CLOCK_REALTIME, &now);
-	*time = (struct timeval){now.tv_sec, now.tv_nsec / 1000};
-	return 0;
-}
-
-time_t time(time_t *ret)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ret)
-		*ret = now.tv_sec;
-	return now.tv_sec;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../clock_symbols.h"
+#include "../older_clocks.h"
 #include "sink/file/file_worker.h"
 #include "world.h"
 
@@ -51,24 +52,6 @@ int clock_gettime(clockid_t clock, struct timespec *ret)
 		return 0;
 	}
 	return (int)syscall(KERNEL_CLOCK_GETTIME, clock, ret);
-}
-
-int gettimeofday(struct timeval *restrict ret, void *restrict zone)
-{
-	struct timespec now;
-	(void)zone;
-	clock_gettime(CLOCK_REALTIME, &now);
-	*ret = (struct timeval){now.tv_sec, now.tv_nsec / NSEC_PER_USEC};
-	return 0;
-}
-
-time_t time(time_t *ret)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (ret)
-		*ret = now.tv_sec;
-	return now.tv_sec;
 }
 
 /* A step finds the daemon at rest: what is read in a chain is committed at the latest now. */

@@ -166,25 +166,6 @@ START_TEST(no_space_loses_and_repeats_nothing)
 }
 END_TEST
 
-static off_t size_of(const char *name)
-{
-	char *path = path_of(name);
-	struct stat status;
-
-	ck_assert_int_eq(stat(path, &status), 0);
-	free(path);
-	return status.st_size;
-}
-
-static char *text_of(const char *name)
-{
-	char *path = path_of(name);
-	char *text = pipeline_read(path, NULL);
-
-	free(path);
-	return text;
-}
-
 /* A full disk: what could be written stays, is not written again at each try, and is completed. */
 START_TEST(a_full_disk_makes_no_file_shorter)
 {

@@ -4,25 +4,6 @@
 
 #include "sink_file_fixture.h"
 
-static off_t size_of(const char *name)
-{
-	char *path = path_of(name);
-	struct stat status;
-
-	ck_assert_int_eq(stat(path, &status), 0);
-	free(path);
-	return status.st_size;
-}
-
-static char *text_of(const char *name)
-{
-	char *path = path_of(name);
-	char *text = pipeline_read(path, NULL);
-
-	free(path);
-	return text;
-}
-
 /* The log of a run that begins with TAIL after the last byte of "x", a file with pages 0 and 1, and
  * then gets pages FROM to UNTIL - 1. */
 static char *run_with_tail(const char *tail, int from, int until)

@@ -110,14 +110,31 @@ static inline void write_text(const char *name, const char *mode, const char *te
 	free(path);
 }
 
-static inline void ck_file_text(const char *name, const char *wanted)
+static inline off_t size_of(const char *name)
+{
+	char *path = path_of(name);
+	struct stat status;
+
+	ck_assert_int_eq(stat(path, &status), 0);
+	free(path);
+	return status.st_size;
+}
+
+static inline char *text_of(const char *name)
 {
 	char *path = path_of(name);
 	char *text = pipeline_read(path, NULL);
 
+	free(path);
+	return text;
+}
+
+static inline void ck_file_text(const char *name, const char *wanted)
+{
+	char *text = text_of(name);
+
 	ck_assert_msg(strcmp(text, wanted) == 0, "%s holds\n%s, not\n%s", name, text, wanted);
 	free(text);
-	free(path);
 }
 
 /* NAME holds PREFIX and then the records of pages FROM to TO - 1. */
