@@ -9,8 +9,7 @@ void newest_begin(struct poll *poll)
 	poll->walk_reached = poll->walk_found = poll->walk_moved = false;
 }
 
-/* Records that are older were requested by an earlier poll, or before the start; NSEC_NONE: none.
- */
+/* A walk reads back to here at least; NSEC_NONE: to the end of the list. */
 static nsec_t oldest_wanted(const struct poll *poll)
 {
 	const struct cursor *cursor = &poll->cursor;
@@ -20,41 +19,60 @@ static nsec_t oldest_wanted(const struct poll *poll)
 	return oldest < cursor->started_time ? cursor->started_time : oldest;
 }
 
+/* Of records that are older, it is not known whether they were delivered; NSEC_NONE: of none. They
+ * may be older than what is wanted: the clock of the API was set back, or local times repeat when
+ * summer time ends. */
+static nsec_t oldest_told_apart(const struct poll *poll)
+{
+	const struct cursor *cursor = &poll->cursor;
+	nsec_t oldest = oldest_wanted(poll), kept = poll_keys_from(poll);
+	if (cursor->newest_time == NSEC_NONE || kept == NSEC_NONE || kept > oldest)
+		return oldest;
+	return kept < cursor->started_time ? cursor->started_time : kept;
+}
+
 /* Does RECORD show that the list reaches back to the end of an earlier walk? A key alone does not:
  * a walk that was interrupted may have left it. Nor does a time within the overlap: such a record
  * may be late, and what is before it in time still missing. */
-static bool reaches(
-	const struct poll *poll, const struct page *page, const struct record *record, bool known)
+static bool reaches(const struct poll *poll, const struct page *page, const struct record *record,
+	bool known, bool old)
 {
 	nsec_t newest = poll->cursor.newest_time;
 	if (newest == NSEC_NONE)
 		return known;
 	return record->time <= newest &&
-	       (known || (page->n_without_time == 0 && record->time < newest - poll_overlap(poll)));
+	       (known || (page->n_without_time == 0 && old &&
+				 record->time < newest - poll_overlap(poll)));
+}
+
+static bool is_before(nsec_t time, nsec_t bound)
+{
+	return bound != NSEC_NONE && time != NSEC_NONE && time < bound;
 }
 
 void newest_drop_known(const struct poll *poll, struct page *page,
 	bool (*known)(const struct record *record, void *userdata), void *userdata)
 {
-	nsec_t oldest = oldest_wanted(poll);
+	nsec_t wanted = oldest_wanted(poll), oldest = oldest_told_apart(poll);
 	bool timed = definition_of(poll)->n_records_time > 0;
 	bool far_enough = !timed && page->n_records > 0;
-	size_t n = 0;
-	page->n_unread = 0;
+	size_t n = 0, n_old = 0;
+	page->n_unread = page->n_late = 0;
 	page->reaches = false;
 	page->oldest_time = NSEC_NONE;
 	for (size_t i = 0; i < page->n_records; i++) {
 		struct record *record = &page->records[i];
 		bool is_known = known(record, userdata);
-		bool old =
-			oldest != NSEC_NONE && record->time != NSEC_NONE && record->time < oldest;
-		far_enough |= old;
-		page->reaches |= reaches(poll, page, record, is_known);
+		bool old = is_before(record->time, oldest);
+		far_enough |= is_before(record->time, wanted);
+		page->reaches |= reaches(poll, page, record, is_known, old);
 		if (record->time != NSEC_NONE &&
 			(page->oldest_time == NSEC_NONE || record->time < page->oldest_time))
 			page->oldest_time = record->time;
+		n_old += old && !is_known && !is_before(record->time, poll->cursor.started_time);
 		if (old)
 			continue;
+		page->n_late = n_old;
 		page->n_unread += !is_known;
 		/* without an ID it may be another one that is equal: whoever counts them decides */
 		if (!is_known || !record->id_text.data)
@@ -103,6 +121,8 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 		(poll->walk_oldest == NSEC_NONE || page->oldest_time < poll->walk_oldest))
 		poll->walk_oldest = page->oldest_time;
 	look_whether_moved(poll, page);
+	if (page->n_late > 0 && definition_of(poll)->records.order != ORDER_UNORDERED)
+		poll->notices |= POLL_NOTICE_LATE;
 	if (page->newest_time > poll->walk_latest)
 		poll->walk_latest = page->newest_time;
 	poll->walk_reached |= page->reaches;

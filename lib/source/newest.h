@@ -10,10 +10,10 @@
 /* A walk begins. */
 void newest_begin(struct poll *poll);
 
-/* Drops the records of PAGE that are KNOWN by their ID, or older than the overlap before the newest
- * record. Sets n_unread, those that are neither known nor older; all_known: no record is new, and
- * the page reaches further back than the overlap (records can appear late; without times, a page of
- * duplicates is the end). Sets reaches and oldest_time. */
+/* Drops the records of PAGE that are KNOWN by their ID, or older than the dedupe keys. Sets
+ * n_unread, those that are neither known nor older; all_known: no record is new, and the page
+ * reaches further back than the overlap (records can appear late; without times, a page of
+ * duplicates is the end). Sets reaches, n_late and oldest_time. */
 void newest_drop_known(const struct poll *poll, struct page *page,
 	bool (*known)(const struct record *record, void *userdata), void *userdata);
 

@@ -45,7 +45,8 @@ enum {
 	POLL_NOTICE_DOUBT = 1 << 4, /* it is in the future, and left there */
 	POLL_NOTICE_FULL =
 		1 << 5, /* a page of exactly the size was the last for want of a cursor */
-	POLL_N_NOTICES = 6,
+	POLL_NOTICE_LATE = 1 << 6, /* records older than the dedupe keys are in front of others */
+	POLL_N_NOTICES = 7,
 };
 
 enum poll_verdict {

@@ -125,6 +125,8 @@ nsec_t poll_reach(const struct poll *poll, nsec_t done_time, nsec_t wanted_ns);
 nsec_t poll_overlap(const struct poll *poll);
 /* The cursor has moved: keys that are older than a poll may reach back to go with it. */
 void poll_note_keys(struct poll *poll);
+/* Of what has a time from here on, dedupe keys are kept; NSEC_NONE: of all. */
+nsec_t poll_keys_from(const struct poll *poll);
 
 /* --- poll_window.c --- */
 

@@ -78,6 +78,12 @@ void poll_note_keys(struct poll *poll)
 		poll->cursor.keys_from_time = from;
 }
 
+nsec_t poll_keys_from(const struct poll *poll)
+{
+	nsec_t from = poll->cursor.keys_from_time;
+	return from == NSEC_NONE ? NSEC_NONE : from - HORIZON_MARGIN;
+}
+
 nsec_t poll_reach(const struct poll *poll, nsec_t done_time, nsec_t wanted_ns)
 {
 	nsec_t from = poll->cursor.keys_from_time;

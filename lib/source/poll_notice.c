@@ -23,6 +23,12 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 			definition->page.url ? definition->page.url : definition->page.cursor,
 			definition->page.url ? "url" : "cursor");
 		break;
+	case POLL_NOTICE_LATE:
+		buf_append_text(out, "records from before ");
+		timestamp_print_rfc3339(poll_keys_from(poll), 0, out);
+		buf_append_text(out,
+			" are listed in front of newer ones and are not delivered, since what was delivered of that time is not known any more (they were late, or a clock was set back: a longer overlap in [resume] avoids this)");
+		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,
 			"the total at `%s` is smaller than the number of elements received: it does not count the elements of the window and is ignored (remove page.total)",
