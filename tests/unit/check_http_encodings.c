@@ -495,6 +495,8 @@ static const struct {
 	{"{\"partialSuccess\":{\"rejectedLogRecords\":\"some\"}}", 0, 3,
 		"the receiver rejected records of a request and did not say how many; all 3 are "
 		"kept here"},
+	{"{\"partial_success\":{\"rejected_log_records\":\"3\",\"error_message\":\"no\"}}", 0, 3,
+		"the receiver rejected every record of the request: no"},
 	/* any other answer of 2xx says that all is taken */
 	{"{\"partialSuccess\":null}", 0, 0, NULL},
 	{"[]", 0, 0, NULL},

@@ -97,17 +97,21 @@ static bool otlp_is_own_trouble(const struct http_response *response, const char
 	return true;
 }
 
-/* A 64-bit integer is a string in this form of JSON; a number is allowed. */
+/* A 64-bit integer is a string in this form of JSON; a number is allowed. Some receivers write the
+ * names as the protocol buffers have them. */
 int http_otlp_read(
 	struct http_part *part, const struct http_response *response, struct fault *reterr)
 {
-	static const char *const texts[] = {
-		"/partialSuccess/rejectedLogRecords", "/partialSuccess/errorMessage"};
+	static const char *const texts[] = {"/partialSuccess/rejectedLogRecords",
+		"/partialSuccess/errorMessage", "/partial_success/rejected_log_records",
+		"/partial_success/error_message"};
 	CLEANUP(buf_deinit) struct buf scratch = BUF_NULL;
-	struct slice values[2], words;
+	struct slice all[4], words, *values = all;
 	int64_t n;
-	int r = http_answer_find_any(response, texts, 2, values, reterr);
+	int r = http_answer_find_any(response, texts, 4, all, reterr);
 
+	if (!r && !all[0].data)
+		values += 2;
 	if (r || !values[0].data || json_kind_of(values[0]) == JSON_KIND_NULL)
 		return r;
 	if (number_parse(json_content(values[0], &scratch), 0, INT64_MAX, &n) != 0)
