@@ -360,9 +360,9 @@ static json_t *pause_or_resume(struct control_caller *caller, const json_t *requ
 	if (code == EX_USAGE)
 		return mark_unknown(control_refusal(code, fault.text));
 	return code ? control_refusal(code, fault.text)
-		    : json_pack("{s:b, s:b, s:b, s:b, s:s}", "ok", 1, "source", result.source,
-			      "sink", result.sink, "disabled", result.disabled, "loss",
-			      result.loss);
+		    : json_pack("{s:b, s:b, s:b, s:b, s:b, s:s}", "ok", 1, "source", result.source,
+			      "sink", result.sink, "changed", !result.unchanged, "disabled",
+			      result.disabled, "loss", result.loss);
 }
 
 static json_t *skip(struct control_caller *caller, const char *name)

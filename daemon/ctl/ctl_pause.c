@@ -3,6 +3,7 @@
 #include "ctl/ctl.h"
 
 #include <ctype.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/cleanup.h"
@@ -10,9 +11,12 @@
 #include "ctl/ctl_ask.h"
 #include "store/pause.h"
 
-static void print_done(const char *kind, const char *name, bool paused, bool disabled)
+static void print_done(const char *kind, const char *name, bool paused, bool changed, bool disabled)
 {
-	printf("%s %s: %s\n", kind, name, paused ? "paused" : "resumed");
+	if (changed)
+		printf("%s %s: %s\n", kind, name, paused ? "paused" : "resumed");
+	else
+		printf("%s %s: %s\n", kind, name, paused ? "already paused" : "was not paused");
 	if (!paused && disabled)
 		printf("It is still not polled, because the configuration says enabled = no.\n");
 }
@@ -33,16 +37,18 @@ static int ask(const struct config *config, const char *name, bool paused)
 	for (size_t i = 0; i < config->n_sinks; i++)
 		sink |= strcmp(config->sinks[i]->name, name) == 0;
 	int code = ask_for(config, name, paused, sink, &answer);
+	bool changed = !json_is_false(json_object_get(answer, "changed"));
 	if (code == 0 && !sink && config->daemon.state == STATE_POSTGRESQL &&
 		json_is_true(json_object_get(answer, "sink"))) {
 		json_decref(answer);
 		code = ask_for(config, name, paused, true, &answer);
+		changed |= !json_is_false(json_object_get(answer, "changed"));
 	}
 	if (code == 0 && json_is_true(json_object_get(answer, "source")))
-		print_done(
-			"source", name, paused, json_is_true(json_object_get(answer, "disabled")));
+		print_done("source", name, paused, changed,
+			json_is_true(json_object_get(answer, "disabled")));
 	if (code == 0 && json_is_true(json_object_get(answer, "sink")))
-		print_done("sink", name, paused, false);
+		print_done("sink", name, paused, changed, false);
 	const char *loss = json_string_value(json_object_get(answer, "loss"));
 	if (code == 0 && loss && *loss)
 		printf("%c%s.\n", toupper((unsigned char)*loss), loss + 1);
@@ -58,6 +64,19 @@ static int unknown(const struct config *config, const char *name)
 	return EX_USAGE;
 }
 
+struct found {
+	enum pause_kind kind;
+	const char *name;
+	bool paused;
+};
+
+static void look(enum pause_kind kind, const char *name, nsec_t since_time, void *userdata)
+{
+	struct found *found = userdata;
+	(void)since_time;
+	found->paused |= kind == found->kind && strcmp(name, found->name) == 0;
+}
+
 static int pause_in(struct store *store, const struct config *config, const char *name, bool paused)
 {
 	static const char *const words[] = {[PAUSE_SOURCE] = "source", [PAUSE_SINK] = "sink"};
@@ -65,9 +84,12 @@ static int pause_in(struct store *store, const struct config *config, const char
 	char *by CLEANUP_FREE = ctl_user();
 	bool any = false;
 	for (int kind = PAUSE_SOURCE; kind <= PAUSE_SINK; kind++) {
-		int r = pause_set(store, (enum pause_kind)kind, name, paused, by, &fault);
+		struct found found = {(enum pause_kind)kind, name, false};
+		int r = pause_each(store, look, &found, &fault);
 		if (!r)
-			print_done(words[kind], name, paused, false);
+			r = pause_set(store, found.kind, name, paused, by, &fault);
+		if (!r)
+			print_done(words[kind], name, paused, found.paused != paused, false);
 		else if (r != STORE_E_UNKNOWN)
 			return ctl_store_failed(r, &fault);
 		any |= !r;
