@@ -143,6 +143,7 @@ void job_free(struct sink_job *job)
 	free(job->unfit);
 	buf_deinit(&job->cut);
 	splits_deinit(&job->splits);
+	splits_deinit(&job->resumed_splits);
 	free(job->sink);
 	free(job);
 }

@@ -80,6 +80,21 @@ static void parts_split(struct http_parts *parts)
 	free(lane_of);
 }
 
+/* Of a try that came to its end nothing was taken, so its splits do not count. What was sent before
+ * the job was resumed may have been: that is recognised only if it is split as it was. */
+static void parts_forget_splits(struct http_parts *parts)
+{
+	struct sink_job *job = parts->job;
+
+	if (job->resumed && !job->splits_noted)
+		splits_copy(&job->resumed_splits, &job->splits);
+	job->splits_noted = true;
+	if (splits_are_equal(&job->splits, &job->resumed_splits))
+		return;
+	splits_copy(&job->splits, &job->resumed_splits);
+	parts->resplit = true;
+}
+
 void http_parts_begin(struct http_parts *parts, struct sink_job *job)
 {
 	bool by_source = job->requests.by_source;
@@ -89,9 +104,8 @@ void http_parts_begin(struct http_parts *parts, struct sink_job *job)
 	if (anew)
 		http_parts_deinit(parts);
 	parts->job = job;
-	/* of one that came to its end nothing was taken */
-	if (anew && !job->resumed && splits_forget(&job->splits, 0, job->n_records))
-		parts->resplit = true;
+	if (anew)
+		parts_forget_splits(parts);
 	parts->n_records = job->n_records;
 	memcpy(parts->id, id, sizeof(parts->id));
 	if (anew && by_source) {
