@@ -45,6 +45,7 @@ class Clients(harness.Case):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         self.api = self.cloudscale(RECORDS, "--page-size", "20")
+        self.api.control(visible=0)  # else a first poll before records() takes all
         self.visible, self.kept, self.done = 0, [], {}
         self.addCleanup(self.let_go)
 
@@ -59,7 +60,7 @@ class Clients(harness.Case):
         self.running = self.daemon()
         if listen.startswith("unix:"):
             self.address = listen.removeprefix("unix:")
-        else:
+        elif listen != "off":
             line = self.running.wait_log("status and metrics at http://127.0.0.1:")
             self.address = ("127.0.0.1", int(re.search(r":(\d+)/", line)[1]))
         wait_until(self.control.exists, "the control socket")
@@ -260,6 +261,96 @@ class Clients(harness.Case):
 
         wait_until(is_steady, "the last client to be gone")
         return last[-1], self.status_of("VmRSS")
+
+    # --- each bound of the control socket alone, against more than it allows ---
+
+    def begin_bound(self):
+        self.begin("off")
+        self.records()
+        wait_until(self.is_answered, "an answer")
+        return self.status_of("VmHWM")
+
+    def end_bound(self, before, most_mib):
+        """At its highest point, trawld had no more than MOST_MIB beyond BEFORE."""
+        grown = self.status_of("VmHWM") - before
+        print("campaign: clients: grown by %d KiB at most" % grown, flush=True)
+        self.assertLess(grown, most_mib << 10)
+        self.let_go()
+        wait_until(self.is_answered, "an answer once they have gone")
+        self.assertEqual(self.running.stop(), 0, self.running.text())
+
+    def test_requests_without_end(self):
+        """A request has a limit. 15 clients send 4 MiB each."""
+        before = self.begin_bound()
+        for _ in range(15):
+            client, sent = self.connect(str(self.control)), 0
+            while sent < 4 << 20 and self.send(client, b"x" * (1 << 16)):
+                sent += 1 << 16
+        self.records()
+        self.end_bound(before, 16)
+
+    def test_unread_answers(self):
+        """The next request has to wait until the answer before it is taken. 12 clients take none, and give trawld the time
+        to read their requests one by one."""
+        before = self.begin_bound()
+        clients = [self.connect(str(self.control)) for _ in range(12)]
+        other = self.connect(str(self.control))
+        answers = other.makefile("rb")
+        for _ in range(1500):
+            for client in clients:
+                client.setblocking(False)
+                try:
+                    client.send(b'{"command":"status"}\n')
+                except OSError:  # trawld does not read it any more, or has closed it
+                    pass
+            other.sendall(b"{}\n")  # answered in the turn of the loop that has read theirs, or after it
+            self.assertFalse(json.loads(answers.readline())["ok"])
+        self.end_bound(before, 8)
+
+    def test_followers(self):
+        """4 MiB of records wait for one that reads too slowly. What is left out is counted."""
+        before = self.begin_bound()
+        self.api.control(page_size=500)
+        clients = [self.connect(str(self.control)) for _ in range(10)]
+        for client in clients:
+            client.sendall(b'{"command":"tail"}\n')
+            self.assertIn(b'"ok"', client.recv(100))
+        began, seen, left_out, rest = self.visible, 0, 0, b""
+
+        def take(client, size):
+            nonlocal seen, left_out, rest
+            data = client.recv(size)
+            self.assertTrue(data, "closed")
+            if client is clients[0]:
+                *lines, rest = (rest + data).split(b"\n")
+                for value in map(json.loads, lines):
+                    seen += "record" in value
+                    left_out += value.get("left_out", 0)
+            return len(data)
+
+        while self.visible < RECORDS - 4000:
+            self.visible += 500 - STEP
+            self.records()
+            for client in clients:  # who takes nothing for 10 seconds is gone
+                taken = 0
+                while taken < 80_000:  # of more than 200,000
+                    taken += take(client, 80_000 - taken)
+        while seen + left_out != self.visible - began:
+            self.records()  # the count comes with the next one that has room
+            while select.select(clients[:1], [], [], 0)[0]:
+                take(clients[0], 1 << 18)
+        self.end_bound(before, 56)
+        self.assertGreater(left_out, 0)
+
+    def test_silence(self):
+        """Nobody keeps the others out for longer than 10 seconds, without a request, with half of one or with an answer that
+        stays."""
+        before = self.begin_bound()
+        for n in range(16):
+            client = self.connect(str(self.control))
+            self.send(client, (b"", b'{"comm', b'{"command":"status"}\n' * 150)[n % 3])
+        wait_until(self.is_answered, "an answer while they are there")
+        self.end_bound(before, 8)
 
     # --- somebody else ---
 
