@@ -333,11 +333,24 @@ CURLSH *client_sessions(const struct http_client *client)
 		assert(code == CURLM_OK);                                                          \
 	} while (0)
 
+/* Where libcurl goes on without memory, a connection can end up unwatched, or a request without a
+ * header. */
+static void *take_again(void *memory, size_t size)
+{
+	return mem_resize(memory, size > 0 ? size : 1);
+}
+
+static void *take(size_t size)
+{
+	return take_again(NULL, size);
+}
+
 struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent)
 {
 	struct http_client *client = MEM_NEW(struct http_client);
 
-	curl_global_init(CURL_GLOBAL_DEFAULT); /* counted by libcurl */
+	curl_global_init_mem(CURL_GLOBAL_DEFAULT, take, free, take_again, mem_strdup,
+		mem_array); /* counted by libcurl */
 	client->loop = loop;
 	client->user_agent = mem_strdup(user_agent);
 	client->multi = curl_multi_init();

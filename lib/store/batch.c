@@ -188,7 +188,8 @@ static void compress_part(
 		output = (ZSTD_outBuffer){buf_reserve(out, step), step, 0};
 		assert(output.dst);
 		left = ZSTD_compressStream2(context, &output, &input, directive);
-		assert(!ZSTD_isError(left)); /* only a lack of memory is left as a cause */
+		if (ZSTD_isError(left)) /* no other cause is left */
+			mem_exhausted();
 		out->size += output.pos;
 	} while (directive == ZSTD_e_end ? left > 0 : input.pos < input.size);
 }
@@ -214,7 +215,8 @@ void batch_encode(const struct batch *batch, struct buf *out)
 	}
 	if (!context) {
 		context = ZSTD_createCCtx();
-		assert(context);
+		if (!context)
+			mem_exhausted();
 		ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
 		ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
 	}
@@ -246,7 +248,8 @@ static const char *decompress(struct slice encoded, struct buf *out)
 		return "too large";
 	if (!context)
 		context = ZSTD_createDCtx();
-	assert(context);
+	if (!context)
+		mem_exhausted();
 	ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
 	buf_reserve(out, (claimed < CLAIM_BELIEVED ? (size_t)claimed : CLAIM_BELIEVED) + step);
 	while (left > 0) {
