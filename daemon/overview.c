@@ -58,7 +58,8 @@ void overview_begin(struct overview *ret, const struct trawld *trawld)
 		.start_time = trawld->start_time,
 		.spool_full_ns = countdown_spool(trawld->countdown),
 		.stopping = trawld->stopping,
-		.reload_failed = trawld->reload_failed,
+		.reload_failed = trawld->reload_failed || trawld->missing.size > 0,
+		.missing = buf_slice(&trawld->missing),
 		.n_reloads = trawld->n_reloads,
 		.state_fault = &trawld->state_fault,
 	};
@@ -88,6 +89,7 @@ void overview_print_reasons(const struct overview *overview, struct buf *out)
 		buf_printf(out, "the state cannot be written: %s\n", overview->state_fault->text);
 	if (overview->stopping)
 		buf_append_text(out, "trawld is stopping\n");
+	buf_append(out, overview->missing.data, overview->missing.size);
 	for (size_t i = 0; i < overview->n_sources; i++) {
 		const struct overview_source *source = &overview->sources[i];
 		if (source->poller->unreadable)

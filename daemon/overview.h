@@ -25,6 +25,7 @@ struct overview {
 	nsec_t spool_full_ns; /* until the spool is full; NSEC_NONE: not known */
 	bool stopping;
 	bool reload_failed; /* the last one: not used, or not all of it */
+	struct slice missing; /* sources and sinks that could not be made, a line each */
 	unsigned n_reloads; /* that took effect */
 	const struct fault *state_fault; /* why the state could not be written the last time */
 	struct overview_source *sources;

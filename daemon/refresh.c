@@ -69,6 +69,8 @@ static void look(struct ev_loop *loop, ev_timer *timer, int events)
 	else if (credential_is_new(refresh)) {
 		log_notice(NULL, "a file with a credential has changed: reloading");
 		trawld_read_again(trawld);
+	} else if (trawld->missing.size > 0) {
+		trawld_add_missing(trawld);
 	}
 }
 

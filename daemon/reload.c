@@ -70,21 +70,32 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 	}
 }
 
-/* Sinks that are new or were taken out because they changed. */
-static void add_sinks(struct trawld *trawld, const struct setup *old, struct findings *findings)
+/* SUBJECT could not be made because of FAULT. It is told once, also to FINDINGS, and retried. */
+static void miss(struct trawld *trawld, const struct log_subject *subject, const char *meanwhile,
+	const struct fault *fault, struct findings *findings)
+{
+	buf_printf(&trawld->missing, "%s %s: %s\n", subject->kind, subject->name, fault->text);
+	if (findings)
+		findings_add(findings, NULL, 0, "%s %s (%s): %s; %s, retrying every 5 s",
+			subject->kind, subject->name, subject->location, fault->text, meanwhile);
+	log_write(findings ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, subject,
+		"%s; %s, retrying every 5 s", fault->text, meanwhile);
+}
+
+/* Sinks that are new, were taken out because they changed, or could not be made before. */
+static void add_sinks(struct trawld *trawld, struct findings *findings)
 {
 	struct fault fault = FAULT_NULL;
 	for (size_t i = 0; i < trawld->parts.setup->n_sinks; i++) {
 		const struct setup_sink *sink = trawld->parts.setup->sinks[i];
-		const struct setup_sink *before = setup_find_sink(old, sink->name);
-		if (before && same(&before->fingerprint, &sink->fingerprint))
+		const struct log_subject subject = {"sink", sink->name, sink->location};
+		if (fanout_has_sink(trawld->parts.fanout, sink->name))
 			continue;
-		if (trawld_add_sink(trawld, sink, &fault) == 0)
-			continue;
-		findings_add(findings, NULL, 0,
-			"sink %s (%s): %s; it receives nothing until the next reload; its records are kept",
-			sink->name, sink->location, fault.text);
-		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
+		if (trawld_add_sink(trawld, sink, &fault))
+			miss(trawld, &subject, "it receives nothing, its records are kept", &fault,
+				findings);
+		else if (!findings)
+			log_notice(&subject, "it is there again; delivery resumes");
 	}
 }
 
@@ -127,13 +138,29 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 			continue;
 		if (look_elsewhere(trawld, source, &looked, &fault) == 0 &&
 			!cluster_is_elsewhere(trawld, source, &fault) &&
-			trawld_add_poller(trawld, source, &fault) == 0)
+			trawld_add_poller(trawld, source, &fault) == 0) {
+			if (!findings)
+				log_notice(&source->subject, "it is there again; polling resumes");
 			continue;
-		findings_add(findings, NULL, 0,
-			"source %s (%s): %s; it is not polled until the next reload", source->name,
-			source->location, fault.text);
-		log_error(NULL, "%s", findings->items[findings->n_items - 1].text);
+		}
+		miss(trawld, &source->subject, "it is not polled", &fault, findings);
 	}
+}
+
+/* FINDINGS NULL: what was told before is retried. */
+static void add_all(struct trawld *trawld, struct findings *findings)
+{
+	buf_clear(&trawld->missing);
+	add_sinks(trawld, findings);
+	fanout_start(trawld->parts.fanout);
+	add_pollers(trawld, findings);
+}
+
+void trawld_add_missing(struct trawld *trawld)
+{
+	cluster_away(trawld);
+	add_all(trawld, NULL);
+	cluster_back(trawld);
 }
 
 /* Options of ROWS that need a restart (OPTION_FIXED) keep their old value, with a warning. */
@@ -195,6 +222,7 @@ static struct setup *load(struct trawld *trawld, struct findings *findings, stru
 static void use(struct trawld *trawld, struct setup *new, struct findings *findings)
 {
 	struct setup *old = trawld->parts.setup;
+	size_t n_before;
 	trawld->n_reloads++;
 	keep_fixed(daemon_option_rows, n_daemon_option_rows, &old->config->daemon,
 		&new->config->daemon, findings);
@@ -208,9 +236,9 @@ static void use(struct trawld *trawld, struct setup *new, struct findings *findi
 	log_set_level(LOG_LEVEL_ERROR + (enum log_level) new->config->daemon.log_level);
 	keeper_configure(trawld->parts.store, &new->config->daemon);
 	fanout_set_dead_letter_limit(trawld->parts.fanout, new->config->daemon.dead_letter_limit);
-	add_sinks(trawld, old, findings);
-	fanout_start(trawld->parts.fanout);
-	add_pollers(trawld, findings);
+	n_before = findings->n_items;
+	add_all(trawld, findings);
+	trawld->n_missing = findings->n_items - n_before;
 	web_change(&trawld->web, trawld, &old->config->daemon.listen, findings);
 	setup_free(old);
 	log_info(NULL, "reloaded: %zu source%s, %zu sink%s", new->n_sources,
@@ -251,7 +279,7 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, const cha
 				  : LOG_LEVEL_ERROR,
 			NULL, "%s", reterr->text);
 	if (code == 0 || !change) { /* a command that does not fit is not a failed reload */
-		trawld->reload_failed = code != 0 || findings->n_items > 0;
+		trawld->reload_failed = code != 0 || findings->n_items > trawld->n_missing;
 		trawld->reload_due = code == EX_TEMPFAIL;
 		trawld->reload_fault = code ? *reterr : FAULT_NULL;
 	}

@@ -217,6 +217,7 @@ void trawld_close(struct trawld *trawld)
 	}
 	free(trawld->stop_timer);
 	free(trawld->memory_timer);
+	buf_deinit(&trawld->missing);
 	trawld_pauses_deinit(&trawld->pauses);
 	setup_free(trawld->parts.setup);
 	free(trawld);

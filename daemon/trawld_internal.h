@@ -49,6 +49,8 @@ struct trawld {
 	bool reload_failed; /* the last one: not used, or not all of it */
 	bool reload_due; /* the last one failed because the state cannot be written */
 	struct fault reload_fault; /* why, as it was told */
+	struct buf missing; /* sources and sinks that could not be made, and why: a line each */
+	size_t n_missing; /* of them at the last reload, all of which were told */
 	bool stopping; /* draining, or about to end */
 	struct ev_timer *stop_timer, *memory_timer;
 	int exit_code;
@@ -69,12 +71,18 @@ void trawld_fenced(const char *name, const struct fault *fault, void *userdata);
 void trawld_progress(void *userdata);
 int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct fault *reterr);
 
+/* --- reload.c --- */
+
+/* Makes the sources and sinks that could not be made before, if it can now. */
+void trawld_add_missing(struct trawld *trawld);
+
 /* --- trawld_poller.c --- */
 
 int trawld_add_poller(struct trawld *trawld, const struct source *source, struct fault *reterr);
 /* The index that it had. */
 size_t trawld_remove_poller(struct trawld *trawld, struct poller *poller);
-/* Begins again from the cursor that is in the state. If that fails, the source is not polled. */
+/* Begins again from the cursor that is in the state. If that fails, the source is
+ * missing: not polled until trawld_add_missing succeeds. */
 int trawld_renew_poller(struct trawld *trawld, struct poller *poller, struct fault *reterr);
 /* Wakes sources when the spool has room again. */
 void trawld_look_at_spool(struct trawld *trawld);

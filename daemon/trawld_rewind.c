@@ -10,9 +10,10 @@ static int renew(struct trawld *trawld, struct poller *poller, struct fault *ret
 	if (!trawld_renew_poller(trawld, poller, reterr))
 		return 0;
 	struct fault why = *reterr;
-	log_error(&source->subject, "%s; it is not polled until the next reload", why.text);
+	buf_printf(&trawld->missing, "source %s: %s\n", source->name, why.text);
+	log_error(&source->subject, "%s; it is not polled, retrying every 5 s", why.text);
 	fault_set(reterr, why.class,
-		"source %s was rewound, but cannot be polled until the next reload: %s",
+		"source %s was rewound, but cannot be polled yet; trawld retries every 5 s: %s",
 		source->name, why.text);
 	return EX_TEMPFAIL;
 }

@@ -334,6 +334,13 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 	return 0;
 }
 
+bool fanout_has_sink(const struct fanout *fanout, const char *name)
+{
+	size_t handle;
+
+	return names_find(&fanout->sink_names, name, &handle) && fanout->sinks[handle];
+}
+
 void fanout_remove_sink(struct fanout *fanout, const char *name)
 {
 	size_t handle;

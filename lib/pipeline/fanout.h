@@ -41,6 +41,7 @@ int fanout_add_sink(struct fanout *fanout, const struct sink_kind *kind,
 /* Takes a sink out (reload). What it has acknowledged must have been committed: one that comes back
  * begins there. */
 void fanout_remove_sink(struct fanout *fanout, const char *name);
+bool fanout_has_sink(const struct fanout *fanout, const char *name);
 
 /* A sink that is paused finishes the job it has, and gets no other until it is resumed. */
 void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused);

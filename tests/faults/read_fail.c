@@ -2,7 +2,8 @@
  * Preloaded into trawld and trawlctl: a disk from which something cannot be read. Reads of files
  * below READ_FAIL_ROOT are counted, and each adds the name of its file to READ_FAIL_LOG. What
  * READ_FAIL says, "N once" or "N always", fails with EIO: the Nth of them, or that and all later
- * ones, until there is a file READ_FAIL_LOG.over. READ_FAIL_LOG.failed gets their names.
+ * ones, until there is a file READ_FAIL_LOG.over. "N due" counts once there is READ_FAIL_LOG.due.
+ * READ_FAIL_LOG.failed gets their names.
  *
  * SQLite and zlib read with pread64 and read as trawld does. The C library's own files do not: for
  * those, fopen returns one that reads with read(). A small state would be read once, so SQLite gets
@@ -28,7 +29,7 @@ typedef FILE *(*fopen_fn)(const char *, const char *);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *log_name;
 static long fails_at, count;
-static bool always;
+static bool always, due;
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -40,6 +41,7 @@ __attribute__((constructor)) static void begin(void)
 	if (fault && sscanf(fault, "%ld %7s", &fails_at, how) != 2)
 		abort();
 	always = how[0] == 'a';
+	due = how[0] == 'd';
 }
 
 static void append(const char *suffix, const char *text)
@@ -54,11 +56,11 @@ static void append(const char *suffix, const char *text)
 	close(fd);
 }
 
-static bool is_over(void)
+static bool there_is(const char *suffix)
 {
 	char name[PATH_MAX];
 
-	snprintf(name, sizeof(name), "%s.over", log_name);
+	snprintf(name, sizeof(name), "%s%s", log_name, suffix);
 	return access(name, F_OK) == 0;
 }
 
@@ -81,10 +83,15 @@ static bool fails(int fd)
 		return false;
 	}
 	path[size] = '\0';
+	if (due && !there_is(".due")) {
+		errno = error;
+		return false;
+	}
 	pthread_mutex_lock(&lock);
 	count++;
 	append("", path);
-	failed = fails_at > 0 && (always ? count >= fails_at && !is_over() : count == fails_at);
+	failed = fails_at > 0 &&
+		 (always ? count >= fails_at && !there_is(".over") : count == fails_at);
 	if (failed)
 		append(".failed", path);
 	pthread_mutex_unlock(&lock);

@@ -15,13 +15,14 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import sys
 
 from on_disk import RECORDS, OnDisk, harness
 from harness import wait_until
 from sealed import GOOD
 
-ONCE, DAEMON, COMMAND = 8, 2, 1  # points of each in the short form
+ONCE, DAEMON, COMMAND, RELOAD = 8, 2, 1, 8  # points of each in the short form
 
 
 class ReadFaults(OnDisk):
@@ -190,6 +191,36 @@ class ReadFaults(OnDisk):
         self.assertEqual(daemon.stop(), 0, daemon.text())
         self.assert_complete(daemon.text())
         return bool(self.failed())
+
+    def test_reload(self):
+        """What cannot be made of a new configuration because one read failed comes back by itself."""
+        kept = self.conf.read_text()
+        self.addCleanup(self.conf.write_text, kept)
+        missing = [self.reload_case(kept, point) for point in range(1, RELOAD + 1)]
+        print("campaign: reads: reload: %d failures, %d missing for a while" % (len(missing), sum(missing)), flush=True)
+        self.assertTrue(any(missing))
+
+    def reload_case(self, kept, point):
+        """Whether a source or a sink was missing. There is one read that fails, the POINTth after the signal."""
+        self.restore()
+        due = self.log.with_name(self.log.name + ".due")
+        due.unlink(missing_ok=True)
+        self.conf.write_text(kept)
+        daemon = self.start("%d due" % point)
+        try:
+            self.wait_complete(daemon)
+            self.conf.write_text(kept.replace("interval = 50ms", "interval = 60ms").replace("retry_max = 1s", "retry_max = 2s"))
+            due.touch()
+            daemon.signal(signal.SIGHUP)
+            wait_until(lambda: "reloaded: " in daemon.text(), "the reload", 60)
+            missing = "retrying every 5 s" in daemon.text()
+            if missing:
+                wait_until(lambda: "it is there again" in daemon.text(), "what was missing", 60)
+            self.assertEqual(daemon.stop(), 0, daemon.text())
+            self.assert_complete(daemon.text())
+            return missing
+        finally:
+            daemon.kill()
 
     # --- trawlctl ---
 
