@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <ev.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -14,6 +15,9 @@
 
 /* Keys are taken out in steps of this, not at each page. */
 #define EXPIRY_STEP (10 * NSEC_PER_MIN)
+
+#define DUPLICATES_LOOKED_AT 100 /* of a page: each is compared with those before it */
+#define ID_SHOWN 100
 
 struct intake {
 	struct store *store;
@@ -35,6 +39,7 @@ struct intake {
 	bool expiring; /* there is more to take out of the window */
 	bool expiry_fails;
 	bool keeps_times;
+	bool told_id; /* it does not tell records apart */
 	nsec_t kept_time; /* younger keys stay in the state; NSEC_NONE */
 	struct intake *errand; /* reads again what this one has read; NULL: none */
 	struct intake *source; /* an errand's; NULL: it is none */
@@ -184,6 +189,25 @@ static bool is_new(struct intake *intake, const struct record *record, enum reco
 	return scope == RECORD_SCOPE_ROWS || !record->id_text.data || !has_id(intake, &record->key);
 }
 
+/* The record at INDEX is dropped for its ID. An ID that does not tell records apart loses all but
+ * the first of them, and a page that holds two of them shows it. */
+static void doubt_id(struct intake *intake, const struct records *records, size_t index)
+{
+	const struct record *record = &records->items[index];
+	for (size_t i = 0; i < index && record->id_text.data && !intake->told_id; i++) {
+		const struct record *other = &records->items[i];
+		if (!other->id_text.data ||
+			memcmp(&other->key, &record->key, sizeof(record->key)) != 0 ||
+			slice_equal(other->text, record->text))
+			continue;
+		intake->told_id = true;
+		log_warning(intake->subject,
+			"two records of a page have the ID %.*s and are not equal: only the first of them is delivered (check `id` in the definition: each record needs one of its own)",
+			(int)(record->id_text.size < ID_SHOWN ? record->id_text.size : ID_SHOWN),
+			record->id_text.data);
+	}
+}
+
 static void take(
 	struct intake *intake, struct batch *batch, const struct record *record, nsec_t key_time)
 {
@@ -214,10 +238,13 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
 	nsec_t key_time =
 		accepted->key_time == NSEC_NONE ? batch->accepted_time : accepted->key_time;
+	size_t n_duplicates = 0;
 	for (size_t i = 0; i < accepted->records.n_items; i++) {
 		const struct record *record = &accepted->records.items[i];
 		if (!is_new(intake, record, accepted->scope)) {
 			intake->status.n_duplicates++;
+			if (n_duplicates++ < DUPLICATES_LOOKED_AT)
+				doubt_id(intake, &accepted->records, i);
 			continue;
 		}
 		take(intake, batch, record, key_time);
