@@ -49,6 +49,7 @@ struct committer {
 	bool failing;
 	bool ended; /* it is corrupt or lost */
 	bool begun; /* something was committed */
+	bool copy_fails; /* the last one */
 	nsec_t copied_at; /* the log to the database */
 	nsec_t more_until_at; /* more is expected up to then */
 };
@@ -86,6 +87,24 @@ static void committer_recovered(struct committer *committer)
 		committer->state(0, NULL, committer->userdata);
 }
 
+/* Told when it begins to fail and when it no longer does: nothing is lost, but the log grows. */
+static void committer_copy(struct committer *committer)
+{
+	struct fault fault = FAULT_NULL;
+	int r = commit_checkpoint(committer->store, &fault);
+
+	if (r == STORE_E_CORRUPT) {
+		committer_damaged(committer, &fault);
+		return;
+	}
+	if (r && !committer->copy_fails)
+		log_warning(NULL, "trawld.db-wal grows, as it cannot be copied to trawld.db: %s",
+			fault.text);
+	if (!r && committer->copy_fails)
+		log_notice(NULL, "trawld.db-wal can be copied to trawld.db again");
+	committer->copy_fails = r;
+}
+
 /* Copies the log to the database now and then, best when all is delivered: then the file alone is
  * the state, and a copy of it is worth something. */
 static void committer_rest(struct committer *committer)
@@ -101,7 +120,7 @@ static void committer_rest(struct committer *committer)
 	if (commit_pending(committer->store) || now_at - committer->copied_at < least_ns)
 		return;
 	committer->copied_at = now_at;
-	commit_checkpoint(committer->store);
+	committer_copy(committer);
 }
 
 static void committer_run(struct committer *committer)

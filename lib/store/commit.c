@@ -436,9 +436,14 @@ int commit_run(struct store *store, struct fault *reterr)
 	return r;
 }
 
-void commit_checkpoint(struct store *store)
+int commit_checkpoint(struct store *store, struct fault *reterr)
 {
-	(void)sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int code =
+		sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	/* a reader is in the way for a moment */
+	return code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED
+		       ? 0
+		       : statement_fault(store, code, reterr);
 }
 
 void commit_drop(struct store *store)

@@ -41,8 +41,8 @@ void commit_add_expiry_from(struct store *store, const char *source, nsec_t from
 void commit_add_cursor(struct store *store, const char *source, const char *cursor);
 
 /* Copies what the log (trawld.db-wal) holds to trawld.db, so that the file alone is all of the
- * state. What fails is done later. */
-void commit_checkpoint(struct store *store);
+ * state. 0, or STORE_E_*: the log stays, and grows, until a later call succeeds. */
+int commit_checkpoint(struct store *store, struct fault *reterr);
 
 bool commit_pending(const struct store *store);
 /* Memory that the collected pages hold, plain and encoded: what bounds the size of a commit. */

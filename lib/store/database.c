@@ -393,6 +393,7 @@ static int load_all(struct store *store, struct fault *reterr)
 static int open_own(struct store *store, const char *directory, const struct schema *schema,
 	bool clean, off_t size, struct fault *reterr)
 {
+	struct fault ignored; /* the committer tells it */
 	enum schema_state state;
 	int version;
 	int r = schema_judge(store, schema, &state, &version, reterr);
@@ -411,7 +412,7 @@ static int open_own(struct store *store, const char *directory, const struct sch
 		r = schema_migrate(store, schema, version, reterr);
 	store->is_new = state == SCHEMA_FRESH;
 	if (!r && version < schema->n_steps)
-		commit_checkpoint(store);
+		commit_checkpoint(store, &ignored);
 	return r ? r : load_all(store, reterr);
 }
 

@@ -2,8 +2,8 @@
  * Preloaded into trawld and trawlctl: a disk from which something cannot be read. Reads of files
  * below READ_FAIL_ROOT are counted, and each adds the name of its file to READ_FAIL_LOG. What
  * READ_FAIL says, "N once" or "N always", fails with EIO: the Nth of them, or that and all later
- * ones, until there is a file READ_FAIL_LOG.over. "N due" counts once there is READ_FAIL_LOG.due.
- * READ_FAIL_LOG.failed gets their names.
+ * ones, until there is a file READ_FAIL_LOG.over. If there is READ_FAIL_AFTER, reads count once a
+ * line with that text has been written to standard error. READ_FAIL_LOG.failed gets their names.
  *
  * SQLite and zlib read with pread64 and read as trawld does. The C library's own files do not: for
  * those, fopen returns one that reads with read(). A small state would be read once, so SQLite gets
@@ -24,12 +24,14 @@
 
 typedef ssize_t (*read_fn)(int, void *, size_t);
 typedef ssize_t (*pread_fn)(int, void *, size_t, off64_t);
+typedef ssize_t (*write_fn)(int, const void *, size_t);
 typedef FILE *(*fopen_fn)(const char *, const char *);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *log_name;
 static long fails_at, count;
-static bool always, due;
+static bool always;
+static const char *after; /* NULL: it was written */
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -41,7 +43,7 @@ __attribute__((constructor)) static void begin(void)
 	if (fault && sscanf(fault, "%ld %7s", &fails_at, how) != 2)
 		abort();
 	always = how[0] == 'a';
-	due = how[0] == 'd';
+	after = getenv("READ_FAIL_AFTER");
 }
 
 static void append(const char *suffix, const char *text)
@@ -83,11 +85,12 @@ static bool fails(int fd)
 		return false;
 	}
 	path[size] = '\0';
-	if (due && !there_is(".due")) {
+	pthread_mutex_lock(&lock);
+	if (after) {
+		pthread_mutex_unlock(&lock);
 		errno = error;
 		return false;
 	}
-	pthread_mutex_lock(&lock);
 	count++;
 	append("", path);
 	failed = fails_at > 0 &&
@@ -97,6 +100,18 @@ static bool fails(int fd)
 	pthread_mutex_unlock(&lock);
 	errno = failed ? EIO : error;
 	return failed;
+}
+
+ssize_t write(int fd, const void *from, size_t size)
+{
+	REAL(write, write_fn);
+	if (fd == STDERR_FILENO) {
+		pthread_mutex_lock(&lock);
+		if (after && memmem(from, size, after, strlen(after)))
+			after = NULL;
+		pthread_mutex_unlock(&lock);
+	}
+	return real(fd, from, size);
 }
 
 ssize_t read(int fd, void *to, size_t size)

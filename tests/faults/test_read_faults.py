@@ -66,12 +66,14 @@ class ReadFaults(OnDisk):
         for suffix in ("", ".failed", ".over"):
             self.log.with_name(self.log.name + suffix).unlink(missing_ok=True)
 
-    def environment_of(self, fault=None):
+    def environment_of(self, fault=None, after=None):
         environment = {
             "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"],
             "READ_FAIL_ROOT": str(self.root),
             "READ_FAIL_LOG": str(self.log),
         }
+        if after:
+            environment["READ_FAIL_AFTER"] = after
         return {**environment, "READ_FAIL": fault} if fault else environment
 
     def run_once(self, fault=None):
@@ -148,8 +150,8 @@ class ReadFaults(OnDisk):
                     n += self.run_daemon("%d %s" % (point, how))
         print("campaign: reads: daemon: %d failures" % n, flush=True)
 
-    def start(self, fault=None):
-        daemon = harness.Daemon(["-c", str(self.conf)], {**self.environment(), **self.environment_of(fault)})
+    def start(self, fault=None, after=None):
+        daemon = harness.Daemon(["-c", str(self.conf)], {**self.environment(), **self.environment_of(fault, after)})
         self.addCleanup(daemon.kill)
         return daemon
 
@@ -193,25 +195,23 @@ class ReadFaults(OnDisk):
         return bool(self.failed())
 
     def test_reload(self):
-        """What cannot be made of a new configuration because one read failed comes back by itself.
-
-        Which read it is depends on what else trawld does just then: a run may meet none that matters."""
+        """What cannot be made of a new configuration because one read failed comes back by itself."""
         kept = self.conf.read_text()
         self.addCleanup(self.conf.write_text, kept)
-        missing = [self.reload_case(kept, point) for point in range(1, RELOAD + 1)]
+        # nothing else is read meanwhile
+        self.calm = kept.replace("interval = 50ms", "interval = 1h").replace("seal = 1s", "seal = 1h")
+        missing = [self.reload_case(point) for point in range(1, RELOAD + 1)]
+        self.assertTrue(any(missing), "no read of %d was one that a source or sink needs" % RELOAD)
         print("campaign: reads: reload: %d failures, %d missing for a while" % (len(missing), sum(missing)), flush=True)
 
-    def reload_case(self, kept, point):
-        """Whether a source or a sink was missing. There is one read that fails, the POINTth after the signal."""
+    def reload_case(self, point):
+        """Whether a source or a sink was missing. One read fails, the POINTth after the old source was stopped."""
         self.restore()
-        due = self.log.with_name(self.log.name + ".due")
-        due.unlink(missing_ok=True)
-        self.conf.write_text(kept)
-        daemon = self.start("%d due" % point)
+        self.conf.write_text(self.calm)
+        daemon = self.start("%d once" % point, after="changed: restarting")
         try:
             self.wait_complete(daemon)
-            self.conf.write_text(kept.replace("interval = 50ms", "interval = 60ms").replace("retry_max = 1s", "retry_max = 2s"))
-            due.touch()
+            self.conf.write_text(self.calm.replace("interval = 1h", "interval = 2h").replace("retry_max = 1s", "retry_max = 2s"))
             daemon.signal(signal.SIGHUP)
             wait_until(lambda: "reloaded: " in daemon.text(), "the reload", 60)
             missing = "retrying every 5 s" in daemon.text()
@@ -222,6 +222,19 @@ class ReadFaults(OnDisk):
             return missing
         finally:
             daemon.kill()
+
+    def test_damage(self):
+        """A state of which a read failed is retried; if it is damaged, too, that is found."""
+        for point in (1, 2, 3):
+            with self.subTest(read=point):
+                self.restore()
+                for path in self.state.glob("trawld.db*"):
+                    data = path.read_bytes()
+                    path.write_bytes(data[:2048] + b"\xa5" * (len(data) - 2048))
+                daemon = self.start("%d once" % point)
+                self.assertEqual(daemon.process.wait(60), 73, daemon.text())
+                self.assertEqual(len(self.failed()), 1, daemon.text())
+                self.assertIn("damaged", daemon.text())
 
     # --- trawlctl ---
 

@@ -201,14 +201,22 @@ static uint64_t zero(uint64_t bound)
 
 static struct rlimit limit_before;
 
-static void disk_full(void)
+static nsec_t now_time;
+
+static nsec_t fake_monotonic(void)
+{
+	return now_time;
+}
+
+/* No file becomes longer than SIZE. */
+static void disk_full(rlim_t size)
 {
 	struct rlimit full;
 
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &limit_before);
 	full = limit_before;
-	full.rlim_cur = 1;
+	full.rlim_cur = size;
 	setrlimit(RLIMIT_FSIZE, &full);
 }
 
@@ -219,7 +227,7 @@ static void disk_free(void)
 
 START_TEST(a_full_disk_is_told_once_and_passes)
 {
-	disk_full();
+	disk_full(1);
 	add(3);
 	RUN_UNTIL(n_state_faults > 0);
 	ck_assert(committer_failing(committer));
@@ -240,7 +248,7 @@ END_TEST
 START_TEST(the_timer_tries_again)
 {
 	random_set_source(zero);
-	disk_full();
+	disk_full(1);
 	add(3);
 	RUN_UNTIL(n_state_faults > 0);
 	disk_free();
@@ -248,6 +256,39 @@ START_TEST(the_timer_tries_again)
 	ck_assert(!state_corrupt);
 	ck_assert_int_eq(n_done, 1);
 	random_set_source(NULL);
+}
+END_TEST
+
+/* Commits a record an hour later, when the log is due to be copied. */
+static void add_later(void)
+{
+	now_time += NSEC_PER_HOUR;
+	add(1);
+	ck_assert(committer_flush(committer));
+}
+
+/* A disk on which the log can be written, and trawld.db cannot. */
+START_TEST(a_log_that_cannot_be_copied_is_told)
+{
+	int saved, log = pipeline_log_begin(&saved);
+	char *text;
+
+	now_time = clock_monotonic();
+	clock_set_source(fake_monotonic, NULL);
+	add_later();
+	add_later();
+	disk_full(20 * 1024); /* the log is shorter, trawld.db is not */
+	add_later();
+	ck_assert_int_eq(n_state_faults, 0);
+	disk_free();
+	add_later();
+	add_later();
+	clock_set_source(NULL, NULL);
+	text = pipeline_log_end(log, saved);
+	ck_assert_msg(
+		text_count(text, "trawld.db-wal grows, as it cannot be copied") == 1, "%s", text);
+	ck_assert_msg(text_count(text, "can be copied to trawld.db again") == 1, "%s", text);
+	free(text);
 }
 END_TEST
 
@@ -305,6 +346,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_callback_may_collect_but_not_flush);
 	tcase_add_test(tcase, a_full_disk_is_told_once_and_passes);
 	tcase_add_test(tcase, the_timer_tries_again);
+	tcase_add_test(tcase, a_log_that_cannot_be_copied_is_told);
 	tcase_add_test(tcase, a_corrupt_state_is_told_once_and_never_tried_again);
 	tcase_add_test(tcase, what_a_reader_found_damaged_is_written_no_more);
 	suite_add_tcase(suite, tcase);
