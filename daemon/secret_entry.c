@@ -53,14 +53,15 @@ static const char *after(const char *key, const char *prefix)
 									: NULL;
 }
 
-/* Of a credential; `value` is that of a header. */
+/* Of a credential; `value` is that of a header, and what is signed can begin with a secret. */
 static bool is_named_in_auth(const char *key)
 {
 	static const char *const others[] = {"access_key", "client_auth", "token_url", NULL};
 	for (const char *const *other = others; *other; other++)
 		if (strcmp(*other, key) == 0)
 			return false;
-	return strcmp(key, "value") == 0 || secret_is_named_by(slice_of(key));
+	return strcmp(key, "value") == 0 || strcmp(key, "sign") == 0 ||
+	       secret_is_named_by(slice_of(key));
 }
 
 /* Keys that have no row of their own: those of a credential, of headers and of queries. */

@@ -22,6 +22,7 @@ static void job_drop(struct sink_job *job)
 {
 	free(job->records);
 	splits_deinit(&job->splits);
+	splits_deinit(&job->resumed_splits);
 	free(job);
 }
 
