@@ -344,7 +344,7 @@ START_TEST(a_disk_that_is_really_full)
 	store = NULL;
 	/* Only root may mount; the tests above cover the rest. In a name space of its own the mount
 	 * goes with the process. */
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) != 0 ||
 		mount("none", state, "tmpfs", 0, "size=2m,mode=0700") != 0) {
 		fixture_open();
 		return;

@@ -470,7 +470,7 @@ END_TEST
 
 START_TEST(a_lost_database_beside_its_log_is_not_fresh)
 {
-	CLEANUP_FREE char *path = fixture_path("trawld.db");
+	CLEANUP_FREE char *path = NULL;
 	int status;
 	pid_t pid = fork();
 
@@ -480,6 +480,7 @@ START_TEST(a_lost_database_beside_its_log_is_not_fresh)
 		fixture_run();
 		_exit(0);
 	}
+	path = fixture_path("trawld.db");
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	ck_assert_int_eq(truncate(path, 0), 0);
