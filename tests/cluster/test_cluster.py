@@ -78,11 +78,19 @@ class Cluster(Case):
         self.assert_once()
 
     def in_hand(self, daemon):
-        """How many records were in the job that the sink log had not acknowledged."""
-        jobs = re.findall(r"sink log .*: job: batches \d+ to (\d+), (\d+) record", daemon.text())
-        done = re.findall(r"sink log .*: acknowledged up to batch (\d+)", daemon.text())
-        last, size = map(int, jobs[-1]) if jobs else (0, 0)
-        return size if last > int(done[-1] if done else 0) else 0
+        """How many records were in jobs of the sink log whose acknowledgement was not yet in the state for certain: what is
+        acknowledged during a commit is in the next one."""
+        jobs, waiting, settled = {}, [], 0
+        for line in daemon.text().splitlines():
+            if job := re.search(r"sink log .*: job: batches \d+ to (\d+), (\d+) record", line):
+                jobs[int(job[1])] = int(job[2])
+            elif done := re.search(r"sink log .*: acknowledged up to batch (\d+)", line):
+                waiting.append([int(done[1]), 0])
+            elif "committed in" in line:
+                for acknowledged in waiting:
+                    acknowledged[1] += 1
+                settled = max([last for last, commits in waiting if commits > 1], default=settled)
+        return sum(size for last, size in jobs.items() if last > settled)
 
     def assert_log(self, peer, in_hand):
         """A receiver that recognises nothing has each record, and at most those IN_HAND once more."""
