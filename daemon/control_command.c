@@ -361,7 +361,7 @@ static json_t *pause_or_resume(struct control_caller *caller, const json_t *requ
 		return mark_unknown(control_refusal(code, fault.text));
 	return code ? control_refusal(code, fault.text)
 		    : json_pack("{s:b, s:b, s:b, s:b, s:b, s:s}", "ok", 1, "source", result.source,
-			      "sink", result.sink, "changed", !result.unchanged, "disabled",
+			      "sink", result.sink, "changed", result.changed, "disabled",
 			      result.disabled, "loss", result.loss);
 }
 

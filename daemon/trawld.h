@@ -56,7 +56,7 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, const cha
 /* What a command was about. */
 struct pause_result {
 	bool source, sink;
-	bool unchanged; /* it was so before */
+	bool changed; /* it was not so before */
 	bool disabled; /* the source: enabled = no */
 	char loss[160]; /* when unread records are lost for good; "": not known, or not paused */
 };

@@ -87,8 +87,8 @@ int trawld_pause(struct trawld *trawld, const char *name, bool paused, const cha
 	*ret = (struct pause_result){
 		.source = poller != NULL,
 		.sink = sink != NULL,
-		.unchanged = (!poller || str_list_has(&trawld->pauses.sources, name) == paused) &&
-			     (!sink || str_list_has(&trawld->pauses.sinks, name) == paused),
+		.changed = (poller && str_list_has(&trawld->pauses.sources, name) != paused) ||
+			   (sink && str_list_has(&trawld->pauses.sinks, name) != paused),
 		.disabled = poller && !poller->source->options.enabled,
 	};
 	if (!poller && !sink) {

@@ -8,7 +8,7 @@
 #include "ctl/ctl_arguments.h"
 
 /* False: the configuration that -c names cannot be read, which was printed. Without it, a command
- * could reach a trawld other than the one that is meant. */
+ * could reach the wrong trawld. */
 bool ctl_control_is_known(const struct ctl_arguments *arguments);
 
 /* The path of the socket, as far as the configuration can be read: the daemon may have one that is

@@ -327,12 +327,7 @@ int ctl_test(const struct ctl_arguments *arguments)
 	if (!setup)
 		return EX_CONFIG;
 	const struct setup_sink *sink = setup_find_sink(setup, arguments->name);
-	int code;
-	if (!sink) {
-		code = ctl_unknown_sink(arguments->name, setup->config);
-	} else {
-		code = test_sink(setup, sink);
-	}
+	int code = sink ? test_sink(setup, sink) : ctl_unknown_sink(arguments->name, setup->config);
 	setup_free(setup);
 	return code;
 }

@@ -333,23 +333,18 @@ CURLSH *client_sessions(const struct http_client *client)
 		assert(code == CURLM_OK);                                                          \
 	} while (0)
 
-/* Where libcurl goes on without memory, a connection can end up unwatched, or a request without a
+/* If libcurl continued without memory, nobody would watch a socket, or a request would lack a
  * header. */
-static void *take_again(void *memory, size_t size)
-{
-	return mem_resize(memory, size > 0 ? size : 1);
-}
-
 static void *take(size_t size)
 {
-	return take_again(NULL, size);
+	return mem_resize(NULL, size);
 }
 
 struct http_client *http_client_new(struct ev_loop *loop, const char *user_agent)
 {
 	struct http_client *client = MEM_NEW(struct http_client);
 
-	curl_global_init_mem(CURL_GLOBAL_DEFAULT, take, free, take_again, mem_strdup,
+	curl_global_init_mem(CURL_GLOBAL_DEFAULT, take, free, mem_resize, mem_strdup,
 		mem_array); /* counted by libcurl */
 	client->loop = loop;
 	client->user_agent = mem_strdup(user_agent);

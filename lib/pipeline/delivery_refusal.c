@@ -189,8 +189,8 @@ static bool doubt_more_waits(const struct delivery *delivery)
 	return delivery->queue.n_items > 0 || delivery->queue.behind;
 }
 
-/* Builds the job anew with as much as a job can hold, and keeps it if that is more. 0, or an
- * outcome of the spool. */
+/* Makes the job as large as a job can be. If that adds nothing, it stays as it is. 0, or an outcome
+ * of the spool. */
 static int doubt_widen(struct delivery *delivery, bool *ret_wider, struct fault *reterr)
 {
 	struct sink *sink = delivery->sink;

@@ -27,7 +27,7 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		buf_append_text(out, "records from before ");
 		timestamp_print_rfc3339(poll_keys_from(poll), 0, out);
 		buf_append_text(out,
-			" are listed in front of newer ones and are not delivered, since what was delivered of that time is not known any more (they were late, or a clock was set back: a longer overlap in [resume] avoids this)");
+			" are listed in front of newer ones and are not delivered, because it is no longer known which records of that time were delivered (they were late, or a clock was set back; a longer overlap in [resume] avoids this)");
 		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,

@@ -53,9 +53,9 @@ START_TEST(pauses)
 	daemon_open(SOURCE("a", "") SOURCE("b", "enabled = no\n") SINK("a"));
 	ck_assert_int_eq(trawld_pause(trawld, "x", true, "alice", &result, &fault), EX_USAGE);
 	ck_assert_int_eq(trawld_pause(trawld, "a", true, "alice", &result, &fault), 0);
-	ck_assert(result.source && result.sink && !result.unchanged && !result.disabled);
+	ck_assert(result.source && result.sink && result.changed && !result.disabled);
 	ck_assert_int_eq(trawld_pause(trawld, "a", true, "alice", &result, &fault), 0);
-	ck_assert(result.unchanged);
+	ck_assert(!result.changed);
 	ck_assert_int_eq(trawld_pause(trawld, "b", true, "alice", &result, &fault), 0);
 	ck_assert(result.source && !result.sink && result.disabled);
 	daemon_end();

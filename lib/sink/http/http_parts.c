@@ -80,8 +80,9 @@ static void parts_split(struct http_parts *parts)
 	free(lane_of);
 }
 
-/* Of a try that came to its end nothing was taken, so its splits do not count. What was sent before
- * the job was resumed may have been: that is recognised only if it is split as it was. */
+/* The receiver took nothing in a try that has ended, so the splits of that try do not count. It may
+ * have taken what was sent before the job was resumed, and recognises that only if it is split in
+ * the same way. */
 static void parts_forget_splits(struct http_parts *parts)
 {
 	struct sink_job *job = parts->job;
@@ -99,18 +100,18 @@ void http_parts_begin(struct http_parts *parts, struct sink_job *job)
 {
 	bool by_source = job->requests.by_source;
 	const char *id = job_id(job);
-	bool anew = http_parts_is_over(parts) || strcmp(parts->id, id) != 0;
+	bool fresh = http_parts_is_over(parts) || strcmp(parts->id, id) != 0;
 
-	if (anew)
+	if (fresh)
 		http_parts_deinit(parts);
 	parts->job = job;
-	if (anew)
+	if (fresh)
 		parts_forget_splits(parts);
 	parts->n_records = job->n_records;
 	memcpy(parts->id, id, sizeof(parts->id));
-	if (anew && by_source) {
+	if (fresh && by_source) {
 		parts_split(parts);
-	} else if (anew) {
+	} else if (fresh) {
 		parts_add_lane(parts);
 		parts->lanes[0].end = parts->n_records;
 	}
