@@ -20,8 +20,12 @@ static void tidy(void)
 
 static void write_requests(const struct source *source)
 {
-	struct request_values values = {source, 1774746000 * NSEC_PER_SEC,
-		1774749600 * NSEC_PER_SEC, 1774749600 * NSEC_PER_SEC, NULL, NULL, 0, 1, "\"f\""};
+	struct request_values values = {.source = source,
+		.start_time = 1774746000 * NSEC_PER_SEC,
+		.end_time = 1774749600 * NSEC_PER_SEC,
+		.now_time = 1774749600 * NSEC_PER_SEC,
+		.number = 1,
+		.fetch_from = "\"f\""};
 	for (int i = 0; i < 2; i++) {
 		struct http_message message = HTTP_MESSAGE_NULL;
 		struct fault fault = FAULT_NULL;
