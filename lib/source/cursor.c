@@ -108,7 +108,8 @@ char *cursor_print(const struct cursor *cursor)
 		buf_printf(&out, ",\"page_size\":%lld", (long long)cursor->page_size);
 	if (cursor->page_cut >= 0)
 		buf_printf(&out, ",\"page_cut\":%lld", (long long)cursor->page_cut);
-	if (cursor->page_size >= 0 || cursor->page_cut >= 0)
+	if (cursor->page_size >= 0 || cursor->page_cut >= 0 || cursor->page ||
+		cursor->offset >= 0 || cursor->number >= 0)
 		print_text(&out, "page_shape", cursor->page_shape);
 	buf_append_char(&out, '}');
 	return buf_take(&out);

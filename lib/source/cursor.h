@@ -40,7 +40,8 @@ struct cursor {
 			      -1: not shown yet */
 	int64_t page_cut; /* a page of so many was not the last; -1: none of another size than
 			     requested */
-	char *page_shape; /* what these two were learned with (source.h); NULL: nothing */
+	char *page_shape; /* what these two were learned with, and the next page is one of
+			     (source.h); NULL: nothing */
 };
 
 #define CURSOR_NULL                                                                                \

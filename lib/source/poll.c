@@ -113,24 +113,12 @@ void poll_begin_chain(struct poll *poll)
 	set_request(poll);
 }
 
-/* What was learned of the page size counts for the same requests only. */
-static void check_shape(struct poll *poll)
-{
-	struct cursor *cursor = &poll->cursor;
-	const char *shape = poll->source->page_shape;
-	if (cursor->page_shape && strcmp(cursor->page_shape, shape) == 0)
-		return;
-	cursor->page_size = cursor->page_cut = -1;
-	cursor_set(&cursor->page_shape, slice_of(shape));
-}
-
 /* Begins a poll. False: there is nothing to request yet. */
 static bool open_poll(struct poll *poll, const struct clocks *now)
 {
 	const struct definition *definition = definition_of(poll);
 	struct cursor *cursor = &poll->cursor;
 	poll->n_restarts = 0;
-	check_shape(poll);
 	if (definition->resume.window) {
 		if (!poll_window_begin(poll, now))
 			return false;

@@ -46,6 +46,7 @@ struct poll {
 	bool no_future; /* windows: the API refuses what is later than its own clock */
 	unsigned n_beyond; /* slices in a row that only one of the clocks has reached */
 	struct span pulled; /* POLL_NOTICE_WATERMARK: to where, from where */
+	nsec_t adopted_time; /* POLL_NOTICE_ADOPTED: until here everything was read; NSEC_NONE */
 	struct idset seen; /* cursors of this chain: a cursor that comes twice is a loop */
 	struct id last_digest;
 	unsigned n_same; /* pages in a row with the same records */
@@ -114,6 +115,11 @@ void poll_add_cover(struct poll *poll, nsec_t start_time, nsec_t end_time, bool 
 void poll_add_gap(struct poll *poll, struct span span, enum gap_reason reason);
 
 void poll_begin_chain(struct poll *poll);
+
+/* --- poll_adopt.c --- */
+
+/* The cursor is from the store: it may be that of another definition. */
+void poll_adopt(struct poll *poll);
 
 /* --- poll_keys.c --- */
 

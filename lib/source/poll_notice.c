@@ -29,6 +29,17 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		buf_append_text(out,
 			" are listed in front of newer ones and are not delivered, because it is no longer known which records of that time were delivered (they were late, or a clock was set back; a longer overlap in [resume] avoids this)");
 		break;
+	case POLL_NOTICE_ADOPTED:
+		buf_append_text(out,
+			"its cursor was stored when the definition had another way to resume: continuing by time, from ");
+		if (poll->adopted_time == NSEC_NONE)
+			buf_append_text(out, "where the source began");
+		else
+			timestamp_print_rfc3339(poll->adopted_time, 0, out);
+		buf_printf(out,
+			" less `overlap` (if records come later than that, use `trawlctl rewind %s --to TIME`)",
+			poll->source->name);
+		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,
 			"the total at `%s` is smaller than the number of elements received: it does not count the elements of the window and is ignored (remove page.total)",

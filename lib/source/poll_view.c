@@ -28,6 +28,7 @@ void poll_set_cursor(struct poll *poll, const struct cursor *cursor)
 	/* an earlier version did not store it */
 	if (poll->cursor.keys_from_time == NSEC_NONE)
 		poll_note_keys(poll);
+	poll_adopt(poll);
 }
 
 void poll_set_errand(struct poll *poll, const struct span *span)

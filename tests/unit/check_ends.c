@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/number.h"
 #include "source_fixture.h"
 
@@ -132,8 +133,10 @@ static void run_chain(struct run *run, const char *keys, const struct api *api, 
 	*run = (struct run){.api = api};
 	source_fixture_good(&run->fixture, keys);
 	poll_init(&run->poll, run->fixture.source);
+	struct cursor stored CLEANUP(cursor_deinit) = CURSOR_NULL;
 	if (cursor)
-		ck_assert_int_eq(cursor_parse(&run->poll.cursor, cursor), 0);
+		ck_assert_int_eq(cursor_parse(&stored, cursor), 0);
+	poll_set_cursor(&run->poll, &stored);
 	run->poll.cursor.started_time = NOW - 1000 * S;
 	ck_assert(poll_begin(&run->poll, &now));
 	while (one_page(run))

@@ -1,0 +1,85 @@
+/*
+ * A stored cursor meets the definition as it is now. What another definition, or another size of a
+ * page, has made of it means something else: page 3 of 100 is not page 3 of 200, and a source that
+ * was read by cursors has no watermark. What was read is told by times whatever the definition is.
+ */
+#include "source/poll_internal.h"
+
+/* What was learned of the page size, and the next page of an open chain, count for the same
+ * requests only. Its first page is safe: duplicates are known. */
+static void adopt_shape(struct poll *poll)
+{
+	struct cursor *cursor = &poll->cursor;
+	const char *shape = poll->source->page_shape;
+	if (cursor->page_shape && strcmp(cursor->page_shape, shape) == 0)
+		return;
+	cursor->page_size = cursor->page_cut = -1;
+	cursor_set(&cursor->page_shape, slice_of(shape));
+	if (cursor->offset >= 0 || cursor->number >= 0)
+		cursor->exact = false;
+	cursor->offset = cursor->number = -1;
+	if (definition_of(poll)->resume.window)
+		cursor_set(&cursor->page, SLICE_NULL);
+}
+
+static bool is_by_window(const struct cursor *cursor)
+{
+	return cursor->watermark_time != NSEC_NONE || cursor->end_time != NSEC_NONE;
+}
+
+/* A source that is not read by cursors keeps what it began with. */
+static bool is_by_newest(const struct cursor *cursor)
+{
+	bool open = cursor->page || cursor->offset >= 0 || cursor->number >= 0;
+	return cursor->exact && !cursor->resume && !open && !is_by_window(cursor) &&
+	       cursor->newest_time != NSEC_NONE;
+}
+
+static bool is_by_cursor(const struct cursor *cursor)
+{
+	return cursor->resume || cursor->since_time != NSEC_NONE ||
+	       (cursor->page && !is_by_window(cursor));
+}
+
+static bool is_of_another_kind(const struct poll *poll)
+{
+	const struct cursor *cursor = &poll->cursor;
+	if (definition_of(poll)->resume.window)
+		return is_by_cursor(cursor) || is_by_newest(cursor);
+	return is_by_window(cursor) ||
+	       (definition_of(poll)->resume.newest ? is_by_cursor(cursor) : is_by_newest(cursor));
+}
+
+/* Everything before was read; NSEC_NONE: not known. */
+static nsec_t read_until(const struct cursor *cursor)
+{
+	return is_by_window(cursor) ? cursor->watermark_time : cursor->newest_time;
+}
+
+/* By time, until the API gives a cursor. */
+static void start_from(struct poll *poll, nsec_t read)
+{
+	struct cursor *cursor = &poll->cursor;
+	nsec_t from = read - poll_reach(poll, read, definition_of(poll)->resume.overlap_ns);
+	cursor->start_time = from < cursor->started_time ? cursor->started_time : from;
+}
+
+void poll_adopt(struct poll *poll)
+{
+	const struct resume_options *resume = &definition_of(poll)->resume;
+	struct cursor *cursor = &poll->cursor;
+	bool other = is_of_another_kind(poll);
+	nsec_t read = read_until(cursor);
+	adopt_shape(poll);
+	if (!other)
+		return;
+	cursor_close_chain(cursor);
+	cursor_set(&cursor->resume, SLICE_NULL);
+	cursor->polled_time = NSEC_NONE;
+	cursor->watermark_time = resume->window ? read : NSEC_NONE;
+	cursor->exact = resume->window || resume->newest;
+	if (!cursor->exact && read != NSEC_NONE)
+		start_from(poll, read);
+	poll->adopted_time = read;
+	poll->notices |= POLL_NOTICE_ADOPTED;
+}
