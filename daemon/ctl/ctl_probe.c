@@ -180,8 +180,10 @@ static void take_rows(struct probe *probe)
 {
 	struct records rows;
 	bool ends;
-	if (fetch_rows(&probe->fetch, &rows, &ends, &probe->fault))
-		return;
+	do {
+		if (fetch_rows(&probe->fetch, &rows, &ends, &probe->fault))
+			return;
+	} while (!ends && !rows.n_items);
 	probe->cut = !ends;
 	probe->records.n_items = rows.n_items;
 	probe->records.items = mem_array(rows.n_items, sizeof(struct record));

@@ -21,6 +21,16 @@ static const struct definition *definition_of(const struct fetch *fetch)
 	return fetch->source->definition;
 }
 
+/* Does what is listed say when a document has changed? */
+static bool has_versions(const struct definition *definition)
+{
+	bool has_from = false;
+	for (size_t i = 0; i < definition->n_records_id; i++)
+		has_from |=
+			strcmp(definition->records_id[i].text, definition->fetch_from.text) == 0;
+	return has_from && definition->n_records_id > 1;
+}
+
 void fetch_document_deinit(struct fetch_document *document)
 {
 	free(document->from);
@@ -95,6 +105,7 @@ static int read_from(const struct source *source, const struct record *record,
 	buf_append_slice(&label, name);
 	*ret = (struct fetch_document){
 		.key = digest_id(from),
+		.version = has_versions(source->definition) ? record->key : digest_id(from),
 		.listed = digest_id(record->text),
 		.from = take_text(from),
 		.label = buf_take(&label),
@@ -145,6 +156,32 @@ static char *whole_link(const struct fetch *fetch, struct slice text)
 	return mem_printf("%.*s%.*s", (int)size, origin, (int)text.size, text.data);
 }
 
+/* What the last row of N of a document with versions is known by. */
+static struct id rows_key(const struct fetch *fetch, int64_t n)
+{
+	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
+	buf_printf(&text, "%s:%lld rows", fetch->documents[fetch->at].from, (long long)n);
+	return digest_id(buf_slice(&text));
+}
+
+static bool is_known(const struct fetch *fetch, struct id key)
+{
+	struct record probe = {.key = key, .id_text = SLICE("x")};
+	return fetch->known(&probe, fetch->userdata);
+}
+
+/* The body is read from its beginning. */
+static void rewind_body(struct fetch *fetch)
+{
+	gunzip_free(fetch->gunzip);
+	fetch->gunzip = gunzip_new(buf_slice(&fetch->body));
+	rows_deinit(&fetch->rows);
+	rows_init(&fetch->rows, &definition_of(fetch)->rows);
+	fetch->next = SLICE_NULL;
+	fetch->row = 0;
+	fetch->decoded = false;
+}
+
 /* Begins the document at fetch->at; the rows of it that were accepted already are those that the
  * cursor counts. */
 static void begin_document(struct fetch *fetch)
@@ -175,6 +212,8 @@ void fetch_begin(struct fetch *fetch, const struct source *source, struct record
 		.cursor = CURSOR_NULL,
 		.done = fetch->done,
 		.gone = fetch->gone,
+		.known = known,
+		.userdata = userdata,
 	};
 	cursor_copy(&fetch->cursor, cursor);
 	fetch->documents = mem_array(records.n_items, sizeof(struct fetch_document));
@@ -185,13 +224,13 @@ void fetch_begin(struct fetch *fetch, const struct source *source, struct record
 		*document = (struct fetch_document){0};
 		if (read_from(source, &records.items[i], document, &fault))
 			continue; /* fetch_check would have refused its page */
-		struct record probe = {.key = document->key, .id_text = SLICE("x")};
-		if (idset_has(&listed, &document->key) || idset_has(&fetch->done, &document->key) ||
-			known(&probe, userdata)) {
+		if (idset_has(&listed, &document->version) ||
+			idset_has(&fetch->done, &document->version) ||
+			is_known(fetch, document->key)) {
 			fetch_document_deinit(document);
 			continue;
 		}
-		idset_add(&listed, &document->key);
+		idset_add(&listed, &document->version);
 		fetch->n_documents++;
 	}
 	resume_first(fetch);
@@ -324,8 +363,9 @@ static int take_document(struct fetch *fetch, struct http_response *response, ns
 		return -1;
 	fetch->body = response->body;
 	response->body = BUF_NULL;
-	fetch->gunzip = gunzip_new(buf_slice(&fetch->body));
-	rows_init(&fetch->rows, &definition_of(fetch)->rows);
+	rewind_body(fetch);
+	fetch->counting = has_versions(definition) && !fetch->source->row_plan;
+	fetch->n_counted = 0;
 	fetch->need = FETCH_ROWS;
 	return 0;
 }
@@ -411,7 +451,34 @@ static void settle(struct fetch *fetch, size_t n, bool ends)
 		record->id_text.data = texts + (size_t)record->id_text.data;
 	}
 	if (ends && n && !fetch->source->row_plan)
-		fetch->records[n - 1].key = fetch->documents[fetch->at].key;
+		fetch->records[n - 1].key = has_versions(definition_of(fetch))
+						    ? rows_key(fetch, fetch->row)
+						    : fetch->documents[fetch->at].key;
+}
+
+/* Some rows more, until the last one: what was accepted of an earlier version is not new. */
+static int count_rows(struct fetch *fetch, struct fault *reterr)
+{
+	struct slice row;
+	bool has = true;
+	size_t size = 0;
+	for (size_t n = 0; n < RUN_ROWS && size < RUN_BYTES; n++) {
+		int r = next_row(fetch, &row, &has, reterr);
+		if (r)
+			return r;
+		if (!has)
+			break;
+		size += row.size;
+		if (is_known(fetch, rows_key(fetch, ++fetch->row)))
+			fetch->n_counted = fetch->row;
+	}
+	if (has)
+		return 0;
+	if (fetch->n_counted > fetch->cursor.rows)
+		fetch->cursor.rows = fetch->n_counted;
+	fetch->counting = false;
+	rewind_body(fetch);
+	return 0;
 }
 
 int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct fault *reterr)
@@ -422,6 +489,14 @@ int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct 
 	buf_clear(&fetch->texts);
 	buf_clear(&fetch->bad_time);
 	fetch->n_without_time = 0;
+	if (fetch->counting) {
+		*ret = (struct records){NULL, 0};
+		*ret_ends = false;
+		int r = count_rows(fetch, reterr);
+		if (r)
+			begin_document(fetch);
+		return r;
+	}
 	for (;;) {
 		int r = next_row(fetch, &row, &has, reterr);
 		if (r) {
@@ -440,10 +515,11 @@ int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct 
 		fetch->row++;
 	}
 	*ret_ends = !has;
-	if (*ret_ends && (fetch->row == 0 || fetch->source->row_plan)) {
+	if (*ret_ends && (fetch->row == 0 || fetch->source->row_plan ||
+				 has_versions(definition_of(fetch)))) {
 		if (fetch->done.n_ids >= DONE_KEPT)
 			idset_clear(&fetch->done);
-		idset_add(&fetch->done, &fetch->documents[fetch->at].key);
+		idset_add(&fetch->done, &fetch->documents[fetch->at].version);
 	}
 	settle(fetch, n, *ret_ends);
 	*ret = (struct records){fetch->records, n};

@@ -7,6 +7,11 @@
  * the document's own key, so a document whose rows were all accepted is known. Of the one in work
  * the cursor says how many rows were accepted (cursor.h: document, rows); it comes first when the
  * window is listed again. So every row is accepted once, and no key a row is kept.
+ *
+ * Where the ID of what is listed has more in it than FROM, such as a size, a document that is
+ * listed with another ID has changed. Then the last row has a key of FROM and of the number of
+ * rows: each version is read, its rows are counted up to the last such key, and those after it are
+ * new.
  */
 #ifndef TRAWLD_SOURCE_FETCH_H
 #define TRAWLD_SOURCE_FETCH_H
@@ -16,6 +21,7 @@
 
 struct fetch_document {
 	struct id key; /* digest of FROM */
+	struct id version; /* the same, or a digest of FROM and of the listed record's ID */
 	struct id listed; /* digest of the listed record as it is */
 	char *from;
 	char *label; /* what messages and the rows' IDs call it: the listed record's ID */
@@ -44,15 +50,19 @@ struct fetch {
 	bool decoded;
 	struct rows rows;
 	int64_t row; /* number of the next row of the document */
+	bool counting; /* no row is handed out yet: how many were accepted is looked for */
+	int64_t n_counted; /* so many, as far as is known */
 	struct slice next; /* a row that waits for the knowledge whether it is the last */
 	struct buf texts; /* of the rows handed out */
 	size_t n_without_time; /* rows among them whose time cannot be read */
 	struct buf bad_time; /* the first such time */
 	struct record *records;
 	size_t capacity;
-	struct idset done; /* documents that no key in the state makes known: those without a row,
-			      or whose rows have IDs, and those that a person skipped; kept by
-			      fetch_clear */
+	bool (*known)(const struct record *record, void *userdata);
+	void *userdata;
+	struct idset done; /* versions of documents that no key in the state makes known: those
+			      without a row, or whose rows have IDs, those of which others may
+			      follow, and those that a person skipped; kept by fetch_clear */
 	struct idset gone; /* listed digests of documents that are gone; kept by fetch_clear */
 };
 
@@ -84,8 +94,9 @@ int fetch_answer(struct fetch *fetch, struct http_response *response, nsec_t now
 	struct fetch_document *ret_gone, struct fault *reterr);
 void fetch_document_deinit(struct fetch_document *document);
 
-/* A run of rows as records, valid until the next call; may be empty. *RET_ENDS: the document's last
- * row is among them (or it has none). cursor is moved past them. 0, FAULT_BODY, FAULT_LIMIT. */
+/* A run of rows as records, valid until the next call; may be empty, also before others. *RET_ENDS:
+ * the document's last row is among them (or it has none). cursor is moved past them. 0, FAULT_BODY,
+ * FAULT_LIMIT. */
 int fetch_rows(struct fetch *fetch, struct records *ret, bool *ret_ends, struct fault *reterr);
 
 #endif

@@ -17,7 +17,7 @@ static void skip_document(struct runner *runner)
 	const struct fetch_document *failed = &runner->failed;
 	nsec_t time = failed->time == NSEC_NONE ? runner_now(runner) : failed->time;
 	log_notice(&runner->source->subject, "document %s is skipped", failed->label);
-	idset_add(&runner->fetch.done, &failed->key);
+	idset_add(&runner->fetch.done, &failed->version);
 	runner->callbacks->gap(time, time, GAP_SKIPPED, runner->userdata);
 	if (runner->task == RUNNER_TASK_DOCUMENT) {
 		runner_fetch_abandon(runner);
@@ -58,8 +58,9 @@ static void note_document(struct runner *runner)
 	if (runner->task != RUNNER_TASK_DOCUMENT || fetch->at >= fetch->n_documents)
 		return;
 	const struct fetch_document *document = &fetch->documents[fetch->at];
-	runner->failed = (struct fetch_document){
-		.key = document->key, .label = mem_strdup(document->label), .time = document->time};
+	runner->failed = (struct fetch_document){.version = document->version,
+		.label = mem_strdup(document->label),
+		.time = document->time};
 }
 
 bool runner_skip_failed(struct runner *runner, const struct fault *fault)
