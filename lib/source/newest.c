@@ -1,12 +1,19 @@
 /* See newest.h. */
 #include "source/newest.h"
 
+#include "base/mem.h"
 #include "source/poll_internal.h"
+
+/* As much longer as keys are kept than the overlap needs (poll_keys.c), or less. */
+#define YOUNG NSEC_PER_HOUR
 
 void newest_begin(struct poll *poll)
 {
 	poll->walk_oldest = poll->walk_latest = NSEC_NONE;
-	poll->walk_reached = poll->walk_found = poll->walk_moved = false;
+	poll->walk_reached = poll->walk_found = poll->walk_moved = poll->walk_passed = false;
+	if (poll->n_doubtful > 0)
+		idset_clear(&poll->held);
+	poll->n_doubtful = 0;
 }
 
 /* A walk reads back to here at least; NSEC_NONE: to the end of the list. */
@@ -19,7 +26,7 @@ static nsec_t oldest_wanted(const struct poll *poll)
 	return oldest < cursor->started_time ? cursor->started_time : oldest;
 }
 
-/* Of records that are older, it is not known whether they were delivered; NSEC_NONE: of none. They
+/* Of records that are older, keys do not tell whether they were delivered; NSEC_NONE: of none. They
  * may be older than what is wanted: the clock of the API was set back, or local times repeat when
  * summer time ends. */
 static nsec_t oldest_told_apart(const struct poll *poll)
@@ -50,36 +57,92 @@ static bool is_before(nsec_t time, nsec_t bound)
 	return bound != NSEC_NONE && time != NSEC_NONE && time < bound;
 }
 
-void newest_drop_known(const struct poll *poll, struct page *page,
-	bool (*known)(const struct record *record, void *userdata), void *userdata)
+/* Keys are kept by when their records were delivered: an unknown record that is listed in front of
+ * a known one was not delivered, however old its own time is. Where the known one is YOUNG, a list
+ * that is out of order by up to the overlap has no two of them the wrong way round. */
+static bool passes(const struct poll *poll, const struct record *record, bool known)
+{
+	nsec_t newest = poll->cursor.newest_time;
+	return known && record->time <= newest && record->time >= newest - YOUNG;
+}
+
+/* Are old records that are not known taken for delivered, wherever they are? There may be no record
+ * in the list that shows more. */
+static bool begins_passed(const struct poll *poll)
+{
+	nsec_t newest = poll->cursor.newest_time;
+	return poll->walk_passed || newest == NSEC_NONE || poll->unpassed_time == newest;
+}
+
+/* The number of records of PAGE, which are KNOWN or not, in front of the first that passes. */
+static size_t count_front(const struct poll *poll, const struct page *page, const bool *known)
+{
+	size_t n = 0;
+	if (begins_passed(poll))
+		return 0;
+	while (n < page->n_records && !passes(poll, &page->records[n], known[n]))
+		n++;
+	return n;
+}
+
+/* Is RECORD of PAGE, which is old and not known, in front of a young one that is? That may be on a
+ * page to come: until then the FRONT is held, and the walk begins again when that has come. */
+static bool is_late(
+	struct poll *poll, const struct page *page, const struct record *record, bool front)
+{
+	if (idset_has(&poll->held, &record->key) && !idset_is_marked(&poll->held, &record->key))
+		return true;
+	if (!front || is_before(record->time, poll->cursor.started_time))
+		return false;
+	if (!page->passes && idset_add(&poll->held, &record->key)) {
+		idset_mark(&poll->held, &record->key);
+		poll->n_doubtful++;
+	}
+	return page->passes;
+}
+
+void newest_drop_known(struct poll *poll, struct page *page,
+	bool (*is_known)(const struct record *record, void *userdata), void *userdata)
 {
 	nsec_t wanted = oldest_wanted(poll), oldest = oldest_told_apart(poll);
 	bool timed = definition_of(poll)->n_records_time > 0;
 	bool far_enough = !timed && page->n_records > 0;
-	size_t n = 0, n_old = 0;
-	page->n_unread = page->n_late = 0;
+	bool *known = mem_alloc(page->n_records * sizeof(*known));
+	size_t n = 0;
+	for (size_t i = 0; i < page->n_records; i++)
+		known[i] = is_known(&page->records[i], userdata);
+	size_t n_front = count_front(poll, page, known);
+	page->passes = !begins_passed(poll) && n_front < page->n_records;
+	page->n_unread = 0;
 	page->reaches = false;
 	page->oldest_time = NSEC_NONE;
 	for (size_t i = 0; i < page->n_records; i++) {
 		struct record *record = &page->records[i];
-		bool is_known = known(record, userdata);
 		bool old = is_before(record->time, oldest);
-		far_enough |= is_before(record->time, wanted);
-		page->reaches |= reaches(poll, page, record, is_known, old);
+		far_enough |= i >= n_front && is_before(record->time, wanted);
+		page->reaches |= reaches(poll, page, record, known[i], old);
 		if (record->time != NSEC_NONE &&
 			(page->oldest_time == NSEC_NONE || record->time < page->oldest_time))
 			page->oldest_time = record->time;
-		n_old += old && !is_known && !is_before(record->time, poll->cursor.started_time);
-		if (old)
+		if (old && (known[i] || !is_late(poll, page, record, i < n_front)))
 			continue;
-		page->n_late = n_old;
-		page->n_unread += !is_known;
+		page->n_unread += !known[i];
 		/* without an ID it may be another one that is equal: whoever counts them decides */
-		if (!is_known || !record->id_text.data)
+		if (!known[i] || !record->id_text.data)
 			page->records[n++] = *record;
 	}
 	page->all_known = page->n_unread == 0 && far_enough;
 	page->n_records = n;
+	free(known);
+}
+
+bool newest_goes_back(struct poll *poll, const struct page *page)
+{
+	if (!page->passes || poll->n_doubtful == 0)
+		return false;
+	idset_unmark_all(&poll->held);
+	poll->n_doubtful = 0;
+	return true;
 }
 
 /* The list may have moved on while a page was retried, and then what was read before does not
@@ -115,19 +178,29 @@ static void add_gap(struct poll *poll, nsec_t late)
 	poll_add_gap(poll, (struct span){read - overlap, end}, GAP_NEWEST);
 }
 
+/* The walk ends: where nothing in the list passed, the next one need not look for it again. */
+static void end_front(struct poll *poll)
+{
+	if (!poll->walk_passed)
+		poll->unpassed_time = poll->cursor.newest_time;
+	idset_clear(&poll->held);
+	poll->n_doubtful = 0;
+}
+
 void newest_note(struct poll *poll, const struct page *page, const struct clocks *now, bool last)
 {
 	if (page->oldest_time != NSEC_NONE &&
 		(poll->walk_oldest == NSEC_NONE || page->oldest_time < poll->walk_oldest))
 		poll->walk_oldest = page->oldest_time;
 	look_whether_moved(poll, page);
-	if (page->n_late > 0 && definition_of(poll)->records.order != ORDER_UNORDERED)
-		poll->notices |= POLL_NOTICE_LATE;
+	poll->walk_passed |= page->passes;
 	if (page->newest_time > poll->walk_latest)
 		poll->walk_latest = page->newest_time;
 	poll->walk_reached |= page->reaches;
 	poll->walk_found |= page->n_unread > 0;
 	bool first = poll->cursor.polled_time == NSEC_NONE && poll->cursor.newest_time == NSEC_NONE;
+	if (last)
+		end_front(poll);
 	if (!last || (!poll->walk_found && !first))
 		return; /* so that a quiet source writes nothing */
 	add_gap(poll, clocks_late(now));

@@ -20,8 +20,10 @@ void poll_init(struct poll *poll, const struct source *source)
 	*poll = (struct poll){.source = source,
 		.cursor = CURSOR_NULL,
 		.seen = IDSET_NULL,
+		.held = IDSET_NULL,
 		.span_max_ns = source->definition->resume.span_max_ns,
 		.cut_time = NSEC_NONE,
+		.unpassed_time = NSEC_NONE,
 		.errand = {NSEC_NONE, NSEC_NONE},
 		.swept_time = NSEC_NONE,
 		.expired_time = NSEC_NONE,
@@ -59,6 +61,7 @@ void poll_deinit(struct poll *poll)
 {
 	cursor_deinit(&poll->cursor);
 	idset_deinit(&poll->seen);
+	idset_deinit(&poll->held);
 	free(poll->tail);
 	poll->tail = NULL;
 }
@@ -485,7 +488,7 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	int r = check_loop(poll, page, url, last, &n_same, reterr);
 	if (r)
 		return r;
-	if (has_moved(poll, page))
+	if (has_moved(poll, page) || newest_goes_back(poll, page))
 		return restart(poll, page, reterr);
 	ends_learn_size(poll, page);
 	bool capped = ends_capped(poll, page), whole = ends_whole(poll, page);

@@ -45,9 +45,8 @@ enum {
 	POLL_NOTICE_DOUBT = 1 << 4, /* it is in the future, and left there */
 	POLL_NOTICE_FULL =
 		1 << 5, /* a page of exactly the size was the last for want of a cursor */
-	POLL_NOTICE_LATE = 1 << 6, /* records older than the dedupe keys are in front of others */
-	POLL_NOTICE_ADOPTED = 1 << 7, /* the cursor was stored under another [resume] */
-	POLL_N_NOTICES = 8,
+	POLL_NOTICE_ADOPTED = 1 << 6, /* the cursor was stored under another [resume] */
+	POLL_N_NOTICES = 7,
 };
 
 enum poll_verdict {

@@ -64,6 +64,11 @@ struct poll {
 	bool walk_reached; /* [resume] newest: it reached what an earlier one has read */
 	bool walk_moved; /* the list moved on meanwhile, or may have: pages need not adjoin */
 	bool walk_found; /* it has new records */
+	bool walk_passed; /* it came to a young record that is known: old ones are no late ones */
+	nsec_t unpassed_time; /* cursor.newest_time for which a list had no such record; NSEC_NONE
+			       */
+	struct idset held; /* keys of old records in front of it: late ones, or marked */
+	size_t n_doubtful; /* marked: nothing was behind them yet */
 	size_t n_tail;
 	size_t n_repeated; /* records that the accepted page begins with and the one before ended
 			      with: not to be handed on again */

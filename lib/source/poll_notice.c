@@ -23,12 +23,6 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 			definition->page.url ? definition->page.url : definition->page.cursor,
 			definition->page.url ? "url" : "cursor");
 		break;
-	case POLL_NOTICE_LATE:
-		buf_append_text(out, "records from before ");
-		timestamp_print_rfc3339(poll_keys_from(poll), 0, out);
-		buf_append_text(out,
-			" are listed in front of newer ones and are not delivered, because it is no longer known which records of that time were delivered (they were late, or a clock was set back; a longer overlap in [resume] avoids this)");
-		break;
 	case POLL_NOTICE_ADOPTED:
 		buf_append_text(out,
 			"its cursor was stored when the definition had another way to resume: continuing by time, from ");

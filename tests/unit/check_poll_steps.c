@@ -1,6 +1,5 @@
 /* Single decisions of a poll: ends, loops, restarts, lost cursors, gaps. */
 #include "source/request.h"
-#include "source/newest.h"
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -459,91 +458,6 @@ START_TEST(pieces_are_no_longer_than_allowed)
 }
 END_TEST
 
-#define NEWEST                                                                                     \
-	"request.url = https://h/x\nrequest.query.c = ${page.cursor}\nrecords.at = /l\n"           \
-	"records.id = /i\nrecords.time = /t\nrecords.time_format = epoch_s\n"                      \
-	"records.exclude = /x present\npage.cursor = /c\nresume.newest = yes\noverlap = 100s\n"
-
-static bool is_known(const struct record *record, void *userdata)
-{
-	(void)userdata;
-	return record->id_text.data[0] != 'n';
-}
-
-/* The records that a page of a walk leaves. */
-static size_t walk(struct steps *s, const char *body)
-{
-	struct page page;
-	ck_assert_int_eq(
-		source_fixture_page(&s->fixture, &page, body, "https://h/x", &s->fault), 0);
-	newest_drop_known(&s->poll, &page, is_known, NULL);
-	size_t n = page.n_records;
-	ck_assert_msg(poll_page(&s->poll, &page, "https://h/x", &now, &s->verdict, &s->fault) == 0,
-		"%s", s->fault.text);
-	page_deinit(&page);
-	return n;
-}
-
-START_TEST(a_walk_from_the_newest_ends_behind_the_overlap)
-{
-	struct steps s;
-	set_up(&s, NEWEST);
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
-	ck_assert_int_eq(s.verdict, POLL_MORE);
-	/* far behind the first page, and new all the same */
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999500}],\"c\":2}"), 1);
-	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert(s.poll.cursor.newest_time == NSEC_NONE);
-	/* before the start */
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n3\",\"t\":1699998000}],\"c\":3}"), 0);
-	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-	ck_assert_int_eq(s.poll.cursor.newest_time, NOW - 10 * S);
-
-	ck_assert(begin(&s, NOW));
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"k1\",\"t\":1699999990}],\"c\":1}"), 0);
-	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n4\",\"t\":1699999900}],\"c\":2}"), 1);
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n5\",\"x\":1}],\"c\":3}"), 0);
-	ck_assert_uint_eq(walk(&s, "{\"l\":[],\"c\":4}"), 0);
-	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"k2\",\"t\":1699999889}],\"c\":5}"), 0);
-	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-	tear_down(&s);
-}
-END_TEST
-
-START_TEST(a_walk_never_reaches_before_the_start)
-{
-	struct steps s;
-	set_up(&s, NEWEST);
-	s.poll.cursor.started_time = NOW - 50 * S;
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}]}"), 1);
-	ck_assert(begin(&s, NOW));
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n2\",\"t\":1699999940}],\"c\":1}"), 0);
-	ck_assert_int_eq(s.verdict, POLL_CAUGHT_UP);
-	tear_down(&s);
-}
-END_TEST
-
-START_TEST(a_walk_is_skipped_from_the_page_that_fails)
-{
-	struct steps s;
-	set_up(&s, NEWEST);
-	s.poll.cursor.newest_time = NOW - 500 * S;
-	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_IMPOSSIBLE);
-	ck_assert_uint_eq(walk(&s, "{\"l\":[{\"i\":\"n1\",\"t\":1699999990}],\"c\":1}"), 1);
-	ck_assert_int_eq(s.verdict, POLL_MORE);
-	ck_assert_int_eq(poll_skip(&s.poll, &now), POLL_SKIP_DONE);
-	ck_assert_uint_eq(s.poll.n_gaps, 1);
-	ck_assert_int_eq(s.poll.gaps[0].reason, GAP_SKIPPED);
-	ck_assert_int_eq(s.poll.gaps[0].span.start_time, NOW - 500 * S);
-	ck_assert_int_eq(s.poll.gaps[0].span.end_time, NOW - 10 * S);
-	ck_assert_int_eq(s.poll.cursor.newest_time, NOW - 10 * S);
-	ck_assert(!s.poll.open);
-	tear_down(&s);
-}
-END_TEST
-
 START_TEST(a_cursor_is_skipped_by_a_time_that_doubles)
 {
 	struct steps s;
@@ -570,5 +484,4 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	pages_that_overlap_must_agree, keys_of_a_long_window, pieces_that_overlap,
 	what_cannot_be_cut_is_a_gap, a_cursor_older_than_the_retention_is_a_gap,
 	an_interrupted_chain_older_than_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
-	a_walk_from_the_newest_ends_behind_the_overlap, a_walk_never_reaches_before_the_start,
-	a_walk_is_skipped_from_the_page_that_fails, a_cursor_is_skipped_by_a_time_that_doubles)
+	a_cursor_is_skipped_by_a_time_that_doubles)
