@@ -20,6 +20,7 @@
 #include "base/record.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
+#include "pipeline/deadletter_mark.h"
 #include "pipeline/job.h"
 #include "pipeline/resend.h"
 
@@ -73,8 +74,8 @@ static void deadletter_print_time(struct buf *out)
 	buf_append_char(out, '"');
 }
 
-static void deadletter_print(
-	const char *sink, const struct sink_record *record, const char *reason, struct buf *out)
+static void deadletter_print(const char *sink, const struct sink_record *record, const char *reason,
+	const struct deadletter_mark *mark, struct buf *out)
 {
 	char scratch[33];
 	char key[33];
@@ -93,7 +94,9 @@ static void deadletter_print(
 	json_encode(batch_id_text(&record->view, scratch), out);
 	buf_append_text(out, ",\"reason\":");
 	json_encode(slice_of(reason), out);
-	buf_append_text(out, ",\"record\":");
+	buf_append_text(out, ",\"job\":\"");
+	deadletter_mark_print(mark, out);
+	buf_append_text(out, "\",\"record\":");
 	deadletter_print_record(record->original.data ? record->original : record->view.text, out);
 	buf_append_text(out, "}\n");
 }
@@ -132,6 +135,7 @@ struct deadletter_lines {
 	/* of a sink */
 	const struct sink_job *job;
 	const struct sink_answer *answer;
+	struct deadletter_mark mark; /* of the next line */
 	struct job_cursor cursor;
 	size_t unfit;
 	/* of a source */
@@ -150,13 +154,16 @@ static bool deadletter_next_record(struct deadletter_lines *lines, struct buf *o
 
 		if (!why)
 			continue;
-		deadletter_print(lines->name, &record, why, out);
+		deadletter_print(lines->name, &record, why, &lines->mark, out);
+		lines->mark.nth++;
 		return true;
 	}
 	if (lines->unfit == job->n_unfit)
 		return false;
 	job_unfit_reason(job, &job->unfit[lines->unfit], &reason);
-	deadletter_print(lines->name, &job->unfit[lines->unfit++], buf_text(&reason), out);
+	deadletter_print(
+		lines->name, &job->unfit[lines->unfit++], buf_text(&reason), &lines->mark, out);
+	lines->mark.nth++;
 	buf_deinit(&reason);
 	return true;
 }
@@ -244,6 +251,43 @@ static int deadletter_directory(const char *state_directory, int *ret_fd)
 	return r;
 }
 
+/* 1: all of a job with this MARK are at the end, from before a crash. 0: not all. Or -errno. */
+static int deadletter_is_there(int fd, const struct deadletter_mark *mark)
+{
+	struct deadletter_mark found;
+	off_t from;
+	int r;
+
+	if (mark->count == 0)
+		return 0;
+	r = deadletter_mark_last(fd, &found);
+	if (r || found.nth != found.count || found.count != mark->count ||
+		!deadletter_mark_is_same(&found, mark))
+		return r;
+	return deadletter_mark_check(fd, &found, &from);
+}
+
+static int deadletter_add(int fd, struct deadletter_lines *lines)
+{
+	struct stat before;
+	int r = deadletter_is_there(fd, &lines->mark);
+
+	if (r > 0) /* perhaps from a try whose sync failed */
+		return fsync(fd) < 0 ? -errno : 0;
+	if (!r)
+		r = deadletter_mark_cut(fd);
+	if (r)
+		return r;
+	if (fstat(fd, &before) < 0)
+		return -errno;
+	r = deadletter_close_line(fd);
+	if (!r)
+		r = deadletter_append(fd, lines);
+	if (r && ftruncate(fd, before.st_size) < 0)
+		return -errno; /* what stays is cut off before the next write */
+	return r;
+}
+
 static int deadletter_store(const char *state_directory, const char *file,
 	struct deadletter_lines *lines, struct fault *reterr)
 {
@@ -258,13 +302,8 @@ static int deadletter_store(const char *state_directory, const char *file,
 	if (!r && fstat(fd, &before) < 0)
 		r = -errno;
 	bool regular = !r && S_ISREG(before.st_mode);
-	if (regular) {
-		r = deadletter_close_line(fd);
-		if (!r)
-			r = deadletter_append(fd, lines);
-		if (r && ftruncate(fd, before.st_size) < 0)
-			r = -errno; /* a torn line stays; the next write closes it */
-	}
+	if (regular)
+		r = deadletter_add(fd, lines);
 	if (fd >= 0)
 		close(fd);
 	if (directory >= 0)
@@ -277,11 +316,28 @@ static int deadletter_store(const char *state_directory, const char *file,
 		r ? strerror(-r) : "it is not a regular file", buf_text(&why));
 }
 
+uint64_t deadletter_count_rejected(const struct sink_job *job, const struct sink_answer *answer)
+{
+	uint64_t n = 0;
+
+	if (answer->result == SINK_DELIVERED)
+		return 0;
+	if (!answer->reasons)
+		return job->n_records;
+	for (size_t i = 0; i < answer->n_reasons; i++)
+		n += answer->reasons[i] != NULL;
+	return n;
+}
+
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
 	const struct sink_answer *answer, struct fault *reterr)
 {
-	struct deadletter_lines lines = {
-		.next = deadletter_next_record, .name = sink, .job = job, .answer = answer};
+	struct deadletter_lines lines = {.next = deadletter_next_record,
+		.name = sink,
+		.job = job,
+		.answer = answer,
+		.mark = deadletter_mark_of(
+			job, deadletter_count_rejected(job, answer) + job->n_unfit)};
 
 	return deadletter_store(state_directory, sink, &lines, reterr);
 }

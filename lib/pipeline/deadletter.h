@@ -1,7 +1,7 @@
 /*
  * Records that a sink's receiver will never take: STATE/dead-letters/SINK.ndjson, one JSON object a
- * line: {"time","sink","provider","key","record_time","source","id","reason","record"}. The record
- * is its own text, so that it can be sent again after the cause is fixed (resend.h).
+ * line: {"time","sink","provider","key","record_time","source","id","reason","job","record"}. The
+ * record is its own text, so that it can be sent again after the cause is fixed (resend.h).
  */
 #ifndef TRAWLD_PIPELINE_DEADLETTER_H
 #define TRAWLD_PIPELINE_DEADLETTER_H
@@ -21,9 +21,12 @@ struct sink_job;
 
 /* Appends the records of JOB that ANSWER rejects, and those that were set apart, and makes them
  * durable: only then may the job be acknowledged. All or nothing: on FAULT_STORE the file is as
- * before. A crash between this and the acknowledgement repeats them, it never loses them. */
+ * before. If all of them are there from before a crash, nothing is written again. */
 int deadletter_write(const char *state_directory, const char *sink, const struct sink_job *job,
 	const struct sink_answer *answer, struct fault *reterr);
+
+/* How many records of JOB are rejected, without those that were set apart. */
+uint64_t deadletter_count_rejected(const struct sink_job *job, const struct sink_answer *answer);
 
 /* Bytes of the dead letters of SINK; 0: there are none, or they cannot be looked at. */
 uint64_t deadletter_size(const char *state_directory, const char *sink);
@@ -35,6 +38,7 @@ int deadletter_close_line(int fd);
 struct deadletter {
 	nsec_t time; /* of the rejection */
 	struct slice source, provider, reason;
+	struct slice job; /* see deadletter_mark.h; empty in those of older versions */
 	struct slice id; /* SLICE_NULL: the hex of the key */
 	struct id key;
 	nsec_t record_time; /* NSEC_NONE: none */

@@ -16,6 +16,7 @@ enum member {
 	MEMBER_KEY,
 	MEMBER_RECORD_TIME,
 	MEMBER_REASON,
+	MEMBER_JOB,
 	MEMBER_RECORD,
 	MEMBER_BYTES, /* of a record that is not UTF-8 */
 	N_MEMBERS
@@ -29,6 +30,7 @@ static const char *const member_pointers[N_MEMBERS] = {
 	[MEMBER_KEY] = "/key",
 	[MEMBER_RECORD_TIME] = "/record_time",
 	[MEMBER_REASON] = "/reason",
+	[MEMBER_JOB] = "/job",
 	[MEMBER_RECORD] = "/record",
 	[MEMBER_BYTES] = "/record_base64",
 };
@@ -106,6 +108,7 @@ bool deadletter_read(struct deadletter_reader *reader, struct slice line, struct
 		return false;
 	ret->provider = text_or_empty(member_text(reader, MEMBER_PROVIDER));
 	ret->reason = text_or_empty(member_text(reader, MEMBER_REASON));
+	ret->job = text_or_empty(member_text(reader, MEMBER_JOB));
 	ret->record_time = member_time(reader, MEMBER_RECORD_TIME);
 	key = member_text(reader, MEMBER_KEY);
 	id = member_text(reader, MEMBER_ID);

@@ -229,8 +229,9 @@ struct job_terms delivery_terms(const struct delivery *delivery)
 void delivery_build(struct delivery *delivery)
 {
 	struct queue *queue = &delivery->queue;
-	size_t n = queue_measure(queue, delivery->plan_last, &delivery->sink->gather);
-
+	bool kept = delivery->kept.count > 0 && delivery->kept.first == queue->items[0]->number;
+	size_t n = queue_measure(
+		queue, kept ? delivery->kept.last : delivery->plan_last, &delivery->sink->gather);
 	const struct job_terms terms = delivery_terms(delivery);
 
 	delivery->job = job_new(delivery->sink->name, queue->items, n, delivery->selection, &terms);
@@ -260,6 +261,10 @@ void delivery_send(struct delivery *delivery)
 		return;
 	if (delivery->job->n_records == 0) {
 		delivery_done(delivery, NULL);
+		return;
+	}
+	if (delivery_is_kept(delivery)) {
+		delivery_found(delivery);
 		return;
 	}
 	if (!delivery_plan_write(delivery, &fault)) {
@@ -360,8 +365,12 @@ static void delivery_recover(struct delivery *delivery)
 {
 	const struct sink_kind *kind = delivery->sink->kind;
 	struct fault fault = FAULT_NULL;
+	int r = deadletter_mark_find(
+		delivery->setup.state_directory, delivery->sink->name, &delivery->kept, &fault);
 
-	if (kind->recover && kind->recover(delivery->sink, delivery->position, &fault) != 0)
+	if (!r && kind->recover)
+		r = kind->recover(delivery->sink, delivery->position, &fault);
+	if (r)
 		delivery_fail(delivery, &fault);
 	else if (kind->capabilities & SINK_RECOVERS_LATER)
 		delivery->state = DELIVERY_RECOVERING;

@@ -7,6 +7,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/minutes.h"
+#include "pipeline/deadletter_mark.h"
 #include "pipeline/delivery.h"
 #include "pipeline/job.h"
 #include "pipeline/queue.h"
@@ -65,6 +66,8 @@ struct delivery {
 	struct sink_answer answer; /* with DELIVERY_REJECT and DELIVERY_NONE_TAKEN; its error is
 				      kept until the next */
 	bool none_taken_waited; /* with DELIVERY_NONE_TAKEN: a back-off is over */
+	struct deadletter_mark kept; /* the job of the last dead letters before this process or
+					this sink began: it is done, whatever the state says */
 	uint64_t n_blamed; /* dead letters with one reason since a record was taken */
 
 	struct resend resend; /* dead letters that are sent again */
@@ -126,6 +129,11 @@ void delivery_done(struct delivery *delivery, const char *position);
  * the job in hand, then acknowledges it. */
 void delivery_rejected(struct delivery *delivery, struct sink_answer *answer);
 void delivery_reject(struct delivery *delivery);
+/* Has the job in hand all its dead letters from before a crash? Then the sink is not asked again,
+ * but for one that keeps a position. */
+bool delivery_is_kept(const struct delivery *delivery);
+/* A step: acknowledges such a job. */
+void delivery_found(struct delivery *delivery);
 /* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */
 void delivery_none_taken(struct delivery *delivery, struct sink_answer *answer);
 void delivery_doubt(struct delivery *delivery);

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "pipeline/deadletter.h"
+#include "store/commit.h"
 #include "store/spool.h"
 
 /* A receiver that refuses everything must not fill the log; the counter tells the rest. */
@@ -63,21 +64,6 @@ void delivery_done(struct delivery *delivery, const char *position)
 	delivery_schedule(delivery);
 }
 
-/* How many of the job's records are dead letters. */
-static uint64_t count_rejected(const struct delivery *delivery)
-{
-	const struct sink_answer *answer = &delivery->answer;
-	uint64_t n = 0;
-
-	if (answer->result == SINK_DELIVERED)
-		return 0;
-	if (!answer->reasons)
-		return delivery->job->n_records;
-	for (size_t i = 0; i < answer->n_reasons; i++)
-		n += answer->reasons[i] != NULL;
-	return n;
-}
-
 /* The file is bounded: before it would grow beyond all measure, the sink waits. Not while dead
  * letters are sent again, which makes it smaller: the job in hand is in their way. */
 static int reject_within_limit(struct delivery *delivery, struct fault *reterr)
@@ -89,7 +75,7 @@ static int reject_within_limit(struct delivery *delivery, struct fault *reterr)
 	if (limit == 0 || delivery->resend.active ||
 		deadletter_size(delivery->setup.state_directory, delivery->sink->name) < limit)
 		return 0;
-	if (count_rejected(delivery) > 0)
+	if (deadletter_count_rejected(delivery->job, &delivery->answer) > 0)
 		buf_append_text(&reason, delivery->answer.error.text);
 	else
 		job_unfit_reason(job, &job->unfit[0], &reason);
@@ -120,6 +106,10 @@ static int reject_write(struct delivery *delivery, struct fault *reterr)
 	uint64_t size = deadletter_size(directory, delivery->sink->name);
 	int r = reject_within_limit(delivery, reterr);
 
+	/* the file tells of one job only whether its dead letters are complete */
+	if (!r && commit_pending(delivery->setup.store) &&
+		!committer_flush(delivery->setup.committer))
+		r = fault_set(reterr, FAULT_STORE, "the state cannot be written");
 	if (!r)
 		r = deadletter_write(
 			directory, delivery->sink->name, delivery->job, &delivery->answer, reterr);
@@ -147,7 +137,7 @@ void delivery_reject(struct delivery *delivery)
 {
 	struct fault fault = FAULT_NULL;
 	CLEANUP_FREE char *position = NULL;
-	uint64_t n = count_rejected(delivery);
+	uint64_t n = deadletter_count_rejected(delivery->job, &delivery->answer);
 
 	if (reject_write(delivery, &fault) != 0) {
 		delivery_fail(delivery, &fault);
@@ -163,6 +153,30 @@ void delivery_reject(struct delivery *delivery)
 	delivery->answer.position = NULL;
 	sink_answer_deinit(&delivery->answer);
 	delivery_acknowledge(delivery, position, n);
+}
+
+/* --- dead letters from before a crash --- */
+
+bool delivery_is_kept(const struct delivery *delivery)
+{
+	struct deadletter_mark mark = deadletter_mark_of(delivery->job, 1);
+
+	return delivery->n_sent == 0 && deadletter_mark_is_same(&delivery->kept, &mark) &&
+	       !(delivery->sink->kind->capabilities & SINK_EXACTLY_ONCE);
+}
+
+void delivery_found(struct delivery *delivery)
+{
+	struct log_subject subject = delivery_subject(delivery);
+	const struct sink_job *job = delivery->job;
+	uint64_t n = delivery->kept.count;
+
+	log_notice(&subject,
+		"%" PRIu64
+		" record%s had become dead letters when trawld ended; their job is not sent again",
+		n, str_plural(n));
+	n -= job->n_unfit < n ? job->n_unfit : n;
+	delivery_acknowledge(delivery, NULL, n < job->n_records ? n : job->n_records);
 }
 
 /* --- none is taken --- */

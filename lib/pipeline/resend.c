@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "pipeline/deadletter.h"
+#include "pipeline/deadletter_mark.h"
 #include "pipeline/job.h"
 #include "pipeline/selection.h"
 
@@ -220,7 +221,7 @@ static int count_lines(int fd, off_t offset, uint64_t *ret)
 	return n < 0 ? -errno : 0;
 }
 
-/* Appends TEXT to the dead letters, the last line of which is made whole first. */
+/* Appends TEXT to the dead letters, after what a crash has left there. */
 static int append_lines(const struct resend *resend, struct slice text)
 {
 	int fd = open(resend->letters, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -228,7 +229,9 @@ static int append_lines(const struct resend *resend, struct slice text)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = deadletter_close_line(fd);
+	r = deadletter_mark_cut(fd);
+	if (!r)
+		r = deadletter_close_line(fd);
 	if (!r)
 		r = write_all(fd, text);
 	if (!r && fsync(fd) < 0)

@@ -104,9 +104,10 @@ START_TEST(each_has_its_own_reason)
 	ck_assert_int_eq(deadletter_write(state, "out", job, &answer, &fault), 0);
 	text = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text, "\n"), 2);
-	ck_assert_ptr_nonnull(
-		strstr(text, "\"reason\":\"no number\",\"record\":{\"n\":0,\"i\":1}}"));
-	ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"too old\",\"record\":{\"n\":1,\"i\":1}}"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"\"reason\":\"no number\",\"job\":\"0 0 1000 1/2\",\"record\":{\"n\":0,\"i\":1}}"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"\"reason\":\"too old\",\"job\":\"0 0 1000 2/2\",\"record\":{\"n\":1,\"i\":1}}"));
 	free(text);
 	free(path);
 	job_free(job);
@@ -127,6 +128,7 @@ START_TEST(a_torn_line_is_ended)
 	file = fopen(path, "a");
 	fputs("{\"torn", file);
 	fclose(file);
+	job->batches[1]->number++;
 	ck_assert_int_eq(deadletter_write(state, "out", job, &two, &fault), 0);
 	text = pipeline_read(path, NULL);
 	ck_assert_uint_eq(text_count(text, "\n"), 5);

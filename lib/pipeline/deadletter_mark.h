@@ -1,0 +1,49 @@
+/*
+ * Which job a dead letter is of, and which of its dead letters it is: the member `job` of a line,
+ * "FIRST LAST TIME NTH/COUNT", with the numbers of the job's batches and the time at which the last
+ * of them was accepted (a restored state uses numbers again).
+ *
+ * A job is acknowledged after its dead letters are complete. So a crash between leaves a file that
+ * ends with all of them, and the job is done although the state does not say so; or it ends with
+ * some, which count for nothing: the job comes again.
+ */
+#ifndef TRAWLD_PIPELINE_DEADLETTER_MARK_H
+#define TRAWLD_PIPELINE_DEADLETTER_MARK_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fault.h"
+
+struct sink_job;
+
+struct deadletter_mark {
+	int64_t first, last;
+	nsec_t time;
+	uint64_t nth, count; /* 0: it is of no job */
+};
+
+#define DEADLETTER_MARK_NULL ((struct deadletter_mark){0})
+
+/* Of the first of COUNT dead letters of JOB. */
+struct deadletter_mark deadletter_mark_of(const struct sink_job *job, uint64_t count);
+/* They are of one job. */
+bool deadletter_mark_is_same(const struct deadletter_mark *a, const struct deadletter_mark *b);
+void deadletter_mark_print(const struct deadletter_mark *mark, struct buf *out);
+
+/* The mark of the last line of FD, which may be followed by what a crash left of another. 0 or
+ * -errno. */
+int deadletter_mark_last(int fd, struct deadletter_mark *ret);
+/* 1: MARK, that of the last line, comes after all that are before it; *RET_FROM is where the line
+ * of the first begins. 0: it does not, since a power failure has left only parts. Or -errno. */
+int deadletter_mark_check(int fd, const struct deadletter_mark *mark, off_t *ret_from);
+/* Cuts the dead letters of a job off that a crash has left incomplete. 0 or -errno. */
+int deadletter_mark_cut(int fd);
+
+/* Which job it is whose dead letters are complete and at the end of SINK's; those of one that are
+ * not complete are cut off. 0, or FAULT_STORE. */
+int deadletter_mark_find(const char *state_directory, const char *sink, struct deadletter_mark *ret,
+	struct fault *reterr);
+
+#endif
