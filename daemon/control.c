@@ -76,6 +76,16 @@ static void take_line(struct control_client *client)
 	ev_prepare_start(control->parts->loop, &control->waits);
 }
 
+/* Is there nothing left to do for a client that says no more? */
+static bool is_done(const struct control_client *client)
+{
+	const struct buf *in = &client->in;
+	if (client->out.size > 0)
+		return false;
+	return client->ends || (client->over && !client->caller.wait.poller &&
+				       (in->size == 0 || !memchr(in->data, '\n', in->size)));
+}
+
 static void readable(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	struct control_client *client = watcher->data;
@@ -90,10 +100,11 @@ static void readable(struct ev_loop *loop, ev_io *watcher, int events)
 		take_line(client);
 		return;
 	}
-	/* the end, or more requests than anybody waits for; what is answered still goes out */
+	/* the end, or more requests than anybody waits for: then only what is answered goes out */
 	ev_io_stop(loop, &client->reader);
-	client->ends = true;
-	if (client->out.size == 0)
+	client->over = true;
+	client->ends |= n < 0 || client->tails;
+	if (is_done(client))
 		client_free(client);
 }
 
@@ -117,7 +128,7 @@ static void writable(struct ev_loop *loop, ev_io *watcher, int events)
 	client->n_sent = 0;
 	buf_clear(out);
 	ev_io_stop(loop, &client->writer);
-	if (client->ends)
+	if (is_done(client))
 		client_free(client);
 	else if (client->tails)
 		ev_timer_stop(loop, &client->silence); /* until there is something to take */

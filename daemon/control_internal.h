@@ -44,6 +44,7 @@ struct control_client {
 	ev_timer silence;
 	struct buf in, out;
 	size_t n_sent; /* of out */
+	bool over; /* nothing more comes from it */
 	bool ends; /* after what is in out */
 	bool tails; /* records are sent as they are committed */
 	char *tail_source; /* of this source only; NULL: of all */

@@ -47,33 +47,44 @@ static void print_loss(const struct poller *poller, struct pause_result *ret)
 	snprintf(ret->loss, sizeof(ret->loss), "%s", buf_text(&text));
 }
 
+/* What is so already is not written and not told again. *CHANGED is unchanged then. */
+static int keep(struct trawld *trawld, enum pause_kind kind, const char *name, bool paused,
+	const char *by, bool *changed, struct fault *reterr)
+{
+	const struct str_list *names =
+		kind == PAUSE_SOURCE ? &trawld->pauses.sources : &trawld->pauses.sinks;
+	if (str_list_has(names, name) == paused)
+		return 0;
+	*changed = true;
+	int r = pause_set(trawld->parts.store, kind, name, paused, by, reterr);
+	return r ? r : trawld_load_pauses(trawld, reterr);
+}
+
 static int pause_source(struct trawld *trawld, struct poller *poller, bool paused, const char *by,
 	struct pause_result *ret, struct fault *reterr)
 {
 	const struct source *source = poller->source;
-	int r = pause_set(trawld->parts.store, PAUSE_SOURCE, source->name, paused, by, reterr);
-	if (!r)
-		r = trawld_load_pauses(trawld, reterr);
-	if (r)
+	if (keep(trawld, PAUSE_SOURCE, source->name, paused, by, &ret->changed, reterr))
 		return EX_TEMPFAIL;
 	if (source->options.enabled && poller_set_paused(poller, paused, reterr))
 		return EX_CONFIG;
 	print_loss(poller, ret);
-	log_notice(&source->subject, "%s by trawlctl%s%s", paused ? "paused" : "resumed",
-		*ret->loss ? "; " : "", ret->loss);
+	if (ret->changed)
+		log_notice(&source->subject, "%s by trawlctl%s%s", paused ? "paused" : "resumed",
+			*ret->loss ? "; " : "", ret->loss);
 	return 0;
 }
 
 static int pause_sink(struct trawld *trawld, const struct setup_sink *sink, bool paused,
-	const char *by, struct fault *reterr)
+	const char *by, struct pause_result *ret, struct fault *reterr)
 {
 	const struct log_subject subject = {"sink", sink->name, sink->location};
-	int r = pause_set(trawld->parts.store, PAUSE_SINK, sink->name, paused, by, reterr);
-	if (!r)
-		r = trawld_load_pauses(trawld, reterr);
-	if (r)
+	bool changed = false;
+	if (keep(trawld, PAUSE_SINK, sink->name, paused, by, &changed, reterr))
 		return EX_TEMPFAIL;
-	log_notice(&subject, "%s by trawlctl", paused ? "paused" : "resumed");
+	if (changed)
+		log_notice(&subject, "%s by trawlctl", paused ? "paused" : "resumed");
+	ret->changed |= changed;
 	fanout_pause_sink(trawld->parts.fanout, sink->name, paused);
 	return 0;
 }
@@ -87,8 +98,6 @@ int trawld_pause(struct trawld *trawld, const char *name, bool paused, const cha
 	*ret = (struct pause_result){
 		.source = poller != NULL,
 		.sink = sink != NULL,
-		.changed = (poller && str_list_has(&trawld->pauses.sources, name) != paused) ||
-			   (sink && str_list_has(&trawld->pauses.sinks, name) != paused),
 		.disabled = poller && !poller->source->options.enabled,
 	};
 	if (!poller && !sink) {
@@ -100,7 +109,7 @@ int trawld_pause(struct trawld *trawld, const char *name, bool paused, const cha
 	if (poller)
 		code = pause_source(trawld, poller, paused, by, ret, reterr);
 	if (code == 0 && sink)
-		code = pause_sink(trawld, sink, paused, by, reterr);
+		code = pause_sink(trawld, sink, paused, by, ret, reterr);
 	trawld_progress(trawld);
 	return code;
 }

@@ -425,12 +425,15 @@ class Control(ControlCase):
             pass
 
     def test_half_a_connection(self):
-        """Who ends its side after the request still gets the answer."""
+        """Who ends its side after the requests still gets the answers, also those that take a while."""
         self.begin()
         peer = self.connect()
-        peer.sendall(b'{"command":"status"}\n')
+        peer.sendall(b'{"command":"status"}\n{"command":"poll","source":"acme"}\n{"command":"status"}\n{"c')
         peer.shutdown(socket.SHUT_WR)
-        self.assertTrue(self.line(peer)["ok"])
+        for member in ("status", "records", "status"):
+            answer = self.line(peer)
+            self.assertTrue(answer["ok"])
+            self.assertIn(member, answer)
         self.assert_closed(peer)
 
     def test_many_clients(self):

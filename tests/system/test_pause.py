@@ -72,6 +72,9 @@ class Pause(harness.Case):
         self.assertEqual(self.ctl("pause", "acme").text.split("\n")[0], "source acme: already paused")
         self.assertEqual(self.ctl("resume", "acme").text, "source acme: resumed\n")
         self.assertEqual(self.ctl("resume", "acme").text, "source acme: was not paused\n")
+        # what changed nothing was not written
+        events = self.ctl("events").text
+        self.assertEqual((events.count("pause source"), events.count("resume source")), (1, 1), events)
         self.expect(200, self.out, self.other)
         self.assertEqual(daemon.stop(), 0)
 
