@@ -70,10 +70,17 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 	}
 }
 
-/* SUBJECT could not be made because of FAULT. It is told once, also to FINDINGS, and retried. */
+/* SUBJECT could not be made: R, because of FAULT. It is told once, also to FINDINGS, and retried;
+ * but a damaged state is the end. */
 static void miss(struct trawld *trawld, const struct log_subject *subject, const char *meanwhile,
-	const struct fault *fault, struct findings *findings)
+	int r, const struct fault *fault, struct findings *findings)
 {
+	if (r == STORE_E_CORRUPT) {
+		if (findings)
+			findings_add(findings, NULL, 0, "%s", fault->text);
+		committer_damaged(trawld->parts.committer, fault);
+		return;
+	}
 	buf_printf(&trawld->missing, "%s %s: %s\n", subject->kind, subject->name, fault->text);
 	if (findings)
 		findings_add(findings, NULL, 0, "%s %s (%s): %s; %s, retrying every 5 s",
@@ -91,9 +98,10 @@ static void add_sinks(struct trawld *trawld, struct findings *findings)
 		const struct log_subject subject = {"sink", sink->name, sink->location};
 		if (fanout_has_sink(trawld->parts.fanout, sink->name))
 			continue;
-		if (trawld_add_sink(trawld, sink, &fault))
-			miss(trawld, &subject, "it receives nothing, its records are kept", &fault,
-				findings);
+		int r = trawld_add_sink(trawld, sink, &fault);
+		if (r)
+			miss(trawld, &subject, "it receives nothing, its records are kept", r,
+				&fault, findings);
 		else if (!findings)
 			log_notice(&subject, "it is there again; delivery resumes");
 	}
@@ -136,14 +144,15 @@ static void add_pollers(struct trawld *trawld, struct findings *findings)
 		const struct source *source = setup->sources[i];
 		if (polled[i] || !cluster_polls(trawld, setup, source))
 			continue;
-		if (look_elsewhere(trawld, source, &looked, &fault) == 0 &&
-			!cluster_is_elsewhere(trawld, source, &fault) &&
-			trawld_add_poller(trawld, source, &fault) == 0) {
-			if (!findings)
-				log_notice(&source->subject, "it is there again; polling resumes");
-			continue;
-		}
-		miss(trawld, &source->subject, "it is not polled", &fault, findings);
+		int r = look_elsewhere(trawld, source, &looked, &fault);
+		if (!r)
+			r = cluster_is_elsewhere(trawld, source, &fault)
+				    ? -1
+				    : trawld_add_poller(trawld, source, &fault);
+		if (r)
+			miss(trawld, &source->subject, "it is not polled", r, &fault, findings);
+		else if (!findings)
+			log_notice(&source->subject, "it is there again; polling resumes");
 	}
 }
 
@@ -199,6 +208,10 @@ static int adopt(struct trawld *trawld, const struct setup *new, struct routes_c
 	case STORE_E_REFUSED:
 		fault_set(reterr, FAULT_CONFIG, "%s", fault.text);
 		return r == STORE_E_UNKNOWN ? EX_USAGE : EX_CONFIG;
+	case STORE_E_CORRUPT:
+		committer_damaged(trawld->parts.committer, &fault);
+		*reterr = fault;
+		return EX_CANTCREAT;
 	default:
 		fault_set(reterr, FAULT_STORE,
 			"%s: the old configuration stays in use, and the new one is read as soon as the state can be written",

@@ -7,8 +7,13 @@
 static int renew(struct trawld *trawld, struct poller *poller, struct fault *reterr)
 {
 	const struct source *source = poller->source;
-	if (!trawld_renew_poller(trawld, poller, reterr))
+	int r = trawld_renew_poller(trawld, poller, reterr);
+	if (!r)
 		return 0;
+	if (r == STORE_E_CORRUPT) {
+		committer_damaged(trawld->parts.committer, reterr);
+		return EX_CANTCREAT;
+	}
 	struct fault why = *reterr;
 	buf_printf(&trawld->missing, "source %s: %s\n", source->name, why.text);
 	log_error(&source->subject, "%s; it is not polled, retrying every 5 s", why.text);

@@ -4,6 +4,7 @@
  * READ_FAIL says, "N once" or "N always", fails with EIO: the Nth of them, or that and all later
  * ones, until there is a file READ_FAIL_LOG.over. If there is READ_FAIL_AFTER, reads count once a
  * line with that text has been written to standard error. READ_FAIL_LOG.failed gets their names.
+ * While there is a file READ_FAIL_LOG.damaged, what is read of trawld.db is noise.
  *
  * SQLite and zlib read with pread64 and read as trawld does. The C library's own files do not: for
  * those, fopen returns one that reads with read(). A small state would be read once, so SQLite gets
@@ -66,25 +67,36 @@ static bool there_is(const char *suffix)
 	return access(name, F_OK) == 0;
 }
 
-/* Whether this read of FD fails; errno is set then, and is as it was otherwise. */
-static bool fails(int fd)
+/* The path of FD if it is a file below READ_FAIL_ROOT. */
+static bool is_watched(int fd, char *path)
 {
-	char link[64], path[PATH_MAX];
+	char link[64];
 	struct stat status;
 	ssize_t size;
 	int error = errno;
-	bool failed;
+	bool is;
 
 	if (!root || !log_name || fd < 0)
 		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	size = readlink(link, path, sizeof(path) - 1);
-	if (size <= 0 || strncmp(path, root, strlen(root)) != 0 || fstat(fd, &status) != 0 ||
-		!S_ISREG(status.st_mode)) {
-		errno = error;
+	size = readlink(link, path, PATH_MAX - 1);
+	is = size > 0 && strncmp(path, root, strlen(root)) == 0 && fstat(fd, &status) == 0 &&
+	     S_ISREG(status.st_mode);
+	if (is)
+		path[size] = '\0';
+	errno = error;
+	return is;
+}
+
+/* Whether this read of FD fails; errno is set then, and is as it was otherwise. */
+static bool fails(int fd)
+{
+	char path[PATH_MAX];
+	int error = errno;
+	bool failed;
+
+	if (!is_watched(fd, path))
 		return false;
-	}
-	path[size] = '\0';
 	pthread_mutex_lock(&lock);
 	if (after) {
 		pthread_mutex_unlock(&lock);
@@ -131,7 +143,12 @@ ssize_t __read_chk(int fd, void *to, size_t size, size_t room)
 ssize_t pread64(int fd, void *to, size_t size, off64_t offset)
 {
 	REAL(pread64, pread_fn);
-	return fails(fd) ? -1 : real(fd, to, size, offset);
+	ssize_t n = fails(fd) ? -1 : real(fd, to, size, offset);
+	char path[PATH_MAX];
+
+	if (n > 0 && is_watched(fd, path) && strstr(path, "/trawld.db") && there_is(".damaged"))
+		memset(to, 0xa5, (size_t)n);
+	return n;
 }
 
 ssize_t __pread64_chk(int fd, void *to, size_t size, off64_t offset, size_t room);

@@ -5,7 +5,7 @@ all from then on, in a run with --once, in a daemon, and in commands of trawlctl
 Nothing is lost or repeated. A run that ends with 0 has done everything; one that does not says which file cannot be read,
 and the next one does the rest. A daemon never ends: it retries, and once the disk can be read again, everything is
 delivered. A command either prints what it would have printed, or says that it cannot; the seals of a file that cannot be
-read are never called changed. Chance selects the reads; TRAWLD_FAULTS says how many of each run, or all.
+read are never called changed. Chance selects the reads; TRAWLD_FAULTS says how many of each run, or all, or which (1-500).
 TRAWLD_TEST_SEED repeats a run.
 """
 
@@ -13,6 +13,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import signal
@@ -20,6 +21,7 @@ import sys
 
 from on_disk import RECORDS, OnDisk, harness
 from harness import wait_until
+from listen_http import ask, parse
 from sealed import GOOD
 
 ONCE, DAEMON, COMMAND, RELOAD = 8, 2, 1, 8  # points of each in the short form
@@ -63,7 +65,7 @@ class ReadFaults(OnDisk):
             if not path.is_dir():
                 (self.inodes / name).write_bytes(path.read_bytes())
         shutil.copytree(self.inodes, self.root, copy_function=os.link)
-        for suffix in ("", ".failed", ".over"):
+        for suffix in ("", ".failed", ".over", ".damaged"):
             self.log.with_name(self.log.name + suffix).unlink(missing_ok=True)
 
     def environment_of(self, fault=None, after=None):
@@ -89,7 +91,10 @@ class ReadFaults(OnDisk):
         reads = self.log.read_text().splitlines()
         wanted = os.environ.get("TRAWLD_FAULTS")
         if wanted == "all":
-            return range(1, len(reads) + 1)
+            wanted = "1-%d" % len(reads)
+        if wanted and "-" in wanted:
+            first, last = map(int, wanted.split("-"))
+            return range(first, min(last, len(reads)) + 1)
         least = int(wanted) if wanted else least
         by_file = {}
         for number, path in enumerate(reads, 1):
@@ -188,31 +193,46 @@ class ReadFaults(OnDisk):
             wait_until(lambda: self.failed() or self.is_complete(daemon), "a read that fails")
             if self.failed() and not self.is_complete(daemon):
                 wait_until(lambda: daemon.process.poll() is not None or "Input/output" in daemon.text(), "a word of it", 10)
-            self.log.with_name(self.log.name + ".over").touch()
+            self.note(".over")
         self.wait_complete(daemon)
         self.assertEqual(daemon.stop(), 0, daemon.text())
         self.assert_complete(daemon.text())
         return bool(self.failed())
 
-    def test_reload(self):
-        """What cannot be made of a new configuration because one read failed comes back by itself."""
+    def calm_down(self):
+        """A configuration with which nothing is read but at a reload."""
         kept = self.conf.read_text()
         self.addCleanup(self.conf.write_text, kept)
-        # nothing else is read meanwhile
         self.calm = kept.replace("interval = 50ms", "interval = 1h").replace("seal = 1s", "seal = 1h")
+        self.calm = self.calm.replace("listen = off", "listen = unix:%s" % (self.dir / "listen"))
+        self.calm = self.calm.replace("control = off", "control = %s" % (self.dir / "control"))
+
+    def test_reload(self):
+        """What cannot be made of a new configuration because one read failed comes back by itself."""
+        self.calm_down()
         missing = [self.reload_case(point) for point in range(1, RELOAD + 1)]
         self.assertTrue(any(missing), "no read of %d was one that a source or sink needs" % RELOAD)
         print("campaign: reads: reload: %d failures, %d missing for a while" % (len(missing), sum(missing)), flush=True)
 
-    def reload_case(self, point):
-        """Whether a source or a sink was missing. One read fails, the POINTth after the old source was stopped."""
+    def reload(self, fault, note=None):
+        """A daemon that reads a changed configuration. Reads count once the old source was stopped."""
         self.restore()
         self.conf.write_text(self.calm)
-        daemon = self.start("%d once" % point, after="changed: restarting")
+        daemon = self.start(fault, after="changed: restarting")
+        self.wait_complete(daemon)
+        if note:
+            self.note(note)
+        self.conf.write_text(self.calm.replace("interval = 1h", "interval = 2h").replace("retry_max = 1s", "retry_max = 2s"))
+        daemon.signal(signal.SIGHUP)
+        return daemon
+
+    def note(self, suffix):
+        self.log.with_name(self.log.name + suffix).touch()
+
+    def reload_case(self, point):
+        """Whether a source or a sink was missing, because one read failed."""
+        daemon = self.reload("%d once" % point)
         try:
-            self.wait_complete(daemon)
-            self.conf.write_text(self.calm.replace("interval = 1h", "interval = 2h").replace("retry_max = 1s", "retry_max = 2s"))
-            daemon.signal(signal.SIGHUP)
             wait_until(lambda: "reloaded: " in daemon.text(), "the reload", 60)
             missing = "retrying every 5 s" in daemon.text()
             if missing:
@@ -222,6 +242,64 @@ class ReadFaults(OnDisk):
             return missing
         finally:
             daemon.kill()
+
+    def test_missing(self):
+        """Every surface says what a reload could not make, for as long as it is so."""
+        self.calm_down()
+        daemon = self.reload("1 always")
+        wait_until(lambda: "reloaded: " in daemon.text(), "the reload", 60)
+        self.assertIn("retrying every 5 s", daemon.text())
+        self.assert_ready(False)
+        self.note(".over")
+        daemon.wait_log("it is there again", seconds=60)
+        self.assert_ready(True)
+        self.assertEqual(daemon.stop(), 0, daemon.text())
+        self.assert_complete(daemon.text())
+
+    def assert_ready(self, ready):
+        """Without the sink; or with it, and then with the source up to date."""
+        told = "^$|^ready$" if ready else "(?m)^sink program: cannot read "
+        if ready:
+            wait_until(lambda: ask(self.dir / "listen", "/readyz").code == 200, "trawld to be ready")
+        answer = ask(self.dir / "listen", "/readyz")
+        self.assertEqual(answer.code, 200 if ready else 503, answer.text)
+        self.assertRegex(answer.text, told)
+        status = json.loads(self.ctl("status", "--json").text)
+        self.assertRegex(status.get("not_ready") or "", told)
+        self.assertEqual("program" in [sink["name"] for sink in status["sinks"]], ready)
+        self.ctl("status", "--check", expect=0 if ready else 1)
+        metrics = parse(ask(self.dir / "listen", "/metrics").text)
+        self.assertEqual(metrics[("trawld_config_last_reload_successful",)], ready)
+
+    def test_damage_at_reload(self):
+        """A state that is found damaged at a reload is the end, as anywhere."""
+        self.calm_down()
+        daemon = self.reload("0 once", ".damaged")
+        self.assert_ends(daemon)
+        self.assertNotIn("retrying every 5 s", daemon.text())
+
+    def test_damage_at_retry(self):
+        """So it is if the first try met a read that failed."""
+        self.calm_down()
+        self.calm = self.calm.replace("control =", "log_level = debug\ncontrol =")
+        for _ in range(9):
+            daemon = self.reload("1 once")
+            wait_until(lambda: "reloaded: " in daemon.text(), "the reload", 60)
+            self.assertIn("retrying every 5 s", daemon.text())
+            # no commit is to find it
+            done = "(?s)reloaded: .*up to date for the first time.*committed in"
+            wait_until(lambda: re.search(done, daemon.text()), "the last commit", 60)
+            self.note(".damaged")
+            if "it is there again" not in daemon.text():
+                break
+            daemon.kill()
+        self.assert_ends(daemon)
+
+    def assert_ends(self, daemon):
+        self.assertEqual(daemon.process.wait(60 * harness.PATIENCE), 73, daemon.text())
+        self.assertIn("exiting, because continuing could lose or repeat records", daemon.text())
+        self.restore()
+        self.assert_complete(self.once().err)
 
     def test_damage(self):
         """A state of which a read failed is retried; if it is damaged, too, that is found."""

@@ -447,6 +447,9 @@ class Doctored(Page):
         self.front.status = status([source("acme")], [sink("archive")], "trawld is stopping\n")
         self.wait_words("trawld cannot work properly")
         self.assertEqual(self.browser.run("return get('detail').textContent"), "trawld is stopping")
+        why = "source acme: cannot read its state"  # one that a reload could not make: it is in no table
+        self.front.status = status([source("b")], [sink("archive")], "source b: not yet\n%s\n" % why)
+        wait_until(lambda: self.browser.run("return get('detail').textContent") == why, "the page to say why")
         self.front.status = status([source("b"), source("c", "blocked")], [sink("archive")])
         self.wait_words("1 of 2 sources is blocked")
         self.assertEqual([row["name"] for row in self.shown()], ["c", "b"])
