@@ -335,11 +335,11 @@ static void delivery_take(struct delivery *delivery)
 	if (delivery->queue.n_items == 0) {
 		if (delivery->n_sent > 0)
 			return;
-		delivery_works(delivery); /* the spool can be read again */
 		if (delivery_replay_is_due(delivery, true)) {
 			delivery_replay_take(delivery);
 			return;
 		}
+		delivery_works(delivery); /* the spool can be read again */
 		if (delivery->sink->kind->idle)
 			delivery->sink->kind->idle(delivery->sink);
 		delivery_changed(delivery);
@@ -461,13 +461,17 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	struct delivery *delivery;
 	struct selection *selection;
 	struct json_remove *remove = NULL;
+	struct replay *replay = NULL;
 	int r = selection_new(&selection, &setup->common->include, &setup->common->exclude, reterr);
 
 	if (r)
 		return r;
 	if (setup->common->remove.n_items > 0)
 		r = json_remove_new(&remove, &setup->common->remove, reterr);
+	if (!r)
+		r = replays_get(setup->store, sink->name, &replay, reterr);
 	if (r) {
+		json_remove_free(remove);
 		selection_free(selection);
 		return r;
 	}
@@ -496,7 +500,8 @@ int delivery_new(struct delivery **ret, const struct delivery_setup *setup, stru
 	sink->delivery = delivery;
 	delivery_plan_read(delivery);
 	(void)resend_load(&delivery->resend, setup->state_directory, sink->name, NULL);
-	delivery_replay_load(delivery);
+	delivery->replay = replay;
+	delivery_replay_resumes(delivery);
 	*ret = delivery;
 	return 0;
 }

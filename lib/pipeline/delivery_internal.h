@@ -167,7 +167,8 @@ bool delivery_plan_write(struct delivery *delivery, struct fault *reterr);
 
 /* --- delivery_replay.c --- */
 
-void delivery_replay_load(struct delivery *delivery);
+/* Says so if its replay was running when trawld ended. */
+void delivery_replay_resumes(const struct delivery *delivery);
 /* Is a job of the replay to be sent? IDLE: nothing waits in the spool. */
 bool delivery_replay_is_due(const struct delivery *delivery, bool idle);
 /* A step: the next job of it. */

@@ -32,17 +32,11 @@ static void replay_store(struct delivery *delivery)
 	committer_touch(delivery->setup.committer);
 }
 
-void delivery_replay_load(struct delivery *delivery)
+void delivery_replay_resumes(const struct delivery *delivery)
 {
 	struct log_subject subject = delivery_subject(delivery);
-	struct fault fault = FAULT_NULL;
 
-	if (replays_get(delivery->setup.store, delivery->sink->name, &delivery->replay, &fault) !=
-		0)
-		log_warning(&subject,
-			"cannot read the state of its replay: %s; a replay that was running does not continue until trawld is restarted",
-			fault.text);
-	else if (replay_runs(delivery))
+	if (replay_runs(delivery))
 		log_notice(&subject, "continues its replay: %" PRIu64 " of %" PRIu64 " records",
 			delivery->replay->progress.n_delivered, delivery->replay->n_records);
 }
@@ -88,7 +82,7 @@ static bool replay_fits(const struct delivery *delivery, const struct replay_job
 		       job->n_records + batch->n_records <= bound(gather->n_records, SIZE_MAX));
 }
 
-/* The batch after AT, if there is one. 0 or STORE_E_*; of a copy 0 or FAULT_STORE. */
+/* The batch after AT, if there is one. 0 or STORE_E_*. */
 static int replay_next(const struct delivery *delivery, int64_t at, struct batch **ret,
 	int64_t *ret_end, struct fault *reterr)
 {
@@ -179,11 +173,23 @@ static void replay_over(struct delivery *delivery, enum replay_state state, cons
 
 /* --- steps --- */
 
-/* The copy cannot be read: that does not pass by itself. */
+/* It may pass; if not, the replay must not keep what waits from the sink for ever. */
+static void replay_unreadable(struct delivery *delivery, const struct fault *fault)
+{
+	struct fault told = *fault;
+
+	if (!delivery->replay->source)
+		fault_set(&told, fault->class,
+			"%s (`trawlctl replay %s --stop` gives the replay up)", fault->text,
+			delivery->sink->name);
+	delivery_fail(delivery, &told);
+}
+
+/* The copy is damaged or gone: that does not pass by itself. */
 static void replay_damaged(struct delivery *delivery, const struct fault *fault)
 {
-	snprintf(delivery->replay->progress.text, sizeof(delivery->replay->progress.text), "%.200s",
-		fault->text);
+	snprintf(delivery->replay->progress.text, sizeof(delivery->replay->progress.text),
+		"%.200s; replay the files again", fault->text);
 	replay_over(delivery, REPLAY_STOPPED, NULL);
 	delivery_schedule(delivery);
 }
@@ -215,12 +221,12 @@ void delivery_replay_take(struct delivery *delivery)
 	}
 	replay_job_deinit(job);
 	free(job);
-	if (r && !delivery->replay->source) {
+	if (r == STORE_E_CORRUPT && !delivery->replay->source) {
 		replay_damaged(delivery, &fault);
 	} else if (r == STORE_E_CORRUPT) {
 		committer_damaged(delivery->setup.committer, &fault);
 	} else if (r) {
-		delivery_fail(delivery, &fault);
+		replay_unreadable(delivery, &fault);
 	} else if (!delivery->replaying) {
 		replay_over(delivery, REPLAY_DONE, NULL);
 		delivery_schedule(delivery);

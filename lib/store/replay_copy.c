@@ -32,7 +32,7 @@ struct replay_copy {
 
 static int failed(const char *path, int error, struct fault *reterr)
 {
-	return fault_set(reterr, FAULT_STORE, "cannot read or write %s: %s", path, strerror(error));
+	return fault_set(reterr, FAULT_STORE, "cannot write %s: %s", path, strerror(error));
 }
 
 /* --- writing --- */
@@ -290,5 +290,9 @@ int replay_copy_read(const char *state_directory, int64_t number, int64_t offset
 
 	if (fd >= 0)
 		close(fd);
-	return error ? failed(path, error, reterr) : 0;
+	if (!error)
+		return 0;
+	fault_set(reterr, FAULT_STORE, "cannot read %s: %s", path,
+		error == EBADMSG ? "it is damaged" : strerror(error));
+	return error == EBADMSG || error == ENOENT ? STORE_E_CORRUPT : STORE_E_FULL;
 }

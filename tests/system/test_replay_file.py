@@ -207,7 +207,7 @@ class ReplayFile(Http):
         out, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 75)
         self.assertIn("replay stopped", out)
-        self.assertIn("cannot read or write %s" % copy, out)
+        self.assertIn("cannot read %s: it is damaged; replay the files again" % copy, out)
         self.assertEqual(daemon.stop(), 0)
 
 
