@@ -70,6 +70,9 @@ bool ctl_may_have_state(const struct config *config);
 /* Prints FAULT; the exit code for the store's outcome R. */
 int ctl_store_failed(int r, const struct fault *fault);
 
+/* Prints that PATH cannot be written because of ERROR, an errno; the exit code. */
+int ctl_cannot_write(const char *path, int error);
+
 /* Prints that NAME's cursor in the state is none; the exit code. */
 int ctl_cursor_unreadable(const char *name);
 

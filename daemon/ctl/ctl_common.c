@@ -99,6 +99,14 @@ int ctl_store_failed(int r, const struct fault *fault)
 	return r == STORE_E_LOCKED || r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
+int ctl_cannot_write(const char *path, int error)
+{
+	bool passes = error == EIO || error == ENOSPC || error == EDQUOT;
+	fprintf(stderr, "trawlctl: cannot write %s: %s%s\n", path, strerror(error),
+		passes ? "; look at the disk and its quota, and try again" : "");
+	return passes ? EX_TEMPFAIL : EX_CANTCREAT;
+}
+
 int ctl_cursor_unreadable(const char *name)
 {
 	fprintf(stderr,

@@ -1,11 +1,8 @@
 /* trawlctl definition: what an author of provider definitions needs. */
 #include "ctl/ctl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <ev.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -163,19 +160,6 @@ static int lint(const struct ctl_arguments *arguments)
 	return total.n_findings ? EX_CONFIG : EX_OK;
 }
 
-/* A file that is there is somebody's work. */
-static int save(const char *path, const struct buf *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	ssize_t n = fd < 0 ? -1 : write(fd, buf_text(text), text->size);
-	int code = n < 0 ? errno : (size_t)n < text->size ? ENOSPC : 0;
-	if (fd >= 0 && close(fd) != 0 && code == 0)
-		code = errno;
-	if (code)
-		fprintf(stderr, "trawlctl: cannot write %s: %s\n", path, strerror(code));
-	return code ? EX_CANTCREAT : EX_OK;
-}
-
 static int record_source(
 	const struct ctl_arguments *arguments, struct setup *setup, const struct source *source)
 {
@@ -189,8 +173,11 @@ static int record_source(
 			source->location, fault.text);
 		return fault.class == FAULT_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
 	}
-	r = save(arguments->third, &recorded.text);
-	if (!r)
+	/* a file that is there is somebody's work */
+	r = file_make(arguments->third, buf_slice(&recorded.text), 0644);
+	if (r)
+		r = ctl_cannot_write(arguments->third, -r);
+	else
 		printf("%s: %zu exchange%s, %zu record%s\n"
 		       "Read it before you show it to anybody: only what trawld knows to be "
 		       "secret, and the strings of records, were replaced.\n",

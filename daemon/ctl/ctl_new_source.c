@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/secret_name.h"
@@ -128,25 +129,15 @@ static bool ask(const char *question, const char *fallback, bool secret, struct 
 
 /* --- files --- */
 
-static int cannot_write(const char *path, int error)
-{
-	fprintf(stderr, "trawlctl: cannot write %s: %s\n", path, strerror(error));
-	return EX_CANTCREAT;
-}
-
 /* A file that was not there before. 0, or the exit code after the reason was printed. */
 static int write_new(
 	struct new_source *new_source, const char *path, struct slice text, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (fd < 0)
-		return cannot_write(path, errno);
+	int r = file_make(path, text, mode);
+	if (r)
+		return ctl_cannot_write(path, -r);
 	str_list_add(&new_source->written, path);
-	bool good = write(fd, text.data, text.size) == (ssize_t)text.size &&
-		    fchmod(fd, mode) == 0 && fsync(fd) == 0;
-	int error = errno;
-	close(fd);
-	return good ? 0 : cannot_write(path, error);
+	return chmod(path, mode) == 0 ? 0 : ctl_cannot_write(path, errno);
 }
 
 /* Root writes for the user of the daemon, who owns the state. */
@@ -174,7 +165,7 @@ static int keep_secret(
 	if (mkdir(directory, 0700) == 0)
 		give_to_daemon(new_source, directory);
 	else if (errno != EEXIST)
-		return cannot_write(directory, errno);
+		return ctl_cannot_write(directory, errno);
 	buf_append_slice(&text, value);
 	buf_append_char(&text, '\n');
 	int code = write_new(new_source, path, buf_slice(&text), 0600);
@@ -373,7 +364,7 @@ static int write_source(struct new_source *new_source)
 	char *directory CLEANUP_FREE = mem_printf("%s/conf.d", new_source->directory);
 	char *path CLEANUP_FREE = mem_printf("%s/%s.conf", directory, new_source->name);
 	if (mkdir(directory, 0755) != 0 && errno != EEXIST)
-		return cannot_write(directory, errno);
+		return ctl_cannot_write(directory, errno);
 	return write_new(new_source, path, buf_slice(&new_source->text), 0644);
 }
 

@@ -3,7 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/mem.h"
 
 #define PIECE 16384
 
@@ -30,5 +35,34 @@ int file_read(struct buf *buf, const char *path)
 		buf->data[buf->size] = '\0';
 	}
 	close(fd);
+	return error;
+}
+
+static int write_all(int fd, struct slice text)
+{
+	while (text.size > 0) {
+		ssize_t n = write(fd, text.data, text.size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text = (struct slice){text.data + n, text.size - (size_t)n};
+	}
+	return fsync(fd) != 0 ? -errno : 0;
+}
+
+int file_make(const char *path, struct slice text, mode_t mode)
+{
+	char *part CLEANUP_FREE = mem_printf("%s.part", path);
+	unlink(part); /* of one that was interrupted */
+	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	int error = write_all(fd, text);
+	close(fd);
+	if (!error && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
+		error = -errno;
+	if (error)
+		unlink(part);
 	return error;
 }

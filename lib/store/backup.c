@@ -74,7 +74,12 @@ static int settle(const char *part, const char *path)
 		slash[slash == directory ? 1 : 0] = '\0';
 	if (!r && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
 		r = -errno;
-	return !r ? sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY) : r;
+	if (r)
+		return r;
+	r = sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY);
+	if (r) /* the name may not last */
+		unlink(path);
+	return r;
 }
 
 int store_backup(const char *directory, const char *path, uint64_t *ret_size, struct fault *reterr)

@@ -33,4 +33,26 @@ START_TEST(reads_up_to_the_ceiling)
 }
 END_TEST
 
-UNIT_MAIN("file", reads_up_to_the_ceiling)
+START_TEST(makes_a_file_or_none)
+{
+	char folder[] = "/tmp/check_file.XXXXXX";
+	struct buf path = BUF_NULL, part = BUF_NULL, text = BUF_NULL;
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	buf_printf(&path, "%s/new", folder);
+	buf_printf(&part, "%s.part", buf_text(&path));
+	ck_assert_int_eq(file_make(buf_text(&part), SLICE("of one that was interrupted"), 0600), 0);
+	ck_assert_int_eq(file_make(buf_text(&path), SLICE("text"), 0600), 0);
+	ck_assert_int_eq(file_make(buf_text(&path), SLICE("other"), 0600), -EEXIST);
+	ck_assert_int_eq(file_read(&text, buf_text(&path)), 0);
+	ck_assert_str_eq(buf_text(&text), "text");
+	ck_assert_int_ne(access(buf_text(&part), F_OK), 0);
+	remove(buf_text(&path));
+	ck_assert_int_eq(rmdir(folder), 0);
+	ck_assert_int_eq(file_make(buf_text(&path), SLICE("text"), 0600), -ENOENT);
+	buf_deinit(&path);
+	buf_deinit(&part);
+	buf_deinit(&text);
+}
+END_TEST
+
+UNIT_MAIN("file", reads_up_to_the_ceiling, makes_a_file_or_none)
