@@ -44,7 +44,7 @@ class OnDisk(Sealed):
             folder.mkdir()
         self.log.unlink(missing_ok=True)
 
-    def run_logged(self, fault=None):
+    def run_logged(self, fault=None, program=harness.TRAWLD, arguments=("--once",)):
         """One run over a disk whose writes are logged; FAULT: see write_log.c."""
         environment = {
             "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"],
@@ -54,7 +54,7 @@ class OnDisk(Sealed):
         }
         if fault:
             environment["WRITE_LOG_FAIL"] = fault
-        return self.trawld("-c", str(self.conf), "--once", environment=environment)
+        return self.trawld("-c", str(self.conf), *arguments, environment=environment, program=program)
 
     def disk(self):
         return Disk(self.root, self.inodes, read_log(self.log))
