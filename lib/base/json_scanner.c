@@ -153,8 +153,8 @@ static bool parse_word(struct parse *parse, const char *word, size_t size)
 	return true;
 }
 
-/* Of equal keys the last one counts: what an earlier one filled is forgotten. Of several arrays
- * none can be: what it is then is not decided here. */
+/* Of equal keys the last one counts: what an earlier one filled is forgotten. Not so of records,
+ * which would be lost: which of them the API means is not decided here. */
 static bool forget(struct parse *parse, const struct trie *node)
 {
 	for (size_t i = 0; i < node->n_slots; i++)
@@ -163,6 +163,8 @@ static bool forget(struct parse *parse, const struct trie *node)
 		if (!forget(parse, &node->children[i]))
 			return false;
 	if (node->records && !parse->plan->several) {
+		if (parse->scan->n_elements > 0)
+			return fail(parse, "the array of records comes twice");
 		parse->null = parse->other = false;
 		parse->n_missing = 1;
 		parse->scan->n_elements = 0;

@@ -3,7 +3,8 @@
  * JSON_DECODE_ANY and duplicate keys allowed, and with U+0000 and any bytes from 0x80 on in
  * strings) in one pass and yields
  * raw slices: the records of an array, fields inside each record, and values of the envelope around
- * it. Nothing is decoded, copied or converted. Of equal keys in one object the last one counts.
+ * it. Nothing is decoded, copied or converted. Of equal keys in one object the last one counts, but
+ * records that a later one would replace are an error.
  */
 #ifndef TRAWLD_BASE_JSON_SCANNER_H
 #define TRAWLD_BASE_JSON_SCANNER_H

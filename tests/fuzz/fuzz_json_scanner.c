@@ -200,6 +200,12 @@ static unsigned n_openings(struct slice text)
 	return n;
 }
 
+/* Records that an equal key would replace: jansson takes the later ones. */
+static bool came_twice(int r, const struct fault *fault)
+{
+	return r && strstr(fault->text, "the array of records comes twice");
+}
+
 static void check_document(struct slice text)
 {
 	struct json_scan scan = JSON_SCAN_NULL;
@@ -208,6 +214,8 @@ static void check_document(struct slice text)
 	int r = json_scanner_run(plan, text, &scan, &fault);
 	if (r && fault.class == FAULT_LIMIT) {
 		assert(n_openings(text) > JSON_SCANNER_MAX_DEPTH);
+	} else if (came_twice(r, &fault)) {
+		assert(n_openings(text) > 1);
 	} else if (text.size && memchr(text.data, '\0', text.size)) {
 		assert(r != 0); /* jansson passes over some raw NUL bytes */
 	} else {
@@ -261,7 +269,8 @@ static void check_lines(struct slice text)
 			text.data + size + (feed != NULL), text.size - size - (feed != NULL)};
 		if (line.size == 0)
 			continue;
-		good = json_scanner_run(plan, line, &single, &fault) == 0;
+		int single_r = json_scanner_run(plan, line, &single, &fault);
+		good = single_r == 0 || came_twice(single_r, &fault);
 		assert(!good || r != 0 || slice_equal(scan.elements[n].raw, line));
 		n++;
 	}

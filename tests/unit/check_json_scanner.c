@@ -98,10 +98,10 @@ START_TEST(arrays_elsewhere)
 		{"/results", "{\"results\":{}}", JSON_SCAN_ARRAY_OTHER, 0},
 		{"/results", "{\"results\":null}", JSON_SCAN_ARRAY_NULL, 0},
 		{"/results", "{\"results\":[]}", JSON_SCAN_ARRAY_FOUND, 0},
-		{"/results", "{\"results\":[1],\"results\":[2,3]}", JSON_SCAN_ARRAY_FOUND, 2},
-		{"/results", "{\"results\":[1],\"results\":7}", JSON_SCAN_ARRAY_OTHER, 0},
+		{"/results", "{\"results\":[],\"results\":[2,3]}", JSON_SCAN_ARRAY_FOUND, 2},
+		{"/results", "{\"results\":[],\"results\":7}", JSON_SCAN_ARRAY_OTHER, 0},
 		{"/results", "[{\"results\":[1]}]", JSON_SCAN_ARRAY_ABSENT, 0},
-		{"/a/b", "{\"a\":{\"b\":[1]},\"a\":{}}", JSON_SCAN_ARRAY_ABSENT, 0},
+		{"/a/b", "{\"a\":{\"b\":[]},\"a\":{}}", JSON_SCAN_ARRAY_ABSENT, 0},
 		{"/a/1", "{\"a\":[0,[5,6]]}", JSON_SCAN_ARRAY_FOUND, 2},
 		{"", "[1,[2],{}]", JSON_SCAN_ARRAY_FOUND, 3},
 		{"", "{}", JSON_SCAN_ARRAY_OTHER, 0},
@@ -199,6 +199,29 @@ START_TEST(fidelity)
 }
 END_TEST
 
+/* Whatever follows them: of equal keys the last one counts, and they would be gone without a word.
+ */
+START_TEST(records_are_not_replaced)
+{
+	static const char *const texts[] = {
+		"{\"results\":[1],\"results\":[2,3]}",
+		"{\"results\":[1],\"results\":[]}",
+		"{\"results\":[1],\"results\":7}",
+		"{\"results\":[1],\"re\\u0073ults\":null}",
+	};
+	struct fixture f;
+	set_up(&f, "/results");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		ck_assert_msg(run(&f, texts[i]) == FAULT_BODY, "case %zu", i);
+		ck_assert_ptr_nonnull(strstr(f.fault.text, "comes twice"));
+	}
+	tear_down(&f);
+	set_up(&f, "/a/b");
+	ck_assert_int_ne(run(&f, "{\"a\":{\"b\":[1]},\"a\":{}}"), 0);
+	tear_down(&f);
+}
+END_TEST
+
 /* Of equal keys the last one counts, also where it takes a value away. */
 START_TEST(duplicate_keys)
 {
@@ -217,8 +240,8 @@ START_TEST(duplicate_keys)
 	struct fixture f;
 	set_up(&f, "/results");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *text = mem_printf("{\"results\":[0],\"next\":1,\"results\":[%s],\"next\":2}",
-			cases[i].record);
+		char *text = mem_printf(
+			"{\"results\":[],\"next\":1,\"results\":[%s],\"next\":2}", cases[i].record);
 		ck_assert_msg(run(&f, text) == 0, "case %zu: %s", i, f.fault.text);
 		ck_assert_uint_eq(f.scan.n_elements, 1);
 		ck_assert(slice_is(f.scan.envelope[0], "2"));
@@ -393,5 +416,5 @@ START_TEST(too_many_elements)
 END_TEST
 
 UNIT_MAIN("JSON scanner", finds_records_and_fields, cut_at_every_byte, arrays_elsewhere, takes,
-	refuses, nesting, fidelity, duplicate_keys, lines, spaced_records, names_the_byte,
-	too_many_elements, several_arrays)
+	refuses, nesting, fidelity, duplicate_keys, records_are_not_replaced, lines, spaced_records,
+	names_the_byte, too_many_elements, several_arrays)
