@@ -3,6 +3,7 @@
  * page, has made of it means something else: page 3 of 100 is not page 3 of 200, and a source that
  * was read by cursors has no watermark. What was read is told by times whatever the definition is.
  */
+#include "base/str.h"
 #include "source/poll_internal.h"
 
 /* What was learned of the page size, and the next page of an open chain, count for the same
@@ -41,13 +42,22 @@ static bool is_by_cursor(const struct cursor *cursor)
 	       (cursor->page && !is_by_window(cursor));
 }
 
+/* A link where the definition says so, else the JSON text of a cursor. */
+static bool is_written_as(const char *text, const struct cursor_definition *cursor)
+{
+	return !text || str_starts(text, "http") == cursor->is_url;
+}
+
 static bool is_of_another_kind(const struct poll *poll)
 {
 	const struct cursor *cursor = &poll->cursor;
 	if (definition_of(poll)->resume.window)
 		return is_by_cursor(cursor) || is_by_newest(cursor);
-	return is_by_window(cursor) ||
-	       (definition_of(poll)->resume.newest ? is_by_cursor(cursor) : is_by_newest(cursor));
+	if (definition_of(poll)->resume.newest)
+		return is_by_window(cursor) || is_by_cursor(cursor);
+	return is_by_window(cursor) || is_by_newest(cursor) ||
+	       !is_written_as(cursor->page, &definition_of(poll)->page_cursor) ||
+	       !is_written_as(cursor->resume, &definition_of(poll)->resume_cursor);
 }
 
 /* Everything before was read; NSEC_NONE: not known. */
