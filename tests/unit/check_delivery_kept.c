@@ -3,6 +3,7 @@
 #include "pipeline/delivery.h"
 
 #include "pipeline_fixture.h"
+#include "store/replays.h"
 
 static const struct sink_kind *const kinds[] = {&fake_plain, &fake_bodies, &fake_stable};
 
@@ -161,6 +162,48 @@ START_TEST(sent_again)
 }
 END_TEST
 
+static void replay_begin(const char *script)
+{
+	pipeline_sink("out", kinds[2], &common_raw);
+	pipeline_sink("slow", &fake_plain, &common_raw); /* so that the page stays in the spool */
+	pipeline_route("a", "out,slow");
+	fake_find("slow")->script = "h";
+	fake_find("out")->script = script;
+	fanout_start(fanout);
+	ck_assert(committer_flush(committer));
+}
+
+/* A record that is replayed. */
+START_TEST(replayed)
+{
+	struct fake *fake = fake_find("out");
+	struct replay *replay = MEM_NEW(struct replay);
+	struct fault fault = FAULT_NULL;
+
+	replay_begin("dh");
+	pipeline_pages("a", 0, 1, 4);
+	RUN_UNTIL(pipeline_status("out").acknowledged == 1);
+	buf_clear(&fake->delivered);
+	replay->sink = mem_strdup("out");
+	replay->source = mem_strdup("a");
+	replay->to_time = INT64_MAX;
+	replay->until = 1;
+	replay->n_records = 4;
+	ck_assert_int_eq(fanout_replay(fanout, replay, "me", "test", &fault), 0);
+	RUN_UNTIL(fake->held);
+	fake_release(fake, 'p');
+	RUN_UNTIL(dead_letters() > 0);
+	ck_assert(commit_pending(store));
+	pipeline_close();
+	fake_find("slow")->held = NULL;
+	pipeline_open();
+	replay_begin("");
+	RUN_UNTIL(pipeline_status("out").replay->progress.state == REPLAY_DONE);
+	ck_assert_str_eq(buf_text(&fake->delivered), "{\"n\":0,\"i\":0}\n{\"n\":0,\"i\":2}\n");
+	ck_assert_uint_eq(dead_letters(), 2);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("delivery_kept");
@@ -172,6 +215,7 @@ static void add_tests(Suite *suite)
 	tcase_add_loop_test(tcase, incomplete, 0, 15);
 	tcase_add_loop_test(tcase, of_another_job, 0, 8);
 	tcase_add_loop_test(tcase, sent_again, 0, 3);
+	tcase_add_test(tcase, replayed);
 	suite_add_tcase(suite, tcase);
 }
 
