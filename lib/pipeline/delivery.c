@@ -238,11 +238,8 @@ void delivery_build(struct delivery *delivery)
 	queue_shift(queue, n);
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);
-	delivery->job->resumed = delivery->planned;
-	if (delivery->planned && delivery->plan_requests.n_records > 0) {
-		delivery->job->requests = delivery->plan_requests;
-		splits_copy(&delivery->job->splits, &delivery->plan_splits);
-	}
+	if (delivery->planned)
+		job_resume(delivery->job, &delivery->plan_requests, &delivery->plan_splits);
 	splits_deinit(&delivery->plan_splits);
 	delivery->plan_first = 0;
 	delivery->plan_last = 0;

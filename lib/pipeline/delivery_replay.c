@@ -209,12 +209,11 @@ void delivery_replay_take(struct delivery *delivery)
 	if (!r && job->n_items > 0) {
 		delivery->job = job_new(delivery->sink->name, job->items, job->n_items,
 			delivery->selection, &terms);
-		delivery->job->resumed = plan[0] == job->end;
-		if (plan[0] == job->end && plan[1] > 0) {
-			delivery->job->requests = (struct sink_requests){
-				(size_t)plan[1], (size_t)plan[2], plan[3] != 0};
-			splits_copy(&delivery->job->splits, &splits);
-		}
+		if (plan[0] == job->end)
+			job_resume(delivery->job,
+				&(struct sink_requests){
+					(size_t)plan[1], (size_t)plan[2], plan[3] != 0},
+				&splits);
 		delivery->replay_end = job->end;
 		delivery->replaying = true;
 		job->n_items = 0;

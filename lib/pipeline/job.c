@@ -148,6 +148,17 @@ void job_free(struct sink_job *job)
 	free(job);
 }
 
+void job_resume(
+	struct sink_job *job, const struct sink_requests *requests, const struct splits *splits)
+{
+	job->resumed = true;
+	if (requests->n_records == 0)
+		return;
+	job->requests = *requests;
+	splits_copy(&job->splits, splits);
+	splits_copy(&job->resumed_splits, splits);
+}
+
 int64_t job_first(const struct sink_job *job)
 {
 	return job->batches[0]->number;

@@ -30,6 +30,10 @@ struct job_terms {
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
 	struct selection *selection, const struct job_terms *terms);
 void job_free(struct sink_job *job); /* NULL allowed */
+/* JOB was sent, or was to be, before this process or this sink began: with these REQUESTS (zeros:
+ * they are not known), divided at SPLITS. */
+void job_resume(
+	struct sink_job *job, const struct sink_requests *requests, const struct splits *splits);
 
 /* The job's ID: a digest of the sink, the first and last number, and the text of the records as
  * job_text gives it. The same for every retry, also after a restart when the job has the same

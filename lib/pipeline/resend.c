@@ -410,11 +410,8 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
 		selection_new(&all, &none, &none, NULL);
 		*ret = job_new(sink, batches->items, batches->n_items, all, terms);
 		selection_free(all);
-		(*ret)->resumed = resend->plan_end == resend->next;
-		if (resend->plan_end == resend->next && resend->plan_requests.n_records > 0)
-			(*ret)->requests = resend->plan_requests;
-		if ((*ret)->resumed)
-			splits_copy(&(*ret)->splits, &resend->plan_splits);
+		if (resend->plan_end == resend->next)
+			job_resume(*ret, &resend->plan_requests, &resend->plan_splits);
 		return 0;
 	}
 	for (size_t i = 0; i < batches->n_items; i++)

@@ -166,8 +166,7 @@ struct sink_job {
 				sink with other options, sends the same requests */
 	struct splits splits; /* the kind's: of these requests, see sink_store_splits */
 	struct splits resumed_splits; /* those of them with which it was resumed */
-	bool splits_noted; /* RESUMED_SPLITS are set */
-	bool resumed; /* it was sent, or was to be, before this process or this sink began */
+	bool resumed; /* see job_resume */
 	char *sink; /* its name */
 	char id[33]; /* "": not asked for yet; see job_id */
 };

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "check_unit.h"
+#include "pipeline/job.h"
 
 static struct sink_job *job_of(const size_t *sizes, size_t n, const char *id)
 {
@@ -447,8 +448,7 @@ START_TEST(a_resumed_job_is_split_as_it_was)
 	ck_assert_str_eq(buf_text(&out), "0+5/ 0+2. 2+3/ 2+1. 3+2. 5+3/ 5+1. 6+2. ");
 	ck_assert(parts.resplit);
 	http_parts_deinit(&parts);
-	splits_copy(&again->splits, &job->splits);
-	again->resumed = true;
+	job_resume(again, &(struct sink_requests){5, 100, false}, &job->splits);
 	http_parts_begin(&parts, again);
 	ck_assert(!parts.resplit);
 	ck_assert(next(&parts, 0, 5, 100, &first, &n));

@@ -87,9 +87,6 @@ static void parts_forget_splits(struct http_parts *parts)
 {
 	struct sink_job *job = parts->job;
 
-	if (job->resumed && !job->splits_noted)
-		splits_copy(&job->resumed_splits, &job->splits);
-	job->splits_noted = true;
 	if (splits_are_equal(&job->splits, &job->resumed_splits))
 		return;
 	splits_copy(&job->splits, &job->resumed_splits);
