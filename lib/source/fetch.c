@@ -130,19 +130,35 @@ static void cursor_hex(const struct fetch_document *document, char hex[33])
 	digest_hex(&document->key, sizeof(document->key), hex);
 }
 
-/* The document that the cursor is in the middle of comes first: the cursor knows only one. */
-static void resume_first(struct fetch *fetch)
+static bool is_known(const struct fetch *fetch, struct id key)
+{
+	struct record probe = {.key = key, .id_text = SLICE("x")};
+	return fetch->known(&probe, fetch->userdata);
+}
+
+/* Is DOCUMENT the one that the cursor is in the middle of? */
+static bool is_begun(const struct fetch *fetch, const struct fetch_document *document)
 {
 	char hex[33];
-	for (size_t i = 0; fetch->cursor.document && i < fetch->n_documents; i++) {
-		cursor_hex(&fetch->documents[i], hex);
-		if (strcmp(hex, fetch->cursor.document) != 0)
+	cursor_hex(document, hex);
+	return fetch->cursor.document && strcmp(hex, fetch->cursor.document) == 0;
+}
+
+/* It comes first: the cursor knows only one. */
+static void resume_first(struct fetch *fetch, bool listed)
+{
+	struct id key;
+	for (size_t i = 0; i < fetch->n_documents; i++) {
+		if (!is_begun(fetch, &fetch->documents[i]))
 			continue;
 		struct fetch_document document = fetch->documents[i];
 		memmove(fetch->documents + 1, fetch->documents, i * sizeof(document));
 		fetch->documents[0] = document;
 		return;
 	}
+	fetch->vanished = !listed && fetch->cursor.document &&
+			  !(digest_parse_hex(slice_of(fetch->cursor.document), &key, sizeof(key)) &&
+				  is_known(fetch, key));
 	cursor_set(&fetch->cursor.document, SLICE_NULL);
 }
 
@@ -162,12 +178,6 @@ static struct id rows_key(const struct fetch *fetch, int64_t n)
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	buf_printf(&text, "%s:%lld rows", fetch->documents[fetch->at].from, (long long)n);
 	return digest_id(buf_slice(&text));
-}
-
-static bool is_known(const struct fetch *fetch, struct id key)
-{
-	struct record probe = {.key = key, .id_text = SLICE("x")};
-	return fetch->known(&probe, fetch->userdata);
 }
 
 /* The body is read from its beginning. */
@@ -218,12 +228,14 @@ void fetch_begin(struct fetch *fetch, const struct source *source, struct record
 	cursor_copy(&fetch->cursor, cursor);
 	fetch->documents = mem_array(records.n_items, sizeof(struct fetch_document));
 	struct idset listed CLEANUP(idset_deinit) = IDSET_NULL;
+	bool begun_listed = false;
 	for (size_t i = 0; i < records.n_items; i++) {
 		struct fetch_document *document = &fetch->documents[fetch->n_documents];
 		struct fault fault;
 		*document = (struct fetch_document){0};
 		if (read_from(source, &records.items[i], document, &fault))
 			continue; /* fetch_check would have refused its page */
+		begun_listed |= is_begun(fetch, document);
 		if (idset_has(&listed, &document->version) ||
 			idset_has(&fetch->done, &document->version) ||
 			is_known(fetch, document->key)) {
@@ -233,7 +245,7 @@ void fetch_begin(struct fetch *fetch, const struct source *source, struct record
 		idset_add(&listed, &document->version);
 		fetch->n_documents++;
 	}
-	resume_first(fetch);
+	resume_first(fetch, begun_listed);
 	begin_document(fetch);
 }
 

@@ -45,6 +45,7 @@ struct fetch {
 	unsigned n_refused; /* links of this document that were refused in a row */
 	struct cursor cursor; /* before the window that listed them; document and rows are kept
 			       right here */
+	bool vanished; /* the one it was in the middle of is not listed any more */
 	struct buf body;
 	struct gunzip *gunzip;
 	bool decoded;

@@ -2,6 +2,20 @@
 #include "source/runner_internal.h"
 
 #include "base/cleanup.h"
+#include "base/str.h"
+
+/* What was listed, and then failed or was interrupted, is not listed now. */
+static void tell_vanished(struct runner *runner, const struct cursor *before)
+{
+	long long n = before->rows;
+	if (!runner->fetch.vanished)
+		return;
+	log_error(&runner->source->subject,
+		"a document that was listed is not listed any more, and %lld row%s of it %s read: the rest of it is missing; continuing with the next one",
+		n, str_plural((size_t)n), n == 1 ? "was" : "were");
+	runner->callbacks->gap(
+		before->start_time, before->end_time, GAP_DOCUMENT, runner->userdata);
+}
 
 void runner_fetch_begin(
 	struct runner *runner, const struct cursor *before, enum poll_verdict verdict)
@@ -10,6 +24,7 @@ void runner_fetch_begin(
 	fetch_begin(&runner->fetch, runner->source, listed, before, runner->callbacks->known,
 		runner->userdata);
 	free(listed.items);
+	tell_vanished(runner, before);
 	runner->task = RUNNER_TASK_DOCUMENT;
 	runner->fetch_verdict = verdict;
 	runner->fetch_excluded = gather_n_excluded(&runner->gather);
