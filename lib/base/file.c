@@ -51,6 +51,17 @@ static int write_all(int fd, struct slice text)
 	return fsync(fd) != 0 ? -errno : 0;
 }
 
+/* Without replacing what has the name; NFS knows no such rename. */
+static int give_name(const char *part, const char *path)
+{
+	if (renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL || link(part, path) != 0)
+		return -errno;
+	unlink(part);
+	return 0;
+}
+
 int file_make(const char *path, struct slice text, mode_t mode)
 {
 	char *part CLEANUP_FREE = mem_printf("%s.part", path);
@@ -60,8 +71,8 @@ int file_make(const char *path, struct slice text, mode_t mode)
 		return -errno;
 	int error = write_all(fd, text);
 	close(fd);
-	if (!error && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
-		error = -errno;
+	if (!error)
+		error = give_name(part, path);
 	if (error)
 		unlink(part);
 	return error;

@@ -9,7 +9,9 @@
  * WRITE_LOG_FAIL, if set: "N ERRNO once", "N ERRNO always" or "N ERRNO part": the Nth operation
  * fails; so do all later ones; or, if it is a write, only half of it is written and the next
  * operation fails. Writes that wait for a sync that fails are gone for good once trawld has dropped
- * them from the kernel's cache, or at once if ERRNO is negative: file systems do either.
+ * them from the kernel's cache, or at once if ERRNO is negative: file systems do either. "always"
+ * ends when there is a file WRITE_LOG.over. If there is WRITE_LOG_AFTER, operations count for this
+ * once a line with that text has been written to standard error.
  *
  * An entry is a struct entry, then two names and the data. Each call and its entry are one step
  * under a lock. Calls that this does not know would be missing from the log: the tests compare the
@@ -40,7 +42,8 @@ struct entry {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
-static const char *root, *inodes;
+static const char *root, *inodes, *log_path;
+static const char *after; /* NULL: it was written */
 static struct {
 	long at, count;
 	int error;
@@ -64,15 +67,15 @@ static int real_open(const char *path, int flags, mode_t mode)
 
 __attribute__((constructor)) static void begin(void)
 {
-	const char *path = getenv("WRITE_LOG");
-
+	log_path = getenv("WRITE_LOG");
+	after = getenv("WRITE_LOG_AFTER");
 	root = getenv("WRITE_LOG_ROOT");
 	inodes = getenv("WRITE_LOG_INODES");
 	if (getenv("WRITE_LOG_FAIL") && sscanf(getenv("WRITE_LOG_FAIL"), "%ld %d %7s", &fault.at,
 						&fault.error, fault.how) != 3)
 		abort();
-	if (path && root && inodes)
-		log_fd = real_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log_path && root && inodes)
+		log_fd = real_open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
 static void log_entry(char kind, uint64_t inode, int64_t offset, const char *name,
@@ -95,12 +98,22 @@ static void log_entry(char kind, uint64_t inode, int64_t offset, const char *nam
 	free(text);
 }
 
+static bool is_over(void)
+{
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof(name), "%s.over", log_path);
+	return access(name, F_OK) == 0;
+}
+
 /* Whether the next operation fails; errno is set. */
 static bool fails(void)
 {
+	if (after)
+		return false;
 	fault.count++;
 	if (fault.at == 0 || fault.count < fault.at ||
-		(fault.count > fault.at && fault.how[0] != 'a'))
+		(fault.count > fault.at && (fault.how[0] != 'a' || is_over())))
 		return false;
 	errno = abs(fault.error);
 	return true;
@@ -109,7 +122,8 @@ static bool fails(void)
 /* Whether only half of the next operation, a write, is done, and the one after it fails. */
 static bool fails_partly(size_t size)
 {
-	if (fault.at == 0 || fault.count + 1 != fault.at || fault.how[0] != 'p' || size < 2)
+	if (after || fault.at == 0 || fault.count + 1 != fault.at || fault.how[0] != 'p' ||
+		size < 2)
 		return false;
 	fault.at++;
 	return true;
@@ -410,6 +424,12 @@ ssize_t write(int fd, const void *data, size_t size)
 {
 	struct iovec iov = {(void *)data, size};
 
+	if (fd == STDERR_FILENO) {
+		pthread_mutex_lock(&lock);
+		if (after && memmem(data, size, after, strlen(after)))
+			after = NULL;
+		pthread_mutex_unlock(&lock);
+	}
 	return log_fd >= 0 && watched_fd(fd) != 0 ? writev(fd, &iov, 1)
 						  : real_write(fd, data, size);
 }
