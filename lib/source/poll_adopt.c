@@ -28,18 +28,17 @@ static bool is_by_window(const struct cursor *cursor)
 	return cursor->watermark_time != NSEC_NONE || cursor->end_time != NSEC_NONE;
 }
 
-/* A source that is not read by cursors keeps what it began with. */
+/* Polled to an end, yet without a cursor. */
 static bool is_by_newest(const struct cursor *cursor)
 {
 	bool open = cursor->page || cursor->offset >= 0 || cursor->number >= 0;
 	return cursor->exact && !cursor->resume && !open && !is_by_window(cursor) &&
-	       cursor->newest_time != NSEC_NONE;
+	       cursor->polled_time != NSEC_NONE && cursor->newest_time != NSEC_NONE;
 }
 
 static bool is_by_cursor(const struct cursor *cursor)
 {
-	return cursor->resume || cursor->since_time != NSEC_NONE ||
-	       (cursor->page && !is_by_window(cursor));
+	return cursor->resume || cursor->since_time != NSEC_NONE;
 }
 
 /* A link where the definition says so, else the JSON text of a cursor. */
@@ -52,7 +51,7 @@ static bool is_of_another_kind(const struct poll *poll)
 {
 	const struct cursor *cursor = &poll->cursor;
 	if (definition_of(poll)->resume.window)
-		return is_by_cursor(cursor) || is_by_newest(cursor);
+		return is_by_cursor(cursor) || cursor->polled_time != NSEC_NONE;
 	if (definition_of(poll)->resume.newest)
 		return is_by_window(cursor) || is_by_cursor(cursor);
 	return is_by_window(cursor) || is_by_newest(cursor) ||

@@ -477,6 +477,29 @@ START_TEST(a_cursor_is_skipped_by_a_time_that_doubles)
 }
 END_TEST
 
+/* Clocks may have kept a watermark from being set, also while the next page is known: a source that
+ * was read by windows all the time stays where it is. */
+START_TEST(a_window_without_a_watermark_is_not_of_another_kind)
+{
+	static const char *const cursors[] = {
+		"{\"version\":1,\"exact\":true,\"started\":\"2023-11-14T22:00:00Z\",\"newest\":\"2023-11-14T22:13:00Z\"}",
+		"{\"version\":1,\"exact\":true,\"page\":\"\\\"c\\\"\",\"started\":\"2023-11-14T22:00:00Z\",\"newest\":\"2023-11-14T22:13:00Z\"}",
+		"{\"version\":1,\"exact\":true,\"started\":\"2023-11-14T22:00:00Z\",\"newest\":\"2023-11-14T22:13:00Z\",\"polled\":\"2023-11-14T22:13:00Z\"}",
+	};
+	for (size_t i = 0; i < 3; i++) {
+		struct steps s;
+		struct cursor cursor CLEANUP(cursor_deinit) = CURSOR_NULL;
+		set_up(&s, WINDOW "page.cursor = /c\n");
+		ck_assert_int_eq(cursor_parse(&cursor, cursors[i]), 0);
+		poll_set_cursor(&s.poll, &cursor);
+		bool other = i == 2; /* that of a list of the newest records */
+		ck_assert_int_eq((s.poll.notices & POLL_NOTICE_ADOPTED) != 0, other);
+		ck_assert(s.poll.cursor.watermark_time == (other ? cursor.newest_time : NSEC_NONE));
+		tear_down(&s);
+	}
+}
+END_TEST
+
 UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by_a_time,
 	an_open_last_page_is_read_again, loops_are_faults, ends_of_chains,
 	same_cursor_ends_where_it_is_said, ties_of_an_api_that_repeats,
@@ -484,4 +507,5 @@ UNIT_MAIN("poll_steps", links_are_followed_and_kept, a_lost_place_is_replaced_by
 	pages_that_overlap_must_agree, keys_of_a_long_window, pieces_that_overlap,
 	what_cannot_be_cut_is_a_gap, a_cursor_older_than_the_retention_is_a_gap,
 	an_interrupted_chain_older_than_the_retention_is_a_gap, pieces_are_no_longer_than_allowed,
-	a_cursor_is_skipped_by_a_time_that_doubles)
+	a_cursor_is_skipped_by_a_time_that_doubles,
+	a_window_without_a_watermark_is_not_of_another_kind)
