@@ -42,10 +42,11 @@ class OnDisk(Sealed):
         for folder in (self.root, self.inodes):
             subprocess.run(["rm", "-rf", folder], check=True)
             folder.mkdir()
-        self.log.unlink(missing_ok=True)
+        for path in self.dir.glob(self.log.name + "*"):
+            path.unlink()
 
-    def run_logged(self, fault=None, program=harness.TRAWLD, arguments=("--once",)):
-        """One run over a disk whose writes are logged; FAULT: see write_log.c."""
+    def logged(self, fault=None, after=None):
+        """The environment of a process whose writes are logged; FAULT and AFTER: see write_log.c."""
         environment = {
             "LD_PRELOAD": os.environ["TRAWLD_PRELOAD"],
             "WRITE_LOG": str(self.log),
@@ -54,7 +55,13 @@ class OnDisk(Sealed):
         }
         if fault:
             environment["WRITE_LOG_FAIL"] = fault
-        return self.trawld("-c", str(self.conf), *arguments, environment=environment, program=program)
+        if after:
+            environment["WRITE_LOG_AFTER"] = after
+        return environment
+
+    def run_logged(self, fault=None, program=harness.TRAWLD, arguments=("--once",)):
+        """One run over a disk whose writes are logged."""
+        return self.trawld("-c", str(self.conf), *arguments, environment=self.logged(fault), program=program)
 
     def disk(self):
         return Disk(self.root, self.inodes, read_log(self.log))

@@ -3,17 +3,26 @@
 
 Nothing that trawld reported as done may be missing: a run that ends with 0 has both archives complete, also on a disk
 without all that was never synced. After any other end the next run completes them. A sync that failed is not made good
-by a later one: what waited for it is gone (write_log.c). Chance selects how an operation fails, and which do;
+by a later one: what waited for it is gone (write_log.c). A daemon at a reload, which makes files, sinks and seals and writes its state, either ends, or has
+all of it once the disk is repaired, without a further reload. Chance selects how an operation fails, and which do;
 TRAWLD_FAULTS=all lets each fail. TRAWLD_TEST_SEED repeats a run.
 """
 
 import errno
 import os
+import shlex
+import shutil
+import signal
+import sys
 
 from disk import strict
-from on_disk import OnDisk, harness
+from on_disk import RECORDS, OnDisk, harness
+from harness import wait_until
+from sealed import GOOD, WEAK
 
-POINTS = 24
+POINTS, RELOADS = 24, 6
+FIRST = 200  # records of the old configuration
+READY = "up to date for the first time"
 FAULTS = [
     ("%d once" % errno.EIO, "one error"),
     ("%d once" % -errno.EIO, "one error, and the cache is dropped"),
@@ -59,6 +68,97 @@ class DiskFaults(OnDisk):
         again = self.once()
         self.assert_archives(done.err + again.err)
         return done.code != 0
+
+    # --- a reload ---
+
+    def test_reload(self):
+        new = self.conf.read_text()
+        self.folder = self.dir / "program"
+        child = [sys.executable, harness.SOURCE_ROOT / "tests/system/exec_child.py", self.folder]
+        program = "[sink program]\ntype = exec\ncommand = %s\nretry_max = 1s\n" % shlex.join(map(str, child))
+        self.second = self.root / "new" / "second.ndjson"
+        self.old = new.replace("start =", "interval = 1h\nstart =").replace("seal", "#seal") + program
+        self.new = new.replace("start =", "interval = 2h\nstart =") + self.file_sink("second", self.second)
+        self.new += program.replace("1s", "2s")
+        count, _ = self.reload_case(None)
+        wanted, points = os.environ.get("TRAWLD_FAULTS", str(RELOADS)), range(1, count + 1)
+        if wanted != "all":  # half of them at the reload's first operations
+            first = points[self.at_reload : self.at_reload + 12]
+            half = int(wanted) // 2
+            points = sorted({*self.dice.sample(points, half), *self.dice.sample(first, min(half, len(first)))})
+        cases = [(point, self.dice.choice(FAULTS)) for point in points]
+        cases.append((max(self.at_reload, 1), FAULTS[4]))  # one at which the reload cannot write the state
+        told = 0
+        for point, (fault, what) in cases:
+            with self.subTest(operation=point, fault=what):
+                told += self.reload_case("%d %s" % (point, fault))[1]
+        print("campaign: reload: %d failures of %d operations, %d ended trawld" % (len(cases), count, told), flush=True)
+
+    def reload_case(self, fault):
+        """How many operations there were, and whether trawld ended."""
+        self.empty_disk()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        (self.folder / "script").write_text("ok refuse")
+        self.simulator.control(visible=FIRST)
+        self.conf.write_text(self.old)
+        daemon = harness.Daemon(["-c", str(self.conf)], {**self.environment(), **self.logged(fault, READY)})
+        self.addCleanup(daemon.kill)
+        try:
+            daemon.wait_log(READY, seconds=60)
+            before = len(self.disk().operations)
+            self.simulator.control(visible=RECORDS)
+            self.conf.write_text(self.new)
+            wait_until(lambda: self.archived(self.out).count(b"\n") == FIRST or fault, "the first records")
+            self.at_reload = len(self.disk().operations) - before
+            daemon.signal(signal.SIGHUP)
+            self.watch(daemon, fault or "")
+            ended = daemon.process.poll() is not None
+            if ended:
+                self.assertIn(daemon.process.returncode, (73, 75), daemon.text())
+            else:
+                self.assertEqual(daemon.stop(), 0, daemon.text())
+            disk = self.disk()
+        finally:
+            daemon.kill()
+        if fault:
+            disk.put(*disk.after(len(disk.operations), strict, self.dice))
+        if not ended:
+            self.assert_all(daemon.text())
+        self.assert_all(daemon.text() + self.once().err)
+        self.ctl("dead-letters", "resend", "program")
+        told = daemon.text() + self.once().err
+        self.assertEqual(set((self.folder / "taken").read_bytes().splitlines()), set(self.expected.splitlines()), told)
+        return len(disk.operations) - before, ended
+
+    def watch(self, daemon, fault):
+        """Until all is there, or trawld has ended. The disk is repaired once trawld has said what is wrong."""
+        words = ("Input/output error", "No space left", "quota", "Read-only", "disk I/O error", "full")
+        done = lambda: daemon.process.poll() is not None or self.has_all()
+        if "always" in fault:
+            handled = lambda: "reloaded: " in daemon.text() or "the old configuration stays" in daemon.text()
+            said = lambda: handled() and any(word in daemon.text() for word in words)
+            wait_until(lambda: done() or said(), "the reload, and a word of it", 60)
+            self.log.with_name(self.log.name + ".over").touch()
+        try:
+            wait_until(done, "all records", 90)
+        except AssertionError as error:
+            raise AssertionError("%s\n%s" % (error, daemon.text())) from None
+
+    def has_all(self):
+        try:
+            archived = [self.archived(path).count(b"\n") for path in (self.out, self.rotated)]
+            return archived == [RECORDS, RECORDS] and self.second.read_bytes().count(b"\n") >= RECORDS - FIRST
+        except (OSError, EOFError):  # not made yet; or just now it is rotated or compressed
+            return False
+
+    def assert_all(self, told):
+        self.assertEqual(self.archived(self.out), self.expected, told)
+        self.assertEqual(self.archived(self.rotated), self.expected, told)
+        self.assertTrue(self.expected.endswith(self.second.read_bytes()), told)
+        self.assertGreaterEqual(self.second.read_bytes().count(b"\n"), RECORDS - FIRST, told)
+        report = self.trawld("verify", str(self.out), "--key", str(self.public), program=harness.TRAWLCTL)
+        self.assertIn(report.code, (GOOD, WEAK), report.out.decode() + report.err + told)
 
 
 if __name__ == "__main__":
