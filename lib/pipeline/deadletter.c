@@ -275,7 +275,7 @@ static int deadletter_add(int fd, struct deadletter_lines *lines)
 	if (r > 0) /* perhaps from a try whose sync failed */
 		return fsync(fd) < 0 ? -errno : 0;
 	if (!r)
-		r = deadletter_mark_cut(fd);
+		r = deadletter_mark_cut(fd, &lines->mark);
 	if (r)
 		return r;
 	if (fstat(fd, &before) < 0)

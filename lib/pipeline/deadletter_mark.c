@@ -168,13 +168,13 @@ int deadletter_mark_check(int fd, const struct deadletter_mark *mark, off_t *ret
 	return r ? r : 1;
 }
 
-int deadletter_mark_cut(int fd)
+int deadletter_mark_cut(int fd, const struct deadletter_mark *job)
 {
 	struct deadletter_mark mark;
 	off_t from = 0;
 	int r = deadletter_mark_last(fd, &mark);
 
-	if (r || mark.nth == mark.count)
+	if (r || mark.nth == mark.count || !deadletter_mark_is_same(&mark, job))
 		return r;
 	r = deadletter_mark_check(fd, &mark, &from);
 	if (r <= 0)
@@ -182,19 +182,12 @@ int deadletter_mark_cut(int fd)
 	return ftruncate(fd, from) < 0 ? -errno : 0;
 }
 
+/* The last mark of FD, if all that is to come before it does. 0 or -errno. */
 static int find(int fd, struct deadletter_mark *ret)
 {
-	struct stat file;
 	off_t from;
-	int r;
+	int r = deadletter_mark_last(fd, ret);
 
-	if (fstat(fd, &file) < 0)
-		return -errno;
-	if (!S_ISREG(file.st_mode))
-		return 0;
-	r = deadletter_mark_cut(fd);
-	if (!r)
-		r = deadletter_mark_last(fd, ret);
 	if (r || ret->count == 0)
 		return r;
 	r = deadletter_mark_check(fd, ret, &from);
@@ -203,23 +196,37 @@ static int find(int fd, struct deadletter_mark *ret)
 	return r < 0 ? r : 0;
 }
 
-int deadletter_mark_find(const char *state_directory, const char *sink, struct deadletter_mark *ret,
-	struct fault *reterr)
+/* With the dead letters of SINK, where they are a file: finds *RET, or cuts those of JOB. 0, or
+ * FAULT_STORE. */
+static int visit(const char *state_directory, const char *sink, const struct deadletter_mark *job,
+	struct deadletter_mark *ret, struct fault *reterr)
 {
 	CLEANUP_FREE char *path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
 	CLEANUP(buf_deinit) struct buf why = BUF_NULL;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	int r;
+	struct stat file = {0};
+	int fd = open(path, (job ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int r = fd < 0 || fstat(fd, &file) < 0 ? -errno : 0;
 
-	*ret = DEADLETTER_MARK_NULL;
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EISDIR))
-		return 0; /* it is not trawld that made it so */
-	r = fd < 0 ? -errno : find(fd, ret);
+	if (!r && S_ISREG(file.st_mode))
+		r = job ? deadletter_mark_cut(fd, job) : find(fd, ret);
 	if (fd >= 0)
 		close(fd);
-	if (!r)
-		return 0;
+	if (!r || (fd < 0 && (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EISDIR)))
+		return 0; /* it is not trawld that made it so */
 	denied_explain(path, state_directory, -r, &why);
 	return fault_set(reterr, FAULT_STORE, "cannot read or write %s: %s%s", path, strerror(-r),
 		buf_text(&why));
+}
+
+int deadletter_mark_find(const char *state_directory, const char *sink, struct deadletter_mark *ret,
+	struct fault *reterr)
+{
+	*ret = DEADLETTER_MARK_NULL;
+	return visit(state_directory, sink, NULL, ret, reterr);
+}
+
+int deadletter_mark_forget(const char *state_directory, const char *sink,
+	const struct deadletter_mark *job, struct fault *reterr)
+{
+	return visit(state_directory, sink, job, NULL, reterr);
 }

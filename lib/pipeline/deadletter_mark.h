@@ -38,12 +38,16 @@ int deadletter_mark_last(int fd, struct deadletter_mark *ret);
 /* 1: MARK, that of the last line, comes after all that are before it; *RET_FROM is where the line
  * of the first begins. 0: it does not, since a power failure has left only parts. Or -errno. */
 int deadletter_mark_check(int fd, const struct deadletter_mark *mark, off_t *ret_from);
-/* Cuts the dead letters of a job off that a crash has left incomplete. 0 or -errno. */
-int deadletter_mark_cut(int fd);
+/* Cuts the dead letters of JOB off, if a crash has left some of them at the end. JOB has come
+ * again: of one that is acknowledged, no line is ever removed. 0 or -errno. */
+int deadletter_mark_cut(int fd, const struct deadletter_mark *job);
 
-/* Which job it is whose dead letters are complete and at the end of SINK's; those of one that are
- * not complete are cut off. 0, or FAULT_STORE. */
+/* The last dead letter of SINK, if those of its job that are to be before it are: complete (nth is
+ * count) or not. 0, or FAULT_STORE. */
 int deadletter_mark_find(const char *state_directory, const char *sink, struct deadletter_mark *ret,
 	struct fault *reterr);
+/* deadletter_mark_cut() for those of SINK. 0, or FAULT_STORE. */
+int deadletter_mark_forget(const char *state_directory, const char *sink,
+	const struct deadletter_mark *job, struct fault *reterr);
 
 #endif

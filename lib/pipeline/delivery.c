@@ -264,7 +264,7 @@ void delivery_send(struct delivery *delivery)
 		delivery_found(delivery);
 		return;
 	}
-	if (!delivery_plan_write(delivery, &fault)) {
+	if (!delivery_forget_parts(delivery, &fault) || !delivery_plan_write(delivery, &fault)) {
 		delivery->retries++;
 		delivery_fail(delivery, &fault);
 		return;

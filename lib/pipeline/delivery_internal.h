@@ -132,6 +132,9 @@ void delivery_reject(struct delivery *delivery);
 /* Has the job in hand all its dead letters from before a crash? Then the sink is not asked again,
  * but for one that keeps a position. */
 bool delivery_is_kept(const struct delivery *delivery);
+/* The job in hand comes again: what a crash has left of its dead letters is none. False: *RETERR.
+ */
+bool delivery_forget_parts(struct delivery *delivery, struct fault *reterr);
 /* A step: acknowledges such a job. */
 void delivery_found(struct delivery *delivery);
 /* The sink's answer SINK_NONE_TAKEN, and the step that follows from it. */

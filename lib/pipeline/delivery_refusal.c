@@ -161,8 +161,23 @@ bool delivery_is_kept(const struct delivery *delivery)
 {
 	struct deadletter_mark mark = deadletter_mark_of(delivery->job, 1);
 
-	return delivery->n_sent == 0 && deadletter_mark_is_same(&delivery->kept, &mark) &&
+	return delivery->n_sent == 0 && delivery->kept.nth == delivery->kept.count &&
+	       deadletter_mark_is_same(&delivery->kept, &mark) &&
 	       !(delivery->sink->kind->capabilities & SINK_EXACTLY_ONCE);
+}
+
+bool delivery_forget_parts(struct delivery *delivery, struct fault *reterr)
+{
+	struct deadletter_mark mark = deadletter_mark_of(delivery->job, 1);
+
+	if (delivery->kept.nth == delivery->kept.count ||
+		!deadletter_mark_is_same(&delivery->kept, &mark))
+		return true;
+	if (deadletter_mark_forget(
+		    delivery->setup.state_directory, delivery->sink->name, &mark, reterr))
+		return false;
+	delivery->kept = DEADLETTER_MARK_NULL;
+	return true;
 }
 
 void delivery_found(struct delivery *delivery)

@@ -229,9 +229,7 @@ static int append_lines(const struct resend *resend, struct slice text)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = deadletter_mark_cut(fd);
-	if (!r)
-		r = deadletter_close_line(fd);
+	r = deadletter_close_line(fd);
 	if (!r)
 		r = write_all(fd, text);
 	if (!r && fsync(fd) < 0)

@@ -134,6 +134,31 @@ START_TEST(of_another_job)
 }
 END_TEST
 
+/* Somebody removed the last line of a job that is acknowledged: the others stay. */
+START_TEST(of_a_job_that_is_done)
+{
+	char *path = fixture_path("dead-letters/out.ndjson");
+	struct fake *fake = pipeline_simple(&fake_plain);
+
+	fake->script = "p";
+	pipeline_pages("a", 0, 1, 8);
+	pipeline_settle();
+	ck_assert_uint_eq(dead_letters(), 4);
+	pipeline_close();
+	char *text = pipeline_read(path, NULL);
+	text[strlen(text) - 1] = '\0';
+	ck_assert_int_eq(truncate(path, strrchr(text, '\n') + 1 - text), 0);
+	begin(&fake_plain, "p");
+	pipeline_settle();
+	ck_assert_uint_eq(dead_letters(), 3);
+	pipeline_pages("a", 1, 2, 8);
+	pipeline_settle();
+	ck_assert_uint_eq(dead_letters(), 3 + 4);
+	free(text);
+	free(path);
+}
+END_TEST
+
 /* Sent again, rejected in part again, and a crash before that is noted. */
 START_TEST(sent_again)
 {
@@ -214,6 +239,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, not_written_again);
 	tcase_add_loop_test(tcase, incomplete, 0, 15);
 	tcase_add_loop_test(tcase, of_another_job, 0, 8);
+	tcase_add_test(tcase, of_a_job_that_is_done);
 	tcase_add_loop_test(tcase, sent_again, 0, 3);
 	tcase_add_test(tcase, replayed);
 	suite_add_tcase(suite, tcase);
