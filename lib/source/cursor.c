@@ -17,6 +17,7 @@ void cursor_deinit(struct cursor *cursor)
 	free(cursor->page);
 	free(cursor->document);
 	free(cursor->page_shape);
+	free(cursor->ids);
 	*cursor = CURSOR_NULL;
 }
 
@@ -24,12 +25,14 @@ void cursor_copy(struct cursor *to, const struct cursor *from)
 {
 	char *resume = mem_strdup(from->resume), *page = mem_strdup(from->page);
 	char *document = mem_strdup(from->document), *shape = mem_strdup(from->page_shape);
+	char *ids = mem_strdup(from->ids);
 	cursor_deinit(to);
 	*to = *from;
 	to->resume = resume;
 	to->page = page;
 	to->document = document;
 	to->page_shape = shape;
+	to->ids = ids;
 }
 
 void cursor_set(char **field, struct slice text)
@@ -111,6 +114,7 @@ char *cursor_print(const struct cursor *cursor)
 	if (cursor->page_size >= 0 || cursor->page_cut >= 0 || cursor->page ||
 		cursor->offset >= 0 || cursor->number >= 0)
 		print_text(&out, "page_shape", cursor->page_shape);
+	print_text(&out, "ids", cursor->ids);
 	buf_append_char(&out, '}');
 	return buf_take(&out);
 }
@@ -160,6 +164,7 @@ int cursor_parse(struct cursor *ret, const char *text)
 	cursor.page_cut = parse_count(root, "page_cut");
 	cursor_set(&cursor.page_shape,
 		slice_of(json_string_value(json_object_get(root, "page_shape"))));
+	cursor_set(&cursor.ids, slice_of(json_string_value(json_object_get(root, "ids"))));
 	json_decref(root);
 	if (!good) {
 		cursor_deinit(&cursor);

@@ -46,7 +46,8 @@ enum {
 	POLL_NOTICE_FULL =
 		1 << 5, /* a page of exactly the size was the last for want of a cursor */
 	POLL_NOTICE_ADOPTED = 1 << 6, /* the cursor was stored under another [resume] */
-	POLL_N_NOTICES = 7,
+	POLL_NOTICE_IDS = 1 << 7, /* the IDs of records are read elsewhere than before */
+	POLL_N_NOTICES = 8,
 };
 
 enum poll_verdict {

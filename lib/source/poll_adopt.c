@@ -3,6 +3,7 @@
  * page, has made of it means something else: page 3 of 100 is not page 3 of 200, and a source that
  * was read by cursors has no watermark. What was read is told by times whatever the definition is.
  */
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "source/poll_internal.h"
 
@@ -21,6 +22,29 @@ static void adopt_shape(struct poll *poll)
 	cursor->offset = cursor->number = -1;
 	if (definition_of(poll)->resume.window)
 		cursor_set(&cursor->page, SLICE_NULL);
+}
+
+static void print_pointers(const struct pointer *pointers, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "%s%s", out->size ? ", " : "", pointers[i].text);
+}
+
+/* What is read again is known by the IDs that it had when it was delivered. */
+static void adopt_ids(struct poll *poll)
+{
+	const struct definition *definition = definition_of(poll);
+	struct cursor *cursor = &poll->cursor;
+	struct buf ids CLEANUP(buf_deinit) = BUF_NULL;
+	if (definition->fetches)
+		print_pointers(definition->fetch_id, definition->n_fetch_id, &ids);
+	else
+		print_pointers(definition->records_id, definition->n_records_id, &ids);
+	if (cursor->ids && strcmp(cursor->ids, buf_text(&ids)) != 0 &&
+		cursor->newest_time != NSEC_NONE &&
+		(!follows_cursors(definition) || !cursor->exact))
+		poll->notices |= POLL_NOTICE_IDS;
+	cursor_set(&cursor->ids, slice_of(buf_text(&ids)));
 }
 
 static bool is_by_window(const struct cursor *cursor)
@@ -80,6 +104,7 @@ void poll_adopt(struct poll *poll)
 	bool other = is_of_another_kind(poll);
 	nsec_t read = read_until(cursor);
 	adopt_shape(poll);
+	adopt_ids(poll);
 	if (!other)
 		return;
 	cursor_close_chain(cursor);

@@ -34,6 +34,10 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 			" less `overlap` (if records come later than that, use `trawlctl rewind %s --to TIME`)",
 			poll->source->name);
 		break;
+	case POLL_NOTICE_IDS:
+		buf_append_text(out,
+			"`id` in the definition has changed: what was delivered is known by the old IDs, so the records that the overlap reads again are delivered once more");
+		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,
 			"the total at `%s` is smaller than the number of elements received: it does not count the elements of the window and is ignored (remove page.total)",
