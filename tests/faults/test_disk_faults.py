@@ -87,7 +87,7 @@ class DiskFaults(OnDisk):
             half = int(wanted) // 2
             points = sorted({*self.dice.sample(points, half), *self.dice.sample(first, min(half, len(first)))})
         cases = [(point, self.dice.choice(FAULTS)) for point in points]
-        cases.append((max(self.at_reload, 1), FAULTS[4]))  # one at which the reload cannot write the state
+        cases.append((1, FAULTS[4]))  # so the reload cannot write the state
         told = 0
         for point, (fault, what) in cases:
             with self.subTest(operation=point, fault=what):
@@ -107,7 +107,6 @@ class DiskFaults(OnDisk):
         try:
             daemon.wait_log(READY, seconds=60)
             before = len(self.disk().operations)
-            self.simulator.control(visible=RECORDS)
             self.conf.write_text(self.new)
             wait_until(lambda: self.archived(self.out).count(b"\n") == FIRST or fault, "the first records")
             self.at_reload = len(self.disk().operations) - before
@@ -125,7 +124,9 @@ class DiskFaults(OnDisk):
             disk.put(*disk.after(len(disk.operations), strict, self.dice))
         if not ended:
             self.assert_all(daemon.text())
-        self.assert_all(daemon.text() + self.once().err)
+        again = self.trawld("-c", str(self.conf), "--once")
+        self.assertIn(again.code, (0, 75), again.err)  # 75: records are rejected
+        self.assert_all(daemon.text() + again.err)
         self.ctl("dead-letters", "resend", "program")
         told = daemon.text() + self.once().err
         self.assertEqual(set((self.folder / "taken").read_bytes().splitlines()), set(self.expected.splitlines()), told)
@@ -133,17 +134,32 @@ class DiskFaults(OnDisk):
 
     def watch(self, daemon, fault):
         """Until all is there, or trawld has ended. The disk is repaired once trawld has said what is wrong."""
-        words = ("Input/output error", "No space left", "quota", "Read-only", "disk I/O error", "full")
-        done = lambda: daemon.process.poll() is not None or self.has_all()
-        if "always" in fault:
-            handled = lambda: "reloaded: " in daemon.text() or "the old configuration stays" in daemon.text()
-            said = lambda: handled() and any(word in daemon.text() for word in words)
-            wait_until(lambda: done() or said(), "the reload, and a word of it", 60)
-            self.log.with_name(self.log.name + ".over").touch()
         try:
-            wait_until(done, "all records", 90)
+            self.wait_reloaded(daemon, fault)
+            wait_until(lambda: self.is_over(daemon) or self.has_all(), "all records", 90)
         except AssertionError as error:
             raise AssertionError("%s\n%s" % (error, daemon.text())) from None
+
+    def is_over(self, daemon):
+        return daemon.process.poll() is not None
+
+    def repair(self):
+        self.log.with_name(self.log.name + ".over").touch()
+
+    def wait_reloaded(self, daemon, fault):
+        """The second sink gets what is read from then on: all that the first configuration has not read."""
+        stays, done = "the old configuration stays", "reloaded: "
+        wait_until(lambda: self.is_over(daemon) or stays in daemon.text() or done in daemon.text(), "the reload", 60)
+        if stays in daemon.text():
+            self.repair()
+        wait_until(lambda: self.is_over(daemon) or done in daemon.text(), "the new configuration", 60)
+        self.simulator.control(visible=RECORDS)
+        if not self.is_over(daemon):
+            daemon.signal(signal.SIGUSR2)
+        words = ("input/output error", "no space left", "quota", "read-only", "disk i/o error")
+        said = lambda: any(word in daemon.text().lower() for word in words)
+        wait_until(lambda: "always" not in fault or self.is_over(daemon) or self.has_all() or said(), "a word of it", 60)
+        self.repair()
 
     def has_all(self):
         try:
