@@ -2,6 +2,9 @@
  * is a dead letter, and never both. */
 #include "pipeline/delivery.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include "pipeline_fixture.h"
 #include "store/replays.h"
 
@@ -187,6 +190,34 @@ START_TEST(sent_again)
 }
 END_TEST
 
+/* Whether the job is done is not known: the sink waits. */
+START_TEST(unreadable)
+{
+	char *path = fixture_path("dead-letters/out.ndjson"), *away = fixture_path("away");
+	struct fake *fake = crash(&fake_stable);
+
+	ck_assert_int_eq(rename(path, away), 0);
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	ck_assert_uint_lt(strlen(path), sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	begin(&fake_stable, "");
+	pipeline_settle();
+	ck_assert(pipeline_status("out").failing);
+	ck_assert_ptr_nonnull(strstr(pipeline_status("out").fault.text, "cannot read or write"));
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rename(away, path), 0);
+	fanout_retry_now(fanout);
+	RUN_UNTIL(!pipeline_status("out").failing);
+	pipeline_settle();
+	ck_after(fake, false);
+	close(listener);
+	free(away);
+	free(path);
+}
+END_TEST
+
 static void replay_begin(const char *script)
 {
 	pipeline_sink("out", kinds[2], &common_raw);
@@ -242,6 +273,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, of_a_job_that_is_done);
 	tcase_add_loop_test(tcase, sent_again, 0, 3);
 	tcase_add_test(tcase, replayed);
+	tcase_add_test(tcase, unreadable);
 	suite_add_tcase(suite, tcase);
 }
 
