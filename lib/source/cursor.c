@@ -18,6 +18,7 @@ void cursor_deinit(struct cursor *cursor)
 	free(cursor->document);
 	free(cursor->page_shape);
 	free(cursor->ids);
+	free(cursor->place);
 	*cursor = CURSOR_NULL;
 }
 
@@ -25,7 +26,7 @@ void cursor_copy(struct cursor *to, const struct cursor *from)
 {
 	char *resume = mem_strdup(from->resume), *page = mem_strdup(from->page);
 	char *document = mem_strdup(from->document), *shape = mem_strdup(from->page_shape);
-	char *ids = mem_strdup(from->ids);
+	char *ids = mem_strdup(from->ids), *place = mem_strdup(from->place);
 	cursor_deinit(to);
 	*to = *from;
 	to->resume = resume;
@@ -33,6 +34,7 @@ void cursor_copy(struct cursor *to, const struct cursor *from)
 	to->document = document;
 	to->page_shape = shape;
 	to->ids = ids;
+	to->place = place;
 }
 
 void cursor_set(char **field, struct slice text)
@@ -115,6 +117,7 @@ char *cursor_print(const struct cursor *cursor)
 		cursor->offset >= 0 || cursor->number >= 0)
 		print_text(&out, "page_shape", cursor->page_shape);
 	print_text(&out, "ids", cursor->ids);
+	print_text(&out, "place", cursor->place);
 	buf_append_char(&out, '}');
 	return buf_take(&out);
 }
@@ -165,6 +168,7 @@ int cursor_parse(struct cursor *ret, const char *text)
 	cursor_set(&cursor.page_shape,
 		slice_of(json_string_value(json_object_get(root, "page_shape"))));
 	cursor_set(&cursor.ids, slice_of(json_string_value(json_object_get(root, "ids"))));
+	cursor_set(&cursor.place, slice_of(json_string_value(json_object_get(root, "place"))));
 	json_decref(root);
 	if (!good) {
 		cursor_deinit(&cursor);

@@ -5,7 +5,7 @@
  * As text it is one JSON object; `trawlctl cursor` prints it. Members: version, resume (link, or
  * cursor as JSON), page (the same, inside an open chain), exact, start, end, until, clock, known
  * (open span), since, keys_from, watermark, newest, polled, started (RFC 3339 with nanoseconds),
- * offset, number, document, rows, page_size, page_cut, page_shape, ids.
+ * offset, number, document, rows, page_size, page_cut, page_shape, ids, place.
  */
 #ifndef TRAWLD_SOURCE_CURSOR_H
 #define TRAWLD_SOURCE_CURSOR_H
@@ -42,6 +42,8 @@ struct cursor {
 			     requested */
 	char *page_shape; /* what these two were learned with, and the next page is one of
 			     (source.h); NULL: nothing */
+	char *place; /* which endpoint and parameters it was read with (source.h); NULL: not known
+		      */
 	char *ids; /* where the IDs of records were read when it was stored; NULL: not known */
 };
 

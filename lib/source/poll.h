@@ -47,7 +47,8 @@ enum {
 		1 << 5, /* a page of exactly the size was the last for want of a cursor */
 	POLL_NOTICE_ADOPTED = 1 << 6, /* the cursor was stored under another [resume] */
 	POLL_NOTICE_IDS = 1 << 7, /* the IDs of records are read elsewhere than before */
-	POLL_N_NOTICES = 8,
+	POLL_NOTICE_PLACE = 1 << 8, /* endpoint or a parameter has changed */
+	POLL_N_NOTICES = 9,
 };
 
 enum poll_verdict {

@@ -47,6 +47,16 @@ static void adopt_ids(struct poll *poll)
 	cursor_set(&cursor->ids, slice_of(buf_text(&ids)));
 }
 
+/* Whose records are they? A cursor, a time and IDs tell nothing of another place. */
+static void adopt_place(struct poll *poll)
+{
+	struct cursor *cursor = &poll->cursor;
+	const char *place = poll->source->place;
+	if (cursor->place && strcmp(cursor->place, place) != 0)
+		poll->notices |= POLL_NOTICE_PLACE;
+	cursor_set(&cursor->place, slice_of(place));
+}
+
 static bool is_by_window(const struct cursor *cursor)
 {
 	return cursor->watermark_time != NSEC_NONE || cursor->end_time != NSEC_NONE;
@@ -105,6 +115,7 @@ void poll_adopt(struct poll *poll)
 	nsec_t read = read_until(cursor);
 	adopt_shape(poll);
 	adopt_ids(poll);
+	adopt_place(poll);
 	if (!other)
 		return;
 	cursor_close_chain(cursor);

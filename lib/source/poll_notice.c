@@ -38,6 +38,11 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		buf_append_text(out,
 			"`id` in the definition has changed: what was delivered is known by the old IDs, so the records that the overlap reads again are delivered once more");
 		break;
+	case POLL_NOTICE_PLACE:
+		buf_printf(out,
+			"`endpoint` or a parameter has changed: polling continues at the time or cursor of before, and records with IDs that were delivered before are duplicates (if this is another account or project, give it a source of its own with another name; if it now covers more, use `trawlctl rewind %s --to TIME`)",
+			poll->source->name);
+		break;
 	case POLL_NOTICE_TOTAL:
 		buf_printf(out,
 			"the total at `%s` is smaller than the number of elements received: it does not count the elements of the window and is ignored (remove page.total)",

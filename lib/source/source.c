@@ -343,8 +343,16 @@ static void take_secrets(struct source *source, const struct ini_section *sectio
 	buf_deinit(&text);
 }
 
-/* Secrets stay out of it: the state keeps it, and they do not change what a page holds. */
-static void take_page_shape(struct source *source)
+static char *short_digest(const struct buf *text)
+{
+	struct id digest = digest_id(buf_slice(text));
+	const uint8_t *b = digest.bytes;
+	return mem_printf(
+		"%02x%02x%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+}
+
+/* Secrets stay out of both: the state keeps them, and secrets do not change what a page holds. */
+static void take_place_and_shape(struct source *source)
 {
 	const struct definition *definition = source->definition;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
@@ -353,6 +361,7 @@ static void take_page_shape(struct source *source)
 		if (!definition->parameters[i].secret)
 			buf_printf(&text, "%s=%s\n", definition->parameters[i].name,
 				definition->parameters[i].value);
+	source->place = short_digest(&text);
 	for (size_t i = 0; i < definition->ini.n_sections; i++) {
 		const struct ini_section *section = &definition->ini.sections[i];
 		if (!str_starts(section->kind, "request") && strcmp(section->kind, "page") != 0 &&
@@ -363,10 +372,7 @@ static void take_page_shape(struct source *source)
 				buf_printf(&text, "%s.%s=%s\n", section->kind,
 					section->entries[j].key, section->entries[j].value);
 	}
-	struct id digest = digest_id(buf_slice(&text));
-	source->page_shape = mem_printf("%02x%02x%02x%02x%02x%02x%02x%02x", digest.bytes[0],
-		digest.bytes[1], digest.bytes[2], digest.bytes[3], digest.bytes[4], digest.bytes[5],
-		digest.bytes[6], digest.bytes[7]);
+	source->page_shape = short_digest(&text);
 }
 
 static void check_start(
@@ -500,7 +506,7 @@ struct source *source_new(
 	}
 	compile_plans(source);
 	take_fingerprint(source, section);
-	take_page_shape(source);
+	take_place_and_shape(source);
 	return source;
 }
 
@@ -521,6 +527,7 @@ void source_free(struct source *source)
 	json_scanner_free(source->row_plan);
 	str_list_deinit(&source->origins);
 	free(source->origin);
+	free(source->place);
 	free(source->page_shape);
 	free(source->name);
 	free(source->location);

@@ -50,6 +50,7 @@ struct source {
 	struct id fingerprint; /* digest of all that the section and the definition say: equal means
 				  nothing to reload */
 	struct id secrets; /* digest of the section's secret values */
+	char *place; /* digest of endpoint and parameters, in hex */
 	char *page_shape; /* digest of what is requested and how pages are read, in hex: what was
 			     learned of the API's pages counts for equal ones */
 	char *origin; /* where the token may go */
