@@ -122,10 +122,13 @@ static bool was_never_sealed(const struct verification *verification, const char
 	       !verify_chains_speak_of(&verification->chains, verify_set_name(base));
 }
 
+/* Where a file in which no seal's records were found is among those that are sealed. */
+enum place { PLACE_BETWEEN, PLACE_BEFORE, PLACE_AFTER };
+
 /* Files in which no seal's records were found, and runs that no file has: they are the same, but
  * changed at the beginning. */
 static int pair(
-	struct verification *verification, const char *path, int64_t n_records, bool waiting)
+	struct verification *verification, const char *path, int64_t n_records, enum place place)
 {
 	bool rotated, found;
 	char *base CLEANUP_FREE = verify_set_base(path, &rotated);
@@ -152,7 +155,13 @@ static int pair(
 		if (r || found)
 			return r ? read_failed(verification, path, r) : 0;
 	}
-	if (waiting)
+	if (place == PLACE_BEFORE) {
+		verification->report.weak = true;
+		verify_unproven(&verification->report,
+			"anything about the %" PRId64
+			" record%s of %s: the file is older than its first seal",
+			n_records, str_plural((unsigned long long)n_records), path);
+	} else if (place == PLACE_AFTER)
 		verify_unproven(&verification->report,
 			"anything about the %" PRId64
 			" record%s of %s: no seal covers the file yet",
@@ -163,21 +172,30 @@ static int pair(
 	return 0;
 }
 
-/* Is file INDEX newer than all that are sealed, so that its first seal may be still to come? */
-static bool waits(const struct verification *verification, const bool *found, size_t index)
+/* Newer than all that are sealed: the first seal of file INDEX may be still to come. Older, and of
+ * those none is missing: it may be from before there were seals. */
+static enum place place_of(const struct verification *verification, const bool *found, size_t index)
 {
 	const struct str_list *files = &verification->set.files;
-	bool rotated, sealed = false;
+	bool rotated, sealed = false, missing = false, newer = false, older = false;
 	char *base CLEANUP_FREE = verify_set_base(files->items[index], &rotated);
-	for (size_t i = 0; i < verification->runs.n_items; i++)
-		sealed = sealed ||
-			 strcmp(verification->runs.items[i].file, verify_set_name(base)) == 0;
-	for (size_t i = index + 1; sealed && i < files->n_items; i++) {
-		char *other CLEANUP_FREE = verify_set_base(files->items[i], &rotated);
-		if (found[i] && strcmp(other, base) == 0)
-			return false;
+	for (size_t i = 0; i < verification->runs.n_items; i++) {
+		const struct verify_run *run = &verification->runs.items[i];
+		bool same = strcmp(run->file, verify_set_name(base)) == 0;
+		sealed |= same;
+		missing |= same && !run->found && run->n_records > 0;
 	}
-	return sealed;
+	for (size_t i = 0; i < files->n_items; i++) {
+		char *other CLEANUP_FREE = verify_set_base(files->items[i], &rotated);
+		bool same = found[i] && strcmp(other, base) == 0;
+		older |= same && i < index;
+		newer |= same && i > index;
+	}
+	if (!sealed || (older && newer))
+		return PLACE_BETWEEN;
+	if (!newer)
+		return PLACE_AFTER;
+	return missing ? PLACE_BETWEEN : PLACE_BEFORE;
 }
 
 static int read_files(struct verification *verification, struct verify_proof *proof)
@@ -197,7 +215,7 @@ static int read_files(struct verification *verification, struct verify_proof *pr
 	for (size_t i = 0; !code && !proof && i < files->n_items; i++)
 		if (!found[i])
 			code = pair(verification, files->items[i], n_records[i],
-				waits(verification, found, i));
+				place_of(verification, found, i));
 	for (size_t i = 0; !code && !proof && i < verification->set.twins.n_items; i++) {
 		const char *twin = verification->set.twins.items[i];
 		char *original CLEANUP_FREE = verify_set_original(twin);

@@ -144,19 +144,6 @@ class Good(Sealed):
         self.assertEqual(self.verify_good(self.dir / "acme.ndjson")["sealed"], 300)
         self.assertEqual(self.verify_good(self.dir / "beta.ndjson")["sealed"], 200)
 
-    def test_switched_on(self):
-        """What was in the file before seals were switched on is counted, not proven."""
-        simulator = self.cloudscale(500)
-        simulator.control(visible=200)
-        self.configure(self.source(simulator.url), self.file_sink())
-        self.once()
-        simulator.control(visible=500)
-        self.sealed(simulator.url)
-        self.once()
-        found = self.verify_good()
-        self.assertEqual(found["sealed"], 300)
-        self.assertIn("the first 200 records", str(found["not_proven"]))
-
     def test_restored_state(self):
         """A state older than the file: the chain ends there and another begins; both hold."""
         simulator = self.cloudscale(900)

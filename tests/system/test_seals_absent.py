@@ -1,5 +1,9 @@
 #!/usr/bin/python3
-"""Archives without seals, and more than one archive: what cannot be told is not called changed, nor good."""
+"""Archives without seals, or from before there were any, and more than one archive: what cannot be told is not called
+changed, nor good.
+"""
+
+import shutil
 
 import harness
 from sealed import CHANGED, GOOD, WEAK, Sealed
@@ -25,6 +29,39 @@ class Absent(Sealed):
         self.verify(self.out, "--key", self.public, expect=CHANGED)
         self.seals.rename(self.dir / "other.ndjson.seals")
         self.verify(self.out, self.dir / "other.ndjson.seals", "--key", self.public, expect=CHANGED)
+
+    def test_switched_on(self):
+        """What was in the file before seals were switched on is counted, not proven."""
+        simulator = self.cloudscale(500)
+        simulator.control(visible=200)
+        self.configure(self.source(simulator.url), self.file_sink())
+        self.once()
+        simulator.control(visible=500)
+        self.sealed(simulator.url)
+        self.once()
+        found = self.verify_good()
+        self.assertEqual(found["sealed"], 300)
+        self.assertIn("the first 200 records", str(found["not_proven"]))
+
+    def test_switched_on_after_rotation(self):
+        """So is a whole file from before; one that is put between those that are sealed is a change."""
+        simulator = self.cloudscale(1500)
+        simulator.control(visible=500)
+        self.configure(self.source(simulator.url), self.file_sink(more="max_size = 128KiB\n"))
+        self.once()
+        before = sorted(self.dir.glob("out.ndjson.*"))
+        self.assertTrue(before)
+        shutil.move(self.out, self.dir / "elsewhere")
+        self.sealed(simulator.url, "max_size = 128KiB")
+        for visible in (1000, 1500):
+            simulator.control(visible=visible)
+            self.once()
+        found = self.verify(self.out, "--key", self.public, expect=WEAK)
+        self.assertEqual((found["problems"], found["sealed"]), ([], 1000))
+        self.assertIn("%s: the file is older than its first seal" % before[0], str(found["not_proven"]))
+        later = sorted(set(self.dir.glob("out.ndjson.*")).difference(before))
+        shutil.copy(before[0], later[0])
+        self.assertTrue(self.verify(self.out, "--key", self.public, expect=CHANGED)["problems"])
 
     def test_beside_one_without_seals(self):
         simulator = self.cloudscale(300)
