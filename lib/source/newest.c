@@ -67,11 +67,12 @@ static bool passes(const struct poll *poll, const struct record *record, bool kn
 }
 
 /* Are old records that are not known taken for delivered, wherever they are? There may be no record
- * in the list that shows more. */
+ * in the list that shows more: none from before the start was delivered. */
 static bool begins_passed(const struct poll *poll)
 {
 	nsec_t newest = poll->cursor.newest_time;
-	return poll->walk_passed || newest == NSEC_NONE || poll->unpassed_time == newest;
+	return poll->walk_passed || newest == NSEC_NONE || poll->unpassed_time == newest ||
+	       is_before(newest, poll->cursor.started_time);
 }
 
 /* The number of records of PAGE, which are KNOWN or not, in front of the first that passes. */
