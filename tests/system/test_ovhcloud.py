@@ -183,7 +183,7 @@ class Ovhcloud(Case):
         self.assert_all()
 
     def test_another_tiebreaker(self):
-        """A cursor that does not fit the new order is given up, the window is read again."""
+        """A cursor of the old order is not sent with the new one: the window is read again."""
         now = time.time()
         simulator = self.ldp(900, now - 1800, now - 600)
         simulator.faults({"kind": "status", "status": 500, "from": 4})
@@ -193,7 +193,7 @@ class Ovhcloud(Case):
         simulator.faults()
         self.setup_source(simulator.url, "page_size = 100\ntiebreaker =", start="-50m")
         result = self.once()
-        self.assertTrue(result.lines("search_after has 2 value(s) but sort has 1"), result.err)
+        self.assertFalse(result.lines("search_after"), result.err)
         self.assert_all()
 
     def test_backfill(self):
