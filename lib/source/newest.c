@@ -66,20 +66,27 @@ static bool passes(const struct poll *poll, const struct record *record, bool kn
 	return known && record->time <= newest && record->time >= newest - YOUNG;
 }
 
-/* Are old records that are not known taken for delivered, wherever they are? There may be no record
- * in the list that shows more: none from before the start was delivered. */
-static bool begins_passed(const struct poll *poll)
+/* New records after known ones: the list moved on since the page before, or a record is late by
+ * less than the overlap. What is old may be new, too, until the next that passes. */
+static bool moves(const struct poll *poll, const struct page *page, const bool *known)
 {
-	nsec_t newest = poll->cursor.newest_time;
-	return poll->walk_passed || newest == NSEC_NONE || poll->unpassed_time == newest ||
-	       is_before(newest, poll->cursor.started_time);
+	nsec_t oldest = oldest_told_apart(poll);
+	bool moved = poll->walk_latest != NSEC_NONE && page->newest_time > poll->walk_latest;
+	for (size_t i = 0; i < page->n_records; i++)
+		moved |= !known[i] && !is_before(page->records[i].time, oldest);
+	return moved;
 }
 
-/* The number of records of PAGE, which are KNOWN or not, in front of the first that passes. */
+/* The number of records of PAGE, which are KNOWN or not, that may be late however old they are:
+ * those in front of the first that passes. There may be no such record in the list, and from before
+ * the start none was delivered: then old ones are not new. */
 static size_t count_front(const struct poll *poll, const struct page *page, const bool *known)
 {
+	nsec_t newest = poll->cursor.newest_time;
 	size_t n = 0;
-	if (begins_passed(poll))
+	if (newest == NSEC_NONE || poll->unpassed_time == newest ||
+		is_before(newest, poll->cursor.started_time) ||
+		(poll->walk_passed && !moves(poll, page, known)))
 		return 0;
 	while (n < page->n_records && !passes(poll, &page->records[n], known[n]))
 		n++;
@@ -113,7 +120,7 @@ void newest_drop_known(struct poll *poll, struct page *page,
 	for (size_t i = 0; i < page->n_records; i++)
 		known[i] = is_known(&page->records[i], userdata);
 	size_t n_front = count_front(poll, page, known);
-	page->passes = !begins_passed(poll) && n_front < page->n_records;
+	page->passes = page->n_records > 0 ? n_front < page->n_records : poll->walk_passed;
 	page->n_unread = 0;
 	page->reaches = false;
 	page->oldest_time = NSEC_NONE;
@@ -194,7 +201,7 @@ void newest_note(struct poll *poll, const struct page *page, const struct clocks
 		(poll->walk_oldest == NSEC_NONE || page->oldest_time < poll->walk_oldest))
 		poll->walk_oldest = page->oldest_time;
 	look_whether_moved(poll, page);
-	poll->walk_passed |= page->passes;
+	poll->walk_passed = page->passes;
 	if (page->newest_time > poll->walk_latest)
 		poll->walk_latest = page->newest_time;
 	poll->walk_reached |= page->reaches;

@@ -40,7 +40,7 @@ struct page {
 	struct id digest; /* of all keys: two pages with the same records have the same */
 	/* set by newest.h for [resume] newest */
 	size_t n_unread; /* records that are left and not known */
-	bool passes; /* the first of its walk with a young record that is known */
+	bool passes; /* with it, its walk has come to a young record that is known */
 	bool all_known; /* the walk ends here */
 	bool reaches; /* back to what an earlier walk has read */
 	nsec_t oldest_time; /* of its records, duplicates included; NSEC_NONE */

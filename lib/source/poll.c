@@ -436,7 +436,8 @@ static void note_polled(struct poll *poll, const struct clocks *now, nsec_t read
 }
 
 /* Records that come in no order tell of all that is older when their chain has come to its end, not
- * before: the cursor must not lie ahead of what was read. */
+ * before: the cursor must not lie ahead of what was read. Nor does a list that moved meanwhile:
+ * what was listed between its pages is not read yet. */
 static void note_newest(struct poll *poll, nsec_t time, bool last)
 {
 	const struct definition *definition = definition_of(poll);
@@ -444,6 +445,8 @@ static void note_newest(struct poll *poll, nsec_t time, bool last)
 	nsec_t *newest = late ? &poll->walk_newest : &poll->cursor.newest_time;
 	if (poll->frozen)
 		return;
+	if (definition->resume.newest && poll->walk_moved)
+		time = NSEC_NONE;
 	if (time != NSEC_NONE && (*newest == NSEC_NONE || time > *newest))
 		*newest = time;
 	if (last && poll->walk_newest != NSEC_NONE &&
@@ -488,7 +491,9 @@ int poll_page(struct poll *poll, const struct page *page, const char *url, const
 	int r = check_loop(poll, page, url, last, &n_same, reterr);
 	if (r)
 		return r;
-	if (has_moved(poll, page) || newest_goes_back(poll, page))
+	/* in this order: a page that shows late records has some that the one before seemed to lack
+	 */
+	if (newest_goes_back(poll, page) || has_moved(poll, page))
 		return restart(poll, page, reterr);
 	ends_learn_size(poll, page);
 	bool capped = ends_capped(poll, page), whole = ends_whole(poll, page);

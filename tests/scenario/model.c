@@ -2,15 +2,17 @@
  * The model test: a random API against the real trawld in virtual time. A seed decides how the API
  * pages (cursor, link, offset, number, a log with positions), what it caps and what its totals say,
  * whether it says that there is more and forgets the cursor then, when records appear, which
- * cursors it loses, which pages break, what its Date and this host's clock show, and when trawld is
- * killed; and the definition that fits such an API.
+ * cursors it loses, which pages break, whether the clock that records are written by is set back
+ * for a while, what its Date and this host's clock show, and when trawld is killed; and the
+ * definition that fits such an API.
  *
  * The oracle knows every record. Each must be delivered exactly once, or lie in a gap that was
  * told. What the state says was read must be there whenever trawld is killed, too.
  *
  * What turned it red, and the first such seed: coverage that is noted before the last page of a
  * window (4), or of a chain of cursors (83), a watermark that moves before it (12), or further than
- * the clocks allow (78), a gap that is told and not stored (7).
+ * the clocks allow (78), a gap that is told and not stored (7), records older than the keys that
+ * are not taken where they are new (113).
  *
  * usage: model FIRST_SEED [COUNT]    ends with 1 if a seed fails, whose files are kept
  */
@@ -65,6 +67,7 @@ struct api {
 	bool ahead; /* of the clocks only the Date is wrong, by less than a minute */
 	int interval;
 	bool resets; /* the cursor of an empty page is 0, which is none */
+	bool back; /* its clock is set back for a while, by more than keys are kept */
 	int size, page_cap, depth; /* depth: no more of a window is given; 0: all */
 	int time[N_RECORDS], visible[N_RECORDS]; /* seconds after the begin, visible ascending */
 };
@@ -155,6 +158,12 @@ static void api_init(void)
 		api.visible[i] = now;
 		api.time[i] = roll(5) ? now : now - (int)roll(LATE);
 	}
+	api.back = api.newest && !api.depth && roll(2);
+	if (api.back) {
+		int i = 1 + (int)roll(N_RECORDS - 1), end = i + 1 + (int)roll(60);
+		for (int by = 2 * 3600 + (int)roll(3600); i < end && i < N_RECORDS; i++)
+			api.time[i] -= by;
+	}
 }
 
 static void definition_print(struct buf *out)
@@ -171,25 +180,18 @@ static void definition_print(struct buf *out)
 		buf_append_text(out, "query.to = ${window.end:epoch_s}\n");
 	if (api.paging == BY_CURSOR || api.paging == BY_LOG)
 		buf_append_text(out, "query.cursor = ${page.cursor}\n");
-	if (api.paging == BY_LOG)
-		buf_append_text(out, "query.resume = ${resume.cursor}\n");
-	if (api.paging == BY_OFFSET)
-		buf_append_text(out, "query.offset = ${page.offset}\n");
-	if (api.paging == BY_NUMBER)
-		buf_append_text(out, "query.number = ${page.number}\n");
+	buf_append_text(out, api.paging == BY_LOG ? "query.resume = ${resume.cursor}\n" : "");
+	buf_append_text(out, api.paging == BY_OFFSET ? "query.offset = ${page.offset}\n" : "");
+	buf_append_text(out, api.paging == BY_NUMBER ? "query.number = ${page.number}\n" : "");
 	buf_append_text(out, "query.size = ${page.size}\n[records]\nat = /items\nid = /id\n"
 			     "time = /time\ntime_format = epoch_s\n");
-	if (api.newest_first && !api.newest)
-		buf_append_text(out, "order = unordered\n");
+	buf_append_text(out, api.newest_first && !api.newest ? "order = unordered\n" : "");
 	buf_printf(out, "[page]\nsize = %d\n%s", api.size, pages[api.paging]);
-	if (api.total != TOTAL_NONE)
-		buf_append_text(out, "total = /total\n");
+	buf_append_text(out, api.total != TOTAL_NONE ? "total = /total\n" : "");
 	if (api.depth && !api.newest)
 		buf_printf(out, "cap = %d\n", api.depth);
-	if (api.says_more)
-		buf_append_text(out, "more = /has_more = true\n");
-	if (api.resets)
-		buf_append_text(out, "none = 0\n");
+	buf_append_text(out, api.says_more ? "more = /has_more = true\n" : "");
+	buf_append_text(out, api.resets ? "none = 0\n" : "");
 	buf_append_text(out, "[resume]\noverlap = 25s\n");
 	buf_append_text(out, api.newest             ? "newest = yes\n"
 			     : api.paging == BY_LOG ? "cursor = /more\n"
@@ -513,11 +515,11 @@ static void write_file(const char *name, const char *text)
 static void prepare(void)
 {
 	struct buf definition CLEANUP(buf_deinit) = BUF_NULL;
-	char *conf CLEANUP_FREE =
-		mem_printf("[daemon]\nstate_directory = %s/state\nlisten = off\ncontrol = off\n"
-			   "[source a]\nprovider = model\ninterval = %ds\nretry_max = 10s\n"
-			   "rate = off\n[sink out]\ntype = file\npath = %s/out.ndjson\n",
-			world_directory, api.interval, world_directory);
+	char *conf CLEANUP_FREE = mem_printf(
+		"[daemon]\nstate_directory = %s/state\nlisten = off\ncontrol = off\n"
+		"[source a]\nprovider = model\ninterval = %ds\nretry_max = 10s\n"
+		"rate = off\n%s[sink out]\ntype = file\npath = %s/out.ndjson\n",
+		world_directory, api.interval, api.back ? "start = -1d\n" : "", world_directory);
 	char *providers CLEANUP_FREE = mem_printf("%s/providers", world_directory);
 	definition_print(&definition);
 	mkdir(providers, 0700);
