@@ -196,19 +196,19 @@ static int find(int fd, struct deadletter_mark *ret)
 	return r < 0 ? r : 0;
 }
 
-/* With the dead letters of SINK, where they are a file: finds *RET, or cuts those of JOB. 0, or
- * FAULT_STORE. */
-static int visit(const char *state_directory, const char *sink, const struct deadletter_mark *job,
-	struct deadletter_mark *ret, struct fault *reterr)
+/* With the dead letters of SINK, where they are a file: finds *MARK, or cuts those of its job. 0,
+ * or FAULT_STORE. */
+static int visit(const char *state_directory, const char *sink, bool cuts,
+	struct deadletter_mark *mark, struct fault *reterr)
 {
 	CLEANUP_FREE char *path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
 	CLEANUP(buf_deinit) struct buf why = BUF_NULL;
 	struct stat file = {0};
-	int fd = open(path, (job ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = open(path, (cuts ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int r = fd < 0 || fstat(fd, &file) < 0 ? -errno : 0;
 
 	if (!r && S_ISREG(file.st_mode))
-		r = job ? deadletter_mark_cut(fd, job) : find(fd, ret);
+		r = cuts ? deadletter_mark_cut(fd, mark) : find(fd, mark);
 	if (fd >= 0)
 		close(fd);
 	if (!r || (fd < 0 && (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EISDIR)))
@@ -222,11 +222,13 @@ int deadletter_mark_find(const char *state_directory, const char *sink, struct d
 	struct fault *reterr)
 {
 	*ret = DEADLETTER_MARK_NULL;
-	return visit(state_directory, sink, NULL, ret, reterr);
+	return visit(state_directory, sink, false, ret, reterr);
 }
 
 int deadletter_mark_forget(const char *state_directory, const char *sink,
 	const struct deadletter_mark *job, struct fault *reterr)
 {
-	return visit(state_directory, sink, job, NULL, reterr);
+	struct deadletter_mark mark = *job;
+
+	return visit(state_directory, sink, true, &mark, reterr);
 }
