@@ -156,7 +156,7 @@ class Live(Case):
         self.assert_read()
 
     def test_another_order(self):
-        """A cursor that the server refuses after `tiebreaker` changed: the window is read again."""
+        """After `tiebreaker` changed, the cursor of the old order is not sent: the window is read again."""
         now = time.time()
         self.create()
         self.store(2000, now - 1800, now - 60)
@@ -167,7 +167,7 @@ class Live(Case):
         self.assertLess(len(self.found()), 2000)
         self.read("page_size = 500\ntiebreaker =")
         result = self.once()
-        self.assertTrue(result.lines("search_after has 2 value(s) but sort has 1"), result.err)
+        self.assertFalse(result.lines("search_after"), result.err)
         self.assert_read()
 
     def test_errors(self):
