@@ -9,12 +9,15 @@ loop is never blocked for 100 ms. TRAWLD_FAULTS says how many records of a conve
 
 import json
 import os
+import pathlib
 import random
+import shutil
 import signal
 import socket
 import ssl
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -153,7 +156,9 @@ class Tls(harness.Case):
         seed = int(os.environ.get("TRAWLD_TEST_SEED", random.SystemRandom().randrange(10**9)))
         print("TRAWLD_TEST_SEED=%d" % seed, flush=True)
         self.dice = random.Random(seed)
-        self.blocked = self.dir / "blocked"
+        memory = pathlib.Path(tempfile.mkdtemp(prefix="trawld-test-", dir="/dev/shm"))  # no disk is waited for
+        self.addCleanup(shutil.rmtree, memory, ignore_errors=True)
+        self.state, self.out, self.blocked = memory / "state", memory / "out.ndjson", self.dir / "blocked"
         self.authority = Authority(self.dir / "ca")
         self.api = HostileApi("cursor", events(RECORDS, int(time.time()) - 100))
         self.addCleanup(self.api.stop)
