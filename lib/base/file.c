@@ -38,7 +38,7 @@ int file_read(struct buf *buf, const char *path)
 	return error;
 }
 
-static int write_all(int fd, struct slice text)
+int file_write(int fd, struct slice text)
 {
 	while (text.size > 0) {
 		ssize_t n = write(fd, text.data, text.size);
@@ -48,7 +48,7 @@ static int write_all(int fd, struct slice text)
 			return -errno;
 		text = (struct slice){text.data + n, text.size - (size_t)n};
 	}
-	return fsync(fd) != 0 ? -errno : 0;
+	return 0;
 }
 
 /* Without replacing what has the name; NFS knows no such rename. */
@@ -69,7 +69,9 @@ int file_make(const char *path, struct slice text, mode_t mode)
 	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
-	int error = write_all(fd, text);
+	int error = file_write(fd, text);
+	if (!error && fsync(fd) != 0)
+		error = -errno;
 	close(fd);
 	if (!error)
 		error = give_name(part, path);

@@ -10,6 +10,9 @@
  * directory. */
 int file_read(struct buf *buf, const char *path);
 
+/* Writes all of TEXT to FD. 0, or -errno: a part of it may be written. */
+int file_write(int fd, struct slice text);
+
 /* Makes the file at PATH of TEXT, by way of PATH.part: all of it, on the disk, or no file. 0, or
  * -errno: -EEXIST where there is one. */
 int file_make(const char *path, struct slice text, mode_t mode);

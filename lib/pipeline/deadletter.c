@@ -260,11 +260,11 @@ static int deadletter_is_there(int fd, const struct deadletter_mark *mark)
 
 	if (mark->count == 0)
 		return 0;
-	r = deadletter_mark_last(fd, &found);
-	if (r || found.nth != found.count || found.count != mark->count ||
-		!deadletter_mark_is_same(&found, mark))
+	r = deadletter_mark_read(fd, &found, &from);
+	if (r)
 		return r;
-	return deadletter_mark_check(fd, &found, &from);
+	return found.nth == found.count && found.count == mark->count &&
+	       deadletter_mark_is_same(&found, mark);
 }
 
 static int deadletter_add(int fd, struct deadletter_lines *lines)

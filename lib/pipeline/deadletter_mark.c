@@ -76,7 +76,7 @@ static ssize_t read_at(int fd, char *to, size_t size, off_t offset)
 	return n < 0 ? -errno : n;
 }
 
-/* Where the text behind the last line feed before END begins. 0 or -errno. */
+/* Where the text after the last line feed before END begins. 0 or -errno. */
 static int find_line(int fd, off_t end, off_t *ret)
 {
 	CLEANUP_FREE char *piece = mem_alloc((size_t)MARK_PIECE);
@@ -132,7 +132,7 @@ static int lines_previous(struct lines *lines, struct deadletter_mark *ret)
 	return 0;
 }
 
-/* Behind the last line feed. */
+/* After the last line feed. */
 static int lines_begin(struct lines *lines, int fd)
 {
 	struct stat file;
@@ -143,15 +143,9 @@ static int lines_begin(struct lines *lines, int fd)
 	return find_line(fd, file.st_size, &lines->from);
 }
 
-int deadletter_mark_last(int fd, struct deadletter_mark *ret)
-{
-	CLEANUP(lines_deinit) struct lines lines;
-	int r = lines_begin(&lines, fd);
-
-	return r ? r : lines_previous(&lines, ret);
-}
-
-int deadletter_mark_check(int fd, const struct deadletter_mark *mark, off_t *ret_from)
+/* 1: those of the job of MARK, that of the last line, are all there up to it, the first at
+ * *RET_FROM. 0: not, since a power failure has left only parts. Or -errno. */
+static int check(int fd, const struct deadletter_mark *mark, off_t *ret_from)
 {
 	CLEANUP(lines_deinit) struct lines lines;
 	int r = lines_begin(&lines, fd);
@@ -168,32 +162,32 @@ int deadletter_mark_check(int fd, const struct deadletter_mark *mark, off_t *ret
 	return r ? r : 1;
 }
 
+int deadletter_mark_read(int fd, struct deadletter_mark *ret, off_t *ret_from)
+{
+	CLEANUP(lines_deinit) struct lines lines;
+	int r = lines_begin(&lines, fd);
+
+	*ret = DEADLETTER_MARK_NULL;
+	*ret_from = 0;
+	if (!r)
+		r = lines_previous(&lines, ret);
+	if (r || ret->count == 0)
+		return r;
+	r = check(fd, ret, ret_from);
+	if (r <= 0)
+		*ret = DEADLETTER_MARK_NULL;
+	return r < 0 ? r : 0;
+}
+
 int deadletter_mark_cut(int fd, const struct deadletter_mark *job)
 {
 	struct deadletter_mark mark;
-	off_t from = 0;
-	int r = deadletter_mark_last(fd, &mark);
+	off_t from;
+	int r = deadletter_mark_read(fd, &mark, &from);
 
 	if (r || mark.nth == mark.count || !deadletter_mark_is_same(&mark, job))
 		return r;
-	r = deadletter_mark_check(fd, &mark, &from);
-	if (r <= 0)
-		return r;
 	return ftruncate(fd, from) < 0 ? -errno : 0;
-}
-
-/* The last mark of FD, if all that is to come before it does. 0 or -errno. */
-static int find(int fd, struct deadletter_mark *ret)
-{
-	off_t from;
-	int r = deadletter_mark_last(fd, ret);
-
-	if (r || ret->count == 0)
-		return r;
-	r = deadletter_mark_check(fd, ret, &from);
-	if (!r)
-		*ret = DEADLETTER_MARK_NULL;
-	return r < 0 ? r : 0;
 }
 
 /* With the dead letters of SINK, where they are a file: finds *MARK, or cuts those of its job. 0,
@@ -204,11 +198,12 @@ static int visit(const char *state_directory, const char *sink, bool cuts,
 	CLEANUP_FREE char *path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, sink);
 	CLEANUP(buf_deinit) struct buf why = BUF_NULL;
 	struct stat file = {0};
+	off_t from;
 	int fd = open(path, (cuts ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int r = fd < 0 || fstat(fd, &file) < 0 ? -errno : 0;
 
 	if (!r && S_ISREG(file.st_mode))
-		r = cuts ? deadletter_mark_cut(fd, mark) : find(fd, mark);
+		r = cuts ? deadletter_mark_cut(fd, mark) : deadletter_mark_read(fd, mark, &from);
 	if (fd >= 0)
 		close(fd);
 	if (!r || (fd < 0 && (r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EISDIR)))

@@ -32,18 +32,14 @@ struct deadletter_mark deadletter_mark_of(const struct sink_job *job, uint64_t c
 bool deadletter_mark_is_same(const struct deadletter_mark *a, const struct deadletter_mark *b);
 void deadletter_mark_print(const struct deadletter_mark *mark, struct buf *out);
 
-/* The mark of the last line of FD, which may be followed by what a crash left of another. 0 or
- * -errno. */
-int deadletter_mark_last(int fd, struct deadletter_mark *ret);
-/* 1: MARK, that of the last line, comes after all that are before it; *RET_FROM is where the line
- * of the first begins. 0: it does not, since a power failure has left only parts. Or -errno. */
-int deadletter_mark_check(int fd, const struct deadletter_mark *mark, off_t *ret_from);
+/* The mark of the last whole line of FD, if those of its job that are to be before it are; the
+ * first of them begins at *RET_FROM. Else none. 0 or -errno. */
+int deadletter_mark_read(int fd, struct deadletter_mark *ret, off_t *ret_from);
 /* Cuts the dead letters of JOB off, if a crash has left some of them at the end. JOB has come
  * again: of one that is acknowledged, no line is ever removed. 0 or -errno. */
 int deadletter_mark_cut(int fd, const struct deadletter_mark *job);
 
-/* The last dead letter of SINK, if those of its job that are to be before it are: complete (nth is
- * count) or not. 0, or FAULT_STORE. */
+/* deadletter_mark_read() for those of SINK: complete (nth is count) or not. 0, or FAULT_STORE. */
 int deadletter_mark_find(const char *state_directory, const char *sink, struct deadletter_mark *ret,
 	struct fault *reterr);
 /* deadletter_mark_cut() for those of SINK. 0, or FAULT_STORE. */

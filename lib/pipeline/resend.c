@@ -72,21 +72,6 @@ static int sync_directory(const char *path)
 	return r;
 }
 
-static int write_all(int fd, struct slice text)
-{
-	while (text.size > 0) {
-		ssize_t n = write(fd, text.data, text.size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text.data += n;
-		text.size -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Appends to FD what FROM holds after OFFSET. */
 static int copy_rest(int from, off_t offset, int fd)
 {
@@ -100,7 +85,7 @@ static int copy_rest(int from, off_t offset, int fd)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		r = write_all(fd, (struct slice){piece, (size_t)n});
+		r = file_write(fd, (struct slice){piece, (size_t)n});
 		if (r)
 			return r;
 		offset += n;
@@ -116,7 +101,7 @@ static int replace_file(const char *path, struct slice text, int from, off_t off
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, text);
+	r = file_write(fd, text);
 	if (!r && from >= 0)
 		r = copy_rest(from, offset, fd);
 	if (!r && fsync(fd) < 0)
@@ -231,7 +216,7 @@ static int append_lines(const struct resend *resend, struct slice text)
 		return errno == ENOENT ? 0 : -errno;
 	r = deadletter_close_line(fd);
 	if (!r)
-		r = write_all(fd, text);
+		r = file_write(fd, text);
 	if (!r && fsync(fd) < 0)
 		r = -errno;
 	close(fd);

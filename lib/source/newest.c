@@ -66,8 +66,8 @@ static bool passes(const struct poll *poll, const struct record *record, bool kn
 	return known && record->time <= newest && record->time >= newest - YOUNG;
 }
 
-/* New records after known ones: the list moved on since the page before, or a record is late by
- * less than the overlap. What is old may be new, too, until the next that passes. */
+/* Are there new records after known ones? Then the list moved on since the page before, or a record
+ * is late by less than the overlap. Until the next one that passes, old records may be new, too. */
 static bool moves(const struct poll *poll, const struct page *page, const bool *known)
 {
 	nsec_t oldest = oldest_told_apart(poll);

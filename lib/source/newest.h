@@ -10,8 +10,8 @@
 /* A walk begins. */
 void newest_begin(struct poll *poll);
 
-/* Drops the records of PAGE that are known by their ID (IS_KNOWN), or so old that keys do not tell,
- * but for those in front of known ones: they were late. Sets n_unread, what is left and not known;
+/* Drops the records of PAGE that are known by their ID (IS_KNOWN), or so old that keys do not tell.
+ * Old ones in front of known ones stay: they were late. Sets n_unread, what is left and not known;
  * all_known: no record is new, and the page reaches further back than the overlap (records can
  * appear late; without times, a page of duplicates is the end). Sets reaches, passes and
  * oldest_time. */

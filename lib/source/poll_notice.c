@@ -31,7 +31,8 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		else
 			timestamp_print_rfc3339(poll->adopted_time, 0, out);
 		buf_printf(out,
-			" less `overlap` (if records come later than that, use `trawlctl rewind %s --to TIME`)",
+			"%s (if records come later than that, use `trawlctl rewind %s --to TIME`)",
+			poll->adopted_time == NSEC_NONE ? "" : " less `overlap`",
 			poll->source->name);
 		break;
 	case POLL_NOTICE_IDS:
@@ -40,7 +41,7 @@ void poll_notice_print(const struct poll *poll, unsigned notice, struct buf *out
 		break;
 	case POLL_NOTICE_PLACE:
 		buf_printf(out,
-			"`endpoint` or a parameter has changed: polling continues at the time or cursor of before, and records with IDs that were delivered before are duplicates (if this is another account or project, give it a source of its own with another name; if it now covers more, use `trawlctl rewind %s --to TIME`)",
+			"`endpoint` or a parameter has changed: polling continues from the old time or cursor, and a record whose ID was delivered before counts as a duplicate (if this is another account or project, give it a source of its own with another name; if it now covers more, use `trawlctl rewind %s --to TIME`)",
 			poll->source->name);
 		break;
 	case POLL_NOTICE_TOTAL:
