@@ -20,7 +20,7 @@ import time
 import urllib.parse
 
 from on_disk import harness
-from harness import wait_until
+from harness import wait_until, whole_lines
 from hostile_api import HostileApi, events
 from small_api import iso
 from test_tls import BLOCKED_MS, Authority
@@ -174,7 +174,7 @@ class Http2Servers(harness.Case):
             self.api.events += [{"id": "record-%d" % (n + m), "at": iso(time.time()), "text": ""} for m in range(2)]
 
     def ids(self):
-        return [json.loads(line)["id"] for line in self.out.read_text().splitlines()] if self.out.exists() else []
+        return [json.loads(line)["id"] for line in whole_lines(self.out)]
 
     def wait_all(self, daemon):
         expected = len(self.api.events)

@@ -22,7 +22,7 @@ import threading
 import time
 
 from on_disk import harness
-from harness import wait_until
+from harness import wait_until, whole_lines
 from hostile_api import HostileApi, events
 from nginx import Nginx, is_there
 from small_api import iso
@@ -179,7 +179,7 @@ class Tls(harness.Case):
         self.configure(source.replace(self.api.url, "https://localhost:%d" % port), self.file_sink())
 
     def ids(self):
-        return [json.loads(line)["id"] for line in self.out.read_text().splitlines()] if self.out.exists() else []
+        return [json.loads(line)["id"] for line in whole_lines(self.out)]
 
     def assert_all(self, log):
         self.assertEqual(self.ids(), [event["id"] for event in self.api.events], log)

@@ -14,7 +14,7 @@ import threading
 import urllib.parse
 
 from on_disk import harness
-from harness import wait_until
+from harness import wait_until, whole_lines
 
 SOURCES = 100
 REVOKED = 6
@@ -120,7 +120,7 @@ class Tokens(harness.Case):
         )
 
     def delivered(self):
-        return self.out.read_text().splitlines() if self.out.exists() else []
+        return [line.decode() for line in whole_lines(self.out)]
 
     def wait_all(self, daemon):
         expected = {'{"id":"s%03d-%d"}' % (who, n) for who in range(SOURCES) for n in range(self.server.visible)}

@@ -12,7 +12,7 @@ from receivers import CACHE, Case as ReceiverCase, Child  # first: it finds the 
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from harness import PATIENCE, wait_until
+from harness import PATIENCE, wait_until, whole_lines
 
 JAVA = ["java", "-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
@@ -242,7 +242,7 @@ class Case(ReceiverCase):
 
     def dead_letters(self):
         path = self.state / "dead-letters" / "bus.ndjson"
-        return path.read_text().splitlines() if path.exists() else []
+        return [line.decode() for line in whole_lines(path)]
 
     def assert_read(self, cluster, topic, expected):
         """One partition that has the texts of EXPECTED, each once, in order, byte for byte."""

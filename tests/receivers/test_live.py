@@ -10,7 +10,7 @@ from receivers import Case  # first: it finds the next ones
 
 import harness
 import ovhcloud
-from harness import TOKEN, wait_until
+from harness import TOKEN, wait_until, whole_lines
 from opensearch import shared_node
 
 FIELDS = {"program": "keyword", "region": "keyword", "method": "keyword", "path": "keyword"}
@@ -51,7 +51,7 @@ class Live(Case):
         )
 
     def found(self):
-        return self.out.read_text().splitlines() if self.out.exists() else []
+        return [line.decode() for line in whole_lines(self.out)]
 
     def forget(self):
         """State and output go: another run begins."""

@@ -64,6 +64,11 @@ def wait_until(question, what, seconds=30):
         time.sleep(0.005)
 
 
+def whole_lines(path):
+    """The lines of a file that somebody may be writing to; none while it does not exist."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
 class Simulator:
     """A program of tests/simulators as a child."""
 
@@ -218,6 +223,8 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="trawld-test-"))
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.addCleanup(self.assert_no_half_line)
+        self.last_daemon = None
         self.state = self.dir / "state"
         self.out = self.dir / "out.ndjson"
         self.conf = self.dir / "trawld.conf"
@@ -288,7 +295,13 @@ class Case(unittest.TestCase):
     def daemon(self, out=None):
         daemon = Daemon(["-c", str(self.conf)], self.environment(), out)
         self.addCleanup(daemon.kill)
+        self.last_daemon = daemon
         return daemon
+
+    def assert_no_half_line(self):
+        """A daemon that has ended as it should leaves no half line (whole_lines would not show it)."""
+        if self.last_daemon and self.last_daemon.process.returncode == 0 and self.out.is_file():
+            self.assertIn(self.out.read_bytes()[-1:], (b"", b"\n"), "the end of %s" % self.out.name)
 
     def wait_size(self, path, size, seconds=60):
         """Waits until the file is SIZE bytes long."""

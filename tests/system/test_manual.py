@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import harness
-from harness import TOKEN, TRAWLCTL, TRAWLD, wait_until
+from harness import TOKEN, TRAWLCTL, TRAWLD, wait_until, whole_lines
 from papers import examples, replaced
 from sealed import Sealed
 
@@ -44,7 +44,7 @@ class Manual(Sealed):
         self.assertIn("new records: ", shown)
         self.assertFalse(self.state.exists())
         daemon = self.daemon()
-        wait_until(lambda: self.out.exists() and len(self.out.read_bytes().splitlines()) == 40, "records")
+        wait_until(lambda: len(whole_lines(self.out)) == 40, "records")
         # without an end: until it has shown the source
         self.assertIn("acme-prod", self.run_text("{ %s} | sed /acme-prod/q\n" % self.only(examples("man/trawlctl.1", "trawlctl status"))))
         shown = self.run_text(self.only(examples("man/trawlctl.1", "trawlctl reload")))

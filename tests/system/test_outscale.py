@@ -8,7 +8,7 @@ import json
 import time
 
 import harness
-from harness import PATIENCE, wait_until
+from harness import PATIENCE, wait_until, whole_lines
 
 import outscale
 import sigv4
@@ -96,7 +96,7 @@ class Case(harness.Case):
         return result
 
     def lines(self):
-        return self.out.read_bytes().splitlines() if self.out.exists() else []
+        return whole_lines(self.out)
 
     def assert_all(self, wanted=None):
         """The output holds the WANTED lines, in whatever order, each as often."""

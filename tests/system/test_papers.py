@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import harness
-from harness import PROVIDERS, SOURCE_ROOT, TRAWLCTL, TRAWLD, wait_until
+from harness import PROVIDERS, SOURCE_ROOT, TRAWLCTL, TRAWLD, wait_until, whole_lines
 from papers import FENCE, blocks_by_page, fences
 
 import vendors
@@ -119,7 +119,7 @@ class Papers(harness.Case):
                 for line in lines:
                     self.run_line(line, page)
                 n += len(lines)
-                wait_until(lambda: len(self.out.read_bytes().splitlines()) == COUNT, "each record once")
+                wait_until(lambda: len(whole_lines(self.out)) == COUNT, "each record once")
                 self.stop()
         self.assertGreater(n, 40)
 

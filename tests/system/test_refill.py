@@ -8,7 +8,7 @@ import time
 
 import harness
 import small_api
-from harness import wait_until
+from harness import wait_until, whole_lines
 from small_api import WINDOW, iso, seconds
 
 CAP = 5
@@ -54,7 +54,7 @@ class Refill(harness.Case):
         return text
 
     def ids(self):
-        return [json.loads(line)["id"] for line in self.out.read_bytes().splitlines()] if self.out.exists() else []
+        return [json.loads(line)["id"] for line in whole_lines(self.out)]
 
     def assert_all_once(self):
         self.assertEqual(sorted(self.ids()), [event["id"] for event in self.events])

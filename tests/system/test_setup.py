@@ -10,7 +10,7 @@ import stat
 import subprocess
 
 import harness
-from harness import SOURCE_ROOT, TOKEN, TRAWLCTL, wait_until
+from harness import SOURCE_ROOT, TOKEN, TRAWLCTL, wait_until, whole_lines
 from papers import blocks, replaced
 from rsyslog import free_port
 
@@ -93,7 +93,7 @@ class Setup(harness.Case):
         text = self.run_setup(*self.options("--set", "token=${file:%s}" % self.token_file()))
         self.assertIn("reloaded: 2 sources, 1 sink", text)
         self.assertFalse(self.secret.exists())
-        wait_until(lambda: len(self.out.read_bytes().splitlines()) == 60, "the new source's records")
+        wait_until(lambda: len(whole_lines(self.out)) == 60, "the new source's records")
         self.assertEqual(daemon.stop(), 0)
 
     def token_file(self):

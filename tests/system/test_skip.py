@@ -7,7 +7,7 @@ import threading
 import time
 
 import harness
-from harness import wait_until
+from harness import wait_until, whole_lines
 
 import files
 from small_api import OFFSET, WINDOW, Api, iso, seconds, within
@@ -45,7 +45,7 @@ class Skip(harness.Case):
         return [json.loads(line) for line in self.ctl("gaps", "--json").text.splitlines()]
 
     def delivered(self):
-        return [json.loads(line)["id"] for line in self.out.read_text().splitlines()]
+        return [json.loads(line)["id"] for line in whole_lines(self.out)]
 
     def expect_rest(self, longest):
         """All came that is not in the one gap, which is at most so many seconds long."""
@@ -111,7 +111,7 @@ class Skip(harness.Case):
 
     def test_nothing_to_skip(self):
         self.begin(lambda query, number: {"rows": within(query, self.events[:60])}, *WINDOW)
-        wait_until(lambda: self.out.exists() and len(self.delivered()) == 60, "the records")
+        wait_until(lambda: len(self.delivered()) == 60, "the records")
         result = self.ctl("skip", "acme", expect=64)
         self.assertIn("the source is not failing: there is nothing to skip", result.err)
         self.assertIn("no source `acne`: did you mean `acme`", self.ctl("skip", "acne", expect=64).err)
@@ -133,7 +133,7 @@ class Skip(harness.Case):
         self.assertTrue(blocked.wait(20 * harness.PATIENCE))
         self.assertIn("nothing can be requested after", self.ctl("skip", "acme", expect=64).err)
         go_on.set()
-        wait_until(lambda: self.out.exists() and len(self.delivered()) == 5, "the records")
+        wait_until(lambda: len(self.delivered()) == 5, "the records")
         self.assertEqual(self.gaps(), [])
 
     def test_refused_credential(self):

@@ -9,7 +9,7 @@ import shutil
 import time
 
 import harness
-from harness import wait_until
+from harness import wait_until, whole_lines
 
 import vendors
 
@@ -45,7 +45,7 @@ class Vendors(harness.Case):
         )
 
     def found(self):
-        return self.out.read_bytes().splitlines(True) if self.out.exists() else []
+        return [line + b"\n" for line in whole_lines(self.out)]
 
     def kill_at(self, number):
         """Runs the daemon until it waits for the answer to request NUMBER; kill -9."""
