@@ -14,6 +14,7 @@
 #include "sink/kafka/kafka_worker.h"
 
 #define PRODUCE 0 /* key of a request, as the protocol numbers it */
+#define INIT_PRODUCER_ID 22 /* likewise */
 #define LEADER 1 /* of the topic of the records */
 #define STATE "0123456789abcdef"
 
@@ -211,6 +212,30 @@ START_TEST(without_transactions)
 }
 END_TEST
 
+/* The brokers refuse a producer after it was given records: librdkafka drops them from its queue.
+ */
+START_TEST(dropped)
+{
+	int n_failed = 0;
+
+	begin();
+	connect_host();
+	options.transactional = false;
+	for (int broker = 1; broker <= 3; broker++)
+		rd_kafka_mock_broker_push_request_error_rtts(cluster, broker, INIT_PRODUCER_ID, 1,
+			RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, 1000);
+	open_worker();
+	for (deliver(job(1, 0, 3)); last.outcome == KAFKA_RETRY; deliver(job(1, 0, 3))) {
+		n_failed++;
+		ck_assert_msg(strstr(last.text, "Cluster authorization failed"), "%s", last.text);
+	}
+	ck_assert_msg(last.outcome == KAFKA_DELIVERED, "%s", last.text);
+	ck_assert_int_gt(n_failed, 0);
+	ck_assert_int_eq(count("t"), 3);
+	end();
+}
+END_TEST
+
 /* A job that is cancelled gets no answer, and the next one waits for it. */
 START_TEST(cancelled)
 {
@@ -247,5 +272,5 @@ START_TEST(no_brokers)
 }
 END_TEST
 
-UNIT_MAIN("sink_kafka", once, position_unreadable, too_large, without_transactions, cancelled,
-	no_brokers)
+UNIT_MAIN("sink_kafka", once, position_unreadable, too_large, without_transactions, dropped,
+	cancelled, no_brokers)

@@ -78,7 +78,7 @@ static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, 
 		producer->told(text, producer->userdata);
 }
 
-/* What is purged with a transaction says nothing of itself. */
+/* What is dropped with a transaction, or after a fatal error, says nothing of the reason. */
 static bool kafka_is_consequence(rd_kafka_resp_err_t code)
 {
 	return code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
@@ -90,6 +90,7 @@ static void kafka_on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, v
 	intptr_t index = (intptr_t)message->_private - 1;
 
 	(void)rk;
+	producer->n_stored += message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
 	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || kafka_is_consequence(message->err))
 		return;
 	if (message->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && index >= 0 && producer->job) {
@@ -233,6 +234,7 @@ static rd_kafka_resp_err_t kafka_send(
 		if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 			rd_kafka_poll(producer->rk, KAFKA_WAIT_MS);
 	} while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL);
+	producer->n_sent += code == RD_KAFKA_RESP_ERR_NO_ERROR;
 	return code;
 }
 
@@ -275,13 +277,17 @@ rd_kafka_resp_err_t kafka_produce_position(struct kafka_producer *producer)
 	return code;
 }
 
+/* The reason of a fatal error is kept apart from what fails because of it. */
 static void kafka_failed(
 	struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *topic)
 {
+	char text[8];
+	rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(producer->rk, text, sizeof(text));
+
 	producer->broken = true;
 	if (producer->failed != RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR__STATE)
 		return;
-	producer->failed = code;
+	producer->failed = fatal != RD_KAFKA_RESP_ERR_NO_ERROR ? fatal : code;
 	snprintf(producer->failed_topic, sizeof(producer->failed_topic), "%s", topic);
 }
 
@@ -298,8 +304,11 @@ static bool kafka_is_unexplained(const struct kafka_producer *producer)
 	       producer->failed == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* Waits for the reports of all that was produced, or the first bad one: a commit would wait for the
- * others, which do not come before the transaction is aborted. */
+/*
+ * Waits for the reports of all that was produced, or the first bad one: a commit would wait for the
+ * others, which do not come before the transaction is aborted. What counts is what the brokers have
+ * stored, one by one: an empty queue proves nothing.
+ */
 static void kafka_flush(struct kafka_producer *producer)
 {
 	rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
@@ -308,6 +317,8 @@ static void kafka_flush(struct kafka_producer *producer)
 			     !kafka_has_failed(producer);
 		waited += KAFKA_WAIT_MS)
 		code = rd_kafka_flush(producer->rk, KAFKA_WAIT_MS);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && producer->n_stored != producer->n_sent)
+		code = RD_KAFKA_RESP_ERR__PURGE_QUEUE;
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && !kafka_has_failed(producer))
 		kafka_failed(producer, code, "of the sink");
 }
@@ -492,6 +503,8 @@ static enum kafka_outcome kafka_try(
 	producer->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
 	producer->too_large = false;
 	producer->broken = false;
+	producer->n_sent = 0;
+	producer->n_stored = 0;
 	outcome = producer->place_topic ? kafka_try_transaction(producer, ret)
 					: kafka_try_plain(producer, ret);
 	producer->job = NULL;

@@ -26,6 +26,8 @@ struct kafka_producer {
 	bool all_down; /* librdkafka has tried every broker */
 	/* of the transaction: */
 	struct kafka_job *job;
+	size_t n_sent; /* messages that librdkafka has taken */
+	size_t n_stored; /* of these, that the brokers have, as the reports say */
 	rd_kafka_resp_err_t failed; /* the first report of a record, but for its size */
 	char failed_topic[256];
 	bool too_large; /* a report says that a request is */
