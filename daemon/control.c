@@ -6,6 +6,7 @@
 #include "control_internal.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ static void client_free(struct control_client *client)
 	ev_io_stop(loop, &client->reader);
 	ev_io_stop(loop, &client->writer);
 	ev_timer_stop(loop, &client->silence);
+	epoll_ctl(control->ends.fd, EPOLL_CTL_DEL, client->fd, NULL); /* a child may have a copy */
 	close(client->fd);
 	buf_deinit(&client->in);
 	buf_deinit(&client->out);
@@ -86,6 +88,24 @@ static bool is_done(const struct control_client *client)
 				       (in->size == 0 || !memchr(in->data, '\n', in->size)));
 }
 
+/* CLIENT says no more, and waits for a poll: once it is gone altogether, its slot is free. Without
+ * events, epoll reports EPOLLHUP and EPOLLERR only; libev would report the end that was read, too.
+ */
+static void await_end(struct control_client *client)
+{
+	struct epoll_event event = {.data.ptr = client};
+	epoll_ctl(client->control->ends.fd, EPOLL_CTL_ADD, client->fd, &event);
+}
+
+static void gone(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	struct epoll_event event;
+	(void)loop;
+	(void)events;
+	if (epoll_wait(watcher->fd, &event, 1, 0) > 0)
+		client_free(event.data.ptr);
+}
+
 static void readable(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	struct control_client *client = watcher->data;
@@ -106,6 +126,8 @@ static void readable(struct ev_loop *loop, ev_io *watcher, int events)
 	client->ends |= n < 0 || client->tails;
 	if (is_done(client))
 		client_free(client);
+	else
+		await_end(client);
 }
 
 static void writable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -243,6 +265,7 @@ struct control *control_new(struct trawld *trawld)
 	ev_init(&control->acceptor, connected);
 	ev_prepare_init(&control->waits, look_at_waits);
 	ev_init(&control->pause, pause_over);
+	ev_io_init(&control->ends, gone, epoll_create1(EPOLL_CLOEXEC), EV_READ);
 	control->acceptor.data = control->waits.data = control->pause.data = control;
 	if (control_socket_open(control)) {
 		control_free(control);
@@ -250,6 +273,7 @@ struct control *control_new(struct trawld *trawld)
 	}
 	ev_io_set(&control->acceptor, control->fd, EV_READ);
 	ev_io_start(control->parts->loop, &control->acceptor);
+	ev_io_start(control->parts->loop, &control->ends);
 	fanout_on_committed(control->parts->fanout, control_tail, control);
 	return control;
 }
@@ -265,12 +289,15 @@ void control_free(struct control *control)
 	fanout_on_committed(control->parts->fanout, NULL, NULL);
 	ev_prepare_stop(control->parts->loop, &control->waits);
 	ev_io_stop(control->parts->loop, &control->acceptor);
+	ev_io_stop(control->parts->loop, &control->ends);
 	ev_timer_stop(control->parts->loop, &control->pause);
 	if (control->file.st_ino && lstat(control->path, &file) == 0 &&
 		file.st_ino == control->file.st_ino && file.st_dev == control->file.st_dev)
 		unlink(control->path);
 	if (control->fd >= 0)
 		close(control->fd);
+	if (control->ends.fd >= 0)
+		close(control->ends.fd);
 	free(control->path);
 	free(control);
 }

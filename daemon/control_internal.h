@@ -60,6 +60,7 @@ struct control {
 	ev_io acceptor;
 	ev_timer pause; /* no descriptor was left to accept with */
 	ev_prepare waits; /* runs while a client waits for a poll */
+	ev_io ends; /* epoll of clients that say no more: are they gone? */
 	struct control_client *clients[CONTROL_CLIENTS_MAX];
 	gid_t group; /* whose members may speak; (gid_t)-1: nobody's */
 };

@@ -108,7 +108,7 @@ int control_socket_open(struct control *control)
 	if (look_at_place(control, &address))
 		return -1;
 	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (control->fd < 0)
+	if (control->fd < 0 || control->ends.fd < 0)
 		return refuse(control, strerror(errno));
 	return bind_new(control, new_path);
 }

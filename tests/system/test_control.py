@@ -464,6 +464,37 @@ class Control(ControlCase):
         peer.close()
         self.assertIn("source acme", self.ctl("poll", "acme").text)
 
+    def test_slots_of_those_that_are_gone(self):
+        """A client that is gone while its poll is awaited keeps no slot; one that only says no more gets its answer."""
+        self.begin()
+        self.polled()
+        self.sim.faults({"kind": "hang"})
+        before = self.sim.stats()["requests"]
+        peers = [self.connect() for _ in range(16)]
+        for peer in peers:
+            peer.sendall(b'{"command":"poll","source":"acme"}\n{"command":"status"}\n')
+        for peer in peers[:8]:  # the others end both sides at once
+            peer.shutdown(socket.SHUT_WR)
+        wait_until(lambda: self.sim.stats()["requests"] > before, "the hanging request")
+        self.assertIn("too many", self.ctl("status", expect=75).err)
+        for peer in peers[1:]:
+            peer.close()
+        others = [wait_until(self.admitted, "room for a client") for _ in peers[1:]]
+        self.assertIsNone(self.admitted())  # the first one still waits
+        self.write(self.source(self.sim.url, name="other"), self.file_sink())
+        self.assertTrue(self.ask({"command": "reload"}, others[0])["ok"])
+        self.assertIn("reload", self.line(peers[0])["error"])
+        self.assertIn("status", self.line(peers[0]))
+        self.assert_closed(peers[0])
+
+    def admitted(self):
+        """A client that has a slot; or None."""
+        peer = self.connect()
+        try:
+            return peer if self.ask({"command": "status"}, peer)["ok"] else None
+        except (BrokenPipeError, ConnectionResetError):
+            return None
+
     def test_hanging_daemon(self):
         daemon = self.begin()
         self.polled()
