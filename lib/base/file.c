@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 #define PIECE 16384
 
@@ -51,6 +53,53 @@ int file_write(int fd, struct slice text)
 	return 0;
 }
 
+static const int ending[] = {SIGHUP, SIGINT, SIGTERM};
+static const char *volatile unfinished;
+
+/* With SA_RESETHAND, and the signal blocked: what is raised ends the process after the return. */
+static void remove_unfinished(int number)
+{
+	if (unfinished)
+		unlink(unfinished);
+	raise(number);
+}
+
+/* A signal that is ignored (nohup) stays so. */
+static void watch_signals(struct file_part *part)
+{
+	const struct sigaction action = {
+		.sa_handler = remove_unfinished, .sa_flags = (int)SA_RESETHAND};
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+		sigaction(ending[i], NULL, &part->before[i]);
+		if (part->before[i].sa_handler == SIG_DFL)
+			sigaction(ending[i], &action, NULL);
+	}
+}
+
+static void part_close(struct file_part *part)
+{
+	unfinished = NULL;
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		sigaction(ending[i], &part->before[i], NULL);
+	if (part->fd >= 0)
+		close(part->fd);
+	free(part->name);
+}
+
+int file_part_begin(struct file_part *part, const char *path, mode_t mode)
+{
+	int error;
+	*part = (struct file_part){.name = mem_printf("%s.%08x.part", path,
+					   (unsigned)random_below((uint64_t)UINT32_MAX + 1))};
+	unfinished = part->name;
+	watch_signals(part);
+	part->fd = open(part->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	error = part->fd < 0 ? errno : 0;
+	if (error)
+		part_close(part);
+	return -error;
+}
+
 /* Without replacing what has the name; NFS knows no such rename. */
 static int give_name(const char *part, const char *path)
 {
@@ -62,20 +111,41 @@ static int give_name(const char *part, const char *path)
 	return 0;
 }
 
-int file_make(const char *path, struct slice text, mode_t mode)
+int file_sync_folder(const char *path)
 {
-	char *part CLEANUP_FREE = mem_printf("%s.part", path);
-	unlink(part); /* of one that was interrupted */
-	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	const char *slash = strrchr(path, '/');
+	char *folder CLEANUP_FREE = slash == path ? mem_strdup("/")
+				    : slash       ? mem_strndup(path, (size_t)(slash - path))
+						  : mem_strdup(".");
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int error = file_write(fd, text);
-	if (!error && fsync(fd) != 0)
-		error = -errno;
+	int r = fsync(fd) != 0 ? -errno : 0;
 	close(fd);
-	if (!error)
-		error = give_name(part, path);
-	if (error)
-		unlink(part);
-	return error;
+	return r;
+}
+
+int file_part_end(struct file_part *part, const char *path, int error)
+{
+	int r = -error;
+	if (!r && fsync(part->fd) != 0)
+		r = -errno;
+	if (!r)
+		r = give_name(part->name, path);
+	if (r)
+		unlink(part->name);
+	part_close(part);
+	if (r)
+		return r;
+	r = file_sync_folder(path);
+	if (r) /* the name may not last */
+		unlink(path);
+	return r;
+}
+
+int file_make(const char *path, struct slice text, mode_t mode)
+{
+	struct file_part part;
+	int r = file_part_begin(&part, path, mode);
+	return r ? r : file_part_end(&part, path, -file_write(part.fd, text));
 }

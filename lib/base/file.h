@@ -2,6 +2,7 @@
 #ifndef TRAWLD_BASE_FILE_H
 #define TRAWLD_BASE_FILE_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -13,8 +14,26 @@ int file_read(struct buf *buf, const char *path);
 /* Writes all of TEXT to FD. 0, or -errno: a part of it may be written. */
 int file_write(int fd, struct slice text);
 
-/* Makes the file at PATH of TEXT, by way of PATH.part: all of it, on the disk, or no file. 0, or
- * -errno: -EEXIST where there is one. */
+/* Makes the names in the folder of PATH durable. 0, or -errno. */
+int file_sync_folder(const char *path);
+
+/* A file that becomes PATH once all of it is there. Meanwhile it has a name in the same folder that
+ * nobody else uses. SIGHUP, SIGINT and SIGTERM remove it before they end the process; SIGKILL
+ * leaves it. For commands: one at a time, and not in a process with threads. */
+struct file_part {
+	char *name;
+	int fd; /* -1: it was closed */
+	struct sigaction before[3];
+};
+
+/* 0, or -errno: nothing is there, and nothing is to be ended. */
+int file_part_begin(struct file_part *part, const char *path, mode_t mode);
+/* ERROR, an errno: it is removed. 0: it is made durable, and gets the name PATH, unless another
+ * file has it (-EEXIST). 0, or -errno: -ERROR, or why there is no file. */
+int file_part_end(struct file_part *part, const char *path, int error);
+
+/* Makes the file at PATH of TEXT: all of it, on the disk, or no file. 0, or -errno: -EEXIST where
+ * there is one. As file_part_begin. */
 int file_make(const char *path, struct slice text, mode_t mode);
 
 #endif

@@ -58,20 +58,6 @@ static void resend_init(struct resend *resend, const char *state_directory, cons
 
 /* --- files --- */
 
-static int sync_directory(const char *path)
-{
-	CLEANUP_FREE char *directory = mem_strdup(path);
-	int fd, r;
-
-	*strrchr(directory, '/') = '\0';
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
-
 /* Appends to FD what FROM holds after OFFSET. */
 static int copy_rest(int from, off_t offset, int fd)
 {
@@ -110,7 +96,7 @@ static int replace_file(const char *path, struct slice text, int from, off_t off
 	if (!r && rename(new_path, path) < 0)
 		r = -errno;
 	if (!r)
-		return sync_directory(path);
+		return file_sync_folder(path);
 	unlink(new_path);
 	return r;
 }

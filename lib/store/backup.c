@@ -5,12 +5,10 @@
 #include "store/backup.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/store_internal.h"
 
@@ -20,14 +18,19 @@ static int backup_failed(const char *path, int error, struct fault *reterr)
 	return error == ENOSPC || error == EDQUOT || error == EIO ? STORE_E_FULL : STORE_E_UNUSABLE;
 }
 
-static int copy_pages(struct store *store, const char *path, struct fault *reterr)
+/* Without a journal beside it: a copy that is not whole is removed. */
+static int copy_pages(struct store *store, struct file_part *part, struct fault *reterr)
 {
+	/* "./": a name that begins with "file:" would be a URI to SQLite */
+	CLEANUP_FREE char *path = mem_printf("%s%s", part->name[0] == '/' ? "" : "./", part->name);
 	sqlite3 *copy = NULL;
 	sqlite3_backup *backup = NULL;
 	int code =
 		sqlite3_open_v2(path, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL);
 	int r;
 
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(copy, "PRAGMA journal_mode = OFF", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		backup = sqlite3_backup_init(copy, "main", store->db, "main");
 	if (backup) {
@@ -52,66 +55,26 @@ static int copy_pages(struct store *store, const char *path, struct fault *reter
 	return r;
 }
 
-static int sync_path(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = fsync(fd) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
-
-static int settle(const char *part, const char *path)
-{
-	CLEANUP_FREE char *directory = mem_strdup(path);
-	char *slash = strrchr(directory, '/');
-	int r = sync_path(part, O_RDWR);
-
-	if (slash)
-		slash[slash == directory ? 1 : 0] = '\0';
-	if (!r && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
-		r = -errno;
-	if (r)
-		return r;
-	r = sync_path(slash ? directory : ".", O_RDONLY | O_DIRECTORY);
-	if (r) /* the name may not last */
-		unlink(path);
-	return r;
-}
-
 int store_backup(const char *directory, const char *path, uint64_t *ret_size, struct fault *reterr)
 {
-	/* "./": a name that begins with "file:" would be a URI to SQLite */
-	CLEANUP_FREE char *part = mem_printf("%s%s.part", path[0] == '/' ? "" : "./", path);
 	struct store *store = NULL;
+	struct file_part part;
 	struct stat status;
-	int fd, r;
+	int r, error;
 
 	if (lstat(path, &status) == 0)
 		return backup_failed(path, EEXIST, reterr);
 	r = store_open(&store, directory, STORE_READ, reterr);
 	if (r)
 		return r;
-	unlink(part); /* of one that was interrupted */
-	fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		r = backup_failed(part, errno, reterr);
-		store_close(store);
-		return r;
+	error = -file_part_begin(&part, path, 0600);
+	if (!error) {
+		r = copy_pages(store, &part, reterr);
+		error = -file_part_end(&part, path, r ? ECANCELED : 0);
 	}
-	close(fd);
-	r = copy_pages(store, part, reterr);
 	store_close(store);
-	if (!r) {
-		int error = -settle(part, path);
-
-		r = error ? backup_failed(path, error, reterr) : 0;
-	}
-	if (r)
-		unlink(part);
+	if (!r && error)
+		r = backup_failed(path, error, reterr);
 	*ret_size = !r && stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
 	return r;
 }

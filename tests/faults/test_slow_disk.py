@@ -5,6 +5,7 @@ and nothing is lost or repeated, whatever happens meanwhile. A preloaded library
 import os
 import signal
 import statistics
+import subprocess
 import time
 
 from on_disk import harness
@@ -152,6 +153,29 @@ class SlowDisk(Sealed):
         self.wait_size(self.hung, len(self.expected))
         self.assertEqual(daemon.stop(), 0)
         self.complete(daemon.text())
+
+    def test_interrupted_backup(self):
+        """Nothing is left of it, and what has a similar name stays."""
+        self.visible(PAGE)
+        self.once()
+        other = self.root / "copy.db.part"
+        other.write_text("somebody else's")
+        before = sorted(self.root.iterdir())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self.hang()
+            backup = subprocess.Popen(
+                [os.environ["TRAWLCTL"], "-c", str(self.conf), "backup", str(self.root / "copy.db")],
+                env=self.environment())
+            self.addCleanup(backup.kill)
+            self.wait_held()
+            self.assertEqual(len(list(self.root.iterdir())), len(before) + 1)
+            backup.send_signal(number)
+            self.assertEqual(backup.wait(), -number)
+            self.assertEqual(sorted(self.root.iterdir()), before)
+            self.release()
+            self.slow.with_name("slow.held").unlink()
+        self.ctl("backup", str(self.root / "copy.db"))
+        self.assertEqual(other.read_text(), "somebody else's")
 
     def test_slow_everywhere(self):
         """Every sync takes a while: rotation, compression, seals, tails, the end."""

@@ -61,9 +61,12 @@ class Backup(harness.Case):
 
     def test_without_a_daemon(self):
         self.once()
+        other = self.dir / "copy.db.part"
+        other.write_text("somebody else's")
         self.ctl("backup", str(self.copy))
         self.check()
-        self.assertEqual(sorted(p.name for p in self.dir.glob("copy*")), ["copy.db"])
+        self.assertEqual(sorted(p.name for p in self.dir.glob("copy*")), ["copy.db", "copy.db.part"])
+        self.assertEqual(other.read_text(), "somebody else's")
 
     def test_beside_a_daemon(self):
         """While it commits; each copy is a state that was."""
