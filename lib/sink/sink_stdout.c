@@ -9,6 +9,9 @@
  *
  * "Delivered" means: in the pipe. A job that breaks off is sent again from its beginning, on a line
  * of its own: who reads the same pipe next finds half a line and no record that was grown together.
+ *
+ * The line is one for all sinks of this kind, and for those that a reload replaces: no other sink
+ * writes into a line that is not over.
  */
 #include "sink/sinks.h"
 
@@ -39,8 +42,13 @@ struct sink_stdout {
 	const struct sink_job *job; /* NULL: none */
 	struct job_text text;
 	struct slice rest; /* of the piece being written */
-	bool torn; /* what was written last does not end a line */
 };
+
+/* The last line of standard output. */
+static struct {
+	bool torn; /* it does not end */
+	const struct sink_stdout *writer; /* who will end it; NULL: nobody, or it has ended */
+} last_line;
 
 static void sink_stdout_stop(struct sink_stdout *out)
 {
@@ -49,6 +57,8 @@ static void sink_stdout_stop(struct sink_stdout *out)
 	if (out->job)
 		job_text_deinit(&out->text);
 	out->job = NULL;
+	if (last_line.writer == out)
+		last_line.writer = NULL;
 }
 
 static void sink_stdout_fail(struct sink_stdout *out, int error)
@@ -65,11 +75,23 @@ static void sink_stdout_fail(struct sink_stdout *out, int error)
 	sink_answer(&out->base, &answer);
 }
 
-static ssize_t sink_stdout_put(const struct sink_stdout *out)
+/* Writes of the rest, after the end of a line that nobody else ends. */
+static ssize_t sink_stdout_put(struct sink_stdout *out)
 {
-	if (out->socket)
-		return send(out->fd, out->rest.data, out->rest.size, MSG_DONTWAIT | MSG_NOSIGNAL);
-	return write(out->fd, out->rest.data, out->rest.size);
+	bool ends = last_line.torn && last_line.writer != out;
+	struct slice text = ends ? SLICE("\n") : out->rest;
+	ssize_t n = out->socket ? send(out->fd, text.data, text.size, MSG_DONTWAIT | MSG_NOSIGNAL)
+				: write(out->fd, text.data, text.size);
+
+	if (n <= 0)
+		return n;
+	last_line.torn = text.data[n - 1] != '\n';
+	last_line.writer = last_line.torn ? out : NULL;
+	if (!ends) {
+		out->rest.data += n;
+		out->rest.size -= (size_t)n;
+	}
+	return n;
 }
 
 /* Writes until the job is done, nothing more fits, or others must have their turn. */
@@ -84,13 +106,13 @@ static void sink_stdout_write(struct sink_stdout *out)
 			timer_start(out->loop, &out->turn, 0);
 			return;
 		}
+		if (last_line.writer && last_line.writer != out) {
+			ev_io_start(out->loop, &out->io); /* it waits for the same, or has room */
+			return;
+		}
 		n = sink_stdout_put(out);
 		if (n >= 0) {
 			written += (size_t)n;
-			out->rest.data += n;
-			out->rest.size -= (size_t)n;
-			if (n > 0)
-				out->torn = out->rest.data[-1] != '\n';
 		} else if (errno == EAGAIN) {
 			ev_io_start(out->loop, &out->io);
 			return;
@@ -153,7 +175,8 @@ static void sink_stdout_open(struct sink_stdout *out, const struct log_subject *
 	if (fstat(STDOUT_FILENO, &status) < 0)
 		return; /* closed: the first write says so */
 	out->socket = S_ISSOCK(status.st_mode);
-	out->torn = sink_stdout_is_torn(&status);
+	if (!last_line.writer)
+		last_line.torn |= sink_stdout_is_torn(&status);
 	if (sink_stdout_is_journal(&status))
 		journal_limit_check(subject);
 	if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
@@ -189,7 +212,7 @@ static void sink_stdout_deliver(struct sink *sink, struct sink_job *job)
 	struct sink_stdout *out = (struct sink_stdout *)sink;
 
 	out->job = job;
-	out->rest = out->torn ? SLICE("\n") : SLICE_NULL;
+	out->rest = SLICE_NULL;
 	job_text_init(&out->text, job);
 	timer_start(out->loop, &out->turn, 0);
 }

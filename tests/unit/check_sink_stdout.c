@@ -23,19 +23,31 @@ static void teardown(void)
 	pipeline_teardown();
 }
 
-/* Makes TO standard output and starts a sink on it; TO is closed. */
-static void start(int to)
+static void add_sink(const char *name)
 {
-	struct sink_setup sink_setup = {.name = "out", .loop = loop};
+	struct sink_setup sink_setup = {.name = name, .loop = loop};
 	struct fault fault = FAULT_NULL;
 
-	dup2(to, STDOUT_FILENO);
-	close(to);
 	ck_assert_int_eq(
 		fanout_add_sink(fanout, &sink_stdout, &sink_setup, &common_raw, &fault), 0);
-	pipeline_route("a", "out");
+	pipeline_route("a", name);
+}
+
+/* Makes TO standard output and starts a sink on it, and another one (NULL: none); TO is closed. */
+static void start_with(int to, const char *other)
+{
+	dup2(to, STDOUT_FILENO);
+	close(to);
+	add_sink("out");
+	if (other)
+		add_sink(other);
 	fanout_start(fanout);
 	ck_assert(committer_flush(committer));
+}
+
+static void start(int to)
+{
+	start_with(to, NULL);
 }
 
 /* Reads what is there now from FD, at most MAX bytes. */
@@ -48,13 +60,13 @@ static void take(int fd, size_t max, struct buf *out)
 		buf_append(out, piece, (size_t)n);
 }
 
-static void ck_text(const struct buf *found, int from, int to, size_t n)
+static void ck_text(struct slice found, int from, int to, size_t n)
 {
 	struct buf wanted = BUF_NULL;
 
 	pipeline_expect(&wanted, from, to, n);
-	ck_assert_uint_eq(found->size, wanted.size);
-	ck_assert(memcmp(buf_text(found), buf_text(&wanted), wanted.size) == 0);
+	ck_assert_uint_eq(found.size, wanted.size);
+	ck_assert(memcmp(found.data, buf_text(&wanted), wanted.size) == 0);
 	buf_deinit(&wanted);
 }
 
@@ -80,7 +92,7 @@ START_TEST(slow_readers)
 		before = found.size;
 		take(ends[0], 50000, &found);
 	}
-	ck_text(&found, 0, 10, 20000);
+	ck_text(buf_slice(&found), 0, 10, 20000);
 	ck_assert_uint_eq(pipeline_status("out").retries, 0);
 	/* the open file that others share was not made non-blocking */
 	ck_assert_int_eq(fcntl(STDOUT_FILENO, F_GETFL) & O_NONBLOCK, 0);
@@ -102,7 +114,7 @@ START_TEST(into_a_file)
 	pipeline_settle();
 	text = pipeline_read(path, &size);
 	buf_append(&found, text, size);
-	ck_text(&found, 0, 10, 20000);
+	ck_text(buf_slice(&found), 0, 10, 20000);
 	buf_deinit(&found);
 	free(text);
 	free(path);
@@ -156,7 +168,47 @@ START_TEST(a_job_that_breaks_off_is_sent_again)
 		before = found.size;
 		take(ends[0], 65536, &found);
 	}
-	ck_text(&found, 0, 4, 20000);
+	ck_assert_int_eq(found.data[0], '\n'); /* ends the line that broke off */
+	ck_text((struct slice){found.data + 1, found.size - 1}, 0, 4, 20000);
+	buf_deinit(&found);
+	close(ends[0]);
+}
+END_TEST
+
+/* A pipe that is full in the middle of a line of one sink gets nothing of another one there. */
+START_TEST(two_sinks)
+{
+	struct buf found = BUF_NULL;
+	struct slice rest, line;
+	int n_found[30 * 1000] = {0};
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	fcntl(ends[0], F_SETPIPE_SZ, 4096);
+	start_with(ends[1], "other");
+	for (int page = 0; page < 30 || !fanout_drained(fanout, NULL); page++) {
+		if (page < 30)
+			pipeline_pages("a", page, page + 1, 1000);
+		ev_run(loop, EVRUN_NOWAIT);
+		take(ends[0], 3000, &found);
+	}
+	for (size_t before = SIZE_MAX; before != found.size;) {
+		before = found.size;
+		take(ends[0], 65536, &found);
+	}
+	for (rest = buf_slice(&found); str_next_part(&rest, '\n', &line);) {
+		int page, index, size = 0;
+
+		if (line.size == 0)
+			continue;
+		ck_assert_int_eq(
+			sscanf(line.data, "{\"n\":%d,\"i\":%d}%n", &page, &index, &size), 2);
+		ck_assert_uint_eq((size_t)size, line.size);
+		n_found[page * 1000 + index]++;
+	}
+	for (size_t i = 0; i < 30 * 1000; i++)
+		ck_assert_int_eq(n_found[i], 2);
 	buf_deinit(&found);
 	close(ends[0]);
 }
@@ -187,6 +239,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, into_a_file);
 	tcase_add_loop_test(tcase, a_reader_that_is_gone, 0, 2);
 	tcase_add_test(tcase, a_job_that_breaks_off_is_sent_again);
+	tcase_add_test(tcase, two_sinks);
 	tcase_add_test(tcase, cancelled_while_it_waits);
 	suite_add_tcase(suite, tcase);
 }
