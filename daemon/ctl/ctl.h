@@ -78,6 +78,7 @@ int ctl_cursor_unreadable(const char *name);
 
 /* The section [source NAME], or NULL. */
 struct ini_section *ctl_find_source(const struct config *config, const char *name);
+struct ini_section *ctl_find_sink(const struct config *config, const char *name);
 
 /* Where source NAME begins without a state, as it is configured. */
 const char *ctl_start_of(const struct config *config, const char *name);

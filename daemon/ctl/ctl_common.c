@@ -123,6 +123,14 @@ struct ini_section *ctl_find_source(const struct config *config, const char *nam
 	return NULL;
 }
 
+struct ini_section *ctl_find_sink(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_sinks; i++)
+		if (strcmp(config->sinks[i]->name, name) == 0)
+			return config->sinks[i];
+	return NULL;
+}
+
 const char *ctl_start_of(const struct config *config, const char *name)
 {
 	struct ini_section *section = ctl_find_source(config, name);

@@ -21,14 +21,6 @@
 #include "store/events.h"
 #include "terminal.h"
 
-static bool is_configured(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->n_sinks; i++)
-		if (strcmp(config->sinks[i]->name, name) == 0)
-			return true;
-	return false;
-}
-
 /* --- list --- */
 
 static void print_slice(struct slice text)
@@ -204,7 +196,7 @@ static int run(const struct config *config, const char *verb, const char *name, 
 {
 	bool resend = strcmp(verb, "resend") == 0;
 	if (strchr(name, '/') ||
-		(!is_configured(config, name) &&
+		(!ctl_find_sink(config, name) &&
 			(resend || deadletter_size(config->daemon.state_directory, name) == 0)))
 		return ctl_unknown_sink(name, config);
 	if (strcmp(verb, "list") == 0)

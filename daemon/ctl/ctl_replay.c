@@ -242,18 +242,10 @@ static int replay_span(const struct config *config, const struct ctl_arguments *
 
 /* --- the command --- */
 
-static bool is_configured(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->n_sinks; i++)
-		if (strcmp(config->sinks[i]->name, name) == 0)
-			return true;
-	return false;
-}
-
 static int run(const struct config *config, const struct ctl_arguments *arguments)
 {
 	const char *path = config->daemon.control;
-	if (!is_configured(config, arguments->name))
+	if (!ctl_find_sink(config, arguments->name))
 		return ctl_unknown_sink(arguments->name, config);
 	if (strcmp(path, "off") == 0 && !arguments->dry_run) {
 		fprintf(stderr,

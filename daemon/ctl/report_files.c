@@ -1,8 +1,11 @@
 /* See report.h: dead letters, and what seals prove of the archives that were named. */
 #include "ctl/report.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/cleanup.h"
@@ -14,6 +17,9 @@
 
 #define REASONS_MAX 20 /* that are told apart */
 #define REASON_SIZE 200
+
+#define DEADLETTER_ENDING ".ndjson"
+#define DEADLETTER_SOURCE_BEGIN "source:" /* as DEADLETTER_SOURCE */
 
 /* --- dead letters --- */
 
@@ -42,10 +48,16 @@ static json_t *count_letters(const struct report *report, FILE *file)
 	json_int_t n = 0;
 	errno = 0;
 	while ((size = getline(&line, &capacity, file)) > 0) {
+		struct slice text = str_trim((struct slice){line, (size_t)size});
 		struct deadletter letter;
 		char *source CLEANUP_FREE = NULL;
-		if (!deadletter_read(reader, str_trim((struct slice){line, (size_t)size}), &letter))
+		if (text.size == 0)
 			continue;
+		if (!deadletter_read(reader, text, &letter)) { /* it may be of any time */
+			n++;
+			count_reason(reasons, SLICE("(a line that is not a dead letter)"));
+			continue;
+		}
 		source = mem_strndup(letter.source.data, letter.source.size);
 		if (letter.time < report->from_time || letter.time >= report->to_time ||
 			!report_wants(report, source))
@@ -79,6 +91,33 @@ static int read_letters(struct report *report, json_t *one, const char *key, con
 	return 0;
 }
 
+static int is_left(const struct dirent *entry)
+{
+	return str_ends(entry->d_name, DEADLETTER_ENDING) &&
+	       !str_starts(entry->d_name, DEADLETTER_SOURCE_BEGIN);
+}
+
+/* What sinks that are no longer configured have left. */
+static int read_left(struct report *report)
+{
+	char *path CLEANUP_FREE =
+		mem_printf("%s/dead-letters", report->config->daemon.state_directory);
+	struct dirent **entries = NULL;
+	int code = 0, n = scandir(path, &entries, is_left, alphasort);
+	if (n < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : ctl_cannot_read(path, errno);
+	for (int i = 0; i < n; i++) {
+		char *name = entries[i]->d_name;
+		name[strlen(name) - strlen(DEADLETTER_ENDING)] = '\0';
+		if (!code && !ctl_find_sink(report->config, name))
+			code = read_letters(
+				report, report_add_sink(report, name, NULL), "dead_letters", name);
+		free(entries[i]);
+	}
+	free(entries);
+	return code;
+}
+
 int report_dead_letters(struct report *report)
 {
 	json_t *one;
@@ -95,7 +134,7 @@ int report_dead_letters(struct report *report)
 			DEADLETTER_SOURCE, json_string_value(json_object_get(one, "name")));
 		code = code ? code : read_letters(report, one, "quarantined", name);
 	}
-	return code;
+	return code ? code : read_left(report);
 }
 
 /* --- archives --- */

@@ -230,6 +230,8 @@ static void print_sink(const struct printer *printer, const json_t *sink)
 									 : "not known");
 	printer->form->heading(printer->out, 3, text_of(sink, "name"));
 	printer->form->facts_begin(printer->out);
+	fact(printer, "Configured",
+		json_is_true(json_object_get(sink, "configured")) ? "yes" : "no longer");
 	fact(printer, "Type", text_of(sink, "type"));
 	fact(printer, "Paused since", text_of(sink, "paused"));
 	fact(printer, "Acknowledged up to", position);

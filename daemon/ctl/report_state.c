@@ -156,13 +156,15 @@ static void add_sources(struct report *report)
 
 /* --- sinks --- */
 
-static void add_sink(struct report *report, const struct ini_section *section)
+json_t *report_add_sink(struct report *report, const char *name, const struct ini_section *section)
 {
-	json_t *sink = json_pack("{s:o, s:o, s:o, s:o, s:n, s:n, s:n, s:n}", "name",
-		json_value_text(section->name), "type", conditions_json(section, "type"), "include",
-		conditions_json(section, "include"), "exclude", conditions_json(section, "exclude"),
-		"paused", "acknowledged", "counters", "dead_letters");
+	json_t *sink = json_pack("{s:o, s:b, s:o, s:o, s:o, s:n, s:n, s:n, s:n}", "name",
+		json_value_text(name), "configured", section != NULL, "type",
+		conditions_json(section, "type"), "include", conditions_json(section, "include"),
+		"exclude", conditions_json(section, "exclude"), "paused", "acknowledged",
+		"counters", "dead_letters");
 	json_array_append_new(json_object_get(report->model, "sinks"), sink);
+	return sink;
 }
 
 static int read_sinks(struct report *report, struct store *store, struct fault *reterr)
@@ -235,7 +237,7 @@ static int read(struct store *store, void *userdata, struct fault *reterr)
 int report_state(struct report *report)
 {
 	for (size_t i = 0; i < report->config->n_sinks; i++)
-		add_sink(report, report->config->sinks[i]);
+		report_add_sink(report, report->config->sinks[i]->name, report->config->sinks[i]);
 	int code = ctl_read_state(report->config, read, report);
 	if (!code && !json_is_true(json_object_get(report->model, "state")))
 		add_sources(report);

@@ -91,7 +91,10 @@ void report_unproven(struct report *report, bool is_signed)
 	tell_counters(report);
 	tell_archives(report);
 	report_leave_open(report,
-		"That dead letters are complete: those that were sent again or discarded are listed among the manual acts only.");
+		"That dead letters are complete: those that were sent again or discarded are listed among the manual acts only%s.",
+		report->config->daemon.state == STATE_POSTGRESQL
+			? ", and those on the disks of other nodes of the cluster are not counted"
+			: "");
 	report_leave_open(report,
 		"That the coverage and events in the state were not changed by someone who may write it. Seals have the root of all events: `trawlctl events --json` and `trawlctl verify --events` compare them.");
 	report_leave_open(report,

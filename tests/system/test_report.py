@@ -162,6 +162,22 @@ class Report(Sealed):
             self.assertIn(phrase, page.text)
             self.assertIn(phrase, text)
 
+    def test_dead_letters_that_are_easily_missed(self):
+        """Those of a sink that is no longer configured, and lines that cannot be read, are counted."""
+        self.once()
+        letters = self.state / "dead-letters"
+        letters.mkdir(exist_ok=True)
+        letter = {"time": iso(time.time() - 5), "sink": "gone", "source": "acme", "reason": "no", "record": {}}
+        (letters / "gone.ndjson").write_text(json.dumps(letter) + "\n")
+        (letters / "half.ndjson").write_text(json.dumps(letter) + "\n\n" + json.dumps(letter)[:-9] + "\n")
+        sinks = {sink["name"]: sink for sink in self.model()["sinks"]}
+        self.assertEqual({name: sink["configured"] for name, sink in sinks.items()},
+                         {"archive": True, "half": True, "gone": False})  # fmt: skip
+        self.assertEqual(sinks["gone"]["dead_letters"], {"records": 1, "reasons": {"no": 1}})
+        self.assertEqual(sinks["half"]["dead_letters"], {
+            "records": 2, "reasons": {"no": 1, "(a line that is not a dead letter)": 1}})  # fmt: skip
+        self.assertIn("no longer", self.report(form="md"))
+
     def test_signed(self):
         """A signed report checks out with trawlctl and with openssl, and no longer once a byte is another one."""
         self.once()
