@@ -76,6 +76,10 @@ int ctl_cannot_write(const char *path, int error);
 /* Prints that NAME's cursor in the state is none; the exit code. */
 int ctl_cursor_unreadable(const char *name);
 
+/* Names the folder of dead letters in the state DIRECTORY, if there are any: they are not in the
+ * state, and what copies or moves that leaves them. */
+void ctl_tell_dead_letters(const char *directory);
+
 /* The section [source NAME], or NULL. */
 struct ini_section *ctl_find_source(const struct config *config, const char *name);
 struct ini_section *ctl_find_sink(const struct config *config, const char *name);

@@ -31,9 +31,11 @@ int ctl_backup(const struct ctl_arguments *arguments)
 			r = store_backup(directory, arguments->name, &size, &fault);
 		code = r ? ctl_store_failed(r, &fault) : 0;
 	}
-	if (code == 0)
+	if (code == 0) {
 		printf("backup of %s written to %s (%llu bytes)\n", directory, arguments->name,
 			(unsigned long long)size);
+		ctl_tell_dead_letters(directory);
+	}
 	config_free(config);
 	return code;
 }

@@ -1,6 +1,7 @@
 /* See ctl/ctl.h: how trawlctl's commands come to a configuration and to the state. */
 #include "ctl/ctl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -113,6 +114,23 @@ int ctl_cursor_unreadable(const char *name)
 		"trawlctl: the saved cursor of source %s cannot be read: it was written by another version, or it is damaged\n",
 		name);
 	return EX_CANTCREAT;
+}
+
+void ctl_tell_dead_letters(const char *directory)
+{
+	char *path CLEANUP_FREE = mem_printf("%s/dead-letters", directory);
+	DIR *stream = opendir(path);
+	struct dirent *entry;
+	struct stat file;
+	bool any = !stream && errno != ENOENT;
+	while (stream && !any && (entry = readdir(stream)))
+		any = str_ends(entry->d_name, ".ndjson") &&
+		      fstatat(dirfd(stream), entry->d_name, &file, 0) == 0 && file.st_size > 0;
+	if (any)
+		printf("It does not contain the dead letters: they stay in %s (copy that folder, too).\n",
+			path);
+	if (stream)
+		closedir(stream);
 }
 
 struct ini_section *ctl_find_source(const struct config *config, const char *name)

@@ -77,6 +77,7 @@ static int move(const struct setup *setup, bool to_postgresql)
 	if (r)
 		return failed(r, &fault);
 	print_done(&result, to_postgresql ? file : cluster, to_postgresql ? cluster : file);
+	ctl_tell_dead_letters(directory);
 	if (!to_postgresql)
 		puts("Set `state = sqlite` in [daemon] and remove [cluster], then start trawld.");
 	return EX_OK;

@@ -94,6 +94,15 @@ class Backup(harness.Case):
         thread.join()
         self.assertEqual(daemon.stop(), 0)
 
+    def test_dead_letters_are_not_in_it(self):
+        self.once()
+        self.assertNotIn("dead letters", self.ctl("backup", str(self.copy)).text)
+        letters = self.state / "dead-letters"
+        letters.mkdir(exist_ok=True)
+        (letters / "archive.ndjson").write_text("{}\n")
+        said = self.ctl("backup", str(self.dir / "other.db")).text
+        self.assertIn("does not contain the dead letters: they stay in %s" % letters, said)
+
     def test_restore(self):
         """The commands of the manual; what came after the copy is not repeated, and it is said."""
         self.once()
