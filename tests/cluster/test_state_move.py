@@ -217,6 +217,23 @@ class Move(nodes.Case):
         self.configure(*self.sections, daemon=QUICK)
         self.finish(self.daemon())
 
+    def test_only_another_shard_has_worked(self):
+        """A cluster of which shard 0 was never held has a state, too: nothing of it is replaced."""
+        self.sink_is_back()
+        self.file_again()
+        self.once()
+        self.shards = 2
+        source = self.source(self.cloud.url, "other", more="interval = 200ms\nshard = 1")
+        other = self.node("other", source, self.node_sink(), shard=1)
+        other.wait_log("up to date for the first time")
+        self.assertEqual(other.stop(), 0)
+        count = "SELECT count(*), min(name::text) FROM trawld.sources"
+        before = self.server.rows(count)
+        self.use_state_of("node-0")
+        self.write("node-0", self.sections[0], self.node_sink())
+        self.assertIn("has another state already", self.move("postgresql", expect=75).err)
+        self.assertEqual(self.server.rows(count), before)
+
     def test_refused(self):
         """What is in the way is said, and nothing changes."""
         before = self.rows_of_file()

@@ -26,7 +26,8 @@ static int look(struct pg_session *session, const char *cluster, struct move_pla
 {
 	struct pg_rowset *rows CLEANUP(pg_rowset_drop) = NULL;
 	int r = pg_session_run(session,
-		"SELECT s.version, s.last_number, s.format, (SELECT convert_from(i.id, 'UTF8')"
+		"SELECT (SELECT max(v.version) FROM shards v WHERE v.cluster = s.cluster),"
+		" s.last_number, s.format, (SELECT convert_from(i.id, 'UTF8')"
 		" FROM identity i WHERE i.cluster = s.cluster AND i.shard = s.shard),"
 		" (SELECT convert_from(m.moved_to, 'UTF8') FROM moved m WHERE m.cluster = s.cluster"
 		" AND m.shard = s.shard), (SELECT c.shards FROM clusters c WHERE c.name = s.cluster)"

@@ -11,7 +11,7 @@ struct store;
 
 /* What the cluster has of the state. */
 struct move_place {
-	int64_t version; /* of shard 0; 0: nothing is kept */
+	int64_t version; /* the most of any shard; 0: nothing is kept */
 	int64_t last_number;
 	int64_t format;
 	int64_t n_shards;
