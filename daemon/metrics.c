@@ -180,6 +180,11 @@ static void print_lateness(struct exposition *exposition, const struct poller *p
 			&poller->tally.lateness);
 }
 
+static double reused_ids(const struct overview_source *source)
+{
+	return (double)source->intake.n_reused;
+}
+
 static double vanished(const struct overview_source *source)
 {
 	return (double)source->poller->tally.n_vanished;
@@ -195,6 +200,9 @@ static void print_sizes(struct exposition *exposition, const struct poller *poll
 static const struct source_row source_rows[] = {
 	{"trawld_records", EXPOSITION_COUNTER, "New records accepted.", records, NULL},
 	{"trawld_duplicates", EXPOSITION_COUNTER, "Duplicate records dropped.", duplicates, NULL},
+	{"trawld_reused_ids", EXPOSITION_COUNTER,
+		"Duplicates that differ from the record accepted under their ID, as far as it shows.",
+		reused_ids, NULL},
 	{"trawld_excluded", EXPOSITION_COUNTER,
 		"Records dropped by the definition's include and exclude.", excluded, NULL},
 	{"trawld_quarantined", EXPOSITION_COUNTER,

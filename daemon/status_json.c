@@ -91,6 +91,7 @@ static json_t *source_json(const struct overview_source *from, nsec_t now_time)
 	json_object_set_new(source, "behind_seconds", lag_json(from->behind_ns));
 	json_object_set_new(source, "records", count_json(intake.n_records));
 	json_object_set_new(source, "duplicates", count_json(intake.n_duplicates));
+	json_object_set_new(source, "reused_ids", count_json(intake.n_reused));
 	json_object_set_new(source, "excluded", count_json(status.n_excluded));
 	json_object_set_new(
 		source, "quarantined", count_json(quarantine_count(poller->quarantine)));

@@ -12,8 +12,8 @@ struct overview;
  *   version, since, not_ready, sources [{name, provider, state, state_since, last_success,
  * waits_for, newest_record, lag_seconds, behind_seconds, records, duplicates, errors, next_poll_in,
  * position, target, total, collected_pages, collected_records, last_error, error_class,
- * failing_since, attempts, location, excluded, quarantined, untimed, late, vanished, clock_skew,
- * gaps, requests, rate}], sinks
+ * failing_since, attempts, location, reused_ids, excluded, quarantined, untimed, late, vanished,
+ * clock_skew, gaps, requests, rate}], sinks
  * [{name, type, state, last_success, acknowledged, pending_records, delivered, refused, last_error,
  * error_class, failing_since, attempts, next_try_in, location, retries, oldest_pending_age, rate}],
  * spool {bytes, limit}, kept {bytes, records, oldest, keep_seconds, limit, limited}, cluster {name,

@@ -149,8 +149,9 @@ static void print_reasons(const struct printer *printer, const char *term, const
 static void print_source_facts(const struct printer *printer, const json_t *source)
 {
 	static const char *const terms[][2] = {{"New records", "records"},
-		{"Duplicates", "duplicates"}, {"Late records", "late"},
-		{"Vanished records", "vanished"}, {"Dropped by include and exclude", "excluded"},
+		{"Duplicates", "duplicates"}, {"Reused IDs", "reused_ids"},
+		{"Late records", "late"}, {"Vanished records", "vanished"},
+		{"Dropped by include and exclude", "excluded"},
 		{"Records without a time", "untimed"}, {"Requests", "requests"},
 		{"Errors", "errors"}};
 	const json_t *counters = json_object_get(source, "counters");
@@ -353,7 +354,8 @@ void report_print(const struct report *report, const char *form, struct buf *out
 	print_sinks(&printer);
 	print_archives(&printer);
 	print_events(&printer, "Manual acts", true);
-	print_events(&printer, "Starts, stops, configurations, vanished records", false);
+	print_events(
+		&printer, "Starts, stops, configurations, vanished records, reused IDs", false);
 	printer.form->heading(out, 2, "Not proven");
 	print_list(&printer, "This report does not show:", report->unproven);
 	printer.form->end(out);

@@ -6,8 +6,8 @@
 
 #define PATIENCE_SECONDS 60
 
-static const char *const source_counters[] = {"records", "duplicates", "excluded", "quarantined",
-	"untimed", "late", "vanished", "requests", "errors", NULL};
+static const char *const source_counters[] = {"records", "duplicates", "reused_ids", "excluded",
+	"quarantined", "untimed", "late", "vanished", "requests", "errors", NULL};
 static const char *const sink_counters[] = {"delivered", "filtered", "refused", "retries",
 	"pending_records", "oldest_pending_age", "last_success", NULL};
 

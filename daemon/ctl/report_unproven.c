@@ -58,11 +58,11 @@ static void tell_counters(struct report *report)
 	const char *since = json_string_value(json_object_get(report->model, "counted_since"));
 	if (since)
 		report_leave_open(report,
-			"The numbers of records, duplicates, late and vanished records, requests, filtered and delivered records for this period: trawld keeps them in memory, so they count from its start (or the reload that changed the source or sink) at %s to the time of this report.",
+			"The numbers of records, duplicates, reused IDs, late and vanished records, requests, filtered and delivered records for this period: trawld keeps them in memory, so they count from its start (or the reload that changed the source or sink) at %s to the time of this report.",
 			since);
 	else
 		report_leave_open(report,
-			"The numbers of records, duplicates, late records, requests, filtered and delivered records: trawld keeps them in memory, and no running trawld answered.");
+			"The numbers of records, duplicates, reused IDs, late records, requests, filtered and delivered records: trawld keeps them in memory, and no running trawld answered.");
 	report_leave_open(report,
 		"How far the clocks differed in the period: only the difference that was seen last is known%s.",
 		since ? "" : ", and only to a running trawld");

@@ -8,9 +8,11 @@
 #include <ev.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "store/events.h"
 #include "store/window.h"
 
 /* Keys are taken out in steps of this, not at each page. */
@@ -18,6 +20,12 @@
 
 #define DUPLICATES_LOOKED_AT 100 /* of a page: each is compared with those before it */
 #define ID_SHOWN 100
+
+/* A clock of the API that is ahead of what the rows say by no more than this is not noticed. */
+#define AHEAD_MAX NSEC_PER_HOUR
+
+#define OF_A_PAGE "two records of a page have the ID"
+#define OF_TWO_PAGES "two records of different pages have the ID"
 
 struct intake {
 	struct store *store;
@@ -40,6 +48,7 @@ struct intake {
 	bool expiry_fails;
 	bool keeps_times;
 	bool told_id; /* it does not tell records apart */
+	nsec_t newest_time; /* of the records that came, new or not; NSEC_NONE */
 	nsec_t kept_time; /* younger keys stay in the state; NSEC_NONE */
 	struct intake *errand; /* reads again what this one has read; NULL: none */
 	struct intake *source; /* an errand's; NULL: it is none */
@@ -81,7 +90,7 @@ struct intake *intake_new(const struct intake_setup *setup)
 	intake->committed = setup->committed;
 	intake->userdata = setup->userdata;
 	intake->window = window_new(setup->store, setup->source);
-	intake->expired_time = intake->kept_time = NSEC_NONE;
+	intake->expired_time = intake->kept_time = intake->newest_time = NSEC_NONE;
 	ev_init(&intake->load_timer, load_more);
 	intake->load_timer.data = intake;
 	return intake;
@@ -162,15 +171,68 @@ static bool has_id(const struct intake *intake, const struct id *key)
 	       (intake->source && window_has(intake->source->window, key));
 }
 
+static struct intake *other_of(const struct intake *intake)
+{
+	return intake->source ? intake->source : intake->errand;
+}
+
+/* The time that no record with a known key has passed; NSEC_NONE: not known. */
+static nsec_t newest_known(const struct intake *intake)
+{
+	const struct intake *other = other_of(intake);
+	nsec_t newest = intake->newest_time, row = window_newest(intake->window);
+	if (other && other->newest_time > newest)
+		newest = other->newest_time;
+	return row != NSEC_NONE && row + AHEAD_MAX > newest ? row + AHEAD_MAX : newest;
+}
+
+static void note_time(struct intake *intake, nsec_t time)
+{
+	if (time > intake->newest_time)
+		intake->newest_time = time;
+}
+
+/* RECORD is dropped for its ID, but is not the one that was accepted: told once, counted always. */
+static void note_reused(struct intake *intake, const struct record *record, const char *what)
+{
+	struct intake *source = intake->source ? intake->source : intake;
+	struct slice id = record->id_text;
+	source->status.n_reused++;
+	if (source->told_id)
+		return;
+	source->told_id = true;
+	char *text CLEANUP_FREE =
+		mem_printf("%s %.*s and are not equal: only the first of them is delivered", what,
+			(int)(id.size < ID_SHOWN ? id.size : ID_SHOWN), id.data);
+	log_warning(intake->subject,
+		"%s (check `id` in the definition: each record needs one of its own)", text);
+	events_add(intake->store,
+		&(struct event){.kind = EVENT_REUSED_ID, .source = intake->name, .text = text});
+	committer_touch(intake->committer);
+}
+
+/* A known one has a time that has come before. */
+static bool is_later(const struct record *record, nsec_t newest)
+{
+	return record->id_text.data && newest != NSEC_NONE && record->time > newest;
+}
+
 bool intake_known(const struct record *record, void *userdata)
 {
-	return has_id(userdata, &record->key);
+	struct intake *intake = userdata;
+	if (!has_id(intake, &record->key))
+		return false;
+	if (is_later(record, newest_known(intake))) {
+		note_reused(intake, record, OF_TWO_PAGES);
+		note_time(intake, record->time);
+	}
+	return true;
 }
 
 /* A record is accepted: nobody accepts it again. */
 static void note(struct intake *intake, const struct id *key, nsec_t time)
 {
-	struct intake *other = intake->source ? intake->source : intake->errand;
+	struct intake *other = other_of(intake);
 	window_add(intake->window, key, time);
 	if (other)
 		window_add(other->window, key, time);
@@ -189,23 +251,31 @@ static bool is_new(struct intake *intake, const struct record *record, enum reco
 	return scope == RECORD_SCOPE_ROWS || !record->id_text.data || !has_id(intake, &record->key);
 }
 
-/* The record at INDEX is dropped for its ID. An ID that does not tell records apart loses all but
- * the first of them, and a page that holds two of them shows it. */
-static void doubt_id(struct intake *intake, const struct records *records, size_t index)
+/* The record of a page before INDEX with the same ID. */
+static const struct record *find_earlier(const struct records *records, size_t index)
 {
 	const struct record *record = &records->items[index];
-	for (size_t i = 0; i < index && record->id_text.data && !intake->told_id; i++) {
+	for (size_t i = 0; i < index; i++) {
 		const struct record *other = &records->items[i];
-		if (!other->id_text.data ||
-			memcmp(&other->key, &record->key, sizeof(record->key)) != 0 ||
-			slice_equal(other->text, record->text))
-			continue;
-		intake->told_id = true;
-		log_warning(intake->subject,
-			"two records of a page have the ID %.*s and are not equal: only the first of them is delivered (check `id` in the definition: each record needs one of its own)",
-			(int)(record->id_text.size < ID_SHOWN ? record->id_text.size : ID_SHOWN),
-			record->id_text.data);
+		if (other->id_text.data &&
+			memcmp(&other->key, &record->key, sizeof(record->key)) == 0)
+			return other;
 	}
+	return NULL;
+}
+
+/* The record at INDEX is dropped for its ID. An ID that does not tell records apart loses all but
+ * the first of them. It shows where a page holds two, and where the dropped one is later than all
+ * that came before its page, up to NEWEST. */
+static void doubt_id(
+	struct intake *intake, const struct records *records, size_t index, nsec_t newest)
+{
+	const struct record *record = &records->items[index];
+	const struct record *earlier = find_earlier(records, index);
+	if (earlier && !slice_equal(earlier->text, record->text))
+		note_reused(intake, record, OF_A_PAGE);
+	else if (!earlier && is_later(record, newest))
+		note_reused(intake, record, OF_TWO_PAGES);
 }
 
 static void take(
@@ -238,19 +308,25 @@ static struct batch *make_batch(struct intake *intake, const struct record_batch
 	batch->keep_ids = accepted->scope != RECORD_SCOPE_ROWS || accepted->document_ends;
 	nsec_t key_time =
 		accepted->key_time == NSEC_NONE ? batch->accepted_time : accepted->key_time;
-	size_t n_duplicates = 0;
+	/* the times of rows are not those by which their keys are kept */
+	nsec_t known = accepted->scope == RECORD_SCOPE_ROW_IDS ? NSEC_NONE : newest_known(intake);
+	nsec_t newest = NSEC_NONE;
+	size_t n_looked_at[2] = {0};
 	for (size_t i = 0; i < accepted->records.n_items; i++) {
 		const struct record *record = &accepted->records.items[i];
+		newest = record->time > newest ? record->time : newest;
 		if (!is_new(intake, record, accepted->scope)) {
 			intake->status.n_duplicates++;
-			if (n_duplicates++ < DUPLICATES_LOOKED_AT)
-				doubt_id(intake, &accepted->records, i);
+			if (record->id_text.data &&
+				n_looked_at[is_later(record, known)]++ < DUPLICATES_LOOKED_AT)
+				doubt_id(intake, &accepted->records, i, known);
 			continue;
 		}
 		take(intake, batch, record, key_time);
 		if (is_counted(record, accepted->scope))
 			window_meet(intake->window, &record->key);
 	}
+	note_time(intake, newest);
 	batch->newest_time = accepted->key_time; /* not that of its records */
 	batch->keep_times = intake->keeps_times;
 	intake->status.n_records += batch->n_records;

@@ -51,6 +51,7 @@ void intake_on_loaded(struct intake *intake, void (*loaded)(void *userdata), voi
 struct intake_status {
 	uint64_t n_records; /* accepted since start */
 	uint64_t n_duplicates;
+	uint64_t n_reused; /* of them: it shows that they differ from what was accepted */
 	uint64_t n_bytes;
 	size_t window_size;
 };

@@ -26,6 +26,7 @@ static const char *const kind_names[] = {
 	[EVENT_RENAME_SINK] = "rename-sink",
 	[EVENT_DROP_SINK] = "drop-sink",
 	[EVENT_VANISHED] = "vanished",
+	[EVENT_REUSED_ID] = "reused-id",
 	[EVENT_OVERLAP] = "overlap",
 	[EVENT_RESEND] = "dead-letters-resend",
 	[EVENT_DISCARD] = "dead-letters-discard",

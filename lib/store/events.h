@@ -28,6 +28,7 @@ enum event_kind {
 	EVENT_RENAME_SINK,
 	EVENT_DROP_SINK,
 	EVENT_VANISHED, /* an API no longer returns what it returned */
+	EVENT_REUSED_ID, /* two records that differ had one ID: the second was dropped */
 	EVENT_OVERLAP, /* `overlap = auto` has become longer */
 	EVENT_RESEND, /* of dead letters */
 	EVENT_DISCARD, /* of dead letters */

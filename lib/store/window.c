@@ -41,6 +41,7 @@ struct window {
 	struct idset set;
 	enum window_state state;
 	nsec_t from_time; /* the set has the keys from here on */
+	nsec_t newest_time; /* of the rows that were read */
 	nsec_t passed_time; /* expiring: it still has some from here on */
 	struct pass pass;
 };
@@ -72,6 +73,7 @@ struct window *window_new(struct store *store, const char *source)
 	window->store = store;
 	window->source = mem_strdup(source);
 	window->set = IDSET_NULL;
+	window->newest_time = NSEC_NONE;
 	return window;
 }
 
@@ -112,6 +114,8 @@ static int pass_row(
 	window->pass.time = sqlite3_column_int64(statement, 0);
 	window->pass.n_keys = sqlite3_column_int64(statement, 1);
 	window->pass.number = sqlite3_column_int64(statement, 2);
+	if (window->pass.time > window->newest_time)
+		window->newest_time = window->pass.time;
 	*ret_size = size / sizeof(struct id) + ROW_KEYS;
 	return 0;
 }
@@ -283,6 +287,11 @@ int window_expire(struct window *window, nsec_t time, nsec_t *ret_time, struct f
 	set_state(window, WINDOW_LOADED);
 	*ret_time = window->from_time;
 	return time > window->from_time ? STORE_E_WAIT : 0;
+}
+
+nsec_t window_newest(const struct window *window)
+{
+	return window->newest_time;
 }
 
 size_t window_size(const struct window *window)

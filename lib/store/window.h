@@ -51,6 +51,9 @@ void window_add(struct window *window, const struct id *key, nsec_t time);
  * another STORE_E_*, the same. */
 int window_expire(struct window *window, nsec_t time, nsec_t *ret_time, struct fault *reterr);
 
+/* The time of the newest row that was read; NSEC_NONE: none was. */
+nsec_t window_newest(const struct window *window);
+
 size_t window_size(const struct window *window); /* keys in memory, for status */
 
 #endif

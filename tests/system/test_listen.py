@@ -237,7 +237,7 @@ SOURCE = {
     "duplicates": int,
     "excluded": int,
     "quarantined": int,
-    **dict.fromkeys(("untimed", "late", "vanished", "requests", "errors", "gaps"), int),
+    **dict.fromkeys(("reused_ids", "untimed", "late", "vanished", "requests", "errors", "gaps"), int),
     **{"waits_for": str, "clock_skew": float},
     "covered_until": str,
     "loss_deadline": str,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ev.h>
 
+#include "store/events.h"
 #include "store/store_internal.h"
 #include "store_fixture.h"
 #include "check_unit.h"
@@ -144,6 +145,57 @@ START_TEST(an_errand_and_its_source_know_each_others_records)
 	intake_free(errand);
 	restart();
 	ck_assert_uint_eq(deliver("AbbbbCdEF", RECORD_SCOPE_CHAIN, true, "3"), 0);
+}
+END_TEST
+
+static size_t n_reused(void)
+{
+	struct intake_status status;
+	intake_status(intake, &status);
+	return (size_t)status.n_reused;
+}
+
+static void count_event(const char *line, void *userdata)
+{
+	*(size_t *)userdata += strstr(line, "\"kind\":\"reused-id\",\"source\":\"s\"") != NULL;
+}
+
+START_TEST(an_id_that_comes_with_a_later_time_is_told)
+{
+	size_t n_events = 0;
+	record_time = 10 * NSEC_PER_SEC;
+	deliver("AB", RECORD_SCOPE_CHAIN, true, "1");
+	record_time -= NSEC_PER_SEC;
+	deliver("CA", RECORD_SCOPE_CHAIN, true, "2"); /* not later than all */
+	ck_assert_uint_eq(n_reused(), 0);
+	record_time = 11 * NSEC_PER_SEC;
+	deliver("DDAD", RECORD_SCOPE_CHAIN, true, "3"); /* of a page, and equal: D */
+	ck_assert_uint_eq(n_reused(), 1);
+	deliver("DA", RECORD_SCOPE_EXACT, true, "4");
+	ck_assert_uint_eq(n_reused(), 1);
+	record_time++;
+	deliver("A", RECORD_SCOPE_ROW_IDS, true, "5");
+	ck_assert_uint_eq(n_reused(), 1);
+	struct intake *errand = intake_new_errand(intake, 0);
+	record_time++;
+	deliver_to(errand, "E", "errand");
+	deliver("E", RECORD_SCOPE_CHAIN, true, "6");
+	ck_assert_uint_eq(n_reused(), 1);
+	record_time++;
+	deliver_to(errand, "E", "errand");
+	deliver("E", RECORD_SCOPE_CHAIN, true, "7");
+	ck_assert_uint_eq(n_reused(), 2);
+	intake_free(errand);
+	restart();
+	record_time = NSEC_PER_HOUR + 100 * NSEC_PER_SEC;
+	deliver("A", RECORD_SCOPE_CHAIN, true, "8");
+	ck_assert_uint_eq(n_reused(), 0);
+	record_time++;
+	deliver("A", RECORD_SCOPE_CHAIN, true, "9");
+	ck_assert_uint_eq(n_reused(), 1);
+	ck_assert(committer_flush(committer));
+	ck_assert_int_eq(events_each(store, 0, count_event, &n_events, NULL), 0);
+	ck_assert_uint_eq(n_events, 2);
 }
 END_TEST
 
@@ -411,7 +463,8 @@ int main(void)
 		a_slice_that_cannot_be_read_is_told, a_late_time_keeps_no_keys,
 		an_expiry_that_finds_damage_tells,
 		an_expiry_that_fails_tells_when_it_begins_and_ends,
-		a_horizon_that_goes_back_repeats_nothing};
+		a_horizon_that_goes_back_repeats_nothing,
+		an_id_that_comes_with_a_later_time_is_told};
 	Suite *suite = suite_create("intake");
 	TCase *tcase = tcase_create("intake");
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
