@@ -5,6 +5,7 @@
 #include "source/runner_internal.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "source/page_internal.h"
 
 bool runner_watch_is_due(const struct runner *runner)
@@ -49,19 +50,33 @@ void runner_watch_failed(struct runner *runner, const struct fault *fault)
 	end(runner);
 }
 
+/* A response without the value tells nothing: it neither ends a warning nor means that all is well.
+ */
+static int check_value(const struct condition *condition, struct slice value, struct fault *reterr)
+{
+	bool compares = condition->op == CONDITION_EQUAL || condition->op == CONDITION_IN;
+	if (!compares || (value.data && json_kind_of(value) != JSON_KIND_NULL))
+		return 0;
+	return fault_set(
+		reterr, FAULT_BODY, "the response has no value at `%s`", condition->pointer.text);
+}
+
 void runner_watch_answer(struct runner *runner, struct http_response *response)
 {
 	struct json_scan scan CLEANUP(json_scan_deinit) = JSON_SCAN_NULL;
 	const struct source *source = runner->source;
+	const struct condition *warn = &source->definition->watch_warn;
 	struct fault fault = FAULT_NULL;
 	int r = page_outcome(source, response, runner_now(runner), &fault);
 	if (!r)
 		r = json_scanner_run(source->watch_plan, json_skip_bom(buf_slice(&response->body)),
 			&scan, &fault);
+	if (!r)
+		r = check_value(warn, scan.envelope[0], &fault);
 	if (r) {
 		runner_watch_failed(runner, &fault);
 		return;
 	}
-	tell(runner, condition_holds(&source->definition->watch_warn, scan.envelope[0]));
+	tell(runner, condition_holds(warn, scan.envelope[0]));
 	end(runner);
 }

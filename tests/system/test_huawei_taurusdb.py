@@ -373,6 +373,8 @@ class Lists(Case):
             {"kind": "status", "status": 429, "body": ""},
             {"kind": "html"},
             {"kind": "cut", "bytes": 5},
+            {"kind": "body", "json": {"error_msg": "another form"}},
+            {"kind": "body", "json": {"keep_days": None}},
         ):
             self.sim.faults({**fault, "path": "*/audit-log-policy"})
             result = self.run_once()
