@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/cleanup.h"
@@ -49,9 +50,11 @@ static void print_text(const char *name, const struct stretch *stretch, struct b
 		stretch->reason ? stretch->reason : "");
 }
 
-static void print_source(struct coverage_report *report, const struct timeline *timeline, bool json)
+static void print_source(struct coverage_report *report, const char *name,
+	const struct timeline *timeline, bool json)
 {
-	for (size_t i = 0; i < timeline->all.n_items; i++) {
+	size_t before = report->out.size;
+	for (size_t i = 0; timeline && i < timeline->all.n_items; i++) {
 		struct stretch stretch = timeline->all.items[i];
 		if (stretch.end_time < report->since_time)
 			continue;
@@ -59,9 +62,28 @@ static void print_source(struct coverage_report *report, const struct timeline *
 			stretch.start_time = report->since_time;
 		report->n_gaps += stretch_is_gap(&stretch);
 		if (json)
-			print_json(timeline->source, &stretch, &report->out);
+			print_json(name, &stretch, &report->out);
 		else
-			print_text(timeline->source, &stretch, &report->out);
+			print_text(name, &stretch, &report->out);
+	}
+	if (report->out.size == before && !json)
+		buf_printf(&report->out, "source %s: nothing is known to have been read%s\n", name,
+			report->since_time != NSEC_NONE ? " since then" : "");
+}
+
+/* Configured sources, also those of which nothing is known, and others that the state knows. */
+static void print_sources(struct coverage_report *report, const struct config *config, bool json)
+{
+	const struct timelines *timelines = &report->timelines;
+	for (size_t i = 0; i < config->n_sources; i++) {
+		const char *name = config->sources[i]->name;
+		if (!report->source || strcmp(report->source, name) == 0)
+			print_source(report, name, timelines_find(timelines, name), json);
+	}
+	for (size_t i = 0; i < timelines->n_items; i++) {
+		const struct timeline *timeline = &timelines->items[i];
+		if (!ctl_find_source(config, timeline->source))
+			print_source(report, timeline->source, timeline, json);
 	}
 }
 
@@ -89,11 +111,8 @@ static int run(const struct config *config, const struct ctl_arguments *argument
 	if (arguments->name && report.timelines.n_items == 0 &&
 		!ctl_find_source(config, arguments->name))
 		return ctl_unknown_source(arguments->name, config, NULL, 0);
-	for (size_t i = 0; i < report.timelines.n_items; i++)
-		print_source(&report, &report.timelines.items[i], arguments->json);
+	print_sources(&report, config, arguments->json);
 	fputs(buf_text(&report.out), stdout);
-	if (report.out.size == 0 && !arguments->json)
-		puts("nothing is known to have been read");
 	return report.n_gaps > 0 ? 1 : 0;
 }
 

@@ -53,8 +53,6 @@ int report_check(const char *path, const char *keys);
 /* Adds sink NAME, of which the rest is not known yet. SECTION is NULL: it is no longer configured.
  * The model keeps what is returned. */
 json_t *report_add_sink(struct report *report, const char *name, const struct ini_section *section);
-/* NULL: nothing is known of source NAME. */
-const struct timeline *report_timeline(const struct report *report, const char *name);
 /* Is SOURCE reported on? */
 bool report_wants(const struct report *report, const char *source);
 

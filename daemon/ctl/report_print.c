@@ -186,8 +186,8 @@ static void print_source(const struct printer *printer, const json_t *source)
 		mem_printf("%s of the period was read, %zu gap%s; nothing is known about %s",
 			percent, n, str_plural(n), unknown);
 	printer->form->heading(printer->out, 3, name);
-	printer->form->strip(printer->out, report_timeline(report, name), report->from_time,
-		report->to_time, words);
+	printer->form->strip(printer->out, timelines_find(&report->timelines, name),
+		report->from_time, report->to_time, words);
 	print_gaps(printer, json_object_get(coverage, "gaps"), "Gaps:");
 	print_gaps(printer, json_object_get(coverage, "refilled"),
 		"Former gaps, which were read later:");

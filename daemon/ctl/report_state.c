@@ -94,14 +94,6 @@ static json_t *coverage_json(const struct report *report, const struct timeline 
 
 /* --- sources --- */
 
-const struct timeline *report_timeline(const struct report *report, const char *name)
-{
-	for (size_t i = 0; i < report->timelines.n_items; i++)
-		if (strcmp(report->timelines.items[i].source, name) == 0)
-			return &report->timelines.items[i];
-	return NULL;
-}
-
 /* The conditions of SECTION, or null. */
 static json_t *conditions_json(const struct ini_section *section, const char *key)
 {
@@ -128,7 +120,7 @@ static json_t *filter_json(
 static void add_source(struct report *report, const char *name, const struct ini_section *section)
 {
 	static const struct timeline none = {0};
-	const struct timeline *timeline = report_timeline(report, name);
+	const struct timeline *timeline = timelines_find(&report->timelines, name);
 	json_t *source = json_pack("{s:o, s:b, s:o}", "name", json_value_text(name), "configured",
 		section != NULL, "provider", conditions_json(section, "provider"));
 	json_object_set_new(source, "coverage", coverage_json(report, timeline ? timeline : &none));

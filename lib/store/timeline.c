@@ -138,6 +138,14 @@ int timelines_read(
 	return r;
 }
 
+const struct timeline *timelines_find(const struct timelines *timelines, const char *source)
+{
+	for (size_t i = 0; i < timelines->n_items; i++)
+		if (strcmp(timelines->items[i].source, source) == 0)
+			return &timelines->items[i];
+	return NULL;
+}
+
 void timelines_deinit(struct timelines *timelines)
 {
 	for (size_t i = 0; i < timelines->n_items; i++) {

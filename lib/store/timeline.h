@@ -47,6 +47,8 @@ struct timelines {
  * be deinitialised in each case. */
 int timelines_read(
 	struct timelines *ret, struct store *store, const char *source, struct fault *reterr);
+/* NULL: nothing is known of SOURCE. */
+const struct timeline *timelines_find(const struct timelines *timelines, const char *source);
 void timelines_deinit(struct timelines *timelines);
 
 /* How much of the time from START_TIME to END_TIME TIMELINE says was read. */

@@ -18,7 +18,7 @@ class Coverage(quiet_api.Case):
     def test_healthy(self):
         """Many polls, several runs: one row, from the start to the last poll."""
         self.serve()
-        self.assertEqual(self.ctl("coverage").text, "nothing is known to have been read\n")
+        self.assertEqual(self.ctl("coverage").text, "source s: nothing is known to have been read\n")
         begun = time.time()
         self.once()
         daemon = self.daemon()
@@ -35,6 +35,20 @@ class Coverage(quiet_api.Case):
         self.assertAlmostEqual(seconds(row["start"]), time.time() - 300, delta=30)
         self.ctl("coverage", "other", expect=64)
         self.ctl("coverage", "--since", "yesterday", expect=64)
+
+    def test_nothing_is_known(self):
+        """A source that was not read, or not since a time, is listed beside one that was."""
+        self.serve()
+        text = self.conf.read_text()
+        self.once()
+        other = text[text.index("[source s]") : text.index("[sink ")].replace("[source s]", "[source t]\nenabled = no")
+        self.conf.write_text(text + other)
+        said = self.ctl("coverage").text.splitlines()
+        self.assertEqual([line.partition(":")[0] for line in said], ["source s", "source t"])
+        self.assertEqual(said[1], "source t: nothing is known to have been read")
+        said = self.ctl("coverage", "--since", "now").text.splitlines()
+        self.assertEqual(said, ["source %s: nothing is known to have been read since then" % name for name in "st"])
+        self.assertEqual(self.rows("--since", "now"), [])
 
     def test_rewound(self):
         """Read again: still one row. Too late for what the API keeps: a gap."""
