@@ -204,7 +204,7 @@ class ReplayFile(Http):
         copy = self.state / "replays" / self.copies()[0]
         copy.write_bytes(copy.read_bytes()[:-1000])
         self.ctl("resume", "far")
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=60 * harness.PATIENCE)
         self.assertEqual(process.returncode, 75)
         self.assertIn("replay stopped", out)
         self.assertIn("cannot read %s: it is damaged; replay the files again" % copy, out)

@@ -31,7 +31,7 @@ class Setup(harness.Case):
 
     def run_setup(self, *arguments, stdin=b"", expect=0):
         done = subprocess.run([TRAWLCTL, "-c", str(self.conf), *arguments], input=stdin,
-            env=self.environment(), capture_output=True, timeout=60)
+            env=self.environment(), capture_output=True, timeout=60 * harness.PATIENCE)
         text = (done.stdout + done.stderr).decode()
         self.assertEqual(done.returncode, expect, text)
         self.assertNotIn(TOKEN, text)
@@ -70,7 +70,7 @@ class Setup(harness.Case):
         self.assertIn(port.encode(), started.stdout.readline())
         self.configure(self.file_sink())
         command = replaced(command, [("sudo trawlctl", '"%s" -c "%s"' % (TRAWLCTL, self.conf))])
-        done = subprocess.run(["/bin/sh", "-c", command], env=self.environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["/bin/sh", "-c", command], env=self.environment(), capture_output=True, text=True, timeout=60 * harness.PATIENCE)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.once()
         self.assertGreater(len(self.out.read_bytes().splitlines()), 0)

@@ -60,7 +60,7 @@ class Test(harness.Case):
                 pass
             self.assertEqual(len(list(temporary.iterdir())), 1)
             test.send_signal(signal.SIGINT)
-            out, err = test.communicate(timeout=60)
+            out, err = test.communicate(timeout=60 * harness.PATIENCE)
         self.assertEqual((test.returncode, list(temporary.iterdir())), (75, []))
         self.assertIn("interrupted", err)
 
