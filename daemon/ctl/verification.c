@@ -296,8 +296,8 @@ int verification_run(struct verification *verification, const struct verificatio
 	struct verify_proof *proof)
 {
 	struct verify_set *set = &verification->set;
-	verify_set_find(set, request->names, proof ? 1 : request->n_names);
-	int code = read_seals(verification, request);
+	int r = verify_set_find(set, request->names, proof ? 1 : request->n_names);
+	int code = r ? verification_failed(set->unread, r) : read_seals(verification, request);
 	if (code)
 		return code;
 	for (size_t i = 0; i < set->gone.n_items; i++)

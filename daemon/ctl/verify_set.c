@@ -1,8 +1,11 @@
 /* See ctl/verify_set.h. */
 #include "ctl/verify_set.h"
 
-#include <glob.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -58,31 +61,38 @@ static bool is_seals(const char *path)
 	return found && (found[6] == '\0' || found[6] == '.' || found[6] == '-');
 }
 
-static void escape_glob(const char *text, struct buf *out)
+static void add_if_rotated(struct verify_set *set, const char *path, const char *name)
 {
-	for (const char *c = text; *c; c++) {
-		if (strchr("*?[\\", *c))
-			buf_append_char(out, '\\');
-		buf_append_char(out, *c);
-	}
+	bool rotated;
+	char *found CLEANUP_FREE =
+		mem_printf("%.*s%s", (int)(verify_set_name(path) - path), path, name);
+	char *base CLEANUP_FREE = verify_set_base(found, &rotated);
+	/* one that is packed and has no number is left to add_file() */
+	if (rotated && strcmp(base, path) == 0 && isdigit((unsigned char)found[strlen(path) + 1]))
+		add_new(&set->files, found);
 }
 
-/* The files that PATH became by rotation. */
-static void add_rotated(struct verify_set *set, const char *path)
+/* The files that PATH became by rotation. A folder that cannot be listed is not one without them.
+ */
+static int add_rotated(struct verify_set *set, const char *path)
 {
-	struct buf pattern CLEANUP(buf_deinit) = BUF_NULL;
-	glob_t found;
-	escape_glob(path, &pattern);
-	buf_append_text(&pattern, ".[0-9][0-9][0-9][0-9][0-9][0-9]*");
-	if (glob(buf_text(&pattern), 0, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		bool rotated;
-		char *base CLEANUP_FREE = verify_set_base(found.gl_pathv[i], &rotated);
-		if (rotated && strcmp(base, path) == 0)
-			add_new(&set->files, found.gl_pathv[i]);
+	char *folder CLEANUP_FREE =
+		verify_set_name(path) == path
+			? mem_strdup(".")
+			: mem_strndup(path, (size_t)(verify_set_name(path) - path));
+	DIR *stream = opendir(folder);
+	struct dirent *entry;
+	int error = stream ? 0 : errno;
+	while (stream && (errno = 0, entry = readdir(stream)))
+		add_if_rotated(set, path, entry->d_name);
+	if (stream) {
+		error = errno;
+		closedir(stream);
 	}
-	globfree(&found);
+	if (error == 0 || error == ENOENT || error == ENOTDIR)
+		return 0;
+	set->unread = mem_strdup(folder);
+	return -error;
 }
 
 static void add_path(struct verify_set *set, const char *base)
@@ -92,19 +102,20 @@ static void add_path(struct verify_set *set, const char *base)
 		add_new(&set->seals, seals);
 }
 
-static void add_file(struct verify_set *set, const char *path)
+static int add_file(struct verify_set *set, const char *path)
 {
 	static const char *const ends[] = {".gz", ".zst"};
 	bool rotated, there = access(path, F_OK) == 0;
 	char *base CLEANUP_FREE = verify_set_base(path, &rotated);
+	int r = 0;
 	add_path(set, base);
 	if (there)
 		add_new(&set->files, path);
 	if (rotated && there)
-		return;
+		return 0;
 	if (!rotated) {
 		add_new(&set->bases, verify_set_name(path));
-		add_rotated(set, path);
+		r = add_rotated(set, path);
 	}
 	for (size_t i = 0; !rotated && i < sizeof(ends) / sizeof(ends[0]); i++) {
 		char *packed CLEANUP_FREE = mem_printf("%s%s", path, ends[i]);
@@ -116,6 +127,7 @@ static void add_file(struct verify_set *set, const char *path)
 	}
 	if (!there)
 		str_list_add(&set->gone, path);
+	return r;
 }
 
 /* Rotated files by path and number, each path's own file after them. */
@@ -144,19 +156,21 @@ static void set_twins_apart(struct verify_set *set)
 	set->files = files;
 }
 
-void verify_set_find(struct verify_set *ret, char *const *names, int n_names)
+int verify_set_find(struct verify_set *ret, char *const *names, int n_names)
 {
+	int r = 0;
 	*ret = (struct verify_set){0};
 	for (int i = 0; i < n_names; i++)
 		if (is_seals(names[i]))
 			add_new(&ret->seals, names[i]);
 	ret->seals_named = ret->seals.n_items > 0;
-	for (int i = 0; i < n_names; i++)
+	for (int i = 0; i < n_names && !r; i++)
 		if (!is_seals(names[i]))
-			add_file(ret, names[i]);
+			r = add_file(ret, names[i]);
 	if (ret->files.n_items > 0)
 		qsort(ret->files.items, ret->files.n_items, sizeof(char *), compare_files);
 	set_twins_apart(ret);
+	return r;
 }
 
 void verify_set_deinit(struct verify_set *set)
@@ -166,4 +180,5 @@ void verify_set_deinit(struct verify_set *set)
 	str_list_deinit(&set->bases);
 	str_list_deinit(&set->gone);
 	str_list_deinit(&set->twins);
+	free(set->unread);
 }

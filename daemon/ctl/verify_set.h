@@ -11,11 +11,12 @@ struct verify_set {
 	bool seals_named; /* a person named some: they may be of any of the files */
 	struct str_list bases; /* base names of paths that are looked at with all their files */
 	struct str_list gone; /* named, but not there */
+	char *unread; /* a folder that could not be listed; NULL: none */
 	struct str_list twins; /* compressed files whose original is still there, among the files */
 };
 
-/* Sorts NAMES and what is beside them. */
-void verify_set_find(struct verify_set *ret, char *const *names, int n_names);
+/* Sorts NAMES and what is beside them. 0, or -errno of the folder that is `unread`. */
+int verify_set_find(struct verify_set *ret, char *const *names, int n_names);
 void verify_set_deinit(struct verify_set *set);
 
 /* The path that the file at PATH had when it was written: without `.gz`, `.zst` and the number of a

@@ -43,6 +43,20 @@ class Good(Sealed):
         self.assertEqual(again["sealed"], 3000)
         self.assertEqual(again["not_proven"], [])
 
+    def test_folder_that_cannot_be_listed(self):
+        """It may have rotated files: nothing is good."""
+        self.sealed(self.cloudscale(1000).url, "max_size = 64KiB")
+        self.once()
+        for path in (*self.dir.glob("out.ndjson*"), self.public):
+            path.chmod(0o644)
+        self.dir.chmod(0o311)
+        self.addCleanup(self.dir.chmod, 0o700)
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
+        result = subprocess.run([*other, harness.TRAWLCTL, "verify", self.out, "--key", self.public],
+                                capture_output=True, text=True)  # fmt: skip
+        self.assertEqual((result.returncode, result.stdout), (75, ""), result.stderr)
+        self.assertIn("%s/: Permission denied" % self.dir, result.stderr)
+
     def test_original_that_stayed(self):
         """What was compressed and could not be removed is there twice, and has to be the same."""
         simulator = self.cloudscale(1000)
