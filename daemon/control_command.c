@@ -327,9 +327,10 @@ static json_t *refill(struct control_caller *caller, const char *source)
 		return unknown_source(&parts->pollers, source);
 	int code = errand_refill(poller, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
-		    : json_pack("{s:b, s:I, s:I, s:I, s:b}", "ok", 1, "gaps",
+		    : json_pack("{s:b, s:I, s:I, s:I, s:I, s:b}", "ok", 1, "gaps",
 			      (json_int_t)result.n_gaps, "expired", (json_int_t)result.n_expired,
-			      "lost", (json_int_t)result.n_lost, "failing", result.failing);
+			      "lost", (json_int_t)result.n_lost, "clock",
+			      (json_int_t)result.n_clock, "failing", result.failing);
 }
 
 static json_t *change(

@@ -47,6 +47,7 @@ struct refill_result {
 	size_t n_gaps; /* that are requested again */
 	size_t n_expired; /* older than what the API keeps */
 	size_t n_lost; /* of documents that were gone: not requested */
+	size_t n_clock; /* of wrong clocks: not requested, what was delivered would come twice */
 	bool failing; /* the source is: they wait until it works again */
 };
 

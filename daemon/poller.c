@@ -13,6 +13,19 @@
 #include "store/coverage.h"
 #include "store/cursors.h"
 
+/* What is older cannot be requested again, whatever clock is wrong. */
+static nsec_t oldest_time(const struct poller *poller)
+{
+	struct runner_status runner;
+	nsec_t now_time = clock_wall();
+	runner_status(poller->runner, &runner);
+	if (runner.skew_ns < 0)
+		now_time += runner.skew_ns;
+	if (runner.newest_time != NSEC_NONE && runner.newest_time < now_time)
+		now_time = runner.newest_time;
+	return errand_oldest_time(poller->source->definition, now_time);
+}
+
 /* Open gaps, and what is not reconciled, may be requested again: keys are kept from where the first
  * begins, or what can still be requested does. */
 static nsec_t kept_time(const struct poller *poller)
@@ -22,7 +35,7 @@ static nsec_t kept_time(const struct poller *poller)
 	bool gaps = poller->gap_time != NSEC_NONE && definition->resume.window &&
 		    coverage_open_gaps(poller->store, poller->source->name) > 0;
 	if (gaps) {
-		nsec_t oldest = errand_oldest_time(definition, clock_wall());
+		nsec_t oldest = oldest_time(poller);
 		nsec_t gap = poller->gap_time > oldest ? poller->gap_time : oldest;
 		time = time == NSEC_NONE || gap < time ? gap : time;
 	}

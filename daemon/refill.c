@@ -86,6 +86,11 @@ static void add_gap(const struct coverage_gap *gap, void *userdata)
 		search->result->n_lost++;
 		return;
 	}
+	/* dedupe keys followed the watermark, and do not reach back to where it begins */
+	if (strcmp(gap->reason, gap_reason_to_string(GAP_CLOCK)) == 0) {
+		search->result->n_clock++;
+		return;
+	}
 	if (span.start_time < search->oldest_time)
 		span.start_time = search->oldest_time;
 	if (span.start_time >= span.end_time) {

@@ -29,6 +29,8 @@ static void print_done(const char *name, const json_t *answer)
 			name);
 	print_count(answer, "expired", "not requested: older than what the API keeps");
 	print_count(answer, "lost", "not requested: the documents no longer exist");
+	print_count(answer, "clock",
+		"not requested: of wrong clocks, so what was delivered then would come twice (`trawlctl rewind` requests it nevertheless)");
 }
 
 int ctl_refill(const struct ctl_arguments *arguments)
