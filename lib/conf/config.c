@@ -3,8 +3,10 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -61,18 +63,34 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* 0, also where there is no such folder, or -errno. */
+static int list_folder(const char *folder, struct str_list *names)
+{
+	struct stat status;
+	if (lstat(folder, &status) != 0 && errno == ENOENT)
+		return 0;
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+	int error = directory ? 0 : errno;
+	while (directory && (errno = 0, entry = readdir(directory)))
+		if (str_ends(entry->d_name, ".conf") && entry->d_name[0] != '.')
+			str_list_add(names, entry->d_name);
+	if (directory) {
+		error = errno;
+		closedir(directory);
+	}
+	return -error;
+}
+
+/* A folder that cannot be listed is not an empty one: its sources would not be polled any more. */
 static void read_folder(struct config *config, struct findings *findings)
 {
 	char *folder CLEANUP_FREE = mem_printf("%s/conf.d", config->directory);
 	struct str_list names CLEANUP(str_list_deinit) = STR_LIST_NULL;
 	file_watch_look(&config->written, folder);
-	DIR *directory = opendir(folder);
-	struct dirent *entry;
-	while (directory && (entry = readdir(directory)))
-		if (str_ends(entry->d_name, ".conf") && entry->d_name[0] != '.')
-			str_list_add(&names, entry->d_name);
-	if (directory)
-		closedir(directory);
+	int r = list_folder(folder, &names);
+	if (r)
+		findings_add(findings, folder, 0, "cannot be read: %s", strerror(-r));
 	if (names.n_items)
 		qsort(names.items, names.n_items, sizeof(char *), compare_names);
 	for (size_t i = 0; i < names.n_items; i++) {

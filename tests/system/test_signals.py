@@ -88,6 +88,33 @@ class Signals(harness.Case):
         self.assertEqual(daemon.stop(), 0, daemon.text())
         self.assert_output(cloudscale.expected_lines(2, 0, 60), out)
 
+    def test_reload_without_its_folder(self):
+        """conf.d that is there and cannot be listed takes no source away."""
+        folder = self.dir / "conf.d"
+        folder.mkdir()
+        daemon = self.begin()
+        daemon.wait_log("up to date for the first time")
+        self.assertEqual(daemon.stop(), 0)
+        text = self.conf.read_text()
+        at, end = text.index("[source "), text.index("[sink ")
+        (folder / "acme.conf").write_text(text[at:end])
+        self.conf.write_text(text[:at] + text[end:])
+        daemon = self.daemon()
+        polls = self.sim.stats()["requests"]
+        wait_until(lambda: self.sim.stats()["requests"] >= polls + 2, "polls")
+        for broken in (lambda: folder.symlink_to(self.dir / "not mounted"), lambda: folder.symlink_to(folder)):
+            folder.rename(self.dir / "aside")
+            broken()
+            mark = daemon.mark()
+            daemon.signal(signal.SIGHUP)
+            self.assertIn("conf.d: cannot be read: ", daemon.wait_log("error: ", mark))
+            daemon.wait_log("the old one stays in use", mark)
+            polls = self.sim.stats()["requests"]
+            wait_until(lambda: self.sim.stats()["requests"] >= polls + 2, "polls after the reload")
+            self.check(78)
+            folder.unlink()
+            (self.dir / "aside").rename(folder)
+
     def test_reload_broken(self):
         """The old configuration stays as a whole and the log says why."""
         daemon = self.begin()
