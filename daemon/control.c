@@ -252,6 +252,16 @@ static void look_at_waits(struct ev_loop *loop, ev_prepare *watcher, int events)
 		ev_prepare_stop(loop, watcher);
 }
 
+/* trawld ends: CLIENT gets as much of its answer as it takes at once. */
+static void end(struct control_client *client)
+{
+	const struct buf *out = &client->out;
+	if (out->size > 0)
+		send(client->fd, out->data + client->n_sent, out->size - client->n_sent,
+			MSG_NOSIGNAL);
+	client_free(client);
+}
+
 struct control *control_new(struct trawld *trawld)
 {
 	const char *path = trawld_parts(trawld)->setup->config->daemon.control;
@@ -285,7 +295,7 @@ void control_free(struct control *control)
 		return;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i])
-			client_free(control->clients[i]);
+			end(control->clients[i]);
 	fanout_on_committed(control->parts->fanout, NULL, NULL);
 	ev_prepare_stop(control->parts->loop, &control->waits);
 	ev_io_stop(control->parts->loop, &control->acceptor);

@@ -35,6 +35,12 @@ json_t *control_refusal(int code, const char *text)
 	return value ? value : json_null();
 }
 
+static json_t *not_written(const struct parts *parts, const char *what)
+{
+	char *text CLEANUP_FREE = mem_printf("%s; %s", committer_why(parts->committer), what);
+	return control_refusal(EX_TEMPFAIL, text);
+}
+
 static json_t *unknown_name(const struct setup *setup, const char *name)
 {
 	char *hint CLEANUP_FREE = config_hint(setup->config, name);
@@ -282,8 +288,8 @@ static json_t *acknowledge_seen(
 	if (n > 0) {
 		coverage_acknowledge(parts->store, source, seen->asked_time, n, by);
 		if (!committer_flush(parts->committer))
-			return control_refusal(EX_TEMPFAIL,
-				"the state cannot be written now; trawld notes the acknowledgement as soon as it can");
+			return not_written(
+				parts, "trawld notes the acknowledgement as soon as it can");
 		log_notice(NULL,
 			"%zu gap%s of %s%s acknowledged by %s; not requested again from now on", n,
 			str_plural(n), source ? "source " : "all sources", source ? source : "",
@@ -303,11 +309,12 @@ static json_t *acknowledge_gaps(
 	struct gaps_seen seen = {.now_time = clock_wall()};
 	seen.asked_time = json_is_integer(asked) ? json_integer_value(asked) : seen.now_time;
 	if (!committer_flush(parts->committer))
-		return control_refusal(
-			EX_TEMPFAIL, "the state cannot be written now: nothing was changed");
+		return not_written(parts, "nothing was changed");
 	seen.list = json_array();
 	int r = coverage_each_gap(parts->store, source,
 		json_is_true(json_object_get(request, "all")), see_gap, &seen, &fault);
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(parts->committer, &fault);
 	json_t *value = r ? control_refusal(EX_TEMPFAIL, fault.text)
 			  : acknowledge_seen(caller, source, &seen);
 	json_decref(seen.list);
@@ -316,15 +323,14 @@ static json_t *acknowledge_gaps(
 
 static json_t *refill(struct control_caller *caller, const char *source)
 {
-	const struct parts *parts = caller->parts;
-	struct poller *poller = pollers_find(&parts->pollers, source);
+	struct poller *poller = pollers_find(&caller->parts->pollers, source);
 	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct refill_result result;
 	struct fault fault;
 	if (!source)
 		return control_refusal(EX_USAGE, "the request needs a source");
 	if (!poller)
-		return unknown_source(&parts->pollers, source);
+		return unknown_source(&caller->parts->pollers, source);
 	int code = errand_refill(poller, by, &result, &fault);
 	return code ? control_refusal(code, fault.text)
 		    : json_pack("{s:b, s:I, s:I, s:I, s:I, s:b}", "ok", 1, "gaps",
@@ -390,15 +396,14 @@ static json_t *skip(struct control_caller *caller, const char *name)
  * it had requested. */
 static json_t *rewind_to(struct control_caller *caller, const char *name, const json_t *request)
 {
-	const struct parts *parts = caller->parts;
 	const char *to = member(request, "to");
-	const struct poller *poller = pollers_find(&parts->pollers, name);
+	const struct poller *poller = pollers_find(&caller->parts->pollers, name);
 	if (!name || !to)
 		return control_refusal(EX_USAGE, "the request needs a source and a time");
 	if (trawld_is_stopping(caller->trawld))
 		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
 	if (!poller)
-		return unknown_source(&parts->pollers, name);
+		return unknown_source(&caller->parts->pollers, name);
 	char *by CLEANUP_FREE = control_caller_name(caller);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	struct fault fault = FAULT_NULL;
@@ -443,8 +448,7 @@ static json_t *dead_letters(struct control_caller *caller, const json_t *request
 		return control_refusal(EX_USAGE, "the request needs a name");
 	char *by CLEANUP_FREE = control_caller_name(caller);
 	if (!note_dead_letters(parts, name, resend, by))
-		return control_refusal(
-			EX_TEMPFAIL, "the state cannot be written now: nothing was changed");
+		return not_written(parts, "nothing was changed");
 	int r = resend ? fanout_resend(parts->fanout, name, &n, &fault)
 		       : fanout_discard(parts->fanout, name, &n, &fault);
 	if (r)
@@ -496,13 +500,12 @@ static json_t *replay(struct control_caller *caller, const json_t *request)
 
 static json_t *stop_replay(struct control_caller *caller, const json_t *request)
 {
-	const struct parts *parts = caller->parts;
 	struct fault fault = FAULT_NULL;
 	const char *name = member(request, "name");
 	if (!name)
 		return control_refusal(EX_USAGE, "the request needs a name");
 	char *by CLEANUP_FREE = control_caller_name(caller);
-	if (fanout_replay_stop(parts->fanout, name, by, &fault))
+	if (fanout_replay_stop(caller->parts->fanout, name, by, &fault))
 		return control_refusal(EX_USAGE, fault.text);
 	return json_pack("{s:b}", "ok", 1);
 }
@@ -530,16 +533,12 @@ static json_t *of_another(const struct parts *parts, const json_t *request)
 	return control_refusal(EX_CONFIG, text);
 }
 
-json_t *control_command(struct control_caller *caller, struct slice line)
+static json_t *carry_out(struct control_caller *caller, const json_t *request)
 {
-	const struct parts *parts = caller->parts;
-	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
 	const char *command = member(request, "command"), *source = member(request, "source");
-	json_t *value = of_another(parts, request);
-	if (value) {
-		json_decref(request);
+	json_t *value = of_another(caller->parts, request);
+	if (value)
 		return value;
-	}
 	if (!json_is_object(request) || !command)
 		value = control_refusal(
 			EX_USAGE, "the request is not a JSON object with a command");
@@ -578,6 +577,24 @@ json_t *control_command(struct control_caller *caller, struct slice line)
 	else
 		value = control_refusal(EX_USAGE,
 			"unknown command; expected status, poll, reload, rename, rename-sink, drop-sink, pause, resume, rewind, skip, refill, tail, dead-letters-resend, dead-letters-discard, replay or replay-stop");
+	return value;
+}
+
+/* VALUE, unless a command has failed because the state is damaged: a retry does not help. */
+static json_t *or_damage(const struct trawld *trawld, json_t *value)
+{
+	const struct fault *fault = trawld_damage(trawld);
+	if (!value || !fault || json_is_true(json_object_get(value, "ok")))
+		return value;
+	char *text CLEANUP_FREE = mem_printf("%s; trawld exits", fault->text);
+	json_decref(value);
+	return control_refusal(EX_CANTCREAT, text);
+}
+
+json_t *control_command(struct control_caller *caller, struct slice line)
+{
+	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
+	json_t *value = or_damage(caller->trawld, carry_out(caller, request));
 	json_decref(request);
 	return value;
 }

@@ -354,7 +354,8 @@ static int settle(
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL, change CLEANUP(buf_deinit) = BUF_NULL;
 	nsec_t now_time = clock_wall();
 	if (!committer_flush(reconciler->poller->committer))
-		return fault_set(reterr, FAULT_STORE, "the state cannot be written now");
+		return fault_set(
+			reterr, FAULT_STORE, "%s", committer_why(reconciler->poller->committer));
 	find_difference(reconciler, now_time, &difference);
 	nsec_t late_ns = difference.n_late > 0 ? now_time - difference.oldest_late : 0;
 	size_t n = can_tell_vanished(reconciler) ? difference.vanished.n_items : 0;

@@ -155,10 +155,13 @@ int errand_refill(
 	/* gaps that were just found are among the rows, too */
 	int r = committer_flush(poller->committer) ? 0 : STORE_E_FULL;
 	if (r)
-		fault_set(reterr, FAULT_STORE, "the state cannot be written now");
+		fault_set(reterr, FAULT_STORE, "%s; nothing was changed",
+			committer_why(poller->committer));
 	else
 		r = coverage_each_gap(
 			poller->store, poller->source->name, false, add_gap, &search, reterr);
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(poller->committer, reterr);
 	if (r || search.spans.n_items == 0) {
 		free(search.spans.items);
 		return r ? EX_TEMPFAIL : 0;

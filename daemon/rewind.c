@@ -16,6 +16,7 @@
 
 struct rewind {
 	const struct rewind_request *request;
+	bool *damaged; /* the state */
 	nsec_t time; /* where the next poll starts */
 	bool previous; /* in place of a time */
 	nsec_t horizon; /* older dedupe keys are dropped; NSEC_NONE: none */
@@ -110,8 +111,9 @@ static int write_cursor(struct store *store, const struct rewind *rewind, struct
 		reterr);
 }
 
-static int store_failed(int r)
+static int store_failed(const struct rewind *rewind, int r)
 {
+	*rewind->damaged = r == STORE_E_CORRUPT;
 	return r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 
@@ -134,7 +136,7 @@ static int find_cursor(struct store *store, struct rewind *rewind, struct fault 
 	}
 	int r = cursors_previous(store, name, &text, reterr);
 	if (r)
-		return store_failed(r);
+		return store_failed(rewind, r);
 	if (!text) {
 		fault_set(reterr, FAULT_CONFIG,
 			"source %s has no previous cursor: it was not rewound yet", name);
@@ -182,17 +184,23 @@ int rewind_check(const char *to, struct fault *reterr)
 }
 
 int rewind_source(struct store *store, const struct rewind_request *request, struct buf *out,
-	struct fault *reterr)
+	bool *ret_damaged, struct fault *reterr)
 {
 	struct rewind rewind CLEANUP(rewind_deinit) = {
-		.request = request, .time = NSEC_NONE, .before = CURSOR_NULL, .after = CURSOR_NULL};
+		.request = request,
+		.damaged = ret_damaged,
+		.time = NSEC_NONE,
+		.before = CURSOR_NULL,
+		.after = CURSOR_NULL,
+	};
 	char *text CLEANUP_FREE = NULL;
 	int code = read_time(request->to, &rewind, reterr);
+	*ret_damaged = false;
 	if (code)
 		return code;
 	int r = cursors_get(store, request->source, &text, reterr);
 	if (r)
-		return store_failed(r);
+		return store_failed(&rewind, r);
 	if (text && cursor_parse(&rewind.before, text))
 		return unreadable(request->source, reterr);
 	code = find_cursor(store, &rewind, reterr);
@@ -204,7 +212,7 @@ int rewind_source(struct store *store, const struct rewind_request *request, str
 	if (!r && !request->dry_run)
 		r = write_cursor(store, &rewind, reterr);
 	if (r)
-		return store_failed(r);
+		return store_failed(&rewind, r);
 	print_done(&rewind, out);
 	return 0;
 }

@@ -23,8 +23,8 @@ struct rewind_request {
 int rewind_check(const char *to, struct fault *reterr);
 
 /* Appends to OUT what was done, in lines for a person. 0, or an exit code with *RETERR: nothing was
- * changed. */
+ * changed; *RET_DAMAGED: because the state is damaged. */
 int rewind_source(struct store *store, const struct rewind_request *request, struct buf *out,
-	struct fault *reterr);
+	bool *ret_damaged, struct fault *reterr);
 
 #endif

@@ -51,6 +51,11 @@ void trawld_store_state(int outcome, const struct fault *fault, void *userdata)
 	}
 }
 
+const struct fault *trawld_damage(const struct trawld *trawld)
+{
+	return trawld->exit_code == EX_CANTCREAT ? &trawld->state_fault : NULL;
+}
+
 void trawld_fenced(const char *name, const struct fault *fault, void *userdata)
 {
 	struct trawld *trawld = userdata;

@@ -33,6 +33,8 @@ void trawld_close(struct trawld *trawld);
 
 /* What it is made of; the same until trawld_close. */
 const struct parts *trawld_parts(const struct trawld *trawld);
+/* The state was found damaged, and trawld is about to exit with 73: why. Else NULL. */
+const struct fault *trawld_damage(const struct trawld *trawld);
 /* Draining, or about to end. */
 bool trawld_is_stopping(const struct trawld *trawld);
 

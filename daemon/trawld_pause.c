@@ -57,7 +57,11 @@ static int keep(struct trawld *trawld, enum pause_kind kind, const char *name, b
 		return 0;
 	*changed = true;
 	int r = pause_set(trawld->parts.store, kind, name, paused, by, reterr);
-	return r ? r : trawld_load_pauses(trawld, reterr);
+	if (!r)
+		r = trawld_load_pauses(trawld, reterr);
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(trawld->parts.committer, reterr);
+	return r;
 }
 
 static int pause_source(struct trawld *trawld, struct poller *poller, bool paused, const char *by,

@@ -33,11 +33,14 @@ int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, s
 		return EX_USAGE;
 	}
 	if (!request->dry_run && !committer_flush(trawld->parts.committer)) {
-		fault_set(reterr, FAULT_STORE,
-			"the state cannot be written now: nothing was changed");
+		fault_set(reterr, FAULT_STORE, "%s; nothing was changed",
+			committer_why(trawld->parts.committer));
 		return EX_TEMPFAIL;
 	}
-	int code = rewind_source(trawld->parts.store, request, out, reterr);
+	bool damaged;
+	int code = rewind_source(trawld->parts.store, request, out, &damaged, reterr);
+	if (damaged)
+		committer_damaged(trawld->parts.committer, reterr);
 	if (code || request->dry_run)
 		return code;
 	log_notice(&poller->source->subject, "rewound to %s by %s", request->to, request->by);

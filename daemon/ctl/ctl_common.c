@@ -96,7 +96,7 @@ bool ctl_may_have_state(const struct config *config)
 
 int ctl_store_failed(int r, const struct fault *fault)
 {
-	fprintf(stderr, "trawlctl: %s\n", fault->text);
+	fprintf(stderr, "trawlctl: %s%s\n", fault->text, r == STORE_E_FULL ? "; try again" : "");
 	return r == STORE_E_LOCKED || r == STORE_E_FULL ? EX_TEMPFAIL : EX_CANTCREAT;
 }
 

@@ -46,7 +46,8 @@ static int rewind_state(const struct config *config, const struct rewind_request
 				stderr);
 		return code;
 	}
-	int code = rewind_source(store, request, &out, &fault);
+	bool damaged;
+	int code = rewind_source(store, request, &out, &damaged, &fault);
 	store_close(store);
 	if (code)
 		fprintf(stderr, "trawlctl: %s\n", fault.text);

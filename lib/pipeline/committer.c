@@ -48,6 +48,7 @@ struct committer {
 	bool waiting; /* for the backend's answer */
 	bool failing;
 	bool ended; /* it is corrupt or lost */
+	struct fault fault; /* while it is failing: why */
 	bool begun; /* something was committed */
 	bool copy_fails; /* the last one */
 	nsec_t copied_at; /* the log to the database */
@@ -66,6 +67,7 @@ static void committer_failed(struct committer *committer, int outcome, const str
 	bool news = !committer->failing;
 
 	committer->failing = true;
+	committer->fault = *fault;
 	if (outcome == STORE_E_CORRUPT || outcome == STORE_E_LOST) {
 		committer->ended = true;
 	} else {
@@ -315,4 +317,9 @@ void committer_damaged(struct committer *committer, const struct fault *fault)
 bool committer_failing(const struct committer *committer)
 {
 	return committer->failing;
+}
+
+const char *committer_why(const struct committer *committer)
+{
+	return committer->failing ? committer->fault.text : "the state cannot be written now";
 }

@@ -45,5 +45,7 @@ bool committer_finish(struct committer *committer);
 /* A reader found that the state is damaged: nothing is written any more, said once. */
 void committer_damaged(struct committer *committer, const struct fault *fault);
 bool committer_failing(const struct committer *committer);
+/* After a flush that has left something: why, for a person. */
+const char *committer_why(const struct committer *committer);
 
 #endif

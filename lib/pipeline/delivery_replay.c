@@ -316,7 +316,8 @@ int delivery_replay(struct delivery *delivery, struct replay *replay, const char
 	/* what is collected of the last one must not be written to the new one's row */
 	r = committer_flush(delivery->setup.committer)
 		    ? 0
-		    : fault_set(reterr, FAULT_STORE, "the state cannot be written now");
+		    : fault_set(reterr, FAULT_STORE, "%s; nothing was changed",
+			      committer_why(delivery->setup.committer));
 	number = replays_next_number(delivery->setup.store);
 	if (!r && replay->copy)
 		r = replay_copy_take(delivery->setup.state_directory, number, replay->copy, reterr);
@@ -325,6 +326,8 @@ int delivery_replay(struct delivery *delivery, struct replay *replay, const char
 		if (r && r != STORE_E_LOST && replay->copy) /* else it may have begun */
 			replay_copy_remove(delivery->setup.state_directory, number);
 	}
+	if (r == STORE_E_CORRUPT)
+		committer_damaged(delivery->setup.committer, reterr);
 	if (r) {
 		replay_free(replay);
 		return -1;

@@ -35,16 +35,19 @@
 int store_refused(const char *directory, const char *path, int error, struct fault *reterr)
 {
 	CLEANUP(buf_deinit) struct buf text = BUF_NULL;
-	bool passing = error == ENOSPC || error == EDQUOT || error == EIO || error == ENFILE ||
-		       error == EMFILE;
+	bool of_disk = error == ENOSPC || error == EDQUOT || error == EIO;
+	bool of_files = error == ENFILE || error == EMFILE;
 
 	buf_printf(&text, "cannot use the state in %s: ", directory);
 	if (error != EACCES && strcmp(directory, path) != 0)
 		buf_printf(&text, "%s: ", path);
 	buf_append_text(&text, strerror(error));
+	if (of_disk || of_files)
+		buf_append_text(&text, of_disk ? "; look at the disk and its quota"
+					       : "; raise the limit of open files");
 	denied_explain(path, directory, error, &text);
 	fault_set(reterr, FAULT_STORE, "%s", buf_text(&text));
-	return passing ? STORE_E_FULL : STORE_E_UNUSABLE;
+	return of_disk || of_files ? STORE_E_FULL : STORE_E_UNUSABLE;
 }
 
 /* 0, or why there is none and none can be made. */

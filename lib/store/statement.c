@@ -185,8 +185,7 @@ int statement_damaged(const struct store *store, struct fault *reterr, const cha
 static int statement_unreadable(const struct store *store, const char *why, struct fault *reterr)
 {
 	fault_set(reterr, FAULT_STORE,
-		"cannot read or write %s (%s): nothing is lost and trawld retries; look at the disk and its quota",
-		store->path, why);
+		"cannot read or write %s (%s): look at the disk and its quota", store->path, why);
 	return STORE_E_FULL;
 }
 
@@ -232,21 +231,20 @@ int statement_fault(const struct store *store, int code, struct fault *reterr)
 
 	switch (code & 0xff) {
 	case SQLITE_FULL:
-		fault_set(reterr, FAULT_STORE,
-			"no space left for %s: nothing is lost and trawld retries; free some space",
-			store->path);
+		fault_set(
+			reterr, FAULT_STORE, "no space left for %s: free some space", store->path);
 		return STORE_E_FULL;
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 		fault_set(reterr, FAULT_STORE,
-			"%s cannot be written (%s): nothing is lost and trawld retries; check that the state directory is mounted and who owns it",
+			"%s cannot be written (%s): check that the state directory is mounted and who owns it",
 			store->path, sqlite3_errstr(code));
 		return STORE_E_FULL;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
 		fault_set(reterr, FAULT_STORE,
-			"%s is locked by another program: trawld retries; end what has it open (a database shell, a backup)",
+			"%s is locked by another program: end what has it open (a database shell, a backup)",
 			store->path);
 		return STORE_E_FULL;
 	case SQLITE_IOERR:

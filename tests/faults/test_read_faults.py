@@ -17,6 +17,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 
 from on_disk import RECORDS, OnDisk, harness
@@ -25,6 +26,7 @@ from listen_http import ask, parse
 from sealed import GOOD
 
 ONCE, DAEMON, COMMAND, RELOAD = 8, 2, 1, 8  # points of each in the short form
+PROCESSES = 12  # of the long form, for daemons
 
 
 class ReadFaults(OnDisk):
@@ -148,12 +150,36 @@ class ReadFaults(OnDisk):
         daemon = self.start()
         self.wait_complete(daemon)
         self.assertEqual(daemon.stop(), 0)
+        if os.environ.get("TRAWLD_FAULTS") == "all":
+            self.share("test_daemon")
+            return
         n = 0
         for point in self.points(DAEMON):
             for how in ("once", "always"):
                 with self.subTest(read=point, how=how):
                     n += self.run_daemon("%d %s" % (point, how))
         print("campaign: reads: daemon: %d failures" % n, flush=True)
+
+    def share(self, test):
+        """Each read of the last run in one of several processes: daemons wait most of the time."""
+        last = len(self.log.read_text().splitlines())
+        size = -(-last // PROCESSES)
+        parts = ["%d-%d" % (first, min(first + size - 1, last)) for first in range(1, last + 1, size)]
+        command = [sys.executable, __file__, "ReadFaults." + test]
+        children = [
+            subprocess.Popen(
+                command, env={**os.environ, "TRAWLD_FAULTS": part}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            for part in parts
+        ]
+        for child in children:
+            self.addCleanup(child.kill)
+        for part, child in zip(parts, children):
+            told = child.communicate()[0]
+            with self.subTest(reads=part):
+                self.assertEqual(child.returncode, 0, told)
+            print("reads %s: %s" % (part, re.search("campaign.*|$", told)[0]), flush=True)
+        print("campaign: reads: %d, each once and always, in %s" % (last, test), flush=True)
 
     def start(self, fault=None, after=None):
         daemon = harness.Daemon(["-c", str(self.conf)], {**self.environment(), **self.environment_of(fault, after)})

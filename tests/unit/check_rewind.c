@@ -21,11 +21,13 @@ static void set_up(void)
 
 static int rewind_to(const char *to, bool dry_run, struct buf *out, struct fault *reterr)
 {
+	bool damaged;
+
 	buf_clear(out);
 	return rewind_source(store,
 		&(struct rewind_request){
 			.source = "a", .to = to, .by = "alice", .dry_run = dry_run},
-		out, reterr);
+		out, &damaged, reterr);
 }
 
 START_TEST(times)
