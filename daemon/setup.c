@@ -2,7 +2,10 @@
  * known. */
 #include "setup.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -250,6 +253,20 @@ static void check_listen(struct config *config, struct findings *findings)
 		findings_add(findings, entry->file, entry->line, "%s", fault.text);
 }
 
+/* Without its definitions, those that are installed would be used in their place. */
+static void check_providers(struct config *config, struct findings *findings)
+{
+	const char *folder = config->daemon.provider_directory;
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int error = folder && fd < 0 ? errno : 0;
+	if (error)
+		findings_add_at(findings, ini_find(&config->ini, "daemon", NULL),
+			"provider_directory", "provider_directory: %s: %s", folder,
+			strerror(error));
+	if (fd >= 0)
+		close(fd);
+}
+
 struct setup *setup_load(const char *path, struct findings *findings)
 {
 	struct setup *setup = MEM_NEW(struct setup);
@@ -278,6 +295,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 	check_seals(setup, findings);
 	check_targets(setup, findings);
 	check_listen(config, findings);
+	check_providers(config, findings);
 	setup_check_cluster(setup, findings);
 	setup_path_deinit(&providers);
 	if (findings->n_items == 0)

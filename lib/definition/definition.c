@@ -8,7 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/mem.h"
@@ -192,12 +192,14 @@ bool reader_condition(struct definition_reader *reader, const struct ini_section
 	return false;
 }
 
-/* The file of NAME along PATH, or NULL. */
+/* The file of NAME along PATH, or NULL. One that cannot be reached is the one: the next would be
+ * another definition. */
 static char *find_file(const char *name, const struct definition_path *path)
 {
 	for (size_t i = 0; i < path->n_directories; i++) {
 		char *file = mem_printf("%s/%s.conf", path->directories[i], name);
-		if (access(file, F_OK) == 0)
+		struct stat status;
+		if (lstat(file, &status) == 0 || (errno != ENOENT && errno != ENOTDIR))
 			return file;
 		free(file);
 	}

@@ -196,6 +196,20 @@ class Config(harness.Case):
         self.assertNotIn("10-a.conf:3: ", said)  # follows from line 5
         self.assertNotIn("ignored", said)
 
+    def test_definition_that_cannot_be_reached(self):
+        """An own definition that is away is not replaced with the installed one of the same name."""
+        self.write(GOOD)
+        self.check(0)
+        own = self.dir / "providers"
+        own.mkdir()
+        (own / "cloudscale.conf").symlink_to(self.dir / "not mounted")
+        self.write(GOOD.replace("provider_directory = PROVIDERS\n", ""))
+        self.assertIn("providers/cloudscale.conf: cannot be read: ", self.said(self.check(78)))
+        self.write(GOOD.replace("provider_directory = PROVIDERS", "provider_directory = %s" % (self.dir / "gone")))
+        (own / "cloudscale.conf").unlink()
+        said = self.said(self.check(78))
+        self.assertIn("provider_directory: %s: No such file" % (self.dir / "gone"), said)
+
     def test_state_is_no_directory(self):
         blocker = self.dir / "file"
         blocker.write_text("")
