@@ -395,9 +395,20 @@ static void print_kept(struct exposition *exposition, const struct parts *parts)
 		(double)parts->setup->config->daemon.keep_limit);
 }
 
+static void add_former(const char *source, uint64_t n, void *userdata)
+{
+	(void)source;
+	*(double *)userdata += (double)n;
+}
+
 static void print_process(struct exposition *exposition, const struct overview *overview)
 {
 	const struct parts *parts = overview->parts;
+	double n_former = 0;
+	overview_each_former(overview, add_former, &n_former);
+	print_one(exposition, "trawld_former_source_open_gaps", EXPOSITION_GAUGE,
+		"Gaps of sources that are no longer configured, that nobody has acknowledged.",
+		n_former);
 	print_one(exposition, "trawld_spool_bytes", EXPOSITION_GAUGE,
 		"Bytes in the state that wait for sinks.", (double)spool_bytes(parts->store));
 	print_one(exposition, "trawld_spool_limit_bytes", EXPOSITION_GAUGE,

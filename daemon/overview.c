@@ -83,6 +83,12 @@ void overview_deinit(struct overview *overview)
 	*overview = (struct overview){0};
 }
 
+void overview_each_former(const struct overview *overview, coverage_open_fn each, void *userdata)
+{
+	coverage_each_open(
+		overview->parts->store, &overview->parts->setup->source_names, each, userdata);
+}
+
 void overview_print_reasons(const struct overview *overview, struct buf *out)
 {
 	if (committer_failing(overview->parts->committer))

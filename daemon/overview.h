@@ -4,6 +4,7 @@
 #define TRAWLD_DAEMON_OVERVIEW_H
 
 #include "parts.h"
+#include "store/coverage.h"
 
 struct trawld;
 
@@ -43,6 +44,9 @@ void overview_take_source(
 	struct overview_source *ret, const struct overview *overview, const struct poller *poller);
 void overview_take_sinks(struct overview *overview);
 void overview_deinit(struct overview *overview);
+
+/* Calls EACH for sources that are no longer configured and have open gaps. */
+void overview_each_former(const struct overview *overview, coverage_open_fn each, void *userdata);
 
 /* Why trawld is not ready, a line each; nothing: it is. */
 void overview_print_reasons(const struct overview *overview, struct buf *out);

@@ -242,6 +242,19 @@ static json_t *sinks_json(const struct overview *overview, const char *name)
 	return sinks;
 }
 
+static void add_former(const char *source, uint64_t n, void *userdata)
+{
+	json_array_append_new(userdata,
+		json_pack("{s:o, s:o}", "name", json_value_text(source), "gaps", count_json(n)));
+}
+
+static json_t *former_json(const struct overview *overview)
+{
+	json_t *sources = json_array();
+	overview_each_former(overview, add_former, sources);
+	return sources;
+}
+
 json_t *status_json(const struct overview *overview, const char *name)
 {
 	json_t *status = json_object();
@@ -249,6 +262,7 @@ json_t *status_json(const struct overview *overview, const char *name)
 	json_object_set_new(status, "since", json_value_time(overview->start_time));
 	json_object_set_new(status, "not_ready", reasons_json(overview));
 	json_object_set_new(status, "sources", sources_json(overview, name));
+	json_object_set_new(status, "former_sources", former_json(overview));
 	json_object_set_new(status, "sinks", sinks_json(overview, name));
 	json_object_set_new(status, "spool", spool_json(overview));
 	json_object_set_new(status, "kept", kept_json(overview->parts));

@@ -254,11 +254,13 @@ static void print_countdown(const json_t *status, const struct terminal *termina
 /* WHOLE, or so much of it that the terminal shows it at once. */
 static void print_gaps(const json_t *status, struct buf *out)
 {
+	static const char *const lists[] = {"sources", "former_sources"};
 	json_int_t n_gaps = 0;
 	size_t i;
 	json_t *source;
-	json_array_foreach(json_object_get(status, "sources"), i, source) n_gaps +=
-		json_integer_value(json_object_get(source, "gaps"));
+	for (size_t list = 0; list < 2; list++)
+		json_array_foreach(json_object_get(status, lists[list]), i, source) n_gaps +=
+			json_integer_value(json_object_get(source, "gaps"));
 	if (n_gaps)
 		buf_printf(out, "%lld open gap%s, records may be missing: see `trawlctl gaps`\n",
 			(long long)n_gaps, str_plural((unsigned long long)n_gaps));

@@ -271,6 +271,7 @@ int status_print_check(const json_t *status, struct buf *out)
 	struct buf wrong CLEANUP(buf_deinit) = BUF_NULL;
 	struct slice reasons = slice_of(status_text(status, "not_ready")), line;
 	size_t n = append_wrong(status, "sources", "source", 0, &wrong);
+	n = append_wrong(status, "former_sources", "former source", n, &wrong);
 	n = append_wrong(status, "sinks", "sink", n, &wrong);
 	while (n == 0 && str_next_part(&reasons, '\n', &line))
 		buf_printf(&wrong, "%s%.*s", wrong.size ? "; " : "", (int)line.size, line.data);

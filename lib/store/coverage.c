@@ -104,6 +104,20 @@ uint64_t coverage_open_gaps(const struct store *store, const char *name)
 	return source ? source->n_open_gaps : 0;
 }
 
+void coverage_each_open(
+	const struct store *store, const struct names *names, coverage_open_fn each, void *userdata)
+{
+	const struct names *known = &store->catalog.source_names;
+
+	for (size_t i = 0; i < known->n_items; i++) {
+		uint64_t n = coverage_open_gaps(store, known->items[i]);
+		size_t handle;
+
+		if (n > 0 && !names_find(names, known->items[i], &handle))
+			each(known->items[i], n, userdata);
+	}
+}
+
 /* --- the transaction --- */
 
 static void bind_note(sqlite3_stmt *statement, const struct pending_note *note)

@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #include "base/gap.h"
+#include "base/names.h"
 
 struct coverage_gap {
 	int64_t number;
@@ -85,5 +86,11 @@ nsec_t coverage_until(const struct store *store, const char *source);
 
 /* Open gaps of SOURCE, committed and collected. */
 uint64_t coverage_open_gaps(const struct store *store, const char *source);
+
+typedef void (*coverage_open_fn)(const char *source, uint64_t n, void *userdata);
+
+/* Calls EACH for the sources with open gaps, N of them, that are not among NAMES. */
+void coverage_each_open(const struct store *store, const struct names *names, coverage_open_fn each,
+	void *userdata);
 
 #endif

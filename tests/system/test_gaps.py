@@ -61,6 +61,22 @@ class Gaps(harness.Case):
         for line in self.gaps("--all"):
             self.assertRegex(line, r"capped, found \S+, acknowledged \S+Z by \S+$")
 
+    def test_of_a_source_that_is_gone(self):
+        """Its gaps are shown until they are acknowledged, although it is no longer configured."""
+        self.once()
+        n = len(self.gaps())
+        self.conf.write_text(self.conf.read_text().replace("[source s]", "[source t]").replace("page.cap = 2\n", ""))
+        daemon = self.daemon()
+        wait_until((self.dir / "control").exists, "the control socket")
+        status = lambda: json.loads(self.ctl("status", "--json").text)
+        self.assertEqual(status()["former_sources"], [{"name": "s", "gaps": n}])
+        self.assertIn("former source s: %d open gap" % n, self.ctl("status", "--check", expect=1).text)
+        self.assertIn("%d open gap" % n, self.ctl("status").text)
+        self.assertEqual(len(self.gaps("--acknowledge")), n + 1)
+        self.assertEqual(status()["former_sources"], [])
+        self.assertNotIn("former", self.trawld("-c", str(self.conf), "status", "--check", program=harness.TRAWLCTL).out.decode())
+        self.assertEqual(daemon.stop(), 0)
+
     def test_while_running(self):
         """Found in one run, shown by the next one, acknowledged through it."""
         self.once()
