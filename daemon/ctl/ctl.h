@@ -76,6 +76,11 @@ int ctl_cannot_write(const char *path, int error);
 /* Prints that NAME's cursor in the state is none; the exit code. */
 int ctl_cursor_unreadable(const char *name);
 
+/* Does the state of this host have the sources of one shard only, and others have more? */
+bool ctl_has_one_shard(const struct config *config);
+/* Then says so on standard error: what was printed is not all. */
+void ctl_tell_shard(const struct config *config);
+
 /* Names the folder of dead letters in the state DIRECTORY, if there are any: they are not in the
  * state, and what copies or moves that leaves them. */
 void ctl_tell_dead_letters(const char *directory);

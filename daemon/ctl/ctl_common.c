@@ -116,6 +116,19 @@ int ctl_cursor_unreadable(const char *name)
 	return EX_CANTCREAT;
 }
 
+bool ctl_has_one_shard(const struct config *config)
+{
+	return config->daemon.state == STATE_POSTGRESQL && config->cluster.n_shards > 1;
+}
+
+void ctl_tell_shard(const struct config *config)
+{
+	if (ctl_has_one_shard(config))
+		fprintf(stderr,
+			"trawlctl: this is about the sources of one shard of %lld, which this host holds; ask the hosts of the others, too (`trawlctl cluster status`)\n",
+			(long long)config->cluster.n_shards);
+}
+
 void ctl_tell_dead_letters(const char *directory)
 {
 	char *path CLEANUP_FREE = mem_printf("%s/dead-letters", directory);

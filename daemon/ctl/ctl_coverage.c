@@ -17,6 +17,7 @@ struct coverage_report {
 	struct timelines timelines;
 	const char *source; /* NULL: all */
 	nsec_t since_time; /* NSEC_NONE: all */
+	bool one_shard; /* others have sources that are not known here */
 	size_t n_gaps;
 	struct buf out;
 };
@@ -66,7 +67,7 @@ static void print_source(struct coverage_report *report, const char *name,
 		else
 			print_text(name, &stretch, &report->out);
 	}
-	if (report->out.size == before && !json)
+	if (report->out.size == before && !json && !report->one_shard)
 		buf_printf(&report->out, "source %s: nothing is known to have been read%s\n", name,
 			report->since_time != NSEC_NONE ? " since then" : "");
 }
@@ -103,8 +104,9 @@ static void report_deinit(struct coverage_report *report)
 
 static int run(const struct config *config, const struct ctl_arguments *arguments, nsec_t since)
 {
-	struct coverage_report report CLEANUP(report_deinit) = {
-		.source = arguments->name, .since_time = since};
+	struct coverage_report report CLEANUP(report_deinit) = {.source = arguments->name,
+		.since_time = since,
+		.one_shard = ctl_has_one_shard(config)};
 	int code = ctl_read_state(config, collect, &report);
 	if (code)
 		return code;
@@ -113,6 +115,7 @@ static int run(const struct config *config, const struct ctl_arguments *argument
 		return ctl_unknown_source(arguments->name, config, NULL, 0);
 	print_sources(&report, config, arguments->json);
 	fputs(buf_text(&report.out), stdout);
+	ctl_tell_shard(config);
 	return report.n_gaps > 0 ? 1 : 0;
 }
 

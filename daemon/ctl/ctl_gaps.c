@@ -202,6 +202,8 @@ int ctl_gaps(const struct ctl_arguments *arguments)
 		printf("%zu gap%s acknowledged\n", listing.n_open, str_plural(listing.n_open));
 	else if (code == 0 && !arguments->json && listing.out.size == 0)
 		puts("no open gaps");
+	if (code == 0 && !arguments->acknowledge)
+		ctl_tell_shard(config);
 	buf_deinit(&listing.out);
 	config_free(config);
 	return code;

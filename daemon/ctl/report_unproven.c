@@ -87,6 +87,10 @@ void report_unproven(struct report *report, bool is_signed)
 		report_leave_open(report,
 			"Coverage, gaps, events and positions of sinks: there is no state in %s.",
 			report->config->daemon.state_directory);
+	if (ctl_has_one_shard(report->config))
+		report_leave_open(report,
+			"Anything about the sources of other shards: this is the report of one shard of %lld, which the host holds.",
+			(long long)report->config->cluster.n_shards);
 	tell_coverage(report);
 	tell_counters(report);
 	tell_archives(report);

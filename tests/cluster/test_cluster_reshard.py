@@ -160,6 +160,13 @@ class Reshard(nodes.Case):
             holder.wait_log("%d sources, 1 sink" % N)
         own = [{name for name, shard in self.shards_of().items() if shard == at} for at in range(2)]
         self.assertEqual([self.names_in(shard) for shard in range(2)], [(names, names) for names in own])
+        # what a host knows of is one shard, and it says so
+        for command in ("gaps", "coverage"):
+            said = self.ctl_of(holders[0].name, command)
+            self.assertIn("one shard of 2", said.err)
+            self.assertLessEqual(set(re.findall(r"^source (\w+):", said.text, re.M)), own[0])
+        report = self.ctl_of(holders[0].name, "report", "--from", "-1h", "--to", "now", "--format", "md")
+        self.assertIn("the report of one shard of 2", report.text)
         renamed = [section.replace("[source s0]", "[source t0]") for section in self.sections]
         self.write(holders[0].name, *renamed, shards=5)
         self.ctl_of(holders[0].name, "rename", "s0", "t0")
