@@ -259,6 +259,11 @@ static const char source_waiting[] = "SELECT coalesce(sum(n_records), 0) FROM ba
 				     " WHERE source = (SELECT id FROM sources WHERE name = ?1)"
 				     " AND number > (SELECT released FROM sources WHERE name = ?1)";
 
+/* Batches keep the first name that they had. */
+static const char keep_names_sql[] =
+	"INSERT OR IGNORE INTO batch_names(number, name) SELECT number, ?1 FROM batches"
+	" WHERE source = (SELECT id FROM sources WHERE name = ?1)";
+
 static int rename_source(struct store *store, struct routes_change *change, struct fault *reterr)
 {
 	int64_t n_others = 0, n_waiting = 0, n_read = 0;
@@ -277,7 +282,10 @@ static int rename_source(struct store *store, struct routes_change *change, stru
 		return r;
 	change->n_records = (uint64_t)n_waiting;
 	change->merged = n_read > 0;
-	r = run(store, "UPDATE coverage SET source = ?2 WHERE source = ?1", change, NULL, reterr);
+	r = run(store, keep_names_sql, change, NULL, reterr);
+	if (!r)
+		r = run(store, "UPDATE coverage SET source = ?2 WHERE source = ?1", change, NULL,
+			reterr);
 	if (!r)
 		r = run(store, "UPDATE OR REPLACE reconciled SET source = ?2 WHERE source = ?1",
 			change, NULL, reterr);

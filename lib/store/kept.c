@@ -290,9 +290,10 @@ static struct slice column_blob(sqlite3_stmt *statement, int column)
 }
 
 #define BATCH_COLUMNS                                                                              \
-	"SELECT b.number, s.name, b.provider, b.accepted_time, coalesce(b.keys, k.keys), b.body,"  \
-	" b.number > s.released FROM batches b JOIN sources s ON s.id = b.source"                  \
-	" LEFT JOIN batch_keys k ON k.number = b.number"
+	"SELECT b.number, coalesce(n.name, s.name), b.provider, b.accepted_time,"                  \
+	" coalesce(b.keys, k.keys), b.body, b.number > s.released FROM batches b"                  \
+	" JOIN sources s ON s.id = b.source LEFT JOIN batch_keys k ON k.number = b.number"         \
+	" LEFT JOIN batch_names n ON n.number = b.number"
 
 static int read_batch(
 	struct store *store, sqlite3_stmt *statement, struct batch **ret, struct fault *reterr)

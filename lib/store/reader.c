@@ -165,7 +165,7 @@ static int read_batch(struct store *store, const struct spool_head *head, struct
 	CLEANUP_STATEMENT sqlite3_stmt *statement = NULL;
 	struct fault fault = FAULT_NULL;
 	int64_t number = head->number;
-	const char *provider;
+	const char *provider, *name;
 	struct batch *batch;
 	bool row = false;
 	int r;
@@ -184,7 +184,9 @@ static int read_batch(struct store *store, const struct spool_head *head, struct
 	if (!provider || sqlite3_column_int64(statement, 0) != head->source->id)
 		return damaged(
 			store, number, "the index names it, the table has no such row", reterr);
-	batch = batch_new(head->source->name, provider, sqlite3_column_int64(statement, 2));
+	name = (const char *)sqlite3_column_text(statement, 6);
+	batch = batch_new(
+		name ? name : head->source->name, provider, sqlite3_column_int64(statement, 2));
 	if (batch_decode(batch, column_blob(statement, 5), column_blob(statement, 4), &fault) != 0)
 		r = damaged(store, number, fault.text, reterr);
 	else if (sqlite3_column_int64(statement, 3) != (int64_t)batch->n_records)

@@ -58,6 +58,7 @@ static const char *const news_sql[] = {
 
 /* In this order; ?1 is the number of the last committed batch, ?2 the time. */
 static const char *const adopt_sql[] = {
+	"DELETE FROM batch_names WHERE number NOT IN (SELECT number FROM batches)",
 	"INSERT INTO sources(name, updated_time) SELECT name, ?2 FROM temp.wanted_sources"
 	" WHERE name NOT IN (SELECT name FROM sources)",
 	"UPDATE sources SET start = w.start FROM temp.wanted_sources w"

@@ -183,6 +183,11 @@ static const char step_14[] = "CREATE TABLE moved(id INTEGER PRIMARY KEY, moved_
  * PostgreSQL that were there before have no value. */
 static const char step_15[] = "ALTER TABLE reconciled ADD COLUMN late INTEGER;";
 
+/* Under which name the records of a batch were accepted, where their source has another one since.
+ * What was sent of them and not acknowledged is sent again as it was. */
+static const char step_16[] =
+	"CREATE TABLE batch_names(number INTEGER PRIMARY KEY, name TEXT NOT NULL);";
+
 static const char *const steps[] = {
 	step_1,
 	step_2,
@@ -199,6 +204,7 @@ static const char *const steps[] = {
 	step_13,
 	step_14,
 	step_15,
+	step_16,
 };
 
 const struct schema schema_current = {

@@ -74,7 +74,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
 		"SELECT min(number) FROM batches WHERE source = ?1 AND number > ?2",
 	[STATEMENT_BATCH_GET] =
 		"SELECT b.source, b.provider, b.accepted_time, b.n_records,"
-		" coalesce(b.keys, k.keys), b.body FROM batches b"
+		" coalesce(b.keys, k.keys), b.body,"
+		" (SELECT name FROM batch_names n WHERE n.number = b.number) FROM batches b"
 		" LEFT JOIN batch_keys k ON k.number = b.number WHERE b.number = ?1",
 	[STATEMENT_BATCH_COUNT] = "SELECT count(*), coalesce(sum(n_records), 0) FROM batches"
 				  " WHERE source = ?1 AND number > ?2",

@@ -17,6 +17,7 @@ import cloudscale
 RECORDS = 600
 OPEN = "CREATE INDEX coverage_open ON coverage(source) WHERE acknowledged_time IS NULL"
 UNDO = {  # what makes a state of version N - 1 of one of version N
+    16: "DROP TABLE batch_names",
     15: "ALTER TABLE reconciled DROP COLUMN late",
     14: "DROP TABLE moved",
     13: "DROP TABLE replays",

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """The http sink: everything arrives, in order and unchanged, through faults, a kill and refusals."""
 
+import collections
 import json
 import shutil
 import signal
 
 import harness
 from harness import wait_until
-from http_sink import Http
+from http_sink import RECORDS, Http
 
 
 class Plain(Http):
@@ -56,6 +57,56 @@ class Plain(Http):
         self.once()
         self.assertEqual(self.receiver.stats()["repeats"]["ndjson"], 1)
         self.assert_records(self.once_each("ndjson"))
+
+    def rename(self):
+        """The source is called acme-2 from now on."""
+        self.conf.write_text(self.conf.read_text().replace("[source acme]", "[source acme-2]"))
+        self.ctl("rename", "acme", "acme-2")
+
+    def hang(self, path, encoding):
+        """A daemon, and a request that the receiver has taken and does not answer."""
+        self.start(path, encoding, "batch_age = 0s\nformat = envelope\ntimeout = 3s")
+        self.conf.write_text(self.conf.read_text().replace("control = off", "control = %s" % (self.dir / "control")))
+        self.receiver.faults({"kind": "hang", "times": 1, "path": path})
+        daemon = self.daemon()
+        wait_until(lambda: any(entry["fault"] == "hang" for entry in self.receiver.log()), "the first request")
+        wait_until(lambda: self.cloud.stats()["requests"] > 30, "more pages")
+        return daemon
+
+    def test_same_after_a_rename(self):
+        """Records keep the name under which they were accepted, so that what is sent again is the same."""
+        for running, read_twice in ((False, False), (True, False), (False, True)):
+            with self.subTest(running=running, read_twice=read_twice):
+                self.setUp()
+                daemon = self.hang("/ndjson", "ndjson")
+                if not running:
+                    daemon.kill()
+                if read_twice:  # the new name has read all of it before the rename: both kinds of records wait
+                    self.receiver.faults({"kind": "status", "status": 503, "path": "/ndjson"})
+                    self.conf.write_text(self.conf.read_text().replace("[source acme]", "[source acme-2]"))
+                    self.assertEqual(self.trawld("-c", str(self.conf), "--once").code, 75)
+                    self.receiver.faults()
+                self.rename()
+                if running:
+                    wait_until(lambda: self.receiver.stats()["new"]["ndjson"] == RECORDS, "all records")
+                    self.assertEqual(daemon.stop(), 0)
+                self.once()
+                self.assertEqual(self.receiver.stats()["repeats"]["ndjson"], 1)
+                found = [json.loads(text) for text in self.once_each("ndjson")]
+                names = collections.Counter(record["source"] for record in found)
+                self.assertGreater(names["acme"], 0)
+                self.assertGreater(names["acme-2"], 0)
+                if not read_twice:  # in that case, equal records are counted twice
+                    self.assertEqual([record["record"] for record in found], list(map(json.loads, self.expected)))
+
+    def test_same_documents_after_a_rename(self):
+        daemon = self.hang("/audit/_bulk", "elasticsearch")
+        daemon.kill()
+        self.rename()
+        self.once()
+        self.assertGreater(self.receiver.stats()["conflicts"], 0)
+        self.assertEqual(len(self.receiver.stats()["violations"]), 0)
+        self.assertEqual(sum(len(request["records"]) for request in self.got("bulk")), RECORDS)
 
     def test_same_after_a_reload(self):
         """A job keeps the requests that it was first sent in, whatever the configuration says now; also when the

@@ -61,6 +61,9 @@ static const char *const statements[] = {
 		"JOIN numbers m ON m.old_shard = x.shard AND m.old_number = x.number",
 		"shard = to_shard, source = to_source, number = to_number",
 		"DROP to_shard, DROP to_source, DROP to_number"),
+	MAKE("batch_names", "m.shard AS to_shard, m.number AS to_number",
+		"JOIN numbers m ON m.old_shard = x.shard AND m.old_number = x.number",
+		"shard = to_shard, number = to_number", "DROP to_shard, DROP to_number"),
 	/* every shard has every sink; one that was paused anywhere is paused */
 	MAKE("sinks",
 		"to_shard, dense_rank() OVER (ORDER BY x.name) AS to_id, g.last_number AS to_number",
@@ -90,6 +93,7 @@ static const char *const statements[] = {
 	PUT("sources"),
 	PUT("batches"),
 	PUT("batch_keys"),
+	PUT("batch_names"),
 	PUT("sinks"),
 	PUT("routes"),
 	PUT("coverage"),
