@@ -1,8 +1,11 @@
 /* See remarks.h. */
 #include "remarks.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -163,6 +166,39 @@ static void remark_sink(const struct config *config, const struct setup_sink *si
 	log_notice(&subject, "no source lists it in its `sinks`: it receives nothing");
 }
 
+static void remark_letters_of(const char *folder, const char *name)
+{
+	static const char ending[] = ".ndjson", of_source[] = "source:";
+	char *path CLEANUP_FREE = mem_printf("%s/%s", folder, name);
+	char *stem CLEANUP_FREE = mem_strdup(name);
+	struct stat status;
+	if (!str_ends(name, ending) || stat(path, &status) != 0 || status.st_size == 0)
+		return;
+	stem[strlen(name) - strlen(ending)] = '\0';
+	if (str_starts(name, of_source))
+		log_notice(NULL,
+			"%s holds what an API sent instead of records (read it, then remove it)",
+			path);
+	else
+		log_notice(NULL,
+			"%s holds records that were rejected (`trawlctl dead-letters list %s` shows them, then resend or discard them)",
+			path, stem);
+}
+
+/* What was said when they were rejected may be long ago. */
+static void remark_letters(const struct config *config)
+{
+	char *folder CLEANUP_FREE = mem_printf("%s/dead-letters", config->daemon.state_directory);
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+	if (!directory && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+		log_notice(NULL, "cannot read %s: %s", folder, strerror(errno));
+	while (directory && (entry = readdir(directory)))
+		remark_letters_of(folder, entry->d_name);
+	if (directory)
+		closedir(directory);
+}
+
 void remarks_log(const struct setup *setup)
 {
 	const struct config *config = setup->config;
@@ -172,4 +208,5 @@ void remarks_log(const struct setup *setup)
 	remark_definitions(setup);
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		remark_sink(setup->config, setup->sinks[i]);
+	remark_letters(config);
 }

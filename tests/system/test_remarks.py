@@ -21,6 +21,23 @@ class Remarks(harness.Case):
         self.assertNotIn("secret-token-of-acme", result.err)
         return [line for line in result.err.splitlines() if phrase in line]
 
+    def test_dead_letters(self):
+        """Who did not see the log when records were rejected is told at the next start."""
+        self.configure(self.acme, self.file_sink())
+        letters = self.state / "dead-letters"
+        phrase = "%s/" % letters
+        self.assertEqual(self.told(phrase), [])
+        letters.mkdir(parents=True)
+        (letters / "archive.ndjson").touch()
+        (letters / "gone.resend").write_text("1 2 3\n")
+        self.assertEqual(self.told(phrase), [])
+        for name in ("archive", "gone", "source:acme"):
+            (letters / (name + ".ndjson")).write_text("{}\n")
+        told = "\n".join(self.told(phrase))
+        self.assertEqual(told.count("holds records that were rejected"), 2)
+        self.assertIn("`trawlctl dead-letters list gone`", told)
+        self.assertIn("source:acme.ndjson holds what an API sent instead of records", told)
+
     def test_open_files(self):
         self.configure(self.acme, self.file_sink())
         self.dir.chmod(0o755)
