@@ -88,16 +88,15 @@ static void part_close(struct file_part *part)
 
 int file_part_begin(struct file_part *part, const char *path, mode_t mode)
 {
-	int error;
 	*part = (struct file_part){.name = mem_printf("%s.%08x.part", path,
 					   (unsigned)random_below((uint64_t)UINT32_MAX + 1))};
 	unfinished = part->name;
 	watch_signals(part);
 	part->fd = open(part->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	error = part->fd < 0 ? errno : 0;
-	if (error)
+	int r = part->fd < 0 ? -errno : 0;
+	if (r)
 		part_close(part);
-	return -error;
+	return r;
 }
 
 /* Without replacing what has the name; NFS knows no such rename. */
