@@ -53,11 +53,23 @@ static const char *cursor_text(const struct cursor_definition *cursor)
 	return cursor->header ? cursor->header : cursor->text;
 }
 
-static int refuse_cursor(const struct page *page, const struct cursor_definition *cursor,
-	struct fault *fault, enum fault_class class, const char *what)
+/* A cursor of the definition, and the response that it is looked for in. */
+struct search {
+	struct page *page;
+	const struct source *source;
+	const struct http_response *response;
+	const char *url; /* of the response */
+	const struct cursor_definition *cursor;
+	int column; /* of the envelope; -1: it is not there */
+	int column_last; /* of the last element, the same */
+};
+
+static int refuse_cursor(
+	const struct search *search, struct fault *fault, enum fault_class class, const char *what)
 {
-	char *text CLEANUP_FREE = mem_printf("the cursor at `%s` %s", cursor_text(cursor), what);
-	return page_refuse(page, fault, class, text);
+	char *text CLEANUP_FREE =
+		mem_printf("the cursor at `%s` %s", cursor_text(search->cursor), what);
+	return page_refuse(search->page, fault, class, text);
 }
 
 /* Scheme, host and port of an absolute URL, as they are written. */
@@ -68,32 +80,32 @@ static size_t origin_size(const char *url)
 	return (size_t)(host - url) + strcspn(host, "/?#");
 }
 
-static int read_single_value(const struct page *page, const struct cursor_definition *cursor,
-	struct slice value, const char *url, char **ret, struct fault *reterr)
+static int read_single_value(
+	const struct search *search, struct slice value, char **ret, struct fault *reterr)
 {
+	const struct cursor_definition *cursor = search->cursor;
 	if (is_no_cursor(cursor, value))
 		return 0;
 	if (json_kind_of(value) == JSON_KIND_TRUE)
-		return refuse_cursor(
-			page, cursor, reterr, FAULT_BODY, "is true, which is not a cursor");
+		return refuse_cursor(search, reterr, FAULT_BODY, "is true, which is not a cursor");
 	if (value.size > NEXT_MAX)
-		return refuse_cursor(page, cursor, reterr, FAULT_LIMIT, "is longer than 64 KiB");
+		return refuse_cursor(search, reterr, FAULT_LIMIT, "is longer than 64 KiB");
 	if (!utf8_is_valid(value))
-		return refuse_cursor(page, cursor, reterr, FAULT_BODY, "is not valid UTF-8");
+		return refuse_cursor(search, reterr, FAULT_BODY, "is not valid UTF-8");
 	if (!cursor->is_url) {
 		*ret = mem_strndup(value.data, value.size);
 		return 0;
 	}
 	if (json_kind_of(value) != JSON_KIND_STRING)
-		return refuse_cursor(page, cursor, reterr, FAULT_BODY, "is not a string");
+		return refuse_cursor(search, reterr, FAULT_BODY, "is not a string");
 	struct buf scratch CLEANUP(buf_deinit) = BUF_NULL;
 	struct slice content = json_content(value, &scratch);
 	char *reference CLEANUP_FREE = mem_strndup(content.data, content.size);
 	char *link CLEANUP_FREE = NULL;
-	char *origin CLEANUP_FREE = mem_strndup(url, origin_size(url));
-	if (strlen(reference) != content.size || url_resolve(url, reference, &link) ||
+	char *origin CLEANUP_FREE = mem_strndup(search->url, origin_size(search->url));
+	if (strlen(reference) != content.size || url_resolve(search->url, reference, &link) ||
 		(cursor->path_only && url_replace_origin(link, origin, ret)))
-		return refuse_cursor(page, cursor, reterr, FAULT_ORIGIN,
+		return refuse_cursor(search, reterr, FAULT_ORIGIN,
 			"is not an http or https URL of the configured origin");
 	if (!cursor->path_only) {
 		*ret = link;
@@ -104,13 +116,13 @@ static int read_single_value(const struct page *page, const struct cursor_defini
 
 /* The value at VALUES, or, of a cursor of several members, the array of the values there: all of
  * them, or none. */
-static int read_cursor_value(const struct page *page, const struct cursor_definition *cursor,
-	const struct slice *values, const char *url, char **ret, struct fault *reterr)
+static int read_cursor_value(
+	const struct search *search, const struct slice *values, char **ret, struct fault *reterr)
 {
 	struct buf array CLEANUP(buf_deinit) = BUF_NULL;
-	size_t n_missing = 0, n = cursor->n_more + 1;
+	size_t n_missing = 0, n = search->cursor->n_more + 1;
 	if (n == 1)
-		return read_single_value(page, cursor, values[0], url, ret, reterr);
+		return read_single_value(search, values[0], ret, reterr);
 	for (size_t i = 0; i < n; i++) {
 		n_missing += is_nothing(values[i]);
 		buf_append_char(&array, i ? ',' : '[');
@@ -120,9 +132,9 @@ static int read_cursor_value(const struct page *page, const struct cursor_defini
 	if (n_missing == n)
 		return 0;
 	if (n_missing)
-		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
-			"lacks a member, or one of them is empty");
-	return read_single_value(page, cursor, buf_slice(&array), url, ret, reterr);
+		return refuse_cursor(
+			search, reterr, FAULT_BODY, "lacks a member, or one of them is empty");
+	return read_single_value(search, buf_slice(&array), ret, reterr);
 }
 
 /* --- cursors --- */
@@ -132,61 +144,63 @@ static bool same_text(struct slice a, struct slice b)
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static int read_last(const struct page *page, const struct source *source,
-	const struct cursor_definition *cursor, int column, const char *url, char **ret,
-	struct fault *reterr)
+static int read_last(const struct search *search, char **ret, struct fault *reterr)
 {
+	const struct page *page = search->page;
+	int column = search->column_last;
 	size_t n = page->scan.n_elements;
 	/* what cannot be a record may still have what the next page is requested with */
-	while (n > 0 && page_is_bad(page, source, n - 1) && is_blank(field(page, n - 1, column)))
+	while (n > 0 && page_is_bad(page, search->source, n - 1) &&
+		is_blank(field(page, n - 1, column)))
 		n--;
 	if (n == 0 && page->scan.n_elements > 0)
-		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
-			"is needed, but no element of the page has it");
-	return n ? read_cursor_value(page, cursor, field_at(page, n - 1, column), url, ret, reterr)
-		 : 0;
+		return refuse_cursor(
+			search, reterr, FAULT_BODY, "is needed, but no element of the page has it");
+	return n ? read_cursor_value(search, field_at(page, n - 1, column), ret, reterr) : 0;
 }
 
 /* Where ties are possible a page may be cut amid equal values: then the value before them is where
  * the next page has to begin. */
-static int read_ties(struct page *page, const struct cursor_definition *cursor, int column,
-	const char *url, struct fault *reterr)
+static int read_ties(const struct search *search, struct fault *reterr)
 {
+	const struct cursor_definition *cursor = search->cursor;
+	struct page *page = search->page;
+	int column = search->column_last;
 	size_t n = page->scan.n_elements, at = n;
 	bool full = cursor->ties && n >= cursor->ties;
 	if (!cursor->ties || n == 0)
 		return 0;
 	struct slice value = field(page, n - 1, column);
 	if (is_blank(value) && full)
-		return refuse_cursor(page, cursor, reterr, FAULT_BODY,
+		return refuse_cursor(search, reterr, FAULT_BODY,
 			"is missing in the last element of a full page");
 	while (at > 0 && same_text(field(page, at - 1, column), value))
 		at--;
 	page->n_tied = n - at;
 	if (at > 0)
 		return read_cursor_value(
-			page, cursor, field_at(page, at - 1, column), url, &page->back, reterr);
+			search, field_at(page, at - 1, column), &page->back, reterr);
 	if (!full)
 		return 0;
-	return refuse_cursor(page, cursor, reterr, FAULT_LIMIT,
+	return refuse_cursor(search, reterr, FAULT_LIMIT,
 		"is the same in all elements of a full page, so that what follows cannot be requested (a larger page_size can help)");
 }
 
 /* The next link of all Link headers. One that cannot be read may hold it. */
-static int read_links(const struct page *page, const struct http_response *response,
-	const char *url, char **ret, struct fault *reterr)
+static int read_links(const struct search *search, char **ret, struct fault *reterr)
 {
-	for (size_t i = 0; i < response->headers.n_items; i++) {
-		const struct http_header *header = &response->headers.items[i];
+	const struct http_headers *headers = &search->response->headers;
+	for (size_t i = 0; i < headers->n_items; i++) {
+		const struct http_header *header = &headers->items[i];
 		struct buf excerpt CLEANUP(buf_deinit) = BUF_NULL;
 		char *link CLEANUP_FREE = NULL;
 		if (strcasecmp(header->name, "Link") != 0)
 			continue;
-		if (url_from_link_header(slice_of(header->value), "next", url, &link)) {
+		if (url_from_link_header(slice_of(header->value), "next", search->url, &link)) {
 			http_excerpt(slice_of(header->value), PAGE_EXCERPT_SIZE, &excerpt);
 			char *what CLEANUP_FREE = mem_printf(
 				"its Link header cannot be read (`%s`)", buf_text(&excerpt));
-			return page_refuse(page, reterr, FAULT_BODY, what);
+			return page_refuse(search->page, reterr, FAULT_BODY, what);
 		}
 		if (link && !*ret) {
 			*ret = link;
@@ -196,10 +210,9 @@ static int read_links(const struct page *page, const struct http_response *respo
 	return 0;
 }
 
-static int read_cursor(const struct page *page, const struct source *source,
-	const struct cursor_definition *cursor, int column, int last_column,
-	const struct http_response *response, const char *url, char **ret, struct fault *reterr)
+static int read_cursor(const struct search *search, char **ret, struct fault *reterr)
 {
+	const struct cursor_definition *cursor = search->cursor;
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
 	char *link CLEANUP_FREE = NULL;
 	struct slice header;
@@ -208,14 +221,14 @@ static int read_cursor(const struct page *page, const struct source *source,
 		return 0;
 	case CURSOR_POINTER:
 		return read_cursor_value(
-			page, cursor, &page->scan.envelope[column], url, ret, reterr);
+			search, &search->page->scan.envelope[search->column], ret, reterr);
 	case CURSOR_LAST:
-		return read_last(page, source, cursor, last_column, url, ret, reterr);
+		return read_last(search, ret, reterr);
 	case CURSOR_HEADER:
-		header = http_headers_get(&response->headers, cursor->header);
+		header = http_headers_get(&search->response->headers, cursor->header);
 		break;
 	case CURSOR_LINK:
-		if (read_links(page, response, url, &link, reterr))
+		if (read_links(search, &link, reterr))
 			return -1;
 		header = slice_of(link);
 		break;
@@ -223,7 +236,7 @@ static int read_cursor(const struct page *page, const struct source *source,
 	if (!header.data || header.size == 0)
 		return 0;
 	json_encode(header, &text);
-	return read_single_value(page, cursor, buf_slice(&text), url, ret, reterr);
+	return read_single_value(search, buf_slice(&text), ret, reterr);
 }
 
 static int check_complete(
@@ -452,6 +465,19 @@ static int read_envelope(struct page *page, const struct source *source,
 	const struct http_response *response, const char *url, struct fault *reterr)
 {
 	const struct definition *definition = source->definition;
+	struct search next = {
+		.page = page,
+		.source = source,
+		.response = response,
+		.url = url,
+		.cursor = &definition->page_cursor,
+		.column = source->envelope_page,
+		.column_last = source->column_last_page,
+	};
+	struct search resume = next;
+	resume.cursor = &definition->resume_cursor;
+	resume.column = source->envelope_resume;
+	resume.column_last = source->column_last_resume;
 	int r = page->nothing ? 0 : check_complete(page, source, reterr);
 	if (!r && !page->nothing)
 		r = check_array(page, source, reterr);
@@ -460,14 +486,11 @@ static int read_envelope(struct page *page, const struct source *source,
 		r = page_check_records(page, source, reterr);
 	}
 	if (!r)
-		r = read_cursor(page, source, &definition->page_cursor, source->envelope_page,
-			source->column_last_page, response, url, &page->next, reterr);
+		r = read_cursor(&next, &page->next, reterr);
 	if (!r)
-		r = read_ties(
-			page, &definition->page_cursor, source->column_last_page, url, reterr);
+		r = read_ties(&next, reterr);
 	if (!r)
-		r = read_cursor(page, source, &definition->resume_cursor, source->envelope_resume,
-			source->column_last_resume, response, url, &page->resume, reterr);
+		r = read_cursor(&resume, &page->resume, reterr);
 	if (!r && page->next && definition->page_cursor.is_url)
 		r = source_may_request(source, page->next, reterr);
 	if (!r && page->resume && definition->resume_cursor.is_url)
