@@ -162,10 +162,11 @@ static int keep_secret(
 	char *directory CLEANUP_FREE = mem_printf("%s/secrets", new_source->directory);
 	char *path CLEANUP_FREE = mem_printf("%s/%s-%s", directory, new_source->name, key);
 	struct buf text CLEANUP(buf_deinit) = BUF_NULL;
-	if (mkdir(directory, 0700) == 0)
+	int r = file_make_folder(directory, 0700);
+	if (r < 0)
+		return ctl_cannot_write(directory, -r);
+	if (r > 0)
 		give_to_daemon(new_source, directory);
-	else if (errno != EEXIST)
-		return ctl_cannot_write(directory, errno);
 	buf_append_slice(&text, value);
 	buf_append_char(&text, '\n');
 	int code = write_new(new_source, path, buf_slice(&text), 0600);
@@ -363,8 +364,9 @@ static int write_source(struct new_source *new_source)
 {
 	char *directory CLEANUP_FREE = mem_printf("%s/conf.d", new_source->directory);
 	char *path CLEANUP_FREE = mem_printf("%s/%s.conf", directory, new_source->name);
-	if (mkdir(directory, 0755) != 0 && errno != EEXIST)
-		return ctl_cannot_write(directory, errno);
+	int r = file_make_folder(directory, 0755);
+	if (r < 0)
+		return ctl_cannot_write(directory, -r);
 	return write_new(new_source, path, buf_slice(&new_source->text), 0644);
 }
 

@@ -1,11 +1,13 @@
 /* See file.h. */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -122,6 +124,30 @@ int file_sync_folder(const char *path)
 	int r = fsync(fd) != 0 ? -errno : 0;
 	close(fd);
 	return r;
+}
+
+static bool is_empty(const char *folder)
+{
+	DIR *stream = opendir(folder);
+	size_t n = 0;
+	while (stream && n <= 2 && readdir(stream)) /* . and .. */
+		n++;
+	if (stream)
+		closedir(stream);
+	return stream && n <= 2;
+}
+
+int file_make_folder(const char *path, mode_t mode)
+{
+	bool new = mkdir(path, mode) == 0;
+	if (!new && (errno != EEXIST || !is_empty(path)))
+		return errno == EEXIST ? 0 : -errno;
+	int r = file_sync_folder(path);
+	if (r == -EACCES) /* who may not read it may not sync it */
+		r = 0;
+	if (r && new)
+		rmdir(path);
+	return r ? r : new;
 }
 
 int file_part_end(struct file_part *part, const char *path, int error)

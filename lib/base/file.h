@@ -17,6 +17,10 @@ int file_write(int fd, struct slice text);
 /* Makes the names in the folder of PATH durable. 0, or -errno. */
 int file_sync_folder(const char *path);
 
+/* Makes the folder PATH, or nothing, and its name durable; also that of an empty one, which
+ * somebody may have been about to do. 1: it is new. 0: it was there. Or -errno. */
+int file_make_folder(const char *path, mode_t mode);
+
 /* A file that becomes PATH once all of it is there. Meanwhile it has a name in the same folder that
  * nobody else uses. SIGHUP, SIGINT and SIGTERM remove it before they end the process; SIGKILL
  * leaves it. For commands: one at a time, and not in a process with threads. */

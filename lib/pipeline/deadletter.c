@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/denied.h"
+#include "base/file.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/encode.h"
@@ -229,26 +230,13 @@ static int deadletter_open(int directory, const char *sink, int *ret_fd)
 /* Opens STATE/dead-letters, made durable when it is new. */
 static int deadletter_directory(const char *state_directory, int *ret_fd)
 {
-	int r = 0;
-	int directory;
-	int state = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_FREE char *path = mem_printf("%s/dead-letters", state_directory);
+	int r = file_make_folder(path, 0700);
 
-	if (state < 0)
-		return -errno;
-	if (mkdirat(state, "dead-letters", 0700) == 0)
-		r = fsync(state) < 0 ? -errno : 0;
-	else if (errno != EEXIST)
-		r = -errno;
-	if (!r) {
-		directory = openat(
-			state, "dead-letters", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (directory < 0)
-			r = -errno;
-		else
-			*ret_fd = directory;
-	}
-	close(state);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return *ret_fd < 0 ? -errno : 0;
 }
 
 /* 1: all of a job with this MARK are at the end, from before a crash. 0: not all. Or -errno. */

@@ -164,9 +164,9 @@ static void replay_over(struct delivery *delivery, enum replay_state state, cons
 						  .text = buf_text(&text)});
 	buf_deinit(&text);
 	replay_store(delivery);
-	/* the copy is not needed again, also if that is not committed: then it is said to be gone
+	/* what is not committed happens again, and needs the copy; else the next start removes it
 	 */
-	if (!replay->source)
+	if (!replay->source && committer_flush(delivery->setup.committer))
 		replay_copy_remove(delivery->setup.state_directory, replay->number);
 	delivery_changed(delivery);
 }

@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/denied.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "store/lockfile.h"
 
@@ -53,7 +54,7 @@ int store_refused(const char *directory, const char *path, int error, struct fau
 /* 0, or why there is none and none can be made. */
 static int make_one(const char *path, mode_t mode)
 {
-	int error = mkdir(path, mode) == 0 ? 0 : errno;
+	int r = file_make_folder(path, mode), error = r < 0 ? -r : 0;
 
 	return error == 0 || error == EEXIST || access(path, F_OK) == 0 ? 0 : error;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/str.h"
@@ -37,11 +38,13 @@ static int failed(const char *path, int error, struct fault *reterr)
 
 /* --- writing --- */
 
-/* A folder of the state's owner, whoever makes it. */
+/* A folder of the state's owner, whoever makes it. 0, or an errno. */
 static int make_folder(const char *folder, const struct stat *owner)
 {
-	if (mkdir(folder, 0700) != 0)
-		return errno == EEXIST ? 0 : errno;
+	int r = file_make_folder(folder, 0700);
+
+	if (r <= 0)
+		return -r;
 	return geteuid() != 0 || lchown(folder, owner->st_uid, owner->st_gid) == 0 ? 0 : errno;
 }
 
@@ -75,18 +78,10 @@ int replay_copy_new(struct replay_copy **ret, const char *state_directory, const
 
 static int write_out(struct replay_copy *copy, struct fault *reterr)
 {
-	struct slice rest = buf_slice(&copy->out);
+	int r = file_write(copy->fd, buf_slice(&copy->out));
 
-	while (rest.size > 0) {
-		ssize_t n = write(copy->fd, rest.data, rest.size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return failed(copy->path, errno, reterr);
-		rest.data += n;
-		rest.size -= (size_t)n;
-	}
+	if (r)
+		return failed(copy->path, -r, reterr);
 	copy->size += (int64_t)copy->out.size;
 	return 0;
 }
@@ -140,19 +135,14 @@ static char *path_of(const char *state_directory, int64_t number)
 int replay_copy_take(
 	const char *state_directory, int64_t number, const char *name, struct fault *reterr)
 {
-	CLEANUP_FREE char *folder = mem_printf("%s/" FOLDER, state_directory);
-	CLEANUP_FREE char *from = mem_printf("%s/%s", folder, name);
+	CLEANUP_FREE char *from = mem_printf("%s/" FOLDER "/%s", state_directory, name);
 	CLEANUP_FREE char *to = path_of(state_directory, number);
-	int fd, r = 0;
+	int r;
 
 	if (strchr(name, '/') || rename(from, to) != 0)
 		return failed(from, strchr(name, '/') ? EINVAL : errno, reterr);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) != 0)
-		r = failed(folder, errno, reterr);
-	if (fd >= 0)
-		close(fd);
-	return r;
+	r = file_sync_folder(to);
+	return r ? failed(to, -r, reterr) : 0;
 }
 
 /* The process that makes the copy NAME, `SINK.PID.new`; 0: it is none. */

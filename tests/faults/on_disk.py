@@ -19,10 +19,12 @@ RECORDS = 600
 
 
 class OnDisk(Sealed):
+    STATE = "state"  # below the folder
+
     def setUp(self):
         super().setUp()
         self.root, self.inodes, self.log = self.dir / "disk", self.dir / "inodes", self.dir / "log"
-        self.state = self.root / "state"
+        self.state = self.root / self.STATE
         self.out, self.rotated = self.root / "plain" / "out.ndjson", self.root / "rotated.ndjson"
         self.empty_disk()
         chance = random.SystemRandom().randrange(10**9) if "TRAWLD_FAULTS" in os.environ else 1  # short forms repeat

@@ -17,6 +17,8 @@ POINTS = 16
 
 
 class PowerLoss(OnDisk):
+    STATE = "var/lib/state"  # trawld makes all of it
+
     def points(self, disk):
         """After how many operations the power fails; some of them while an archive is written."""
         points = range(len(disk.operations) + 1)

@@ -361,8 +361,7 @@ int openat64(int directory, const char *path, int flags, ...)
 
 int mkdirat(int directory, const char *path, mode_t mode)
 {
-	typedef int (*mkdirat_fn)(int, const char *, mode_t);
-	REAL(mkdirat, mkdirat_fn);
+	REAL(mkdirat, __typeof__(&mkdirat));
 	char name[PATH_MAX];
 	struct stat status;
 	int r;
@@ -402,8 +401,7 @@ static void log_writev(uint64_t inode, int64_t offset, const struct iovec *iov, 
 
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
-	typedef ssize_t (*writev_fn)(int, const struct iovec *, int);
-	REAL(writev, writev_fn);
+	REAL(writev, __typeof__(&writev));
 	uint64_t inode = watched_fd(fd);
 	ssize_t size;
 
@@ -541,8 +539,7 @@ int fdatasync(int fd)
 
 int posix_fadvise64(int fd, off64_t offset, off64_t size, int advice)
 {
-	typedef int (*fadvise_fn)(int, off64_t, off64_t, int);
-	REAL(posix_fadvise64, fadvise_fn);
+	REAL(posix_fadvise64, __typeof__(&posix_fadvise64));
 	uint64_t inode = watched_fd(fd);
 
 	if (inode != 0 && advice == POSIX_FADV_DONTNEED && fault.at != 0) {
@@ -556,8 +553,7 @@ int posix_fadvise64(int fd, off64_t offset, off64_t size, int advice)
 int renameat2(
 	int from_directory, const char *from, int to_directory, const char *to, unsigned flags)
 {
-	typedef int (*renameat2_fn)(int, const char *, int, const char *, unsigned);
-	REAL(renameat2, renameat2_fn);
+	REAL(renameat2, __typeof__(&renameat2));
 	char name[PATH_MAX], other[PATH_MAX];
 	int r;
 
@@ -576,19 +572,28 @@ int rename(const char *from, const char *to)
 	return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-int unlink(const char *path)
+int unlinkat(int directory, const char *path, int flags)
 {
-	typedef int (*unlink_fn)(const char *);
-	REAL(unlink, unlink_fn);
+	REAL(unlinkat, __typeof__(&unlinkat));
 	char name[PATH_MAX];
 	int r;
 
-	if (!watched(AT_FDCWD, path, name))
-		return real(path);
+	if (!watched(directory, path, name))
+		return real(directory, path, flags);
 	pthread_mutex_lock(&lock);
-	r = fails() ? -1 : real(path);
+	r = fails() ? -1 : real(directory, path, flags);
 	if (r == 0)
 		log_entry('U', 0, 0, name, "", NULL, 0);
 	pthread_mutex_unlock(&lock);
 	return r;
+}
+
+int unlink(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int rmdir(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
 }

@@ -48,6 +48,26 @@ static size_t count_files(const char *folder)
 	return n - 2;
 }
 
+START_TEST(makes_a_folder)
+{
+	char folder[] = "/tmp/check_file.XXXXXX";
+	struct buf path = BUF_NULL;
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	buf_printf(&path, "%s/new", folder);
+	ck_assert_int_eq(file_make_folder(buf_text(&path), 0700), 1);
+	ck_assert_int_eq(file_make_folder(buf_text(&path), 0700), 0);
+	buf_printf(&path, "/below/it");
+	ck_assert_int_eq(file_make_folder(buf_text(&path), 0700), -ENOENT);
+	ck_assert_int_eq(file_make_folder("/", 0700), 0);
+	ck_assert_int_eq(file_make_folder("/dev/null/x", 0700), -ENOTDIR);
+	buf_clear(&path);
+	buf_printf(&path, "%s/new", folder);
+	ck_assert_int_eq(remove(buf_text(&path)), 0);
+	ck_assert_int_eq(remove(folder), 0);
+	buf_deinit(&path);
+}
+END_TEST
+
 START_TEST(makes_a_file_or_none)
 {
 	char folder[] = "/tmp/check_file.XXXXXX";
@@ -113,4 +133,5 @@ START_TEST(leaves_nothing_after_a_signal)
 }
 END_TEST
 
-UNIT_MAIN("file", reads_up_to_the_ceiling, makes_a_file_or_none, leaves_nothing_after_a_signal)
+UNIT_MAIN("file", reads_up_to_the_ceiling, makes_a_folder, makes_a_file_or_none,
+	leaves_nothing_after_a_signal)

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "sink/file/file_worker.h"
 
 int file_io_open(const char *path, int flags, mode_t mode)
@@ -151,12 +152,12 @@ DIR *file_io_opendir(const char *path)
 	return r;
 }
 
-int file_io_mkdir(const char *path, mode_t mode)
+int file_io_make_folder(const char *path, mode_t mode)
 {
 	int r;
 
 	file_worker_call_begin("mkdir");
-	r = mkdir(path, mode);
+	r = file_make_folder(path, mode);
 	file_worker_call_end();
 	return r;
 }

@@ -28,7 +28,7 @@ int file_io_renameat2(const char *from, const char *to, unsigned flags);
 int file_io_unlink(const char *path);
 DIR *file_io_opendir(const char *path);
 struct dirent *file_io_readdir(DIR *directory);
-int file_io_mkdir(const char *path, mode_t mode);
+int file_io_make_folder(const char *path, mode_t mode); /* as file_make_folder */
 int file_io_close(int fd);
 int file_io_fchmod(int fd, mode_t mode);
 int file_io_chmod(const char *path, mode_t mode);

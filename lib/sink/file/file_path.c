@@ -215,14 +215,14 @@ int file_path_sync_directory(const char *path, struct fault *reterr)
 
 static int file_path_make(const char *directory, mode_t mode, struct fault *reterr)
 {
-	if (file_io_mkdir(directory, mode) < 0) {
-		if (errno == EEXIST)
-			return 0;
+	int r = file_io_make_folder(directory, mode);
+
+	errno = r < 0 ? -r : errno;
+	if (r < 0)
 		return file_io_fault("make", directory, reterr);
-	}
-	if (file_io_chmod(directory, mode) < 0)
+	if (r > 0 && file_io_chmod(directory, mode) < 0)
 		return file_io_fault("set the mode of", directory, reterr);
-	return file_path_sync_directory(directory, reterr);
+	return 0;
 }
 
 int file_path_make_directories(const char *path, mode_t mode, struct fault *reterr)
