@@ -97,6 +97,30 @@ class Reshard(nodes.Case):
         for n in range(N):
             self.assert_output(self.expected(n, COUNT + 20), self.dir / ("s%d.ndjson" % n))
 
+    def first_names(self):
+        """Source and first name of each kept batch of a source that was renamed, and its number of records."""
+        return self.server.rows(
+            "SELECT convert_from(s.name, 'UTF8'), convert_from(n.name, 'UTF8'), sum(b.n_records)"
+            " FROM trawld.batch_names n JOIN trawld.batches b USING (cluster, shard, number)"
+            " JOIN trawld.sources s ON s.cluster = b.cluster AND s.shard = b.shard AND s.id = b.source"
+            " GROUP BY 1, 2")
+
+    def test_names_follow(self):
+        """Kept records of a source that was renamed keep their name in another shard."""
+        self.daemon_keys = "keep = 7d"
+        node = self.node("node-0")
+        for n in range(N):
+            self.wait_size(self.dir / ("s%d.ndjson" % n), len(self.expected(n, COUNT)))
+        self.sections[0] = self.sections[0].replace("[source s0]", "[source renamed]")
+        self.write("node-0")
+        self.ctl_of("node-0", "rename", "s0", "renamed")
+        self.stop_all([node])
+        self.assertEqual(self.first_names(), [("renamed", "s0", COUNT)])
+        for count in (3, 2):
+            self.reshard(count)
+            self.assertEqual(self.first_names(), [("renamed", "s0", COUNT)])
+            self.shards = count
+
     def test_refused(self):
         """Nothing changes while a process holds a shard, while records wait, or for a number that cannot be."""
         self.write("node-0")

@@ -145,6 +145,11 @@ class Replay(Http):
         for line, first in zip(more, lines):
             self.assertEqual(line.replace(',"replayed":true,"record":', ',"record":'), first)
             self.assertIs(json.loads(line)["replayed"], True)
+        # under the name that they had, although their source has another one
+        self.conf.write_text(self.conf.read_text().replace("[source acme]", "[source acme-2]"))
+        self.ctl("rename", "acme", "acme-2")
+        self.ctl("replay", "archive", "--source", "acme-2", "--from", "-2h", "--to", "-30m")
+        self.assertEqual(self.out.read_text().splitlines()[len(lines) + HALF :], more)
 
     def test_selection(self):
         """The sink gets what it would have got: its conditions hold."""
