@@ -234,6 +234,25 @@ class Move(nodes.Case):
         self.assertIn("has another state already", self.move("postgresql", expect=75).err)
         self.assertEqual(self.server.rows(count), before)
 
+    def test_damaged(self):
+        """A state with a page of noise, or cut short, is not moved: the file is named, and neither place has changed."""
+        before, path = self.rows_of_file(), self.state / "trawld.db"
+        self.rows_of_file_tables = list(before)
+        self.use_state_of("node-0")
+        self.write("node-0")
+        whole = path.read_bytes()
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            (size,) = database.execute("PRAGMA page_size").fetchone()
+        broken = [whole[:at] + b"\xa5" * size + whole[at + size :] for at in range(0, len(whole), size)]
+        for data in (*broken, whole[: size * 3], b"\xa5" * len(whole)):
+            path.write_bytes(data)
+            self.assertRegex(self.move("postgresql", expect=73).err, "trawlctl: .*trawld.db is damaged .*: bring back a copy")
+            self.assertEqual(path.read_bytes(), data)
+            self.assertEqual(self.server.rows("SELECT to_regclass('trawld.shards') IS NULL"), [(True,)])
+        path.write_bytes(whole)
+        self.move("postgresql")
+        self.assertEqual(self.rows_of_cluster(), before)
+
     def test_refused(self):
         """What is in the way is said, and nothing changes."""
         before = self.rows_of_file()
