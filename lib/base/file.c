@@ -121,7 +121,7 @@ int file_sync_folder(const char *path)
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int r = fsync(fd) != 0 ? -errno : 0;
+	int r = fsync(fd) != 0 && errno != EINVAL ? -errno : 0;
 	close(fd);
 	return r;
 }

@@ -14,7 +14,8 @@ int file_read(struct buf *buf, const char *path);
 /* Writes all of TEXT to FD. 0, or -errno: a part of it may be written. */
 int file_write(int fd, struct slice text);
 
-/* Makes the names in the folder of PATH durable. 0, or -errno. */
+/* Makes the names in the folder of PATH durable, unless its file system cannot (an image without
+ * write support, as the root of a container). 0, or -errno. */
 int file_sync_folder(const char *path);
 
 /* Makes the folder PATH, or nothing, and its name durable; also that of an empty one, which
