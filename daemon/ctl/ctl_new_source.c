@@ -129,14 +129,50 @@ static bool ask(const char *question, const char *fallback, bool secret, struct 
 
 /* --- files --- */
 
-/* A file that was not there before. 0, or the exit code after the reason was printed. */
+static const int endings[] = {SIGHUP, SIGINT, SIGTERM};
+static const struct str_list *written; /* for remove_written */
+
+static void remove_written(void)
+{
+	for (size_t i = 0; i < written->n_items; i++)
+		unlink(written->items[i]);
+}
+
+/* With SA_RESETHAND: what is raised ends the process after the return. */
+static void on_ending(int number)
+{
+	remove_written();
+	raise(number);
+}
+
+/* Until further notice, a signal that ends the process removes what is written. One that is ignored
+ * (nohup) stays so. */
+static void watch_endings(bool on)
+{
+	struct sigaction action = {.sa_handler = on ? on_ending : SIG_DFL,
+				 .sa_flags = (int)SA_RESETHAND},
+			 before;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (sigaction(endings[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(endings[i], &action, NULL);
+}
+
+/* A file that was not there before: no signal comes between it and the list. 0, or the exit code
+ * after the reason was printed. */
 static int write_new(
 	struct new_source *new_source, const char *path, struct slice text, mode_t mode)
 {
+	sigset_t blocked, before;
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		sigaddset(&blocked, endings[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &before);
 	int r = file_make(path, text, mode);
+	if (!r)
+		str_list_add(&new_source->written, path);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (r)
 		return ctl_cannot_write(path, -r);
-	str_list_add(&new_source->written, path);
 	return chmod(path, mode) == 0 ? 0 : ctl_cannot_write(path, errno);
 }
 
@@ -435,10 +471,9 @@ static int bring_into_force(const struct new_source *new_source)
 	return 0;
 }
 
-static void take_back(const struct new_source *new_source)
+static void take_back(void)
 {
-	for (size_t i = 0; i < new_source->written.n_items; i++)
-		unlink(new_source->written.items[i]);
+	remove_written();
 	fputs("trawlctl: nothing was changed\n", stderr);
 }
 
@@ -463,6 +498,8 @@ int ctl_new_source(const struct ctl_arguments *arguments)
 	};
 	*strrchr(new_source.directory, '/') = '\0';
 	int code = EX_USAGE;
+	written = &new_source.written;
+	watch_endings(true);
 	if (!arguments->provider && !new_source.asks)
 		fputs("trawlctl: standard input is not a terminal: use --provider NAME and --set KEY=VALUE\n",
 			stderr);
@@ -472,10 +509,11 @@ int ctl_new_source(const struct ctl_arguments *arguments)
 		code = write_source(&new_source);
 	if (code == 0)
 		code = try_out(&new_source);
+	watch_endings(false);
 	if (code == 0)
 		code = bring_into_force(&new_source);
 	else if (new_source.written.n_items > 0)
-		take_back(&new_source);
+		take_back();
 	definition_free(new_source.definition);
 	str_list_deinit(&new_source.written);
 	buf_deinit(&new_source.text);

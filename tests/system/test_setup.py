@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import select
+import signal
 import socket
 import stat
 import subprocess
@@ -125,6 +126,23 @@ class Setup(harness.Case):
                 self.assert_nothing_left()
                 if code != 64:
                     self.assertIn("nothing was changed", text)
+
+    def test_interrupted(self):
+        """Before it is done, a signal leaves nothing behind, also of what was written."""
+        self.api.faults({"kind": "hang"})
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asked = self.api.stats()["requests"]
+            process = subprocess.Popen(
+                [TRAWLCTL, "-c", str(self.conf), *self.options("--set", "token=-", "--archive", str(self.out))],
+                stdin=subprocess.PIPE, env=self.environment())
+            self.addCleanup(process.kill)
+            process.stdin.write(TOKEN.encode() + b"\n")
+            process.stdin.close()
+            wait_until(lambda: self.api.stats()["requests"] > asked, "the probe")
+            self.assertTrue(self.added.exists() and self.secret.exists())
+            process.send_signal(number)
+            self.assertEqual(process.wait(), -number)
+            self.assert_nothing_left()
 
     def test_without_a_probe(self):
         url = self.api.url
