@@ -281,6 +281,11 @@ static double dead_letters(const struct sink_status *sink)
 	return (double)sink->refused_records;
 }
 
+static double dead_letter_bytes(const struct sink_status *sink)
+{
+	return (double)sink->dead_letter_bytes;
+}
+
 static double retries(const struct sink_status *sink)
 {
 	return (double)sink->retries;
@@ -317,6 +322,9 @@ static const struct sink_row sink_rows[] = {
 		"Records dropped by include and exclude of the sink.", filtered},
 	{"trawld_sink_dead_letters", EXPOSITION_COUNTER,
 		"Records rejected by the receiver and kept in the dead-letter file.", dead_letters},
+	{"trawld_sink_dead_letter_bytes", EXPOSITION_GAUGE,
+		"Size of the dead-letter file, whenever its records were rejected.",
+		dead_letter_bytes},
 	{"trawld_sink_retries", EXPOSITION_COUNTER, "Jobs that had to be sent again.", retries},
 	{"trawld_sink_up", EXPOSITION_GAUGE, "1 if the last delivery succeeded.", sink_up},
 	{"trawld_sink_poison", EXPOSITION_GAUGE,

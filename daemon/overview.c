@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "countdown.h"
+#include "pipeline/deadletter.h"
 #include "store/coverage.h"
 
 static void add_sink(const struct sink_status *status, void *userdata)
@@ -11,7 +12,10 @@ static void add_sink(const struct sink_status *status, void *userdata)
 	struct overview *overview = userdata;
 	overview->sinks = mem_grow(overview->sinks, overview->n_sinks, &overview->sinks_capacity,
 		sizeof(*overview->sinks));
-	overview->sinks[overview->n_sinks++] = *status;
+	struct sink_status *sink = &overview->sinks[overview->n_sinks++];
+	*sink = *status;
+	sink->dead_letter_bytes =
+		deadletter_size(overview->parts->setup->config->daemon.state_directory, sink->name);
 }
 
 /* A source that polls as it should is up to date also while it does; else what was not read begins

@@ -166,6 +166,7 @@ static json_t *sink_json(const struct sink_status *status, nsec_t now_time)
 	json_object_set_new(sink, "delivered", count_json(status->delivered_records));
 	json_object_set_new(sink, "filtered", count_json(status->filtered_records));
 	json_object_set_new(sink, "refused", count_json(status->refused_records));
+	json_object_set_new(sink, "dead_letter_bytes", count_json(status->dead_letter_bytes));
 	json_object_set_new(sink, "poison", json_boolean(status->poison));
 	json_object_set_new(sink, "last_error", fault_json(status->failing, &status->fault));
 	json_object_set_new(sink, "error_class",

@@ -108,6 +108,7 @@ struct sink_status {
 	uint64_t delivered_records; /* since start */
 	const struct minutes *delivered; /* the same, in the last hour */
 	uint64_t refused_records; /* dead letters since start */
+	uint64_t dead_letter_bytes; /* of their file; only in an overview (daemon) */
 	uint64_t filtered_records; /* that include and exclude dropped since start */
 	uint64_t retries;
 	bool paused;

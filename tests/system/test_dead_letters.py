@@ -69,6 +69,20 @@ class DeadLetters(Http):
         good = [line for line in self.expected if line not in self.bad]
         self.assert_records(self.found(), good + self.bad[1:] + self.bad[:1])
 
+    def test_shown_after_a_restart(self):
+        """The status has the size of the file, whoever counts them since when, until they are gone."""
+        self.reject(self.bad)
+        self.begin()
+        self.once(75)
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        sink = lambda: json.loads(self.ctl("status", "--json").text)["sinks"][0]
+        path = self.state / "dead-letters" / "far.ndjson"
+        self.assertEqual((sink()["refused"], sink()["dead_letter_bytes"]), (0, path.stat().st_size))
+        self.ctl("dead-letters", "discard", "far")
+        self.assertEqual(sink()["dead_letter_bytes"], 0)
+        self.assertEqual(daemon.stop(), 0)
+
     def test_kept_while_the_receiver_is_away(self):
         self.reject(self.bad)
         self.begin()
