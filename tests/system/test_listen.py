@@ -262,7 +262,7 @@ SINK = {
     "oldest_pending_age": float,
     "delivered": int,
     "filtered": int,
-    **dict.fromkeys(("refused", "retries"), int),
+    **dict.fromkeys(("refused", "dead_letter_bytes", "retries"), int),
     "poison": bool,
     "last_success": str,
     **dict.fromkeys(("last_error", "error_class"), str),
