@@ -283,8 +283,7 @@ static int configure(struct store *store, enum schema_state state, struct fault 
 		"PRAGMA wal_autocheckpoint = 2048; PRAGMA journal_size_limit = 8388608", reterr);
 }
 
-/* A damaged tree found now is better than one found in the middle of the night. */
-static int quick_check(struct store *store, struct fault *reterr)
+int store_check(struct store *store, struct fault *reterr)
 {
 	CLEANUP(statement_finalize) sqlite3_stmt *statement = NULL;
 	const char *text;
@@ -406,7 +405,7 @@ static int open_own(struct store *store, const char *directory, const struct sch
 		r = look_at_witness(store, directory, state, size, reterr);
 	if (!r && state == SCHEMA_OURS &&
 		(size <= CHECK_SIZE_ALWAYS || (!clean && size <= CHECK_SIZE_UNCLEAN)))
-		r = quick_check(store, reterr);
+		r = store_check(store, reterr); /* now is better than in the middle of the night */
 	if (!r)
 		r = configure(store, state, reterr);
 	/* the name of the log, and that the journal is gone: SQLite ignores it if that fails */

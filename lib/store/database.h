@@ -41,6 +41,10 @@ int store_open(
 	struct store **ret, const char *directory, enum store_mode mode, struct fault *reterr);
 void store_close(struct store *store); /* NULL allowed; uncommitted work is dropped */
 
+/* Looks at all of the file, which store_open does of a small one: 0, or STORE_E_CORRUPT with damage
+ * in *RETERR, or another STORE_E_*. */
+int store_check(struct store *store, struct fault *reterr);
+
 struct store_backend;
 /* A working copy of what BACKEND keeps (backend.h), made afresh as FILE in DIRECTORY, whose lock it
  * takes. NODE: this host, whose positions of sinks are used. BACKEND is not closed with it. */

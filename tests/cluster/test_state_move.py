@@ -240,10 +240,16 @@ class Move(nodes.Case):
         self.rows_of_file_tables = list(before)
         self.use_state_of("node-0")
         self.write("node-0")
-        whole = path.read_bytes()
+        used = path.stat().st_size
         with contextlib.closing(sqlite3.connect(path)) as database:
             (size,) = database.execute("PRAGMA page_size").fetchone()
-        broken = [whole[:at] + b"\xa5" * size + whole[at + size :] for at in range(0, len(whole), size)]
+            # free pages make it larger than what is looked at whenever it is opened
+            database.execute("INSERT INTO batch_names VALUES (1, zeroblob(17 << 20))")
+            database.execute("DELETE FROM batch_names")
+            database.commit()
+        whole = path.read_bytes()
+        self.assertGreater(len(whole), 16 << 20)
+        broken = [whole[:at] + b"\xa5" * size + whole[at + size :] for at in range(0, used, size)]
         for data in (*broken, whole[: size * 3], b"\xa5" * len(whole)):
             path.write_bytes(data)
             self.assertRegex(self.move("postgresql", expect=73).err, "trawlctl: .*trawld.db is damaged .*: bring back a copy")

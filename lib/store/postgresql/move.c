@@ -326,7 +326,10 @@ int move_to_postgresql(const struct move *move, struct move_result *ret, struct 
 	int r = database_open(&into.store, move->directory, STORE_OWN, &schema_current, reterr);
 	if (r)
 		return r;
-	r = move_store(&into, reterr);
+	/* what is read of a page of noise would be compared with itself */
+	r = store_check(into.store, reterr);
+	if (!r)
+		r = move_store(&into, reterr);
 	move_place_deinit(&into.place);
 	pg_session_close(into.session);
 	store_close(into.store);
