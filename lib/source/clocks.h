@@ -10,6 +10,7 @@
 #define TRAWLD_SOURCE_CLOCKS_H
 
 #include "base/clock.h"
+#include "base/steady.h"
 
 #include <stdbool.h>
 
@@ -33,19 +34,5 @@ nsec_t clocks_server(const struct clocks *clocks);
 bool clocks_agree(const struct clocks *clocks);
 /* A clock that shows this was never set. */
 bool clocks_unset(nsec_t host_time);
-
-/* The third witness. */
-struct steady {
-	nsec_t wall_time, at; /* when the host's clock was last confirmed, and what it showed */
-	nsec_t ahead_ns; /* by how much it differs, and since when; 0: not at all */
-	nsec_t ahead_at;
-};
-
-/* Begins with the host's clock as it is. */
-void steady_init(struct steady *steady, nsec_t host_time, nsec_t now_at);
-/* What it shows. A host clock that stays where it was set is believed after an hour. */
-nsec_t steady_read(struct steady *steady, nsec_t host_time, nsec_t now_at);
-/* The server's clock agrees with the host's. */
-void steady_confirm(struct steady *steady, nsec_t host_time, nsec_t now_at);
 
 #endif

@@ -491,6 +491,7 @@ struct store *database_new(enum store_mode mode, const char *directory, const ch
 	store->node = mem_strdup("");
 	store->kept.told_at = NSEC_NONE;
 	store->kept.held_after = INT64_MAX;
+	steady_init(&store->kept.clock, clock_wall(), clock_monotonic());
 	/* "./": a name that begins with "file:" would be a URI to SQLite. */
 	store->path = mem_printf("%s%s/%s", directory[0] == '/' ? "" : "./", directory, file);
 	return store;

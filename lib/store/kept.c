@@ -116,14 +116,23 @@ void kept_settle(struct store *store)
 
 /* --- what goes --- */
 
-bool kept_is_due(const struct store *store)
+/* No later than it is by the host's clock, and as that was before somebody set it. */
+static nsec_t early_now(struct kept *kept)
 {
-	const struct kept *kept = &store->kept;
+	nsec_t host_time = clock_wall();
+	nsec_t steady_time = steady_read(&kept->clock, host_time, clock_monotonic());
+
+	return steady_time < host_time ? steady_time : host_time;
+}
+
+bool kept_is_due(struct store *store)
+{
+	struct kept *kept = &store->kept;
 
 	if (kept->bytes == 0)
 		return false;
 	return kept->age_ns == 0 || kept->bytes > kept->limit || kept->oldest_time == NSEC_NONE ||
-	       kept->oldest_time < clock_wall() - kept->age_ns;
+	       kept->oldest_time < early_now(kept) - kept->age_ns;
 }
 
 uint64_t kept_room(struct store *store)
@@ -207,7 +216,7 @@ static int drop_rows(struct store *store, const struct row *rows, size_t n, bool
 	struct dropping *dropping, struct fault *reterr)
 {
 	struct kept *kept = &dropping->after;
-	nsec_t now_time = clock_wall(), begun_at = clock_monotonic();
+	nsec_t now_time = early_now(kept), begun_at = clock_monotonic();
 	int r = 0;
 
 	for (; dropping->at < n && !r; dropping->at++) {

@@ -27,7 +27,7 @@ void kept_status(const struct store *store, struct kept_status *ret);
 void kept_hold(struct store *store, int64_t after);
 
 /* Has something to go, as far as is known? */
-bool kept_is_due(const struct store *store);
+bool kept_is_due(struct store *store);
 /* Bytes within the state's file that are free for what comes. */
 uint64_t kept_room(struct store *store);
 /* Drops a part of what has to go; with FORCED the oldest in any case, to make room. *RET_MORE:

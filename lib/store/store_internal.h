@@ -18,6 +18,7 @@
 
 #include "base/merkle.h"
 #include "base/names.h"
+#include "base/steady.h"
 
 #define STORE_PAGE_SIZE 2048 /* of a new file; keep the text in database.c the same */
 
@@ -226,6 +227,7 @@ struct kept {
 	int64_t held_after; /* of a higher number none goes because of its age */
 	nsec_t oldest_time; /* when the first of them was accepted; NSEC_NONE: to be looked up */
 	nsec_t told_at; /* that some went before their time; NSEC_NONE: never */
+	struct steady clock; /* a host's that is set ahead makes nothing go at once */
 };
 
 struct store {

@@ -102,6 +102,51 @@ START_TEST(what_waits_stays)
 }
 END_TEST
 
+static nsec_t shown, passed;
+
+static nsec_t read_shown(void)
+{
+	return shown;
+}
+
+static nsec_t read_passed(void)
+{
+	return passed;
+}
+
+static void pass(nsec_t duration)
+{
+	shown += duration;
+	passed += duration;
+}
+
+/* A host's clock that is set ahead is not believed at once. */
+START_TEST(a_clock_that_is_set_ahead)
+{
+	shown = passed = 10 * NSEC_PER_SEC;
+	clock_set_source(read_passed, read_shown);
+	fixture_reopen();
+	kept_set(store, NSEC_PER_DAY, UINT64_MAX);
+	add_three();
+	release("fast", 3);
+	release("slow", 3);
+	pass(NSEC_PER_SEC);
+	shown += 30 * NSEC_PER_DAY;
+	drop_all();
+	assert_kept(33);
+	pass(10 * NSEC_PER_SEC);
+	shown -= 30 * NSEC_PER_DAY;
+	drop_all();
+	assert_kept(33);
+	shown += 30 * NSEC_PER_DAY;
+	drop_all();
+	pass(NSEC_PER_HOUR);
+	drop_all();
+	assert_kept(0);
+	clock_set_source(NULL, NULL);
+}
+END_TEST
+
 /* Above the limit, and to make room: from the oldest on, and no more than has to go. */
 START_TEST(the_oldest_go_first)
 {
@@ -188,6 +233,7 @@ int main(void)
 	tcase_add_test(kept, what_is_released_is_kept_and_does_not_wait);
 	tcase_add_test(kept, a_slow_source_is_not_forgotten);
 	tcase_add_test(kept, what_waits_stays);
+	tcase_add_test(kept, a_clock_that_is_set_ahead);
 	tcase_add_test(kept, the_oldest_go_first);
 	tcase_add_test(kept, no_longer_kept);
 	tcase_add_test(kept, keys_stay_with_their_body);
