@@ -166,6 +166,15 @@ static bool sink_stdout_is_torn(const struct stat *status)
 	return last != '\n';
 }
 
+/* A line of the log may then come while a record is half written. */
+static bool sink_stdout_is_log(const struct stat *status)
+{
+	struct stat log;
+
+	return !S_ISCHR(status->st_mode) && fstat(STDERR_FILENO, &log) == 0 &&
+	       log.st_dev == status->st_dev && log.st_ino == status->st_ino;
+}
+
 static void sink_stdout_open(struct sink_stdout *out, const struct log_subject *subject)
 {
 	struct stat status;
@@ -179,6 +188,9 @@ static void sink_stdout_open(struct sink_stdout *out, const struct log_subject *
 		last_line.torn |= sink_stdout_is_torn(&status);
 	if (sink_stdout_is_journal(&status))
 		journal_limit_check(subject);
+	else if (sink_stdout_is_log(&status))
+		log_warning(subject,
+			"standard output and standard error are one: lines of the log can land within records; send standard error elsewhere");
 	if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
 		return;
 	fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);

@@ -37,6 +37,14 @@ class Once(harness.Case):
         self.assertEqual(daemon.wait(), 0, daemon.text())
         self.assert_output(b'{"half\n' + cloudscale.expected_lines(1, 0, 10))
 
+    def test_log_on_standard_output(self):
+        """Lines of the log may land within records: said once, unless the two are apart."""
+        simulator = self.cloudscale(10)
+        self.configure(self.source(simulator.url), "[sink out]\ntype = stdout\n")
+        both = self.trawld("-c", 'exec "$@" 2>&1', "sh", harness.TRAWLD, "-c", str(self.conf), "--once", program="/bin/sh")
+        self.assertEqual(both.out.count(b"standard output and standard error are one"), 1, both.out)
+        self.assertNotIn("are one", self.once().err)
+
     def test_pages_of_1000(self):
         self.two_runs(2500, 5321, "--page-size", "1000")
 
