@@ -72,7 +72,7 @@ class Gaps(harness.Case):
         self.assertEqual(status()["former_sources"], [{"name": "s", "gaps": n}])
         self.assertIn("former source s: %d open gap" % n, self.ctl("status", "--check", expect=1).text)
         self.assertIn("%d open gap" % n, self.ctl("status").text)
-        self.assertEqual(len(self.gaps("--acknowledge")), n + 1)
+        self.assertEqual(len(self.gaps("s", "--acknowledge")), n + 1)  # the other one may have its own
         self.assertEqual(status()["former_sources"], [])
         self.assertNotIn("former", self.trawld("-c", str(self.conf), "status", "--check", program=harness.TRAWLCTL).out.decode())
         self.assertEqual(daemon.stop(), 0)
