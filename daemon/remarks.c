@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "pipeline/deadletter.h"
 #include "secret_entry.h"
 
 /* May every user do with the file or directory (TYPE) what BIT (S_IROTH, S_IWOTH) says? The folders
@@ -168,14 +169,13 @@ static void remark_sink(const struct config *config, const struct setup_sink *si
 
 static void remark_letters_of(const char *folder, const char *name)
 {
-	static const char ending[] = ".ndjson", of_source[] = "source:";
 	char *path CLEANUP_FREE = mem_printf("%s/%s", folder, name);
 	char *stem CLEANUP_FREE = mem_strdup(name);
 	struct stat status;
-	if (!str_ends(name, ending) || stat(path, &status) != 0 || status.st_size == 0)
+	if (!str_ends(name, DEADLETTER_SUFFIX) || stat(path, &status) != 0 || status.st_size == 0)
 		return;
-	stem[strlen(name) - strlen(ending)] = '\0';
-	if (str_starts(name, of_source))
+	stem[strlen(name) - strlen(DEADLETTER_SUFFIX)] = '\0';
+	if (str_starts(name, DEADLETTER_SOURCE_PREFIX))
 		log_notice(NULL,
 			"%s holds what an API sent instead of records (read it, then remove it)",
 			path);
@@ -193,8 +193,10 @@ static void remark_letters(const struct config *config)
 	struct dirent *entry;
 	if (!directory && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
 		log_notice(NULL, "cannot read %s: %s", folder, strerror(errno));
-	while (directory && (entry = readdir(directory)))
+	while (directory && (errno = 0, entry = readdir(directory)))
 		remark_letters_of(folder, entry->d_name);
+	if (directory && errno)
+		log_notice(NULL, "cannot read %s: %s", folder, strerror(errno));
 	if (directory)
 		closedir(directory);
 }

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/timestamp.h"
+#include "pipeline/deadletter.h"
 #include "store/owner.h"
 
 static void print_faults(struct findings *findings)
@@ -136,10 +137,10 @@ void ctl_tell_dead_letters(const char *directory)
 	struct dirent *entry;
 	struct stat file;
 	bool any = !stream && errno != ENOENT;
-	while (stream && !any && (entry = readdir(stream)))
-		any = str_ends(entry->d_name, ".ndjson") &&
+	while (stream && !any && (errno = 0, entry = readdir(stream)))
+		any = str_ends(entry->d_name, DEADLETTER_SUFFIX) &&
 		      fstatat(dirfd(stream), entry->d_name, &file, 0) == 0 && file.st_size > 0;
-	if (any)
+	if (any || (stream && errno)) /* what cannot be listed may be some */
 		printf("It does not contain the dead letters: they stay in %s (copy that folder, too).\n",
 			path);
 	if (stream)

@@ -18,9 +18,6 @@
 #define REASONS_MAX 20 /* that are told apart */
 #define REASON_SIZE 200
 
-#define DEADLETTER_ENDING ".ndjson"
-#define DEADLETTER_SOURCE_BEGIN "source:" /* as DEADLETTER_SOURCE */
-
 /* --- dead letters --- */
 
 /* One letter more with this REASON; those of the 21st reason on are together. */
@@ -93,8 +90,8 @@ static int read_letters(struct report *report, json_t *one, const char *key, con
 
 static int is_left(const struct dirent *entry)
 {
-	return str_ends(entry->d_name, DEADLETTER_ENDING) &&
-	       !str_starts(entry->d_name, DEADLETTER_SOURCE_BEGIN);
+	return str_ends(entry->d_name, DEADLETTER_SUFFIX) &&
+	       !str_starts(entry->d_name, DEADLETTER_SOURCE_PREFIX);
 }
 
 /* What sinks that are no longer configured have left. */
@@ -108,7 +105,7 @@ static int read_left(struct report *report)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : ctl_cannot_read(path, errno);
 	for (int i = 0; i < n; i++) {
 		char *name = entries[i]->d_name;
-		name[strlen(name) - strlen(DEADLETTER_ENDING)] = '\0';
+		name[strlen(name) - strlen(DEADLETTER_SUFFIX)] = '\0';
 		if (!code && !ctl_find_sink(report->config, name))
 			code = read_letters(
 				report, report_add_sink(report, name, NULL), "dead_letters", name);

@@ -150,9 +150,8 @@ int file_make_folder(const char *path, mode_t mode)
 	return r ? r : new;
 }
 
-int file_part_end(struct file_part *part, const char *path, int error)
+int file_part_end(struct file_part *part, const char *path, int r)
 {
-	int r = -error;
 	if (!r && fsync(part->fd) != 0)
 		r = -errno;
 	if (!r)
@@ -172,5 +171,5 @@ int file_make(const char *path, struct slice text, mode_t mode)
 {
 	struct file_part part;
 	int r = file_part_begin(&part, path, mode);
-	return r ? r : file_part_end(&part, path, -file_write(part.fd, text));
+	return r ? r : file_part_end(&part, path, file_write(part.fd, text));
 }

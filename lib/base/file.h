@@ -18,8 +18,9 @@ int file_write(int fd, struct slice text);
  * write support, as the root of a container). 0, or -errno. */
 int file_sync_folder(const char *path);
 
-/* Makes the folder PATH, or nothing, and its name durable; also that of an empty one, which
- * somebody may have been about to do. 1: it is new. 0: it was there. Or -errno. */
+/* Makes the folder PATH and its name durable, or makes nothing. Also syncs the name of an empty one
+ * that is there: who made it may have been killed before. 1: it is new. 0: it was there. Or -errno.
+ */
 int file_make_folder(const char *path, mode_t mode);
 
 /* A file that becomes PATH once all of it is there. Meanwhile it has a name in the same folder that
@@ -33,9 +34,9 @@ struct file_part {
 
 /* 0, or -errno: nothing is there, and nothing is to be ended. */
 int file_part_begin(struct file_part *part, const char *path, mode_t mode);
-/* ERROR, an errno: it is removed. 0: it is made durable, and gets the name PATH, unless another
- * file has it (-EEXIST). 0, or -errno: -ERROR, or why there is no file. */
-int file_part_end(struct file_part *part, const char *path, int error);
+/* If R, the result of writing, is 0, makes the file durable and gives it the name PATH, unless
+ * another file has it (-EEXIST); else removes it and returns R. 0, or -errno: there is no file. */
+int file_part_end(struct file_part *part, const char *path, int r);
 
 /* Makes the file at PATH of TEXT: all of it, on the disk, or no file. 0, or -errno: -EEXIST where
  * there is one. As file_part_begin. */

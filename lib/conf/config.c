@@ -63,7 +63,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* 0, also where there is no such folder, or -errno. */
+/* 0 if it was listed, or does not exist; else -errno. */
 static int list_folder(const char *folder, struct str_list *names)
 {
 	struct stat status;

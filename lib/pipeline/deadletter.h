@@ -17,7 +17,9 @@ struct sink_answer;
 struct sink_job;
 
 /* The file of a source; the name of no sink has a colon. */
-#define DEADLETTER_SOURCE "source:%s"
+#define DEADLETTER_SOURCE_PREFIX "source:"
+#define DEADLETTER_SOURCE DEADLETTER_SOURCE_PREFIX "%s"
+#define DEADLETTER_SUFFIX ".ndjson" /* of the names of the files */
 
 /* Appends the records of JOB that ANSWER rejects, and those that were set apart, and makes them
  * durable: only then may the job be acknowledged. All or nothing: on FAULT_STORE the file is as

@@ -60,21 +60,21 @@ int store_backup(const char *directory, const char *path, uint64_t *ret_size, st
 	struct store *store = NULL;
 	struct file_part part;
 	struct stat status;
-	int r, error;
+	int r, r_file;
 
 	if (lstat(path, &status) == 0)
 		return backup_failed(path, EEXIST, reterr);
 	r = store_open(&store, directory, STORE_READ, reterr);
 	if (r)
 		return r;
-	error = -file_part_begin(&part, path, 0600);
-	if (!error) {
+	r_file = file_part_begin(&part, path, 0600);
+	if (!r_file) {
 		r = copy_pages(store, &part, reterr);
-		error = -file_part_end(&part, path, r ? ECANCELED : 0);
+		r_file = file_part_end(&part, path, r ? -ECANCELED : 0);
 	}
 	store_close(store);
-	if (!r && error)
-		r = backup_failed(path, error, reterr);
+	if (!r && r_file)
+		r = backup_failed(path, -r_file, reterr);
 	*ret_size = !r && stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
 	return r;
 }
