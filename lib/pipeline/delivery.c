@@ -239,8 +239,8 @@ void delivery_build(struct delivery *delivery)
 	delivery->planned = delivery->plan_first == job_first(delivery->job) &&
 			    delivery->plan_last == job_last(delivery->job);
 	if (delivery->planned)
-		job_resume(delivery->job, &delivery->plan_requests, &delivery->plan_splits);
-	splits_deinit(&delivery->plan_splits);
+		job_resume(delivery->job, &delivery->plan);
+	job_plan_deinit(&delivery->plan);
 	delivery->plan_first = 0;
 	delivery->plan_last = 0;
 }
@@ -520,7 +520,7 @@ void delivery_free(struct delivery *delivery)
 	resend_deinit(&delivery->resend);
 	replay_free(delivery->replay);
 	sink_answer_deinit(&delivery->answer);
-	splits_deinit(&delivery->plan_splits);
+	job_plan_deinit(&delivery->plan);
 	free(delivery->position);
 	free(delivery->location);
 	free(delivery);

@@ -61,8 +61,7 @@ struct delivery {
 	bool planned; /* the job's bounds are in the state */
 	int64_t plan_first, plan_last; /* bounds that were planned before a restart or reload; 0:
 					  none */
-	struct sink_requests plan_requests; /* with them */
-	struct splits plan_splits; /* of these */
+	struct job_plan plan; /* with them */
 	struct sink_answer answer; /* with DELIVERY_REJECT and DELIVERY_NONE_TAKEN; its error is
 				      kept until the next */
 	bool none_taken_waited; /* with DELIVERY_NONE_TAKEN: a back-off is over */
@@ -158,11 +157,11 @@ void delivery_sent_lost(struct delivery *delivery);
 
 /* --- delivery_plan.c --- */
 
-/* The N numbers of a plan; those that are not there are 0; and the splits after them. False: it is
- * none. */
-bool delivery_plan_parse(const char *text, int64_t *numbers, size_t n, struct splits *ret_splits);
-/* Appends how the job in hand is divided into requests, after its bounds; nothing if it is not. */
-void delivery_plan_print_requests(const struct delivery *delivery, struct buf *out);
+/* The N bounds of a job, those that are not there are 0, and its plan after them. False: it is
+ * something else. */
+bool delivery_plan_parse(const char *text, int64_t *bounds, size_t n, struct job_plan *ret);
+/* Appends the plan of the job in hand, after its bounds. */
+void delivery_plan_print(const struct delivery *delivery, struct buf *out);
 /* What was planned before a restart or reload. */
 void delivery_plan_read(struct delivery *delivery);
 /* Before the job in hand is sent; false: it may not be sent now. */

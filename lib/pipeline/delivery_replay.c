@@ -199,21 +199,18 @@ void delivery_replay_take(struct delivery *delivery)
 	const struct job_terms terms = delivery_terms(delivery);
 	struct replay_job *job = MEM_NEW(struct replay_job);
 	struct fault fault = FAULT_NULL;
-	CLEANUP(splits_deinit) struct splits splits = SPLITS_NULL;
-	int64_t plan[4] = {0};
+	CLEANUP(job_plan_deinit) struct job_plan plan = JOB_PLAN_NULL;
+	int64_t planned = 0;
 	int r;
 
 	if (delivery->replay->progress.plan.size > 0)
-		delivery_plan_parse(buf_text(&delivery->replay->progress.plan), plan, 4, &splits);
-	r = replay_read(delivery, plan[0], job, &fault);
+		delivery_plan_parse(buf_text(&delivery->replay->progress.plan), &planned, 1, &plan);
+	r = replay_read(delivery, planned, job, &fault);
 	if (!r && job->n_items > 0) {
 		delivery->job = job_new(delivery->sink->name, job->items, job->n_items,
 			delivery->selection, &terms);
-		if (plan[0] == job->end)
-			job_resume(delivery->job,
-				&(struct sink_requests){
-					(size_t)plan[1], (size_t)plan[2], plan[3] != 0},
-				&splits);
+		if (planned == job->end)
+			job_resume(delivery->job, &plan);
 		delivery->replay_end = job->end;
 		delivery->replaying = true;
 		job->n_items = 0;
@@ -242,7 +239,7 @@ bool delivery_replay_plan(struct delivery *delivery, struct fault *reterr)
 
 	progress->plan = BUF_NULL;
 	buf_printf(&progress->plan, "%" PRId64, delivery->replay_end);
-	delivery_plan_print_requests(delivery, &progress->plan);
+	delivery_plan_print(delivery, &progress->plan);
 	same = strcmp(buf_text(&before), buf_text(&progress->plan)) == 0;
 	/* an equal plan may be of an attempt whose commit failed */
 	if (same && !commit_pending(delivery->setup.store) &&

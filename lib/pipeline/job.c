@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/json_remove.h"
 #include "base/mem.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "pipeline/selection.h"
 
@@ -148,15 +149,70 @@ void job_free(struct sink_job *job)
 	free(job);
 }
 
-void job_resume(
-	struct sink_job *job, const struct sink_requests *requests, const struct splits *splits)
+/* --- its plan --- */
+
+void job_plan_deinit(struct job_plan *plan)
+{
+	free(plan->sink);
+	splits_deinit(&plan->splits);
+	*plan = JOB_PLAN_NULL;
+}
+
+void job_plan_take(struct job_plan *plan, const struct sink_job *job)
+{
+	job_plan_deinit(plan);
+	plan->sink = mem_strdup(job->sink);
+	plan->requests = job->requests;
+	splits_copy(&plan->splits, &job->splits);
+}
+
+void job_plan_print(const struct job_plan *plan, char separator, struct buf *out)
+{
+	const struct sink_requests *requests = &plan->requests;
+
+	buf_printf(out, "%c%zu%c%zu%c%d", separator, requests->n_records, separator,
+		requests->bytes, separator, requests->by_source);
+	splits_print(&plan->splits, separator, out);
+	buf_printf(out, " =%s", plan->sink);
+}
+
+bool job_plan_read(struct slice text, char separator, struct job_plan *ret)
+{
+	const char *mark = text.size > 0 ? memchr(text.data, '=', text.size) : NULL;
+	int64_t numbers[3] = {0};
+	struct slice part;
+	bool good = true;
+
+	*ret = JOB_PLAN_NULL;
+	if (mark) { /* a plan of an earlier version has no name */
+		size_t size = (size_t)(mark - text.data);
+
+		ret->sink = mem_strndup(mark + 1, text.size - size - 1);
+		text = str_trim((struct slice){text.data, size});
+	}
+	for (size_t i = 0; i < 3 && good; i++)
+		good = !str_next_part(&text, separator, &part) ||
+		       !number_parse(part, 0, INT64_MAX, &numbers[i]);
+	ret->requests =
+		(struct sink_requests){(size_t)numbers[0], (size_t)numbers[1], numbers[2] != 0};
+	good = good && splits_read(text, separator, &ret->splits);
+	if (!good)
+		job_plan_deinit(ret);
+	return good;
+}
+
+void job_resume(struct sink_job *job, const struct job_plan *plan)
 {
 	job->resumed = true;
-	if (requests->n_records == 0)
+	if (plan->sink) {
+		free(job->sink);
+		job->sink = mem_strdup(plan->sink);
+	}
+	if (plan->requests.n_records == 0)
 		return;
-	job->requests = *requests;
-	splits_copy(&job->splits, splits);
-	splits_copy(&job->resumed_splits, splits);
+	job->requests = plan->requests;
+	splits_copy(&job->splits, &plan->splits);
+	splits_copy(&job->resumed_splits, &plan->splits);
 }
 
 int64_t job_first(const struct sink_job *job)

@@ -30,13 +30,29 @@ struct job_terms {
 struct sink_job *job_new(const char *sink, struct batch *const *batches, size_t n,
 	struct selection *selection, const struct job_terms *terms);
 void job_free(struct sink_job *job); /* NULL allowed */
-/* JOB was sent, or was to be, before this process or this sink began: with these REQUESTS (zeros:
- * they are not known), divided at SPLITS. */
-void job_resume(
-	struct sink_job *job, const struct sink_requests *requests, const struct splits *splits);
 
-/* The job's ID: a digest of the sink, the first and last number, and the text of the records as
- * job_text gives it. The same for every retry, also after a restart when the job has the same
+/* How a job was first sent, or was to be. It comes again like that, whatever the configuration says
+ * by then: its receiver may know it by its ID and its requests. */
+struct job_plan {
+	char *sink; /* its name then, which is in the ID; NULL: not known */
+	struct sink_requests requests; /* zeros: not known */
+	struct splits splits; /* of these */
+};
+
+#define JOB_PLAN_NULL ((struct job_plan){0})
+
+void job_plan_deinit(struct job_plan *plan);
+/* PLAN becomes that of JOB. */
+void job_plan_take(struct job_plan *plan, const struct sink_job *job);
+/* Appends PLAN with SEPARATOR before each number; and reads that. False: it is something else. */
+void job_plan_print(const struct job_plan *plan, char separator, struct buf *out);
+bool job_plan_read(struct slice text, char separator, struct job_plan *ret);
+
+/* JOB was sent, or was to be, before this process or this sink began, as PLAN says. */
+void job_resume(struct sink_job *job, const struct job_plan *plan);
+
+/* The job's ID: a digest of the sink's name, the first and last number, and the text of the records
+ * as job_text gives it. The same for every retry, also after a restart when the job has the same
  * bounds; never the same for other bytes, also where a restored state uses a number again. Costs a
  * digest of the text at the first call. */
 const char *job_id(struct sink_job *job);

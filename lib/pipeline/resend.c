@@ -1,6 +1,6 @@
 /*
  * See resend.h. The note is one line, INODE OFFSET END and, once a job was sent from OFFSET on,
- * where it ends and the bounds of its requests: NEXT RECORDS BYTES BY_SOURCE. It is replaced as a
+ * where it ends and its plan: NEXT RECORDS BYTES BY_SOURCE, splits and =SINK. It is replaced as a
  * whole. Offsets and not a new file for each acknowledged job: a file of 256 MiB would be written
  * hundreds of times.
  */
@@ -26,7 +26,7 @@
 
 #define RESEND_JOB_BYTES ((size_t)1 << 20) /* one line is always taken */
 #define RESEND_JOB_RECORDS ((size_t)1000)
-#define RESEND_NOTE_MAX ((size_t)128 + RESEND_JOB_RECORDS * 5) /* a split at each record */
+#define RESEND_NOTE_MAX ((size_t)256 + RESEND_JOB_RECORDS * 5) /* a split at each record */
 
 static int resend_failed(const char *path, int error, struct fault *reterr)
 {
@@ -45,7 +45,7 @@ void resend_deinit(struct resend *resend)
 	free(resend->letters);
 	free(resend->note);
 	buf_deinit(&resend->stay);
-	splits_deinit(&resend->plan_splits);
+	job_plan_deinit(&resend->plan);
 	*resend = RESEND_NULL;
 }
 
@@ -110,10 +110,8 @@ static int note_write(const struct resend *resend)
 	buf_printf(&text, "%" PRIu64 " %" PRIu64 " %" PRIu64, resend->inode, resend->offset,
 		resend->end);
 	if (resend->plan_end > 0) {
-		buf_printf(&text, " %" PRIu64 " %zu %zu %d", resend->plan_end,
-			resend->plan_requests.n_records, resend->plan_requests.bytes,
-			resend->plan_requests.by_source);
-		splits_print(&resend->plan_splits, ' ', &text);
+		buf_printf(&text, " %" PRIu64, resend->plan_end);
+		job_plan_print(&resend->plan, ' ', &text);
 	}
 	buf_append_char(&text, '\n');
 	return replace_file(resend->note, buf_slice(&text), -1, 0);
@@ -123,7 +121,7 @@ static int note_write(const struct resend *resend)
 static int note_read(struct resend *resend)
 {
 	CLEANUP(buf_deinit) struct buf text = BUF_LIMITED(RESEND_NOTE_MAX);
-	int64_t values[7] = {0};
+	int64_t values[4] = {0};
 	size_t n = 0;
 	struct slice rest, part;
 	struct stat file;
@@ -132,21 +130,19 @@ static int note_read(struct resend *resend)
 	if (r)
 		return r == -ENOENT || r == -EFBIG ? 0 : r;
 	rest = str_trim(buf_slice(&text));
-	for (; n < 7 && str_next_part(&rest, ' ', &part); n++)
+	for (; n < 4 && str_next_part(&rest, ' ', &part); n++)
 		if (number_parse(part, 0, INT64_MAX, &values[n]) != 0)
 			return 0;
-	if (n != 3 && n != 7)
+	if (n < 3)
 		return 0;
 	resend->inode = (uint64_t)values[0];
 	resend->offset = (uint64_t)values[1];
 	resend->end = (uint64_t)values[2];
 	resend->plan_end = (uint64_t)values[3];
-	resend->plan_requests =
-		(struct sink_requests){(size_t)values[4], (size_t)values[5], values[6] != 0};
-	if (n == 7 && (resend->plan_end <= resend->offset || resend->plan_end > resend->end ||
-			      !splits_read(rest, ' ', &resend->plan_splits)))
+	if (n == 4 && (resend->plan_end <= resend->offset || resend->plan_end > resend->end ||
+			      !job_plan_read(rest, ' ', &resend->plan)))
 		return 0;
-	resend->noted = n == 7;
+	resend->noted = n == 4;
 	return stat(resend->letters, &file) == 0 && file.st_ino == resend->inode &&
 	       resend->offset <= resend->end && resend->end <= (uint64_t)file.st_size;
 }
@@ -380,7 +376,7 @@ int resend_job(struct resend *resend, const char *sink, const struct job_terms *
 		*ret = job_new(sink, batches->items, batches->n_items, all, terms);
 		selection_free(all);
 		if (resend->plan_end == resend->next)
-			job_resume(*ret, &resend->plan_requests, &resend->plan_splits);
+			job_resume(*ret, &resend->plan);
 		return 0;
 	}
 	for (size_t i = 0; i < batches->n_items; i++)
@@ -393,11 +389,10 @@ int resend_plan(struct resend *resend, const struct sink_job *job, struct fault 
 	int r = 0;
 
 	if (resend->noted && resend->plan_end == resend->next &&
-		splits_are_equal(&resend->plan_splits, &job->splits))
+		splits_are_equal(&resend->plan.splits, &job->splits))
 		return 0;
 	resend->plan_end = resend->next;
-	resend->plan_requests = job->requests;
-	splits_copy(&resend->plan_splits, &job->splits);
+	job_plan_take(&resend->plan, job);
 	r = note_write(resend);
 	resend->noted = !r;
 	return !r ? 0 : resend_failed(resend->note, -r, reterr);
@@ -429,7 +424,7 @@ int resend_done(struct resend *resend, struct fault *reterr)
 {
 	resend->offset = resend->next;
 	resend->plan_end = 0;
-	splits_deinit(&resend->plan_splits);
+	job_plan_deinit(&resend->plan);
 	resend->behind = true;
 	return resend_note(resend, reterr);
 }

@@ -20,8 +20,7 @@ struct resend {
 	uint64_t end; /* all from here on came after the command */
 	uint64_t next; /* where the job in hand ends */
 	uint64_t plan_end; /* where the job at OFFSET ends that was sent before; 0: none was */
-	struct sink_requests plan_requests; /* how that was divided into requests */
-	struct splits plan_splits; /* of these */
+	struct job_plan plan; /* of that */
 	bool noted; /* the note has this plan */
 	struct buf stay; /* lines of the job that are not dead letters: they stay in the file */
 };

@@ -167,7 +167,7 @@ struct sink_job {
 	struct splits splits; /* the kind's: of these requests, see sink_store_splits */
 	struct splits resumed_splits; /* those of them with which it was resumed */
 	bool resumed; /* see job_resume */
-	char *sink; /* its name */
+	char *sink; /* its name when the job was first sent */
 	char id[33]; /* "": not asked for yet; see job_id */
 };
 

@@ -154,6 +154,28 @@ class DeadLetters(Http):
         self.assert_records(sent, bad)
         self.assertEqual(self.receiver.stats()["violations"], [])
 
+    def test_same_after_a_rename_of_the_sink(self):
+        """What is sent again, taken and not answered comes once more under the same key, and not all of it twice."""
+        bad = self.expected[1:400:3]
+        self.reject(bad)
+        self.begin("batch_records = 50")
+        self.once(75)
+        bad = [json.dumps(letter["record"]) for letter in self.letters()]
+        self.reject([])
+        first = len(self.got("array"))
+        later = self.receiver.stats()["requests"] + 2
+        self.receiver.faults({"kind": "hang", "from": later, "times": 1, "path": "/array"})
+        self.ctl("dead-letters", "resend", "far")
+        daemon = self.daemon()
+        wait_until(lambda: any(entry["fault"] == "hang" for entry in self.receiver.log()), "the request that hangs")
+        daemon.kill()
+        self.conf.write_text(self.conf.read_text().replace("[sink far]", "[sink near]"))
+        self.ctl("rename-sink", "far", "near")
+        self.once()
+        again = self.got("array")[first:]
+        self.assertEqual(sum(len(r["records"]) for r in again if not r["repeat"]), len(bad))
+        self.assertGreater(sum(r["repeat"] for r in again), 0)
+
     def test_discard(self):
         self.reject(self.bad)
         self.begin()

@@ -241,6 +241,21 @@ class Replay(Http):
         self.assertGreater(before, 0)
         self.assert_records(self.again(), self.expected[:HALF])
 
+    def test_killed_and_renamed(self):
+        """What was taken and not answered comes again under the same key, whatever the sink is called by then."""
+        self.begin()
+        hangs = self.hang(3)
+        process = self.start_replay()
+        wait_until(hangs, "the request that hangs")
+        process.kill()
+        self.daemon_.kill()
+        self.conf.write_text(self.conf.read_text().replace("[sink far]", "[sink near]"))
+        self.ctl("rename-sink", "far", "near")
+        self.run_daemon()
+        self.wait_replay(name="near")
+        self.assert_records(self.again(), self.expected[:HALF])
+        self.assertEqual(sum(r["repeat"] for r in self.got("array")[self.n_before :]), 1)
+
     def test_killed_often(self):
         """A file has the span exactly once, wherever trawld is killed, also with something new in between."""
         expected = cloudscale.expected_lines(1, 0, RECORDS)

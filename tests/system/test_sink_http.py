@@ -3,6 +3,7 @@
 
 import collections
 import json
+import re
 import shutil
 import signal
 
@@ -107,6 +108,24 @@ class Plain(Http):
         self.assertGreater(self.receiver.stats()["conflicts"], 0)
         self.assertEqual(len(self.receiver.stats()["violations"]), 0)
         self.assertEqual(sum(len(request["records"]) for request in self.got("bulk")), RECORDS)
+
+    def test_same_after_a_rename_of_the_sink(self):
+        """What was sent and not answered comes again under the same key, whatever the sink is called by then."""
+        for running in (False, True):
+            with self.subTest(running=running):
+                self.setUp()
+                daemon = self.hang("/ndjson", "ndjson")
+                for name in ("near", "nearer"):
+                    if not running:
+                        daemon.kill()
+                    self.conf.write_text(re.sub(r"\[sink \w+\]", "[sink %s]" % name, self.conf.read_text()))
+                    self.ctl("rename-sink", {"near": "far", "nearer": "near"}[name], name)
+                if running:
+                    wait_until(lambda: self.receiver.stats()["new"]["ndjson"] == RECORDS, "all records")
+                    self.assertEqual(daemon.stop(), 0)
+                self.once()
+                self.assertGreater(self.receiver.stats()["repeats"]["ndjson"], 0)
+                self.assertEqual(len(self.once_each("ndjson")), RECORDS)
 
     def test_same_after_a_reload(self):
         """A job keeps the requests that it was first sent in, whatever the configuration says now; also when the

@@ -448,7 +448,7 @@ START_TEST(a_resumed_job_is_split_as_it_was)
 	ck_assert_str_eq(buf_text(&out), "0+5/ 0+2. 2+3/ 2+1. 3+2. 5+3/ 5+1. 6+2. ");
 	ck_assert(parts.resplit);
 	http_parts_deinit(&parts);
-	job_resume(again, &(struct sink_requests){5, 100, false}, &job->splits);
+	job_resume(again, &(struct job_plan){NULL, {5, 100, false}, job->splits});
 	http_parts_begin(&parts, again);
 	ck_assert(!parts.resplit);
 	ck_assert(next(&parts, 0, 5, 100, &first, &n));
