@@ -1,7 +1,6 @@
 /* See remarks.h. */
 #include "remarks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -167,14 +166,9 @@ static void remark_sink(const struct config *config, const struct setup_sink *si
 	log_notice(&subject, "no source lists it in its `sinks`: it receives nothing");
 }
 
-static void remark_letters_of(const char *folder, const char *name)
+static void remark_letters_of(const char *name, const char *path, void *userdata)
 {
-	char *path CLEANUP_FREE = mem_printf("%s/%s", folder, name);
-	char *stem CLEANUP_FREE = mem_strdup(name);
-	struct stat status;
-	if (!str_ends(name, DEADLETTER_SUFFIX) || stat(path, &status) != 0 || status.st_size == 0)
-		return;
-	stem[strlen(name) - strlen(DEADLETTER_SUFFIX)] = '\0';
+	(void)userdata;
 	if (str_starts(name, DEADLETTER_SOURCE_PREFIX))
 		log_notice(NULL,
 			"%s holds what an API sent instead of records (read it, then remove it)",
@@ -182,23 +176,15 @@ static void remark_letters_of(const char *folder, const char *name)
 	else
 		log_notice(NULL,
 			"%s holds records that were rejected (`trawlctl dead-letters list %s` shows them, then resend or discard them)",
-			path, stem);
+			path, name);
 }
 
 /* What was said when they were rejected may be long ago. */
-static void remark_letters(const struct config *config)
+static void remark_letters(const char *state_directory)
 {
-	char *folder CLEANUP_FREE = mem_printf("%s/dead-letters", config->daemon.state_directory);
-	DIR *directory = opendir(folder);
-	struct dirent *entry;
-	if (!directory && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-		log_notice(NULL, "cannot read %s: %s", folder, strerror(errno));
-	while (directory && (errno = 0, entry = readdir(directory)))
-		remark_letters_of(folder, entry->d_name);
-	if (directory && errno)
-		log_notice(NULL, "cannot read %s: %s", folder, strerror(errno));
-	if (directory)
-		closedir(directory);
+	int r = deadletter_each(state_directory, remark_letters_of, NULL);
+	if (r && r != -EACCES)
+		log_notice(NULL, "cannot read %s/dead-letters: %s", state_directory, strerror(-r));
 }
 
 void remarks_log(const struct setup *setup)
@@ -210,5 +196,5 @@ void remarks_log(const struct setup *setup)
 	remark_definitions(setup);
 	for (size_t i = 0; i < setup->n_sinks; i++)
 		remark_sink(setup->config, setup->sinks[i]);
-	remark_letters(config);
+	remark_letters(config->daemon.state_directory);
 }

@@ -1,7 +1,6 @@
 /* See ctl/ctl.h: how trawlctl's commands come to a configuration and to the state. */
 #include "ctl/ctl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -130,21 +129,22 @@ void ctl_tell_shard(const struct config *config)
 			(long long)config->cluster.n_shards);
 }
 
+static void note_dead_letters(const char *name, const char *path, void *userdata)
+{
+	bool *any = userdata;
+	(void)name;
+	(void)path;
+	*any = true;
+}
+
 void ctl_tell_dead_letters(const char *directory)
 {
-	char *path CLEANUP_FREE = mem_printf("%s/dead-letters", directory);
-	DIR *stream = opendir(path);
-	struct dirent *entry;
-	struct stat file;
-	bool any = !stream && errno != ENOENT;
-	while (stream && !any && (errno = 0, entry = readdir(stream)))
-		any = str_ends(entry->d_name, DEADLETTER_SUFFIX) &&
-		      fstatat(dirfd(stream), entry->d_name, &file, 0) == 0 && file.st_size > 0;
-	if (any || (stream && errno)) /* what cannot be listed may be some */
-		printf("It does not contain the dead letters: they stay in %s (copy that folder, too).\n",
-			path);
-	if (stream)
-		closedir(stream);
+	bool any = false;
+	if (deadletter_each(directory, note_dead_letters, &any))
+		any = true; /* what cannot be listed may be some */
+	if (any)
+		printf("It does not contain the dead letters: they stay in %s/dead-letters (copy that folder, too).\n",
+			directory);
 }
 
 struct ini_section *ctl_find_source(const struct config *config, const char *name)

@@ -5,7 +5,6 @@
  */
 #include "ctl/ctl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -211,21 +210,22 @@ static void add_letter(struct search *search, const char *sink, const struct dea
 		      });
 }
 
-static void cannot_read(struct search *search, const char *path)
+static void cannot_read(struct search *search, const char *path, int error)
 {
-	fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "trawlctl: cannot read %s: %s\n", path, strerror(error));
 	search->unreadable = true;
 }
 
-static void read_letters(struct search *search, const char *path, const char *sink)
+static void read_letters(const char *sink, const char *path, void *userdata)
 {
+	struct search *search = userdata;
 	struct deadletter_reader *reader CLEANUP(deadletter_reader_free) = deadletter_reader_new();
 	char *line CLEANUP_FREE = NULL;
 	size_t capacity = 0;
 	ssize_t size;
 	FILE *file = fopen(path, "re");
 	if (!file) {
-		cannot_read(search, path);
+		cannot_read(search, path, errno);
 		return;
 	}
 	while ((size = getline(&line, &capacity, file)) > 0) {
@@ -236,29 +236,17 @@ static void read_letters(struct search *search, const char *path, const char *si
 			add_letter(search, sink, &letter);
 	}
 	if (ferror(file))
-		cannot_read(search, path);
+		cannot_read(search, path, errno);
 	fclose(file);
 }
 
 static void read_all_letters(struct search *search)
 {
-	static const char suffix[] = ".ndjson";
-	char *folder CLEANUP_FREE =
-		mem_printf("%s/dead-letters", search->config->daemon.state_directory);
-	DIR *directory = opendir(folder);
-	struct dirent *entry;
-	if (!directory && errno != ENOENT)
-		cannot_read(search, folder);
-	while (directory && (entry = readdir(directory))) {
-		if (!str_ends(entry->d_name, suffix))
-			continue;
-		char *path CLEANUP_FREE = mem_printf("%s/%s", folder, entry->d_name);
-		char *sink CLEANUP_FREE =
-			mem_strndup(entry->d_name, strlen(entry->d_name) - (sizeof(suffix) - 1));
-		read_letters(search, path, sink);
-	}
-	if (directory)
-		closedir(directory);
+	const char *directory = search->config->daemon.state_directory;
+	char *folder CLEANUP_FREE = mem_printf("%s/dead-letters", directory);
+	int r = deadletter_each(directory, read_letters, search);
+	if (r)
+		cannot_read(search, folder, -r);
 }
 
 int ctl_find(const struct ctl_arguments *arguments)

@@ -1,7 +1,6 @@
 /* See report.h: dead letters, and what seals prove of the archives that were named. */
 #include "ctl/report.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,31 +87,32 @@ static int read_letters(struct report *report, json_t *one, const char *key, con
 	return 0;
 }
 
-static int is_left(const struct dirent *entry)
+struct left {
+	struct report *report;
+	int code;
+};
+
+static void read_left(const char *name, const char *path, void *userdata)
 {
-	return str_ends(entry->d_name, DEADLETTER_SUFFIX) &&
-	       !str_starts(entry->d_name, DEADLETTER_SOURCE_PREFIX);
+	struct left *left = userdata;
+	(void)path;
+	if (left->code || str_starts(name, DEADLETTER_SOURCE_PREFIX) ||
+		ctl_find_sink(left->report->config, name))
+		return;
+	json_t *one = report_add_sink(left->report, name, NULL);
+	left->code = read_letters(left->report, one, "dead_letters", name);
 }
 
 /* What sinks that are no longer configured have left. */
-static int read_left(struct report *report)
+static int read_all_left(struct report *report)
 {
-	char *path CLEANUP_FREE =
-		mem_printf("%s/dead-letters", report->config->daemon.state_directory);
-	struct dirent **entries = NULL;
-	int code = 0, n = scandir(path, &entries, is_left, alphasort);
-	if (n < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : ctl_cannot_read(path, errno);
-	for (int i = 0; i < n; i++) {
-		char *name = entries[i]->d_name;
-		name[strlen(name) - strlen(DEADLETTER_SUFFIX)] = '\0';
-		if (!code && !ctl_find_sink(report->config, name))
-			code = read_letters(
-				report, report_add_sink(report, name, NULL), "dead_letters", name);
-		free(entries[i]);
-	}
-	free(entries);
-	return code;
+	const char *directory = report->config->daemon.state_directory;
+	struct left left = {.report = report};
+	int r = deadletter_each(directory, read_left, &left);
+	if (!r || left.code)
+		return left.code;
+	char *folder CLEANUP_FREE = mem_printf("%s/dead-letters", directory);
+	return ctl_cannot_read(folder, -r);
 }
 
 int report_dead_letters(struct report *report)
@@ -131,7 +131,7 @@ int report_dead_letters(struct report *report)
 			DEADLETTER_SOURCE, json_string_value(json_object_get(one, "name")));
 		code = code ? code : read_letters(report, one, "quarantined", name);
 	}
-	return code ? code : read_left(report);
+	return code ? code : read_all_left(report);
 }
 
 /* --- archives --- */

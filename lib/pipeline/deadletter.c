@@ -4,9 +4,12 @@
  */
 #include "pipeline/deadletter.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/record.h"
+#include "base/str.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "pipeline/deadletter_mark.h"
@@ -26,6 +30,8 @@
 #include "pipeline/resend.h"
 
 #define DEADLETTER_PIECE ((size_t)64 << 10)
+#define DEADLETTER_SUFFIX ".ndjson"
+
 static int deadletter_flush(int fd, struct buf *text)
 {
 	const char *data = buf_text(text);
@@ -338,6 +344,36 @@ int deadletter_keep(const char *state_directory, const char *source, const struc
 		.next = deadletter_next_bad, .name = source, .bad = bad, .n_bad = n};
 
 	return deadletter_store(state_directory, file, &lines, reterr);
+}
+
+static int deadletter_is_file(const struct dirent *entry)
+{
+	return str_ends(entry->d_name, DEADLETTER_SUFFIX);
+}
+
+int deadletter_each(const char *state_directory,
+	void (*each)(const char *name, const char *path, void *userdata), void *userdata)
+{
+	CLEANUP_FREE char *folder = mem_printf("%s/dead-letters", state_directory);
+	struct dirent **entries = NULL;
+	int r = 0, n = scandir(folder, &entries, deadletter_is_file, alphasort);
+
+	if (n < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	for (int i = 0; i < n; i++) {
+		char *name = entries[i]->d_name;
+		CLEANUP_FREE char *path = mem_printf("%s/%s", folder, name);
+		struct stat file;
+
+		name[strlen(name) - strlen(DEADLETTER_SUFFIX)] = '\0';
+		if (stat(path, &file) != 0)
+			r = errno == ENOENT ? r : -errno;
+		else if (file.st_size > 0)
+			each(name, path, userdata);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
 }
 
 uint64_t deadletter_size(const char *state_directory, const char *sink)

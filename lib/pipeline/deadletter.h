@@ -19,7 +19,6 @@ struct sink_job;
 /* The file of a source; the name of no sink has a colon. */
 #define DEADLETTER_SOURCE_PREFIX "source:"
 #define DEADLETTER_SOURCE DEADLETTER_SOURCE_PREFIX "%s"
-#define DEADLETTER_SUFFIX ".ndjson" /* of the names of the files */
 
 /* Appends the records of JOB that ANSWER rejects, and those that were set apart, and makes them
  * durable: only then may the job be acknowledged. All or nothing: on FAULT_STORE the file is as
@@ -29,6 +28,12 @@ int deadletter_write(const char *state_directory, const char *sink, const struct
 
 /* How many records of JOB are rejected, without those that were set apart. */
 uint64_t deadletter_count_rejected(const struct sink_job *job, const struct sink_answer *answer);
+
+/* Calls EACH with the name of each sink, or of each source as DEADLETTER_SOURCE names it, that has
+ * dead letters, in the order of the names, and with the PATH of their file. 0, or -errno: not all
+ * of them are known. */
+int deadletter_each(const char *state_directory,
+	void (*each)(const char *name, const char *path, void *userdata), void *userdata);
 
 /* Bytes of the dead letters of SINK; 0: there are none, or they cannot be looked at. */
 uint64_t deadletter_size(const char *state_directory, const char *sink);

@@ -1,6 +1,7 @@
 /* Dead letters: complete, durable, private, and never half written. */
 #include "pipeline/deadletter.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -225,6 +226,53 @@ START_TEST(whose_place_it_is_is_told)
 }
 END_TEST
 
+static void make_letters(const char *name, const char *text)
+{
+	char *path = fixture_path(name);
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+	free(path);
+}
+
+static void list_letters(const char *name, const char *path, void *userdata)
+{
+	struct stat file;
+
+	ck_assert_int_eq(stat(path, &file), 0);
+	buf_printf(userdata, "%s ", name);
+}
+
+START_TEST(who_has_some)
+{
+	char *folder = fixture_path("dead-letters"), *loop_path;
+	struct buf found = BUF_NULL;
+
+	ck_assert_int_eq(deadletter_each(state, list_letters, &found), 0);
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	ck_assert_int_eq(deadletter_each(state, list_letters, &found), 0);
+	ck_assert_str_eq(buf_text(&found), "");
+	make_letters("dead-letters/two.ndjson", "x");
+	make_letters("dead-letters/source:one.ndjson", "x");
+	make_letters("dead-letters/none.ndjson", "");
+	make_letters("dead-letters/one.ndjson", "x");
+	make_letters("dead-letters/one.resend", "x");
+	ck_assert_int_eq(deadletter_each(state, list_letters, &found), 0);
+	ck_assert_str_eq(buf_text(&found), "one source:one two ");
+	/* the others are known all the same */
+	buf_clear(&found);
+	loop_path = fixture_path("dead-letters/over.ndjson");
+	ck_assert_int_eq(symlink(loop_path, loop_path), 0);
+	ck_assert_int_eq(deadletter_each(state, list_letters, &found), -ELOOP);
+	ck_assert_str_eq(buf_text(&found), "one source:one two ");
+	buf_deinit(&found);
+	free(loop_path);
+	free(folder);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("deadletter");
@@ -237,6 +285,7 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, a_full_disk_leaves_it_as_it_was);
 	tcase_add_test(tcase, no_place_is_a_fault);
 	tcase_add_test(tcase, whose_place_it_is_is_told);
+	tcase_add_test(tcase, who_has_some);
 	suite_add_tcase(suite, tcase);
 }
 
