@@ -93,8 +93,8 @@ static int replay_next(const struct delivery *delivery, int64_t at, struct batch
 		return replays_next(delivery->setup.store, replay, at, ret, ret_end, reterr);
 	if (at >= replay->until)
 		return 0;
-	r = replay_copy_read(
-		delivery->setup.state_directory, replay->number, at, ret, ret_end, reterr);
+	r = replay_copy_read(delivery->setup.state_directory, replay->number, replay->until, at,
+		ret, ret_end, reterr);
 	if (r)
 		return r;
 	(*ret)->number = replay_batch_number(replay, at);

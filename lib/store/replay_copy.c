@@ -271,13 +271,18 @@ static int read_batch(int fd, int64_t offset, struct batch **ret, int64_t *ret_e
 	return 0;
 }
 
-int replay_copy_read(const char *state_directory, int64_t number, int64_t offset,
+int replay_copy_read(const char *state_directory, int64_t number, int64_t size, int64_t offset,
 	struct batch **ret, int64_t *ret_end, struct fault *reterr)
 {
 	CLEANUP_FREE char *path = path_of(state_directory, number);
+	struct stat file;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int error = fd < 0 ? errno : read_batch(fd, offset, ret, ret_end);
+	int error = fd < 0 || fstat(fd, &file) != 0 ? errno : 0;
 
+	if (!error && file.st_size != size)
+		error = EBADMSG;
+	if (!error)
+		error = read_batch(fd, offset, ret, ret_end);
 	if (fd >= 0)
 		close(fd);
 	if (!error)

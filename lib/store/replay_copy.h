@@ -32,9 +32,10 @@ void replay_copy_clean(struct store *store, const char *state_directory);
 /* The replay is over: its copy goes. */
 void replay_copy_remove(const char *state_directory, int64_t number);
 
-/* Reads the batch at OFFSET of the copy of replay NUMBER; *RET_END is where it ends. 0;
- * STORE_E_FULL: this may pass; STORE_E_CORRUPT: it is damaged or gone. */
-int replay_copy_read(const char *state_directory, int64_t number, int64_t offset,
+/* Reads the batch at OFFSET of the copy of replay NUMBER, which has SIZE bytes; *RET_END is where
+ * it ends. 0; STORE_E_FULL: this may pass; STORE_E_CORRUPT: it is damaged or gone, or is that of
+ * another replay, as a restored state and the shards of a cluster can have the same numbers. */
+int replay_copy_read(const char *state_directory, int64_t number, int64_t size, int64_t offset,
 	struct batch **ret, int64_t *ret_end, struct fault *reterr);
 
 #endif

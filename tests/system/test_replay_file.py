@@ -192,23 +192,28 @@ class ReplayFile(Http):
         self.assertEqual(self.copies(), ["far.%d.new" % os.getpid()])
 
     def test_damaged_copy(self):
-        """A copy that was damaged meanwhile ends the replay, not the sink."""
-        daemon = self.begin()
-        self.ctl("pause", "far")
-        process = subprocess.Popen(
-            [harness.TRAWLCTL, "-c", self.conf, "replay", "far", "--file", self.out, "--source", "acme"],
-            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        self.addCleanup(process.wait)
-        self.assertIn("replay begins", process.stdout.readline())
-        copy = self.state / "replays" / self.copies()[0]
-        copy.write_bytes(copy.read_bytes()[:-1000])
-        self.ctl("resume", "far")
-        out, _ = process.communicate(timeout=60 * harness.PATIENCE)
-        self.assertEqual(process.returncode, 75)
-        self.assertIn("replay stopped", out)
-        self.assertIn("cannot read %s: it is damaged; replay the files again" % copy, out)
-        self.assertEqual(daemon.stop(), 0)
+        """A copy that was damaged meanwhile, or is that of another replay with the same number, ends the replay, not the
+        sink; nothing of it is sent."""
+        for name, change in (("cut", lambda whole: whole[:-1000]), ("other", lambda whole: whole * 2)):
+            with self.subTest(name):
+                self.setUp()
+                daemon = self.begin()
+                self.ctl("pause", "far")
+                process = subprocess.Popen(
+                    [harness.TRAWLCTL, "-c", self.conf, "replay", "far", "--file", self.out, "--source", "acme"],
+                    env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                )
+                self.addCleanup(process.wait)
+                self.assertIn("replay begins", process.stdout.readline())
+                copy = self.state / "replays" / self.copies()[0]
+                copy.write_bytes(change(copy.read_bytes()))
+                self.ctl("resume", "far")
+                out, _ = process.communicate(timeout=60 * harness.PATIENCE)
+                self.assertEqual(process.returncode, 75)
+                self.assertIn("replay stopped: 0 records delivered", out)
+                self.assertIn("cannot read %s: it is damaged; replay the files again" % copy, out)
+                self.assertEqual(daemon.stop(), 0)
+                self.assertEqual(self.again(), [])
 
 
 if __name__ == "__main__":
