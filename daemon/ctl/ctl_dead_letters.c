@@ -21,6 +21,12 @@
 #include "store/events.h"
 #include "terminal.h"
 
+/* In a cluster each node has dead letters of its own. */
+static bool is_shared(const struct config *config)
+{
+	return config->daemon.state == STATE_POSTGRESQL;
+}
+
 /* --- list --- */
 
 static void print_slice(struct slice text)
@@ -104,21 +110,34 @@ static int list(const struct config *config, const char *name, bool json)
 			return code ? code : ctl_cannot_read(path, error);
 	}
 	if (!json)
-		printf("sink %s: %llu dead letter%s\n", name, n, str_plural(n));
+		printf("sink %s: %llu dead letter%s%s\n", name, n, str_plural(n),
+			is_shared(config) ? " on this node" : "");
 	return 0;
 }
 
 /* --- resend, discard --- */
 
-static void print_done(const char *name, bool resend, unsigned long long n, bool running)
+static void print_done(const struct config *config, const char *name, bool resend,
+	unsigned long long n, bool running)
 {
 	if (n == 0)
-		printf("sink %s: no dead letters\n", name);
+		printf("sink %s: no dead letters%s\n", name,
+			is_shared(config) ? " on nodes that hold a shard" : "");
 	else if (resend)
 		printf("sink %s: %llu dead letter%s %s sent again%s\n", name, n, str_plural(n),
 			n == 1 ? "is" : "are", running ? "" : " after the next start");
 	else
 		printf("sink %s: %llu dead letter%s discarded\n", name, n, str_plural(n));
+}
+
+/* No trawld that was asked has dead letters: then that of this node holds no shard. */
+static void tell_left(const struct config *config, const char *name)
+{
+	const char *directory = config->daemon.state_directory;
+	if (deadletter_size(directory, name) > 0)
+		fprintf(stderr,
+			"trawlctl: the dead letters of this node stay in %s/dead-letters/%s.ndjson, since its trawld holds no shard: run this again when it does\n",
+			directory, name);
 }
 
 static int ask(const struct config *config, const char *name, bool resend)
@@ -127,10 +146,13 @@ static int ask(const struct config *config, const char *name, bool resend)
 	json_t *request = json_pack("{s:s, s:s}", "command",
 		resend ? "dead-letters-resend" : "dead-letters-discard", "name", name);
 	int code = ctl_ask(config, NULL, request, &answer);
-	if (code == 0)
-		print_done(name, resend,
-			(unsigned long long)json_integer_value(json_object_get(answer, "records")),
-			true);
+	if (code == 0) {
+		unsigned long long n =
+			(unsigned long long)json_integer_value(json_object_get(answer, "records"));
+		print_done(config, name, resend, n, true);
+		if (n == 0 && is_shared(config))
+			tell_left(config, name);
+	}
 	json_decref(answer);
 	return code;
 }
@@ -188,7 +210,7 @@ static int change(const struct config *config, const char *name, bool resend)
 	}
 	if (n > 0)
 		audit(name, resend, n, who);
-	print_done(name, resend, n, false);
+	print_done(config, name, resend, n, false);
 	return 0;
 }
 
