@@ -2,14 +2,20 @@
 """trawlctl state move: into a cluster and back, also when it is killed."""
 
 import contextlib
+import errno
+import pathlib
 import shutil
 import sqlite3
 import subprocess
+import sys
 
 from postgres import Server  # first: it finds the next ones
 from relay import ANSWERS, REQUESTS, Relay
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
+
 import nodes
+from disk import read_log
 
 import cloudscale
 import harness
@@ -17,6 +23,8 @@ from harness import TRAWLCTL, wait_until
 
 COUNT = 300
 KILLS = 20
+LAST = 16  # operations of a move: what follows the copy
+WRITE_LOG = str(pathlib.Path(harness.TRAWLD).resolve().parents[1] / "tests" / "faults" / "write_log.so")
 QUICK = "shutdown_timeout = 200ms"  # a sink is away
 SKIPPED = ("moved", "sink_positions")  # the mark, and what belongs to a node
 
@@ -216,6 +224,48 @@ class Move(nodes.Case):
         self.sink_is_back()
         self.configure(*self.sections, daemon=QUICK)
         self.finish(self.daemon())
+
+    def test_log_that_stays(self):
+        """A file gets the name of the state, or gives it up, with all that is in its log, or not at all: another program has
+        it open, or the disk fails once. Whatever trawlctl says, the same command completes it."""
+        before = self.rows_of_file()
+        self.rows_of_file_tables = list(before)
+        kept = self.dir / "kept"
+        shutil.copytree(self.state, kept)
+        self.use_state_of("node-0")
+        self.write("node-0")
+        self.move("postgresql")
+        with contextlib.closing(sqlite3.connect(self.state / "trawld.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM moved").fetchall()
+            self.assertIn("trawld.db-wal cannot be written into ", self.move("sqlite", expect=75).err)
+        self.assertIn("The state was moved", self.move("sqlite").text)
+        self.assertIn("had been moved to %s already" % (self.state / "trawld.db"), self.move("sqlite").text.replace("node-0.state", "state"))
+        self.assertEqual(self.rows_of_file(), before)
+        operations, n = 1, 0
+        while n < operations:
+            shutil.rmtree(self.state)
+            shutil.copytree(kept, self.state)
+            self.write("node-0", name="c%d" % n)
+            self.move("postgresql")
+            code, operations = self.move_on_failing_disk(n)
+            self.assertIn(code, (0, 75))
+            self.move("sqlite")
+            self.assertEqual(self.rows_of_file(), before)
+            n = max(n + 1, operations - LAST)
+
+    def move_on_failing_disk(self, n):
+        """The exit code of a move to SQLite whose operation N on the disk fails (0: none), and how many there were."""
+        log, inodes = self.dir / "log", self.dir / "inodes"
+        log.unlink(missing_ok=True)
+        shutil.rmtree(inodes, ignore_errors=True)
+        inodes.mkdir()
+        fails = {"WRITE_LOG_FAIL": "%d %d once" % (n, errno.EIO)} if n else {}
+        done = subprocess.run(
+            [TRAWLCTL, "-c", str(self.path("node-0")), "state", "move", "--to", "sqlite"], capture_output=True,
+            env={**self.environment(), **fails, "LD_PRELOAD": WRITE_LOG, "WRITE_LOG": str(log), "WRITE_LOG_ROOT": str(self.state),
+                 "WRITE_LOG_INODES": str(inodes)})
+        return done.returncode, len(read_log(log))
 
     def test_only_another_shard_has_worked(self):
         """A cluster of which shard 0 was never held has a state, too: nothing of it is replaced."""

@@ -58,11 +58,24 @@ static int take_back(struct back *back, struct fault *reterr)
 	return r;
 }
 
-static bool is_of_file(const struct back *back)
+/* The state of the cluster and that of the file are one. */
+static bool is_same(const struct back *back)
 {
 	const struct move_place *place = &back->place;
-	return place->version > 0 && !place->moved_to && place->identity && back->id &&
+	return place->version > 0 && place->identity && back->id &&
 	       strcmp(place->identity, back->id) == 0;
+}
+
+static bool is_of_file(const struct back *back)
+{
+	return is_same(back) && !back->place.moved_to;
+}
+
+/* The file is the new one: only what follows was interrupted. */
+static bool is_in_place(const struct back *back)
+{
+	return is_same(back) && back->place.moved_to && !back->own_mark &&
+	       strcmp(back->place.moved_to, back->mark) == 0;
 }
 
 static int judge(struct back *back, struct fault *reterr)
@@ -169,6 +182,12 @@ static int failed(const char *what, const char *path, int error, struct fault *r
 	return STORE_E_FULL;
 }
 
+static int sync_folder(const struct back *back, struct fault *reterr)
+{
+	int error = sync_path(back->move->directory, O_RDONLY | O_DIRECTORY);
+	return error ? failed("write", back->move->directory, error, reterr) : 0;
+}
+
 /* The old file keeps its bytes under another name. */
 static int set_aside(struct back *back, const char *path, struct fault *reterr)
 {
@@ -183,14 +202,32 @@ static int set_aside(struct back *back, const char *path, struct fault *reterr)
 	return 0;
 }
 
+/* All of the database at PATH is in that file. Its log would stay behind when the file is renamed,
+ * and count for the file that gets the name. */
+static int check_rest(const char *path, struct fault *reterr)
+{
+	char *log CLEANUP_FREE = mem_printf("%s-wal", path);
+	if (access(log, F_OK) != 0 && errno == ENOENT)
+		return 0;
+	fault_set(reterr, FAULT_STORE,
+		"%s cannot be written into %s, or another program has it open; run this again", log,
+		path);
+	return STORE_E_FULL;
+}
+
 static int put_in_place(struct back *back, struct fault *reterr)
 {
 	char *path CLEANUP_FREE = mem_printf("%s/" FILE_NAME, back->move->directory);
 	char *new CLEANUP_FREE = mem_printf("%s/" NEW_NAME, back->move->directory);
+	int r = check_rest(path, reterr);
+	if (!r)
+		r = check_rest(new, reterr);
+	if (r)
+		return r;
 	int error = sync_path(new, O_RDWR);
 	if (error)
 		return failed("write", new, error, reterr);
-	int r = set_aside(back, path, reterr);
+	r = set_aside(back, path, reterr);
 	if (r)
 		return r;
 	if (rename(new, path) != 0)
@@ -199,8 +236,7 @@ static int put_in_place(struct back *back, struct fault *reterr)
 	char *witness CLEANUP_FREE = mem_printf("%s/%.*s.commits", back->move->directory,
 		(int)(sizeof(NEW_NAME) - sizeof(".db")), NEW_NAME);
 	unlink(witness);
-	error = sync_path(back->move->directory, O_RDONLY | O_DIRECTORY);
-	return error ? failed("write", back->move->directory, error, reterr) : 0;
+	return sync_folder(back, reterr);
 }
 
 static int move_back(struct back *back, struct fault *reterr)
@@ -216,6 +252,10 @@ static int move_back(struct back *back, struct fault *reterr)
 		return r;
 	if (back->own_mark && str_starts(back->own_mark, MOVED_UNDER_WAY) && !is_of_file(back))
 		return take_back(back, reterr);
+	if (is_in_place(back)) {
+		back->result->already = true;
+		return sync_folder(back, reterr);
+	}
 	r = judge(back, reterr);
 	if (!r)
 		r = mark_cluster(back, reterr);
