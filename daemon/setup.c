@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -253,6 +255,18 @@ static void check_listen(struct config *config, struct findings *findings)
 		findings_add(findings, entry->file, entry->line, "%s", fault.text);
 }
 
+static void check_control(struct config *config, struct findings *findings)
+{
+	const char *path = config->daemon.control;
+	struct ini_section *section = ini_find(&config->ini, "daemon", NULL);
+	struct sockaddr_un address;
+	if (section && ini_section_find(section, "control") && strcmp(path, "off") != 0 &&
+		(path[0] != '/' || strlen(path) >= sizeof(address.sun_path)))
+		findings_add_at(findings, section, "control",
+			"control: `%s` is not an absolute path of less than %zu bytes, or off",
+			path, sizeof(address.sun_path));
+}
+
 /* Without its definitions, those that are installed would be used in their place. */
 static void check_providers(struct config *config, struct findings *findings)
 {
@@ -295,6 +309,7 @@ struct setup *setup_load(const char *path, struct findings *findings)
 	check_seals(setup, findings);
 	check_targets(setup, findings);
 	check_listen(config, findings);
+	check_control(config, findings);
 	check_providers(config, findings);
 	setup_check_cluster(setup, findings);
 	setup_path_deinit(&providers);

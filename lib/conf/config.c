@@ -26,7 +26,7 @@ static const char *const states[] = {"sqlite", "postgresql", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 const struct option daemon_option_rows[] = {
-	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED,
+	ROW(state_directory, "state_directory", OPTION_STRING, .flags = OPTION_FIXED | OPTION_PATH,
 		.help = "directory of the state; default: $STATE_DIRECTORY, or /var/lib/trawld (/var/lib/trawld/instances/NAME for an instance)"),
 	ROW(state, "state", OPTION_CHOICE, .default_text = "sqlite", .choices = states,
 		.flags = OPTION_FIXED,
@@ -51,7 +51,7 @@ const struct option daemon_option_rows[] = {
 		.help = "error, warning, notice, info or debug"),
 	ROW(shutdown_timeout_ns, "shutdown_timeout", OPTION_DURATION, .default_text = "20s",
 		.max = NSEC_PER_HOUR, .help = "how long trawld waits for the sinks when it stops"),
-	ROW(provider_directory, "provider_directory", OPTION_STRING,
+	ROW(provider_directory, "provider_directory", OPTION_STRING, .flags = OPTION_PATH,
 		.help = "an additional directory of provider definitions, searched first"),
 };
 const size_t n_daemon_option_rows = sizeof(daemon_option_rows) / sizeof(daemon_option_rows[0]);

@@ -23,7 +23,8 @@ static bool bounded(const struct option *option)
 
 static char *parse_string(const struct option *option, const char *text, void *member)
 {
-	(void)option;
+	if (option->flags & OPTION_PATH && *text && *text != '/')
+		return mem_strdup("an absolute path, which begins with /");
 	*(char **)member = *text ? mem_strdup(text) : NULL;
 	return NULL;
 }
@@ -135,7 +136,10 @@ static char *parse_list(const struct option *option, const char *text, void *mem
 		if (*p == '\n')
 			*p = ',';
 	str_list_split(member, slice_of(flat), ',');
-	return NULL;
+	/* commas alone: taken for an empty list, it would mean the default */
+	return *text && ((struct str_list *)member)->n_items == 0
+		       ? mem_strdup("a list of values, separated by commas")
+		       : NULL;
 }
 
 static char *parse_lines(const struct option *option, const char *text, void *member)

@@ -49,6 +49,7 @@ struct option_pairs {
 enum {
 	OPTION_REQUIRED = 1 << 0,
 	OPTION_FIXED = 1 << 1, /* cannot change at reload: needs a restart */
+	OPTION_PATH = 1 << 2, /* STRING: an absolute path, whatever directory trawld starts in */
 };
 
 struct option {

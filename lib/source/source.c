@@ -38,10 +38,12 @@ const struct option source_option_rows[] = {
 	ROW(max_page, "max_page", OPTION_SIZE, .default_text = "64MiB", .min = 1024,
 		.max = OPTION_MEMORY_MAX(INT64_C(4) << 30),
 		.help = "maximum size of one response, after decompression"),
-	ROW(ca_file, "ca_file", OPTION_STRING,
+	ROW(ca_file, "ca_file", OPTION_STRING, .flags = OPTION_PATH,
 		.help = "certificates to trust instead of the system's"),
-	ROW(client_cert, "client_cert", OPTION_STRING, .help = "client certificate, PEM"),
-	ROW(client_key, "client_key", OPTION_STRING, .help = "its private key, PEM"),
+	ROW(client_cert, "client_cert", OPTION_STRING, .flags = OPTION_PATH,
+		.help = "client certificate, PEM"),
+	ROW(client_key, "client_key", OPTION_STRING, .flags = OPTION_PATH,
+		.help = "its private key, PEM"),
 	ROW(client_key_password, "client_key_password", OPTION_SECRET,
 		.help = "of a private key that is encrypted"),
 	ROW(proxy, "proxy", OPTION_STRING, .help = "http://, https:// or socks5h:// proxy"),
@@ -223,8 +225,10 @@ static void find_origin(
 		.offset = 0,
 		.number = 0};
 	const struct source_options *options = &source->options;
-	if (options->endpoint && url_origin(options->endpoint, &source->origin)) {
-		fault_at(findings, section, "endpoint", "expected an http:// or https:// URL");
+	if (options->endpoint && (strpbrk(options->endpoint, "?#@") ||
+					 url_origin(options->endpoint, &source->origin))) {
+		fault_at(findings, section, "endpoint",
+			"expected http:// or https:// and a host, with no more than a port and a path after it");
 		return;
 	}
 	if (source_request(source, &values, NULL, &message, &fault)) {

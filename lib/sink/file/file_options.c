@@ -65,11 +65,6 @@ void file_options_check(
 	file_options_check_seals(options, section, findings);
 	if (!entry || !options->path)
 		return;
-	if (options->path[0] != '/') {
-		findings_add(findings, entry->file, entry->line,
-			"path: expected an absolute path, which begins with /");
-		return;
-	}
 	if (file_path_check(options->path, &fault) != 0) {
 		findings_add(findings, entry->file, entry->line, "%s", fault.text);
 		return;
@@ -92,7 +87,7 @@ const struct option file_option_rows[N_FILE_OPTION_ROWS] = {
 		.name = "path",
 		.type = OPTION_STRING,
 		.offset = FILE_OPTION(path),
-		.flags = OPTION_REQUIRED,
+		.flags = OPTION_REQUIRED | OPTION_PATH,
 		.help = "the file; %{source}, %{provider}, in a cluster %{node} and %{shard}, and strftime conversions (UTC) allowed",
 	},
 	{

@@ -378,18 +378,21 @@ const struct option http_option_rows[] = {
 		.name = "ca_file",
 		.type = OPTION_STRING,
 		.offset = HTTP_OPTION(ca_file),
+		.flags = OPTION_PATH,
 		.help = "certificates to trust instead of the system's, PEM",
 	},
 	{
 		.name = "client_cert",
 		.type = OPTION_STRING,
 		.offset = HTTP_OPTION(client_cert),
+		.flags = OPTION_PATH,
 		.help = "a client certificate, PEM",
 	},
 	{
 		.name = "client_key",
 		.type = OPTION_STRING,
 		.offset = HTTP_OPTION(client_key),
+		.flags = OPTION_PATH,
 		.help = "its private key, PEM",
 	},
 	{
