@@ -40,6 +40,17 @@ bool fault_may_pass(enum fault_class class)
 	       class == FAULT_LOST;
 }
 
+/* More words follow an error, after a semicolon of our own: what a peer ended its sentence with
+ * goes, but not what stands for omitted words. */
+static size_t without_end(const char *text, size_t size)
+{
+	while (size && strchr(" ;,", text[size - 1]))
+		size--;
+	if (size > 1 && text[size - 1] == '.' && text[size - 2] != '.')
+		size--;
+	return size;
+}
+
 int fault_set(struct fault *fault, enum fault_class class, const char *format, ...)
 {
 	if (!fault)
@@ -53,6 +64,7 @@ int fault_set(struct fault *fault, enum fault_class class, const char *format, .
 	size_t size = text.size;
 	if (size >= sizeof(fault->text))
 		size = utf8_cut(text.data, sizeof(fault->text) - 1);
+	size = without_end(buf_text(&text), size);
 	*fault = (struct fault){.class = class};
 	memcpy(fault->text, buf_text(&text), size);
 	fault->text[size] = '\0';

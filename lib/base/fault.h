@@ -34,7 +34,7 @@ struct fault {
 	int status; /* HTTP status, or 0 */
 	bool decided; /* by the API's own words: the status does not decide any more */
 	nsec_t wait_ns; /* the peer asked for at least this pause; 0: nothing asked */
-	char text[640]; /* one line, no secrets, no final full stop */
+	char text[640]; /* one line, no secrets, no final full stop or semicolon */
 };
 
 #define FAULT_NULL ((struct fault){0})

@@ -153,8 +153,8 @@ static int drop_sink(struct store *store, struct routes_change *change, struct f
 		return r;
 	if (n_wanted > 0 && n_waiting == 0) {
 		fault_set(reterr, FAULT_CONFIG,
-			"sink `%s` is configured, and no source that records wait of has stopped listing it: nothing is dropped; take it out of the configuration, or out of `sinks` of a source, first",
-			change->name);
+			"sink `%s` is configured, and all sources whose records wait for it still list it: nothing is dropped; first remove [sink %s], or take it out of `sinks` of a source",
+			change->name, change->name);
 		return STORE_E_REFUSED;
 	}
 	change->n_records = (uint64_t)n_waiting;

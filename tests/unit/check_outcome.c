@@ -64,6 +64,9 @@ static const struct {
 	{429, NULL, NULL, "HTTP 429 Too Many Requests"},
 	{404, "gone", NULL, "HTTP 404 Not Found: gone"},
 	{500, "<html>", "no disk", "HTTP 500 Internal Server Error: no disk"},
+	{404, NULL, "No such log.", "HTTP 404 Not Found: No such log"},
+	{403, "[write];\n", NULL, "HTTP 403 Forbidden: [write]"},
+	{500, "wait...", NULL, "HTTP 500 Internal Server Error: wait..."},
 	{599, "a\nb", NULL, "HTTP 599: a b"},
 	{400, "\x1b[31mred\x01\xff\xc3\xa9", NULL, "HTTP 400 Bad Request: ?[31mred??\xc3\xa9"},
 };
