@@ -363,6 +363,10 @@ static int show(const char *path, const struct ctl_arguments *arguments, bool re
 	json_t *status = json_object_get(answer, "status");
 	if (code == 0 && arguments->check) {
 		code = status_print_check(status, &out);
+		if (arguments->json) {
+			buf_clear(&out);
+			print_status(status, arguments, redraws, &out);
+		}
 	} else if (code == 0) {
 		if (arguments->failing)
 			keep_failing(status);

@@ -60,8 +60,11 @@ class Status(ControlCase):
             "the wait between two attempts",
         )
         self.assertNotIn("archive", self.ctl("status", "--failing").text)
+        both = json.loads(self.ctl("status", "--check", "--json", expect=1).text)
+        self.assertIn("HTTP 503", both["sources"][0]["last_error"])
         daemon.stop()
         self.ctl("status", "--check", expect=2)
+        self.ctl("status", "--check", "--json", expect=2)
 
     def test_tail(self):
         """Records as they are accepted, for as long as wanted."""
