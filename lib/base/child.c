@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -369,6 +370,13 @@ ssize_t child_write(struct child *child, struct slice data)
 	if (n < 0 && errno == EAGAIN)
 		ev_io_start(child->loop, &child->io_in);
 	return n;
+}
+
+size_t child_unread(const struct child *child)
+{
+	int n = 0;
+
+	return ioctl(child->in, FIONREAD, &n) == 0 ? (size_t)n : 0;
 }
 
 void child_kill(struct child *child)

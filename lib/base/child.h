@@ -59,6 +59,8 @@ int child_start(
 	struct child *child, char *const *argv, const struct str_list *extra, struct fault *reterr);
 /* As write(2) without blocking: EAGAIN arms room(). */
 ssize_t child_write(struct child *child, struct slice data);
+/* Bytes that were written and that it has not read. */
+size_t child_unread(const struct child *child);
 void child_kill(struct child *child); /* the group, at once; ended() follows */
 /* Its end without a callback. GENTLY: it sees the end of its input and has half a second. */
 void child_stop(struct child *child, bool gently);

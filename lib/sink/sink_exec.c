@@ -32,6 +32,7 @@
 #include "pipeline/job.h"
 
 #define SINK_EXEC_TURN ((size_t)1 << 20) /* bytes written before the loop has its turn */
+#define SINK_EXEC_UNREAD 1 /* bytes: one that counts records may leave the empty line */
 #define SINK_EXEC_LINES 60 /* of the child's standard error in the log, a minute */
 
 struct sink_exec_options {
@@ -142,7 +143,8 @@ static void sink_exec_on_line(struct slice line, bool cut, void *userdata)
 
 	(void)cut;
 	line = str_trim(line);
-	if (!exec->job || exec->state != SINK_EXEC_WAIT) {
+	if (!exec->job || exec->state != SINK_EXEC_WAIT ||
+		child_unread(&exec->child) > SINK_EXEC_UNREAD) {
 		sink_exec_distrust(exec, FAULT_BODY, "the command said something out of turn");
 		return;
 	}

@@ -228,14 +228,34 @@ class Exec(harness.Case):
 
     def test_said_early(self):
         """An answer before the batch has ended acknowledges nothing."""
-        self.script("early")
-        simulator = self.cloudscale(2000, "--page-size", "1000")  # more than a pipe holds
-        self.configure(self.source(simulator.url), self.sink())
-        daemon = self.daemon()
-        self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, 2000)))
-        daemon.stop()
-        self.assertIn("out of turn", daemon.text())
-        self.assert_taken(2000)
+        for count in (2000, 20):  # more than a pipe holds, and less
+            with self.subTest(count):
+                self.setUp()
+                self.script("early")
+                simulator = self.cloudscale(count, "--page-size", "1000")
+                self.configure(self.source(simulator.url), self.sink())
+                daemon = self.daemon()
+                self.wait_size(self.dir / "taken", len(cloudscale.expected_lines(1, 0, count)))
+                daemon.stop()
+                self.assertIn("out of turn", daemon.text())
+                self.assert_taken(count)
+
+    def test_counts(self):
+        """A child that goes by the number of records leaves the empty line for later."""
+        program = self.dir / "counts"
+        program.write_text("""#!/bin/sh
+while read -r mark batch count; do
+	[ "$mark" ] || continue
+	for i in $(seq "$count"); do IFS= read -r line && printf '%s\\n' "$line" >>"$1"; done
+	echo "ok $batch"
+done
+""")
+        program.chmod(0o755)
+        simulator = self.cloudscale(60, "--page-size", "20")
+        self.configure(self.source(simulator.url), self.sink("%s %s/taken" % (program, self.dir)))
+        result = self.once()
+        self.assertNotIn("out of turn", result.err)
+        self.assert_taken(60)
 
     def test_one_batch_a_run(self):
         """A child that ends right after its answer has answered."""
