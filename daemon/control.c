@@ -32,9 +32,13 @@ static void client_free(struct control_client *client)
 	buf_deinit(&client->in);
 	buf_deinit(&client->out);
 	free(client->tail_source);
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		if (control->clients[i] == client)
-			control->clients[i] = NULL;
+	control_wait_end(&client->caller.wait);
+	size_t at = 0;
+	while (control->clients[at] != client)
+		at++;
+	for (; at + 1 < CONTROL_CLIENTS_MAX; at++)
+		control->clients[at] = control->clients[at + 1];
+	control->clients[at] = NULL;
 	free(client);
 }
 
@@ -42,7 +46,7 @@ static void answer(struct control_client *client, json_t *value)
 {
 	char *text = json_dumps(value, JSON_COMPACT);
 	json_decref(value);
-	client->caller.wait.poller = NULL;
+	control_wait_end(&client->caller.wait);
 	buf_append_text(&client->out, text ? text : "{\"ok\":false,\"code\":70}");
 	buf_append_char(&client->out, '\n');
 	free(text);
@@ -55,8 +59,8 @@ static void take_line(struct control_client *client)
 {
 	struct control *control = client->control;
 	struct buf *in = &client->in;
-	if (client->caller.wait.poller || client->out.size || client->ends || client->tails ||
-		in->size == 0)
+	if (control_is_waiting(&client->caller.wait) || client->out.size || client->ends ||
+		client->tails || in->size == 0)
 		return;
 	char *feed = memchr(in->data, '\n', in->size);
 	if (!feed && in->size < CONTROL_REQUEST_MAX)
@@ -84,12 +88,13 @@ static bool is_done(const struct control_client *client)
 	const struct buf *in = &client->in;
 	if (client->out.size > 0)
 		return false;
-	return client->ends || (client->over && !client->caller.wait.poller &&
+	return client->ends || (client->over && !control_is_waiting(&client->caller.wait) &&
 				       (in->size == 0 || !memchr(in->data, '\n', in->size)));
 }
 
-/* CLIENT says no more, and waits for a poll: once it is gone altogether, its slot is free. Without
- * events, epoll reports EPOLLHUP and EPOLLERR only; libev would report the end that was read, too.
+/* CLIENT says no more, and waits for something: once it is gone altogether, its slot is free.
+ * Without events, epoll reports EPOLLHUP and EPOLLERR only; libev would report the end that was
+ * read, too.
  */
 static void await_end(struct control_client *client)
 {
@@ -232,7 +237,7 @@ static void pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_io_start(loop, &control->acceptor);
 }
 
-/* Before the loop sleeps: whose poll has ended? */
+/* Before the loop sleeps: who has waited long enough? Whoever came first is first. */
 static void look_at_waits(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
 	struct control *control = watcher->data;
@@ -240,7 +245,7 @@ static void look_at_waits(struct ev_loop *loop, ev_prepare *watcher, int events)
 	(void)events;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct control_client *client = control->clients[i];
-		if (!client || !client->caller.wait.poller)
+		if (!client || !control_is_waiting(&client->caller.wait))
 			continue;
 		json_t *value = control_wait_over(&client->caller);
 		if (value)
@@ -293,9 +298,8 @@ void control_free(struct control *control)
 	struct stat file;
 	if (!control)
 		return;
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		if (control->clients[i])
-			end(control->clients[i]);
+	while (control->clients[0])
+		end(control->clients[0]);
 	fanout_on_committed(control->parts->fanout, NULL, NULL);
 	ev_prepare_stop(control->parts->loop, &control->waits);
 	ev_io_stop(control->parts->loop, &control->acceptor);

@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "conf/findings.h"
 #include "cluster_status.h"
 #include "errand.h"
 #include "overview.h"
@@ -33,6 +32,11 @@ json_t *control_refusal(int code, const char *text)
 	json_t *value =
 		json_pack("{s:b, s:i, s:o}", "ok", 0, "code", code, "error", json_value_text(text));
 	return value ? value : json_null();
+}
+
+static const char *member(const json_t *request, const char *name)
+{
+	return json_string_value(json_object_get(request, name));
 }
 
 static json_t *not_written(const struct parts *parts, const char *what)
@@ -175,7 +179,7 @@ static json_t *poll_broke_off(const struct runner_status *runner)
 	return with_retry(value, runner);
 }
 
-json_t *control_wait_over(struct control_caller *caller)
+static json_t *poll_over(struct control_caller *caller)
 {
 	struct control_wait *wait = &caller->wait;
 	struct runner_status runner;
@@ -198,57 +202,6 @@ json_t *control_wait_over(struct control_caller *caller)
 		return control_refusal(EX_TEMPFAIL,
 			"polling waits: the spool is full, or the state cannot be written (see the log)");
 	return poll_waits(wait->poller, &runner);
-}
-
-/* --- reload --- */
-
-static json_t *findings_json(struct findings *findings)
-{
-	json_t *lines = json_array();
-	char *text = NULL;
-	size_t size = 0;
-	FILE *stream = open_memstream(&text, &size);
-	if (!stream)
-		return lines;
-	findings_print(findings, stream);
-	fclose(stream);
-	struct slice rest = {text, size}, line;
-	while (str_next_part(&rest, '\n', &line)) {
-		char *copy CLEANUP_FREE = mem_strndup(line.data, line.size);
-		if (line.size)
-			json_array_append_new(lines, json_value_text(copy));
-	}
-	free(text);
-	return lines;
-}
-
-static const char *member(const json_t *request, const char *name)
-{
-	return json_string_value(json_object_get(request, name));
-}
-
-/* Reloads, with CHANGE (may be NULL) before it. */
-static json_t *reload(struct control_caller *caller, struct routes_change *change)
-{
-	const struct parts *parts = caller->parts;
-	char *by CLEANUP_FREE = control_caller_name(caller);
-	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
-	struct fault fault = FAULT_NULL;
-	if (trawld_is_stopping(caller->trawld))
-		return control_refusal(EX_TEMPFAIL, "trawld is stopping");
-	if (change)
-		change->by = by;
-	int code = trawld_reload(caller->trawld, change, by, &findings, &fault);
-	json_t *value = code ? control_refusal(code, fault.text) : json_object();
-	if (code == 0) {
-		json_object_set_new(value, "ok", json_true());
-		json_object_set_new(
-			value, "sources", json_integer((json_int_t)parts->setup->n_sources));
-		json_object_set_new(
-			value, "sinks", json_integer((json_int_t)parts->setup->n_sinks));
-	}
-	json_object_set_new(value, code ? "faults" : "warnings", findings_json(&findings));
-	return value;
 }
 
 /* --- gaps --- */
@@ -337,22 +290,6 @@ static json_t *refill(struct control_caller *caller, const char *source)
 			      (json_int_t)result.n_gaps, "expired", (json_int_t)result.n_expired,
 			      "lost", (json_int_t)result.n_lost, "clock",
 			      (json_int_t)result.n_clock, "failing", result.failing);
-}
-
-static json_t *change(
-	struct control_caller *caller, enum routes_command command, const json_t *request)
-{
-	struct routes_change change = {
-		.command = command,
-		.name = member(request, "name"),
-		.to = member(request, "to"),
-	};
-	if (!change.name || (!change.to && command != ROUTES_DROP_SINK))
-		return control_refusal(EX_USAGE, "the request needs a name");
-	json_t *value = reload(caller, &change);
-	json_object_set_new(value, "records", json_integer((json_int_t)change.n_records));
-	json_object_set_new(value, "merged", json_boolean(change.merged));
-	return value;
 }
 
 static json_t *pause_or_resume(struct control_caller *caller, const json_t *request, bool paused)
@@ -547,7 +484,7 @@ static json_t *carry_out(struct control_caller *caller, const json_t *request)
 	else if (strcmp(command, "poll") == 0)
 		value = source ? poll_one(caller, source) : poll_all(caller->trawld);
 	else if (strcmp(command, "reload") == 0)
-		value = reload(caller, NULL);
+		value = control_reload(caller, NULL);
 	else if (strcmp(command, "acknowledge-gaps") == 0)
 		value = acknowledge_gaps(caller, request, source);
 	else if (strcmp(command, "refill") == 0)
@@ -561,11 +498,11 @@ static json_t *carry_out(struct control_caller *caller, const json_t *request)
 	else if (strcmp(command, "tail") == 0)
 		value = tail(caller, source);
 	else if (strcmp(command, "drop-sink") == 0)
-		value = change(caller, ROUTES_DROP_SINK, request);
+		value = control_change(caller, ROUTES_DROP_SINK, request);
 	else if (strcmp(command, "rename-sink") == 0)
-		value = change(caller, ROUTES_RENAME_SINK, request);
+		value = control_change(caller, ROUTES_RENAME_SINK, request);
 	else if (strcmp(command, "rename") == 0)
-		value = change(caller, ROUTES_RENAME_SOURCE, request);
+		value = control_change(caller, ROUTES_RENAME_SOURCE, request);
 	else if (strcmp(command, "dead-letters-resend") == 0)
 		value = dead_letters(caller, request, true);
 	else if (strcmp(command, "dead-letters-discard") == 0)
@@ -596,5 +533,19 @@ json_t *control_command(struct control_caller *caller, struct slice line)
 	json_t *request = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES, NULL);
 	json_t *value = or_damage(caller->trawld, carry_out(caller, request));
 	json_decref(request);
+	if (!value && !control_is_waiting(&caller->wait))
+		caller->wait.reload = mem_strndup(line.data, line.size);
 	return value;
+}
+
+json_t *control_wait_over(struct control_caller *caller)
+{
+	const char *reload = caller->wait.reload;
+	return reload ? control_command(caller, slice_of(reload)) : poll_over(caller);
+}
+
+void control_wait_end(struct control_wait *wait)
+{
+	free(wait->reload);
+	*wait = (struct control_wait){0};
 }

@@ -11,14 +11,16 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "parts.h"
+#include "store/routes.h"
 
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_REQUEST_MAX 4096
 #define CONTROL_WAIT_MAX (30 * NSEC_PER_SEC) /* a person is not kept waiting for longer */
 
-/* A poll that a client waits for: how the counters stood when it began. */
+/* What a client waits for: a poll, and how the counters stood when it began, or a reload. */
 struct control_wait {
-	const struct poller *poller; /* NULL: waits for nothing */
+	char *reload; /* the request, which is carried out when a reload may begin; NULL: none */
+	const struct poller *poller; /* NULL: no poll */
 	uint64_t n_rests; /* ends of polls that are to be seen */
 	uint64_t n_pauses;
 	uint64_t n_records, n_duplicates, n_pages;
@@ -59,9 +61,9 @@ struct control {
 	int fd;
 	ev_io acceptor;
 	ev_timer pause; /* no descriptor was left to accept with */
-	ev_prepare waits; /* runs while a client waits for a poll */
+	ev_prepare waits; /* runs while a client waits for something */
 	ev_io ends; /* epoll of clients that say no more: are they gone? */
-	struct control_client *clients[CONTROL_CLIENTS_MAX];
+	struct control_client *clients[CONTROL_CLIENTS_MAX]; /* in the order in which they came */
 	gid_t group; /* whose members may speak; (gid_t)-1: nobody's */
 };
 
@@ -80,9 +82,23 @@ char *control_socket_peer(int fd);
 json_t *control_command(struct control_caller *caller, struct slice line);
 /* The answer, when what CALLER waits for has come; else NULL. */
 json_t *control_wait_over(struct control_caller *caller);
+/* Nothing is waited for any more. */
+void control_wait_end(struct control_wait *wait);
+static inline bool control_is_waiting(const struct control_wait *wait)
+{
+	return wait->poller || wait->reload;
+}
 /* Who it is, for the log and the events; the caller frees it. */
 char *control_caller_name(const struct control_caller *caller);
 json_t *control_refusal(int code, const char *text);
+
+/* --- control_reload.c --- */
+
+/* Reloads, with CHANGE (store/routes.h; may be NULL) before it. NULL: not yet. */
+json_t *control_reload(struct control_caller *caller, struct routes_change *change);
+/* The same with the change COMMAND that REQUEST asks for. */
+json_t *control_change(
+	struct control_caller *caller, enum routes_command command, const json_t *request);
 
 /* --- control_tail.c --- */
 

@@ -88,7 +88,7 @@ static void answer(struct control_requests *requests, json_t *value)
 	free(requests->by);
 	requests->by = NULL;
 	requests->caller.by = NULL;
-	requests->caller.wait.poller = NULL;
+	control_wait_end(&requests->caller.wait);
 	postgresql_answer(cluster_database(trawld), text ? text : "{\"ok\":false,\"code\":70}");
 }
 

@@ -11,6 +11,7 @@
 #include "cluster.h"
 #include "keeper.h"
 #include "notify.h"
+#include "reload_wait.h"
 #include "remarks.h"
 #include "store/commit.h"
 #include "store/cursors.h"
@@ -64,9 +65,14 @@ static void remove_sinks(struct trawld *trawld, const struct setup *old, const s
 {
 	for (size_t i = 0; i < old->n_sinks; i++) {
 		const struct setup_sink *before = old->sinks[i];
-		const struct setup_sink *now = setup_find_sink(new, before->name);
-		if (!now || !same(&before->fingerprint, &now->fingerprint))
-			fanout_remove_sink(trawld->parts.fanout, before->name);
+		const struct log_subject subject = {"sink", before->name, before->location};
+		if (setup_has_sink(new, before))
+			continue;
+		if (fanout_sink_is_under_way(trawld->parts.fanout, before->name) &&
+			!(before->kind->capabilities & SINK_EXACTLY_ONCE))
+			log_notice(&subject,
+				"the reload did not wait any longer for its answer: what was on its way may arrive twice");
+		fanout_remove_sink(trawld->parts.fanout, before->name);
 	}
 }
 
@@ -296,13 +302,27 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, const cha
 		trawld->reload_due = code == EX_TEMPFAIL;
 		trawld->reload_fault = code ? *reterr : FAULT_NULL;
 	}
+	reload_wait_end(trawld->reload_wait);
 	notify_ready(&trawld->parts);
 	return code;
 }
 
-void trawld_read_again(struct trawld *trawld)
+bool trawld_may_reload(struct trawld *trawld, bool again)
+{
+	return reload_wait_is_over(trawld->reload_wait, again);
+}
+
+void trawld_read_now(struct trawld *trawld)
 {
 	struct findings findings CLEANUP(findings_deinit) = FINDINGS_NULL;
 	struct fault fault;
 	trawld_reload(trawld, NULL, NULL, &findings, &fault);
+}
+
+void trawld_read_again(struct trawld *trawld)
+{
+	if (trawld_may_reload(trawld, false))
+		trawld_read_now(trawld);
+	else
+		reload_wait_ask(trawld->reload_wait);
 }

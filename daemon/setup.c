@@ -347,6 +347,12 @@ struct setup_sink *setup_find_sink(const struct setup *setup, const char *name)
 	return names_find(&setup->sink_names, name, &at) ? setup->sinks[at] : NULL;
 }
 
+bool setup_has_sink(const struct setup *setup, const struct setup_sink *sink)
+{
+	const struct setup_sink *own = setup_find_sink(setup, sink->name);
+	return own && memcmp(&own->fingerprint, &sink->fingerprint, sizeof(sink->fingerprint)) == 0;
+}
+
 void setup_route(const struct setup *setup, const struct source *source, struct str_list *ret_names)
 {
 	const struct str_list *own = &source->options.sinks;

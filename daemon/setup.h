@@ -35,6 +35,8 @@ void setup_free(struct setup *setup);
 
 struct source *setup_find_source(const struct setup *setup, const char *name);
 struct setup_sink *setup_find_sink(const struct setup *setup, const char *name);
+/* Has SETUP a sink that is the same as SINK in each key? */
+bool setup_has_sink(const struct setup *setup, const struct setup_sink *sink);
 
 /* The sinks that SOURCE goes to: its own list, or all. */
 void setup_route(

@@ -23,6 +23,7 @@
 #include "daily.h"
 #include "keeper.h"
 #include "refresh.h"
+#include "reload_wait.h"
 #include "signals.h"
 #include "store/commit.h"
 #include "store/events.h"
@@ -138,6 +139,7 @@ int trawld_open(struct trawld **ret, const struct trawld_options *options, struc
 	if (r || !trawld->parts.store)
 		return r;
 	setup = trawld->parts.setup; /* another one, if the start had to wait */
+	trawld->reload_wait = reload_wait_new(trawld);
 	trawld->signals = signals_new(trawld);
 	if (!options->once)
 		r = listen_at(trawld);
@@ -195,6 +197,7 @@ void trawld_close(struct trawld *trawld)
 	countdown_free(trawld->countdown);
 	control_free(trawld->control);
 	control_requests_free(trawld->requests);
+	reload_wait_free(trawld->reload_wait);
 	progress_free(trawld->progress);
 	trawld->control = NULL;
 	trawld->requests = NULL;
@@ -275,6 +278,7 @@ void trawld_stop(struct trawld *trawld)
 		return;
 	}
 	trawld->stopping = true;
+	reload_wait_end(trawld->reload_wait);
 	if (trawld->options.once)
 		trawld->exit_code = EX_TEMPFAIL; /* not finished */
 	nsec_t timeout = trawld->parts.setup->config->daemon.shutdown_timeout_ns;

@@ -55,6 +55,10 @@ int trawld_rewind(struct trawld *trawld, const struct rewind_request *request, s
  * state cannot be written. All of it was logged. */
 int trawld_reload(struct trawld *trawld, struct routes_change *change, const char *by,
 	struct findings *findings, struct fault *reterr);
+/* May that be now? What was sent by sinks that it changes is answered first (reload_wait.h). If
+ * not: asked AGAIN before the loop sleeps. */
+bool trawld_may_reload(struct trawld *trawld, bool again);
+
 /* What a command was about. */
 struct pause_result {
 	bool source, sink;
@@ -63,7 +67,9 @@ struct pause_result {
 	char loss[160]; /* when unread records are lost for good; "": not known, or not paused */
 };
 
-/* SIGHUP: the same, without a change and for nobody; what is wrong is logged only. */
+/* SIGHUP: the same, without a change and for nobody, as soon as it may be; what is wrong is logged
+ * only.
+ */
 void trawld_read_again(struct trawld *trawld);
 
 /* trawld_pause.c: pauses or resumes NAME, a source or sink or both, for the person BY, in the state

@@ -17,6 +17,7 @@ struct keeper;
 struct notify;
 struct progress;
 struct refresh;
+struct reload_wait;
 struct signals;
 struct web;
 
@@ -28,6 +29,7 @@ struct trawld {
 	struct trawld_options options;
 	struct parts parts;
 	struct signals *signals;
+	struct reload_wait *reload_wait;
 	struct refresh *refresh; /* NULL with --once */
 	struct countdown *countdown; /* likewise */
 	struct daily *daily; /* likewise */
@@ -73,6 +75,8 @@ int trawld_add_sink(struct trawld *trawld, const struct setup_sink *sink, struct
 
 /* --- reload.c --- */
 
+/* trawld_read_again, when it may be. */
+void trawld_read_now(struct trawld *trawld);
 /* Makes the sources and sinks that could not be made before, if it can now. */
 void trawld_add_missing(struct trawld *trawld);
 

@@ -427,6 +427,8 @@ static void delivery_step(struct ev_loop *loop, ev_timer *watcher, int events)
 	(void)loop;
 	(void)events;
 	delivery->waiting = false;
+	if (delivery->held && delivery->state != DELIVERY_REJECT)
+		return;
 	switch (delivery->state) {
 	case DELIVERY_RECOVER:
 		delivery_recover(delivery);
@@ -566,6 +568,12 @@ void delivery_pause(struct delivery *delivery, bool paused)
 	ev_timer_stop(delivery->setup.loop, &delivery->timer);
 	delivery_schedule(delivery);
 	delivery_changed(delivery);
+}
+
+void delivery_hold(struct delivery *delivery, bool held)
+{
+	delivery->held = held;
+	delivery_schedule(delivery);
 }
 
 void delivery_hurry(struct delivery *delivery)

@@ -67,6 +67,10 @@ void delivery_retry_now(struct delivery *delivery);
 void delivery_hurry(struct delivery *delivery);
 /* No further job is handed over until it is resumed. */
 void delivery_pause(struct delivery *delivery, bool paused);
+/* What is in hand is answered, but nothing further is handed over until it is HELD no longer. */
+void delivery_hold(struct delivery *delivery, bool held);
+/* Is something sent whose answer is not known, or not collected, yet? */
+bool delivery_is_under_way(const struct delivery *delivery);
 void delivery_reopen(struct delivery *delivery);
 
 /* The dead letters of the sink go through it again, before what waits, and leave the file when they

@@ -47,6 +47,7 @@ struct delivery {
 	enum delivery_state state;
 	bool started;
 	bool paused;
+	bool held; /* for a moment: a reload is about to change the sink */
 	bool waiting; /* the timer runs a back-off */
 	nsec_t gather_until_at; /* a job waits for more; NSEC_NONE: none does */
 	bool hurried; /* none waits any longer */

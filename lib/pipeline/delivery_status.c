@@ -35,6 +35,12 @@ bool delivery_is_paused(const struct delivery *delivery)
 	return delivery->paused && delivery->state != DELIVERY_SENDING && delivery->n_sent == 0;
 }
 
+bool delivery_is_under_way(const struct delivery *delivery)
+{
+	return delivery->state == DELIVERY_SENDING || delivery->n_sent > 0 ||
+	       (delivery->state == DELIVERY_REJECT && !delivery->waiting && !delivery->paused);
+}
+
 bool delivery_has_pending(const struct delivery *delivery)
 {
 	return delivery->pending_records > 0;

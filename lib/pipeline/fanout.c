@@ -367,6 +367,21 @@ void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused)
 		delivery_pause(delivery, paused);
 }
 
+void fanout_hold_sink(struct fanout *fanout, const char *name, bool held)
+{
+	struct delivery *delivery = fanout_find_sink(fanout, name);
+
+	if (delivery)
+		delivery_hold(delivery, held);
+}
+
+bool fanout_sink_is_under_way(const struct fanout *fanout, const char *name)
+{
+	const struct delivery *delivery = fanout_find_sink(fanout, name);
+
+	return delivery && delivery_is_under_way(delivery);
+}
+
 /* --- routes --- */
 
 void fanout_clear_routes(struct fanout *fanout)

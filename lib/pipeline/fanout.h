@@ -46,6 +46,10 @@ bool fanout_has_sink(const struct fanout *fanout, const char *name);
 /* A sink that is paused finishes the job it has, and gets no other until it is resumed. */
 void fanout_pause_sink(struct fanout *fanout, const char *name, bool paused);
 
+/* delivery_hold and delivery_is_under_way for the sink NAME, if it is there. */
+void fanout_hold_sink(struct fanout *fanout, const char *name, bool held);
+bool fanout_sink_is_under_way(const struct fanout *fanout, const char *name);
+
 /* SINK, which need not be there yet, gets the batches of SOURCE above the number AFTER: a route of
  * the state, once each. */
 void fanout_route(struct fanout *fanout, const char *source, const char *sink, int64_t after);

@@ -27,7 +27,7 @@ CLOSED = {
     "source/poll_internal.h": re.compile(r"source/(poll\w*|ends|newest)\.[ch]$"),
     "source/runner_internal.h": re.compile(r"source/runner\w*\.[ch]$"),
     "trawld_internal.h": re.compile(
-        r"daemon/(trawld\w*|start|adopt|reload|refresh|once|overview|cluster)\.[ch]$"
+        r"daemon/(trawld\w*|start|adopt|reload\w*|refresh|once|overview|cluster)\.[ch]$"
     ),
     "control_internal.h": re.compile(r"daemon/control\w*\.[ch]$"),
 }

@@ -152,6 +152,60 @@ START_TEST(pause_and_end)
 }
 END_TEST
 
+/* What is in hand is answered, whatever the answer; nothing else is handed over meanwhile. */
+START_TEST(held_until_it_has_an_answer)
+{
+	static const struct {
+		const char *answer;
+		int64_t acknowledged;
+		size_t n_dead_letters;
+	} rows[] = {{"d", 2, 0}, {"x", 2, 2}, {"r", 1, 0}, {"n", 1, 0}};
+	struct fake *fake = pipeline_simple(&fake_plain);
+
+	fake->script = "dh";
+	pipeline_pages("a", 0, 1, 2);
+	pipeline_settle();
+	pipeline_pages("a", 1, 2, 2);
+	RUN_UNTIL(fake->held);
+	pipeline_pages("a", 2, 3, 2);
+	fanout_hold_sink(fanout, "out", true);
+	ck_assert(fanout_sink_is_under_way(fanout, "out"));
+	fake_release(fake, rows[_i].answer[0]);
+	RUN_UNTIL(!fanout_sink_is_under_way(fanout, "out"));
+	ck_assert_int_eq(pipeline_status("out").acknowledged, rows[_i].acknowledged);
+	ck_assert_uint_eq(dead_letters(), rows[_i].n_dead_letters);
+	fanout_retry_now(fanout);
+	for (int i = 0; i < 5; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_uint_eq(fake->n_calls, 2);
+	ck_assert(!fanout_sink_is_under_way(fanout, "out"));
+	fanout_hold_sink(fanout, "out", false);
+	RUN_UNTIL(pipeline_status("out").acknowledged == 3);
+	ck_assert(!pipeline_status("out").failing);
+}
+END_TEST
+
+START_TEST(held_until_it_is_confirmed)
+{
+	struct fake *fake = pipeline_simple(&fake_bodies);
+
+	send_pages(fake, 0, 2);
+	fanout_hold_sink(fanout, "out", true);
+	pipeline_pages("a", 2, 3, 2);
+	ck_assert(fanout_sink_is_under_way(fanout, "out"));
+	sink_confirmed(&fake->base);
+	ck_assert(fanout_sink_is_under_way(fanout, "out"));
+	sink_confirmed(&fake->base);
+	ck_assert(!fanout_sink_is_under_way(fanout, "out"));
+	for (int i = 0; i < 5; i++)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_uint_eq(fake->n_calls, 2);
+	fanout_hold_sink(fanout, "out", false);
+	pipeline_settle();
+	ck_delivered(fake, 0, 3, 2);
+}
+END_TEST
+
 static void add_tests(Suite *suite)
 {
 	TCase *tcase = tcase_create("delivery_sent");
@@ -164,6 +218,8 @@ static void add_tests(Suite *suite)
 	tcase_add_test(tcase, no_more_than_so_many);
 	tcase_add_test(tcase, what_is_left_out_waits_for_its_turn);
 	tcase_add_loop_test(tcase, pause_and_end, 0, 2);
+	tcase_add_loop_test(tcase, held_until_it_has_an_answer, 0, 4);
+	tcase_add_test(tcase, held_until_it_is_confirmed);
 	suite_add_tcase(suite, tcase);
 }
 
