@@ -35,9 +35,13 @@ void ctl_control_tell_off(const struct ctl_arguments *arguments)
 
 bool ctl_control_is_known(const struct ctl_arguments *arguments)
 {
-	if (!arguments->path_given || access(arguments->path, R_OK) == 0)
+	struct stat status;
+	int error = access(arguments->path, R_OK) != 0 ? errno : 0;
+	if (!error && stat(arguments->path, &status) == 0 && S_ISDIR(status.st_mode))
+		error = EISDIR;
+	if (!error || !arguments->path_given)
 		return true;
-	fprintf(stderr, "trawlctl: cannot read %s: %s\n", arguments->path, strerror(errno));
+	fprintf(stderr, "trawlctl: cannot read %s: %s\n", arguments->path, strerror(error));
 	return false;
 }
 

@@ -257,7 +257,14 @@ static int propose(const struct ctl_arguments *arguments)
 	struct fetched state = {.url = arguments->new_name, .code = EX_TEMPFAIL};
 	struct http_message message = {.method = mem_strdup("GET"), .url = mem_strdup(state.url)};
 	struct http_transport transport = {.timeout_ns = 60 * NSEC_PER_SEC};
+	char *origin CLEANUP_FREE = NULL;
 	int r = arguments->headers ? read_headers(arguments->headers, &state.headers) : 0;
+	if (!r && url_origin(state.url, &origin)) {
+		fprintf(stderr,
+			"trawlctl: definition new: `%s` is not an http:// or https:// URL\n",
+			state.url);
+		r = EX_USAGE;
+	}
 	if (!r && state.headers.n_items && url_is_in_clear(state.url)) {
 		fputs("trawlctl: the credential would be sent unencrypted: the address is not https\n",
 			stderr);

@@ -94,6 +94,8 @@ class CommandLine(harness.Case):
             result = self.trawld("-c", str(self.dir / "none.conf"), command, program=harness.TRAWLCTL)
             self.assertEqual(result.code, code, result.err)
             self.assertIn("none.conf", result.err)
+            result = self.trawld("-c", str(self.dir), command, program=harness.TRAWLCTL)
+            self.assertEqual((result.code, "Is a directory" in result.err), (code, True), result.err)
 
     def test_no_such_file(self):
         for mode in ([], ["--check"], ["--once"]):

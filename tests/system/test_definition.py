@@ -231,6 +231,8 @@ now 2026-11-28T12:01:00Z
         self.addCleanup(api.stop)
         self.assertIn("needs a credential", self.ctl("definition", "new", api.url, expect=75).err)
         self.assertIn("no JSON array", self.ctl("definition", "new", api.url, expect=75).err)
+        for url in ("ftp://x.example/", "x.example", "http://"):
+            self.assertIn("is not an http://", self.ctl("definition", "new", url, expect=64).err)
         headers = self.dir / "headers"
         headers.write_text("Authorization: Bearer %s\n" % harness.TOKEN)
         options = ("--headers", str(headers))
