@@ -43,10 +43,15 @@ def root(proof):
         n, last = n // 2, last // 2
     return node.hex() if last == 0 else None
 
-proof, pem = json.load(open(sys.argv[1])), open(sys.argv[2]).read()
+if len(sys.argv) != 3:
+    sys.exit(__doc__.splitlines()[0])
+try:
+    proof, pem = json.load(open(sys.argv[1])), open(sys.argv[2]).read()
+except (OSError, ValueError) as error:
+    sys.exit("%s cannot be read as a proof and a public key: %s" % (" and ".join(sys.argv[1:]), error))
 der = base64.b64decode("".join(line for line in pem.splitlines() if not line.startswith("-")))
 seal, body = proof["seal"], json.loads(proof["seal"]["body"])
-if root(proof) != body["root"] or proof["size"] != body["records"]:
+if root(proof) != body["root"] or proof["size"] != body["records"] or not 0 <= proof["index"] < proof["size"]:
     sys.exit("FALSE: the record is not among those of the seal")
 if not signed(der[-32:], seal["body"].encode(), base64.b64decode(seal["signature"])):
     sys.exit("FALSE: the seal was not signed with this key")

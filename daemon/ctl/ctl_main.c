@@ -20,7 +20,7 @@ static const struct ctl_command commands[] = {
 		"show the sources of the running trawld live; keys change the order, q ends",
 		CTL_SORT, ctl_top},
 	{"poll", "[SOURCE]",
-		"make a source poll now and wait for the result, or make all sources poll",
+		"make a source poll now and wait for the result, or all sources poll and all sinks retry",
 		CTL_NAME, ctl_poll},
 	{"reload", "", "make the running trawld load the changed configuration", 0, ctl_reload},
 	{"setup", "[NAME] [--provider PROVIDER] [--set KEY=VALUE]... [--archive FILE] [--no-probe]",

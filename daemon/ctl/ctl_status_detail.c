@@ -220,6 +220,12 @@ static void print_sink(const json_t *sink, struct buf *out)
 	time_line("last success", sink, "last_success", out);
 	begin_line("unsent", out);
 	append_count(sink, "pending_records", "record", true, out);
+	const json_t *oldest = json_object_get(sink, "oldest_pending_age");
+	if (json_number_value(oldest) > 0) {
+		char *age CLEANUP_FREE =
+			status_span((nsec_t)(json_number_value(oldest) * NSEC_PER_SEC), "");
+		buf_printf(out, ", the oldest for %s", age);
+	}
 	buf_append_char(out, '\n');
 	begin_line("since start", out);
 	append_count(sink, "delivered", "delivered", false, out);

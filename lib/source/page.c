@@ -270,9 +270,7 @@ static int check_array(const struct page *page, const struct source *source, str
 		(source->envelope_expect < 0 || condition_holds(&definition->expect,
 							envelope(page, source->envelope_expect))))
 		return 0;
-	what = mem_printf("%s `%s`",
-		missing ? "there is no array of records at"
-			: "there is something else than an array at",
+	what = mem_printf(missing ? "there is no array of records at `%s`" : "`%s` is not an array",
 		definition->records.at);
 	return page_refuse(page, reterr, FAULT_BODY, what);
 }

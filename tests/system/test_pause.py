@@ -88,6 +88,7 @@ class Pause(harness.Case):
         self.expect(200, self.out)
         self.expect(100, self.other)
         self.assertEqual(self.states()[2], "paused")
+        self.assertRegex(self.ctl("status", "other").text, r"(?m)^  unsent +100 records, the oldest for \S+s$")
         self.assertEqual(daemon.stop(), 0)
         self.acme.control(visible=300)
         result = self.once(75)

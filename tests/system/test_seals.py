@@ -581,6 +581,13 @@ class Prove(Sealed):
         forged["seal"]["body"] = forged["seal"]["body"].replace('"seal":', '"seal":9')
         self.assertIn("not signed", self.check_proof(json.dumps(forged).encode()).stderr)
         self.assertIn("not signed", self.check_proof(proof, self.make_key("other")[1]).stderr)
+        forged = json.loads(self.prove(self.out, 1))
+        for index in (-1, 1, 5):
+            forged["index"] = index
+            self.assertIn("FALSE", self.check_proof(json.dumps(forged).encode()).stderr)
+        self.assertIn("cannot be read as a proof", self.check_proof(b"no proof").stderr)
+        result = subprocess.run([sys.executable, CHECKER], capture_output=True, text=True)
+        self.assertEqual((result.returncode, "usage:" in result.stderr), (1, True), result.stderr)
         self.prove(self.out, 1038, expect=75)
         self.prove(self.out, 0, expect=64)
 

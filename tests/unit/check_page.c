@@ -145,10 +145,11 @@ START_TEST(refusals)
 	} cases[] = {
 		{"", "<html>", FAULT_BODY, "<html>"},
 		{"", "{}", FAULT_BODY, "no array of records at `/list`"},
-		{"", "{\"list\":{}}", FAULT_BODY, "something else"},
+		{"", "{\"list\":{}}", FAULT_BODY, "`/list` is not an array"},
 		{"", "{\"list\":[7]}", FAULT_BODY, "`/list/0` is a number"},
 		{"", "{\"list\":null}", FAULT_BODY, "no array of records"},
-		{"records.missing = empty\n", "{\"list\":7}", FAULT_BODY, "something else"},
+		{"records.missing = empty\n", "{\"list\":7}", FAULT_BODY,
+			"`/list` is not an array"},
 		{"records.missing = empty\nrecords.expect = /k = v\n", "{\"list\":null}",
 			FAULT_BODY, "no array"},
 		{"records.item = /i\n", "{\"list\":[{}]}", FAULT_BODY, "`/list/0/i` is missing"},
