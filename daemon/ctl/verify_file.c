@@ -333,7 +333,7 @@ static void end_file(struct walk *walk)
 	if (walk->n_between > 0)
 		verify_problem(walk->report,
 			"%s: %" PRId64
-			" record%s between sealed ones that no seal covers: something else wrote to the file",
+			" record%s between sealed ones that no seal covers: something else wrote to the file, or the state of trawld was restored",
 			walk->path, walk->n_between,
 			str_plural((unsigned long long)walk->n_between));
 	if (n_after > 0 && was_closed(walk))

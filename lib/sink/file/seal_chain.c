@@ -181,7 +181,7 @@ void seal_chain_meet(struct seal_chain *chain, struct seals *seals, const char *
 	struct buf text = BUF_NULL;
 	struct stat status;
 
-	if (chain->number == 0 || chain->pending || (chain->file && strcmp(chain->path, path) == 0))
+	if (chain->pending || (chain->file && strcmp(chain->path, path) == 0))
 		return;
 	file.fd = file_io_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0);
 	if (file.fd < 0)

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -67,6 +68,17 @@ static int seals_unreadable(struct fault *reterr)
 	return fault_set(reterr, FAULT_STORE, "the stored position is not readable");
 }
 
+/* The state has no seal of CHAIN, but may be older than the files. */
+static void seals_meet_runs(struct seals *seals, struct seal_chain *chain)
+{
+	for (size_t i = 0; i < seals->n_runs; i++) {
+		char *path CLEANUP_FREE = mem_printf("%s" SEAL_SUFFIX, seals->runs[i]->path);
+
+		if (seals->runs[i]->chain == chain)
+			seal_chain_meet(chain, seals, path);
+	}
+}
+
 static int seals_recover_chain(struct seals *seals, json_t *item, struct fault *reterr)
 {
 	const char *id, *previous, *key, *check, *path = NULL, *pending = NULL, *source = NULL;
@@ -90,7 +102,10 @@ static int seals_recover_chain(struct seals *seals, json_t *item, struct fault *
 	chain->path = mem_strdup(path);
 	chain->pending = mem_strdup(pending);
 	chain->stored = true;
-	return path ? seal_chain_recover(chain, seals, size, check, reterr) : 0;
+	if (path)
+		return seal_chain_recover(chain, seals, size, check, reterr);
+	seals_meet_runs(seals, chain);
+	return 0;
 }
 
 static int seals_recover_run(struct seals *seals, json_t *item, struct fault *reterr)
