@@ -1,7 +1,7 @@
 /*
  * Plans: the bounds of a job are in the state before it is first sent, so that it is the same after
  * a restart. Of SINK_STABLE_JOB kinds they are
- * "FIRST-LAST-RECORDS-BYTES-BY_SOURCE" in the place of the position, then each place where a
+ * "FIRST-LAST-RECORDS-BYTES-HOW" in the place of the position, then each place where a
  * request is split, then the sink's name; replays and dead letters have a place of their own for
  * them.
  */

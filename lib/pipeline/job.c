@@ -170,8 +170,8 @@ void job_plan_print(const struct job_plan *plan, char separator, struct buf *out
 {
 	const struct sink_requests *requests = &plan->requests;
 
-	buf_printf(out, "%c%zu%c%zu%c%d", separator, requests->n_records, separator,
-		requests->bytes, separator, requests->by_source);
+	buf_printf(out, "%c%zu%c%zu%c%u", separator, requests->n_records, separator,
+		requests->bytes, separator, requests->by_source + 2 * requests->coding);
 	splits_print(&plan->splits, separator, out);
 	buf_printf(out, " =%s", plan->sink);
 }
@@ -193,8 +193,8 @@ bool job_plan_read(struct slice text, char separator, struct job_plan *ret)
 	for (size_t i = 0; i < 3 && good; i++)
 		good = !str_next_part(&text, separator, &part) ||
 		       !number_parse(part, 0, INT64_MAX, &numbers[i]);
-	ret->requests =
-		(struct sink_requests){(size_t)numbers[0], (size_t)numbers[1], numbers[2] != 0};
+	ret->requests = (struct sink_requests){(size_t)numbers[0], (size_t)numbers[1],
+		numbers[2] % 2 != 0, (unsigned)(numbers[2] / 2)};
 	good = good && splits_read(text, separator, &ret->splits);
 	if (!good)
 		job_plan_deinit(ret);

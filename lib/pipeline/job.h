@@ -44,7 +44,8 @@ struct job_plan {
 void job_plan_deinit(struct job_plan *plan);
 /* PLAN becomes that of JOB. */
 void job_plan_take(struct job_plan *plan, const struct sink_job *job);
-/* Appends PLAN with SEPARATOR before each number; and reads that. False: it is something else. */
+/* Appends PLAN with SEPARATOR before each number (the third is by_source, and twice coding); and
+ * reads that. False: it is something else. */
 void job_plan_print(const struct job_plan *plan, char separator, struct buf *out);
 bool job_plan_read(struct slice text, char separator, struct job_plan *ret);
 

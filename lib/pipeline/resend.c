@@ -1,6 +1,6 @@
 /*
  * See resend.h. The note is one line, INODE OFFSET END and, once a job was sent from OFFSET on,
- * where it ends and its plan: NEXT RECORDS BYTES BY_SOURCE, splits and =SINK. It is replaced as a
+ * where it ends and its plan: NEXT RECORDS BYTES HOW, splits and =SINK. It is replaced as a
  * whole. Offsets and not a new file for each acknowledged job: a file of 256 MiB would be written
  * hundreds of times.
  */

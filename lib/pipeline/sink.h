@@ -120,10 +120,11 @@ struct sink_gather {
 	nsec_t age_ns; /* 0: it does not wait */
 };
 
-/* How a kind divides a job into requests; zeros where it does not. */
+/* How a kind makes requests of a job; zeros where it does not. */
 struct sink_requests {
 	size_t n_records, bytes; /* in a request, at most */
 	bool by_source; /* no request has records of two sources */
+	unsigned coding; /* of their bodies: a number of the kind's own; 0: not known */
 };
 
 struct sink {

@@ -132,9 +132,9 @@ class Plain(Http):
         daemon is killed after the reload."""
         bounds = [
             "batch_age = 0s\nbatch_records = 300",
-            "batch_age = 0s\nbatch_records = 70",
+            "batch_age = 0s\nbatch_records = 70\ncompression = gzip",
             "batch_age = 0s\nbatch_records = 200\nin_flight = 4",
-            "batch_age = 0s\nbatch_records = 5000\nbatch_bytes = 9KiB\nin_flight = 2",
+            "batch_age = 0s\nbatch_records = 5000\nbatch_bytes = 9KiB\nin_flight = 2\ncompression = zstd",
             "batch_age = 0s\nbatch_records = 450",
         ]
         self.start("/ndjson", "ndjson", bounds[0])

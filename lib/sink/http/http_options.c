@@ -10,7 +10,6 @@
 #include "net/auth/auth_hint.h"
 #include "net/transport_check.h"
 #include "net/url.h"
-#include "sink/compressor.h"
 #include "sink/http/http_encoding.h"
 #include "sink/http/http_login.h"
 
@@ -178,6 +177,18 @@ void http_options_message(const struct http_options *options, struct http_messag
 	for (size_t i = 0; i < headers->n_items; i++)
 		http_headers_set(&message->headers, headers->items[i].name,
 			slice_of(headers->items[i].value));
+}
+
+unsigned http_options_coding(const struct http_options *options)
+{
+	return (unsigned)options->compression + 1;
+}
+
+enum compression http_options_compression(const struct http_options *options, unsigned coding)
+{
+	if (coding == 0 || coding > COMPRESSION_ZSTD + 1)
+		coding = http_options_coding(options);
+	return (enum compression)(coding - 1);
 }
 
 struct http_transport http_options_transport(const struct http_options *options)

@@ -5,6 +5,7 @@
 #include "conf/option.h"
 
 #include "net/auth/auth.h"
+#include "sink/compressor.h"
 
 #define HTTP_IN_FLIGHT_MAX 32
 
@@ -61,6 +62,11 @@ const char *http_header_fault(const char *name, const char *value);
 
 /* What every request has: method, address and headers. */
 void http_options_message(const struct http_options *options, struct http_message *message);
+
+/* The compression as `coding` of struct sink_requests, and back: a job keeps the one that it was
+ * first sent with. Where CODING says none, it is that of OPTIONS. */
+unsigned http_options_coding(const struct http_options *options);
+enum compression http_options_compression(const struct http_options *options, unsigned coding);
 
 /* Borrows from OPTIONS. */
 struct http_transport http_options_transport(const struct http_options *options);

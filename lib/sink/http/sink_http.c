@@ -299,7 +299,8 @@ static int sink_http_write(
 {
 	struct http_flight *flight = call->userdata;
 	struct sink_http *http = flight->http;
-	enum compression compression = (enum compression)http->options->compression;
+	enum compression compression =
+		http_options_compression(http->options, http->parts.job->requests.coding);
 	struct http_part *part = &flight->part;
 	struct sink_record *records;
 	char key[33];
@@ -516,7 +517,7 @@ static int sink_http_create(struct sink **ret, const struct sink_setup *setup, s
 	http->base.gather.age_ns = options->batch_age_ns;
 	http->base.max_record = (size_t)options->max_record;
 	http->base.requests = (struct sink_requests){(size_t)options->batch_records,
-		(size_t)options->batch_bytes, options->in_flight > 1};
+		(size_t)options->batch_bytes, options->in_flight > 1, http_options_coding(options)};
 	if (options->in_flight == 1) { /* else as many sources in a job as it can hold */
 		http->base.gather.n_records = (size_t)options->batch_records;
 		http->base.gather.bytes = (size_t)options->batch_bytes;
