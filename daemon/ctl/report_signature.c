@@ -25,7 +25,7 @@ static int read_key(struct ed25519 **ret, const char *path)
 	int r = file_read(&text, path);
 	if (r) {
 		fprintf(stderr, "trawlctl: %s: %s\n", path, strerror(-r));
-		return EX_NOINPUT;
+		return EX_TEMPFAIL;
 	}
 	r = ed25519_private(ret, buf_slice(&text));
 	explicit_bzero(text.data, text.size);
@@ -116,7 +116,7 @@ int report_check(const char *path, const char *keys_path)
 	int r = code ? 0 : file_read(&text, path);
 	if (r) {
 		fprintf(stderr, "trawlctl: %s: %s\n", path, strerror(-r));
-		return EX_NOINPUT;
+		return EX_TEMPFAIL;
 	}
 	if (code)
 		return code;

@@ -272,6 +272,11 @@ static size_t count_tokens(const struct verification *verification)
 static void tell_unproven(struct verification *verification)
 {
 	struct verify_report *report = &verification->report;
+	const struct verify_set *set = &verification->set;
+	if (set->files.n_items == 0 && set->gone.n_items == 0) {
+		report->weak = true;
+		verify_unproven(report, "anything about records: only seals were given");
+	}
 	if (verification->chains.n_items > 0 && verification->keys.n_items == 0) {
 		report->weak = true;
 		verify_unproven(report,

@@ -219,6 +219,9 @@ class Report(Sealed):
             ("--from", "-1d", "--to", "now", "--format", "md", "--key", str(self.public)),
         ):  # fmt: skip
             self.ctl("report", *arguments, expect=64)
+        none = str(self.dir / "none")
+        self.ctl("report", "--check", "--key", str(self.public), none, expect=75)
+        self.ctl("report", "--from", "-1d", "--to", "now", "--format", "md", "--key", none, expect=75)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,13 @@ class Good(Sealed):
         self.assertEqual(again["sealed"], 3000)
         self.assertEqual(again["not_proven"], [])
 
+    def test_seals_alone(self):
+        """No record was compared with them: that is not good, even with a key and an anchor."""
+        self.sealed(self.cloudscale(100).url)
+        self.once()
+        found = self.verify(self.seals, "--key", self.public, "--anchor", self.anchor, expect=WEAK)
+        self.assertEqual((found["records"], found["not_proven"]), (0, ["anything about records: only seals were given"]))
+
     def test_folder_that_cannot_be_listed(self):
         """It may have rotated files: nothing is good."""
         self.sealed(self.cloudscale(1000).url, "max_size = 64KiB")
