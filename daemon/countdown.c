@@ -184,7 +184,7 @@ static void look_at_spool(struct countdown *countdown)
 	countdown->spool_told = true;
 	countdown_print_spool(countdown, &text);
 	log_warning(NULL,
-		"%s at the present rate, since sink %s takes no records; polling waits then",
+		"%s at the present rate, since sink %s takes no records; polling waits then (if the disk has room, raise spool_limit and reload)",
 		buf_text(&text), culprit);
 }
 

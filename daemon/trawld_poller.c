@@ -27,7 +27,7 @@ static bool may_poll(void *userdata)
 		trawld->spool_full = true;
 		committer_hurry(trawld->parts.committer, true);
 		log_warning(NULL,
-			"the spool is full (spool_limit = %llu bytes): polling waits until the sinks have taken some records; nothing is dropped",
+			"the spool is full (spool_limit = %llu bytes): polling waits until the sinks have taken some records; nothing is dropped (if the disk has room, raise spool_limit and reload)",
 			(unsigned long long)limit);
 	}
 	return false;
