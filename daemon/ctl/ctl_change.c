@@ -93,7 +93,11 @@ static int change_state(const struct config *config, struct routes_change *chang
 	char *by CLEANUP_FREE = ctl_user();
 	change->by = by;
 	roster_init(&roster, config, NULL, NULL);
-	r = routes_change(store, &roster.configuration, change, &fault);
+	if (change->command == ROUTES_RENAME_SINK &&
+		deadletter_check_name(directory, change->to, &fault))
+		r = STORE_E_REFUSED;
+	else
+		r = routes_change(store, &roster.configuration, change, &fault);
 	store_close(store);
 	change->by = NULL;
 	if (r)

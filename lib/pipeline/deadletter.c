@@ -399,6 +399,15 @@ int deadletter_discard(
 	return fault_set(reterr, FAULT_STORE, "cannot delete %s: %s", path, strerror(errno));
 }
 
+int deadletter_check_name(const char *state_directory, const char *to, struct fault *reterr)
+{
+	if (deadletter_size(state_directory, to) == 0)
+		return 0;
+	return fault_set(reterr, FAULT_CONFIG,
+		"%s/dead-letters/%s.ndjson holds dead letters of another sink: move the file away, or delete them with `trawlctl dead-letters discard %s`, first",
+		state_directory, to, to);
+}
+
 static int deadletter_move(
 	const char *state_directory, const char *name, const char *to, const char *ending)
 {

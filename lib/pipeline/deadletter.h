@@ -68,6 +68,9 @@ int deadletter_discard(
 int deadletter_keep(const char *state_directory, const char *source, const struct bad_element *bad,
 	size_t n, struct fault *reterr);
 
+/* May a sink be called TO from now on? Not where another one has left dead letters under that name:
+ * they would tell of its jobs. 0 or FAULT_CONFIG. */
+int deadletter_check_name(const char *state_directory, const char *to, struct fault *reterr);
 /* The sink NAME is called TO from now on: so are its dead letters, unless TO has some. 0 or
  * -errno. */
 int deadletter_rename(const char *state_directory, const char *name, const char *to);

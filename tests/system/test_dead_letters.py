@@ -176,6 +176,37 @@ class DeadLetters(Http):
         self.assertEqual(sum(len(r["records"]) for r in again if not r["repeat"]), len(bad))
         self.assertGreater(sum(r["repeat"] for r in again), 0)
 
+    def test_rename_onto_others(self):
+        """Dead letters of a former sink say nothing of the records that wait for the one that gets its name."""
+        self.cloud.control(visible=100)
+        self.reject(self.bad[:1])
+        self.receiver.faults({"kind": "status", "status": 503, "path": "/ndjson"})
+        far = self.sink("/ndjson", "ndjson")
+        near = self.sink("/array", "json_array").replace("[sink far]", "[sink near]")
+        source = self.source(self.cloud.url, more="interval = 1h")
+        self.configure(source, far, near)
+        self.once(75)
+        letters = self.state / "dead-letters" / "near.ndjson"
+        kept = letters.read_bytes()
+        self.configure(source, far)  # near goes, with what its receiver has rejected
+        self.once(75)
+        self.configure(source, far.replace("[sink far]", "[sink near]"))
+        self.reject([])
+        self.receiver.faults()
+        self.assertIn("%s holds dead letters of another sink" % letters, self.ctl("rename-sink", "far", "near", expect=78).err)
+        self.configure(source, far, control=self.socket)
+        daemon = self.daemon()
+        wait_until(self.socket.exists, "the control socket")
+        daemon.wait_log("up to date for the first time")
+        self.configure(source, far.replace("[sink far]", "[sink near]"), control=self.socket)
+        self.assertIn("%s holds dead letters of another sink" % letters, self.ctl("rename-sink", "far", "near", expect=78).err)
+        daemon.kill()
+        self.assertEqual(letters.read_bytes(), kept)
+        letters.unlink()
+        self.ctl("rename-sink", "far", "near")
+        self.once()
+        self.assert_records([record for request in self.got("ndjson") for record in request["records"]], self.expected[:100])
+
     def test_discard(self):
         self.reject(self.bad)
         self.begin()
