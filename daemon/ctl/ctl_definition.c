@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 
 #include <ev.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "base/cleanup.h"
@@ -60,7 +61,7 @@ static void test_one(
 	struct str_list files CLEANUP(str_list_deinit) = STR_LIST_NULL;
 	struct rehearsal counts = {0};
 	struct definition *definition = definition_load(name, path, NULL, &ignored);
-	rehearsal_files(definition, &files);
+	int r = rehearsal_files(definition, &files);
 	for (size_t i = 0; i < files.n_items; i++)
 		rehearsal_run(definition, path, files.items[i], &counts);
 	definition_free(definition);
@@ -68,11 +69,13 @@ static void test_one(
 		printf("%s: %zu conversation%s, %zu derived case%s, %zu failed\n", name,
 			counts.n_conversations, str_plural(counts.n_conversations),
 			counts.n_derived, str_plural(counts.n_derived), counts.n_failed);
-	else
+	else if (!r)
 		printf("%s: no conversations\n", name);
+	if (r)
+		printf("%s: not all of its conversations were found: %s\n", name, strerror(-r));
 	total->n_conversations += counts.n_conversations;
 	total->n_derived += counts.n_derived;
-	total->n_failed += counts.n_failed + (asked && files.n_items == 0);
+	total->n_failed += counts.n_failed + (r || (asked && files.n_items == 0));
 }
 
 static int test(const struct ctl_arguments *arguments)

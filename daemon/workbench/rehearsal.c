@@ -2,6 +2,7 @@
 #include "workbench/rehearsal.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <string.h>
@@ -17,23 +18,27 @@ static int compare_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void rehearsal_files(const struct definition *definition, struct str_list *ret_paths)
+int rehearsal_files(const struct definition *definition, struct str_list *ret_paths)
 {
 	if (!definition->file)
-		return;
+		return 0;
 	size_t size = strlen(definition->file) - strlen(".conf");
 	char *folder CLEANUP_FREE = mem_strndup(definition->file, size);
 	DIR *directory = opendir(folder);
 	struct dirent *entry;
-	while (directory && (entry = readdir(directory))) {
+	int error = directory ? 0 : errno;
+	while (directory && (errno = 0, entry = readdir(directory))) {
 		char *path CLEANUP_FREE = mem_printf("%s/%s", folder, entry->d_name);
 		if (str_ends(entry->d_name, SUFFIX))
 			str_list_add(ret_paths, path);
 	}
-	if (directory)
+	if (directory) {
+		error = errno;
 		closedir(directory);
+	}
 	if (ret_paths->n_items)
 		qsort(ret_paths->items, ret_paths->n_items, sizeof(char *), compare_text);
+	return error == ENOENT ? 0 : -error;
 }
 
 /* A private key for one run, in PEM. */

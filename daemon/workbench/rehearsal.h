@@ -14,8 +14,8 @@ struct rehearsal {
 };
 
 /* The files of DEFINITION's conversations, sorted: NAME.conf has them in the folder NAME beside it.
- */
-void rehearsal_files(const struct definition *definition, struct str_list *ret_paths);
+ * 0, or -errno: there may be more. */
+int rehearsal_files(const struct definition *definition, struct str_list *ret_paths);
 
 /* Plays the conversation in the file at PATH; what fails is printed. */
 void rehearsal_run(const struct definition *definition, const struct definition_path *path,

@@ -1,6 +1,6 @@
 /*
  * Preloaded into trawld and trawlctl: a disk from which something cannot be read. Reads of files
- * below READ_FAIL_ROOT are counted, and each adds the name of its file to READ_FAIL_LOG. What
+ * and folders below READ_FAIL_ROOT are counted, and each adds their name to READ_FAIL_LOG. What
  * READ_FAIL says, "N once" or "N always", fails with EIO: the Nth of them, or that and all later
  * ones, until there is a file READ_FAIL_LOG.over. If there is READ_FAIL_AFTER, reads count once a
  * line with that text has been written to standard error. READ_FAIL_LOG.failed gets their names.
@@ -10,6 +10,7 @@
  * those, fopen returns one that reads with read(). A small state would be read once, so SQLite gets
  * a cache of ten pages.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,6 +28,10 @@ typedef ssize_t (*read_fn)(int, void *, size_t);
 typedef ssize_t (*pread_fn)(int, void *, size_t, off64_t);
 typedef ssize_t (*write_fn)(int, const void *, size_t);
 typedef FILE *(*fopen_fn)(const char *, const char *);
+typedef struct dirent64 *(*readdir_fn)(DIR *);
+typedef int (*filter_fn)(const struct dirent64 *);
+typedef int (*compare_fn)(const struct dirent64 **, const struct dirent64 **);
+typedef int (*scandir_fn)(const char *, struct dirent64 ***, filter_fn, compare_fn);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *log_name;
@@ -67,7 +72,7 @@ static bool there_is(const char *suffix)
 	return access(name, F_OK) == 0;
 }
 
-/* The path of FD if it is a file below READ_FAIL_ROOT. */
+/* The path of FD if it is a file or folder below READ_FAIL_ROOT. */
 static bool is_watched(int fd, char *path)
 {
 	char link[64];
@@ -81,7 +86,7 @@ static bool is_watched(int fd, char *path)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	size = readlink(link, path, PATH_MAX - 1);
 	is = size > 0 && strncmp(path, root, strlen(root)) == 0 && fstat(fd, &status) == 0 &&
-	     S_ISREG(status.st_mode);
+	     (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
 	if (is)
 		path[size] = '\0';
 	errno = error;
@@ -157,6 +162,25 @@ ssize_t __pread64_chk(int fd, void *to, size_t size, off64_t offset, size_t room
 	if (size > room)
 		abort();
 	return pread64(fd, to, size, offset);
+}
+
+struct dirent64 *readdir64(DIR *directory)
+{
+	REAL(readdir64, readdir_fn);
+	return fails(dirfd(directory)) ? NULL : real(directory);
+}
+
+int scandir64(const char *path, struct dirent64 ***ret, filter_fn filter, compare_fn compare)
+{
+	REAL(scandir64, scandir_fn);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool failed = fails(fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (failed)
+		errno = EIO;
+	return failed ? -1 : real(path, ret, filter, compare);
 }
 
 static ssize_t read_file(void *cookie, char *to, size_t size)

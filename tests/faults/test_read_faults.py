@@ -309,7 +309,7 @@ class ReadFaults(OnDisk):
         self.calm_down()
         self.calm = self.calm.replace("control =", "log_level = debug\ncontrol =")
         for _ in range(9):
-            daemon = self.reload("1 once")
+            daemon = self.reload("2 once")  # the first is of the folder of the dead letters
             wait_until(lambda: "reloaded: " in daemon.text(), "the reload", 60)
             self.assertIn("retrying every 5 s", daemon.text())
             # no commit is to find it

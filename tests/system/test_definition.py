@@ -90,6 +90,15 @@ class Definition(harness.Case):
         text = self.play()
         self.assertRegex(text, r"1 conversation, 11 derived cases, 0 failed")
 
+    def test_folder_that_cannot_be_listed(self):
+        """Nobody knows whether there are conversations: also where all definitions are tested."""
+        self.write()
+        self.folder.rename(self.dir / "aside")
+        self.folder.symlink_to(self.folder)
+        for names in ((), ("lighthouse",)):
+            text = self.ctl("definition", "test", *names, expect=78).text
+            self.assertIn("lighthouse: not all of its conversations were found: Too many levels", text)
+
     def wrong(self, line, words, **texts):
         text = self.play(expect=78, **texts)
         self.assertRegex(text, r"(?m)^%s:%d: .*%s" % (self.folder / "pages.conversation", line, words))

@@ -172,14 +172,13 @@ int file_io_close(int fd)
 	return r;
 }
 
-struct dirent *file_io_readdir(DIR *directory)
+int file_io_readdir(DIR *directory, struct dirent **ret)
 {
-	struct dirent *r;
-
 	file_worker_call_begin("readdir");
-	r = readdir(directory);
+	errno = 0;
+	*ret = readdir(directory);
 	file_worker_call_end();
-	return r;
+	return *ret ? 1 : errno ? -1 : 0;
 }
 
 int file_io_fchmod(int fd, mode_t mode)

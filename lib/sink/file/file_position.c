@@ -211,16 +211,18 @@ static int file_place_search(const struct file_place *place, struct file_targets
 	DIR *directory = file_io_opendir(where);
 	struct dirent *entry;
 	bool found = false;
-	int r = 0;
+	int r = 0, more = 1;
 
 	if (!directory && errno != ENOENT)
 		r = file_io_fault("read", where, reterr);
-	while (!r && directory && !found && (entry = file_io_readdir(directory))) {
+	while (!r && directory && !found && (more = file_io_readdir(directory, &entry)) > 0) {
 		CLEANUP_FREE char *path = mem_printf("%s/%s", where, entry->d_name);
 
 		if (entry->d_ino == place->inode && file_place_may_be(place, entry->d_name))
 			r = file_place_try(place, path, targets, subject, &found, reterr);
 	}
+	if (more < 0) /* it may be among what cannot be listed */
+		r = file_io_fault("read", where, reterr);
 	if (!r && !found)
 		log_warning(subject,
 			"%s is gone or was replaced, and no renamed file beside it is the one; what was written to it after the last acknowledgement is delivered again",

@@ -60,10 +60,11 @@ static int file_rotation_list(
 	const char *base = slash ? slash + 1 : path;
 	DIR *directory = file_io_opendir(where);
 	struct dirent *entry;
+	int r;
 
 	if (!directory)
 		return file_io_fault("read", where, reterr);
-	while ((entry = file_io_readdir(directory))) {
+	while ((r = file_io_readdir(directory, &entry)) > 0) {
 		int64_t number = file_rotation_number(entry->d_name, base);
 
 		if (number == 0)
@@ -72,8 +73,10 @@ static int file_rotation_list(
 			&ret_numbers->capacity, sizeof(*ret_numbers->items));
 		ret_numbers->items[ret_numbers->n_items++] = number;
 	}
+	if (r < 0)
+		r = file_io_fault("read", where, reterr);
 	closedir(directory);
-	return 0;
+	return r;
 }
 
 static char *file_rotation_print(const char *path, int64_t number)
