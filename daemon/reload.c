@@ -292,11 +292,11 @@ int trawld_reload(struct trawld *trawld, struct routes_change *change, const cha
 	cluster_away(trawld);
 	int code = reload(trawld, change, by, findings, reterr);
 	cluster_back(trawld);
-	if (code) /* what is tried again and again is told once */
-		log_write(trawld->reload_due && strcmp(reterr->text, trawld->reload_fault.text) == 0
-				  ? LOG_LEVEL_DEBUG
-				  : LOG_LEVEL_ERROR,
-			NULL, "%s", reterr->text);
+	/* what is tried again and again is told once; a misspelt name is told to who wrote it */
+	bool again = trawld->reload_due && strcmp(reterr->text, trawld->reload_fault.text) == 0;
+	if (code)
+		log_write(again || code == EX_USAGE ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, NULL, "%s",
+			reterr->text);
 	if (code == 0 || !change) { /* a command that does not fit is not a failed reload */
 		trawld->reload_failed = code != 0 || findings->n_items > trawld->n_missing;
 		trawld->reload_due = code == EX_TEMPFAIL;

@@ -246,6 +246,9 @@ class Commands(Case):
             if daemon:
                 self.ctl("poll")
             self.deliver(daemon, "here", cloudscale.expected_lines(1, 0, 301))
+            if daemon:
+                daemon.wait_log("300 unsent records dropped")
+                self.assertEqual([x for x in daemon.log if "no sink `way`" in x], [])
 
         self.both(self.read, end)
 
