@@ -44,6 +44,15 @@ class Status(ControlCase):
         # not while an attempt is made
         wait_until(lambda: re.match(failing, self.ctl("status", "acme").text), "the time of the next attempt")
 
+    def test_members(self):
+        """The manual names each member of /status, whatever the state of what it is about."""
+        self.begin()
+        self.polled()
+        status = self.json()
+        text = (harness.SOURCE_ROOT / "man/trawld.8").read_text().partition(".It Pa /status\n")[2]
+        named = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"(?m)^\.(?:Pq )?Li (.*)", text.partition("\n.El\n")[0]))))
+        self.assertEqual(set().union(status, status["sources"][0], status["sinks"][0]) - named, set())
+
     def test_monitoring(self):
         """One line and an exit status: 0 fine, 1 failing, 2 cannot tell."""
         daemon = self.begin()
