@@ -2,7 +2,9 @@
 #include "base/str.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 static bool is_space(char c)
@@ -174,4 +176,16 @@ char *str_hint(const char *name, const char *const *candidates, size_t n_candida
 {
 	const char *nearest = str_nearest(name, candidates, n_candidates);
 	return nearest ? mem_printf(": did you mean `%s`?", nearest) : mem_strdup("");
+}
+
+char *str_hint_or_all(const char *name, const char *const *candidates, size_t n_candidates)
+{
+	char *hint = str_hint(name, candidates, n_candidates);
+	struct buf out = BUF_NULL;
+	if (*hint)
+		return hint;
+	free(hint);
+	for (size_t i = 0; i < n_candidates; i++)
+		buf_printf(&out, "%s%s", i ? ", " : "; expected one of ", candidates[i]);
+	return buf_take(&out);
 }

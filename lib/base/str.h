@@ -46,5 +46,7 @@ const char *str_nearest(const char *name, const char *const *candidates, size_t 
 /* ": did you mean `x`?" to end a message with, or "" when no candidate is near; the caller frees.
  */
 char *str_hint(const char *name, const char *const *candidates, size_t n_candidates);
+/* The same, but where none is near, all of them: "; expected one of file, http". */
+char *str_hint_or_all(const char *name, const char *const *candidates, size_t n_candidates);
 
 #endif

@@ -70,7 +70,7 @@ static void check_schema(
 		strncmp(schema, "pg_", 3) != 0)
 		return;
 	findings_add_at(findings, section, "schema",
-		"schema = %s: expected a name of at most %d small letters, digits and `_`, that does not begin with a digit or pg_",
+		"schema = %s: expected a name of at most %d lower-case letters, digits and `_`, that does not begin with a digit or pg_",
 		schema ? schema : "", SCHEMA_MAX);
 }
 

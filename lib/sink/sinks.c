@@ -38,8 +38,6 @@ const struct sink_kind *sinks_with_key(const char *key)
 char *sinks_hint(const char *name)
 {
 	const char *names[sizeof(sink_kinds) / sizeof(sink_kinds[0])];
-	struct buf out = BUF_NULL;
-	char *hint;
 
 	for (size_t i = 0; i < n_sink_kinds; i++)
 		names[i] = sink_kinds[i]->name;
@@ -50,12 +48,5 @@ char *sinks_hint(const char *name)
 			return mem_printf(
 				": write type = http and encoding = %s", http_encoding_names[i]);
 	}
-	hint = str_hint(name, names, n_sink_kinds);
-	if (*hint)
-		return hint;
-	free(hint);
-	buf_append_text(&out, "; expected one of ");
-	for (size_t i = 0; i < n_sink_kinds; i++)
-		buf_printf(&out, "%s%s", i ? ", " : "", names[i]);
-	return buf_take(&out);
+	return str_hint_or_all(name, names, n_sink_kinds);
 }

@@ -50,7 +50,7 @@ static void check_auth(const struct auth_definition *auth, struct findings *find
 		return;
 	}
 	const char *const *names = auth_kind_names();
-	char *hint CLEANUP_FREE = str_hint(auth->type, names, count(names));
+	char *hint CLEANUP_FREE = str_hint_or_all(auth->type, names, count(names));
 	findings_add_at(
 		findings, auth->section, "type", "unknown auth type `%s`%s", auth->type, hint);
 }

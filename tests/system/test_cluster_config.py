@@ -56,7 +56,7 @@ class ClusterConfig(harness.Case):
         self.assert_error("at most 40 letters", "name = ", cluster=CLUSTER.replace("prod", "a b"))
         self.assert_error("at most 40 letters", "name = ", cluster=CLUSTER.replace("prod", "a" * 41))
         for schema in ("2x", "Trawld", "a b", "a;drop", "pg_x", "x" * 64):
-            self.assert_key("schema = " + schema, "small letters")
+            self.assert_key("schema = " + schema, "lower-case letters")
         self.assert_key("node = log a", "letters, digits")
         self.assert_key("node = ../a", "letters, digits")
         self.assert_key("lease = 2s", "a duration from 3s to 5m")

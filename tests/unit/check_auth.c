@@ -94,7 +94,7 @@ static const struct {
 	const char *text; /* part of the fault's */
 } faults[] = {
 	{"baerer", {{0}}, "unknown auth type `baerer`: did you mean `bearer`?"},
-	{"quantum", {{0}}, "unknown auth type `quantum`"},
+	{"quantum", {{0}}, "unknown auth type `quantum`; expected one of none, bearer, basic, "},
 	{"none", {{"token", "HUSHHUSH"}}, "`none` has no key `token`"},
 	{"bearer", {{0}}, "`bearer` needs `token`"},
 	{"bearer", {{"token", ""}}, "`bearer` needs `token`"},

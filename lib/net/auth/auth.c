@@ -228,7 +228,7 @@ int auth_new(struct auth **ret, const struct auth_setup *setup, struct fault *re
 	int r;
 
 	if (!kind) {
-		char *hint CLEANUP_FREE = str_hint(type, auth_kind_names(), N_AUTH_KINDS);
+		char *hint CLEANUP_FREE = str_hint_or_all(type, auth_kind_names(), N_AUTH_KINDS);
 
 		return fault_set(reterr, FAULT_CONFIG, "unknown auth type `%s`%s", type, hint);
 	}
