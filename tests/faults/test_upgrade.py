@@ -17,6 +17,7 @@ import cloudscale
 RECORDS = 600
 OPEN = "CREATE INDEX coverage_open ON coverage(source) WHERE acknowledged_time IS NULL"
 UNDO = {  # what makes a state of version N - 1 of one of version N
+    17: "UPDATE sink_positions SET position = substr(position, 1, instr(position, ' =') - 1) WHERE instr(position, ' =')",
     16: "DROP TABLE batch_names",
     15: "ALTER TABLE reconciled DROP COLUMN late",
     14: "DROP TABLE moved",
