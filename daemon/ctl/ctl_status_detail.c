@@ -170,7 +170,7 @@ static void print_source(const json_t *source, struct buf *out)
 		text_line("waits for", status_text(source, "waits_for"), out);
 	text_line("last error", status_text(source, "last_error"), out);
 	time_line("last success", source, "last_success", out);
-	time_line("read up to", source, "covered_until", out);
+	time_line("covered until", source, "covered_until", out);
 	print_deadline(source, out);
 	print_overlap(detail, out);
 	begin_line("since start", out);
