@@ -56,7 +56,7 @@ class Tutorial(harness.Case):
         self.configure(
             "[source lamp]\nprovider = lighthouse\ntoken = %s\ninsecure_http = yes\nstart = -1h\n" % TOKEN,
             self.file_sink(),
-            providers="providers",
+            providers=self.dir / "providers",
         )
         steps = session()
         self.assertGreater(len(steps), 10)
@@ -74,7 +74,7 @@ class Tutorial(harness.Case):
                 text=True,
                 timeout=60 * harness.PATIENCE,
             )
-            found = (done.stdout + done.stderr).replace(api.url, HOST)
+            found = (done.stdout + done.stderr).replace(api.url, HOST).replace(str(self.dir), "/etc/trawld")
             found = found.replace(api.url.partition("//")[2], HOST.partition("//")[2])
             found = re.sub(r"\d+\.\d s: ", "0.0 s: ", found)
             self.assertEqual(found, printed, command)
