@@ -231,7 +231,7 @@ class Otlp(Http):
         self.receiver.control(poison=['"admin":{}'])
         self.start(self.PATH, "otlp", self.FORMAT)
         result = self.once(expect=75)
-        self.assertTrue(result.lines("A record here is bad;"), result.err)
+        self.assertTrue(result.lines("A record here is bad"), result.err)
         bad = [json.loads(line) for line in self.expected if '"admin":{}' in line]
         self.assertEqual([letter["record"] for letter in self.dead_letters()], bad)
         good = [line for line in self.expected if '"admin":{}' not in line]
