@@ -271,9 +271,9 @@ int trawld_adopt(struct trawld *trawld, const struct setup *setup, struct routes
 	char *text CLEANUP_FREE = NULL;
 	int r = check_rename(&own, change, reterr);
 
-	if (!r && change && change->command == ROUTES_RENAME_SINK &&
-		deadletter_check_name(setup->config->daemon.state_directory, change->to, reterr))
-		r = STORE_E_REFUSED;
+	if (!r && change && change->command == ROUTES_RENAME_SINK)
+		r = deadletter_check_name(
+			setup->config->daemon.state_directory, change->to, reterr);
 	if (!r)
 		r = config_event_compare(trawld->parts.store, setup, &text, reterr);
 	if (r)

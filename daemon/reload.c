@@ -17,11 +17,6 @@
 #include "store/cursors.h"
 #include "web.h"
 
-static bool same(const struct id *a, const struct id *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 /* Keeps the objects that running parts point to: they change places, so that the old setup frees
  * the new twins. */
 static void keep_unchanged(struct setup *old, struct setup *new)
@@ -29,15 +24,15 @@ static void keep_unchanged(struct setup *old, struct setup *new)
 	for (size_t i = 0, j; i < new->n_sources; i++) {
 		struct source *twin = new->sources[i];
 		if (!names_find(&old->source_names, twin->name, &j) ||
-			!same(&twin->fingerprint, &old->sources[j]->fingerprint))
+			memcmp(&twin->fingerprint, &old->sources[j]->fingerprint,
+				sizeof(twin->fingerprint)) != 0)
 			continue;
 		new->sources[i] = old->sources[j];
 		old->sources[j] = twin;
 	}
 	for (size_t i = 0, j; i < new->n_sinks; i++) {
 		struct setup_sink *twin = new->sinks[i];
-		if (!names_find(&old->sink_names, twin->name, &j) ||
-			!same(&twin->fingerprint, &old->sinks[j]->fingerprint))
+		if (!setup_has_sink(old, twin) || !names_find(&old->sink_names, twin->name, &j))
 			continue;
 		new->sinks[i] = old->sinks[j];
 		old->sinks[j] = twin;

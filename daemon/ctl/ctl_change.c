@@ -93,10 +93,9 @@ static int change_state(const struct config *config, struct routes_change *chang
 	char *by CLEANUP_FREE = ctl_user();
 	change->by = by;
 	roster_init(&roster, config, NULL, NULL);
-	if (change->command == ROUTES_RENAME_SINK &&
-		deadletter_check_name(directory, change->to, &fault))
-		r = STORE_E_REFUSED;
-	else
+	if (change->command == ROUTES_RENAME_SINK)
+		r = deadletter_check_name(directory, change->to, &fault);
+	if (!r)
 		r = routes_change(store, &roster.configuration, change, &fault);
 	store_close(store);
 	change->by = NULL;

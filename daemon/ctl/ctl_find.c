@@ -243,10 +243,11 @@ static void read_letters(const char *sink, const char *path, void *userdata)
 static void read_all_letters(struct search *search)
 {
 	const char *directory = search->config->daemon.state_directory;
-	char *folder CLEANUP_FREE = mem_printf("%s/dead-letters", directory);
 	int r = deadletter_each(directory, read_letters, search);
-	if (r)
-		cannot_read(search, folder, -r);
+	if (!r)
+		return;
+	char *folder CLEANUP_FREE = mem_printf("%s/dead-letters", directory);
+	cannot_read(search, folder, -r);
 }
 
 int ctl_find(const struct ctl_arguments *arguments)

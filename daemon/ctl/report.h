@@ -51,7 +51,7 @@ int report_check(const char *path, const char *keys);
 /* --- shared --- */
 
 /* Adds sink NAME to the model, which owns what is returned; what is read later is null until then.
- * SECTION: its configuration; NULL: it is no longer configured. */
+ * SECTION is its configuration, or NULL if it is no longer configured. */
 json_t *report_add_sink(struct report *report, const char *name, const struct ini_section *section);
 /* Is SOURCE reported on? */
 bool report_wants(const struct report *report, const char *source);

@@ -35,7 +35,7 @@ struct file_part {
 /* 0, or -errno: nothing is there, and nothing is to be ended. */
 int file_part_begin(struct file_part *part, const char *path, mode_t mode);
 /* If R, the result of writing, is 0, makes the file durable and gives it the name PATH, unless
- * another file has it (-EEXIST); else removes it and returns R. 0, or -errno: there is no file. */
+ * another file has it (-EEXIST). Returns 0; or R or -errno, and the file is removed. */
 int file_part_end(struct file_part *part, const char *path, int r);
 
 /* Makes the file at PATH of TEXT: all of it, on the disk, or no file. 0, or -errno: -EEXIST where

@@ -28,6 +28,7 @@
 #include "pipeline/deadletter_mark.h"
 #include "pipeline/job.h"
 #include "pipeline/resend.h"
+#include "store/database.h"
 
 #define DEADLETTER_PIECE ((size_t)64 << 10)
 #define DEADLETTER_SUFFIX ".ndjson"
@@ -401,11 +402,21 @@ int deadletter_discard(
 
 int deadletter_check_name(const char *state_directory, const char *to, struct fault *reterr)
 {
-	if (deadletter_size(state_directory, to) == 0)
+	CLEANUP_FREE char *path = mem_printf("%s/dead-letters/%s.ndjson", state_directory, to);
+	struct stat file;
+
+	if (stat(path, &file) != 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return 0;
+		fault_set(reterr, FAULT_STORE, "cannot read %s: %s", path, strerror(errno));
+		return STORE_E_FULL;
+	}
+	if (file.st_size == 0)
 		return 0;
-	return fault_set(reterr, FAULT_CONFIG,
-		"%s/dead-letters/%s.ndjson holds dead letters of another sink: move the file away, or delete them with `trawlctl dead-letters discard %s`, first",
-		state_directory, to, to);
+	fault_set(reterr, FAULT_CONFIG,
+		"%s holds dead letters of another sink: first move the file away, or delete them with `trawlctl dead-letters discard %s`",
+		path, to);
+	return STORE_E_REFUSED;
 }
 
 static int deadletter_move(

@@ -69,7 +69,8 @@ int deadletter_keep(const char *state_directory, const char *source, const struc
 	size_t n, struct fault *reterr);
 
 /* May a sink be called TO from now on? Not where another one has left dead letters under that name:
- * they would tell of its jobs. 0 or FAULT_CONFIG. */
+ * they would tell of its jobs. 0, STORE_E_REFUSED, or STORE_E_FULL: it is not known whether there
+ * are some. */
 int deadletter_check_name(const char *state_directory, const char *to, struct fault *reterr);
 /* The sink NAME is called TO from now on: so are its dead letters, unless TO has some. 0 or
  * -errno. */

@@ -37,6 +37,17 @@ class ReplayFile(Http):
     def replay(self, *files, expect=0):
         return self.ctl("replay", "far", "--file", *map(str, files), expect=expect)
 
+    def begin_paused(self):
+        """A replay to the sink, which is paused: trawlctl, which waits."""
+        self.ctl("pause", "far")
+        process = subprocess.Popen(
+            [harness.TRAWLCTL, "-c", self.conf, "replay", "far", "--file", self.out, "--source", "acme"],
+            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        self.addCleanup(process.wait)
+        self.assertIn("replay begins", process.stdout.readline())
+        return process
+
     def again(self):
         return [record for r in self.got("array")[self.n_before :] if not r["repeat"] for record in r["records"]]
 
@@ -113,13 +124,7 @@ class ReplayFile(Http):
     def test_renamed(self):
         """The sink gets another name during it: the copy is found, read to its end, and deleted."""
         daemon = self.begin()
-        self.ctl("pause", "far")
-        process = subprocess.Popen(
-            [harness.TRAWLCTL, "-c", self.conf, "replay", "far", "--file", self.out, "--source", "acme"],
-            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        self.addCleanup(process.wait)
-        self.assertIn("replay begins", process.stdout.readline())
+        process = self.begin_paused()
         text = self.ctl("status").text
         self.assertRegex(text, r"\nfar +paused \(replay\) ")
         self.assertIn("\n  replay           0 delivered of %d records\n" % RECORDS, self.ctl("status", "far").text)
@@ -198,13 +203,7 @@ class ReplayFile(Http):
             with self.subTest(name):
                 self.setUp()
                 daemon = self.begin()
-                self.ctl("pause", "far")
-                process = subprocess.Popen(
-                    [harness.TRAWLCTL, "-c", self.conf, "replay", "far", "--file", self.out, "--source", "acme"],
-                    env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                )
-                self.addCleanup(process.wait)
-                self.assertIn("replay begins", process.stdout.readline())
+                process = self.begin_paused()
                 copy = self.state / "replays" / self.copies()[0]
                 copy.write_bytes(change(copy.read_bytes()))
                 self.ctl("resume", "far")

@@ -249,6 +249,7 @@ START_TEST(who_has_some)
 {
 	char *folder = fixture_path("dead-letters"), *loop_path;
 	struct buf found = BUF_NULL;
+	struct fault fault;
 
 	ck_assert_int_eq(deadletter_each(state, list_letters, &found), 0);
 	ck_assert_int_eq(mkdir(folder, 0700), 0);
@@ -261,10 +262,14 @@ START_TEST(who_has_some)
 	make_letters("dead-letters/one.resend", "x");
 	ck_assert_int_eq(deadletter_each(state, list_letters, &found), 0);
 	ck_assert_str_eq(buf_text(&found), "one source:one two ");
+	ck_assert_int_eq(deadletter_check_name(state, "none", &fault), 0);
+	ck_assert_int_eq(deadletter_check_name(state, "absent", &fault), 0);
+	ck_assert_int_eq(deadletter_check_name(state, "two", &fault), STORE_E_REFUSED);
 	/* the others are known all the same */
 	buf_clear(&found);
 	loop_path = fixture_path("dead-letters/over.ndjson");
 	ck_assert_int_eq(symlink(loop_path, loop_path), 0);
+	ck_assert_int_eq(deadletter_check_name(state, "over", &fault), STORE_E_FULL);
 	ck_assert_int_eq(deadletter_each(state, list_letters, &found), -ELOOP);
 	ck_assert_str_eq(buf_text(&found), "one source:one two ");
 	buf_deinit(&found);

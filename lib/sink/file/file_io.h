@@ -27,7 +27,7 @@ int file_io_rename(const char *from, const char *to);
 int file_io_renameat2(const char *from, const char *to, unsigned flags);
 int file_io_unlink(const char *path);
 DIR *file_io_opendir(const char *path);
-/* 1: *RET is the next entry; 0: there is no other; or -1. */
+/* 1 with the next entry in *RET, 0 at the end, or -1. */
 int file_io_readdir(DIR *directory, struct dirent **ret);
 int file_io_make_folder(const char *path, mode_t mode); /* as file_make_folder */
 int file_io_close(int fd);
